@@ -1,0 +1,62 @@
+"""Warm mailboxes up: plan what is due, then one task per mailbox per action."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import Param, TaskGroup, dag, task
+
+from gmail_warmup.retry import RETRY_BY_CAUSE
+from gmail_warmup.settings import load, schedule
+
+ACTIONS = ("send", "rescue", "read", "reply", "collect")
+
+
+@task
+def plan(action: str, params: dict) -> list[str]:
+    """Return the mailboxes with something due for an action."""
+    from gmail_warmup import tasks
+
+    return tasks.plan(action, params)
+
+
+@task(
+    pool="gmail_warmup",
+    map_index_template="{{ task.op_kwargs['mailbox'] }}",
+    weight_rule="absolute",
+    execution_timeout=timedelta(minutes=5),
+)
+def act(action: str, mailbox: str) -> dict[str, int]:
+    """Do all that is due for one action in one mailbox."""
+    from gmail_warmup import tasks
+
+    return tasks.act(action, mailbox)
+
+
+@dag(
+    schedule=schedule(load().warmup_schedule),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    max_active_tasks=32,
+    tags=["gmail"],
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=30), "retry_policy": RETRY_BY_CAUSE},
+    params={
+        "dry_run": Param(False, type="boolean", description="Plan and log what is due; do nothing."),
+        "mailboxes": Param([], type="array", items={"type": "string"}, description="Addresses; empty for all."),
+    },
+    doc_md=__doc__,
+)
+def gmail_warmup() -> None:
+    """Plan, then act; a mailbox that fails never stops the others."""
+    # Airflow maps over the return value of a task, one list per task: so one task of the plan per action.
+    with TaskGroup("plan", prefix_group_id=False):
+        planned = {action: plan.override(task_id=f"plan_{action}")(action) for action in ACTIONS}
+    for number, action in enumerate(ACTIONS):
+        act.override(task_id=action, priority_weight=len(ACTIONS) - number).partial(action=action).expand(
+            mailbox=planned[action]
+        )
+
+
+gmail_warmup()

@@ -1,0 +1,90 @@
+"""`python -m gmail_embedded up`: Airflow on this machine against real Google."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from gmail_embedded import console, dotenv
+from gmail_embedded.errors import EmbeddedError
+from gmail_embedded.runfolder import CHECKOUT
+from gmail_embedded.stack import Options, Stack
+from gmail_embedded.steps import Steps
+
+CALLBACK = "/gmail-warmup/oauth/callback"
+DEFAULT_PORT = 8080
+_SETTING = "AIRFLOW__GMAIL_WARMUP__"
+_GOOGLE = ("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "GOOGLE_AUTH_URI", "GOOGLE_TOKEN_URI", "GMAIL_API_ENDPOINT")
+
+
+def options_from(variables: Mapping[str, str], port: int | None = None) -> Options:
+    """Turn the variables of `.env` and the shell into options.
+
+    Raises:
+        EmbeddedError: if the OAuth client is missing or malformed, or the port is no number.
+    """
+    from gmail_warmup.errors import ConfigurationError
+    from gmail_warmup.setup import client_variables
+
+    try:
+        if client_variables(variables) is None:
+            raise EmbeddedError(
+                "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set. Create an OAuth client of the type 'Web "
+                "application' in the Google Cloud console and put both into .env."
+            )
+    except ConfigurationError as error:
+        raise EmbeddedError(str(error)) from None
+    given = variables.get("PORT", "").strip()
+    if port is None and given and not given.isdecimal():
+        raise EmbeddedError(f"PORT={given} is no port: it must be a number between 1 and 65535.")
+    return Options(
+        port=port or int(given or DEFAULT_PORT),
+        port_asked_by="--port" if port else "PORT",
+        host_name="localhost",
+        settings={name.removeprefix(_SETTING).lower(): value for name, value in variables.items() if _is_setting(name)},
+        environment={name: value for name in _GOOGLE if (value := variables.get(name, "").strip())},
+        paused=False,
+        durable=True,
+    )
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith(_SETTING)
+
+
+def up(folder: Path, env_file: Path, port: int | None) -> int:
+    """Start, tell where everything is, stay until a signal."""
+    chosen = {name: value for name, value in os.environ.items() if name in (*_GOOGLE, "PORT") or _is_setting(name)}
+    options = options_from(dotenv.read(env_file) | chosen, port)
+    with Stack(folder, options) as stack:
+        stack.start(Steps().step)
+        user, password = stack.login
+        out = Console(highlight=False, soft_wrap=True)
+        out.print(f"\n  Airflow          {stack.base_url}")
+        out.print(f"  Login            {user} / {password}")
+        out.print(f"  Redirect URI     {stack.base_url}{CALLBACK}")
+        out.print("                   (paste it into the OAuth client in the Google Cloud console)")
+        out.print(f"  Logs             {stack.folder.logs}")
+        out.print("\n  Ctrl-C ends it; what is in the database stays.\n")
+        stack.watch()
+    return 0
+
+
+def main() -> int:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m gmail_embedded", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    command = commands.add_parser("up", help="run PostgreSQL and Airflow here, against real Google, until Ctrl-C")
+    command.add_argument("--port", type=int, help=f"of Airflow's pages (default: PORT, or {DEFAULT_PORT})")
+    command.add_argument("--env-file", type=Path, default=CHECKOUT / ".env")
+    command.add_argument("--folder", type=Path, default=CHECKOUT / ".run" / "up", help="database and logs")
+    given = parser.parse_args()
+    return up(given.folder, given.env_file, given.port)
+
+
+if __name__ == "__main__":
+    console.run(main)

@@ -1,0 +1,60 @@
+"""The application: Google's edges and the control surface on one port."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gmail_sandbox.control.routes import PREFIX as CONTROL
+from gmail_sandbox.control.routes import router as control
+from gmail_sandbox.gmail.routes import routes as gmail
+from gmail_sandbox.gmail.routes import unknown
+from gmail_sandbox.oauth.consent import ConsentEndpoint
+from gmail_sandbox.oauth.revoke import RevokeEndpoint
+from gmail_sandbox.oauth.token import TokenEndpoint
+from gmail_sandbox.settings import Settings
+from gmail_sandbox.wire import remember_transport
+from gmail_sandbox.world import World
+
+
+class SandboxApp(FastAPI):
+    """A FastAPI application whose OAuth edge is answered before any middleware.
+
+    That keeps a token request cheap, and lets faults reach the connection below the server's HTTP.
+    """
+
+    edges: dict[str, ASGIApp]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] == "http":
+            remember_transport(scope, send)
+            edge = self.edges.get(scope["path"])
+            if edge is not None:
+                await edge(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+
+def create_app(settings: Settings | None = None) -> SandboxApp:
+    """Build a sandbox with an empty world, kept in `app.state.world`."""
+    world = World(settings or Settings())
+    app = SandboxApp(
+        title="Gmail sandbox",
+        description="A stand-in for Google's consent page, token endpoint and Gmail v1, with a control surface.",
+        docs_url=f"{CONTROL}/docs",
+        openapi_url=f"{CONTROL}/openapi.json",
+        redoc_url=None,
+    )
+    app.state.world = world
+    app.edges = {
+        "/o/oauth2/v2/auth": ConsentEndpoint(world),
+        "/o/oauth2/auth": ConsentEndpoint(world),
+        "/token": TokenEndpoint(world),
+        "/revoke": RevokeEndpoint(world),
+    }
+    app.include_router(control)
+    app.router.routes.extend(gmail(world))
+    app.router.routes.append(Mount("/gmail", app=unknown))
+    return app

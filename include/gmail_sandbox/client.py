@@ -1,0 +1,205 @@
+"""A typed client of the control surface, for tests and demos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from gmail_sandbox.answers import Json
+from gmail_sandbox.control import fault_models, models, report_models
+from gmail_sandbox.control.models import GMAIL_MODIFY
+from gmail_sandbox.settings import Settings
+
+
+class SandboxError(RuntimeError):
+    """The control surface refused a request; `status` and its explanation."""
+
+    def __init__(self, status: int, detail: object) -> None:
+        super().__init__(f"{status}: {detail}")
+        self.status, self.detail = status, detail
+
+
+class SandboxClient:
+    """Controls one running sandbox."""
+
+    def __init__(self, base_url: str, *, timeout: float = 30.0) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._http = httpx.Client(base_url=f"{self.base_url}/sandbox/v1", timeout=timeout, trust_env=False)
+
+    def __enter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    @property
+    def auth_uri(self) -> str:
+        """Return the consent page's address."""
+        return f"{self.base_url}/o/oauth2/v2/auth"
+
+    @property
+    def token_uri(self) -> str:
+        """Return the token endpoint's address."""
+        return f"{self.base_url}/token"
+
+    @property
+    def revoke_uri(self) -> str:
+        """Return the revocation endpoint's address."""
+        return f"{self.base_url}/revoke"
+
+    def health(self) -> models.Health:
+        """Say whether the sandbox answers."""
+        return models.Health.model_validate(self._ask("GET", "/health"))
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._ask("POST", "/reset")
+
+    def settings(self) -> Settings:
+        """Return the settings in force."""
+        return Settings.model_validate(self._ask("GET", "/settings"))
+
+    def set(self, **changes: object) -> Settings:
+        """Change settings by name."""
+        return Settings.model_validate(self._ask("PUT", "/settings", changes))
+
+    def put_client(
+        self, client_id: str, *, client_secrets: Iterable[str] = (), redirect_uris: Iterable[str] = (), **more: object
+    ) -> models.ClientOut:
+        """Create or replace an OAuth client; `more` as in `ClientIn`."""
+        body = {"client_id": client_id, "client_secrets": [*client_secrets], "redirect_uris": [*redirect_uris]} | more
+        return models.ClientOut.model_validate(self._ask("POST", "/clients", body))
+
+    def clients(self) -> list[models.ClientOut]:
+        """Return all clients."""
+        return [models.ClientOut.model_validate(row) for row in self._ask("GET", "/clients")]
+
+    def refuse_client(self, client_id: str, refuse_with: str | None) -> models.ClientOut:
+        """Let Google refuse a client, or take it back with None."""
+        answer = self._ask("POST", f"/clients/{client_id}/state", {"refuse_with": refuse_with})
+        return models.ClientOut.model_validate(answer)
+
+    def delete_client(self, client_id: str) -> models.ClientOut:
+        """Delete a client as Google does."""
+        return models.ClientOut.model_validate(self._ask("DELETE", f"/clients/{client_id}"))
+
+    def put_mailbox(self, address: str, **fields: object) -> models.MailboxOut:
+        """Create or change a mailbox."""
+        return models.MailboxOut.model_validate(self._ask("PUT", f"/mailboxes/{address}", fields))
+
+    def put_mailboxes(self, rows: Iterable[Mapping[str, object] | str]) -> int:
+        """Create or change many mailboxes, given as addresses or as fields with an address."""
+        body = [{"address": row} if isinstance(row, str) else dict(row) for row in rows]
+        return int(self._ask("POST", "/mailboxes", body)["count"])
+
+    def mailbox(self, address: str) -> models.MailboxOut:
+        """Return a mailbox."""
+        return models.MailboxOut.model_validate(self._ask("GET", f"/mailboxes/{address}"))
+
+    def mailboxes(self) -> list[models.MailboxOut]:
+        """Return all mailboxes."""
+        return [models.MailboxOut.model_validate(row) for row in self._ask("GET", "/mailboxes")]
+
+    def delete_mailbox(self, address: str) -> None:
+        """Delete a mailbox with its grants."""
+        self._ask("DELETE", f"/mailboxes/{address}")
+
+    def deliver(
+        self, address: str, *, sender: str, subject: str = "", text: str = "", **more: object
+    ) -> models.Delivered:
+        """Drop a mail from anybody into a mailbox; `more`: labels, headers."""
+        body = {"from": sender, "subject": subject, "text": text} | more
+        return models.Delivered.model_validate(self._ask("POST", f"/mailboxes/{address}/deliver", body))
+
+    def grant(
+        self, address: str, client_id: str, scopes: Iterable[str] = (GMAIL_MODIFY,), **more: object
+    ) -> models.GrantOut:
+        """Make a grant without a consent; `more`: access_expired, testing, expires_in_days."""
+        body = {"address": address, "client_id": client_id, "scopes": [*scopes]} | more
+        return models.GrantOut.model_validate(self._ask("POST", "/grants", body))
+
+    def grants(self, rows: Iterable[Mapping[str, object]]) -> list[models.GrantOut]:
+        """Make many grants."""
+        return models.GrantsOut.model_validate(self._ask("POST", "/grants/bulk", {"grants": [*map(dict, rows)]})).grants
+
+    def kill_grants(self, *addresses: str, cause: str = "revoked", **more: object) -> int:
+        """Kill the grants of accounts, or with `domain=` of a domain; `more`: client_id, keep_access_tokens."""
+        return int(self._ask("POST", "/grants/kill", self._accounts(addresses) | {"cause": cause} | more)["count"])
+
+    def revive_grants(self, *addresses: str, **more: object) -> int:
+        """Bring killed grants back."""
+        return int(self._ask("POST", "/grants/revive", self._accounts(addresses) | more)["count"])
+
+    def add_fault(self, where: str | None = None, **fields: object) -> fault_models.FaultOut:
+        """Put a fault in force; fields as in `FaultIn`."""
+        return fault_models.FaultOut.model_validate(self._ask("POST", "/faults", {"where": where} | fields))
+
+    def faults(self) -> list[fault_models.FaultOut]:
+        """Return all faults with their hits."""
+        return [fault_models.FaultOut.model_validate(row) for row in self._ask("GET", "/faults")]
+
+    def catalogue(self) -> list[fault_models.CatalogueRow]:
+        """Return the named faults."""
+        return [fault_models.CatalogueRow.model_validate(row) for row in self._ask("GET", "/faults/catalogue")]
+
+    def clear_faults(self, fault_id: int | None = None) -> None:
+        """Take one fault away, or all."""
+        self._ask("DELETE", "/faults" if fault_id is None else f"/faults/{fault_id}")
+
+    def now(self) -> datetime:
+        """Return the sandbox's time."""
+        return models.ClockOut.model_validate(self._ask("GET", "/clock")).now
+
+    def advance(self, seconds: float) -> datetime:
+        """Move the sandbox's clock."""
+        return models.ClockOut.model_validate(self._ask("POST", "/clock", {"advance_seconds": seconds})).now
+
+    def set_clock(self, now: datetime) -> datetime:
+        """Set the sandbox's clock."""
+        return models.ClockOut.model_validate(self._ask("POST", "/clock", {"now": now.isoformat()})).now
+
+    def stats(self) -> report_models.StatsOut:
+        """Return all counters."""
+        return report_models.StatsOut.model_validate(self._ask("GET", "/stats"))
+
+    def mails(self, after: int = 0, limit: int = 1000) -> list[report_models.MailOut]:
+        """Return the mails after an id."""
+        answer = self._ask("GET", "/mails", params={"after": after, "limit": limit})
+        return report_models.MailsOut.model_validate(answer).mails
+
+    def token_requests(
+        self, address: str | None = None, after: int = 0, limit: int = 1000
+    ) -> list[report_models.TokenRequestOut]:
+        """Return the token requests after an id."""
+        params: dict[str, str | int] = {"after": after, "limit": limit}
+        if address is not None:
+            params["address"] = address
+        return report_models.TokenRequestsOut.model_validate(
+            self._ask("GET", "/token-requests", params=params)
+        ).requests
+
+    def _ask(self, verb: str, path: str, body: object = None, *, params: Mapping[str, str | int] | None = None) -> Json:
+        answer = self._http.request(verb, path, json=body, params=dict(params or {}))
+        if answer.is_success:
+            return answer.json()
+        try:
+            detail = answer.json().get("detail")
+        except ValueError:
+            detail = answer.text[:200]
+        raise SandboxError(answer.status_code, detail)
+
+    @staticmethod
+    def _accounts(addresses: tuple[str, ...]) -> dict[str, object]:
+        return {"addresses": list(addresses)} if addresses else {}

@@ -1,0 +1,94 @@
+"""Faults, as the control surface takes and shows them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from gmail_sandbox.catalogue import CATALOGUE
+from gmail_sandbox.control.models import Address, Lower, Model, OneLine
+from gmail_sandbox.gmail.methods import METHOD_IDS
+from gmail_sandbox.settings import Chance
+
+
+def _where(value: str) -> str:
+    if value not in {"token", "gmail", "consent", "revoke"} | METHOD_IDS:
+        raise ValueError("must be token, gmail, consent, revoke or a method id such as gmail.users.drafts.send")
+    return value
+
+
+Where = Annotated[str, AfterValidator(_where)]
+
+
+class CustomAnswer(Model):
+    """An answer of one's own."""
+
+    status: int = Field(default=200, ge=200, le=599)
+    body: str | dict[str, Any] | list[Any] = ""
+    content_type: OneLine | None = None
+    headers: dict[str, OneLine] = Field(default_factory=dict)
+
+
+class FaultIn(Model):
+    """A fault to put in force: a row of the catalogue, an answer of one's own, or only a delay."""
+
+    where: Where | None = Field(default=None, description="Left out: the edge that the catalogue's row belongs to.")
+    address: Address | None = None
+    domain: Lower | None = None
+    client_id: str | None = None
+    name: str | None = Field(default=None, description="A row of the catalogue.")
+    answer: CustomAnswer | None = None
+    times: int | None = Field(default=None, ge=1, description="How often it strikes; null: for ever.")
+    chance: Chance = 1
+    delay_ms: float = Field(default=0, ge=0)
+    when: Literal["before", "after"] = Field(default="before", description="after: the work is done, the answer lost.")
+    close: bool = Field(default=False, description="Cut the connection without an answer.")
+    cut_after_bytes: int | None = Field(default=None, ge=0, description="Send so many bytes of the body, then cut.")
+    content_length: int | None = Field(default=None, ge=0, description="A Content-Length that may be wrong.")
+    hang_seconds: float | None = Field(default=None, gt=0, description="Silence before the answer or the cut.")
+
+    @model_validator(mode="after")
+    def _says_what(self) -> FaultIn:
+        if self.name is not None and self.name not in CATALOGUE:
+            raise ValueError(f"no such row in the catalogue: {self.name}")
+        if self.name is not None and self.answer is not None:
+            raise ValueError("give either name or answer")
+        if self.where is None and self.name is None:
+            raise ValueError("where is missing")
+        odd = (self.cut_after_bytes, self.content_length, self.hang_seconds)
+        does_something = self.close or self.delay_ms or any(value is not None for value in odd)
+        if self.name is None and self.answer is None and not does_something:
+            raise ValueError("the fault would do nothing: give name, answer, delay_ms, close, cut_after_bytes, ...")
+        return self
+
+
+class FaultOut(Model):
+    """A fault and how often it struck."""
+
+    id: int
+    where: str
+    address: str | None
+    domain: str | None
+    client_id: str | None
+    name: str | None
+    status: int | None
+    times: int | None
+    chance: float
+    delay_ms: float
+    when: str
+    close: bool
+    cut_after_bytes: int | None
+    content_length: int | None
+    hang_seconds: float | None
+    hits: int
+
+
+class CatalogueRow(Model):
+    """A named fault."""
+
+    name: str
+    edge: Literal["token", "gmail"]
+    meaning: str
+    status: int | None
+    content_type: str | None

@@ -1,0 +1,82 @@
+"""Faults: put in force, listed, taken away."""
+
+from __future__ import annotations
+
+import json
+
+from fastapi import APIRouter
+
+from gmail_sandbox.answers import HTML_TYPE, JSON_TYPE, Answer
+from gmail_sandbox.catalogue import CATALOGUE
+from gmail_sandbox.control.common import WorldNow, missing
+from gmail_sandbox.control.fault_models import CatalogueRow, CustomAnswer, FaultIn, FaultOut
+from gmail_sandbox.control.models import Count
+from gmail_sandbox.control.views import fault_out
+from gmail_sandbox.faults import Fault
+
+router = APIRouter(prefix="/faults")
+
+
+def _answer(custom: CustomAnswer) -> Answer:
+    headers = tuple(custom.headers.items())
+    if isinstance(custom.body, str):
+        return Answer(custom.status, custom.body.encode(), custom.content_type or HTML_TYPE, headers)
+    return Answer(custom.status, json.dumps(custom.body).encode(), custom.content_type or JSON_TYPE, headers)
+
+
+def _fault(fault_id: int, wanted: FaultIn) -> Fault:
+    fields = wanted.model_dump(exclude={"where", "answer"})
+    if wanted.name is None:
+        answer = None if wanted.answer is None else _answer(wanted.answer)
+        return Fault(id=fault_id, where=wanted.where or "", answer=answer, **fields)
+    # What the request leaves open comes from the catalogue's row.
+    row = CATALOGUE[wanted.name]
+    for name in ("cut_after_bytes", "content_length", "hang_seconds"):
+        fields[name] = getattr(row, name) if fields[name] is None else fields[name]
+    fields["close"] = fields["close"] or row.close
+    return Fault(id=fault_id, where=wanted.where or row.edge, answer=row.answer if row.replaces else None, **fields)
+
+
+@router.get("/catalogue")
+async def catalogue() -> list[CatalogueRow]:
+    """Return every named fault."""
+    return [
+        CatalogueRow(
+            name=row.name,
+            edge=row.edge,
+            meaning=row.meaning,
+            status=row.answer.status if row.replaces else None,
+            content_type=row.answer.content_type,
+        )
+        for row in CATALOGUE.values()
+    ]
+
+
+@router.post("")
+async def add_fault(world: WorldNow, wanted: FaultIn) -> FaultOut:
+    """Put a fault in force; the first that concerns a request strikes."""
+    fault = _fault(world.faults.next_id(), wanted)
+    world.faults.add(fault)
+    return fault_out(fault)
+
+
+@router.get("")
+async def list_faults(world: WorldNow) -> list[FaultOut]:
+    """Return all faults, used up ones too."""
+    return [fault_out(fault) for fault in world.faults.all()]
+
+
+@router.delete("")
+async def clear_faults(world: WorldNow) -> Count:
+    """Take all faults away."""
+    count = len(list(world.faults.all()))
+    world.faults.clear()
+    return Count(count=count)
+
+
+@router.delete("/{fault_id}")
+async def remove_fault(world: WorldNow, fault_id: int) -> Count:
+    """Take one fault away."""
+    if not world.faults.remove(fault_id):
+        missing(f"fault: {fault_id}")
+    return Count(count=1)

@@ -1,0 +1,212 @@
+"""Requests and answers of the control surface; unknown fields are refused, so that a typing error is noticed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from gmail_sandbox.addresses import mailbox_address
+from gmail_sandbox.catalogue import CAUSES, SCOPE_LOST
+from gmail_sandbox.records import ClientRefusal, Publishing
+from gmail_sandbox.settings import Chance
+
+GMAIL_MODIFY = "https://www.googleapis.com/auth/gmail.modify"
+
+
+def _cause(value: str) -> str:
+    if value not in CAUSES and value != SCOPE_LOST:
+        raise ValueError(f"unknown cause; known are {', '.join([*CAUSES, SCOPE_LOST])}")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if "\n" in value or "\r" in value:
+        raise ValueError("must be one line")
+    return value
+
+
+Address = Annotated[str, AfterValidator(mailbox_address)]
+Lower = Annotated[str, AfterValidator(str.lower)]
+OneLine = Annotated[str, AfterValidator(_one_line)]
+Cause = Annotated[str, AfterValidator(_cause)]
+
+
+class Model(BaseModel):
+    """Base of all models here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Count(Model):
+    """How many things a request changed."""
+
+    count: int
+
+
+class Health(Model):
+    """The sandbox answers."""
+
+    status: Literal["ok"] = "ok"
+    now: datetime
+    mailboxes: int
+    clients: int
+
+
+class ClientIn(Model):
+    """An OAuth client to create or replace."""
+
+    client_id: str = Field(min_length=1)
+    client_secrets: list[str] = Field(default_factory=list, description="Any of them is right; none: a public client.")
+    redirect_uris: list[str] = Field(default_factory=list)
+    publishing: Publishing = "production"
+    require_pkce: bool = False
+    test_users: list[Address] | None = Field(
+        default=None, description="With `testing`: who may consent; null: everybody."
+    )
+    org_domain: Lower | None = Field(default=None, description="With `internal`: whose accounts may consent.")
+    refuse_with: ClientRefusal | None = None
+
+
+class ClientState(Model):
+    """What the token endpoint says about a client, or null while it is well."""
+
+    refuse_with: ClientRefusal | None
+
+
+class ClientOut(Model):
+    """An OAuth client, without its secrets."""
+
+    client_id: str
+    secrets: int
+    redirect_uris: list[str]
+    publishing: Publishing
+    require_pkce: bool
+    test_users: list[str] | None
+    org_domain: str | None
+    refuse_with: ClientRefusal | None
+
+
+class MailboxIn(Model):
+    """A mailbox's settings; a field that is left out keeps its value, or its default in a new mailbox."""
+
+    display_name: OneLine = ""
+    spam_chance: Chance | None = Field(default=None, description="For what arrives here; null: the wider settings.")
+    sending_limit: int = Field(default=500, ge=0, description="Mails in a rolling 24 hours.")
+
+
+class NamedMailboxIn(MailboxIn):
+    """A mailbox to create or change, in a list of them."""
+
+    address: Address
+
+
+class MailboxOut(Model):
+    """A mailbox."""
+
+    address: str
+    display_name: str
+    spam_chance: float | None
+    sending_limit: int
+    messages: int
+    drafts: int
+    history_id: str
+    labels: dict[str, int] = Field(description="Messages by label id.")
+    label_names: dict[str, str] = Field(description="Names of the user's labels by id.")
+
+
+class DeliverIn(Model):
+    """A mail that somebody outside sends."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    sender: OneLine = Field(alias="from")
+    subject: OneLine = ""
+    text: str = ""
+    labels: list[str] = Field(default_factory=lambda: ["INBOX", "UNREAD"])
+    headers: dict[str, OneLine] = Field(default_factory=dict)
+
+
+class Delivered(Model):
+    """Where the mail is now."""
+
+    message_id: str
+    thread_id: str
+    rfc_message_id: str
+
+
+class GrantIn(Model):
+    """A grant to make without a consent."""
+
+    address: Address
+    client_id: str
+    scopes: list[str] = Field(default_factory=lambda: [GMAIL_MODIFY], min_length=1)
+    access_expired: bool = Field(default=False, description="The access token is already expired.")
+    testing: bool = Field(default=False, description="The grant dies after seven days, as with a client in Testing.")
+    expires_in_days: float | None = Field(default=None, description="Time-based access; negative: already over.")
+
+
+class GrantsIn(Model):
+    """Many grants at once."""
+
+    grants: list[GrantIn]
+
+
+class GrantOut(Model):
+    """A grant's tokens: the one answer of the control surface that holds any."""
+
+    address: str
+    client_id: str
+    refresh_token: str
+    access_token: str
+    expires_at: datetime
+    refresh_token_expires_at: datetime | None
+    scope: str
+
+
+class GrantsOut(Model):
+    """Many grants, in the order of the request."""
+
+    grants: list[GrantOut]
+
+
+class Accounts(Model):
+    """Whose grants: a list of addresses, or all of a domain."""
+
+    addresses: list[Address] | None = None
+    domain: Lower | None = None
+    client_id: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Accounts:
+        if (self.addresses is None) == (self.domain is None):
+            raise ValueError("give either addresses or domain")
+        return self
+
+
+class Kill(Accounts):
+    """Grants to kill, and how Google explains it."""
+
+    cause: Cause = "revoked"
+    keep_access_tokens: bool = False
+
+
+class ClockIn(Model):
+    """How to move the clock."""
+
+    advance_seconds: float | None = None
+    now: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> ClockIn:
+        if (self.advance_seconds is None) == (self.now is None):
+            raise ValueError("give either advance_seconds or now")
+        return self
+
+
+class ClockOut(Model):
+    """The sandbox's time."""
+
+    now: datetime
+    offset_seconds: float

@@ -1,0 +1,101 @@
+"""What the sandbox received, as the control surface shows it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import ConfigDict, Field
+
+from gmail_sandbox.control.models import Model
+
+
+class MailboxStatsOut(Model):
+    """What was received for one mailbox."""
+
+    calls: dict[str, int] = Field(description="Gmail calls by method, as received.")
+    answers: dict[str, int] = Field(description="Gmail answers by status; `cut` for none.")
+    units: int
+    token_requests: int
+    sent: int
+    delivered_inbox: int = Field(description="Arrived in the inbox or one of its categories.")
+    delivered_spam: int
+    bounced: int
+    in_flight: int
+    max_in_flight: int
+
+
+class StatsOut(Model):
+    """What was received."""
+
+    totals: MailboxStatsOut
+    token_outcomes: dict[str, int] = Field(description="Token requests by error code; `ok` for none.")
+    consents: dict[str, int]
+    unauthenticated_calls: int
+    units_today: int
+    mailboxes: dict[str, MailboxStatsOut]
+
+
+class EventOut(Model):
+    """One change of labels."""
+
+    at: datetime
+    added: list[str]
+    removed: list[str]
+
+
+class CopyOut(Model):
+    """One recipient's copy."""
+
+    mailbox: str
+    message_id: str
+    thread_id: str
+    placement: str
+    labels: list[str]
+    deleted: bool
+    events: list[EventOut]
+
+
+class MailOut(Model):
+    """A mail that Gmail accepted for sending."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    id: int
+    sender: str = Field(alias="from")
+    to: list[str]
+    subject: str
+    rfc_message_id: str
+    message_id: str
+    thread_id: str
+    sent_at: datetime
+    method: str
+    headers: dict[str, str]
+    copies: list[CopyOut]
+    bounced: list[str]
+
+
+class MailsOut(Model):
+    """Mails after an id; `last_id` is what to ask from next time."""
+
+    mails: list[MailOut]
+    last_id: int
+
+
+class TokenRequestOut(Model):
+    """A request to the token endpoint; never a token."""
+
+    id: int
+    at: datetime
+    grant_type: str
+    address: str | None
+    client_id: str
+    status: int | None
+    error: str | None
+    live: bool | None
+
+
+class TokenRequestsOut(Model):
+    """Token requests after an id."""
+
+    requests: list[TokenRequestOut]
+    last_id: int

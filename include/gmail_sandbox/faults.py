@@ -1,0 +1,103 @@
+"""Faults: what goes wrong, where, for whom and how often."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from gmail_sandbox.addresses import domain_of
+from gmail_sandbox.answers import Answer
+
+
+@dataclass(slots=True, kw_only=True)
+class Fault:
+    """One fault; `answer` None leaves the real answer in place."""
+
+    id: int
+    where: str
+    address: str | None = None
+    domain: str | None = None
+    client_id: str | None = None
+    name: str | None = None
+    answer: Answer | None = None
+    times: int | None = None
+    chance: float = 1.0
+    delay_ms: float = 0.0
+    when: Literal["before", "after"] = "before"
+    close: bool = False
+    cut_after_bytes: int | None = None
+    content_length: int | None = None
+    hang_seconds: float | None = None
+    hits: int = 0
+
+    @property
+    def breaks_connection(self) -> bool:
+        """Say whether the answer is to be written past the server."""
+        odd = (self.cut_after_bytes, self.content_length, self.hang_seconds)
+        return self.close or any(value is not None for value in odd)
+
+    @property
+    def skips_work(self) -> bool:
+        """Say whether nothing is done for the request."""
+        lost = self.answer is not None or self.close or self.hang_seconds is not None
+        return self.when == "before" and lost
+
+    @property
+    def label(self) -> str:
+        """Return how statistics name the fault."""
+        if self.name is not None:
+            return self.name
+        return f"status_{self.answer.status}" if self.answer is not None else "cut" if self.close else "custom"
+
+    def concerns(self, edge: str, method: str, address: str | None, client_id: str | None) -> bool:
+        """Say whether a request is one of those the fault waits for."""
+        if self.where not in (edge, method) or (self.times is not None and self.hits >= self.times):
+            return False
+        if self.address is not None and self.address != address:
+            return False
+        if self.domain is not None and (address is None or domain_of(address) != self.domain):
+            return False
+        return self.client_id is None or self.client_id == client_id
+
+
+class Faults:
+    """The faults in force, in the order they were added; the first that concerns a request wins."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(f"faults|{seed}")  # noqa: S311 - repeatable on purpose
+        self._faults: dict[int, Fault] = {}
+        self._last_id = 0
+
+    def next_id(self) -> int:
+        """Return an id for a new fault."""
+        self._last_id += 1
+        return self._last_id
+
+    def add(self, fault: Fault) -> None:
+        """Put a fault in force."""
+        self._faults[fault.id] = fault
+
+    def all(self) -> Iterable[Fault]:
+        """Return every fault, used up ones too."""
+        return self._faults.values()
+
+    def remove(self, fault_id: int) -> bool:
+        """Take a fault away; say whether it was there."""
+        return self._faults.pop(fault_id, None) is not None
+
+    def clear(self) -> None:
+        """Take all faults away."""
+        self._faults.clear()
+
+    def pick(self, edge: str, method: str, address: str | None, client_id: str | None) -> Fault | None:
+        """Return the fault that strikes this request, and count it."""
+        for fault in self._faults.values():
+            if not fault.concerns(edge, method, address, client_id):
+                continue
+            if fault.chance < 1 and self._random.random() >= fault.chance:
+                continue
+            fault.hits += 1
+            return fault
+        return None

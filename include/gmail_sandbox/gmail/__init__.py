@@ -1,0 +1,1 @@
+"""Gmail v1, as far as a mailbox warmup uses it."""

@@ -1,0 +1,172 @@
+"""RFC 822 mails: reading what was sent, and the few header changes that Gmail makes."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from email.errors import MessageError
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import EmailPolicy
+from email.utils import getaddresses
+from typing import Any
+
+_FIELD_END = re.compile(rb"\r?\n(?![ \t])")
+_WORD = re.compile(r"[^\W_]+")
+_MESSAGE_ID = re.compile(r"<[^<>\s]+>")
+_REPLY_PREFIX = re.compile(r"^\s*(?:(?:re|fwd?|aw|sv|antw)\s*:\s*)+", re.IGNORECASE)
+_TAG = re.compile(r"<(?:style|script)\b.*?</(?:style|script)>|<[^>]+>", re.IGNORECASE | re.DOTALL)
+
+
+def words(text: str) -> str:
+    """Return the words of `text` in a form where ` a b ` in it means that they follow each other."""
+    return f" {' '.join(_WORD.findall(text.lower()))} "
+
+
+@dataclass(slots=True)
+class Content:
+    """A mail as bytes and what searching and threading need of it."""
+
+    raw: bytes
+    headers: list[tuple[str, str]]
+    text: str
+    _words: dict[str, str] = field(default_factory=dict)
+
+    def header(self, name: str) -> str:
+        """Return the first header of that name, or an empty text."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), "")
+
+    def addresses(self, *names: str) -> list[str]:
+        """Return the lower-cased addresses in these headers, each once, in order."""
+        values = [value for key, value in self.headers if key.lower() in names]
+        return list(dict.fromkeys(address.strip().lower() for _, address in getaddresses(values) if address))
+
+    def words_of(self, part: str) -> str:
+        """Return the words of a header, or of the body for `text`."""
+        if part not in self._words:
+            self._words[part] = words(self.text if part == "text" else self.header(part))
+        return self._words[part]
+
+    @property
+    def rfc_id(self) -> str:
+        """Return the Message-ID with its angle brackets."""
+        return self.header("message-id").strip()
+
+    @property
+    def references(self) -> set[str]:
+        """Return the Message-IDs that this mail answers."""
+        return set(_MESSAGE_ID.findall(f"{self.header('in-reply-to')} {self.header('references')}"))
+
+    @property
+    def thread_subject(self) -> str:
+        """Return the subject without reply prefixes, for comparing."""
+        return " ".join(_REPLY_PREFIX.sub("", self.header("subject")).lower().split())
+
+    @property
+    def snippet(self) -> str:
+        """Return the beginning of the text, escaped as Gmail escapes it."""
+        return html.escape(" ".join(self.text.split())[:200], quote=True)
+
+    def changed(self, *, drop: Iterable[str] = (), prepend: Iterable[tuple[str, str]] = ()) -> Content:
+        """Return a copy with headers dropped (by lower-cased name) and others put in front."""
+        dropped, front = set(drop), list(prepend)
+        head, separator, body = _split(self.raw)
+        kept = [row for row in _FIELD_END.split(head) if row and _name(row) not in dropped]
+        added = [f"{name}: {value}".encode("utf-8", "surrogateescape") for name, value in front]
+        raw = b"\r\n".join(added + kept) + separator + body
+        headers = front + [row for row in self.headers if row[0].lower() not in dropped]
+        return replace(self, raw=raw, headers=headers, _words={})
+
+
+def _split(raw: bytes) -> tuple[bytes, bytes, bytes]:
+    match = re.search(rb"\r?\n\r?\n", raw)
+    return (raw, b"\r\n\r\n", b"") if match is None else (raw[: match.start()], b"\r\n\r\n", raw[match.end() :])
+
+
+def _name(row: bytes) -> str:
+    return row.partition(b":")[0].strip().lower().decode("latin-1")
+
+
+class _Lenient(EmailPolicy):
+    """The standard library's policy, which falls over some malformed headers, made to show those as they are."""
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        try:
+            parsed: str = super().header_fetch_parse(name, value)
+            return parsed
+        except _PARSER_ERRORS:
+            return _shown(value)
+
+
+_PARSER_ERRORS = (IndexError, AttributeError, ValueError, TypeError, LookupError, MessageError)
+_POLICY = _Lenient()
+
+
+def _shown(value: str) -> str:
+    return re.sub(r"[\r\n]+[ \t]*", " ", value.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+
+
+def _parse(raw: bytes) -> EmailMessage:
+    message = BytesParser(policy=_POLICY).parsebytes(raw)
+    assert isinstance(message, EmailMessage)  # such a policy builds nothing else
+    return message
+
+
+def _headers(part: EmailMessage) -> list[tuple[str, str]]:
+    return [(name, _shown(str(value))) for name, value in part.items()]
+
+
+def _text(part: EmailMessage) -> str:
+    """Return the readable text; a body in an unknown charset or a broken transfer encoding counts as empty."""
+    body = part.get_body(("plain", "html"))
+    if body is None:
+        return ""
+    try:
+        content = str(body.get_content())
+    except (LookupError, KeyError, ValueError):
+        return ""
+    if body.get_content_subtype() == "html":
+        return html.unescape(_TAG.sub(" ", content))
+    return content
+
+
+def read(raw: bytes) -> Content:
+    """Parse a mail."""
+    message = _parse(raw)
+    return Content(raw, _headers(message), _text(message))
+
+
+def payload(raw: bytes, only_headers: Iterable[str] | None = None, *, bodies: bool = True) -> dict[str, Any]:
+    """Return Gmail's `MessagePart`; without `bodies` only the top headers, of the names asked for."""
+    message = _parse(raw)
+    if bodies:
+        return _part(message, "")
+    wanted = {name.lower() for name in only_headers or ()}
+    rows = [(name, value) for name, value in _headers(message) if not wanted or name.lower() in wanted]
+    return {"mimeType": message.get_content_type(), "headers": [{"name": n, "value": v} for n, v in rows]}
+
+
+def _part(part: EmailMessage, part_id: str) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "partId": part_id,
+        "mimeType": part.get_content_type(),
+        "filename": part.get_filename() or "",
+        "headers": [{"name": name, "value": value} for name, value in _headers(part)],
+        "body": {"size": 0},
+    }
+    if part.is_multipart():
+        prefix = f"{part_id}." if part_id else ""
+        children = [child for child in part.iter_parts() if isinstance(child, EmailMessage)]
+        if part.get_content_maintype() != "multipart":  # message/rfc822 and message/delivery-status
+            children = [child for child in part.get_payload() if isinstance(child, EmailMessage)]
+        result["parts"] = [_part(child, f"{prefix}{number}") for number, child in enumerate(children)]
+        return result
+    data = part.get_payload(decode=True)
+    if isinstance(data, bytes) and data:
+        # Gmail hands large parts out by attachmentId; every part here is small enough to come with its data.
+        result["body"] = {"size": len(data), "data": base64.urlsafe_b64encode(data).decode()}
+    return result

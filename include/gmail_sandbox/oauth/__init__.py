@@ -1,0 +1,1 @@
+"""Google's OAuth edge: consent page, token endpoint, revocation."""

@@ -1,0 +1,162 @@
+"""Grants: refresh tokens, access tokens and codes, and how each of them dies."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gmail_sandbox.catalogue import CAUSES, SCOPE_LOST
+
+TESTING_SECONDS = 7 * 86400
+IDLE_SECONDS = 183 * 86400
+CODE_SECONDS = 600
+TOKENS_PER_GRANT = 100
+_SWEEP_EVERY = 20_000
+
+
+@dataclass(slots=True)
+class RefreshToken:
+    """One refresh token of a grant; `dead` is the cause, one of the catalogue's."""
+
+    token: str
+    address: str
+    client_id: str
+    scopes: frozenset[str]
+    expires_at: float | None
+    last_used: float
+    dead: str | None = None
+
+    def cause_of_death(self, now: float) -> str | None:
+        """Return why it cannot be refreshed, or None while it lives."""
+        if self.dead is not None and self.dead != SCOPE_LOST:
+            return self.dead
+        if self.expires_at is not None and now >= self.expires_at:
+            return "revoked"
+        return "revoked" if now - self.last_used > IDLE_SECONDS else None
+
+
+@dataclass(slots=True)
+class Grant:
+    """What one account gave one client; raising `epoch` ends every access token."""
+
+    address: str
+    client_id: str
+    tokens: dict[str, RefreshToken] = field(default_factory=dict)
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """An access token."""
+
+    address: str
+    client_id: str
+    scopes: frozenset[str]
+    expires_at: float
+    grant: Grant
+    epoch: int
+
+    def valid(self, now: float) -> bool:
+        """Say whether Gmail takes it."""
+        return now < self.expires_at and self.epoch == self.grant.epoch
+
+
+@dataclass(slots=True)
+class Code:
+    """An authorization code."""
+
+    address: str
+    client_id: str
+    redirect_uri: str
+    scopes: frozenset[str]
+    challenge: str | None
+    with_refresh_token: bool
+    expires_at: float
+    used: bool = False
+
+
+class Grants:
+    """All grants of the sandbox."""
+
+    def __init__(self) -> None:
+        self.by_owner: dict[str, dict[str, Grant]] = {}
+        self.refresh_tokens: dict[str, RefreshToken] = {}
+        self.access_tokens: dict[str, AccessToken] = {}
+        self.codes: dict[str, Code] = {}
+        self._issued = 0
+
+    def grant(self, address: str, client_id: str) -> Grant:
+        """Return the grant of an account to a client, made when missing."""
+        by_client = self.by_owner.setdefault(address, {})
+        if client_id not in by_client:
+            by_client[client_id] = Grant(address, client_id)
+        return by_client[client_id]
+
+    def of(self, address: str, client_id: str | None = None) -> list[Grant]:
+        """Return an account's grants, or the one to a client."""
+        grants = self.by_owner.get(address, {})
+        return [grant for key, grant in grants.items() if client_id in (None, key)]
+
+    def has_live(self, address: str, client_id: str, now: float) -> bool:
+        """Say whether the account has a refresh token with that client."""
+        tokens = self.by_owner.get(address, {}).get(client_id)
+        return tokens is not None and any(token.cause_of_death(now) is None for token in tokens.tokens.values())
+
+    def issue_refresh(
+        self, address: str, client_id: str, scopes: Iterable[str], now: float, expires_at: float | None = None
+    ) -> RefreshToken:
+        """Mint a refresh token; the 101st live one drops the oldest without a word."""
+        grant = self.grant(address, client_id)
+        token = RefreshToken(f"1//0{secrets.token_urlsafe(72)}", address, client_id, frozenset(scopes), expires_at, now)
+        self.refresh_tokens[token.token] = grant.tokens[token.token] = token
+        live = [other for other in grant.tokens.values() if other.dead is None]
+        for oldest in live[: max(0, len(live) - TOKENS_PER_GRANT)]:
+            oldest.dead = "revoked"
+        return token
+
+    def issue_access(
+        self, address: str, client_id: str, scopes: frozenset[str], now: float, lifetime: float
+    ) -> tuple[str, AccessToken]:
+        """Mint an access token."""
+        self._issued += 1
+        if self._issued % _SWEEP_EVERY == 0:
+            self._sweep(now)
+        grant = self.grant(address, client_id)
+        text = f"ya29.a0{secrets.token_urlsafe(120)}"
+        token = AccessToken(address, client_id, scopes, now + lifetime, grant, grant.epoch)
+        self.access_tokens[text] = token
+        return text, token
+
+    def issue_code(self, code: Code) -> str:
+        """Mint an authorization code."""
+        text = f"4/0A{secrets.token_urlsafe(48)}"
+        self.codes[text] = code
+        return text
+
+    def kill(self, grant: Grant, cause: str, *, keep_access_tokens: bool = False) -> None:
+        """End every refresh token of a grant that still lives."""
+        if cause not in CAUSES and cause != SCOPE_LOST:
+            raise ValueError(f"unknown cause: {cause}")
+        for token in grant.tokens.values():
+            token.dead = token.dead or cause
+        if not keep_access_tokens:
+            grant.epoch += 1
+
+    def revive(self, grant: Grant) -> None:
+        """Bring a killed grant back; its old access tokens stay dead."""
+        for token in grant.tokens.values():
+            token.dead = None
+
+    def forget(self, address: str) -> None:
+        """Forget everything that an account granted."""
+        for grant in self.by_owner.pop(address, {}).values():
+            grant.epoch += 1
+            for token in grant.tokens:
+                del self.refresh_tokens[token]
+
+    def _sweep(self, now: float) -> None:
+        # An hour's grace keeps the address of a just expired token known, for faults and statistics.
+        old = [text for text, token in self.access_tokens.items() if token.expires_at < now - 3600]
+        for text in old:
+            del self.access_tokens[text]

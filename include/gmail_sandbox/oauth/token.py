@@ -1,0 +1,227 @@
+"""The token endpoint and revocation: raw ASGI, because benchmarks send tens of thousands of requests through it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote_plus
+
+from starlette.types import Receive, Scope, Send
+
+from gmail_sandbox.answers import JSON_TYPE, Answer
+from gmail_sandbox.catalogue import CATALOGUE, CAUSES, SCOPE_LOST
+from gmail_sandbox.edge import Caller, Outcome, respond
+from gmail_sandbox.oauth import errors
+from gmail_sandbox.oauth.grants import TESTING_SECONDS, Code, RefreshToken
+from gmail_sandbox.records import TokenRequest
+from gmail_sandbox.wire import header, read_body
+from gmail_sandbox.world import World
+
+_NO_STORE = (("cache-control", "no-cache, no-store, max-age=0, must-revalidate"), ("pragma", "no-cache"))
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A token request, with what it is about."""
+
+    fields: dict[str, str]
+    client_id: str
+    client_secret: str
+    refresh: RefreshToken | None = None
+    code: Code | None = None
+
+    @property
+    def address(self) -> str | None:
+        """Return the account behind the token or code, when it is known."""
+        known = self.refresh or self.code
+        return known.address if known is not None else None
+
+
+class TokenEndpoint:
+    """`POST /token`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._second = 0
+        self._in_second = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request and write it into the log of token requests."""
+        world = self._world
+        form = read_form(world, await read_body(receive), header(scope, b"authorization"))
+        caller = Caller("token", "token", form.address, form.client_id)
+        live = None if form.refresh is None else form.refresh.cause_of_death(world.clock.now()) is None
+        outcome = await respond(
+            world, caller, lambda: self._work(scope, form), world.settings.latency_ms.token, (scope, receive, send)
+        )
+        self._log(form, outcome, live)
+
+    def _work(self, scope: Scope, form: Form) -> Answer:
+        if scope["method"] != "POST":
+            return Answer.of_html(405, "<p>The request method is inappropriate.</p>")
+        if self._too_fast():
+            return errors.RATE_LIMITED
+        world = self._world
+        refusal = check_client(world, form)
+        if refusal is not None:
+            return refusal
+        match form.fields.get("grant_type"):
+            case "refresh_token":
+                return refresh(world, form)
+            case "authorization_code":
+                return exchange(world, form)
+            case other:
+                return errors.oauth_error(400, "unsupported_grant_type", f"Invalid grant_type: {other or ''}")
+
+    def _too_fast(self) -> bool:
+        """Count the request in the current second of real time; the sandbox's clock may jump."""
+        limit = self._world.settings.token_rate_limit
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._in_second = second, 0
+        self._in_second += 1
+        return limit is not None and self._in_second > limit
+
+    def _log(self, form: Form, outcome: Outcome, live: bool | None) -> None:
+        stats = self._world.stats
+        error = outcome.fault.label if outcome.fault and outcome.status is None else error_code(outcome.answer)
+        stats.token_requests.append(
+            TokenRequest(
+                id=stats.next_token_request(),
+                at=self._world.clock.now(),
+                grant_type=form.fields.get("grant_type", ""),
+                address=form.address,
+                client_id=form.client_id,
+                status=outcome.status,
+                error=error,
+                live=live,
+            )
+        )
+        stats.token_outcomes[error or "ok"] += 1
+        if form.address is not None:
+            stats.of(form.address).token_requests += 1
+
+
+def error_code(answer: Answer) -> str | None:
+    """Return the `error` of an answer, or its status when it is no JSON object."""
+    if answer.status == 200 and b'"access_token"' in answer.body:
+        return None
+    if answer.content_type == JSON_TYPE:
+        body = json.loads(answer.body)
+        if isinstance(body, dict) and "error" in body:
+            return str(body["error"])
+    return f"http_{answer.status}"
+
+
+def read_form(world: World, body: bytes, authorization: str) -> Form:
+    """Read a form body, and the client's id and secret from it or from a Basic header."""
+    fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    client_id, secret = fields.get("client_id", ""), fields.get("client_secret", "")
+    if authorization[:6].lower() == "basic ":
+        client_id, secret = _basic(authorization[6:])
+    refresh_token = world.grants.refresh_tokens.get(fields.get("refresh_token", ""))
+    return Form(fields, client_id, secret, refresh_token, world.grants.codes.get(fields.get("code", "")))
+
+
+def _basic(encoded: str) -> tuple[str, str]:
+    try:
+        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return unquote_plus(user), unquote_plus(password)
+
+
+def check_client(world: World, form: Form) -> Answer | None:
+    """Return Google's refusal of the client, or None."""
+    if not form.client_id:
+        return errors.invalid_request("Could not determine client ID from request.")
+    client = world.clients.get(form.client_id)
+    if client is None:
+        return errors.CLIENT_NOT_FOUND
+    if client.refuse_with is not None:
+        return errors.CLIENT_REFUSALS[client.refuse_with]
+    if client.client_secrets and not form.client_secret:
+        return errors.invalid_request("client_secret is missing.")
+    if client.client_secrets and form.client_secret not in client.client_secrets:
+        return errors.CLIENT_SECRET_INVALID
+    return None
+
+
+def refresh(world: World, form: Form) -> Answer:
+    """Exchange a refresh token for an access token."""
+    now = world.clock.now()
+    token = form.refresh
+    if not form.fields.get("refresh_token"):
+        return errors.invalid_request("Missing required parameter: refresh_token")
+    if token is None:
+        return errors.BAD_REQUEST
+    if token.client_id != form.client_id:
+        return errors.UNAUTHORIZED_CLIENT
+    cause = token.cause_of_death(now)
+    if cause is not None:
+        return CATALOGUE[CAUSES[cause]].answer
+    scopes = frozenset({"openid"}) if token.dead == SCOPE_LOST else token.scopes
+    asked = frozenset(form.fields.get("scope", "").split())
+    if not asked <= scopes:
+        return errors.oauth_error(
+            400, "invalid_scope", f"Some requested scopes were invalid. {{invalid={sorted(asked - scopes)}}}"
+        )
+    token.last_used = now
+    rotated = None
+    if world.settings.rotate_refresh_tokens:
+        rotated = world.grants.issue_refresh(token.address, token.client_id, token.scopes, now, token.expires_at)
+        if world.settings.rotation_kills_old:
+            token.dead = "revoked"
+    return _granted(world, token, asked or scopes, rotated)
+
+
+def exchange(world: World, form: Form) -> Answer:
+    """Exchange an authorization code for tokens."""
+    now = world.clock.now()
+    code = form.code
+    if not form.fields.get("code"):
+        return errors.invalid_request("Missing required parameter: code")
+    if code is None:
+        return errors.oauth_error(400, "invalid_grant", "Malformed auth code.")
+    if code.client_id != form.client_id:
+        return errors.UNAUTHORIZED_CLIENT
+    if code.used or now >= code.expires_at:
+        return errors.BAD_REQUEST
+    if form.fields.get("redirect_uri") != code.redirect_uri:
+        return errors.oauth_error(400, "redirect_uri_mismatch", "Bad Request")
+    if code.challenge is not None:
+        verifier = form.fields.get("code_verifier")
+        if not verifier:
+            return errors.oauth_error(400, "invalid_grant", "Missing code verifier.")
+        if s256(verifier) != code.challenge:
+            return errors.oauth_error(400, "invalid_grant", "Invalid code verifier.")
+    code.used = True
+    if not code.with_refresh_token:
+        return _granted(world, code, code.scopes, None)
+    client = world.clients[form.client_id]
+    expires_at = now + TESTING_SECONDS if client.publishing == "testing" else None
+    token = world.grants.issue_refresh(code.address, code.client_id, code.scopes, now, expires_at)
+    return _granted(world, token, code.scopes, token)
+
+
+def s256(verifier: str) -> str:
+    """Return the PKCE challenge of a verifier."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def _granted(world: World, source: RefreshToken | Code, scopes: frozenset[str], minted: RefreshToken | None) -> Answer:
+    now = world.clock.now()
+    lifetime = world.settings.access_token_lifetime_seconds
+    text, _ = world.grants.issue_access(source.address, source.client_id, scopes, now, lifetime)
+    body: dict[str, str | int] = {"access_token": text, "expires_in": lifetime}
+    if minted is not None:
+        body["refresh_token"] = minted.token
+    body |= {"scope": " ".join(sorted(scopes)), "token_type": "Bearer"}
+    if isinstance(source, RefreshToken) and source.expires_at is not None:
+        # Google's 604799 for a grant minted a moment ago: whole seconds that are left.
+        body["refresh_token_expires_in"] = max(0, int(source.expires_at - now - 0.001))
+    return Answer(200, json.dumps(body).encode(), JSON_TYPE, _NO_STORE)

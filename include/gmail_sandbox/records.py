@@ -1,0 +1,127 @@
+"""What the sandbox remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gmail_sandbox.mime import Content
+
+Publishing = Literal["production", "testing", "internal"]
+ClientRefusal = Literal["deleted_client", "disabled_client", "invalid_client", "unauthorized_client"]
+
+
+@dataclass(slots=True)
+class Client:
+    """An OAuth client, with what Google's console knows about it."""
+
+    client_id: str
+    client_secrets: list[str] = field(default_factory=list)
+    redirect_uris: list[str] = field(default_factory=list)
+    publishing: Publishing = "production"
+    require_pkce: bool = False
+    test_users: list[str] | None = None
+    org_domain: str | None = None
+    refuse_with: ClientRefusal | None = None
+
+
+@dataclass(slots=True)
+class LabelEvent:
+    """One change of the labels of a message; `added` of the first one is where Gmail put it."""
+
+    at: float
+    added: list[str]
+    removed: list[str]
+
+
+@dataclass(slots=True)
+class Message:
+    """One mailbox's copy of a mail."""
+
+    id: str
+    thread_id: str
+    content: Content
+    labels: set[str]
+    internal_date: int
+    history_id: int = 0
+    deleted: bool = False
+    events: list[LabelEvent] = field(default_factory=list)
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Return the key that lists are sorted by, newest last."""
+        return self.internal_date, self.id
+
+
+@dataclass(slots=True)
+class Draft:
+    """A draft: a handle on a message that can be sent once."""
+
+    id: str
+    message: Message
+    asked_thread_id: str | None = None
+
+
+@dataclass(slots=True)
+class Label:
+    """A system or user label."""
+
+    id: str
+    name: str
+    type: Literal["system", "user"] = "user"
+    message_list_visibility: str = "show"
+    label_list_visibility: str = "labelShow"
+    color: dict[str, str] | None = None
+
+
+HistoryKind = Literal["messageAdded", "messageDeleted", "labelAdded", "labelRemoved"]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One change of a mailbox, as history.list tells it."""
+
+    id: int
+    at: float
+    kind: HistoryKind
+    message_id: str
+    thread_id: str
+    labels_after: tuple[str, ...]
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class MailCopy:
+    """Where one copy of a mail went."""
+
+    mailbox: str
+    placement: str
+    message: Message
+
+
+@dataclass(slots=True)
+class MailRecord:
+    """One mail that Gmail accepted for sending."""
+
+    id: int
+    sender: str
+    recipients: list[str]
+    sent_at: float
+    method: str
+    sent: Message
+    copies: list[MailCopy] = field(default_factory=list)
+    bounced: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """One request to the token endpoint, without any token."""
+
+    id: int
+    at: float
+    grant_type: str
+    address: str | None
+    client_id: str
+    status: int | None
+    error: str | None
+    live: bool | None

@@ -1,0 +1,64 @@
+"""What a user of the sandbox can set, at start or while it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Chance = Annotated[float, Field(ge=0, le=1)]
+Category = Literal["CATEGORY_PERSONAL", "CATEGORY_SOCIAL", "CATEGORY_PROMOTIONS", "CATEGORY_UPDATES", "CATEGORY_FORUMS"]
+
+
+class Latency(BaseModel):
+    """Milliseconds that every answer of an edge waits."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: float = Field(default=0, ge=0)
+    gmail: float = Field(default=0, ge=0)
+    consent: float = Field(default=0, ge=0)
+
+
+class Settings(BaseModel):
+    """The sandbox's behaviour; every field has a default, so any subset is a valid change."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seed: int = Field(default=7, description="Same seed, same mails: same placement.")
+    spam_chance: Chance = 0
+    spam_chance_by_domain: dict[str, Chance] = Field(default_factory=dict, description="By the recipient's domain.")
+    spam_chance_by_sender_domain: dict[str, Chance] = Field(
+        default_factory=dict, description="By the sender's domain; stronger than the recipient's domain."
+    )
+    category_chances: dict[Category, Chance] = Field(
+        default_factory=dict, description="Of the mails that are not spam; the sum is at most 1."
+    )
+    delivery_delay_seconds: float = Field(default=0, ge=0, description="On the sandbox's clock.")
+    latency_ms: Latency = Field(default_factory=Latency)
+    access_token_lifetime_seconds: int = Field(default=3599, ge=1)
+    token_rate_limit: int | None = Field(default=None, ge=1, description="Token requests per second of real time.")
+    rotate_refresh_tokens: bool = False
+    rotation_kills_old: bool = False
+    replace_message_id: bool = Field(default=True, description="A custom Message-ID is replaced when the mail is sent.")
+    units: bool = Field(default=True, description="Whether unit quotas are enforced; they are always counted.")
+    user_units_per_minute: int = Field(default=6_000, ge=1)
+    project_units_per_minute: int = Field(default=1_200_000, ge=1)
+    project_units_per_day: int = Field(default=80_000_000, ge=1)
+    max_concurrent_per_mailbox: int | None = Field(
+        default=None,
+        ge=1,
+        description='More Gmail calls at once on one mailbox: 429 "Too many concurrent requests for user".',
+    )
+
+    @model_validator(mode="after")
+    def _chances_sum_to_one(self) -> Settings:
+        if sum(self.category_chances.values()) > 1 + 1e-9:
+            raise ValueError("category_chances must sum to at most 1")
+        return self
+
+    def changed(self, change: Settings) -> Settings:
+        """Return these settings with only the fields that were set in `change` replaced."""
+        merged = self.model_dump() | change.model_dump(exclude_unset=True)
+        merged["latency_ms"] = self.latency_ms.model_dump() | change.latency_ms.model_dump(exclude_unset=True)
+        return Settings.model_validate(merged)

@@ -1,0 +1,49 @@
+"""What the sandbox received, counted."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from gmail_sandbox.records import TokenRequest
+
+TOKEN_REQUESTS_KEPT = 200_000
+
+
+@dataclass(slots=True)
+class MailboxStats:
+    """Counters of one mailbox."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
+    units: int = 0
+    token_requests: int = 0
+    sent: int = 0
+    delivered_inbox: int = 0
+    delivered_spam: int = 0
+    bounced: int = 0
+    in_flight: int = 0
+    max_in_flight: int = 0
+
+
+@dataclass(slots=True)
+class Stats:
+    """Counters of the whole sandbox."""
+
+    mailboxes: dict[str, MailboxStats] = field(default_factory=dict)
+    token_outcomes: Counter[str] = field(default_factory=Counter)
+    consents: Counter[str] = field(default_factory=Counter)
+    unauthenticated_calls: int = 0
+    token_requests: deque[TokenRequest] = field(default_factory=lambda: deque(maxlen=TOKEN_REQUESTS_KEPT))
+    _last_token_request: int = 0
+
+    def of(self, address: str) -> MailboxStats:
+        """Return a mailbox's counters, made when missing."""
+        if address not in self.mailboxes:
+            self.mailboxes[address] = MailboxStats()
+        return self.mailboxes[address]
+
+    def next_token_request(self) -> int:
+        """Return the id of a new token request."""
+        self._last_token_request += 1
+        return self._last_token_request

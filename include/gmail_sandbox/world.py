@@ -1,0 +1,52 @@
+"""The sandbox's whole state, in memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+from gmail_sandbox.addresses import without_tag
+from gmail_sandbox.clock import Clock
+from gmail_sandbox.faults import Faults
+from gmail_sandbox.mailbox import Mailbox
+from gmail_sandbox.oauth.grants import Grants
+from gmail_sandbox.quota import Quota
+from gmail_sandbox.records import Client, MailRecord
+from gmail_sandbox.settings import Settings
+from gmail_sandbox.stats import Stats
+
+
+class World:
+    """Everything that a reset forgets. It needs no locks: all handlers run on one event loop without pauses inside."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.start_settings = settings
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything and return to the settings of the start."""
+        self.settings = self.start_settings.model_copy(deep=True)
+        self.clock = Clock()
+        self.faults = Faults(self.settings.seed)
+        self.grants = Grants()
+        self.quota = Quota()
+        self.stats = Stats()
+        self.clients: dict[str, Client] = {}
+        self.mailboxes: dict[str, Mailbox] = {}
+        self.mails: list[MailRecord] = []
+        self.pair_counts: Counter[tuple[str, str]] = Counter()
+        # (due, order, mail, recipient): delivered when the clock has passed `due`, kept as a heap.
+        self.in_transit: list[tuple[float, int, MailRecord, str]] = []
+        self._numbers = itertools.count(1)
+
+    def next_number(self) -> int:
+        """Return a number that was never given out."""
+        return next(self._numbers)
+
+    def new_id(self) -> str:
+        """Return an id for a message or thread, shaped like Gmail's."""
+        return f"{0x19A0_0000_0000_0000 + self.next_number() * 0x1F_3D5B:016x}"
+
+    def mailbox(self, address: str) -> Mailbox | None:
+        """Return the mailbox a mail to `address` reaches."""
+        return self.mailboxes.get(address) or self.mailboxes.get(without_tag(address))

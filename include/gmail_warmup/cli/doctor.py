@@ -1,0 +1,32 @@
+"""``gmail-warmup doctor``: what is wrong with this installation, and what to do."""
+
+from __future__ import annotations
+
+import typer
+
+from gmail_warmup.cli.common import NEEDS_PERSON, Json, cell, console, errors, print_json, user
+
+
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Check configuration, keys, database, OAuth client and clocks. Exit code 1 if there is a problem."""
+    from rich.table import Table
+
+    from gmail_warmup.doctor import Status, examine
+    from gmail_warmup.grants.store import Actor
+    from gmail_warmup.services import Services
+
+    with errors():
+        checks = examine(context.find_object(Services) or Services(Actor(name=user())))
+    healthy = all(check.status is not Status.PROBLEM for check in checks)
+    if as_json:
+        print_json({"ok": healthy, "checks": [check.as_dict() for check in checks]})
+    else:
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for name in ("status", "check"):
+            table.add_column(name, no_wrap=True)
+        table.add_column("found", overflow="fold")
+        for check in checks:
+            table.add_row(cell(check.status.value), cell(check.name), cell(f"{check.found} {check.step}".strip()))
+        console().print(table)
+    if not healthy:
+        raise typer.Exit(NEEDS_PERSON)

@@ -1,0 +1,206 @@
+"""``gmail-warmup grants``: look at grants, refresh and audit them, rotate the keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gmail_warmup.cli.common import (
+    NEEDS_PERSON,
+    Json,
+    console,
+    errors,
+    print_json,
+    print_pairs,
+    print_table,
+    services_of,
+)
+from gmail_warmup.cli.mailboxes import Address
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from gmail_warmup.grants.report import TokenHealth
+    from gmail_warmup.services import Services
+
+app = typer.Typer(no_args_is_help=True, help="Look at grants, refresh and audit them, rotate the keys.")
+
+
+@app.command()
+def show(context: typer.Context, address: Address, as_json: Json = False) -> None:
+    """Show what is known about a mailbox's grant, without its secrets. Exit code 1 if it needs a person."""
+    from gmail_warmup.grants.reasons import REASONS
+    from gmail_warmup.grants.refresh import FLAGGED
+
+    with errors():
+        services = services_of(context)
+        grant = services.store.read(address.strip().lower())
+        with services.engine.connect() as connection:
+            scopes, granted_at = _consented(connection, grant.mailbox_id)
+    reason = REASONS.get(grant.reason or "")
+    seconds = int(grant.access_seconds)
+    known: dict[str, Any] = {
+        "mailbox": grant.address,
+        "state": grant.state.value,
+        "reason": grant.reason,
+        "meaning": reason.sentence if reason else None,
+        "step": reason.step if reason else None,
+        "since": grant.since,
+        "next_probe_at": grant.next_probe_at,
+        "auth": grant.auth.value,
+        "client_id": grant.client_id,
+        "scopes": scopes,
+        "granted_at": granted_at,
+        "refreshed_at": grant.refreshed_at,
+        "refresh_token": "stored" if grant.refresh_token else "none",
+        "refresh_expires_at": grant.refresh_expires_at,
+        "access_token": f"valid for {seconds} s" if seconds > 0 else "expired" if grant.access_token else "none",
+        "being_refreshed": grant.leased,
+        "version": grant.version,
+    }
+    if as_json:
+        print_json(known)
+    else:
+        known["scopes"] = " ".join(scopes)
+        print_pairs((name.replace("_", " "), value) for name, value in known.items())
+    if grant.state in FLAGGED:
+        raise typer.Exit(NEEDS_PERSON)
+
+
+def _consented(connection: sa.Connection, mailbox_id: int) -> tuple[list[str], Any]:
+    import sqlalchemy as sa
+
+    from gmail_warmup.db.models import OAuthGrant
+
+    query = sa.select(OAuthGrant.scopes, OAuthGrant.granted_at).where(OAuthGrant.mailbox_id == mailbox_id)
+    row = connection.execute(query).one()
+    return row.scopes, row.granted_at
+
+
+@app.command()
+def events(
+    context: typer.Context,
+    address: Address,
+    limit: Annotated[int, typer.Option(min=1, help="How many, the newest.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Show the history of a mailbox's grant, the newest first."""
+    import sqlalchemy as sa
+
+    from gmail_warmup.db.models import GrantEvent
+    from gmail_warmup.mailboxes import repository
+
+    names = ("at", "actor", "from_state", "to_state", "reason", "dag_id", "run_id")
+    with errors(), services_of(context).engine.connect() as connection:
+        mailbox = repository.get(connection, address)
+        query = sa.select(*(getattr(GrantEvent, name) for name in names)).where(GrantEvent.mailbox_id == mailbox.id)
+        found = connection.execute(query.order_by(GrantEvent.id.desc()).limit(limit)).mappings().all()
+    if as_json:
+        print_json([dict(event) for event in found])
+        return
+    rows = [
+        (event["at"], event["from_state"], event["to_state"], event["reason"], event["run_id"] or event["actor"])
+        for event in found
+    ]
+    print_table(("at", "from", "to", "reason", "by"), rows, fold="by")
+
+
+@app.command()
+def refresh(context: typer.Context, address: Address, as_json: Json = False) -> None:
+    """Ask Google for a new access token now. Exit code 1 if the grant needs a person."""
+    from gmail_warmup.errors import CiphertextError, InvalidInputError
+    from gmail_warmup.vocabulary import MailboxAuth
+
+    with errors():
+        services = services_of(context)
+        grant = services.store.read(address.strip().lower())
+        if grant.auth is MailboxAuth.DELEGATED:
+            raise InvalidInputError(f"{grant.address} is delegated: the service account serves it, there is no grant.")
+        try:
+            # What is stored counts as rejected; else it would be served while it is valid.
+            stored = grant.access_token and services.store.cipher.decrypt(grant.owner, grant.access_token)
+        except CiphertextError:
+            stored = None
+        token = services.access_tokens.get(grant.address, rejected=stored or None)
+    seconds = int(token.seconds)
+    if as_json:
+        print_json({"mailbox": grant.address, "valid_seconds": seconds})
+    else:
+        typer.echo(f"Refreshed {grant.address}: its access token is valid for {seconds // 60} minutes.")
+
+
+@app.command()
+def audit(
+    context: typer.Context,
+    force: Annotated[bool, typer.Option("--force", help="Ask also about grants that were refreshed lately.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Probe the grants of all mailboxes. Exit code 1 if somebody needs a person."""
+    with errors():
+        health, newly = _audit(services_of(context), force=force)
+    if as_json:
+        print_json(health.as_dict() | {"newly_flagged": newly})
+    else:
+        _print_health(health, newly)
+    if health.app_error or health.needs_reauth + health.blocked + health.deleted + health.disabled:
+        raise typer.Exit(NEEDS_PERSON)
+
+
+def _audit(services: Services, *, force: bool) -> tuple[TokenHealth, list[str]]:
+    import sqlalchemy as sa
+
+    from gmail_warmup.db.models import Mailbox
+    from gmail_warmup.grants.audit import Audit
+    from gmail_warmup.grants.report import token_health
+
+    with services.engine.connect() as connection:
+        ids = connection.scalars(sa.select(Mailbox.id).order_by(Mailbox.id)).all()
+    result = Audit(services.store, services.client, services.settings, actor=services.actor, force=force).run(ids)
+    shard = {"counts": dict(result.counts), "app_error": result.app_error}
+    with services.engine.connect() as connection:
+        health = token_health(connection, [shard], expiring_days=services.settings.expiring_days)
+    return health, result.newly_flagged
+
+
+def _print_health(health: TokenHealth, newly: list[str]) -> None:
+    counts = {name: value for name, value in health.as_dict().items() if isinstance(value, int)}
+    print_pairs((name.replace("_", " "), value) for name, value in counts.items())
+    typer.echo(f"\n{len(newly)} newly need a person." if newly else "\nNobody newly needs a person.")
+    if health.attention:
+        rows = [(item["address"], item["state"], f"{item['reason']} {item['step']}") for item in health.attention]
+        print_table(("mailbox", "grant", "what happened, what to do"), rows, fold="what happened, what to do")
+    for line in health.lines()[1:]:
+        if not any(line.startswith(item["address"] + " ") for item in health.attention):
+            typer.echo(line)
+
+
+@app.command()
+def rotate(context: typer.Context, as_json: Json = False) -> None:
+    """Re-encrypt every stored secret with the newest Fernet key, the first in AIRFLOW__CORE__FERNET_KEY.
+
+    First give every process the new key with the former ones behind it, then run this, while everything works. It may
+    be stopped and run again. When nothing is left unreadable, the former keys can go. Exit code 1 if something is.
+    """
+    from rich.progress import Progress
+
+    from gmail_warmup.grants import rotate as rotation
+
+    with errors():
+        services = services_of(context)
+        keys = rotation.airflow_keys()
+        with Progress(console=console(stderr=True), transient=True, disable=as_json) as bar:
+            task = bar.add_task("Re-encrypting", total=rotation.count(services.engine))
+            done = rotation.rotate(services.engine, keys, progress=lambda rows: bar.update(task, completed=rows))
+    if as_json:
+        found = {"rotated": done.rotated, "already_new": done.already_new, "unreadable": done.unreadable}
+        print_json(found | {"unsettled": done.unsettled, "keys": keys.count})
+    else:
+        unreadable = len(done.unreadable)
+        typer.echo(f"{done.rotated} rotated, {done.already_new} already new, {unreadable} unreadable.")
+        for address in done.unreadable:
+            typer.echo(f"{address}: no key fits; left as it is. Add its key behind the others, or sign in again.")
+        for address in done.unsettled:
+            typer.echo(f"{address}: changed all the while; run this again.")
+    if done.unreadable or done.unsettled:
+        raise typer.Exit(NEEDS_PERSON)

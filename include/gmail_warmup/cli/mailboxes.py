@@ -1,0 +1,170 @@
+"""``gmail-warmup mailboxes``: look at mailboxes and change them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gmail_warmup.cli.common import Json, errors, print_json, print_table, services_of, user
+from gmail_warmup.errors import InvalidInputError
+from gmail_warmup.vocabulary import GrantState, MailboxAuth, MailboxKind
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from gmail_warmup.mailboxes.records import MailboxRecord
+
+app = typer.Typer(no_args_is_help=True, help="Look at mailboxes and change them.")
+
+Address = Annotated[str, typer.Argument(help="Address of the mailbox.", show_default=False)]
+Addresses = Annotated[list[str], typer.Argument(help="Addresses of mailboxes.", show_default=False)]
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    state: Annotated[GrantState | None, typer.Option(help="Only grants in this state.")] = None,
+    kind: Annotated[MailboxKind | None, typer.Option(help="Only mailboxes of this kind.")] = None,
+    domain: Annotated[str, typer.Option(help="Only addresses of this domain.")] = "",
+    search: Annotated[str, typer.Option(help="Only addresses or names that hold this text.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List mailboxes by address, with the state of their grants."""
+    from gmail_warmup.mailboxes import repository
+
+    with errors():
+        engine = services_of(context).engine
+        query = _filtered(state=state, kind=kind, domain=domain, search=search)
+        with engine.connect() as connection:
+            found = [repository.record(row) for row in connection.execute(query)]
+    if as_json:
+        print_json([plain(record) for record in found])
+        return
+    rows = [(r.address, r.kind.value, r.state.value, r.reason, r.since, r.paused_at and "paused") for r in found]
+    if rows:
+        print_table(("mailbox", "kind", "grant", "reason", "since", ""), rows, fold="mailbox")
+    typer.echo(f"{len(rows)} mailbox{'' if len(rows) == 1 else 'es'}")
+
+
+def _filtered(*, state: GrantState | None, kind: MailboxKind | None, domain: str, search: str) -> sa.Select[Any]:
+    import sqlalchemy as sa
+
+    from gmail_warmup.db.models import Mailbox, OAuthGrant
+    from gmail_warmup.mailboxes.repository import SELECT
+
+    query = SELECT.order_by(Mailbox.address)
+    if state:
+        query = query.where(OAuthGrant.state == state)
+    if kind:
+        query = query.where(Mailbox.kind == kind)
+    if domain:
+        query = query.where(Mailbox.address.endswith("@" + domain.strip().lower().lstrip("@"), autoescape=True))
+    if search:
+        holds = (column.icontains(search, autoescape=True) for column in (Mailbox.address, Mailbox.display_name))
+        query = query.where(sa.or_(*holds))
+    return query
+
+
+def plain(record: MailboxRecord) -> dict[str, Any]:
+    """Return a mailbox for JSON, without what only the program needs."""
+    return {name: value for name, value in asdict(record).items() if name not in ("id", "label_id")}
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    address: Address,
+    kind: Annotated[MailboxKind, typer.Option(help="What the mailbox does.")],
+    auth: Annotated[MailboxAuth, typer.Option(help="How it is reached.")] = MailboxAuth.GRANT,
+    daily_target: Annotated[int, typer.Option(help="Mails a day at the end of the ramp.")] = 50,
+    open_rate: Annotated[int, typer.Option(help="Per cent of the warmup mails that are opened.")] = 80,
+    reply_rate: Annotated[int, typer.Option(help="Per cent of the warmup mails that are answered.")] = 55,
+    timezone: Annotated[str, typer.Option(help="IANA name, for example Europe/Berlin.")] = "UTC",
+    display_name: Annotated[str, typer.Option(help="Name in the From header.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Add a mailbox; its owner then signs in on the page 'Gmail accounts'."""
+    from gmail_warmup.mailboxes import repository
+    from gmail_warmup.mailboxes.records import normal_address, parse_settings
+
+    with errors():
+        normal = normal_address(address)
+        values = {
+            "kind": kind, "auth": auth, "daily_target": daily_target, "open_rate": open_rate, "reply_rate": reply_rate,
+            "timezone": timezone, "display_name": display_name or None,
+        }  # fmt: skip
+        chosen = parse_settings(values, address=normal)
+        with services_of(context).engine.begin() as connection:
+            if repository.find(connection, normal):
+                raise InvalidInputError(f"{normal} is a mailbox already. Change it on the page 'Gmail accounts'.")
+            repository.add_or_update(connection, normal, chosen, actor=user())
+            record = repository.get(connection, normal)
+    if as_json:
+        print_json(plain(record))
+        return
+    typer.echo(f"Added {normal} ({record.kind.value}).")
+    if auth is MailboxAuth.GRANT:
+        typer.echo("Next: press Re-authenticate on the page 'Gmail accounts' and sign in with this mailbox.")
+
+
+@app.command()
+def pause(
+    context: typer.Context,
+    addresses: Addresses,
+    reason: Annotated[str, typer.Option(help="Why; shown on the page.")],
+    as_json: Json = False,
+) -> None:
+    """Pause mailboxes: no task works in them until they are resumed."""
+    from gmail_warmup.mailboxes import repository
+
+    with errors():
+        if not reason.strip():
+            raise InvalidInputError("--reason is empty. Say in a few words why, for whoever looks at the page.")
+        with services_of(context).engine.begin() as connection:
+            named = [record.address for record in repository.by_addresses(connection, addresses)]
+            changed = repository.pause(connection, named, actor=user(), reason=reason.strip())
+    _say_changed("paused", named, changed, as_json=as_json)
+
+
+@app.command()
+def resume(context: typer.Context, addresses: Addresses, as_json: Json = False) -> None:
+    """Resume paused mailboxes; what was due meanwhile stays unsent."""
+    from gmail_warmup.mailboxes import repository
+
+    with errors(), services_of(context).engine.begin() as connection:
+        named = [record.address for record in repository.by_addresses(connection, addresses)]
+        changed = repository.resume(connection, named)
+    _say_changed("resumed", named, changed, as_json=as_json)
+
+
+def _say_changed(verb: str, named: list[str], changed: int, *, as_json: bool) -> None:
+    already = len(named) - changed
+    if as_json:
+        print_json({"mailboxes": named, verb: changed, "unchanged": already})
+        return
+    rest = f"; {already} {'was' if already == 1 else 'were'} so already" if already else ""
+    typer.echo(f"{verb.capitalize()} {changed} of {len(named)} mailbox{'' if len(named) == 1 else 'es'}{rest}.")
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV with a header line, or JSON with authorized_user tokens.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file, write nothing.")] = False,
+) -> None:
+    """Take mailboxes over; a bad line is named and then nothing is imported."""
+    from gmail_warmup.grants import transfer
+    from gmail_warmup.grants.store import Actor
+
+    with errors():
+        if not file.is_file():
+            raise InvalidInputError(f"There is no file {file}.")
+        incoming = transfer.parse(file.read_text(encoding="utf-8-sig"))
+        with_grant = sum(item.grant is not None for item in incoming)
+        if not dry_run:
+            transfer.take_over(services_of(context).store, incoming, actor=Actor(name="cli:import"))
+    verb = "Would import" if dry_run else "Imported"
+    typer.echo(f"{verb} {len(incoming)} mailboxes, {with_grant} of them with a grant.")

@@ -1,0 +1,51 @@
+"""The DB manager through which ``airflow db migrate`` makes and upgrades the schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from airflow.utils.db_manager import BaseDBManager
+from sqlalchemy import text
+
+from gmail_warmup.db import models  # noqa: F401  the tables register themselves on the metadata
+from gmail_warmup.db.base import SCHEMA, metadata
+
+_HERE = Path(__file__).resolve().parent
+
+VERSION_TABLE = "alembic_version_gmail_warmup"
+
+
+class GmailWarmupDBManager(BaseDBManager):
+    """Create, upgrade, downgrade and drop the schema ``gmail_warmup``.
+
+    The version table stays in Airflow's default schema, where the base class looks for it.
+    """
+
+    metadata = metadata
+    version_table_name = VERSION_TABLE
+    migration_dir = str(_HERE / "migrations")
+    alembic_file = str(_HERE / "alembic.ini")
+    supports_table_dropping = True
+
+    def drop_tables(self, connection: Any) -> None:
+        """Drop the tables and the schema, for ``airflow db reset``."""
+        super().drop_tables(connection)  # type: ignore[no-untyped-call]
+        # Without CASCADE: what somebody else put into the schema is not ours to drop.
+        empty = connection.scalar(
+            text(
+                "SELECT NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE n.nspname = :s)"
+            ),
+            {"s": SCHEMA},
+        )
+        if empty:
+            connection.execute(text(f"DROP SCHEMA IF EXISTS {SCHEMA}"))
+
+    def downgrade(self, to_revision: str, from_revision: str | None = None, show_sql_only: bool = False) -> None:
+        """Downgrade to a revision; ``base`` removes every table."""
+        from alembic import command
+
+        target = f"{from_revision}:{to_revision}" if show_sql_only and from_revision else to_revision
+        config = self.get_alembic_config()  # type: ignore[no-untyped-call]
+        command.downgrade(config, revision=target, sql=show_sql_only)

@@ -1,0 +1,37 @@
+"""Run the migrations of the schema gmail_warmup on Airflow's own engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow import settings
+from alembic import context
+
+from gmail_warmup.db.base import SCHEMA
+from gmail_warmup.db.manager import VERSION_TABLE, GmailWarmupDBManager
+
+
+def _ours(name: str | None, kind: str, parents: Any) -> bool:
+    """Compare our schema alone: everything else in this database is Airflow's."""
+    return name == SCHEMA if kind == "schema" else parents.get("schema_name") == SCHEMA
+
+
+OPTIONS: dict[str, Any] = {
+    "target_metadata": GmailWarmupDBManager.metadata,
+    "version_table": VERSION_TABLE,
+    "include_schemas": True,
+    "include_name": _ours,
+    "compare_type": True,
+    "compare_server_default": True,
+}
+
+if context.is_offline_mode():
+    context.configure(dialect_name="postgresql", literal_binds=True, **OPTIONS)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    assert settings.engine is not None
+    with settings.engine.connect() as connection:
+        context.configure(connection=connection, transaction_per_migration=True, **OPTIONS)
+        with context.begin_transaction():
+            context.run_migrations()

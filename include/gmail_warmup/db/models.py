@@ -1,0 +1,207 @@
+"""The five tables: mailbox, oauth_grant, grant_event, consent, ledger.
+
+All times are ``timestamptz``. Due times, leases and expiries are compared by the database's clock, never by a worker's.
+Text columns with a fixed set of values carry a check constraint instead of an enum type: adding a value is then an
+ordinary, reversible migration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gmail_warmup.db.base import Base as Base
+from gmail_warmup.vocabulary import ConsentPurpose as ConsentPurpose
+from gmail_warmup.vocabulary import GrantState as GrantState
+from gmail_warmup.vocabulary import MailboxAuth as MailboxAuth
+from gmail_warmup.vocabulary import MailboxKind as MailboxKind
+from gmail_warmup.vocabulary import MailStatus as MailStatus
+from gmail_warmup.vocabulary import Placement as Placement
+
+
+def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+Timestamp = DateTime(timezone=True)
+
+
+class Mailbox(Base):
+    """A Gmail mailbox of the operator."""
+
+    __tablename__ = "mailbox"
+    __table_args__ = (
+        _one_of("kind", MailboxKind),
+        _one_of("auth", MailboxAuth),
+        CheckConstraint("address = lower(address)", name="address_lower"),
+        CheckConstraint("daily_target BETWEEN 1 AND 2000", name="daily_target"),
+        CheckConstraint("open_rate BETWEEN 0 AND 100", name="open_rate"),
+        CheckConstraint("reply_rate BETWEEN 0 AND 100", name="reply_rate"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    address: Mapped[str] = mapped_column(Text, unique=True)
+    kind: Mapped[str] = mapped_column(Text)
+    auth: Mapped[str] = mapped_column(Text, server_default=MailboxAuth.GRANT)
+    display_name: Mapped[str | None] = mapped_column(Text)
+    daily_target: Mapped[int] = mapped_column(SmallInteger, server_default="50")
+    open_rate: Mapped[int] = mapped_column(SmallInteger, server_default="80")
+    reply_rate: Mapped[int] = mapped_column(SmallInteger, server_default="55")
+    timezone: Mapped[str] = mapped_column(Text, server_default="UTC")
+    label_id: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    created_by: Mapped[str] = mapped_column(Text)
+    paused_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    paused_by: Mapped[str | None] = mapped_column(Text)
+    pause_reason: Mapped[str | None] = mapped_column(Text)
+    resumed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    deferred_until: Mapped[datetime | None] = mapped_column(Timestamp)
+    deferred_reason: Mapped[str | None] = mapped_column(Text)
+    lease_holder: Mapped[str | None] = mapped_column(Text)
+    lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class OAuthGrant(Base):
+    """A mailbox's credential and what is known about it; one row per mailbox."""
+
+    __tablename__ = "oauth_grant"
+    __table_args__ = (
+        _one_of("state", GrantState),
+        Index("ix_oauth_grant_state", "state", "next_probe_at"),
+    )
+
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
+    client_id: Mapped[str | None] = mapped_column(Text)
+    refresh_token: Mapped[str | None] = mapped_column(Text)
+    refresh_expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    access_token: Mapped[str | None] = mapped_column(Text)
+    access_expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    state: Mapped[str] = mapped_column(Text, server_default=GrantState.NEEDS_REAUTH)
+    reason: Mapped[str | None] = mapped_column(Text)
+    since: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    next_probe_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    granted_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    refreshed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    version: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    lease_holder: Mapped[str | None] = mapped_column(Text)
+    lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class GrantEvent(Base):
+    """One transition of a grant; rows are only ever added."""
+
+    __tablename__ = "grant_event"
+    __table_args__ = (Index("ix_grant_event_mailbox_id_at", "mailbox_id", "at"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    actor: Mapped[str] = mapped_column(Text)
+    from_state: Mapped[str | None] = mapped_column(Text)
+    to_state: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    dag_id: Mapped[str | None] = mapped_column(Text)
+    run_id: Mapped[str | None] = mapped_column(Text)
+
+
+class Consent(Base):
+    """One run of the OAuth flow, from its start to the callback."""
+
+    __tablename__ = "consent"
+    __table_args__ = (_one_of("purpose", ConsentPurpose),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    state_hash: Mapped[str] = mapped_column(Text, unique=True)
+    purpose: Mapped[str] = mapped_column(Text)
+    address: Mapped[str] = mapped_column(Text)
+    mailbox_id: Mapped[int | None] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"))
+    mailbox_settings: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    code_verifier: Mapped[str] = mapped_column(Text)
+    airflow_user: Mapped[str] = mapped_column(Text)
+    browser_hash: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(Timestamp)
+    used_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    outcome: Mapped[str | None] = mapped_column(Text)
+
+
+class LedgerEntry(Base):
+    """One warmup mail, from the claim of its slot to what became of it.
+
+    A reply is a row of its own that names the mail it answers (``parent_id``), so that both are sent by one protocol.
+    """
+
+    __tablename__ = "ledger"
+    __table_args__ = (
+        _one_of("status", MailStatus),
+        _one_of("placement", Placement),
+        UniqueConstraint("sender_id", "local_date", "slot"),
+        CheckConstraint("(slot IS NULL) = (parent_id IS NOT NULL)", name="slot_or_parent"),
+        CheckConstraint("sender_id <> recipient_id", name="two_mailboxes"),
+        Index("ix_ledger_unsent", "sender_id", postgresql_where=text("status IN ('claimed', 'drafted')")),
+        Index("ix_ledger_unplaced", "recipient_id", "locate_due_at",
+              postgresql_where=text("status = 'sent' AND parent_id IS NULL AND placement IS NULL")),
+        Index("ix_ledger_unrescued", "recipient_id", "rescue_due_at",
+              postgresql_where=text("rescue_due_at IS NOT NULL AND rescued_at IS NULL")),
+        Index("ix_ledger_unread", "recipient_id", "read_due_at",
+              postgresql_where=text("read_due_at IS NOT NULL AND read_at IS NULL")),
+        Index("ix_ledger_unanswered", "recipient_id", "reply_due_at",
+              postgresql_where=text("reply_due_at IS NOT NULL AND replied_at IS NULL")),
+        Index("ix_ledger_uncollected", "recipient_id", "locate_due_at",
+              postgresql_where=text("status = 'sent' AND parent_id IS NOT NULL AND collected_at IS NULL")),
+        Index("ix_ledger_sender_id_local_date", "sender_id", "local_date"),
+        Index("ix_ledger_recipient_id_claimed_at", "recipient_id", "claimed_at"),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    token: Mapped[str] = mapped_column(Text, unique=True)
+    sender_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"))
+    recipient_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("ledger.id", ondelete="CASCADE"), unique=True)
+    turn: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    local_date: Mapped[date] = mapped_column(Date)
+    slot: Mapped[int | None] = mapped_column(SmallInteger)
+    due_at: Mapped[datetime] = mapped_column(Timestamp)
+    status: Mapped[str] = mapped_column(Text, server_default=MailStatus.CLAIMED)
+    failure: Mapped[str | None] = mapped_column(Text)
+    claimed_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    draft_id: Mapped[str | None] = mapped_column(Text)
+    sent_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    subject: Mapped[str] = mapped_column(Text)
+    rfc_message_id: Mapped[str | None] = mapped_column(Text)
+    gmail_id: Mapped[str | None] = mapped_column(Text)
+    thread_id: Mapped[str | None] = mapped_column(Text)
+    locate_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    placement: Mapped[str | None] = mapped_column(Text)
+    placed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    recipient_gmail_id: Mapped[str | None] = mapped_column(Text)
+    recipient_thread_id: Mapped[str | None] = mapped_column(Text)
+    rescue_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    rescued_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    read_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    read_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    important: Mapped[bool | None] = mapped_column(Boolean)
+    reply_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    replied_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    collected_at: Mapped[datetime | None] = mapped_column(Timestamp)

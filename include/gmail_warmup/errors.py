@@ -1,0 +1,48 @@
+"""The package's errors: one root, a class per cause, the docstring is the default message."""
+
+from __future__ import annotations
+
+
+class GmailWarmupError(Exception):
+    """Something in gmail-warmup failed."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or type(self).__doc__)
+
+
+class ConfigurationError(GmailWarmupError):
+    """The configuration is wrong; nothing was changed."""
+
+
+class EncryptionKeyError(ConfigurationError):
+    """No usable Fernet key.
+
+    Airflow stores plain text when its key is empty; this package refuses to start instead.
+    """
+
+
+class CiphertextError(GmailWarmupError):
+    """A stored secret cannot be decrypted, or belongs to another mailbox."""
+
+
+class DatabaseNotReadyError(ConfigurationError):
+    """The schema gmail_warmup is missing or not at its newest revision. Run: airflow db migrate"""
+
+
+class InvalidInputError(GmailWarmupError, ValueError):
+    """An input breaks a rule; the message names the thing, the rule and the remedy."""
+
+
+class UnknownMailboxError(InvalidInputError):
+    """No mailbox has this address."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+        named = ", ".join(addresses[:5]) + (f" and {len(addresses) - 5} more" if len(addresses) > 5 else "")
+        super().__init__(
+            f"Unknown mailbox: {named}. Add it on the page 'Gmail accounts' or with 'gmail-warmup mailboxes add' first."
+        )
+
+
+class MailboxBusyError(GmailWarmupError):
+    """Another task is working in this mailbox; try again shortly."""

@@ -1,0 +1,105 @@
+"""GmailHook: the one way to a Gmail mailbox from Airflow."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import BaseHook
+
+from gmail_warmup.db.models import MailboxAuth
+from gmail_warmup.gmail.errors import (
+    AccessRejectedError,
+    BlockedByPolicyError,
+    GmailError,
+    MailboxUnusableError,
+    ScopeMissingError,
+)
+from gmail_warmup.gmail.operations import GmailOperations
+from gmail_warmup.gmail.transport import Transport
+from gmail_warmup.grants.endpoint import SCOPE
+from gmail_warmup.grants.reasons import REASONS
+from gmail_warmup.grants.store import Actor, StoredGrant
+from gmail_warmup.services import Services
+
+
+class GmailHook(GmailOperations, BaseHook):
+    """Reach one mailbox.
+
+    The credentials that googleapiclient gets hold an access token and a way to ask for another, never the refresh
+    token: a refresh goes through the lease of the grant's row, in whatever process it happens.
+
+    Args:
+        mailbox: its address.
+        services: what is shared with the task that uses the hook; made from Airflow's Connections if left out.
+    """
+
+    conn_name_attr = "gmail_conn_id"
+    default_conn_name = "gmail_oauth_client"
+    conn_type = "gmail_oauth_client"
+    hook_name = "Gmail OAuth client"
+
+    def __init__(self, mailbox: str, *, services: Services | None = None) -> None:
+        super().__init__()
+        self.address = mailbox
+        self._services = services or Services(Actor(name="hook"))
+        self.token_header = self._services.settings.token_header
+
+    def _credentials(self) -> Any:
+        grant = self._services.store.read(self.address)
+        if grant.auth is MailboxAuth.DELEGATED:
+            from gmail_warmup.gmail.delegation import delegated_credentials
+
+            return delegated_credentials(self.address, self._services.settings.google_conn_id, (SCOPE,))
+        return stored_credentials(grant, self._services)
+
+    def _transport(self) -> Transport:
+        settings = self._services.settings
+        return Transport(connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout)
+
+    def _endpoint(self) -> str | None:
+        return self._services.client.api_endpoint
+
+    def _run(self, request: Any) -> Any:
+        try:
+            return super()._run(request)
+        except GmailError as error:
+            code = _REASON_OF.get(type(error))
+            if code:
+                store = self._services.store
+                store.record_reason(store.read(self.address), REASONS[code], actor=self._services.actor)
+            raise
+
+
+_REASON_OF: dict[type[GmailError], str] = {
+    AccessRejectedError: "token_rejected",
+    ScopeMissingError: "scope_missing",
+    BlockedByPolicyError: "blocked_by_admin",
+    MailboxUnusableError: "gmail_disabled",
+}
+"""What an answer of Gmail, rather than of the token endpoint, says about a grant."""
+
+
+def stored_credentials(grant: StoredGrant, services: Services) -> Any:
+    """Return google-auth credentials on a stored grant, with access token, expiry and a ``refresh_handler``."""
+    from google.auth.credentials import TokenState
+    from google.oauth2.credentials import Credentials
+
+    def refresh(request: Any, scopes: Any) -> tuple[str, datetime]:
+        # Called before the expiry and after a 401. A token that was fresh and is refreshed all the same was rejected.
+        rejected = credentials.token if credentials.token_state is TokenState.FRESH else None
+        token = services.access_tokens.get(grant.address, rejected=rejected)
+        return token.token, _naive_expiry(token.seconds)
+
+    first = services.access_tokens.get(grant.address, known=grant)
+    credentials = Credentials(token=first.token, expiry=_naive_expiry(first.seconds), refresh_handler=refresh)
+    return credentials
+
+
+def _naive_expiry(seconds: float) -> datetime:
+    """Return an expiry as google-auth wants it: naive UTC, by this machine's clock, more than 225 s ahead.
+
+    A token with less time left is only handed out while refreshing fails; without this floor google-auth would
+    refuse to use it although Gmail would take it.
+    """
+    return (datetime.now(UTC) + timedelta(seconds=max(seconds, 240))).replace(tzinfo=None)

@@ -1,0 +1,182 @@
+"""A mail as the bytes and the base64url that Gmail takes.
+
+The header lines are made here and the body by the standard library's email package: `EmailMessage` decodes encoded
+words in what it is given, so that `=?utf-8?q?=0D=0ABcc:...?=` in a subject becomes a header of its own (cpython
+issue 121650, seen with Python 3.11.7), drops the quotes of long display names when it folds them, and
+encodes message ids longer than a line.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.header import Header
+from email.message import EmailMessage
+from email.policy import SMTP
+
+from gmail_warmup.errors import InvalidInputError
+
+# 7bit: non-ASCII bodies become quoted-printable or base64, whichever is shorter, and pass any server unchanged.
+_POLICY = SMTP.clone(cte_type="7bit")
+_CRLF = "\r\n"
+_LINE = 76
+# A line may have 998 characters (RFC 5322); the rest is for the name of the header.
+_LONGEST = 900
+
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{2,63}")
+_MESSAGE_ID = re.compile(r"<[!-;=?A-~]{1,500}@[!-;=?A-~]{1,390}>")
+_TOKEN = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,70}")
+_HEADER_VALUE = re.compile(rf"[!-~](?:[ -~]{{0,{_LONGEST - 2}}}[!-~])?")
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_OWN = frozenset(
+    ("from", "sender", "to", "cc", "bcc", "subject", "message-id", "in-reply-to", "references", "mime-version")
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outgoing:
+    """A mail to send: bare addresses, names as people write them, message ids with their angle brackets.
+
+    `headers` holds further headers; it cannot replace one that this record or the body already sets.
+    """
+
+    sender: str
+    sender_name: str | None
+    recipient: str
+    recipient_name: str | None
+    subject: str
+    text: str
+    html: str
+    message_id: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    in_reply_to: str | None = None
+    references: tuple[str, ...] = ()
+
+
+def build(mail: Outgoing) -> bytes:
+    """Return a mail as RFC 5322 with a plain text and an HTML part; the same mail gives the same bytes.
+
+    It has no Date: Gmail sets the time of sending.
+
+    Raises:
+        InvalidInputError: naming the field that holds a control character or breaks the form of its header.
+    """
+    lines = [
+        ("From", _mailbox("sender", mail.sender, mail.sender_name)),
+        ("To", _mailbox("recipient", mail.recipient, mail.recipient_name)),
+        ("Subject", _words("subject", mail.subject, header="Subject")),
+        ("Message-ID", _id("message_id", mail.message_id)),
+    ]
+    if mail.in_reply_to is not None:
+        lines.append(("In-Reply-To", _id("in_reply_to", mail.in_reply_to)))
+    if mail.references:
+        lines.append(("References", f"{_CRLF} ".join(_id("references", one) for one in mail.references)))
+    lines += [_further(name, value) for name, value in mail.headers.items()]
+    head = "".join(f"{name}: {value}{_CRLF}" for name, value in lines)
+    return head.encode("ascii") + _body(mail)
+
+
+def raw(mail: Outgoing) -> str:
+    """Return a mail in base64url, the form of the field `raw` of Gmail's messages and drafts.
+
+    Raises:
+        InvalidInputError: as `build` does.
+    """
+    return base64.urlsafe_b64encode(build(mail)).decode("ascii")
+
+
+def message_id(token: str, address: str) -> str:
+    """Return a message id of a token and the domain of an address.
+
+    Raises:
+        InvalidInputError: if the token holds more than letters, digits, dots, hyphens and underscores, or the address
+            is none.
+    """
+    if not _TOKEN.fullmatch(token):
+        raise InvalidInputError("token: use up to 100 letters, digits, dots, hyphens and underscores.")
+    return f"<{token}@{_address('address', address).rpartition('@')[2]}>"
+
+
+def _body(mail: Outgoing) -> bytes:
+    body = EmailMessage(policy=_POLICY)
+    body.set_content(_content("text", mail.text))
+    body.add_alternative(_content("html", mail.html), subtype="html")
+    # The default boundary is drawn at random and tells that Python made the mail.
+    body.set_boundary(hashlib.sha256(f"{mail.message_id}\n{mail.text}\n{mail.html}".encode()).hexdigest()[:32])
+    return body.as_bytes()
+
+
+def _mailbox(field_name: str, address: str, name: str | None) -> str:
+    address = f"<{_address(field_name, address)}>"
+    phrase = _phrase(f"{field_name}_name", name or "")
+    if not phrase:
+        return address[1:-1]
+    together = len(phrase.rpartition(_CRLF)[2]) + len("From: ") + len(address) < _LINE
+    return f"{phrase}{' ' if together else f'{_CRLF} '}{address}"
+
+
+def _phrase(field_name: str, name: str) -> str:
+    """Return a display name in the form of its header: as atoms, quoted, or as encoded words."""
+    name = _clean(field_name, name).strip()
+    if not _is_plain(name) or len(name) > _LINE:
+        return _encoded(name, header="From")
+    if not name or _ATOMS.fullmatch(name):
+        return name
+    return '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
+
+
+def _words(field_name: str, text: str, *, header: str) -> str:
+    """Return free text in the form of its header: as it is, folded between words, or as encoded words."""
+    text = _clean(field_name, text).strip()
+    if _is_plain(text) and max(map(len, text.split(" "))) < _LINE - len(header) - 2:
+        return Header(text, "us-ascii", maxlinelen=_LINE, header_name=header).encode(linesep=_CRLF)
+    return _encoded(text, header=header)
+
+
+def _is_plain(text: str) -> bool:
+    # "=?" would be read as an encoded word; a long run of spaces would become a line of its own.
+    return text.isascii() and "=?" not in text and "  " not in text
+
+
+def _encoded(text: str, *, header: str) -> str:
+    return Header(text, "utf-8", maxlinelen=_LINE, header_name=header).encode(linesep=_CRLF)
+
+
+def _further(name: str, value: str) -> tuple[str, str]:
+    field_name = f"headers[{name!r}]"
+    if not _HEADER_NAME.fullmatch(name) or name.lower() in _OWN or name.lower().startswith("content-"):
+        raise InvalidInputError(f"{field_name}: not a header that may be added.")
+    if not _HEADER_VALUE.fullmatch(_clean(field_name, value)) or "=?" in value:
+        raise InvalidInputError(f"{field_name}: use up to {_LONGEST} printable ASCII characters, no encoded words.")
+    return name, value
+
+
+def _address(field_name: str, address: str) -> str:
+    if not _ADDRESS.fullmatch(_clean(field_name, address)) or "=?" in address:
+        raise InvalidInputError(f"{field_name}: not a bare ASCII mail address like ada@example.com.")
+    return address
+
+
+def _id(field_name: str, value: str) -> str:
+    if not _MESSAGE_ID.fullmatch(_clean(field_name, value)) or "=?" in value:
+        raise InvalidInputError(f"{field_name}: not a message id like <token@example.com>.")
+    return value
+
+
+def _clean(field_name: str, text: str) -> str:
+    """Pass a header's text on if it has no control character, line separator or lone surrogate."""
+    if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text):
+        raise InvalidInputError(f"{field_name}: must not hold control characters or line breaks.")
+    return text
+
+
+def _content(field_name: str, text: str) -> str:
+    """Pass a part's text on if it can be sent: no control characters but tab and line breaks, no lone surrogate."""
+    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\r\n" for char in text):
+        raise InvalidInputError(f"{field_name}: must not hold control characters other than tabs and line breaks.")
+    return text

@@ -1,0 +1,54 @@
+"""HTTP under googleapiclient: one kept-alive connection, short timeouts, and no retries of its own.
+
+httplib2, the default, repeats a request, POST included, when a kept-alive connection breaks before the answer. A
+mail could go out twice; so requests go through httpx, which repeats nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httplib2
+import httpx
+
+
+class Transport:
+    """The part of ``httplib2.Http`` that google_auth_httplib2 and googleapiclient call.
+
+    Raises:
+        httpx.TransportError: from ``request``, when no whole answer came.
+    """
+
+    redirect_codes = frozenset({301, 302, 303, 307, 308})
+    """googleapiclient removes 308 from this set when it uploads; it is not otherwise read."""
+
+    def __init__(self, *, connect_timeout: float, read_timeout: float) -> None:
+        self._http = httpx.Client(timeout=httpx.Timeout(read_timeout, connect=connect_timeout), follow_redirects=False)
+
+    def request(
+        self,
+        uri: str,
+        method: str = "GET",
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        redirections: int = 0,
+        connection_type: Any = None,
+        **_: Any,
+    ) -> tuple[httplib2.Response, bytes]:
+        """Send one request once."""
+        sent = {
+            key: value
+            for key, value in (headers or {}).items()
+            if key.lower() not in ("accept-encoding", "content-length")
+        }
+        response = self._http.request(method, uri, content=body, headers=sent)
+        found = httplib2.Response(
+            {"status": str(response.status_code), **{k.lower(): v for k, v in response.headers.items()}}
+        )
+        found.reason = response.reason_phrase
+        return found, response.content
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()

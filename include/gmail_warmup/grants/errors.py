@@ -1,0 +1,62 @@
+"""Why no access token could be had, by cause."""
+
+from __future__ import annotations
+
+from gmail_warmup.errors import GmailWarmupError
+from gmail_warmup.grants.reasons import AnswerClass, Reason
+
+
+class GrantError(GmailWarmupError):
+    """No access token for a mailbox.
+
+    Attributes:
+        address: the mailbox.
+        reason: what Google, or the row, said.
+        retry_after: seconds that Google asked to wait, or None.
+    """
+
+    def __init__(self, address: str, reason: Reason, retry_after: float | None = None) -> None:
+        self.address, self.reason, self.retry_after = address, reason, retry_after
+        super().__init__(f"{address}: {reason.sentence} {reason.step} [{reason.code}]")
+
+
+class FlaggedGrantError(GrantError):
+    """The mailbox needs a person, an administrator, or its next probe; tasks skip it."""
+
+
+class SuspectGrantError(GrantError):
+    """The grant may be dead; a second probe decides."""
+
+
+class TransientGrantError(GrantError):
+    """Google, the network or the database is in trouble; try again later."""
+
+
+class ThrottledGrantError(TransientGrantError):
+    """Google asks for fewer requests."""
+
+
+class OAuthClientError(GrantError):
+    """The OAuth client or our request is wrong; no account is to blame."""
+
+
+class UnreadableGrantError(GrantError):
+    """The stored grant cannot be decrypted."""
+
+
+_ERRORS: dict[AnswerClass, type[GrantError]] = {
+    AnswerClass.TRANSIENT: TransientGrantError,
+    AnswerClass.THROTTLED: ThrottledGrantError,
+    AnswerClass.ACCOUNT: FlaggedGrantError,
+    AnswerClass.AMBIGUOUS: SuspectGrantError,
+    AnswerClass.BLOCKED: FlaggedGrantError,
+    AnswerClass.UNUSABLE: FlaggedGrantError,
+    AnswerClass.GONE: FlaggedGrantError,
+    AnswerClass.APP: OAuthClientError,
+    AnswerClass.LOCAL: UnreadableGrantError,
+}
+
+
+def error_for(address: str, reason: Reason, retry_after: float | None = None) -> GrantError:
+    """Make the error that belongs to a reason's class."""
+    return _ERRORS[reason.answer](address, reason, retry_after)

@@ -1,0 +1,156 @@
+"""Reading and changing mailboxes. Every function takes a connection inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from gmail_warmup.db.intervals import seconds as interval
+from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, MailboxKind, OAuthGrant
+from gmail_warmup.errors import UnknownMailboxError
+from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings, normal_address
+
+_GRANT = (
+    "state",
+    "reason",
+    "since",
+    "next_probe_at",
+    "granted_at",
+    "refreshed_at",
+    "refresh_expires_at",
+    "access_expires_at",
+)
+_MAILBOX = (
+    "id", "address", "kind", "auth", "display_name", "daily_target", "open_rate", "reply_rate", "timezone", "label_id",
+    "created_at", "paused_at", "pause_reason", "resumed_at", "deferred_until", "deferred_reason",
+)  # fmt: skip
+
+SELECT: sa.Select[Any] = sa.select(
+    *(getattr(Mailbox, name) for name in _MAILBOX), *(getattr(OAuthGrant, name) for name in _GRANT)
+).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
+"""Every mailbox with its grant's state, in the order of MailboxRecord's fields; secrets are not selected."""
+
+
+def record(row: sa.Row[Any]) -> MailboxRecord:
+    """Turn a row of SELECT into a record."""
+    values = dict(row._mapping)
+    values["kind"], values["auth"] = MailboxKind(row.kind), MailboxAuth(row.auth)
+    values["state"] = GrantState(row.state)
+    return MailboxRecord(**values)
+
+
+def all_mailboxes(connection: sa.Connection) -> list[MailboxRecord]:
+    """Return every mailbox, by address."""
+    return [record(row) for row in connection.execute(SELECT.order_by(Mailbox.address))]
+
+
+def find(connection: sa.Connection, address: str) -> MailboxRecord | None:
+    """Return the mailbox with this address, or None."""
+    row = connection.execute(SELECT.where(Mailbox.address == address.strip().lower())).one_or_none()
+    return record(row) if row else None
+
+
+def get(connection: sa.Connection, address: str) -> MailboxRecord:
+    """Return the mailbox with this address.
+
+    Raises:
+        UnknownMailboxError: if there is none.
+    """
+    found = find(connection, address)
+    if found is None:
+        raise UnknownMailboxError(address)
+    return found
+
+
+def by_addresses(connection: sa.Connection, addresses: Iterable[str]) -> list[MailboxRecord]:
+    """Return the mailboxes with these addresses, by address.
+
+    Raises:
+        UnknownMailboxError: naming every address that is not a mailbox.
+    """
+    wanted = {address.strip().lower() for address in addresses}
+    found = [
+        record(row) for row in connection.execute(SELECT.where(Mailbox.address.in_(wanted)).order_by(Mailbox.address))
+    ]
+    missing = wanted - {mailbox.address for mailbox in found}
+    if missing:
+        raise UnknownMailboxError(*sorted(missing))
+    return found
+
+
+def add_or_update(connection: sa.Connection, address: str, settings: MailboxSettings, *, actor: str) -> int:
+    """Add a mailbox, or change the settings of the one that has this address; return its id.
+
+    A new mailbox starts with a grant in the state ``needs_reauth`` (reason ``never_granted``), a delegated one in
+    ``active``. Progress, pause and grant of an existing one stay as they are.
+
+    Raises:
+        InvalidInputError: if the address is not one.
+    """
+    values = settings.model_dump(mode="json")
+    statement = insert(Mailbox).values(address=normal_address(address), created_by=actor, **values)
+    statement = statement.on_conflict_do_update(index_elements=[Mailbox.address], set_=values)
+    mailbox_id = int(connection.execute(statement.returning(Mailbox.id)).scalar_one())
+    delegated = settings.auth is MailboxAuth.DELEGATED
+    state, reason = (GrantState.ACTIVE, None) if delegated else (GrantState.NEEDS_REAUTH, "never_granted")
+    added = connection.execute(
+        insert(OAuthGrant)
+        .values(mailbox_id=mailbox_id, state=state, reason=reason)
+        .on_conflict_do_nothing()
+        .returning(OAuthGrant.mailbox_id)
+    ).scalar_one_or_none()
+    if added is not None:
+        connection.execute(
+            insert(GrantEvent).values(
+                mailbox_id=mailbox_id, actor=actor, from_state=None, to_state=state, reason=reason
+            )
+        )
+    return mailbox_id
+
+
+def pause(connection: sa.Connection, addresses: Sequence[str], *, actor: str, reason: str) -> int:
+    """Pause mailboxes that are not paused; return how many that were."""
+    statement = (
+        sa.update(Mailbox)
+        .where(Mailbox.address.in_([address.lower() for address in addresses]), Mailbox.paused_at.is_(None))
+        .values(paused_at=sa.func.now(), paused_by=actor, pause_reason=reason)
+    )
+    return connection.execute(statement).rowcount
+
+
+def resume(connection: sa.Connection, addresses: Sequence[str]) -> int:
+    """Resume paused mailboxes; return how many that were. Slots from before this moment stay unsent."""
+    statement = (
+        sa.update(Mailbox)
+        .where(Mailbox.address.in_([address.lower() for address in addresses]), Mailbox.paused_at.is_not(None))
+        .values(paused_at=None, paused_by=None, pause_reason=None, resumed_at=sa.func.now())
+    )
+    return connection.execute(statement).rowcount
+
+
+def take_lease(connection: sa.Connection, mailbox_id: int, *, holder: str, seconds: int) -> bool:
+    """Take the mailbox for one task, so that it never has two calls in flight; tell whether that worked.
+
+    A lease that its holder lost (killed, cut off) ends by itself after its seconds, by the database's clock.
+    """
+    statement = (
+        sa.update(Mailbox)
+        .where(
+            Mailbox.id == mailbox_id,
+            sa.or_(Mailbox.lease_until.is_(None), Mailbox.lease_until < sa.func.now(), Mailbox.lease_holder == holder),
+        )
+        .values(lease_holder=holder, lease_until=sa.func.now() + interval(seconds))
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def release_lease(connection: sa.Connection, mailbox_id: int, *, holder: str) -> None:
+    """Give the mailbox back, if this holder still has it."""
+    connection.execute(
+        sa.update(Mailbox)
+        .where(Mailbox.id == mailbox_id, Mailbox.lease_holder == holder)
+        .values(lease_holder=None, lease_until=None)
+    )

@@ -1,0 +1,145 @@
+"""Wiring: from Airflow's Connections and configuration to the plain objects underneath.
+
+The one module, with the hook, that knows where Airflow keeps things. Connections come from whatever secrets backend
+serves them; nothing is opened while a module is imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from gmail_warmup.db.base import SCHEMA
+from gmail_warmup.db.engine import make_engine, url_of
+from gmail_warmup.errors import ConfigurationError, DatabaseNotReadyError
+from gmail_warmup.grants.cipher import airflow_cipher
+from gmail_warmup.grants.endpoint import GOOGLE_AUTH_URI, GOOGLE_TOKEN_URI, OAuthClient, TokenEndpoint
+from gmail_warmup.grants.refresh import AccessTokens
+from gmail_warmup.grants.store import Actor, GrantStore
+from gmail_warmup.settings import Settings, load
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+
+def connection(conn_id: str, purpose: str) -> Connection:
+    """Return an Airflow Connection.
+
+    Raises:
+        ConfigurationError: if it is missing; says what it is for and how it is made.
+    """
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        raise ConfigurationError(
+            f"The Airflow Connection '{conn_id}' ({purpose}) is missing. Make it with 'gmail-warmup init', or by hand "
+            "as the README says."
+        ) from None
+
+
+def oauth_client(settings: Settings) -> OAuthClient:
+    """Return the operator's OAuth client.
+
+    Raises:
+        ConfigurationError: if the Connection is missing, has no client id or no secret, or a malformed extra.
+    """
+    conn_id = settings.client_conn_id
+    found = connection(conn_id, "the OAuth client")
+    if not found.login or not found.password:
+        raise ConfigurationError(
+            f"The Airflow Connection '{conn_id}' needs the client id as its login and the client secret as its "
+            "password. Set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET in .env and run: gmail-warmup init"
+        )
+    try:
+        extra = json.loads(found.extra) if found.extra else {}
+    except ValueError:
+        raise ConfigurationError(f"The extra of the Airflow Connection '{conn_id}' is not JSON.") from None
+    further = extra.get("secrets") or []
+    if not isinstance(further, list):
+        raise ConfigurationError(f"In the Airflow Connection '{conn_id}', extra.secrets must be a list of secrets.")
+    return OAuthClient(
+        client_id=found.login,
+        secrets=(found.password, *map(str, further)),
+        auth_uri=extra.get("auth_uri") or GOOGLE_AUTH_URI,
+        token_uri=extra.get("token_uri") or GOOGLE_TOKEN_URI,
+        api_endpoint=extra.get("api_endpoint") or None,
+    )
+
+
+class Services:
+    """Everything that a task, the page or a command needs, made when it is first asked for.
+
+    Args:
+        actor: who acts, for the history of the grants.
+        pooled: keep database connections, for a process that lives long.
+    """
+
+    def __init__(self, actor: Actor, *, pooled: bool = False) -> None:
+        self.actor = actor
+        self._pooled = pooled
+
+    @functools.cached_property
+    def settings(self) -> Settings:
+        """Return the settings."""
+        return load()
+
+    @functools.cached_property
+    def engine(self) -> sa.Engine:
+        """Return the engine with the restricted role."""
+        found = connection(self.settings.db_conn_id, "the database, with the restricted role")
+        return make_engine(url_of(found), pooled=self._pooled)
+
+    @functools.cached_property
+    def client(self) -> OAuthClient:
+        """Return the OAuth client."""
+        return oauth_client(self.settings)
+
+    @functools.cached_property
+    def store(self) -> GrantStore:
+        """Return the store of grants."""
+        return GrantStore(self.engine, airflow_cipher(), suspect_delay=self.settings.suspect_delay)
+
+    @functools.cached_property
+    def endpoint(self) -> TokenEndpoint:
+        """Return the token endpoint."""
+        settings = self.settings
+        return TokenEndpoint(self.client, connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout)
+
+    @functools.cached_property
+    def access_tokens(self) -> AccessTokens:
+        """Return the source of access tokens."""
+        settings = self.settings
+        return AccessTokens(
+            self.store, self.endpoint, actor=self.actor, margin=settings.refresh_margin, lease=settings.refresh_lease
+        )
+
+    def check(self) -> None:
+        """Check key, database and schema before anything is changed.
+
+        Raises:
+            EncryptionKeyError: no usable Fernet key.
+            DatabaseNotReadyError: no database, or the schema is not migrated.
+            ConfigurationError: a setting or a Connection is missing or wrong.
+        """
+        airflow_cipher()
+        url = self.engine.url.render_as_string(hide_password=True)
+        try:
+            with self.engine.connect() as connection:
+                connection.execute(sa.text(f"SELECT FROM {SCHEMA}.mailbox LIMIT 1"))
+        except OperationalError as error:
+            raise DatabaseNotReadyError(
+                f"No database at {url}: {str(error.orig).strip().splitlines()[0]}. Start it, or correct the Airflow "
+                f"Connection '{self.settings.db_conn_id}'."
+            ) from None
+        except ProgrammingError as error:
+            raise DatabaseNotReadyError(
+                f"The database {url} does not serve the schema {SCHEMA}: {str(error.orig).strip().splitlines()[0]}. "
+                "Run: airflow db migrate && gmail-warmup init"
+            ) from None

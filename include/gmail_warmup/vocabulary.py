@@ -1,0 +1,74 @@
+"""The words that code, tables, pages and docs share. Imports nothing heavy: DAG files reach this module."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class MailboxKind(StrEnum):
+    """What a mailbox does."""
+
+    WARMUP = "warmup"
+    """It is being warmed up: it sends to pool mailboxes."""
+    POOL = "pool"
+    """It receives warmup mail, rescues it from spam, reads it and replies."""
+
+
+class MailboxAuth(StrEnum):
+    """How a mailbox is reached."""
+
+    GRANT = "grant"
+    """By its owner's OAuth consent."""
+    DELEGATED = "delegated"
+    """By a service account with domain-wide delegation."""
+
+
+class GrantState(StrEnum):
+    """What can be done with a grant."""
+
+    ACTIVE = "active"
+    """It works as far as is known."""
+    SUSPECT = "suspect"
+    """Google's last answer may mean that it is dead; a second probe decides."""
+    NEEDS_REAUTH = "needs_reauth"
+    """It is dead; a person has to sign in again."""
+    BLOCKED_BY_ADMIN = "blocked_by_admin"
+    """A Workspace administrator blocks the app; probed daily."""
+    ACCOUNT_DELETED = "account_deleted"
+    """The Google account is gone."""
+    DISABLED = "disabled"
+    """Gmail is switched off or locked for this user; probed daily."""
+
+
+class MailStatus(StrEnum):
+    """How far the sending of a warmup mail has come."""
+
+    CLAIMED = "claimed"
+    """The slot is taken; nothing is at Gmail, or a draft of which the id was not stored."""
+    DRAFTED = "drafted"
+    """The draft's id is stored; the draft is still there, or was sent."""
+    SENT = "sent"
+    """Gmail sent it and its ids are recorded."""
+    FAILED = "failed"
+    """Gmail refused it for good; the slot is spent."""
+
+
+class Placement(StrEnum):
+    """Where Gmail put a mail at its recipient, read before anything touched it."""
+
+    INBOX = "inbox"
+    SPAM = "spam"
+    PROMOTIONS = "promotions"
+    SOCIAL = "social"
+    UPDATES = "updates"
+    FORUMS = "forums"
+    TRASH = "trash"
+    ARCHIVE = "archive"
+    MISSING = "missing"
+
+
+class ConsentPurpose(StrEnum):
+    """Why a run of the OAuth flow was started."""
+
+    ADD = "add"
+    REAUTH = "reauth"

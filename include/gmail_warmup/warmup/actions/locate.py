@@ -1,0 +1,58 @@
+"""Finding a warmup mail at its recipient, and reading where Gmail put it before anything touches it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from gmail_warmup.db.intervals import seconds
+from gmail_warmup.db.models import LedgerEntry as L
+from gmail_warmup.db.models import Placement
+from gmail_warmup.gmail.records import Message
+from gmail_warmup.warmup import ledger
+from gmail_warmup.warmup.actions.base import Desk
+from gmail_warmup.warmup.ledger import Entry
+
+_CATEGORIES = {
+    "CATEGORY_PROMOTIONS": Placement.PROMOTIONS,
+    "CATEGORY_SOCIAL": Placement.SOCIAL,
+    "CATEGORY_UPDATES": Placement.UPDATES,
+    "CATEGORY_FORUMS": Placement.FORUMS,
+}
+
+
+def placement_of(labels: frozenset[str]) -> Placement:
+    """Return where a mail lies, from its labels as they were found."""
+    for label, placement in (("SPAM", Placement.SPAM), ("TRASH", Placement.TRASH)):
+        if label in labels:
+            return placement
+    for label, placement in _CATEGORIES.items():
+        if label in labels:
+            return placement
+    return Placement.INBOX if "INBOX" in labels else Placement.ARCHIVE
+
+
+def locate(desk: Desk, entry: Entry) -> Message | None:
+    """Return the mail of a row in this mailbox, or None if it has not come (yet).
+
+    It is found by its Message-ID and has to carry the row's token; nothing else in the mailbox is ever touched. One
+    that does not come is looked for again, ever later, and counts as missing after ``missing_after`` seconds.
+    """
+    assert entry.rfc_message_id
+    message = desk.gmail.find(entry.rfc_message_id)
+    if message is not None and message.headers.get(desk.settings.token_header.lower()) == entry.token:
+        return message
+    overdue = L.sent_at < sa.func.now() - seconds(desk.settings.missing_after)
+    with desk.engine.begin() as connection:
+        late = connection.scalar(sa.select(overdue).where(L.id == entry.id))
+        if late:
+            ledger.update(
+                connection, entry.id, placement=Placement.MISSING, placed_at=sa.func.now(), collected_at=sa.func.now()
+            )
+            desk.counts["missing"] += 1
+        else:
+            again = seconds(desk.scaled(timedelta(seconds=max(desk.settings.locate_delay, 60) * 5)))
+            ledger.update(connection, entry.id, locate_due_at=sa.func.now() + again)
+            desk.counts["not_there_yet"] += 1
+    return None

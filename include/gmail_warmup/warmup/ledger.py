@@ -1,0 +1,130 @@
+"""The ledger: one row per warmup mail, from the claim of its slot to what became of it.
+
+Every function takes a connection inside the caller's transaction; each step of a mail is committed before the next
+one begins, so that whatever dies, the row says what is left to do.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from gmail_warmup.db.models import LedgerEntry as L
+from gmail_warmup.db.models import MailStatus, Placement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A row of the ledger as the actions need it. Times are aware."""
+
+    id: int
+    token: str
+    sender_id: int
+    recipient_id: int
+    parent_id: int | None
+    turn: int
+    local_date: date
+    status: MailStatus
+    claimed_at: datetime
+    sent_at: datetime | None
+    draft_id: str | None
+    subject: str
+    rfc_message_id: str | None
+    thread_id: str | None
+    placement: Placement | None
+    recipient_gmail_id: str | None
+    recipient_thread_id: str | None
+    read_due_at: datetime | None
+    important: bool | None
+
+
+_FIELDS = tuple(Entry.__dataclass_fields__)
+_SELECT = sa.select(*(getattr(L, name) for name in _FIELDS))
+
+
+def _entry(row: sa.Row[Any]) -> Entry:
+    values = dict(row._mapping)
+    values["status"] = MailStatus(row.status)
+    values["placement"] = Placement(row.placement) if row.placement else None
+    return Entry(**values)
+
+
+# what is due, as conditions on the ledger; the plan and the actions share them
+UNSENT = L.status.in_((MailStatus.CLAIMED, MailStatus.DRAFTED))
+UNSENT_FIRST = sa.and_(UNSENT, L.parent_id.is_(None))
+UNPLACED = sa.and_(
+    L.status == MailStatus.SENT, L.parent_id.is_(None), L.placement.is_(None), L.locate_due_at <= sa.func.now()
+)
+UNRESCUED = sa.and_(L.rescue_due_at <= sa.func.now(), L.rescued_at.is_(None))
+UNREAD = sa.and_(L.read_due_at <= sa.func.now(), L.read_at.is_(None))
+UNANSWERED = sa.and_(L.reply_due_at <= sa.func.now(), L.replied_at.is_(None))
+UNCOLLECTED = sa.and_(
+    L.status == MailStatus.SENT, L.parent_id.is_not(None), L.collected_at.is_(None), L.locate_due_at <= sa.func.now()
+)
+
+
+def of_recipient(connection: sa.Connection, mailbox_id: int, *conditions: sa.ColumnElement[bool]) -> list[Entry]:
+    """Return a recipient's rows that meet one of the conditions, the oldest first."""
+    query = _SELECT.where(L.recipient_id == mailbox_id, sa.or_(*conditions)).order_by(L.id)
+    return [_entry(row) for row in connection.execute(query)]
+
+
+def of_sender(connection: sa.Connection, mailbox_id: int, condition: sa.ColumnElement[bool]) -> list[Entry]:
+    """Return a sender's rows that meet the condition, the oldest first."""
+    return [
+        _entry(row) for row in connection.execute(_SELECT.where(L.sender_id == mailbox_id, condition).order_by(L.id))
+    ]
+
+
+def get(connection: sa.Connection, entry_id: int) -> Entry:
+    """Return one row."""
+    return _entry(connection.execute(_SELECT.where(L.id == entry_id)).one())
+
+
+def new_token() -> str:
+    """Return a fresh token of 128 random bits; it is the mail's identity and the seed of all its draws."""
+    return secrets.token_hex(16)
+
+
+def claim(connection: sa.Connection, **values: Any) -> Entry | None:
+    """Insert a row, or return None where its slot, or the mail it answers, is taken."""
+    statement = insert(L).values(**values).on_conflict_do_nothing().returning(L.id)
+    entry_id = connection.execute(statement).scalar_one_or_none()
+    return None if entry_id is None else get(connection, entry_id)
+
+
+def reply_to(connection: sa.Connection, parent_id: int) -> Entry | None:
+    """Return the reply to a mail, if one was claimed."""
+    row = connection.execute(_SELECT.where(L.parent_id == parent_id)).one_or_none()
+    return _entry(row) if row else None
+
+
+def update(connection: sa.Connection, entry_id: int, **values: Any) -> None:
+    """Change columns of one row."""
+    connection.execute(sa.update(L).where(L.id == entry_id).values(**values))
+
+
+def counts_of_sender(connection: sa.Connection, sender_id: int) -> tuple[int, int, int]:
+    """Return how many first mails of a sender were placed, are to be read, and are to be answered or were."""
+    query = sa.select(
+        sa.func.count().filter(L.placement != Placement.MISSING),
+        sa.func.count().filter(L.read_due_at.is_not(None)),
+        sa.func.count().filter(L.reply_due_at.is_not(None)),
+    ).where(L.sender_id == sender_id, L.parent_id.is_(None), L.placement.is_not(None))
+    placed, read, answered = connection.execute(query).one()
+    return int(placed), int(read), int(answered)
+
+
+def taken_today(connection: sa.Connection, sender_id: int, local_date: date) -> tuple[list[int], datetime | None]:
+    """Return the slots that a sender claimed on a date, and when it claimed the last one."""
+    query = sa.select(L.slot, L.claimed_at).where(
+        L.sender_id == sender_id, L.local_date == local_date, L.parent_id.is_(None)
+    )
+    rows: Sequence[Any] = connection.execute(query).all()
+    return [row.slot for row in rows], max((row.claimed_at for row in rows), default=None)

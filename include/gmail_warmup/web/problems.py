@@ -1,0 +1,153 @@
+"""Every error of this application becomes an answer here: problem details for the API, a page for a browser."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gmail_warmup.errors import ConfigurationError, GmailWarmupError, InvalidInputError, UnknownMailboxError
+from gmail_warmup.web import fields, render
+from gmail_warmup.web.context import Context
+from gmail_warmup.web.security import inner_path
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One error in the form of RFC 9457."""
+
+    status: int
+    slug: str
+    title: str
+    detail: str
+    errors: list[dict[str, str]] = field(default_factory=list)
+    """For a wrong input, each field with the rule that it breaks."""
+
+    def body(self) -> dict[str, Any]:
+        """Return the members of the JSON object."""
+        members: dict[str, Any] = {
+            "type": f"urn:gmail-warmup:problem:{self.slug}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        return members | {"errors": self.errors} if self.errors else members
+
+
+def of_package_error(error: GmailWarmupError) -> Problem | None:
+    """Return the problem that one of the package's errors is, or None if it is not the caller's business."""
+    if isinstance(error, UnknownMailboxError):
+        return Problem(status=404, slug="unknown-mailbox", title="Unknown mailbox", detail=str(error))
+    if isinstance(error, InvalidInputError):
+        return Problem(status=422, slug="invalid-input", title="Wrong input", detail=str(error))
+    if isinstance(error, ConfigurationError):
+        return Problem(status=503, slug="configuration", title="Gmail Warmup is not ready", detail=str(error))
+    return None
+
+
+def unexpected(error: Exception) -> Problem:
+    """Log an error under an id and return the problem that names nothing but the id."""
+    error_id = secrets.token_hex(4)
+    log.error("Error %s in the page 'Gmail accounts'", error_id, exc_info=error)
+    detail = f"Something went wrong. The api-server's log explains it under the id {error_id}."
+    return Problem(status=500, slug="unexpected", title="Unexpected error", detail=detail)
+
+
+def answer(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a problem as JSON below ``/api``, else as a page."""
+    if inner_path(request.scope).startswith("/api/"):
+        return JSONResponse(problem.body(), problem.status, headers, MEDIA_TYPE)
+    return render.problem_page(request, problem.status, problem.title, problem.detail, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Tell an application which error becomes which answer."""
+    app.add_exception_handler(GmailWarmupError, _package_error)
+    app.add_exception_handler(DBAPIError, _database_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(StarletteHTTPException, _http_error)
+
+
+def _package_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, GmailWarmupError)
+    problem = of_package_error(error) or unexpected(error)
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        log.error("The page 'Gmail accounts' cannot serve: %s", problem.detail)
+    return answer(request, problem)
+
+
+def _database_error(request: Request, error: Exception) -> Response:
+    context: Context = request.app.state.context
+    cause = context.diagnose()
+    return answer(request, unexpected(error)) if cause is None else _package_error(request, cause)
+
+
+def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = fields.explain(error.errors())
+    detail = "; ".join(f"{item['field']} {item['message']}" if item["field"] else item["message"] for item in errors)
+    return answer(request, Problem(status=422, slug="invalid-input", title="Wrong input", detail=detail, errors=errors))
+
+
+_TITLES = {401: "Please sign in", 403: "Not allowed", 404: "Not found"}
+_DETAILS = {
+    401: "You are not signed in to Airflow, or your session has ended.",
+    403: "Your Airflow account has no right to this. Looking needs the right to read Connections, changing something "
+    "the right to edit them.",
+    404: "There is nothing at this address.",
+}
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StarletteHTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    # FastAPI's and Airflow's own details are single words; ours are sentences.
+    ours = isinstance(error, HTTPException) and str(error.detail).endswith(".")
+    detail = str(error.detail) if ours else _DETAILS.get(error.status_code, f"{error.detail}.")
+    slug = phrase.lower().replace(" ", "-")
+    return answer(
+        request,
+        Problem(status=error.status_code, slug=slug, title=_TITLES.get(error.status_code, phrase), detail=detail),
+        error.headers,
+    )
+
+
+class LastResort:
+    """Answer what no handler knew.
+
+    A handler for ``Exception`` would raise the error once more into Airflow's own application, which logs it twice.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http" or started:
+                raise
+            response = answer(Request(scope), unexpected(error))
+            await response(scope, receive, send)

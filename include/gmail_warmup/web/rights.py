@@ -1,0 +1,34 @@
+"""Who may do what: Airflow's own rights on Connections, since a grant is one more credential of the installation.
+
+Imported in the api-server alone: Airflow's security module is slow to import.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.api_fastapi.core_api.security import get_user, requires_access_connection
+from fastapi import Depends
+
+MAY_READ = Depends(requires_access_connection("GET"))
+MAY_CHANGE = Depends(requires_access_connection("PUT"))
+
+User = Annotated[BaseUser, Depends(get_user)]
+
+
+def name_of(user: User) -> str:
+    """Return the name under which a user's changes are recorded."""
+    return str(user.get_name())
+
+
+UserName = Annotated[str, Depends(name_of)]
+
+
+def may_change(user: User) -> bool:
+    """Tell whether a user may change things, so that a page shows only what will work."""
+    return bool(get_auth_manager().is_authorized_connection(method="PUT", user=user))
+
+
+MayChange = Annotated[bool, Depends(may_change)]

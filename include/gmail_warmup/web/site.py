@@ -1,0 +1,65 @@
+"""Where the page lives, from ``[api] base_url`` alone: what a request says about its host is never believed."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+from gmail_warmup.errors import ConfigurationError
+
+MOUNT = "/gmail-warmup"
+"""Where the application hangs below Airflow's api-server."""
+
+VIEW = "/plugin/gmail-accounts"
+"""Where Airflow's shell shows it in a frame."""
+
+CALLBACK = "/oauth/callback"
+
+
+def base_url() -> str:
+    """Return Airflow's address as browsers know it, without a slash at its end.
+
+    Raises:
+        ConfigurationError: if it is not set, or is not an http(s) address.
+    """
+    from airflow.configuration import conf
+
+    value = conf.get("api", "base_url", fallback="").strip().rstrip("/")
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(
+            f"[api] base_url is {value!r}, but the consent needs the address under which browsers reach Airflow. Set "
+            "AIRFLOW__API__BASE_URL, for example to https://airflow.example.com, and restart the api-server."
+        )
+    return value
+
+
+def origin() -> str:
+    """Return the origin of Airflow's address, as browsers write it into the header ``Origin``."""
+    parts = urlsplit(base_url())
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, default) else "")
+
+
+def is_https() -> bool:
+    """Tell whether browsers reach Airflow by https."""
+    return base_url().startswith("https://")
+
+
+def path() -> str:
+    """Return the path below which the application's cookies are sent; it holds Airflow's sub-path."""
+    return urlsplit(base_url()).path + MOUNT
+
+
+def redirect_uri() -> str:
+    """Return the callback's address, as the OAuth client in the Google Cloud console must know it."""
+    return base_url() + MOUNT + CALLBACK
+
+
+def view_url(address: str = "") -> str:
+    """Return the address of the page inside Airflow's shell; with a mailbox on top, if one is named.
+
+    The shell shows what follows its own route in the frame.
+    """
+    inside = f"{path()}/?reauth={quote(address)}" if address else ""
+    return base_url() + VIEW + inside

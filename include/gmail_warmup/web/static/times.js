@@ -1,0 +1,10 @@
+// Times in the viewer's own zone; the title keeps UTC.
+
+const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+export function localTimes() {
+  for (const time of document.querySelectorAll("time:not([data-keep])")) {
+    const moment = new Date(time.dateTime);
+    if (!Number.isNaN(moment.valueOf())) time.textContent = format.format(moment);
+  }
+}

@@ -1,0 +1,148 @@
+"""From records to what a person reads: the same words on the page and in the API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, Field
+
+from gmail_warmup.db.models import GrantState, MailboxAuth, MailboxKind
+from gmail_warmup.grants.reasons import REASONS
+from gmail_warmup.mailboxes.records import MailboxRecord
+from gmail_warmup.settings import Settings
+from gmail_warmup.warmup.due import History, histories
+from gmail_warmup.warmup.ramp import volume
+
+STATE_LABELS = {
+    GrantState.ACTIVE: "Valid",
+    GrantState.SUSPECT: "Suspect",
+    GrantState.NEEDS_REAUTH: "Needs re-authentication",
+    GrantState.BLOCKED_BY_ADMIN: "Blocked by admin",
+    GrantState.ACCOUNT_DELETED: "Account deleted",
+    GrantState.DISABLED: "Gmail disabled",
+}
+_SENTENCES = {
+    GrantState.NEEDS_REAUTH: "Somebody has to sign in with this mailbox.",
+    GrantState.DISABLED: "Gmail is switched off or locked for this user.",
+}
+
+
+class Ramp(BaseModel):
+    """Where a warmup mailbox is on its way to its target."""
+
+    model_config = ConfigDict(frozen=True)
+
+    day: int = Field(description="Day of the warmup; days without a mail do not count.")
+    taken_today: int = Field(description="Mails of today that were begun or sent.")
+    planned_today: int = Field(description="Mails that today's step of the ramp allows.")
+
+
+class MailboxView(BaseModel):
+    """A mailbox with the state of its grant, in words. It holds no secret."""
+
+    model_config = ConfigDict(frozen=True)
+
+    address: str
+    kind: MailboxKind
+    auth: MailboxAuth
+    display_name: str | None
+    daily_target: int
+    open_rate: int
+    reply_rate: int
+    timezone: str
+    state: GrantState
+    state_label: str
+    reason: str | None = Field(description="The reason code.")
+    sentence: str = Field(description="The reason in words.")
+    step: str = Field(description="What to do about it.")
+    since: datetime = Field(description="When the grant came into its state.")
+    next_probe_at: datetime | None
+    granted_at: datetime | None
+    refreshed_at: datetime | None
+    expires_at: datetime | None = Field(description="When the grant ends as Google announced; mostly unknown.")
+    expires_in: str | None = Field(description="The same in words.")
+    expires_soon: bool
+    paused_at: datetime | None
+    pause_reason: str | None
+    deferred_until: datetime | None = Field(description="Until when Gmail asks to leave this mailbox alone.")
+    ramp: Ramp | None = Field(description="For warmup mailboxes only.")
+    can_reauthenticate: bool
+    needs_person: bool = Field(description="Whether signing in again is what repairs it.")
+
+
+def views(
+    connection: sa.Connection, records: Sequence[MailboxRecord], *, now: datetime, settings: Settings
+) -> list[MailboxView]:
+    """Return the views of these mailboxes."""
+    senders = [record.id for record in records if record.kind is MailboxKind.WARMUP]
+    past = histories(connection, senders) if senders else {}
+    return [_view(record, past.get(record.id, History()), now=now, settings=settings) for record in records]
+
+
+def _view(record: MailboxRecord, history: History, *, now: datetime, settings: Settings) -> MailboxView:
+    sentence, step = _words(record)
+    foretold = record.refresh_expires_at if record.state in (GrantState.ACTIVE, GrantState.SUSPECT) else None
+    soon = foretold is not None and foretold < now + timedelta(days=settings.expiring_days)
+    return MailboxView(
+        address=record.address,
+        kind=record.kind,
+        auth=record.auth,
+        display_name=record.display_name,
+        daily_target=record.daily_target,
+        open_rate=record.open_rate,
+        reply_rate=record.reply_rate,
+        timezone=record.timezone,
+        state=record.state,
+        state_label=STATE_LABELS[record.state],
+        reason=record.reason,
+        sentence=sentence,
+        step=step,
+        since=record.since,
+        next_probe_at=record.next_probe_at,
+        granted_at=record.granted_at,
+        refreshed_at=record.refreshed_at,
+        expires_at=foretold,
+        expires_in=duration(foretold - now) if foretold else None,
+        expires_soon=soon,
+        paused_at=record.paused_at,
+        pause_reason=record.pause_reason,
+        deferred_until=record.deferred_until if record.deferred_until and record.deferred_until > now else None,
+        ramp=_ramp(record, history, settings) if record.kind is MailboxKind.WARMUP else None,
+        can_reauthenticate=record.auth is MailboxAuth.GRANT,
+        needs_person=record.auth is MailboxAuth.GRANT and record.state is GrantState.NEEDS_REAUTH,
+    )
+
+
+def _words(record: MailboxRecord) -> tuple[str, str]:
+    if record.state is GrantState.ACTIVE:
+        return "", ""
+    reason = REASONS.get(record.reason or "")
+    if reason is None:
+        return _SENTENCES.get(record.state, STATE_LABELS[record.state]), ""
+    return reason.sentence, reason.step
+
+
+def _ramp(record: MailboxRecord, history: History, settings: Settings) -> Ramp:
+    day = history.days + 1
+    planned = volume(
+        warmup_day=day,
+        daily_target=record.daily_target,
+        start=settings.ramp_start,
+        step=settings.ramp_step,
+        cap=settings.ramp_cap,
+    )
+    return Ramp(day=day, taken_today=len(history.taken), planned_today=planned)
+
+
+def duration(left: timedelta) -> str:
+    """Say a length of time in its largest whole unit."""
+    seconds = int(left.total_seconds())
+    if seconds <= 0:
+        return "ended"
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        count = seconds // size
+        if count:
+            return f"in {count} {unit}{'s' if count > 1 else ''}"
+    return "in under a minute"

@@ -1,0 +1,183 @@
+"""``gmail-warmup mailboxes`` and ``grants``: what a person and a program see."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from world import World
+
+ADA, BOB = "ada@warm.example", "bob@pool.example"
+
+
+@pytest.fixture
+def two(world: World) -> World:
+    world.add(ADA, kind="warmup")
+    world.add(BOB)
+    world.sql(
+        "UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'expired_or_revoked' WHERE mailbox_id = 2"
+    )
+    return world
+
+
+@pytest.mark.parametrize(
+    ("options", "listed"),
+    [
+        ([], [ADA, BOB]),
+        (["--state", "needs_reauth"], [BOB]),
+        (["--kind", "warmup"], [ADA]),
+        (["--domain", "POOL.example"], [BOB]),
+        (["--domain", "ool.example"], []),
+        (["--search", "ad"], [ADA]),
+        (["--search", "%"], []),
+    ],
+)
+def test_the_list_is_filtered(two: World, shell: Any, options: list[str], listed: list[str]):
+    assert [row["address"] for row in shell.json("mailboxes", "list", *options)] == listed
+
+
+def test_the_table_fits_a_terminal(two: World, shell: Any):
+    two.add("a-rather-long-name-of-somebody-in-sales@department.of.a.big.company.example")
+    shown = shell("mailboxes", "list")
+    assert all(len(line.rstrip()) <= 100 for line in shown.splitlines())
+    assert "expired_or_revoked" in shown
+    assert "3 mailboxes" in shown
+
+
+def test_a_mailbox_is_added_once(world: World, shell: Any):
+    shown = shell("mailboxes", "add", " Ada@Warm.example", "--kind", "warmup", "--timezone", "Europe/Berlin")
+    assert "Added ada@warm.example" in shown
+    assert "sign in" in shown
+    mailbox = world.mailbox(ADA)
+    assert (mailbox.timezone, mailbox.reason) == ("Europe/Berlin", "never_granted")
+    shell("mailboxes", "add", ADA, "--kind", "pool", code=2)
+    assert "ada@warm.example is a mailbox already" in shell.err
+    assert world.mailbox(ADA).kind == "warmup"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["mailboxes", "add", "ada", "--kind", "pool"], "not a mail address"),
+        (["mailboxes", "add", ADA, "--kind", "pool", "--timezone", "Mars/Base"], "Mars/Base"),
+        (["mailboxes", "pause", "x@y.example", ADA, "--reason", "why"], "Unknown mailbox: x@y.example"),
+        (["mailboxes", "resume", "x@y.example"], "Unknown mailbox: x@y.example"),
+        (["grants", "show", "x@y.example"], "Unknown mailbox: x@y.example"),
+        (["grants", "events", "x@y.example"], "Unknown mailbox: x@y.example"),
+        (["grants", "refresh", "x@y.example"], "Unknown mailbox: x@y.example"),
+        (["mailboxes", "pause", ADA, "--reason", " "], "--reason is empty"),
+    ],
+)
+def test_wrong_input_is_one_line(world: World, shell: Any, words: list[str], said: str):
+    if "add" not in words:
+        world.add(ADA)
+    shell(*words, code=2)
+    assert said in shell.err
+    assert shell.err.startswith("Error: ")
+    assert len(shell.err.splitlines()) == 1
+    assert shell.out == ""
+    if "add" not in words:
+        assert world.mailbox(ADA).paused_at is None
+
+
+def test_pause_and_resume(two: World, shell: Any):
+    assert "Paused 2 of 2" in shell("mailboxes", "pause", ADA, BOB, "--reason", "holidays")
+    assert two.mailbox(ADA).pause_reason == "holidays"
+    assert "paused" in shell("mailboxes", "list")
+    assert shell.json("mailboxes", "resume", "ADA@warm.example") == {"mailboxes": [ADA], "resumed": 1, "unchanged": 0}
+    assert "Resumed 0 of 1 mailbox; 1 was so already." in shell("mailboxes", "resume", ADA)
+    assert two.mailbox(BOB).paused_at is not None
+
+
+def test_show_tells_all_but_the_secrets(two: World, shell: Any):
+    shown = shell("grants", "show", ADA)
+    assert "active" in shown
+    assert "client-1.apps.example.com" in shown
+    known = shell.json("grants", "show", BOB, code=1)
+    assert known["meaning"].startswith("Google says that the grant is expired or revoked")
+    assert "Re-authenticate" in known["step"]
+    stored = two.grant(BOB)
+    assert stored.refresh_token is not None
+    assert stored.refresh_token not in shell.out
+    assert two.store.cipher.decrypt(stored.owner, stored.refresh_token) not in shell.out
+
+
+def test_refresh_asks_google_even_while_the_token_is_valid(world: World, shell: Any):
+    world.add(ADA, expired=False)
+    assert "valid for 59 minutes" in shell("grants", "refresh", ADA) or "valid for 60 minutes" in shell.out
+    assert world.token_requests(ADA) == 1
+
+
+def test_a_dead_grant_says_so_and_is_in_the_history(world: World, shell: Any):
+    world.add(ADA)
+    world.sandbox.kill_grants(ADA, cause="revoked")
+    shell("grants", "refresh", ADA, code=1)
+    assert "expired or revoked" in shell.err
+    shell("grants", "refresh", ADA, code=1)
+    assert world.token_requests(ADA) == 1
+    newest = shell.json("grants", "events", ADA)[0]
+    assert (newest["from_state"], newest["to_state"]) == ("active", "needs_reauth")
+    assert "expired_or_revoked" in shell("grants", "events", ADA)
+
+
+def test_an_audit_without_findings(world: World, shell: Any):
+    world.add(ADA)
+    assert "Nobody newly needs a person." in shell("grants", "audit")
+    shell("grants", "audit")
+    assert world.token_requests(ADA) == 1
+    assert shell.json("grants", "audit", "--force")["refreshed"] == 1
+    assert world.token_requests(ADA) == 2
+
+
+def test_an_audit_names_who_needs_a_person(world: World, shell: Any):
+    world.add(ADA)
+    world.add(BOB)
+    world.sandbox.kill_grants(BOB, cause="revoked")
+    shown = shell("grants", "audit", code=1)
+    assert "1 newly need a person" in shown
+    assert BOB in shown
+    assert shell.json("grants", "audit", code=1)["needs_reauth"] == 1
+
+
+def test_an_audit_with_a_refused_client_blames_nobody(world: World, shell: Any):
+    world.add(ADA)
+    world.sandbox.put_client("client-1.apps.example.com", client_secrets=["another"])
+    assert "The OAuth client is refused" in shell("grants", "audit", code=1)
+    assert world.grant(ADA).state == "active"
+
+
+def run(tmp_path: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.prefix) / "bin" / "gmail-warmup"
+    environment = os.environ | {"AIRFLOW_HOME": str(tmp_path)} | variables
+    return subprocess.run([program, *words], env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_real_program_lists(two: World, postgres: str, tmp_path: Path):
+    url = postgres.replace("postgresql+psycopg2://", "postgres://")
+    done = run(
+        tmp_path, "mailboxes", "list", "--json",
+        AIRFLOW__CORE__FERNET_KEY=Fernet.generate_key().decode(), AIRFLOW_CONN_GMAIL_WARMUP_DB=url,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("[")
+    assert done.stdout.count(ADA) == 1
+
+
+def test_the_real_program_without_a_key_is_one_line(tmp_path: Path):
+    done = run(tmp_path, "grants", "rotate", AIRFLOW__CORE__FERNET_KEY="")
+    assert done.returncode == 2
+    assert "AIRFLOW__CORE__FERNET_KEY is empty" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_help_is_quick():
+    heavy = "import sys, gmail_warmup.cli; print([m for m in ('airflow', 'sqlalchemy', 'aiohttp') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

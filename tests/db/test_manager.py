@@ -1,0 +1,83 @@
+"""The schema through Airflow's own commands: created, migrated, compared, restricted, downgraded, reset."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from cryptography.fernet import Fernet
+
+from gmail_warmup.db.models import Base
+
+TABLES = ["consent", "grant_event", "ledger", "mailbox", "oauth_grant"]
+
+
+@pytest.fixture(scope="module")
+def found(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what the walk found, on a database of its own."""
+    admin = sa.create_engine(postgres, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE airflow_walk")
+    url = sa.make_url(postgres).set(database="airflow_walk").render_as_string(hide_password=False)
+    environment = os.environ | {
+        "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
+        "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
+    }
+    walk = Path(__file__).with_name("airflow_database.py")
+    done = subprocess.run([sys.executable, str(walk)], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    seen = json.loads(done.stdout[done.stdout.rindex('{"created"') :])
+    airflow = Path(sys.prefix) / "bin" / "airflow"
+    subprocess.run([airflow, "db", "reset", "-y", "--skip-init"], env=environment, capture_output=True, check=True)
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+    seen["schemas_after_reset"] = sa.inspect(engine).get_schema_names()
+    seen["version_table_after_reset"] = sa.inspect(engine).has_table("alembic_version_gmail_warmup")
+    return seen
+
+
+def test_models_are_the_design_tables():
+    assert sorted(table.name for table in Base.metadata.sorted_tables) == TABLES
+
+
+def test_airflow_creates_the_schema(found: dict[str, Any]):
+    assert found["created"] == TABLES
+
+
+def test_models_and_migrations_agree(found: dict[str, Any]):
+    assert found["differences_after_create"] is None
+    assert found["migrated"] == TABLES
+    assert found["differences_after_migration"] is None
+
+
+def test_init_may_be_repeated_while_everything_runs(found: dict[str, Any]):
+    assert found["connections"] == [
+        ["gmail_oauth_client", "gmail_oauth_client", "client-1.apps.example.com"],
+        ["gmail_warmup_db", "postgres", "gmail_warmup"],
+    ]
+    assert found["same_after_a_second_init"]
+
+
+def test_the_role_can_use_our_schema_and_nothing_else(found: dict[str, Any]):
+    assert found["rights"] == {
+        "gmail_warmup.mailbox": True,
+        "public.connection": False,
+        "public.variable": False,
+        "public.dag_run": False,
+    }
+
+
+def test_downgrade_removes_the_tables(found: dict[str, Any]):
+    assert found["after_downgrade"] == []
+
+
+def test_airflow_reset_leaves_nothing_behind(found: dict[str, Any]):
+    assert "gmail_warmup" not in found["schemas_after_reset"]
+    assert found["version_table_after_reset"] is False

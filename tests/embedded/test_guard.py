@@ -1,0 +1,147 @@
+"""The guard: nothing of a command outlives the process that asked for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from embedded.kit import until
+from gmail_embedded.errors import NotReadyError, ProcessDiedError
+from gmail_embedded.processes import Command, Family, alive, end_leftovers
+
+# A command that ignores the polite signals and has a child in a session of its own that does so too, like a task.
+STUBBORN = """
+import os, signal, subprocess, sys, time
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+if len(sys.argv) == 1:
+    subprocess.Popen([sys.executable, "-c", open("code").read(), "child"], start_new_session=True)
+    if os.fork() == 0:
+        if os.fork():
+            os._exit(0)
+        os.setsid()  # an orphan by now
+print("up", flush=True)
+time.sleep(600)
+"""
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from gmail_embedded.processes import Command, Family
+folder = Path(sys.argv[1])
+family = Family(folder, str)
+family.start(Command(name="stubborn", argv=[sys.executable, "-c", (folder / "code").read_text()],
+                     environment={}, log=folder / "log", cwd=folder, service=True, grace=0.2))
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "code").write_text(STUBBORN)
+    return tmp_path
+
+
+@pytest.fixture
+def family(folder: Path) -> Iterator[Family]:
+    family = Family(folder, lambda line: line.replace("hunter2", "***"))
+    yield family
+    family.close()
+
+
+def command(folder: Path, *argv: str, **more: object) -> Command:
+    defaults: dict = {"name": "it", "environment": {}, "log": folder / "log", "cwd": folder, "grace": 0.2}
+    return Command(argv=argv, **(defaults | more))
+
+
+def stubborn(folder: Path) -> Command:
+    import sys
+
+    return command(folder, sys.executable, "-c", STUBBORN, service=True)
+
+
+def is_up(folder: Path) -> bool:
+    log = folder / "log"
+    return log.exists() and log.read_text().count("up") == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_death_of_the_parent_ends_everything(
+    program: Callable[..., subprocess.Popen[str]], folder: Path, number: int
+) -> None:
+    parent = program(PARENT, folder)
+    until(lambda: is_up(folder), "the command does not run")
+    assert len(alive(folder)) == 4  # the guard too
+
+    parent.send_signal(number)
+
+    until(lambda: not alive(folder), "processes were left behind")
+
+
+def test_stop_ends_orphans_in_other_sessions_too(folder: Path, family: Family) -> None:
+    child = family.start(stubborn(folder))
+    until(lambda: is_up(folder), "the command does not run")
+
+    family.stop(child)
+
+    assert alive(folder) == []
+
+
+def test_a_killed_guard_takes_its_command_along_and_the_next_start_ends_the_rest(
+    program: Callable[..., subprocess.Popen[str]], folder: Path
+) -> None:
+    parent = program(PARENT, folder)
+    until(lambda: is_up(folder), "the command does not run")
+    guard = next(pid for pid in alive(folder) if b"guard.py" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+    os.kill(guard, signal.SIGKILL)
+    parent.kill()
+    until(lambda: len(alive(folder)) == 2, "the command itself should have gone with its guard")
+
+    assert end_leftovers(folder, folder / "postgres", patience=0.1) == 2
+    assert alive(folder) == []
+
+
+def test_leftovers_of_another_folder_are_left_alone(folder: Path, family: Family, tmp_path: Path) -> None:
+    family.start(stubborn(folder))
+    until(lambda: is_up(folder), "the command does not run")
+
+    assert end_leftovers(tmp_path / "other", tmp_path / "other" / "postgres", patience=0) == 0
+    assert len(alive(folder)) == 4
+
+
+def test_a_command_that_ends_by_itself_gives_its_code_and_its_masked_last_lines(folder: Path, family: Family) -> None:
+    with pytest.raises(ProcessDiedError, match="it ended with exit code 3") as caught:
+        family.run(command(folder, "/bin/sh", "-c", "echo password hunter2; exit 3"), 10)
+    assert caught.value.tail == ("password ***",)
+    assert str(folder / "log") in str(caught.value)
+
+
+def test_a_service_that_ends_well_is_a_failure_too(folder: Path, family: Family) -> None:
+    child = family.start(command(folder, "/bin/true", service=True))
+    with pytest.raises(ProcessDiedError, match="exit code 0"):
+        family.wait_for(child, lambda: False, 10, "never")
+
+
+def test_a_program_that_is_not_there_is_named(folder: Path, family: Family) -> None:
+    with pytest.raises(ProcessDiedError) as caught:
+        family.run(command(folder, "/nonexistent/program"), 10)
+    assert "/nonexistent/program" in caught.value.tail[-1]
+
+
+def test_what_does_not_become_ready_is_named_with_its_reason(folder: Path, family: Family) -> None:
+    child = family.start(command(folder, "/bin/sleep", "600", service=True))
+    with pytest.raises(NotReadyError, match=r"it was not ready after 0 seconds \(it does not answer\)"):
+        family.wait_for(child, lambda: False, 0.1, "it does not answer")
+
+
+def test_the_environment_is_the_given_one_alone(folder: Path, family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "the caller's")
+    family.run(command(folder, "/usr/bin/env", environment={"ONE": "1"}), 10)
+    names = {line.partition("=")[0] for line in (folder / "log").read_text().splitlines()}
+    assert names - {"PWD", "SHLVL", "_", "LC_CTYPE"} == {"ONE", "GMAIL_EMBEDDED_RUN", "SPT_NOENV"}

@@ -1,0 +1,91 @@
+"""The whole stack: it starts, a signal at any moment ends all of it, and the next start works."""
+
+from __future__ import annotations
+
+import signal
+import stat
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from embedded.kit import until
+from gmail_embedded.processes import alive
+from gmail_embedded.stack import Options, Stack
+
+pytestmark = pytest.mark.e2e
+
+START = """
+import sys
+from gmail_embedded import console
+from gmail_embedded.stack import Stack
+from gmail_embedded.steps import Steps
+
+def main():
+    with Stack(sys.argv[1]) as stack:
+        stack.start(Steps().step)
+        print("ready", flush=True)
+        stack.watch()
+
+console.run(main)
+"""
+
+
+def _holds(log: Path, text: str) -> bool:
+    return log.exists() and text in log.read_text(errors="replace")
+
+
+MOMENTS: dict[str, Callable[[Path], bool]] = {
+    "initdb": lambda folder: any((folder / "postgres.new").glob("base/*")),
+    "migration": lambda folder: _holds(folder / "logs" / "prepare.log", "Creating Airflow database tables"),
+    "initialisation": lambda folder: _holds(folder / "logs" / "prepare.log", "Database migration done!"),
+    "airflow": lambda folder: (folder / "logs" / "triggerer.log").exists(),
+    "running": lambda folder: False,  # until it says that it is ready
+}
+
+
+def _start_and_end(program: Callable[..., subprocess.Popen[str]], folder: Path, moment: str, number: int) -> int:
+    for log in (folder / "logs").glob("*.log"):
+        log.unlink()
+    process = program(START, folder, HOME="/nonexistent")
+    if moment == "running":
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n", process.stderr.read() if process.stderr else ""
+    else:
+        # What is left of an interrupted initdb looks like one that runs, so something has to run as well.
+        until(lambda: alive(folder, folder / "postgres") and MOMENTS[moment](folder), f"no {moment}", 90)
+    assert alive(folder, folder / "postgres"), "nothing ran that could have been left behind"
+    process.send_signal(number)
+    code = process.wait(60)
+    if number == signal.SIGKILL:  # then the guards end their commands
+        until(lambda: not alive(folder, folder / "postgres"), "processes were left behind", 40)
+    assert alive(folder, folder / "postgres") == []
+    return code
+
+
+def test_a_signal_at_any_moment_leaves_nothing_behind_and_the_next_start_works(
+    program: Callable[..., subprocess.Popen[str]], short_folder: Path
+) -> None:
+    expected = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -9}
+    rounds = [
+        ("initdb", signal.SIGINT),
+        ("initdb", signal.SIGKILL),
+        ("migration", signal.SIGTERM),
+        ("migration", signal.SIGKILL),
+        ("initialisation", signal.SIGINT),
+        ("airflow", signal.SIGKILL),
+        ("airflow", signal.SIGINT),
+        ("running", signal.SIGHUP),
+        ("running", signal.SIGKILL),
+    ]
+    for moment, number in rounds:
+        code = _start_and_end(program, short_folder, moment, number)
+        assert code == expected[number], (moment, number)
+
+    with Stack(short_folder, Options(sandbox=True)) as stack:
+        stack.start()
+        assert {state["status"] for state in stack.api.health().values()} == {"healthy"}
+        for name in ("secrets.json", "passwords.json"):
+            assert stat.S_IMODE((short_folder / name).stat().st_mode) == 0o600
+    assert alive(short_folder, short_folder / "postgres") == []

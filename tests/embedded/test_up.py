@@ -1,0 +1,99 @@
+"""`make up`: what is wrong is said in one line before anything is started."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gmail_embedded.__main__ import options_from
+from gmail_embedded.environment import airflow_environment
+from gmail_embedded.errors import EmbeddedError
+from gmail_embedded.runfolder import RunFolder
+from gmail_embedded.stack import Options, Stack
+
+CLIENT = {"GOOGLE_CLIENT_ID": "1234567890-abc.apps.googleusercontent.com", "GOOGLE_CLIENT_SECRET": "GOCSPX-abc"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({}, "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set"),
+        ({"GOOGLE_CLIENT_ID": " "}, "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set"),
+        (CLIENT | {"GOOGLE_CLIENT_SECRET": ""}, "GOOGLE_CLIENT_SECRET is empty"),
+        (CLIENT | {"GOOGLE_CLIENT_ID": "a b"}, "GOOGLE_CLIENT_ID is malformed"),
+        (CLIENT | {"PORT": "http"}, "PORT=http is no port"),
+    ],
+)
+def test_a_wrong_variable_is_named(variables: dict[str, str], named: str) -> None:
+    with pytest.raises(EmbeddedError) as caught:
+        options_from(variables)
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "GOCSPX" not in str(caught.value)
+
+
+def test_settings_and_client_reach_the_stack_and_nothing_else_does() -> None:
+    variables = {"AIRFLOW__GMAIL_WARMUP__RAMP_CAP": "30", "AIRFLOW__CORE__EXECUTOR": "x", "POSTGRES_PASSWORD": "x"}
+    options = options_from(CLIENT | variables, port=8081)
+    assert options.settings == {"ramp_cap": "30"}
+    assert options.environment == CLIENT
+    assert (options.port, options.durable, options.sandbox) == (8081, True, False)
+    assert "GOCSPX" not in repr(options)
+
+
+def test_a_wrong_setting_is_named_before_anything_is_written(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    stack = Stack(folder, Options(settings={"ramp_cap": "many"}))
+    with stack, pytest.raises(EmbeddedError, match="AIRFLOW__GMAIL_WARMUP__RAMP_CAP"):
+        stack.start()
+    assert [path.name for path in folder.iterdir()] == ["lock"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "is missing. Make it with: make env"),
+        ("GOOGLE_CLIENT_ID = x", "line 1: a line must read NAME=value"),
+        ("GOOGLE_CLIENT_ID=\n", "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set"),
+    ],
+)
+def test_the_command_ends_with_one_line(tmp_path: Path, text: str | None, message: str) -> None:
+    if text is not None:
+        (tmp_path / ".env").write_text(text)
+    argv = [sys.executable, "-m", "gmail_embedded", "up", "--env-file", str(tmp_path / ".env")]
+    result = subprocess.run(
+        [*argv, "--folder", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"]},
+        timeout=60,
+    )
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert message in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_nothing_of_the_callers_airflow_leaks_into_the_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AIRFLOW__CORE__EXECUTOR", "AIRFLOW_HOME", "PYTHONPATH", "HOME", "GOOGLE_CLIENT_SECRET"):
+        monkeypatch.setenv(name, "the caller's")
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "intern.example")
+    folder = RunFolder(tmp_path)
+    folder.prepare()
+
+    found = airflow_environment(
+        folder, database_url="postgresql://x", port=1, base_url="http://x", settings={"ramp_cap": "3"}
+    )
+
+    assert "the caller's" not in found.values()
+    assert found["HOME"] == found["AIRFLOW_HOME"] == str(tmp_path / "airflow")
+    assert found["PATH"].split(":")[0] == str(Path(sys.prefix) / "bin")
+    assert found["AIRFLOW__GMAIL_WARMUP__RAMP_CAP"] == "3"
+    assert found["HTTPS_PROXY"] == "http://proxy.example:3128"
+    assert {"127.0.0.1", "localhost", "intern.example"} <= set(found["NO_PROXY"].split(","))

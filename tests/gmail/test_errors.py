@@ -1,0 +1,85 @@
+"""Gmail's refusals by reason, through googleapiclient and real HTTP, and what they do to a grant."""
+
+from __future__ import annotations
+
+import pytest
+
+from gmail_sandbox.catalogue import CATALOGUE
+from gmail_warmup.db.models import GrantState
+from gmail_warmup.gmail import errors
+from workers import hook
+from world import World
+
+ADA = "ada@warm.example"
+
+CASES = {
+    "gmail.cut": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.bad_request": (errors.BadGmailRequestError, GrantState.ACTIVE),
+    "gmail.invalid_argument": (errors.BadGmailRequestError, GrantState.ACTIVE),
+    "gmail.mail_service_not_enabled": (errors.MailboxUnusableError, GrantState.DISABLED),
+    "gmail.failed_precondition": (errors.MailboxUnusableError, GrantState.DISABLED),
+    "gmail.auth_error": (errors.AccessRejectedError, GrantState.SUSPECT),
+    "gmail.daily_limit": (errors.ProjectQuotaError, GrantState.ACTIVE),
+    "gmail.domain_policy": (errors.BlockedByPolicyError, GrantState.BLOCKED_BY_ADMIN),
+    "gmail.rate_limit_403": (errors.GmailRateLimitError, GrantState.ACTIVE),
+    "gmail.rate_limit_429": (errors.GmailRateLimitError, GrantState.ACTIVE),
+    "gmail.user_rate_limit_403": (errors.GmailRateLimitError, GrantState.ACTIVE),
+    "gmail.user_rate_limit_429": (errors.GmailRateLimitError, GrantState.ACTIVE),
+    "gmail.insufficient_scope": (errors.ScopeMissingError, GrantState.NEEDS_REAUTH),
+    "gmail.access_not_configured": (errors.GmailApiDisabledError, GrantState.ACTIVE),
+    "gmail.delegation_denied": (errors.BadGmailRequestError, GrantState.ACTIVE),
+    "gmail.not_found": (errors.NotFoundError, GrantState.ACTIVE),
+    "gmail.mail_sending_429": (errors.SendingLimitError, GrantState.ACTIVE),
+    "gmail.concurrent_429": (errors.GmailRateLimitError, GrantState.ACTIVE),
+    "gmail.backend_500": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.html_502": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.html_503": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.200_not_json": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.unavailable_503": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.timeout_504": (errors.GmailUnavailableError, GrantState.ACTIVE),
+}
+SLOW = {"gmail.hang"}
+
+
+def test_every_row_of_the_table_is_a_case_here():
+    assert {name for name in CATALOGUE if name.startswith("gmail.")} == CASES.keys() | SLOW
+
+
+@pytest.mark.parametrize(("fault", "kind", "state"), [(name, *expected) for name, expected in CASES.items()])
+def test_a_refusal_has_its_own_error_and_flags_only_what_it_must(
+    world: World, fault: str, kind: type[errors.GmailError], state: GrantState
+):
+    world.add(ADA, expired=False)
+    world.sandbox.add_fault("gmail", name=fault)
+    with pytest.raises(errors.GmailError) as caught:
+        hook(world, ADA).search("in:inbox", limit=1)
+    assert type(caught.value) is kind
+    assert ADA in str(caught.value)
+    assert world.grant(ADA).state is state
+
+
+def test_a_call_that_hangs_is_cut_off(world: World):
+    world.add(ADA, expired=False)
+    world.settings = world.settings.model_copy(update={"read_timeout": 0.3})
+    world.sandbox.add_fault("gmail", name="gmail.hang")
+    with pytest.raises(errors.GmailUnavailableError):
+        hook(world, ADA).profile()
+
+
+def test_a_send_is_never_repeated_by_the_transport(world: World):
+    """httplib2 would send again when the answer is lost; the mail goes out once and the caller hears of it."""
+    world.add(ADA, expired=False)
+    world.add("pia@pool.example")
+    gmail = hook(world, ADA)
+    draft = gmail.create_draft("VG86IHBpYUBwb29sLmV4YW1wbGUNCg0KaGk=")
+    world.sandbox.add_fault("gmail.users.drafts.send", close=True, when="after", times=1)
+    with pytest.raises(errors.GmailUnavailableError):
+        gmail.send_draft(draft.id)
+    assert len(world.sandbox.mails()) == 1
+    calls = world.sandbox.stats().mailboxes[ADA].calls
+    assert sum(count for name, count in calls.items() if name.endswith("drafts.send")) == 1, calls
+
+
+def test_the_credentials_hold_no_refresh_token(world: World):
+    world.add(ADA, expired=False)
+    assert hook(world, ADA)._credentials().refresh_token is None

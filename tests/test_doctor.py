@@ -1,0 +1,132 @@
+"""The doctor: each disorder is named with what to do, and hides nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from cryptography.fernet import Fernet
+from typer.testing import CliRunner
+
+from gmail_warmup import doctor
+from gmail_warmup.cli import app
+from gmail_warmup.db.roles import ensure_role
+from gmail_warmup.doctor import Check, Status, examine
+from gmail_warmup.services import Services
+from workers import services
+from world import CLIENT_ID, CLIENT_SECRET, World
+
+ADA = "ada@pool.example"
+
+
+@pytest.fixture
+def ready(world: World, monkeypatch: pytest.MonkeyPatch) -> Services:
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", Fernet.generate_key().decode())
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://localhost:8080")
+    world.add(ADA)
+    return services(world)
+
+
+def checks(ready: Services) -> dict[str, Check]:
+    return {check.name: check for check in examine(ready, airflow_engine=ready.engine)}
+
+
+def test_a_sound_installation(ready: Services):
+    found = checks(ready)
+    for name in ("settings", "Fernet key", "database", "stored secrets", "OAuth client", "token endpoint", "scopes",
+                 "database clock", "Google's clock", "redirect URI", "publishing status"):  # fmt: skip
+        assert found[name].status is Status.OK, found[name]
+    assert "http://localhost:8080" in found["redirect URI"].found
+    assert found["schema"].status is Status.WARNING
+    assert "Could not tell" in found["schema"].found
+
+
+def test_a_superuser_is_a_problem_and_the_role_of_init_is_not(ready: Services):
+    assert checks(ready)["database role"].status is Status.PROBLEM
+    with ready.engine.begin() as connection:
+        ensure_role(connection, role="doctor_role", password="x")
+    ready.__dict__["engine"] = sa.create_engine(ready.engine.url, connect_args={"options": "-c role=doctor_role"})
+    found = checks(ready)
+    ready.engine.dispose()
+    assert found["database role"].status is Status.OK, found["database role"]
+    assert found["stored secrets"].status is Status.OK
+
+
+def test_a_wrong_client_secret_is_told_from_a_wrong_token(ready: Services, world: World):
+    ready.__dict__["client"] = dataclasses.replace(world.client, secrets=("wrong", CLIENT_SECRET))
+    assert checks(ready)["token endpoint"].status is Status.WARNING
+    world.sandbox.put_client(CLIENT_ID, client_secrets=["another"])
+    found = checks(ready)["token endpoint"]
+    assert found.status is Status.PROBLEM
+    assert "secret" in found.found
+    assert "Google Cloud console" in found.step
+
+
+def test_an_unreachable_endpoint_is_a_problem_without_a_traceback(ready: Services, world: World):
+    ready.__dict__["client"] = dataclasses.replace(world.client, token_uri="http://127.0.0.1:9/token")
+    found = checks(ready)
+    assert found["token endpoint"].status is Status.PROBLEM
+    assert found["Google's clock"].found.startswith("Not checked")
+
+
+def test_secrets_under_a_lost_key_are_named(ready: Services, world: World):
+    world.sql(
+        "UPDATE gmail_warmup.oauth_grant SET refresh_token = :t", t=Fernet(Fernet.generate_key()).encrypt(b"x").decode()
+    )
+    found = checks(ready)["stored secrets"]
+    assert found.status is Status.PROBLEM
+    assert ADA in found.found
+    assert "AIRFLOW__CORE__FERNET_KEY" in found.step
+
+
+def test_seven_days_suggest_testing(ready: Services, world: World):
+    world.sql(
+        "UPDATE gmail_warmup.oauth_grant SET granted_at = now(), refresh_expires_at = now() + interval '604799 s'"
+    )
+    found = checks(ready)["publishing status"]
+    assert (found.status, ADA in found.found, "Publish" in found.step) == (Status.WARNING, True, True)
+
+
+def test_a_missing_scope_is_named(ready: Services, world: World):
+    world.sql("UPDATE gmail_warmup.oauth_grant SET scopes = '{openid}'")
+    assert ADA in checks(ready)["scopes"].found
+
+
+def test_http_is_refused_for_a_public_name(ready: Services, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example.com")
+    assert checks(ready)["redirect URI"].status is Status.PROBLEM
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(30, Status.OK), (90, Status.WARNING), (-90, Status.WARNING)])
+def test_clocks(seconds: int, status: Status):
+    assert doctor._skew("Google's", datetime.now(UTC) + timedelta(seconds=seconds))[0] is status
+
+
+def test_the_pool_and_the_revision_of_airflows_database(ready: Services):
+    with ready.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE public.slot_pool (pool text)")
+        connection.exec_driver_sql("CREATE TABLE public.alembic_version_gmail_warmup AS SELECT 'old' AS version_num")
+    try:
+        found = checks(ready)
+        assert found["pool"].status is Status.PROBLEM
+        assert "Run: airflow db migrate" in found["schema"].step
+        assert found["schema"].status is Status.PROBLEM
+        with ready.engine.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO public.slot_pool VALUES ('gmail_warmup')")
+        assert checks(ready)["pool"].status is Status.OK
+    finally:
+        with ready.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE public.slot_pool, public.alembic_version_gmail_warmup")
+
+
+def test_the_command_says_it_to_people_and_programs(ready: Services):
+    shown = CliRunner().invoke(app, ["doctor"], obj=ready)
+    assert shown.exit_code == 1  # the tests' role is a superuser
+    assert "is a superuser" in shown.stdout
+    assert CLIENT_SECRET not in shown.stdout
+    document = json.loads(CliRunner().invoke(app, ["doctor", "--json"], obj=ready).stdout)
+    assert document["ok"] is False
+    assert {check["status"] for check in document["checks"]} <= {"ok", "warning", "problem"}

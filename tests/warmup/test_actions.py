@@ -1,0 +1,272 @@
+"""The actions on a real PostgreSQL against Google's stand-in: what Google and the ledger show afterwards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gmail_sandbox.control.report_models import MailOut
+from gmail_warmup.db.models import LedgerEntry as L
+from gmail_warmup.errors import MailboxBusyError
+from gmail_warmup.gmail.errors import GmailError, SendingLimitError
+from gmail_warmup.grants.errors import FlaggedGrantError
+from gmail_warmup.mailboxes import repository
+from gmail_warmup.settings import Settings
+from gmail_warmup.warmup.due import Action, History, find_due, send_due, slots_of
+from gmail_warmup.warmup.plan import slots_due
+from gmail_warmup.warmup.run import run_action
+from workers import hook
+from world import World
+
+ADA, POOL = "ada@warm.example", ("pia@pool.example", "max@pool.example")
+HEADER = "x-warmup-id"
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Return settings under which today's whole plan is due at once."""
+    return Settings(
+        sending_window="00:00-24:00",
+        sending_days="mon,tue,wed,thu,fri,sat,sun",
+        min_gap=0,
+        run_interval=0,
+        delay_scale=1e-9,
+        pair_daily_cap=50,
+        ramp_start=6,
+        mailbox_wait=0,
+    )
+
+
+@pytest.fixture
+def warm(world: World, settings: Settings) -> World:
+    """Return a world with one warmup and two pool mailboxes."""
+    world.settings = settings
+    world.add(ADA, kind="warmup", expired=False, open_rate=100, reply_rate=50)
+    for address in POOL:
+        world.add(address, kind="pool", expired=False)
+    return world
+
+
+def act(world: World, action: Action, address: str = ADA) -> dict[str, int]:
+    return run_action(
+        action,
+        world.mailbox(address),
+        engine=world.store.engine,
+        settings=world.settings,
+        gmail=hook(world, address),
+    )
+
+
+def everybody(world: World, action: Action) -> Counter[str]:
+    done: Counter[str] = Counter()
+    for address in POOL:
+        done.update(act(world, action, address))
+    return done
+
+
+def due(world: World, action: Action) -> list[str]:
+    with world.store.engine.begin() as connection:
+        return find_due(connection, action, world.settings)
+
+
+def ledger(world: World) -> list[Any]:
+    with world.store.engine.begin() as connection:
+        return list(connection.execute(sa.select(L.__table__).order_by(L.id)))
+
+
+def copy_of(mail: MailOut) -> Any:
+    return next(copy for copy in mail.copies if copy.mailbox in mail.to)
+
+
+def test_the_whole_life_of_a_mail(warm: World):
+    warm.sandbox.set(spam_chance=0.5)
+    assert due(warm, Action.SEND) == [ADA]
+    assert act(warm, Action.SEND) == {"sent": 6}
+    assert due(warm, Action.SEND) == []
+    mails = warm.sandbox.mails()
+    spam = sum(copy_of(mail).placement == "SPAM" for mail in mails)
+    assert len(mails) == 6
+    assert 0 < spam < 6
+
+    everybody(warm, Action.RESCUE)
+    assert sum(row.placement == "spam" for row in ledger(warm)) == spam
+    assert all("SPAM" not in copy_of(mail).labels for mail in warm.sandbox.mails())
+
+    assert everybody(warm, Action.READ) == {"read": 6}
+    assert all({"UNREAD", "INBOX"}.isdisjoint(copy_of(mail).labels) for mail in warm.sandbox.mails())
+
+    assert everybody(warm, Action.REPLY) == {"replied": 3}
+    replies = [mail for mail in warm.sandbox.mails() if "in-reply-to" in mail.headers]
+    firsts = {mail.rfc_message_id: mail for mail in warm.sandbox.mails() if "in-reply-to" not in mail.headers}
+    assert len(replies) == 3
+    for reply in replies:
+        question = firsts[reply.headers["in-reply-to"]]
+        assert reply.sender == question.to[0]
+        assert reply.thread_id == copy_of(question).thread_id
+        assert reply.subject == f"Re: {question.subject}"
+
+    assert due(warm, Action.COLLECT) == [ADA]
+    assert act(warm, Action.COLLECT) == {"collected": 3}
+    assert [address for action in Action for address in due(warm, action)] == []
+
+
+def test_warmup_mail_is_out_of_sight_on_both_sides(warm: World):
+    act(warm, Action.SEND)
+    everybody(warm, Action.RESCUE)
+    everybody(warm, Action.READ)
+    for mail in warm.sandbox.mails():
+        for copy in mail.copies:
+            assert "INBOX" not in copy.labels
+            assert any(label.startswith("Label_") for label in copy.labels), copy
+
+
+def test_repeating_an_action_does_nothing_twice(warm: World):
+    for action in (Action.SEND, Action.RESCUE, Action.READ, Action.REPLY, Action.COLLECT):
+        for _ in range(3):
+            act(warm, action)
+            everybody(warm, action)
+    mails = warm.sandbox.mails()
+    assert len(mails) == len({mail.headers[HEADER] for mail in mails}) == 6 + 3
+
+
+@pytest.mark.parametrize(
+    ("where", "when"),
+    [
+        ("gmail.users.drafts.create", "before"),
+        ("gmail.users.drafts.create", "after"),
+        ("gmail.users.drafts.send", "before"),
+        ("gmail.users.drafts.send", "after"),
+        ("gmail.users.messages.get", "before"),
+        ("gmail.users.messages.modify", "before"),
+    ],
+)
+@pytest.mark.parametrize("action", [Action.SEND, Action.REPLY])
+def test_an_answer_lost_at_any_step_costs_and_doubles_no_mail(warm: World, action: Action, where: str, when: str):
+    if action is Action.REPLY:
+        act(warm, Action.SEND)
+        everybody(warm, Action.RESCUE)
+        everybody(warm, Action.READ)
+    before = len(warm.sandbox.mails())
+    warm.sandbox.add_fault(where, close=True, times=1, when=when)
+    addresses = POOL if action is Action.REPLY else (ADA,)
+    failures = 0
+    for _ in range(3):
+        for address in addresses:
+            try:
+                act(warm, action, address)
+            except GmailError:
+                failures += 1
+    assert failures == 1
+    sent = warm.sandbox.mails()[before:]
+    assert len(sent) == (3 if action is Action.REPLY else 6)
+    assert len({mail.headers[HEADER] for mail in sent}) == len(sent)
+    assert all(row.status == "sent" for row in ledger(warm))
+
+
+def test_only_identified_mail_is_touched(warm: World):
+    """A colleague's mail from the same sender, with the same subject, stays as it was."""
+    act(warm, Action.SEND)
+    mail = warm.sandbox.mails()[0]
+    theirs = warm.sandbox.deliver(mail.to[0], sender=ADA, subject=mail.subject, text="A real question.")
+    before = hook(warm, mail.to[0]).message(theirs.message_id)
+    for action in (Action.RESCUE, Action.READ, Action.REPLY):
+        everybody(warm, action)
+    assert hook(warm, mail.to[0]).message(theirs.message_id) == before
+
+
+def test_volume_holds_whatever_the_order_of_runs(warm: World):
+    for _ in range(4):
+        act(warm, Action.SEND)
+    assert len(warm.sandbox.mails()) == 6
+    warm.sql("UPDATE gmail_warmup.ledger SET local_date = local_date - 1, claimed_at = claimed_at - interval '1 day'")
+    act(warm, Action.SEND)
+    assert len(warm.sandbox.mails()) == 6 + 8  # the second day of the ramp
+
+
+def test_a_day_without_a_mail_does_not_count(warm: World):
+    act(warm, Action.SEND)
+    warm.sql(
+        "UPDATE gmail_warmup.ledger SET local_date = local_date - 30, claimed_at = claimed_at - interval '30 days'"
+    )
+    act(warm, Action.SEND)
+    assert len(warm.sandbox.mails()) == 6 + 8
+
+
+def test_one_gap_between_two_mails_also_after_an_outage(warm: World):
+    """At 14:00, after an outage since the morning, the overdue slots go out one gap apart."""
+    settings = Settings(ramp_start=9)
+    warm.sql("UPDATE gmail_warmup.mailbox SET created_at = created_at - interval '30 days'")
+    mailbox = warm.mailbox(ADA)
+    now = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
+    claimed = {minutes: History(last_claim=now - timedelta(minutes=minutes)) for minutes in (3, 5)}
+    assert len(slots_due(slots_of(mailbox, 0, now=now, settings=settings), now=now, taken=())) > 2
+    assert len(send_due(mailbox, History(), now=now, settings=settings)) == 1
+    assert send_due(mailbox, claimed[3], now=now, settings=settings) == ()
+    assert len(send_due(mailbox, claimed[5], now=now, settings=settings)) == 1
+    for outside in (now.replace(hour=8), now.replace(hour=18), now.replace(day=28)):
+        assert send_due(mailbox, History(), now=outside, settings=settings) == ()
+
+
+def test_a_full_pool_sends_less_and_says_so(warm: World):
+    warm.settings = warm.settings.model_copy(update={"pool_daily_cap": 2})
+    assert act(warm, Action.SEND) == {"sent": 4, "without_partner": 1}
+
+
+def test_a_paused_or_flagged_mailbox_has_nothing_due(warm: World):
+    with warm.store.engine.begin() as connection:
+        repository.pause(connection, [ADA], actor="test", reason="holiday")
+    assert due(warm, Action.SEND) == []
+    assert act(warm, Action.SEND) == {}
+    with warm.store.engine.begin() as connection:
+        repository.resume(connection, [ADA])
+    assert due(warm, Action.SEND) == [ADA]
+    warm.sql("UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'expired_or_revoked'")
+    assert due(warm, Action.SEND) == []
+
+
+def test_a_mailbox_has_one_task_at_a_time(warm: World):
+    with warm.store.engine.begin() as connection:
+        assert repository.take_lease(connection, warm.mailbox(ADA).id, holder="other task", seconds=60)
+    with pytest.raises(MailboxBusyError, match=ADA):
+        act(warm, Action.SEND)
+    assert warm.sandbox.mails() == []
+
+
+def test_the_sending_limit_defers_the_mailbox_for_the_day(warm: World):
+    warm.sandbox.add_fault("gmail.users.drafts.send", name="gmail.mail_sending_429", address=ADA)
+    with pytest.raises(SendingLimitError):
+        act(warm, Action.SEND)
+    assert warm.mailbox(ADA).deferred_until > datetime.now(UTC)
+    assert due(warm, Action.SEND) == []
+
+
+def test_a_grant_that_dies_between_plan_and_task_is_flagged(warm: World):
+    warm.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now()")
+    warm.sandbox.kill_grants(ADA, cause="revoked")
+    assert due(warm, Action.SEND) == [ADA]
+    with pytest.raises(FlaggedGrantError):
+        act(warm, Action.SEND)
+    assert due(warm, Action.SEND) == []
+    assert warm.token_requests(ADA) == 1
+
+
+def test_an_access_token_that_gmail_rejects_is_refreshed_once(warm: World):
+    warm.sandbox.add_fault("gmail", name="gmail.auth_error", address=ADA, times=1)
+    assert act(warm, Action.SEND) == {"sent": 6}
+    assert warm.token_requests(ADA) == 1
+
+
+def test_the_rates_hold_over_the_ledger(warm: World):
+    warm.settings = warm.settings.model_copy(update={"ramp_start": 40})
+    warm.sql("UPDATE gmail_warmup.mailbox SET open_rate = 80, reply_rate = 55 WHERE address = :ada", ada=ADA)
+    act(warm, Action.SEND)
+    for action in (Action.RESCUE, Action.READ, Action.REPLY):
+        everybody(warm, action)
+    rows = [row for row in ledger(warm) if row.parent_id is None]
+    assert len(rows) == 40
+    assert sum(row.read_at is not None for row in rows) == pytest.approx(32, abs=1)
+    assert sum(row.replied_at is not None for row in rows) == pytest.approx(22, abs=1)

@@ -1,0 +1,63 @@
+"""Airflow's whole api-server with the plugin in it, in a process of its own.
+
+Arguments: the descriptor of a listening socket, and the file to write the routes and a token per role to.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"  # as airflow.api_fastapi.main does, before any import of airflow
+
+import uvicorn
+from airflow.api_fastapi.app import create_app, get_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.utils.db import initdb
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute, Mount
+
+from gmail_warmup.setup import initialise
+
+
+def rights_of(route: BaseRoute) -> list[str]:
+    """List the methods on Connections that a route asks Airflow's auth manager for."""
+    asked = [dependency.call for dependency in route.dependant.dependencies] if isinstance(route, APIRoute) else []
+    return [
+        inspect.getclosurevars(call).nonlocals["method"]
+        for call in asked
+        if getattr(call, "__qualname__", "").startswith("requires_access_connection.")
+    ]
+
+
+def routes_of(app: FastAPI) -> list[dict[str, Any]]:
+    """List every route; a mount inside counts as one, with the method GET."""
+    return [
+        {
+            "path": route.path,
+            "methods": sorted(getattr(route, "methods", None) or ["GET"]),
+            "mount": isinstance(route, Mount),
+            "rights": rights_of(route),
+        }
+        for route in app.routes
+    ]
+
+
+initdb()
+initialise(os.environ)
+airflow = create_app()
+ours = next(route.app for route in airflow.routes if isinstance(route, Mount) and route.path == "/gmail-warmup")
+roles = {"viewer": "viewer", "user": "user", "op": "op", "other-op": "op", "admin": "admin"}
+tokens = {
+    name: get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name, role=role))
+    for name, role in roles.items()
+}
+Path(sys.argv[2]).write_text(json.dumps({"routes": routes_of(ours), "tokens": tokens}))
+server = uvicorn.Server(uvicorn.Config(airflow, access_log=False, log_level="warning"))
+server.run(sockets=[socket.socket(fileno=int(sys.argv[1]))])

@@ -1,0 +1,104 @@
+"""What the tests of the page share: the running site, browsers of different people, and Google's side of a consent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import httpx
+import sqlalchemy as sa
+
+from gmail_sandbox.client import SandboxClient
+from gmail_warmup.db.models import Base
+from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes.records import MailboxSettings
+
+CLIENT_ID = "client-1.apps.example.com"
+CLIENT_SECRET = "GOCSPX-test-secret-1"
+MOUNT = "/gmail-warmup"
+API = f"{MOUNT}/api/v1"
+
+
+@dataclass(frozen=True)
+class Site:
+    """The running api-server, its database and its log."""
+
+    origin: str
+    routes: list[dict[str, Any]]
+    tokens: dict[str, str]
+    engine: sa.Engine
+    sandbox: SandboxClient
+    log_file: Path
+
+    def browser(self, who: str | None = "op") -> httpx.Client:
+        """Return a browser: signed in by Airflow's cookie, and naming its origin as browsers do on a POST."""
+        client = httpx.Client(base_url=self.origin, headers={"Origin": self.origin}, timeout=30)
+        if who:
+            client.cookies.set("_token", self.tokens[who])
+        return client
+
+    def add(self, address: str, kind: str = "pool", **settings: Any) -> int:
+        """Add a mailbox that nobody has signed in with, on both sides."""
+        self.sandbox.put_mailbox(address)
+        with self.engine.begin() as connection:
+            return repository.add_or_update(connection, address, MailboxSettings(kind=kind, **settings), actor="test")
+
+    def sql(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+        """Run a statement as the administrator; return what rows it has."""
+        with self.engine.begin() as connection:
+            result = connection.execute(sa.text(statement), values)
+            return [dict(row) for row in result.mappings()] if result.returns_rows else []
+
+    def mailbox(self, address: str) -> dict[str, Any]:
+        """Return a mailbox's whole row."""
+        return self.sql("SELECT * FROM gmail_warmup.mailbox WHERE address = :address", address=address)[0]
+
+    def grant(self, address: str) -> dict[str, Any]:
+        """Return a grant's whole row."""
+        return self.sql(
+            "SELECT g.* FROM gmail_warmup.oauth_grant g JOIN gmail_warmup.mailbox m ON m.id = g.mailbox_id "
+            "WHERE address = :address",
+            address=address,
+        )[0]
+
+    def contents(self) -> dict[str, list[dict[str, Any]]]:
+        """Return every row of every table of ours, to compare before and after."""
+        return {
+            table.name: self.sql(
+                f"SELECT * FROM {table} ORDER BY {', '.join(column.name for column in table.primary_key)}"
+            )
+            for table in Base.metadata.sorted_tables
+        }
+
+    def log(self) -> str:
+        """Return what the api-server has logged so far."""
+        return self.log_file.read_text()
+
+
+def start(browser: httpx.Client, address: str, purpose: str = "reauth", **settings: Any) -> str:
+    """Start a consent; return the address of Google's page."""
+    body = {"address": address, "purpose": purpose} | ({"settings": settings} if settings else {})
+    answer = browser.post(f"{API}/consents", json=body)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["url"])
+
+
+def changed(url: str, **query: str | None) -> str:
+    """Return an address with another query: None takes a field away."""
+    parts = urlsplit(url)
+    merged = dict(parse_qsl(parts.query)) | query
+    return urlunsplit(
+        parts._replace(query=urlencode({key: value for key, value in merged.items() if value is not None}))
+    )
+
+
+def at_google(url: str, account: str, decision: str = "allow", **more: Any) -> str:
+    """Answer Google's page as a person does; return the callback's address that it sends the browser to."""
+    with httpx.Client() as google:
+        page = google.get(url)
+        assert page.status_code == 200, page.text
+        answer = google.post(url, data={"account": account, "decision": decision} | more)
+    assert answer.status_code == 302, answer.text
+    return answer.headers["location"]
