@@ -12,7 +12,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 
 WORKDIR /build
 COPY requirements.lock .
-RUN pip install --require-hashes --requirement requirements.lock
+RUN pip install --no-deps --require-hashes --requirement requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY include include
 RUN pip install --no-build-isolation --no-deps .
