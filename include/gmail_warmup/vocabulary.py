@@ -72,3 +72,27 @@ class ConsentPurpose(StrEnum):
 
     ADD = "add"
     REAUTH = "reauth"
+
+
+class IncidentKind(StrEnum):
+    """What went wrong for many mailboxes at once."""
+
+    APP_ERROR = "app_error"
+    """Google refuses the OAuth client or our request; the breaker is open."""
+    OUTAGE = "outage"
+    """Google cannot be reached, or fails, for one account after the other; the breaker is open."""
+    MASS_REFUSAL = "mass_refusal"
+    """More grants were refused at once than accounts die by themselves; the verdicts wait for a second pass."""
+    UNREADABLE = "unreadable"
+    """Stored grants cannot be decrypted."""
+
+
+class AlertKind(StrEnum):
+    """What a message to the operator is about."""
+
+    CHANGES = "changes"
+    """Mailboxes that newly need somebody, and those that recovered."""
+    INCIDENT = "incident"
+    """An incident began or ended."""
+    DIGEST = "digest"
+    """The report of the daily audit."""

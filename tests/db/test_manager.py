@@ -15,7 +15,10 @@ from cryptography.fernet import Fernet
 
 from gmail_warmup.db.models import Base
 
-TABLES = ["consent", "grant_event", "ledger", "mailbox", "oauth_grant"]
+TABLES = [
+    "alert", "alert_item", "audit", "breaker", "canary", "consent", "grant_event", "incident", "ledger", "mailbox",
+    "oauth_grant",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,7 @@
-"""The five tables: mailbox, oauth_grant, grant_event, consent, ledger.
+"""The tables: mailboxes, their grants and history, consents, the ledger; and what watches over the grants.
+
+``breaker``, ``incident``, ``audit``, ``alert`` and ``alert_item`` belong to all mailboxes together; ``canary`` holds
+one known secret by which a wrong key is noticed before anything is written with it.
 
 All times are ``timestamptz``. Due times, leases and expiries are compared by the database's clock, never by a worker's.
 Text columns with a fixed set of values carry a check constraint instead of an enum type: adding a value is then an
@@ -20,6 +23,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -30,8 +34,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gmail_warmup.db.base import Base as Base
+from gmail_warmup.vocabulary import AlertKind as AlertKind
 from gmail_warmup.vocabulary import ConsentPurpose as ConsentPurpose
 from gmail_warmup.vocabulary import GrantState as GrantState
+from gmail_warmup.vocabulary import IncidentKind as IncidentKind
 from gmail_warmup.vocabulary import MailboxAuth as MailboxAuth
 from gmail_warmup.vocabulary import MailboxKind as MailboxKind
 from gmail_warmup.vocabulary import MailStatus as MailStatus
@@ -104,6 +110,7 @@ class OAuthGrant(Base):
     granted_at: Mapped[datetime | None] = mapped_column(Timestamp)
     refreshed_at: Mapped[datetime | None] = mapped_column(Timestamp)
     version: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    incident_id: Mapped[int | None] = mapped_column(ForeignKey("incident.id", ondelete="SET NULL"))
     lease_holder: Mapped[str | None] = mapped_column(Text)
     lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
 
@@ -112,7 +119,10 @@ class GrantEvent(Base):
     """One transition of a grant; rows are only ever added."""
 
     __tablename__ = "grant_event"
-    __table_args__ = (Index("ix_grant_event_mailbox_id_at", "mailbox_id", "at"),)
+    __table_args__ = (
+        Index("ix_grant_event_mailbox_id_at", "mailbox_id", "at"),
+        Index("ix_grant_event_run_id", "run_id", postgresql_where=text("run_id IS NOT NULL")),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"))
@@ -123,6 +133,101 @@ class GrantEvent(Base):
     reason: Mapped[str | None] = mapped_column(Text)
     dag_id: Mapped[str | None] = mapped_column(Text)
     run_id: Mapped[str | None] = mapped_column(Text)
+
+
+class Incident(Base):
+    """Something that concerns many mailboxes at once; at most one of a kind is open for a key."""
+
+    __tablename__ = "incident"
+    __table_args__ = (
+        _one_of("kind", IncidentKind),
+        Index("uq_incident_open", "kind", "key", unique=True, postgresql_where=text("closed_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    key: Mapped[str] = mapped_column(Text, server_default="")
+    reason: Mapped[str] = mapped_column(Text)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    opened_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    closed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    opened_alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="SET NULL"))
+    closed_alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="SET NULL"))
+
+
+class Breaker(Base):
+    """Whether Google is asked at all for the grants of one OAuth client, over all processes."""
+
+    __tablename__ = "breaker"
+
+    client_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    failures: Mapped[int] = mapped_column(Integer, server_default="0")
+    last_mailbox_id: Mapped[int | None] = mapped_column(BigInteger)
+    opened_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    quiet_until: Mapped[datetime | None] = mapped_column(Timestamp)
+    quiet_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
+    probe_until: Mapped[datetime | None] = mapped_column(Timestamp)
+    succeeded_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class AuditRun(Base):
+    """One audit of all grants, and its report."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    run_id: Mapped[str] = mapped_column(Text, unique=True)
+    actor: Mapped[str] = mapped_column(Text)
+    started_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    finished_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    healthy: Mapped[int] = mapped_column(Integer)
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+
+
+class Alert(Base):
+    """One message to the operator, kept until it is sent."""
+
+    __tablename__ = "alert"
+    __table_args__ = (
+        _one_of("kind", AlertKind),
+        Index("ix_alert_unsent", "created_at", postgresql_where=text("sent_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    kind: Mapped[str] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text)
+    sent_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    next_try_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    failure: Mapped[str | None] = mapped_column(Text)
+
+
+class AlertItem(Base):
+    """A transition that the operator is told about; written together with its event, so that none is missed."""
+
+    __tablename__ = "alert_item"
+    __table_args__ = (
+        Index("ix_alert_item_untold", "event_id", postgresql_where=text("alert_id IS NULL")),
+        Index("ix_alert_item_mailbox_id", "mailbox_id"),
+    )
+
+    event_id: Mapped[int] = mapped_column(ForeignKey("grant_event.id", ondelete="CASCADE"), primary_key=True)
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"))
+    incident_id: Mapped[int | None] = mapped_column(ForeignKey("incident.id", ondelete="SET NULL"))
+    alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="SET NULL"))
+
+
+class Canary(Base):
+    """One known text under the Fernet key: a process with another key notices before it writes anything."""
+
+    __tablename__ = "canary"
+    __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, server_default="1", autoincrement=False)
+    ciphertext: Mapped[str] = mapped_column(Text)
 
 
 class Consent(Base):
