@@ -5,15 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import Param, dag, task
+from airflow.providers.standard.decorators.sensor import sensor_task
+from airflow.sdk import Param, PokeReturnValue, dag, task
 
+from gmail_warmup.alerting import alerts
 from gmail_warmup.operators import NeedsPersonOperator
 from gmail_warmup.retry import RETRY_BY_CAUSE
 from gmail_warmup.settings import load, schedule
 
+settings = load()
+
 
 @dag(
-    schedule=schedule(load().health_schedule),
+    schedule=schedule(settings.health_schedule),
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
@@ -23,7 +27,7 @@ from gmail_warmup.settings import load, schedule
     doc_md=__doc__,
 )
 def gmail_token_health() -> None:
-    """Probe shard by shard, report, then one task per mailbox that newly needs a person."""
+    """Probe shard by shard, decide, probe suspects again, report; then one task per mailbox that needs a person."""
 
     @task
     def shards() -> list[list[int]]:
@@ -38,22 +42,37 @@ def gmail_token_health() -> None:
         return tasks.probe(shard, params)
 
     @task(trigger_rule="all_done")
-    def report(found: list[dict]) -> dict:
+    def decide(found: list[dict]) -> dict:
         from gmail_warmup import tasks
 
-        return tasks.report(found)
+        return tasks.decide(found)
+
+    # A quarter of an hour may pass until a second probe is due: the task waits without a worker.
+    @sensor_task(mode="reschedule", poke_interval=1 + min(59, settings.suspect_delay / 10), timeout=7200)
+    def second_pass(found: dict) -> PokeReturnValue:
+        from gmail_warmup import tasks
+
+        both = tasks.second_pass(found)
+        return PokeReturnValue(is_done=both is not None, xcom_value=both)
 
     @task(trigger_rule="all_done")
-    def newly_flagged(found: list[dict]) -> list[str]:
+    def report(first: dict, both: dict) -> dict:
         from gmail_warmup import tasks
 
-        return tasks.newly_flagged(found)
+        return tasks.report(both or first)
 
-    found = probe.expand(shard=shards())
-    report(found)
-    NeedsPersonOperator.partial(task_id="needs_person", map_index_template="{{ task.mailbox }}").expand(
-        mailbox=newly_flagged(found)
-    )
+    @task(trigger_rule="all_done")
+    def newly_flagged() -> list[str]:
+        from gmail_warmup import tasks
+
+        return tasks.newly_flagged()
+
+    first = decide(probe.expand(shard=shards()))
+    both = second_pass(first)
+    newly = newly_flagged()
+    both >> newly
+    NeedsPersonOperator.partial(task_id="needs_person", map_index_template="{{ task.mailbox }}").expand(mailbox=newly)
+    report(first, both) >> alerts()
 
 
 gmail_token_health()

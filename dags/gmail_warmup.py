@@ -7,6 +7,7 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import Param, TaskGroup, dag, task
 
+from gmail_warmup.alerting import alerts
 from gmail_warmup.retry import RETRY_BY_CAUSE
 from gmail_warmup.settings import load, schedule
 
@@ -49,7 +50,7 @@ def act(action: str, mailbox: str) -> dict[str, int]:
     doc_md=__doc__,
 )
 def gmail_warmup() -> None:
-    """Plan, then act; a mailbox that fails never stops the others."""
+    """Plan, then act; a mailbox that fails never stops the others. Beside that, tell the operator what is new."""
     # Airflow maps over the return value of a task, one list per task: so one task of the plan per action.
     with TaskGroup("plan", prefix_group_id=False):
         planned = {action: plan.override(task_id=f"plan_{action}")(action) for action in ACTIONS}
@@ -57,6 +58,7 @@ def gmail_warmup() -> None:
         act.override(task_id=action, priority_weight=len(ACTIONS) - number).partial(action=action).expand(
             mailbox=planned[action]
         )
+    alerts()
 
 
 gmail_warmup()

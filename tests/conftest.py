@@ -15,7 +15,7 @@ from gmail_warmup.db.models import Base
 from gmail_warmup.grants.cipher import Cipher
 from gmail_warmup.grants.endpoint import OAuthClient
 from gmail_warmup.grants.store import Actor, GrantStore
-from world import CLIENT_ID, CLIENT_SECRET, World
+from world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ def database(schema: sa.Engine) -> sa.Engine:
 
 @pytest.fixture(scope="session")
 def cipher() -> Cipher:
-    return Cipher(MultiFernet([Fernet(Fernet.generate_key())]))
+    return Cipher(MultiFernet([Fernet(FERNET_KEY)]))
 
 
 @pytest.fixture

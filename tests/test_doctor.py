@@ -17,14 +17,14 @@ from gmail_warmup.db.roles import ensure_role
 from gmail_warmup.doctor import Check, Status, examine
 from gmail_warmup.services import Services
 from workers import services
-from world import CLIENT_ID, CLIENT_SECRET, World
+from world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
 
 ADA = "ada@pool.example"
 
 
 @pytest.fixture
 def ready(world: World, monkeypatch: pytest.MonkeyPatch) -> Services:
-    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", Fernet.generate_key().decode())
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", FERNET_KEY)
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://localhost:8080")
     world.add(ADA)
     return services(world)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from cryptography.fernet import Fernet
 
 from gmail_sandbox.client import SandboxClient
 from gmail_warmup.grants.endpoint import SCOPE, OAuthClient, TokenEndpoint
@@ -18,6 +19,7 @@ from gmail_warmup.settings import Settings
 
 CLIENT_ID = "client-1.apps.example.com"
 CLIENT_SECRET = "GOCSPX-test-secret-1"
+FERNET_KEY = Fernet.generate_key().decode()
 
 
 @dataclass

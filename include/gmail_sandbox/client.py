@@ -10,7 +10,7 @@ from typing import Self
 import httpx
 
 from gmail_sandbox.answers import Json
-from gmail_sandbox.control import fault_models, models, report_models
+from gmail_sandbox.control import fault_models, models, report_models, service_account_models
 from gmail_sandbox.control.models import GMAIL_MODIFY
 from gmail_sandbox.settings import Settings
 
@@ -141,6 +141,26 @@ class SandboxClient:
     def revive_grants(self, *addresses: str, **more: object) -> int:
         """Bring killed grants back."""
         return int(self._ask("POST", "/grants/revive", self._accounts(addresses) | more)["count"])
+
+    def put_service_account(self, email: str, **fields: object) -> service_account_models.ServiceAccountMade:
+        """Create or replace a service account; fields: client_id, and public_key, without which a key is made."""
+        answer = self._ask("POST", "/service-accounts", {"email": email} | fields)
+        return service_account_models.ServiceAccountMade.model_validate(answer)
+
+    def disable_service_account(self, email: str, disabled: bool = True) -> None:
+        """Let Google know the service account no more, or take it back."""
+        self._ask("POST", f"/service-accounts/{email}/state", {"disabled": disabled})
+
+    def delegate(
+        self, email: str, domain: str, scopes: Iterable[str] = (GMAIL_MODIFY,)
+    ) -> service_account_models.ServiceAccountOut:
+        """Delegate a domain's mailboxes to a service account, as its administrator does."""
+        answer = self._ask("PUT", f"/service-accounts/{email}/delegations/{domain}", {"scopes": [*scopes]})
+        return service_account_models.ServiceAccountOut.model_validate(answer)
+
+    def revoke_delegation(self, email: str, domain: str) -> None:
+        """Take a domain's delegation back; the access tokens that came from it end."""
+        self._ask("DELETE", f"/service-accounts/{email}/delegations/{domain}")
 
     def add_fault(self, where: str | None = None, **fields: object) -> fault_models.FaultOut:
         """Put a fault in force; fields as in `FaultIn`."""

@@ -26,6 +26,17 @@ class Client:
 
 
 @dataclass(slots=True)
+class ServiceAccount:
+    """A service account: its public key (PEM), and the scopes that each Workspace's domain delegated to its client."""
+
+    email: str
+    client_id: str
+    public_key: str
+    delegated: dict[str, frozenset[str]] = field(default_factory=dict)
+    disabled: bool = False
+
+
+@dataclass(slots=True)
 class LabelEvent:
     """One change of the labels of a message; `added` of the first one is where Gmail put it."""
 

@@ -25,6 +25,10 @@ class CiphertextError(GmailWarmupError):
     """A stored secret cannot be decrypted, or belongs to another mailbox."""
 
 
+class UnknownKeyError(CiphertextError):
+    """No Fernet key fits a stored secret."""
+
+
 class DatabaseNotReadyError(ConfigurationError):
     """The schema gmail_warmup is missing or not at its newest revision. Run: airflow db migrate"""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's information: DB manager, connection type and settings."""
+    """Return the provider's information: DB manager, connection type, notifier and settings."""
     from gmail_warmup.settings import SECTION, provider_options
 
     def text(title: str) -> dict[str, Any]:
@@ -34,6 +34,7 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         ],
+        "notifications": ["gmail_warmup.notify.GmailAlertsNotifier"],
         "config": {
             SECTION: {
                 "description": "Settings of gmail-warmup: grants, audit, ramp, plan and engagement.",

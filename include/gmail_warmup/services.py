@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from gmail_warmup.db.base import SCHEMA
 from gmail_warmup.db.engine import make_engine, url_of
 from gmail_warmup.errors import ConfigurationError, DatabaseNotReadyError
+from gmail_warmup.grants import canary
 from gmail_warmup.grants.cipher import airflow_cipher
 from gmail_warmup.grants.endpoint import GOOGLE_AUTH_URI, GOOGLE_TOKEN_URI, OAuthClient, TokenEndpoint
 from gmail_warmup.grants.refresh import AccessTokens
@@ -121,18 +122,18 @@ class Services:
         )
 
     def check(self) -> None:
-        """Check key, database and schema before anything is changed.
+        """Check key, database and schema before anything is changed, in one round trip.
 
         Raises:
-            EncryptionKeyError: no usable Fernet key.
+            EncryptionKeyError: no usable Fernet key, or another one than the stored secrets are under.
             DatabaseNotReadyError: no database, or the schema is not migrated.
             ConfigurationError: a setting or a Connection is missing or wrong.
         """
         airflow_cipher()
         url = self.engine.url.render_as_string(hide_password=True)
         try:
-            with self.engine.connect() as connection:
-                connection.execute(sa.text(f"SELECT FROM {SCHEMA}.mailbox LIMIT 1"))
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                canary.check(connection, self.store.cipher)
         except OperationalError as error:
             raise DatabaseNotReadyError(
                 f"No database at {url}: {str(error.orig).strip().splitlines()[0]}. Start it, or correct the Airflow "

@@ -46,13 +46,18 @@ class Settings(BaseModel):
     read_timeout: float = Field(20, gt=0, description="Seconds to wait for an answer from Google.")
 
     audit_rate: float = Field(5, gt=0, description="Token requests a second at the start of an audit.")
-    audit_concurrency: int = Field(64, ge=1, description="Token requests in flight at most during an audit.")
+    audit_concurrency: int = Field(128, ge=1, description="Token requests in flight at most during an audit.")
     audit_shard: int = Field(1000, ge=1, description="Mailboxes in one mapped task of the audit.")
     audit_skip_within: int = Field(
         86400, ge=0, description="Seconds after a successful refresh in which an audit asks Google nothing."
     )
     suspect_delay: int = Field(900, ge=0, description="Seconds until a suspect grant is probed again.")
     expiring_days: int = Field(7, ge=0, description="Days ahead in which a foretold death is reported as expiring.")
+
+    alert_conn_id: str = Field(
+        "gmail_warmup_alerts", description="Airflow Connection (type apprise) that alerts go to; may be missing."
+    )
+    daily_digest: bool = Field(True, description="Whether each daily audit ends with a message that sums it up.")
 
     consent_minutes: int = Field(15, ge=1, le=60, description="Minutes for which a consent link is valid.")
 

@@ -14,8 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from gmail_warmup.db.base import SCHEMA
+from gmail_warmup.db.models import Base
 from gmail_warmup.db.roles import ROLE, ensure_role
 from gmail_warmup.errors import ConfigurationError, DatabaseNotReadyError
+from gmail_warmup.grants import canary
 from gmail_warmup.grants.cipher import airflow_cipher
 from gmail_warmup.settings import load
 
@@ -78,13 +80,15 @@ def initialise(environment: Mapping[str, str] | None = None) -> list[str]:
     """
     client = client_variables(os.environ if environment is None else environment)
     settings = load()
-    airflow_cipher()
+    cipher = airflow_cipher()
     from airflow import settings as airflow_settings
 
     engine = airflow_settings.engine
     if engine is None:
         raise DatabaseNotReadyError("Airflow has no database here. Set AIRFLOW__DATABASE__SQL_ALCHEMY_CONN.")
     _require_schema(engine)
+    with engine.begin() as connection:
+        canary.check(connection, cipher)
     # Kept if it exists: whoever is running holds connections made with it, and goes on making them.
     password = _known_password(settings.db_conn_id) or secrets.token_urlsafe(24)
     done = []
@@ -110,13 +114,13 @@ def _require_schema(engine: sa.Engine) -> None:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN to postgresql+psycopg2://..."
         )
     try:
-        found = sa.inspect(engine).has_table("mailbox", schema=SCHEMA)
+        found = set(sa.inspect(engine).get_table_names(schema=SCHEMA))
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         raise DatabaseNotReadyError(
             f"Airflow's database cannot be reached: {reason}. Start it, or correct its address."
         ) from None
-    if not found:
+    if not found.issuperset(table.name for table in Base.metadata.sorted_tables):
         raise DatabaseNotReadyError()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,8 +14,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.errors import GmailWarmupError, InvalidInputError
 from gmail_warmup.gmail.hook import GmailHook
+from gmail_warmup.grants import guard, verdicts
 from gmail_warmup.grants.audit import Audit
-from gmail_warmup.grants.errors import FlaggedGrantError, SuspectGrantError
+from gmail_warmup.grants.errors import FlaggedGrantError, NotAskedError, SuspectGrantError
+from gmail_warmup.grants.findings import AuditResult
 from gmail_warmup.grants.reasons import REASONS
 from gmail_warmup.grants.report import token_health
 from gmail_warmup.grants.store import Actor
@@ -38,10 +40,13 @@ def _services() -> Services:
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """Say what went wrong in one line above the traceback; a flagged mailbox is skipped, not failed."""
+    """Say what went wrong in one line above the traceback.
+
+    Skipped, not failed, are a flagged mailbox, and any mailbox while the breaker is open: somebody knows already.
+    """
     try:
         yield
-    except (FlaggedGrantError, SuspectGrantError) as error:
+    except (FlaggedGrantError, SuspectGrantError, NotAskedError) as error:
         raise AirflowSkipException(str(error)) from None
     except GmailWarmupError as error:
         log.error("%s", error)
@@ -96,14 +101,20 @@ def act(action: str, address: str) -> dict[str, int]:
 
 
 def shards() -> list[list[int]]:
-    """Return the mailboxes in shards, each as the first and the last id of a range."""
+    """Begin the audit; return the mailboxes in shards, each as the first and the last id of a range."""
     with _errors():
         services = _services()
         services.check()
+        _audit(services)
         with services.engine.begin() as connection:
             ids = connection.scalars(sa.select(Mailbox.id).order_by(Mailbox.id)).all()
     size = max(services.settings.audit_shard, -(-len(ids) // MAPPED_AT_MOST))
     return [[ids[start], ids[min(start + size, len(ids)) - 1]] for start in range(0, len(ids), size)]
+
+
+def _audit(services: Services) -> verdicts.Running:
+    assert services.actor.run_id
+    return verdicts.begin(services.engine, services.actor.run_id, actor=services.actor)
 
 
 def probe(shard: list[int], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,33 +126,109 @@ def probe(shard: list[int], params: Mapping[str, Any]) -> dict[str, Any]:
             ids = connection.scalars(
                 sa.select(Mailbox.id).where(Mailbox.id.between(first, last)).order_by(Mailbox.id)
             ).all()
-        audit = Audit(
-            services.store, services.client, services.settings, actor=services.actor, force=bool(params.get("force"))
-        )
-        result = audit.run(ids)
-    return {"counts": dict(result.counts), "newly_flagged": result.newly_flagged, "app_error": result.app_error}
+        return _probe(services, ids, force=bool(params.get("force"))).as_dict()
 
 
-def report(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Log the report and return it."""
+def _probe(services: Services, ids: Sequence[int], *, force: bool) -> AuditResult:
+    audit = Audit(services.store, services.client, services.settings, actor=services.actor, force=force)
+    return audit.run(ids)
+
+
+def decide(found: Iterable[Mapping[str, Any] | None] | None) -> dict[str, Any]:
+    """Decide about the grants that were refused; return what the shards found, added up."""
     with _errors():
         services = _services()
+        return _decide(services, verdicts.merged(found or []))
+
+
+def _decide(services: Services, found: dict[str, Any]) -> dict[str, Any]:
+    decided = verdicts.decide(
+        services.store,
+        _audit(services),
+        app_error=found["app_error"],
+        unreadable=found["counts"].get("unreadable", 0),
+        actor=services.actor,
+    )
+    for address in decided.confirmed:
+        log.warning("Account %s needs re-authentication", address)
+    if decided.held:
+        log.error("%d grants were refused at once; their verdicts wait for the second pass", decided.held)
+    return found
+
+
+def second_pass(found: dict[str, Any]) -> dict[str, Any] | None:
+    """Probe suspects, and what could not be reached, once more when it is time; None as long as it is not.
+
+    Returns:
+        What both passes found, added up.
+    """
+    with _errors():
+        services = _services()
+        settings, audit = services.settings, _audit(services)
+        missed = verdicts.MISSED & found["counts"].keys()
         with services.engine.begin() as connection:
-            shards = [result for result in found if result]
-            health = token_health(connection, shards, expiring_days=services.settings.expiring_days)
+            ids, wait = verdicts.second_pass(
+                connection, audit, missed=bool(missed), delay=settings.suspect_delay,
+                skip_within=settings.audit_skip_within,
+            )  # fmt: skip
+        if not ids:
+            return found
+        if wait > 0:
+            log.info("%d mailboxes are probed once more in %d s", len(ids), wait)
+            return None
+        again = _probe(services, ids, force=False).as_dict()
+        # Those that were not reached have been asked now, or are counted once more.
+        kept = {name: count for name, count in found["counts"].items() if name not in verdicts.MISSED}
+        return _decide(services, verdicts.merged([found | {"counts": kept, "stopped": None}, again]))
+
+
+def report(found: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Log the report, keep it for the page, and return it."""
+    from gmail_warmup.grants.alerts import digest
+
+    with _errors():
+        services = _services()
+        audit = _audit(services)
+        with services.engine.begin() as connection:
+            health = token_health(
+                connection, found or verdicts.merged([]), expiring_days=services.settings.expiring_days
+            )
+            verdicts.finish(connection, audit, health.as_dict())
+            if services.settings.daily_digest:
+                digest(connection, health.as_dict(), audit.run_id)
     for line in health.lines():
         log.info("%s", line)
     return health.as_dict()
 
 
-def newly_flagged(found: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the mailboxes that newly need a person."""
-    newly = [address for result in found if result for address in result["newly_flagged"]]
+def newly_flagged() -> list[str]:
+    """Return the mailboxes that this audit found to need a person."""
+    with _errors():
+        services = _services()
+        with services.engine.begin() as connection:
+            newly = verdicts.newly_flagged(connection, _audit(services))
     if len(newly) > MAPPED_AT_MOST:
         log.warning(
             "%d newly need a person; %d get a task of their own, all are on the page", len(newly), MAPPED_AT_MOST
         )
     return newly[:MAPPED_AT_MOST]
+
+
+def alerts() -> dict[str, Any]:
+    """Tell what is untold: who newly needs a person, who recovered, what concerns many at once.
+
+    Returns:
+        Counts: alerts that are new, sent and not sent, and ``needs_reauth``, the mailboxes that newly need a person.
+    """
+    from gmail_warmup import notify
+
+    with _errors():
+        services = _services()
+        with services.engine.begin() as connection:
+            guard.close_decided(connection)
+            newly = verdicts.untold(connection)
+        told = notify.tell(services)
+    return {"new": len(told.new), "sent": told.sent, "failed": told.failed, "needs_reauth": newly}
 
 
 def needs_person(address: str) -> dict[str, str]:

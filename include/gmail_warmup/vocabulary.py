@@ -40,6 +40,12 @@ class GrantState(StrEnum):
     """Gmail is switched off or locked for this user; probed daily."""
 
 
+FLAGGED = frozenset(
+    {GrantState.NEEDS_REAUTH, GrantState.BLOCKED_BY_ADMIN, GrantState.ACCOUNT_DELETED, GrantState.DISABLED}
+)
+"""The states of a grant that somebody has to do something about; its mailbox costs nothing meanwhile."""
+
+
 class MailStatus(StrEnum):
     """How far the sending of a warmup mail has come."""
 

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 from typer.testing import CliRunner
 
 from gmail_warmup.cli import app
 from workers import services
-from world import World
+from world import FERNET_KEY, World
 
 
 class Shell:
@@ -36,5 +35,5 @@ class Shell:
 
 @pytest.fixture
 def shell(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", Fernet.generate_key().decode())
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", FERNET_KEY)
     return Shell(world)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 
-from world import World
+import program
+from world import FERNET_KEY, World
 
 ADA, BOB = "ada@warm.example", "bob@pool.example"
 
@@ -152,25 +151,15 @@ def test_an_audit_with_a_refused_client_blames_nobody(world: World, shell: Any):
     assert world.grant(ADA).state == "active"
 
 
-def run(tmp_path: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    program = Path(sys.prefix) / "bin" / "gmail-warmup"
-    environment = os.environ | {"AIRFLOW_HOME": str(tmp_path)} | variables
-    return subprocess.run([program, *words], env=environment, capture_output=True, text=True, check=False)
-
-
-def test_the_real_program_lists(two: World, postgres: str, tmp_path: Path):
-    url = postgres.replace("postgresql+psycopg2://", "postgres://")
-    done = run(
-        tmp_path, "mailboxes", "list", "--json",
-        AIRFLOW__CORE__FERNET_KEY=Fernet.generate_key().decode(), AIRFLOW_CONN_GMAIL_WARMUP_DB=url,
-    )  # fmt: skip
+def test_the_real_program_lists(two: World, tmp_path: Path):
+    done = program.run(program.environment(tmp_path, two.store.engine, FERNET_KEY), "mailboxes", "list", "--json")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("[")
     assert done.stdout.count(ADA) == 1
 
 
-def test_the_real_program_without_a_key_is_one_line(tmp_path: Path):
-    done = run(tmp_path, "grants", "rotate", AIRFLOW__CORE__FERNET_KEY="")
+def test_the_real_program_without_a_key_is_one_line(two: World, tmp_path: Path):
+    done = program.run(program.environment(tmp_path, two.store.engine, ""), "grants", "rotate")
     assert done.returncode == 2
     assert "AIRFLOW__CORE__FERNET_KEY is empty" in done.stderr
     assert "Traceback" not in done.stderr

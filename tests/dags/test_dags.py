@@ -56,7 +56,7 @@ def test_parsing_loads_nothing_that_only_tasks_need(parsed: dict):
 def test_one_mapped_task_per_action(parsed: dict):
     tasks = parsed["dags"]["gmail_warmup"]["tasks"]
     actions = {"send", "rescue", "read", "reply", "collect"}
-    assert tasks.keys() == actions | {f"plan_{action}" for action in actions}
+    assert tasks.keys() == actions | {f"plan_{action}" for action in actions} | {"alerts"}
     assert all(tasks[action]["mapped"] and tasks[action]["pool"] == "gmail_warmup" for action in actions)
     assert parsed["dags"]["gmail_warmup"]["max_active_runs"] == 1
     assert parsed["dags"]["gmail_warmup"]["params"] == ["dry_run", "mailboxes"]

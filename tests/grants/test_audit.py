@@ -16,9 +16,8 @@ def audit(world: World, *ids: int, force: bool = False) -> AuditResult:
 
 
 def report(world: World, result: AuditResult) -> TokenHealth:
-    shard = {"counts": dict(result.counts), "app_error": result.app_error}
     with world.store.engine.begin() as connection:
-        return token_health(connection, [shard], expiring_days=7)
+        return token_health(connection, result.as_dict(), expiring_days=7)
 
 
 def test_the_state_in_which_the_first_system_was_found(world: World):
@@ -27,7 +26,7 @@ def test_the_state_in_which_the_first_system_was_found(world: World):
     world.sandbox.kill_grants(domain="pool.example", cause="revoked")
     first = audit(world, *living, *dead)
     assert first.counts == {"refreshed": 9, "needs_reauth": 7}
-    assert sorted(first.newly_flagged) == [f"dead-{number}@pool.example" for number in range(7)]
+
     health = report(world, first)
     assert (health.valid, health.refreshed, health.needs_reauth, len(health.attention)) == (0, 9, 7, 7)
     lines = "\n".join(health.lines())
@@ -44,7 +43,7 @@ def test_a_second_audit_asks_nothing_about_what_is_known(world: World):
     again = audit(world, *ids)
     assert world.token_requests() == asked == 2
     assert again.counts == {"valid": 1, "needs_reauth": 1}
-    assert again.newly_flagged == []
+
 
 
 def test_forced_it_asks_about_every_living_grant(world: World):

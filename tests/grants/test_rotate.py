@@ -14,7 +14,8 @@ from gmail_warmup.grants import rotate as rotation
 from gmail_warmup.grants.cipher import Cipher
 from gmail_warmup.grants.consent import ConsentFlow, Visitor
 from gmail_warmup.grants.endpoint import TokenEndpoint
-from gmail_warmup.grants.rotate import Keys, Rotation, rotate
+from gmail_warmup.grants.keys import Keys
+from gmail_warmup.grants.rotate import Rotation, rotate
 from gmail_warmup.grants.store import Actor, GrantStore
 from gmail_warmup.mailboxes.records import MailboxSettings
 from workers import services

@@ -154,7 +154,7 @@ class GrantsIn(Model):
 
 
 class GrantOut(Model):
-    """A grant's tokens: the one answer of the control surface that holds any."""
+    """A grant's tokens; beside the key of a service account, the one secret that the control surface answers with."""
 
     address: str
     client_id: str

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from gmail_sandbox.control.fault_models import FaultOut
 from gmail_sandbox.control.models import ClientOut, MailboxOut
 from gmail_sandbox.control.report_models import CopyOut, EventOut, MailboxStatsOut, MailOut, TokenRequestOut
+from gmail_sandbox.control.service_account_models import ServiceAccountOut
 from gmail_sandbox.faults import Fault
 from gmail_sandbox.mailbox import Mailbox
-from gmail_sandbox.records import Client, MailCopy, MailRecord, TokenRequest
+from gmail_sandbox.records import Client, MailCopy, MailRecord, ServiceAccount, TokenRequest
 from gmail_sandbox.stats import MailboxStats
 
 
@@ -31,6 +32,17 @@ def client_out(client: Client) -> ClientOut:
         test_users=client.test_users,
         org_domain=client.org_domain,
         refuse_with=client.refuse_with,
+    )
+
+
+def service_account_out(account: ServiceAccount) -> ServiceAccountOut:
+    """Show a service account."""
+    return ServiceAccountOut(
+        email=account.email,
+        client_id=account.client_id,
+        public_key=account.public_key,
+        delegated={domain: sorted(scopes) for domain, scopes in account.delegated.items()},
+        disabled=account.disabled,
     )
 
 

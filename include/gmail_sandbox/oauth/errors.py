@@ -51,6 +51,23 @@ DELETED_CLIENT = oauth_error(401, "deleted_client", "The OAuth client was delete
 DISABLED_CLIENT = oauth_error(401, "disabled_client", "The OAuth client was disabled.")
 INVALID_SCOPE = oauth_error(400, "invalid_scope", "Some requested scopes were invalid.")
 UNSUPPORTED_GRANT_TYPE = oauth_error(400, "unsupported_grant_type", "Invalid grant_type: ")
+SERVICE_ACCOUNT_NOT_FOUND = oauth_error(400, "invalid_grant", "Invalid grant: account not found")
+JWT_SIGNATURE = oauth_error(400, "invalid_grant", "Invalid JWT Signature.")
+JWT_AUDIENCE = oauth_error(400, "invalid_grant", "Invalid JWT: Failed audience check.")
+JWT_TIME = oauth_error(
+    400,
+    "invalid_grant",
+    "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your 'iat' "
+    "and 'exp' values and use a clock with skew to account for clock differences between systems.",
+)
+JWT_NO_SCOPE = oauth_error(400, "invalid_scope", "Invalid OAuth scope or ID token audience provided.")
+NO_SUCH_USER = oauth_error(400, "invalid_grant", "Invalid email or User ID")
+NOT_DELEGATED = oauth_error(
+    401,
+    "unauthorized_client",
+    "Client is unauthorized to retrieve access tokens using this method, or client not authorized for any of the "
+    "scopes requested.",
+)
 RATE_LIMITED = Answer.of_html(403, RATE_LIMIT_PAGE)
 
 CLIENT_REFUSALS = {

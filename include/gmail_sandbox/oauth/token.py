@@ -17,6 +17,7 @@ from gmail_sandbox.catalogue import CATALOGUE, CAUSES, SCOPE_LOST
 from gmail_sandbox.edge import Caller, Outcome, respond
 from gmail_sandbox.oauth import errors
 from gmail_sandbox.oauth.grants import TESTING_SECONDS, Code, RefreshToken
+from gmail_sandbox.oauth.service_accounts import JWT_BEARER, Assertion, read_assertion, refusal
 from gmail_sandbox.records import TokenRequest
 from gmail_sandbox.wire import header, read_body
 from gmail_sandbox.world import World
@@ -33,12 +34,13 @@ class Form:
     client_secret: str
     refresh: RefreshToken | None = None
     code: Code | None = None
+    assertion: Assertion | None = None
 
     @property
     def address(self) -> str | None:
-        """Return the account behind the token or code, when it is known."""
-        known = self.refresh or self.code
-        return known.address if known is not None else None
+        """Return the account behind the token or code, or that a service account wants to act for, when it is known."""
+        known = self.refresh or self.code or self.assertion
+        return known.address or None if known is not None else None
 
 
 class TokenEndpoint:
@@ -66,9 +68,11 @@ class TokenEndpoint:
         if self._too_fast():
             return errors.RATE_LIMITED
         world = self._world
-        refusal = check_client(world, form)
-        if refusal is not None:
-            return refusal
+        if form.fields.get("grant_type") == JWT_BEARER:  # its client is known by the signature
+            return act_for(world, form, f"{scope['scheme']}://{header(scope, b'host')}{scope['path']}")
+        refused = check_client(world, form)
+        if refused is not None:
+            return refused
         match form.fields.get("grant_type"):
             case "refresh_token":
                 return refresh(world, form)
@@ -123,6 +127,9 @@ def read_form(world: World, body: bytes, authorization: str) -> Form:
     client_id, secret = fields.get("client_id", ""), fields.get("client_secret", "")
     if authorization[:6].lower() == "basic ":
         client_id, secret = _basic(authorization[6:])
+    if fields.get("grant_type") == JWT_BEARER:
+        assertion = read_assertion(world, fields.get("assertion", ""))
+        return Form(fields, assertion.client_id if assertion else "", "", assertion=assertion)
     refresh_token = world.grants.refresh_tokens.get(fields.get("refresh_token", ""))
     return Form(fields, client_id, secret, refresh_token, world.grants.codes.get(fields.get("code", "")))
 
@@ -208,12 +215,24 @@ def exchange(world: World, form: Form) -> Answer:
     return _granted(world, token, code.scopes, token)
 
 
+def act_for(world: World, form: Form, endpoint: str) -> Answer:
+    """Exchange a service account's assertion for an access token of the mailbox that it names."""
+    if not form.fields.get("assertion"):
+        return errors.invalid_request("Missing required parameter: assertion")
+    if form.assertion is None:
+        return errors.BAD_REQUEST
+    refused = refusal(world, form.assertion, endpoint)
+    return refused or _granted(world, form.assertion, form.assertion.scopes, None)
+
+
 def s256(verifier: str) -> str:
     """Return the PKCE challenge of a verifier."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
-def _granted(world: World, source: RefreshToken | Code, scopes: frozenset[str], minted: RefreshToken | None) -> Answer:
+def _granted(
+    world: World, source: RefreshToken | Code | Assertion, scopes: frozenset[str], minted: RefreshToken | None
+) -> Answer:
     now = world.clock.now()
     lifetime = world.settings.access_token_lifetime_seconds
     text, _ = world.grants.issue_access(source.address, source.client_id, scopes, now, lifetime)

@@ -31,7 +31,7 @@ app = typer.Typer(no_args_is_help=True, help="Look at grants, refresh and audit 
 def show(context: typer.Context, address: Address, as_json: Json = False) -> None:
     """Show what is known about a mailbox's grant, without its secrets. Exit code 1 if it needs a person."""
     from gmail_warmup.grants.reasons import REASONS
-    from gmail_warmup.grants.refresh import FLAGGED
+    from gmail_warmup.vocabulary import FLAGGED
 
     with errors():
         services = services_of(context)
@@ -100,7 +100,13 @@ def events(
         print_json([dict(event) for event in found])
         return
     rows = [
-        (event["at"], event["from_state"], event["to_state"], event["reason"], event["run_id"] or event["actor"])
+        (
+            event["at"],
+            event["from_state"],
+            event["to_state"],
+            event["reason"],
+            event["run_id"] if event["dag_id"] else event["actor"],
+        )
         for event in found
     ]
     print_table(("at", "from", "to", "reason", "by"), rows, fold="by")
@@ -148,19 +154,28 @@ def audit(
 
 
 def _audit(services: Services, *, force: bool) -> tuple[TokenHealth, list[str]]:
+    import dataclasses
+    import uuid
+
     import sqlalchemy as sa
 
     from gmail_warmup.db.models import Mailbox
+    from gmail_warmup.grants import verdicts
     from gmail_warmup.grants.audit import Audit
     from gmail_warmup.grants.report import token_health
 
+    actor = dataclasses.replace(services.actor, run_id=f"audit-{uuid.uuid4().hex[:12]}")
+    running = verdicts.begin(services.engine, actor.run_id or "", actor=actor)
     with services.engine.connect() as connection:
         ids = connection.scalars(sa.select(Mailbox.id).order_by(Mailbox.id)).all()
-    result = Audit(services.store, services.client, services.settings, actor=services.actor, force=force).run(ids)
-    shard = {"counts": dict(result.counts), "app_error": result.app_error}
-    with services.engine.connect() as connection:
-        health = token_health(connection, [shard], expiring_days=services.settings.expiring_days)
-    return health, result.newly_flagged
+    result = Audit(services.store, services.client, services.settings, actor=actor, force=force).run(ids)
+    unreadable = result.counts["unreadable"]
+    verdicts.decide(services.store, running, app_error=result.app_error, unreadable=unreadable, actor=actor)
+    with services.engine.begin() as connection:
+        health = token_health(connection, result.as_dict(), expiring_days=services.settings.expiring_days)
+        verdicts.finish(connection, running, health.as_dict())
+        newly = verdicts.newly_flagged(connection, running)
+    return health, newly
 
 
 def _print_health(health: TokenHealth, newly: list[str]) -> None:
@@ -185,10 +200,11 @@ def rotate(context: typer.Context, as_json: Json = False) -> None:
     from rich.progress import Progress
 
     from gmail_warmup.grants import rotate as rotation
+    from gmail_warmup.grants.keys import airflow_keys
 
     with errors():
         services = services_of(context)
-        keys = rotation.airflow_keys()
+        keys = airflow_keys()
         with Progress(console=console(stderr=True), transient=True, disable=as_json) as bar:
             task = bar.add_task("Re-encrypting", total=rotation.count(services.engine))
             done = rotation.rotate(services.engine, keys, progress=lambda rows: bar.update(task, completed=rows))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gmail_warmup.cli import transfer
 from gmail_warmup.cli.common import Json, errors, print_json, print_table, services_of, user
 from gmail_warmup.errors import InvalidInputError
 from gmail_warmup.vocabulary import GrantState, MailboxAuth, MailboxKind
+from gmail_warmup.words import counted
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from gmail_warmup.mailboxes.records import MailboxRecord
 
 app = typer.Typer(no_args_is_help=True, help="Look at mailboxes and change them.")
+app.command("import")(transfer.import_)
+app.command()(transfer.export)
 
 Address = Annotated[str, typer.Argument(help="Address of the mailbox.", show_default=False)]
 Addresses = Annotated[list[str], typer.Argument(help="Addresses of mailboxes.", show_default=False)]
@@ -46,7 +49,7 @@ def list_(
     rows = [(r.address, r.kind.value, r.state.value, r.reason, r.since, r.paused_at and "paused") for r in found]
     if rows:
         print_table(("mailbox", "kind", "grant", "reason", "since", ""), rows, fold="mailbox")
-    typer.echo(f"{len(rows)} mailbox{'' if len(rows) == 1 else 'es'}")
+    typer.echo(counted(len(rows), "mailbox"))
 
 
 def _filtered(*, state: GrantState | None, kind: MailboxKind | None, domain: str, search: str) -> sa.Select[Any]:
@@ -146,25 +149,4 @@ def _say_changed(verb: str, named: list[str], changed: int, *, as_json: bool) ->
         print_json({"mailboxes": named, verb: changed, "unchanged": already})
         return
     rest = f"; {already} {'was' if already == 1 else 'were'} so already" if already else ""
-    typer.echo(f"{verb.capitalize()} {changed} of {len(named)} mailbox{'' if len(named) == 1 else 'es'}{rest}.")
-
-
-@app.command("import")
-def import_(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV with a header line, or JSON with authorized_user tokens.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file, write nothing.")] = False,
-) -> None:
-    """Take mailboxes over; a bad line is named and then nothing is imported."""
-    from gmail_warmup.grants import transfer
-    from gmail_warmup.grants.store import Actor
-
-    with errors():
-        if not file.is_file():
-            raise InvalidInputError(f"There is no file {file}.")
-        incoming = transfer.parse(file.read_text(encoding="utf-8-sig"))
-        with_grant = sum(item.grant is not None for item in incoming)
-        if not dry_run:
-            transfer.take_over(services_of(context).store, incoming, actor=Actor(name="cli:import"))
-    verb = "Would import" if dry_run else "Imported"
-    typer.echo(f"{verb} {len(incoming)} mailboxes, {with_grant} of them with a grant.")
+    typer.echo(f"{verb.capitalize()} {changed} of {counted(len(named), 'mailbox')}{rest}.")

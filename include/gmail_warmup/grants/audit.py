@@ -1,7 +1,10 @@
-"""The audit: every grant probed, with several requests in flight, and what was found.
+"""The audit: every grant probed, with many requests in flight.
 
-A shard is a set of mailboxes; memory is bounded by the chunk of it that is in hand. Every result is written as it
-comes, so that an audit killed in the middle and run again asks only for what is missing.
+A pipeline of bounded length: leases are taken for about two seconds of work at a time and held for longer while they
+are in hand, answers are written many at a time as they come. So an audit that is killed in the middle loses what was in
+flight, its leases end within a minute, and run again it asks only about what is missing.
+
+A healthy grant that is refused becomes suspect here; ``grants.verdicts`` decides when the whole audit is in.
 """
 
 from __future__ import annotations
@@ -10,41 +13,36 @@ import asyncio
 import logging
 import time
 import uuid
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-
-import aiohttp
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from gmail_warmup.db.models import GrantState, MailboxAuth
 from gmail_warmup.errors import CiphertextError
-from gmail_warmup.grants.endpoint import FORM, Answer, OAuthClient, Verdict, classify, read_answer, refresh_form
+from gmail_warmup.grants.breaker import AT_ONCE, Breaker
+from gmail_warmup.grants.endpoint import OAuthClient, Verdict
+from gmail_warmup.grants.findings import NOT_REACHED, AuditResult, Findings, Found
 from gmail_warmup.grants.pacer import Pacer
-from gmail_warmup.grants.reasons import REASONS, AnswerClass
-from gmail_warmup.grants.refresh import local_refusal, with_client
+from gmail_warmup.grants.probe import Prober
+from gmail_warmup.grants.reasons import REASONS, AnswerClass, Reason
+from gmail_warmup.grants.refresh import local_refusal
 from gmail_warmup.grants.store import Actor, GrantStore, StoredGrant
 from gmail_warmup.settings import Settings
 
 log = logging.getLogger(__name__)
 
 CHUNK = 500
-TRIES = 4
-"""How often one grant is asked for in an audit while Google throttles or fails."""
+"""Grants read at once."""
+WRITE, WRITE_SECONDS = 200, 0.2
+"""Results written at once, and for how long one waits for others."""
+PATIENCE = 60
+"""Seconds for which an audit waits, all in all, for an outage to end."""
 
-
-@dataclass
-class AuditResult:
-    """What an audit found; counts of mailboxes by outcome, and who newly needs a person."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    newly_flagged: list[str] = field(default_factory=list)
-    app_error: str | None = None
+Delegated = Callable[[str], Verdict]
+"""Asks Google for an access token of a delegated mailbox."""
 
 
 def needs_probe(grant: StoredGrant, *, skip_within: int, force: bool) -> bool:
     """Tell whether Google has to be asked about a grant; a flagged one is left alone until its probe is due."""
-    if grant.auth is MailboxAuth.DELEGATED:
-        return False
     if grant.state in (GrantState.NEEDS_REAUTH, GrantState.ACCOUNT_DELETED):
         return False
     if grant.state in (GrantState.BLOCKED_BY_ADMIN, GrantState.DISABLED, GrantState.SUSPECT):
@@ -59,118 +57,164 @@ class Audit:
 
     Args:
         force: ask Google also about grants that were refreshed lately.
+        delegated: asks about delegated mailboxes; without it they are only counted.
     """
 
     def __init__(
-        self, store: GrantStore, client: OAuthClient, settings: Settings, *, actor: Actor, force: bool = False
+        self,
+        store: GrantStore,
+        client: OAuthClient,
+        settings: Settings,
+        *,
+        actor: Actor,
+        force: bool = False,
+        delegated: Delegated | None = None,
     ) -> None:
-        self._store, self._client, self._settings, self._actor, self._force = store, client, settings, actor, force
-        self._holder = uuid.uuid4().hex
-        self._pacer = Pacer(settings.audit_rate)
-        self._result = AuditResult()
+        self._store, self._client, self._settings = store, client, settings
+        self._force, self._delegated = force, delegated
+        self._holder, self._lease = uuid.uuid4().hex, settings.refresh_lease
+        self._breaker = Breaker(store.engine, client.client_id, lease=self._lease)
+        self._findings = Findings(store, self._breaker, client_id=client.client_id, actor=actor, holder=self._holder)
+        self._closed: Reason | None = None
+        self._refused: Reason | None = None
+        self._patience = float(PATIENCE)
+        self._in_hand: set[int] = set()
 
     def run(self, mailbox_ids: Sequence[int]) -> AuditResult:
         """Probe these mailboxes and return what was found."""
         asyncio.run(self._run(mailbox_ids))
-        return self._result
+        return self._findings.result
 
     async def _run(self, mailbox_ids: Sequence[int]) -> None:
-        timeout = aiohttp.ClientTimeout(
-            sock_connect=self._settings.connect_timeout, sock_read=self._settings.read_timeout
-        )
-        connector = aiohttp.TCPConnector(limit=self._settings.audit_concurrency)
-        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as http:
-            for start in range(0, len(mailbox_ids), CHUNK):
-                await self._chunk(http, mailbox_ids[start : start + CHUNK])
+        self._pacer = Pacer(self._settings.audit_rate)
+        self._todo: asyncio.Queue[StoredGrant | None] = asyncio.Queue()
+        self._done: asyncio.Queue[Found | None] = asyncio.Queue(2 * WRITE)
+        workers = range(self._settings.audit_concurrency)
+        async with (
+            Prober(self._client, self._settings, self._pacer) as self._prober,
+            self._leases_held(),
+            asyncio.TaskGroup() as writing,
+        ):
+            writing.create_task(self._write_all())
+            async with asyncio.TaskGroup() as probing:
+                for _ in workers:
+                    probing.create_task(self._work())
+                await self._hand_out(mailbox_ids)
+                for _ in workers:
+                    self._todo.put_nowait(None)
+            await self._done.put(None)
 
-    async def _chunk(self, http: aiohttp.ClientSession, mailbox_ids: Sequence[int]) -> None:
-        grants = await asyncio.to_thread(self._store.read_many, mailbox_ids)
-        to_probe = []
-        for grant in grants:
-            if needs_probe(grant, skip_within=self._settings.audit_skip_within, force=self._force):
-                to_probe.append(grant.mailbox_id)
-            else:
-                self._result.counts["valid" if grant.state is GrantState.ACTIVE else grant.state.value] += 1
-        lease = self._settings.refresh_lease + int(len(to_probe) / Pacer.FLOOR)
-        leased = await asyncio.to_thread(self._store.take_leases, to_probe, holder=self._holder, seconds=lease)
-        if len(leased) < len(to_probe):  # the others are being refreshed by a task just now
-            self._result.counts["being_refreshed"] += len(to_probe) - len(leased)
-        gate = asyncio.Semaphore(self._settings.audit_concurrency)
-        try:
-            await asyncio.gather(*(self._probe(http, gate, grant) for grant in leased))
-        finally:
-            await asyncio.to_thread(self._store.release, [grant.mailbox_id for grant in leased], holder=self._holder)
+    async def _hand_out(self, mailbox_ids: Sequence[int]) -> None:
+        """Lease what has to be probed, about two seconds of work ahead."""
+        for start in range(0, len(mailbox_ids), CHUNK):
+            grants = await asyncio.to_thread(self._store.read_many, mailbox_ids[start : start + CHUNK])
+            wanted = [grant.mailbox_id for grant in grants if self._is_wanted(grant)]
+            while wanted:
+                self._closed = self._refused or await self._refusal()
+                batch, wanted = wanted[: self._ahead()], wanted[self._ahead() :]
+                if self._closed:
+                    self._leave_out(self._closed, len(batch))
+                else:
+                    await self._lease_batch(batch)
 
-    async def _probe(self, http: aiohttp.ClientSession, gate: asyncio.Semaphore, grant: StoredGrant) -> None:
-        async with gate:
-            verdict, elapsed = await self._ask(http, grant)
-            await asyncio.to_thread(self._record, grant, verdict, elapsed)
+    async def _lease_batch(self, batch: list[int]) -> None:
+        leased = await asyncio.to_thread(self._store.take_leases, batch, holder=self._holder, seconds=self._lease)
+        self._in_hand |= {grant.mailbox_id for grant in leased}
+        # The others are being refreshed by a task just now.
+        if len(leased) < len(batch):
+            self._findings.result.counts["being_refreshed"] += len(batch) - len(leased)
+        for grant in leased:
+            self._todo.put_nowait(grant)
+        alone = self._breaker.probing
+        while self._in_hand and (alone or len(self._in_hand) > self._ahead()):
+            await asyncio.sleep(0.01)
 
-    async def _ask(self, http: aiohttp.ClientSession, grant: StoredGrant) -> tuple[Verdict, float]:
-        refusal = local_refusal(grant)
-        if refusal:
-            return Verdict(reason=refusal), 0.0
+    def _is_wanted(self, grant: StoredGrant) -> bool:
+        askable = grant.auth is not MailboxAuth.DELEGATED or self._delegated is not None
+        if askable and needs_probe(grant, skip_within=self._settings.audit_skip_within, force=self._force):
+            return True
+        self._findings.result.counts["valid" if grant.state is GrantState.ACTIVE else grant.state.value] += 1
+        return False
+
+    def _ahead(self) -> int:
+        """Return how many grants to have in hand; one, where it is the probe of an open breaker."""
+        if self._breaker.probing:
+            return 1
+        return max(8, min(2 * self._settings.audit_concurrency, int(2 * self._pacer.rate)))
+
+    async def _refusal(self) -> Reason | None:
+        """Ask the breaker; wait a while where an outage may end."""
+        while True:
+            refusal = await asyncio.to_thread(self._breaker.refusal)
+            if refusal is None or refusal.answer is AnswerClass.THROTTLED:  # the pacer finds the pace
+                return None
+            if refusal.answer is not AnswerClass.TRANSIENT or self._patience <= 0:
+                return refusal
+            self._patience -= 1
+            await asyncio.sleep(1)
+
+    def _leave_out(self, reason: Reason, count: int) -> None:
+        result = self._findings.result
+        if result.stopped is None:
+            log.error("The audit stops asking Google: %s %s [%s]", reason.sentence, reason.step, reason.code)
+        result.stopped = reason.code
+        result.counts[NOT_REACHED[reason.answer]] += count
+
+    async def _work(self) -> None:
+        while (grant := await self._todo.get()) is not None:
+            found = await self._probe(grant)
+            if found.verdict.reason.code in AT_ONCE:
+                self._closed = self._refused = found.verdict.reason
+            await self._done.put(found)
+
+    async def _probe(self, grant: StoredGrant) -> Found:
+        if grant.auth is MailboxAuth.DELEGATED and self._delegated:
+            await self._pacer.turn()
+            return Found(grant=grant, verdict=await asyncio.to_thread(self._delegated, grant.address))
+        if refusal := local_refusal(grant) or self._closed:
+            return Found(grant=grant, verdict=Verdict(reason=refusal, asked=False))
         assert grant.refresh_token
         try:
             token = self._store.cipher.decrypt(grant.owner, grant.refresh_token)
         except CiphertextError:
-            return Verdict(reason=REASONS["undecryptable"]), 0.0
-        for _ in range(TRIES):
-            if self._result.app_error:
-                return Verdict(reason=REASONS[self._result.app_error]), 0.0
-            await self._pacer.turn()
-            started = time.monotonic()
-            verdict = with_client(await self._first_accepted(http, token), grant, self._client.client_id)
-            if verdict.reason.answer is AnswerClass.THROTTLED:
-                self._pacer.throttled(verdict.retry_after)
-            elif verdict.reason.answer is AnswerClass.TRANSIENT:
-                await asyncio.sleep(verdict.retry_after or 0.2)
-            else:
-                self._pacer.answered()
-                break
-        return verdict, time.monotonic() - started
+            return Found(grant=grant, verdict=Verdict(reason=REASONS["undecryptable"], asked=False))
+        verdict, elapsed = await self._prober.ask(token, closed=lambda: self._closed)
+        return Found(grant=grant, verdict=verdict, elapsed=elapsed)
 
-    async def _first_accepted(self, http: aiohttp.ClientSession, token: str) -> Verdict:
-        verdict = Verdict(reason=REASONS["invalid_client"])
-        for secret in self._client.secrets:
-            verdict = classify(await self._post(http, refresh_form(self._client, secret, token)))
-            if verdict.reason.code != "invalid_client":
-                break
-        return verdict
+    async def _write_all(self) -> None:
+        """Write results as they come, many in one statement."""
+        while batch := await self._next_batch():
+            await asyncio.to_thread(self._findings.record, batch)
+            self._in_hand -= {found.grant.mailbox_id for found in batch}
 
-    async def _post(self, http: aiohttp.ClientSession, form: str) -> Answer:
+    async def _next_batch(self) -> list[Found]:
+        """Return some results; none at the end."""
+        if (first := await self._done.get()) is None:
+            return []
+        batch, deadline = [first], time.monotonic() + WRITE_SECONDS
+        while len(batch) < WRITE:
+            try:
+                found = await asyncio.wait_for(self._done.get(), deadline - time.monotonic())
+            except TimeoutError:
+                break
+            if found is None:
+                self._done.put_nowait(None)  # for the next call
+                break
+            batch.append(found)
+        return batch
+
+    @asynccontextmanager
+    async def _leases_held(self) -> AsyncIterator[None]:
+        """Hold the leases in hand for longer, every third of their time; give the rest back at the end."""
+        holding = asyncio.create_task(self._hold())
         try:
-            async with http.post(self._client.token_uri, data=form, headers=FORM, allow_redirects=False) as response:
-                return read_answer(response.status, response.headers, await response.read())
-        except (aiohttp.ClientError, TimeoutError) as error:
-            return Answer(status=None, detail=type(error).__name__)
+            yield
+        finally:
+            holding.cancel()
+            if self._in_hand:
+                self._store.release(self._in_hand, holder=self._holder)
 
-    def _record(self, grant: StoredGrant, verdict: Verdict, elapsed: float) -> None:
-        reason = verdict.reason
-        if reason.answer is AnswerClass.OK:
-            self._store.record_tokens(
-                grant, verdict, elapsed=elapsed, client_id=self._client.client_id, actor=self._actor
-            )
-            self._result.counts["refreshed"] += 1
-            log.info("Updated OAuth token for account %s", grant.address)
-        elif reason.state is not None:
-            self._judge(grant, verdict)
-        elif reason.answer is AnswerClass.APP:
-            if self._result.app_error is None:
-                self._result.app_error = reason.code
-                log.error("The audit stops asking Google: %s %s [%s]", reason.sentence, reason.step, reason.code)
-            self._result.counts["app_error"] += 1
-        else:
-            self._result.counts[reason.answer.value] += 1
-            log.warning("%s: %s [%s]", grant.address, reason.sentence, reason.code)
-
-    def _judge(self, grant: StoredGrant, verdict: Verdict) -> None:
-        written = self._store.record_reason(grant, verdict.reason, actor=self._actor)
-        if written is None:
-            self._result.counts["valid"] += 1  # a person re-authenticated it meanwhile
-            return
-        assert written.state is not None
-        self._result.counts[written.state.value] += 1
-        if written.state not in (GrantState.SUSPECT, grant.state):
-            self._result.newly_flagged.append(grant.address)
-        log.warning("%s: %s [%s]", grant.address, written.sentence, written.code)
+    async def _hold(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease / 3)
+            await asyncio.to_thread(self._store.extend, list(self._in_hand), holder=self._holder, seconds=self._lease)

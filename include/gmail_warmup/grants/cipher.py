@@ -7,7 +7,7 @@ from typing import Protocol
 
 from cryptography.fernet import InvalidToken
 
-from gmail_warmup.errors import CiphertextError, EncryptionKeyError
+from gmail_warmup.errors import CiphertextError, EncryptionKeyError, UnknownKeyError
 
 
 class Fernetlike(Protocol):
@@ -46,12 +46,13 @@ class Cipher:
         """Return the secret.
 
         Raises:
-            CiphertextError: if no key fits, or the secret belongs to another owner.
+            UnknownKeyError: if no key fits.
+            CiphertextError: if the secret belongs to another owner.
         """
         try:
             found, secret = json.loads(self._fernet.decrypt(ciphertext.encode()))
         except InvalidToken:
-            raise CiphertextError(
+            raise UnknownKeyError(
                 f"The secret of {owner} cannot be decrypted: no key in AIRFLOW__CORE__FERNET_KEY fits. "
                 "Put the former key behind the new one, separated by a comma."
             ) from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -68,8 +69,13 @@ class Verdict:
     refresh_token: str | None = field(default=None, repr=False)
     refresh_expires_in: int | None = None
     scopes: tuple[str, ...] = ()
+    detail: str = ""
+    """Status and error code of an answer that is not in the table, so that it can be reported."""
+    asked: bool = True
+    """Whether Google was asked at all."""
 
 
+_ERROR_CODE = re.compile(r"^[a-z_]{1,40}$")
 _TRANSIENT_ERRORS = {"internal_failure", "server_error", "temporarily_unavailable"}
 _THROTTLED_ERRORS = {"rate_limit_exceeded", "slow_down", "quota_exceeded"}
 _APP_ERRORS = {
@@ -135,7 +141,7 @@ def classify(answer: Answer) -> Verdict:
     """Say what an answer means."""
     reason = REASONS[_reason_code(answer)]
     if reason.code != "ok":
-        return Verdict(reason=reason, retry_after=answer.retry_after)
+        return Verdict(reason=reason, retry_after=answer.retry_after, detail=_detail(answer, reason))
     refresh_expires_in = answer.body.get("refresh_token_expires_in")
     return Verdict(
         reason=reason,
@@ -145,6 +151,14 @@ def classify(answer: Answer) -> Verdict:
         refresh_expires_in=_seconds(refresh_expires_in, default=0) or None,
         scopes=tuple(answer.text("scope").split()),
     )
+
+
+def _detail(answer: Answer, reason: Reason) -> str:
+    """Describe an answer that the table does not know; an error code is letters, so that no secret can be in it."""
+    if reason.code not in ("unknown_answer", "not_json"):
+        return answer.detail
+    error = answer.text("error")
+    return f"HTTP {answer.status}" + (f" {error}" if _ERROR_CODE.match(error) else "")
 
 
 def _seconds(value: Any, *, default: int) -> int:

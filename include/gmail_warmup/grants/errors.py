@@ -40,6 +40,10 @@ class OAuthClientError(GrantError):
     """The OAuth client or our request is wrong; no account is to blame."""
 
 
+class NotAskedError(TransientGrantError):
+    """The breaker is open: Google is not asked at present; tasks skip the mailbox until it is closed."""
+
+
 class UnreadableGrantError(GrantError):
     """The stored grant cannot be decrypted."""
 
@@ -57,6 +61,12 @@ _ERRORS: dict[AnswerClass, type[GrantError]] = {
 }
 
 
-def error_for(address: str, reason: Reason, retry_after: float | None = None) -> GrantError:
-    """Make the error that belongs to a reason's class."""
+def error_for(address: str, reason: Reason, retry_after: float | None = None, *, asked: bool = True) -> GrantError:
+    """Make the error that belongs to a reason's class.
+
+    Args:
+        asked: whether the reason is Google's answer now, rather than why Google was not asked.
+    """
+    if not asked and reason.answer in (AnswerClass.TRANSIENT, AnswerClass.THROTTLED, AnswerClass.APP):
+        return NotAskedError(address, reason, retry_after)
     return _ERRORS[reason.answer](address, reason, retry_after)

@@ -1,37 +1,81 @@
-"""A pace for requests: found by going up slowly and down fast."""
+"""A pace for requests: found by going up slowly and down fast.
+
+Google publishes no rate for its token endpoint. The pace rises with every answer until the first refusal. From then on
+the ceiling is what was really answered within the last second: the pace drops below it at once, comes back close to it
+within seconds, stays there, and then tries more, ever faster, in case the ceiling was only Google's mood (the curve of
+CUBIC, RFC 9438, which keeps a link full where halving would leave a quarter of it unused).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 
 
 class Pacer:
     """Space requests out over time, for every coroutine of one event loop.
 
-    Google publishes no rate for its token endpoint, so the pace rises by a small share with every answer that is not
-    a refusal, and halves with a refusal, after the pause that ``Retry-After`` asks for.
+    Args:
+        rate: requests a second to begin with.
     """
 
-    UP, DOWN, FLOOR = 1.02, 0.5, 0.5
+    FLOOR = 0.5
+    UP = 1.05
+    """Factor of the pace with each answer, before the first refusal."""
+    DOWN = 0.9
+    """Share of the ceiling to go down to, if Google says nothing about a pause."""
+    PLATEAU = 8.0
+    """Seconds after a refusal until the pace is back at the ceiling."""
+    PAUSE = 0.3
+    """Seconds without a request after a refusal that names no pause."""
+    DEBT = 0.02
+    """Seconds by which late turns may catch up: a timer is too coarse for a thousand turns a second."""
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
+        self._ceiling: float | None = None
+        self._cut_at = 0.0
         self._next = time.monotonic()
+        self._answers: deque[float] = deque()
+        self._turn = asyncio.Lock()
 
-    async def turn(self) -> None:
-        """Wait for the next free moment."""
-        now = time.monotonic()
-        at = max(self._next, now)
-        self._next = at + 1 / self.rate
-        if at > now:
-            await asyncio.sleep(at - now)
+    async def turn(self) -> float:
+        """Wait for the next free moment; return it, as time.monotonic() counts."""
+        async with self._turn:  # one waits for the clock, the others for it: a new pace holds at once
+            while (wait := self._next - time.monotonic()) > 0:
+                await asyncio.sleep(wait)
+            now = time.monotonic()
+            self._next = max(self._next, now - self.DEBT) + 1 / self.rate
+            return now
 
     def answered(self) -> None:
         """Note an answer that was not a refusal."""
-        self.rate *= self.UP
+        now = time.monotonic()
+        self._answers.append(now)
+        self._forget(now)
+        if self._ceiling is None:
+            self.rate *= self.UP
+            return
+        since = (now - self._cut_at) / self.PLATEAU - 1
+        self.rate = max(self.FLOOR, self._ceiling * (1 + (1 - self.DOWN) * since**3))
 
-    def throttled(self, retry_after: float | None) -> None:
-        """Note a refusal; nobody asks again before the pause is over."""
-        self.rate = max(self.FLOOR, self.rate * self.DOWN)
-        self._next = max(self._next, time.monotonic() + (1.0 if retry_after is None else retry_after))
+    def throttled(self, retry_after: float | None, *, sent: float) -> None:
+        """Note a refusal; nobody asks again before the pause is over.
+
+        Args:
+            sent: when the request was sent; one from before the last cut says nothing new about the pace.
+        """
+        now = time.monotonic()
+        self._next = max(self._next, now + (self.PAUSE if retry_after is None else retry_after))
+        if sent < self._cut_at:
+            return
+        self._forget(now)
+        answered = float(len(self._answers)) if self._answers else self.rate * self.DOWN
+        self._ceiling = max(self.FLOOR, min(self.rate, answered))
+        self.rate = max(self.FLOOR, self._ceiling * self.DOWN)
+        self._cut_at = now
+
+    def _forget(self, now: float) -> None:
+        while self._answers and self._answers[0] < now - 1:
+            self._answers.popleft()

@@ -48,6 +48,11 @@ class Reason:
     """What to do about it."""
 
     @property
+    def condemns(self) -> bool:
+        """Tell whether this reason by itself takes a grant out of use."""
+        return self.state not in (None, GrantState.ACTIVE, GrantState.SUSPECT)
+
+    @property
     def state(self) -> GrantState | None:
         """Return the state that this reason puts a grant into, or None if it changes no grant."""
         return _STATE_OF.get(self.answer)
@@ -90,6 +95,11 @@ REASONS: dict[str, Reason] = _table(
      _SIGN_IN + " Publish the OAuth app first, or it ends again."),
     ("expired_or_revoked", AnswerClass.ACCOUNT,
      "Google says that the grant is expired or revoked. Likely: access removed, or the password changed.", _SIGN_IN),
+    ("expired_in_testing", AnswerClass.ACCOUNT,
+     "Google says that the grant is expired or revoked, seven days after the consent. Likely: the OAuth app is in "
+     "'Testing'.", "Publish the OAuth app in the Google Cloud console, or it ends again. Then: " + _SIGN_IN),
+    ("expired_idle", AnswerClass.ACCOUNT,
+     "Google says that the grant is expired or revoked. Likely: it was not used for six months.", _SIGN_IN),
     ("grant_refused", AnswerClass.AMBIGUOUS,
      "Google refused the grant without saying why.", "Nothing yet: a second probe decides."),
     ("grant_refused_twice", AnswerClass.ACCOUNT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 import uuid
@@ -10,19 +11,18 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from gmail_warmup.db.models import GrantState
 from gmail_warmup.errors import CiphertextError
+from gmail_warmup.grants.breaker import Breaker, Outcome
 from gmail_warmup.grants.endpoint import TokenEndpoint, Verdict
 from gmail_warmup.grants.errors import error_for
 from gmail_warmup.grants.reasons import REASONS, AnswerClass, Reason
 from gmail_warmup.grants.store import Actor, GrantStore, StoredGrant
+from gmail_warmup.grants.writes import Write
+from gmail_warmup.vocabulary import FLAGGED, GrantState
 
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = (0.05, 0.1, 0.2, 0.4)
-FLAGGED = frozenset(
-    {GrantState.NEEDS_REAUTH, GrantState.BLOCKED_BY_ADMIN, GrantState.ACCOUNT_DELETED, GrantState.DISABLED}
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,7 @@ class AccessTokens:
     ) -> None:
         self._store, self._endpoint, self._actor = store, endpoint, actor
         self._margin, self._lease, self._sleep = margin, lease, sleep
+        self._breaker = Breaker(store.engine, endpoint.client.client_id, lease=lease)
 
     def get(self, address: str, *, rejected: str | None = None, known: StoredGrant | None = None) -> AccessToken:
         """Return a valid access token for a mailbox.
@@ -65,6 +66,7 @@ class AccessTokens:
             SuspectGrantError: Google's answer may mean so; a second probe decides.
             TransientGrantError: Google or the network is in trouble, and no valid token is stored.
             OAuthClientError: the OAuth client is wrong.
+            NotAskedError: the breaker is open, and no valid token is stored.
             UnreadableGrantError: the row cannot be decrypted.
             UnknownMailboxError: no mailbox has this address.
         """
@@ -110,37 +112,50 @@ class AccessTokens:
         if usable and grant.access_seconds > self._margin:
             self._store.release([grant.mailbox_id], holder=holder)
             return usable
-        started = time.monotonic()
         try:
-            verdict = self._ask(grant)
+            verdict, elapsed = self._ask(grant)
         except BaseException:
             self._store.release([grant.mailbox_id], holder=holder)
             raise
-        elapsed = time.monotonic() - started
         if verdict.reason.answer is AnswerClass.OK:
             return self._keep(grant, verdict, elapsed)
         if verdict.reason.state is not None:
-            written = self._store.record_reason(grant, verdict.reason, actor=self._actor)
-            if written is None:
-                log.info("The grant of %s was replaced while it was refused; the refusal is dropped", grant.address)
-                return None
-            log.warning("The grant of %s: %s [%s]", grant.address, written.sentence, written.code)
-            raise error_for(grant.address, written)
+            return self._refused(grant, verdict.reason, usable)
         self._store.release([grant.mailbox_id], holder=holder)
         if usable:
             log.warning(
                 "Refreshing %s failed [%s]; its access token is still valid", grant.address, verdict.reason.code
             )
             return usable
-        raise error_for(grant.address, verdict.reason, verdict.retry_after)
+        raise error_for(grant.address, verdict.reason, verdict.retry_after, asked=verdict.asked)
 
-    def _ask(self, grant: StoredGrant) -> Verdict:
+    def _refused(self, grant: StoredGrant, reason: Reason, usable: AccessToken | None) -> AccessToken | None:
+        """Write a refusal, and raise it unless a token is still valid; None if it was about a grant that is gone."""
+        written = self._store.record_reason(grant, reason, actor=self._actor)
+        if written is None:
+            log.info("The grant of %s was replaced while it was refused; the refusal is dropped", grant.address)
+            return None
+        log_refusal(written)
+        if usable and written.state is GrantState.SUSPECT:
+            return usable
+        raise error_for(grant.address, REASONS[written.reason or reason.code])
+
+    def _ask(self, grant: StoredGrant) -> tuple[Verdict, float]:
+        """Return Google's verdict, and the seconds since it was asked."""
         refusal = local_refusal(grant)
         if refusal:
-            return Verdict(reason=refusal)
+            return Verdict(reason=refusal, asked=False), 0.0
         assert grant.refresh_token
-        verdict = self._endpoint.refresh(self._decrypt(grant, grant.refresh_token))
-        return with_client(verdict, grant, self._endpoint.client.client_id)
+        token = self._decrypt(grant, grant.refresh_token)
+        if closed := self._breaker.refusal():
+            return Verdict(reason=closed, asked=False), 0.0
+        started = time.monotonic()
+        verdict = self._endpoint.refresh(token)
+        verdict = in_context(verdict, grant, self._endpoint.client.client_id, works_lately=self._breaker.works_lately)
+        self._breaker.note(
+            [Outcome(mailbox_id=grant.mailbox_id, reason=verdict.reason, retry_after=verdict.retry_after)]
+        )
+        return verdict, time.monotonic() - started
 
     def _keep(self, grant: StoredGrant, verdict: Verdict, elapsed: float) -> AccessToken | None:
         log.info("Successfully refreshed expired credentials for %s", grant.address)
@@ -173,8 +188,25 @@ def local_refusal(grant: StoredGrant) -> Reason | None:
     return None
 
 
-def with_client(verdict: Verdict, grant: StoredGrant, client_id: str) -> Verdict:
-    """Read an unexplained refusal as the client's fault where the grant came from another client."""
-    if verdict.reason.code == "grant_refused" and grant.client_id not in (None, client_id):
-        return Verdict(reason=REASONS["unauthorized_client"])
-    return verdict
+def in_context(verdict: Verdict, grant: StoredGrant, client_id: str, *, works_lately: bool) -> Verdict:
+    """Read an answer in the light of what else is known: which client issued the grant, and whether others work.
+
+    An unexplained refusal of a grant that another client issued is no verdict about the grant. A client that "may not
+    use" one grant while it refreshes others does so because that one is another client's.
+    """
+    code = verdict.reason.code
+    if code == "grant_refused" and grant.client_id not in (None, client_id):
+        code = "unauthorized_client"
+    if code == "unauthorized_client" and works_lately:
+        code = "other_client"
+    return verdict if code == verdict.reason.code else dataclasses.replace(verdict, reason=REASONS[code])
+
+
+def log_refusal(written: Write) -> None:
+    """Log what was written about a refused grant, in the words that people search for."""
+    reason = REASONS[written.reason or "unknown_answer"]
+    if written.state in FLAGGED:
+        text = "Account %s needs re-authentication: %s [%s]"
+    else:
+        text = "Failed to refresh credentials for %s, a second probe decides: %s [%s]"
+    log.warning(text, written.grant.address, reason.sentence, reason.code)

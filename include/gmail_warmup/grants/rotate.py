@@ -3,6 +3,10 @@
 Each row is one UPDATE of its own that compares the ciphertexts it read. Whoever wrote a newer value meanwhile wins, and
 the row is looked at again. Version and lease stay as they are, so that a refresh under way still finds its row. What is
 done is seen from the ciphertexts alone: a run that was killed is simply run again.
+
+The canary comes last. Until then a process that has the former key alone still starts, and works in every mailbox whose
+row is not renewed yet; and a canary under the newest key says that every secret was once under it, so that the former
+keys can go. A row that no key reads does not hold it back: the former keys do not read that row either.
 """
 
 from __future__ import annotations
@@ -12,51 +16,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from gmail_warmup.db.models import Consent, Mailbox, OAuthGrant
+from gmail_warmup.db.models import Canary, Consent, Mailbox, OAuthGrant
 from gmail_warmup.errors import CiphertextError
-from gmail_warmup.grants.cipher import Cipher, airflow_cipher
-from gmail_warmup.grants.store import owner_of
+from gmail_warmup.grants import canary
+from gmail_warmup.grants.keys import Keys
+from gmail_warmup.grants.stored import owner_of
 
 BATCH = 200
 TRIES = 10
 """How often a row is looked at again that somebody else keeps changing."""
-
-
-class Keys:
-    """The Fernet keys, newest first."""
-
-    def __init__(self, keys: Sequence[str]) -> None:
-        fernets = [Fernet(key) for key in keys]
-        self._newest = fernets[0]
-        self._cipher = Cipher(MultiFernet(fernets))
-        self.count = len(fernets)
-
-    def renew(self, owner: str, ciphertext: str) -> str:
-        """Return the secret under the newest key; the ciphertext itself where it is so already.
-
-        Raises:
-            CiphertextError: if no key fits, or the secret belongs to another owner.
-        """
-        secret = self._cipher.decrypt(owner, ciphertext)
-        try:
-            self._newest.decrypt(ciphertext.encode())
-        except InvalidToken:
-            return self._cipher.encrypt(owner, secret)
-        return ciphertext
-
-
-def airflow_keys() -> Keys:
-    """Return Airflow's Fernet keys.
-
-    Raises:
-        EncryptionKeyError: if there is none, or one is malformed.
-    """
-    from airflow.sdk.configuration import conf
-
-    airflow_cipher()
-    return Keys(conf.get("core", "fernet_key").split(","))
 
 
 @dataclass
@@ -102,6 +71,12 @@ _CONSENTS = _Table(
     ),
     owner=lambda state_hash: f"consent:{state_hash}",
 )
+_CANARY = _Table(
+    key=Canary.__table__.c.id,
+    secrets=(Canary.__table__.c.ciphertext,),
+    rows=sa.select(Canary.id, sa.literal(canary.OWNER), sa.literal(canary.OWNER)),
+    owner=lambda name: name,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +109,41 @@ def rotate(engine: sa.Engine, keys: Keys, *, progress: Callable[[int], None] = l
                 for row in batch:
                     _renew_row(connection, table, row, keys, done)
                 progress(done.looked_at)
+        if not done.unsettled:
+            for (row,) in _batches(connection, _CANARY):
+                _renew_row(connection, _CANARY, row, keys, Rotation())
     return done
+
+
+@dataclass
+class Survey:
+    """Under which keys the stored secrets are; the addresses of those that no key reads."""
+
+    newest: int = 0
+    former: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+def survey(engine: sa.Engine, keys: Keys) -> Survey:
+    """Look at every stored secret and change nothing."""
+    found = Survey()
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in (_GRANTS, _CONSENTS):
+            for batch in _batches(connection, table):
+                for row in batch:
+                    _look(row, keys, found)
+    return found
+
+
+def _look(row: _Row, keys: Keys, found: Survey) -> None:
+    secrets = [secret for secret in row.secrets if secret]
+    try:
+        newest = sum(keys.is_newest(row.owner, secret) for secret in secrets)
+    except CiphertextError:
+        found.unreadable.append(row.address)
+        return
+    found.newest += newest
+    found.former += len(secrets) - newest
 
 
 def _batches(connection: sa.Connection, table: _Table) -> Iterator[list[_Row]]:

@@ -7,93 +7,27 @@ its own, because the caller sends an HTTP request between two of them and must h
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from gmail_warmup.db.intervals import seconds as interval
-from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, OAuthGrant
+from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
 from gmail_warmup.errors import UnknownMailboxError
+from gmail_warmup.grants import guard, writes
 from gmail_warmup.grants.cipher import Cipher
 from gmail_warmup.grants.endpoint import Verdict
 from gmail_warmup.grants.reasons import REASONS, AnswerClass, Reason
-
-
-@dataclass(frozen=True, kw_only=True)
-class Actor:
-    """Who changes a grant: a user of Airflow, a task or a command."""
-
-    name: str
-    dag_id: str | None = None
-    run_id: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredGrant:
-    """One grant as it was read, at the database's time ``now``. Tokens are ciphertexts."""
-
-    mailbox_id: int
-    address: str
-    auth: MailboxAuth
-    client_id: str | None
-    refresh_token: str | None = field(repr=False)
-    refresh_expires_at: datetime | None
-    access_token: str | None = field(repr=False)
-    access_expires_at: datetime | None
-    state: GrantState
-    reason: str | None
-    since: datetime
-    next_probe_at: datetime | None
-    refreshed_at: datetime | None
-    version: int
-    lease_holder: str | None
-    lease_until: datetime | None
-    now: datetime
-
-    @property
-    def access_seconds(self) -> float:
-        """Return for how many seconds the stored access token is valid; negative when it is not."""
-        if self.access_token is None or self.access_expires_at is None:
-            return -1.0
-        return (self.access_expires_at - self.now).total_seconds()
-
-    @property
-    def awaits_probe(self) -> bool:
-        """Tell whether this is a suspect whose second probe is not due yet."""
-        return self.state is GrantState.SUSPECT and self.next_probe_at is not None and self.next_probe_at > self.now
-
-    @property
-    def leased(self) -> bool:
-        """Tell whether somebody is refreshing this grant."""
-        return self.lease_until is not None and self.lease_until > self.now
-
-    @property
-    def owner(self) -> str:
-        """Return the name that is bound into this row's ciphertexts."""
-        return owner_of(self.mailbox_id)
-
-
-def owner_of(mailbox_id: int) -> str:
-    """Return the name that is bound into the ciphertexts of a mailbox."""
-    return f"mailbox:{mailbox_id}"
-
+from gmail_warmup.grants.stored import COLUMNS, SELECT, stored
+from gmail_warmup.grants.stored import Actor as Actor
+from gmail_warmup.grants.stored import StoredGrant as StoredGrant
+from gmail_warmup.grants.stored import owner_of as owner_of
+from gmail_warmup.grants.writes import Tokens, Write
 
 _G = OAuthGrant
-_COLUMNS = (
-    _G.mailbox_id, Mailbox.address, Mailbox.auth, _G.client_id, _G.refresh_token, _G.refresh_expires_at,
-    _G.access_token, _G.access_expires_at, _G.state, _G.reason, _G.since, _G.next_probe_at, _G.refreshed_at,
-    _G.version,
-    _G.lease_holder, _G.lease_until, sa.func.now().label("now"),
-)  # fmt: skip
-
-
-def _stored(row: Any) -> StoredGrant:
-    values = dict(row._mapping)
-    values["state"], values["auth"] = GrantState(row.state), MailboxAuth(row.auth)
-    return StoredGrant(**values)
 
 
 class GrantStore:
@@ -114,18 +48,18 @@ class GrantStore:
         Raises:
             UnknownMailboxError: if no mailbox has this address.
         """
-        query = sa.select(*_COLUMNS).join(Mailbox, Mailbox.id == _G.mailbox_id).where(Mailbox.address == address)
+        query = SELECT.where(Mailbox.address == address)
         with self._autocommit() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise UnknownMailboxError(address)
-        return _stored(row)
+        return stored(row)
 
     def read_many(self, mailbox_ids: Sequence[int]) -> list[StoredGrant]:
         """Return the grants of these mailboxes."""
-        query = sa.select(*_COLUMNS).join(Mailbox, Mailbox.id == _G.mailbox_id).where(_G.mailbox_id.in_(mailbox_ids))
+        query = SELECT.where(_G.mailbox_id.in_(mailbox_ids)).order_by(_G.mailbox_id)
         with self._autocommit() as connection:
-            return [_stored(row) for row in connection.execute(query)]
+            return [stored(row) for row in connection.execute(query)]
 
     def take_leases(self, mailbox_ids: Sequence[int], *, holder: str, seconds: int) -> list[StoredGrant]:
         """Take the leases that are free, and return those grants as they are now."""
@@ -140,10 +74,10 @@ class GrantStore:
             sa.update(_G)
             .where(_G.mailbox_id.in_(sa.select(free.c.mailbox_id)), Mailbox.id == _G.mailbox_id)
             .values(lease_holder=holder, lease_until=sa.func.now() + interval(seconds))
-            .returning(*_COLUMNS)
+            .returning(*COLUMNS)
         )
         with self._autocommit() as connection:
-            return [_stored(row) for row in connection.execute(statement)]
+            return [stored(row) for row in connection.execute(statement)]
 
     def release(self, mailbox_ids: Iterable[int], *, holder: str) -> None:
         """Give leases back, where this holder still has them."""
@@ -151,6 +85,16 @@ class GrantStore:
             sa.update(_G)
             .where(_G.mailbox_id.in_(list(mailbox_ids)), _G.lease_holder == holder)
             .values(lease_holder=None, lease_until=None)
+        )
+        with self._autocommit() as connection:
+            connection.execute(statement)
+
+    def extend(self, mailbox_ids: Iterable[int], *, holder: str, seconds: int) -> None:
+        """Hold leases for longer, where this holder still has them."""
+        statement = (
+            sa.update(_G)
+            .where(_G.mailbox_id.in_(list(mailbox_ids)), _G.lease_holder == holder)
+            .values(lease_until=sa.func.now() + interval(seconds))
         )
         with self._autocommit() as connection:
             connection.execute(statement)
@@ -163,34 +107,78 @@ class GrantStore:
         Args:
             elapsed: seconds since the request was sent; the token is that much older than its answer.
         """
-        values: dict[str, Any] = {
-            "access_token": self.cipher.encrypt(grant.owner, verdict.access_token),
-            "access_expires_at": sa.func.now() + interval(max(0.0, verdict.expires_in - elapsed)),
-            "refreshed_at": sa.func.now(),
-            "client_id": client_id,
-        }
-        if verdict.refresh_token:
-            values["refresh_token"] = self.cipher.encrypt(grant.owner, verdict.refresh_token)
-        if verdict.refresh_expires_in:
-            values["refresh_expires_at"] = sa.func.now() + interval(verdict.refresh_expires_in - elapsed)
-        if verdict.scopes:
-            values["scopes"] = list(verdict.scopes)
-        return self._write(grant, GrantState.ACTIVE, None, values, actor)
+        return bool(self.record([self.success(grant, verdict, elapsed=elapsed, client_id=client_id)], actor=actor))
 
-    def record_reason(self, grant: StoredGrant, reason: Reason, *, actor: Actor) -> Reason | None:
-        """Write what a refusal says about a grant; return the reason written, or None if the grant was replaced.
+    def record_reason(self, grant: StoredGrant, reason: Reason, *, actor: Actor) -> Write | None:
+        """Write what a refusal says about a grant; return what was written, or None if the grant was replaced.
 
-        A suspect that is refused again, ``suspect_delay`` seconds after the first time, needs a person.
+        A suspect that is refused again, ``suspect_delay`` seconds after the first time, needs a person. A verdict
+        beyond the mass guard's limit makes the grant suspect only.
         """
-        if reason.state is GrantState.SUSPECT and grant.state is GrantState.SUSPECT:
-            reason = REASONS["grant_refused_twice" if self._second_probe(grant) else grant.reason or reason.code]
+        write = self.refusal(grant, reason)
+        with self.engine.begin() as connection:
+            if guard.guarded(grant, reason) and (incident := guard.held_under(connection, reason)):
+                write = self.held(write, incident)
+            written = writes.apply(connection, [write], actor=actor)
+        return write if written else None
+
+    def record(self, batch: Sequence[Write], *, actor: Actor) -> set[int]:
+        """Write a batch in one transaction; return the mailbox ids of the grants that were still the ones read."""
+        with self.engine.begin() as connection:
+            return writes.apply(connection, batch, actor=actor)
+
+    def success(self, grant: StoredGrant, verdict: Verdict, *, elapsed: float, client_id: str) -> Write:
+        """Return what becomes of a grant that was refreshed."""
+        expires_in = verdict.refresh_expires_in
+        tokens = Tokens(
+            access_token=self.cipher.encrypt(grant.owner, verdict.access_token),
+            access_seconds=verdict.expires_in - elapsed,
+            refresh_token=self.cipher.encrypt(grant.owner, verdict.refresh_token) if verdict.refresh_token else None,
+            refresh_seconds=expires_in - elapsed if expires_in else None,
+            scopes=verdict.scopes,
+            client_id=client_id,
+        )
+        return Write(grant=grant, state=GrantState.ACTIVE, tokens=tokens)
+
+    def refusal(self, grant: StoredGrant, reason: Reason) -> Write:
+        """Return what becomes of a grant that was refused."""
+        reason = guard.refine(grant, reason)
         state = reason.state
         if state is None:
             raise ValueError(f"the reason {reason.code} says nothing about a grant")
-        values: dict[str, Any] = {}
-        if reason.answer is not AnswerClass.AMBIGUOUS:
-            values = {"access_token": None, "access_expires_at": None}
-        return reason if self._write(grant, state, reason.code, values, actor) else None
+        if grant.state is state is GrantState.SUSPECT:
+            reason, state = self._second_opinion(grant, reason)
+        return Write(
+            grant=grant,
+            state=state,
+            reason=reason.code,
+            probe_seconds=self._probe_after.get(state),
+            drop_access=reason.answer is not AnswerClass.AMBIGUOUS,
+            incident_id=grant.incident_id if grant.state is GrantState.SUSPECT else None,
+        )
+
+    def condemned(self, grant: StoredGrant) -> Write:
+        """Return what becomes of a suspect whose verdict was held and now stands."""
+        reason = REASONS[grant.reason or "grant_refused_twice"]
+        assert reason.state
+        return Write(
+            grant=grant,
+            state=reason.state,
+            reason=reason.code,
+            probe_seconds=self._probe_after.get(reason.state),
+            drop_access=True,
+            incident_id=grant.incident_id,
+        )
+
+    def held(self, write: Write, incident_id: int | None) -> Write:
+        """Return the same verdict held: suspect until a second probe. A valid access token goes on being used."""
+        return dataclasses.replace(
+            write,
+            state=GrantState.SUSPECT,
+            probe_seconds=self._probe_after[GrantState.SUSPECT],
+            drop_access=False,
+            incident_id=incident_id,
+        )
 
     def replace(
         self,
@@ -228,6 +216,8 @@ class GrantStore:
         access_expires_at: datetime | None = None,
         client_id: str | None = None,
         scopes: Sequence[str] = (),
+        refresh_expires_at: datetime | None = None,
+        granted_at: datetime | None = None,
         actor: Actor,
     ) -> None:
         """Take a grant over that was obtained elsewhere, inside the caller's transaction; the next audit probes it.
@@ -239,11 +229,11 @@ class GrantStore:
         values = {
             "client_id": client_id,
             "refresh_token": self.cipher.encrypt(owner, refresh_token),
-            "refresh_expires_at": None,
+            "refresh_expires_at": refresh_expires_at,
             "access_token": self.cipher.encrypt(owner, keep) if keep else None,
             "access_expires_at": access_expires_at if keep else None,
             "scopes": list(scopes),
-            "granted_at": None,
+            "granted_at": granted_at,
             "refreshed_at": None,
         }
         self._put(connection, mailbox_id, values, actor, "imported")
@@ -260,49 +250,23 @@ class GrantStore:
             "reason": None,
             "since": sa.func.now(),
             "next_probe_at": None,
+            "incident_id": None,
             "version": _G.version + 1,
             "lease_holder": None,
             "lease_until": None,
         }
         connection.execute(sa.update(_G).where(_G.mailbox_id == mailbox_id).values(values | always))
-        _add_event(connection, mailbox_id, actor, before, GrantState.ACTIVE, reason)
+        told = writes.is_told(before, GrantState.ACTIVE)
+        writes.add_event(connection, mailbox_id, actor, before, GrantState.ACTIVE, reason, told=told)
 
-    def _second_probe(self, grant: StoredGrant) -> bool:
-        return (grant.now - grant.since).total_seconds() >= self._probe_after[GrantState.SUSPECT]
-
-    def _write(
-        self, grant: StoredGrant, state: GrantState, reason: str | None, values: dict[str, Any], actor: Actor
-    ) -> bool:
-        moved = state is not grant.state or reason != grant.reason
-        probe = self._probe_after.get(state)
-        values = values | {
-            "state": state,
-            "reason": reason,
-            "next_probe_at": sa.func.now() + interval(probe) if probe is not None else None,
-            "version": _G.version + 1,
-            "lease_holder": None,
-            "lease_until": None,
-        }
-        if moved:
-            values["since"] = sa.func.now()
-        statement = sa.update(_G).where(_G.mailbox_id == grant.mailbox_id, _G.version == grant.version).values(values)
-        with self.engine.begin() as connection:
-            if connection.execute(statement).rowcount != 1:
-                return False
-            if moved:
-                _add_event(connection, grant.mailbox_id, actor, grant.state, state, reason)
-        return True
+    def _second_opinion(self, grant: StoredGrant, reason: Reason) -> tuple[Reason, GrantState]:
+        """Decide about a suspect that is refused again; before its second probe is due, nothing is decided."""
+        first = REASONS[grant.reason or reason.code]
+        if (grant.now - grant.since).total_seconds() < self._probe_after[GrantState.SUSPECT]:
+            return first, GrantState.SUSPECT
+        decided = first if first.condemns else REASONS["grant_refused_twice"]
+        assert decided.state
+        return decided, decided.state
 
     def _autocommit(self) -> sa.Connection:
         return self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-
-
-def _add_event(
-    connection: sa.Connection, mailbox_id: int, actor: Actor, before: str | None, after: str, reason: str | None
-) -> None:
-    connection.execute(
-        sa.insert(GrantEvent).values(
-            mailbox_id=mailbox_id, actor=actor.name, from_state=before, to_state=after, reason=reason,
-            dag_id=actor.dag_id, run_id=actor.run_id,
-        )
-    )  # fmt: skip

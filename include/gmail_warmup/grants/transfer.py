@@ -1,82 +1,135 @@
-"""Taking mailboxes over from elsewhere: CSV of settings, or JSON with google-auth's ``authorized_user`` tokens.
-
-Everything is checked before anything is written, and everything is written in one transaction.
-"""
+"""Taking mailboxes over from a file. Everything is checked before anything is written, in one transaction."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
 from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.errors import InvalidInputError
-from gmail_warmup.grants.store import Actor, GrantStore
+from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
+from gmail_warmup.errors import CiphertextError
+from gmail_warmup.grants.incoming import Incoming, IncomingGrant
+from gmail_warmup.grants.incoming import parse as parse
+from gmail_warmup.grants.store import GrantStore
+from gmail_warmup.grants.stored import Actor, owner_of
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.mailboxes.records import MailboxSettings, normal_address, parse_settings
-
-SETTINGS = frozenset(MailboxSettings.model_fields)
-TOKEN_KEYS = ("oauth_token", "grant")
 
 
-@dataclass(frozen=True, kw_only=True)
-class IncomingGrant:
-    """A grant as google-auth writes it; an access token without an expiry is not taken over."""
+@dataclass
+class TakenOver:
+    """What an import did, or would do; numbers of mailboxes."""
 
-    refresh_token: str = field(repr=False)
-    access_token: str | None = field(repr=False)
-    expires_at: datetime | None
-    client_id: str | None
-    scopes: tuple[str, ...]
+    added: int = 0
+    updated: int = 0
+    paused: int = 0
+    to_sign_in: int = 0
+    """New mailboxes for which the file holds no grant."""
+    grants: int = 0
+    """Grants that were taken over."""
+    grants_unchanged: int = 0
+    """Grants that were stored here already."""
+    grants_kept: int = 0
+    """Grants that work here and are newer than those of the backup."""
+
+    @property
+    def mailboxes(self) -> int:
+        """Return how many mailboxes the file holds."""
+        return self.added + self.updated
 
 
-@dataclass(frozen=True, kw_only=True)
-class Incoming:
-    """One mailbox to take over."""
-
-    address: str
-    settings: MailboxSettings
-    grant: IncomingGrant | None
+class _Fate(Enum):
+    TAKEN = auto()
+    UNCHANGED = auto()
+    KEPT = auto()
 
 
-def parse(text: str) -> list[Incoming]:
-    """Read CSV (a header line, one mailbox a line) or JSON (a list of objects).
+def take_over(
+    store: GrantStore,
+    incoming: Sequence[Incoming],
+    *,
+    actor: Actor,
+    exported_at: datetime | None = None,
+    overwrite_grants: bool = False,
+    dry_run: bool = False,
+) -> TakenOver:
+    """Add or update all mailboxes, with their grants where they have one, in one transaction.
 
-    Raises:
-        InvalidInputError: listing every bad entry with its line or number and the rule it breaks.
+    A grant that is stored already stays as it is, with what is known about it. One that works and was granted or
+    refreshed after the backup was made stays as well: it may be newer than the backup's.
+
+    Args:
+        exported_at: when the backup was made, by the clock of the database that it was made from.
+        overwrite_grants: take every grant of the file over.
+        dry_run: only count.
     """
-    rows, name = _rows(text)
-    incoming, problems, seen = [], [], set()
-    for number, row in rows:
-        try:
-            found = _incoming(row)
-            if found.address in seen:
-                raise InvalidInputError(f"{found.address} stands here twice; keep one.")
-            seen.add(found.address)
-            incoming.append(found)
-        except InvalidInputError as error:
-            problems.append(f"{name} {number}: {error}")
-    if problems:
-        count = f"{len(problems)} of {len(problems) + len(incoming)}"
-        raise InvalidInputError(f"{count} cannot be imported, so nothing was.\n" + "\n".join(problems))
-    return incoming
-
-
-def take_over(store: GrantStore, incoming: list[Incoming], *, actor: Actor) -> None:
-    """Add or update all mailboxes, with their grants where they have one, in one transaction."""
+    done = TakenOver()
     with store.engine.begin() as connection:
-        for item in incoming:
-            _take_over(connection, store, item, actor)
+        present = _present(connection, incoming, exported_at, lock=not dry_run)
+        for item in sorted(incoming, key=lambda item: item.address):  # one order, so that two imports cannot deadlock
+            known = present.get(item.address)
+            fate = _fate(store, item.grant, known, overwrite=overwrite_grants) if item.grant else None
+            _count(done, item, known, fate)
+            if not dry_run:
+                _write(connection, store, item, actor, take_grant=fate is _Fate.TAKEN)
+    return done
 
 
-def _take_over(connection: sa.Connection, store: GrantStore, item: Incoming, actor: Actor) -> None:
+def _present(
+    connection: sa.Connection, incoming: Sequence[Incoming], exported_at: datetime | None, *, lock: bool
+) -> dict[str, Any]:
+    touched = sa.func.greatest(OAuthGrant.granted_at, OAuthGrant.refreshed_at)
+    newer = touched > exported_at if exported_at else sa.false()
+    query = (
+        sa.select(
+            Mailbox.id, Mailbox.address, Mailbox.paused_at, OAuthGrant.refresh_token,
+            sa.and_(OAuthGrant.state == GrantState.ACTIVE, newer).label("newer"),
+        )
+        .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
+        .where(Mailbox.address.in_([item.address for item in incoming]))
+        .order_by(Mailbox.id)
+    )  # fmt: skip
+    if lock:  # no refresh may come between this look and the write
+        query = query.with_for_update(of=OAuthGrant)
+    return {row.address: row for row in connection.execute(query)}
+
+
+def _fate(store: GrantStore, grant: IncomingGrant, known: Any | None, *, overwrite: bool) -> _Fate:
+    if known is None or overwrite:
+        return _Fate.TAKEN
+    if known.refresh_token and _secret(store, known) == grant.refresh_token:
+        return _Fate.UNCHANGED
+    return _Fate.KEPT if known.newer else _Fate.TAKEN
+
+
+def _secret(store: GrantStore, known: Any) -> str | None:
+    try:
+        return store.cipher.decrypt(owner_of(known.id), known.refresh_token)
+    except CiphertextError:
+        return None
+
+
+def _count(done: TakenOver, item: Incoming, known: Any | None, fate: _Fate | None) -> None:
+    if known is None:
+        done.added += 1
+        done.to_sign_in += fate is None and item.settings.auth is MailboxAuth.GRANT
+    else:
+        done.updated += 1
+    done.paused += bool(item.pause_reason) and (known is None or known.paused_at is None)
+    done.grants += fate is _Fate.TAKEN
+    done.grants_unchanged += fate is _Fate.UNCHANGED
+    done.grants_kept += fate is _Fate.KEPT
+
+
+def _write(connection: sa.Connection, store: GrantStore, item: Incoming, actor: Actor, *, take_grant: bool) -> None:
     mailbox_id = repository.add_or_update(connection, item.address, item.settings, actor=actor.name)
-    if item.grant:
+    if item.pause_reason:
+        repository.pause(connection, [item.address], actor=actor.name, reason=item.pause_reason)
+    if take_grant:
+        assert item.grant
         store.adopt(
             connection,
             mailbox_id,
@@ -85,71 +138,7 @@ def _take_over(connection: sa.Connection, store: GrantStore, item: Incoming, act
             access_expires_at=item.grant.expires_at,
             client_id=item.grant.client_id,
             scopes=item.grant.scopes,
+            refresh_expires_at=item.grant.refresh_expires_at,
+            granted_at=item.grant.granted_at,
             actor=actor,
         )
-
-
-def _rows(text: str) -> tuple[list[tuple[int, Mapping[str, Any]]], str]:
-    if not text.strip():
-        raise InvalidInputError("The file is empty. Give CSV with a header line, or a JSON list.")
-    if text.lstrip()[0] in "[{":
-        try:
-            found = json.loads(text)
-        except ValueError as error:
-            raise InvalidInputError(f"The file is not JSON: {error}.") from None
-        listed = found if isinstance(found, list) else [found]
-        if not all(isinstance(row, dict) for row in listed):
-            raise InvalidInputError("The JSON must be a list of objects, one for each mailbox.")
-        return list(enumerate(listed, 1)), "entry"
-    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    if "address" not in (reader.fieldnames or ()):
-        raise InvalidInputError("The CSV needs a header line with the columns address and kind.")
-    return [(reader.line_num, {k: v for k, v in row.items() if v not in (None, "")}) for row in reader], "line"
-
-
-def _incoming(row: Mapping[str, Any]) -> Incoming:
-    unknown = row.keys() - SETTINGS - {"address", *TOKEN_KEYS}
-    if unknown:
-        known = ", ".join(("address", *sorted(SETTINGS)))
-        raise InvalidInputError(f"unknown column {', '.join(sorted(map(str, unknown)))}; known are {known}.")
-    address = normal_address(str(row.get("address", "")))
-    settings = parse_settings({key: row[key] for key in SETTINGS & row.keys()}, address=address)
-    token = next((row[key] for key in TOKEN_KEYS if row.get(key)), None)
-    return Incoming(address=address, settings=settings, grant=_grant(address, token) if token else None)
-
-
-def _grant(address: str, token: Any) -> IncomingGrant:
-    """Read an ``authorized_user`` object, or the text of one, as a database column holds it."""
-    if isinstance(token, str):
-        try:
-            token = json.loads(token)
-        except ValueError:
-            raise InvalidInputError(
-                f"{address}: the token is not JSON; it must be google-auth's authorized_user object."
-            ) from None
-    if not isinstance(token, dict) or not isinstance(token.get("refresh_token"), str) or not token["refresh_token"]:
-        raise InvalidInputError(f"{address}: the token holds no refresh_token; sign in again instead of importing it.")
-    scopes = token.get("scopes") or ()
-    return IncomingGrant(
-        refresh_token=token["refresh_token"],
-        access_token=_text(token, "token") or _text(token, "access_token"),
-        expires_at=_expiry(address, token.get("expiry")),
-        client_id=_text(token, "client_id"),
-        scopes=tuple(scopes.split() if isinstance(scopes, str) else map(str, scopes)),
-    )
-
-
-def _text(token: dict[str, Any], key: str) -> str | None:
-    value = token.get(key)
-    return value if isinstance(value, str) and value else None
-
-
-def _expiry(address: str, value: Any) -> datetime | None:
-    """Read google-auth's expiry, which is UTC whether it says so or not."""
-    if value in (None, ""):
-        return None
-    try:
-        when = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise InvalidInputError(f"{address}: the expiry '{value}' is not an ISO 8601 time.") from None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -24,10 +24,16 @@ class Context:
 
     @property
     def services(self) -> Services:
-        """Return the services, with a small pool of database connections."""
+        """Return the services, with a small pool of database connections.
+
+        Raises:
+            ConfigurationError: if key, database or schema are not ready; the next request looks again.
+        """
         with self._lock:
             if self._services is None:
-                self._services = Services(Actor(name="web"), pooled=True)
+                made = Services(Actor(name="web"), pooled=True)
+                made.check()
+                self._services = made
             return self._services
 
     def consent_flow(self) -> ConsentFlow:

@@ -1,0 +1,110 @@
+"""Service accounts with domain-wide delegation: the grant type ``jwt-bearer`` (RFC 7523).
+
+Source of the claims and of the refusals: Google, "Using OAuth 2.0 for server to server applications", with its table
+of JWT error codes. The order of the checks is not documented; it is the one in which they can be made.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any
+
+from google.auth import crypt, jwt
+from google.auth.exceptions import GoogleAuthError
+
+from gmail_sandbox.addresses import domain_of
+from gmail_sandbox.answers import Answer
+from gmail_sandbox.oauth import errors
+from gmail_sandbox.records import ServiceAccount
+from gmail_sandbox.world import World
+
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+AUDIENCES = frozenset(
+    {
+        "https://oauth2.googleapis.com/token",
+        "https://accounts.google.com/o/oauth2/token",
+        "https://www.googleapis.com/oauth2/v4/token",
+    }
+)
+"""Google's own addresses: google-auth names the first one wherever it sends the request."""
+
+SKEW_SECONDS = 300
+LONGEST_SECONDS = 3900
+"""Google: at most 65 minutes from iat to exp."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """A service account's signed request; nothing in it is verified yet."""
+
+    signed: str
+    signature: bytes
+    algorithm: str
+    claims: dict[str, Any]
+    account: ServiceAccount | None
+
+    @property
+    def address(self) -> str:
+        """Return whom the service account wants to act for, or an empty text."""
+        return self._text("sub").lower()
+
+    @property
+    def client_id(self) -> str:
+        """Return the service account's client id, or an empty text when there is no such account."""
+        return self.account.client_id if self.account is not None else ""
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """Return what it asks for."""
+        return frozenset(self._text("scope").split())
+
+    def verified(self, account: ServiceAccount) -> bool:
+        """Say whether the account's key signed it."""
+        if self.algorithm != "RS256":
+            return False
+        return bool(crypt.verify_signature(self.signed, self.signature, account.public_key))
+
+    def timely(self, now: float) -> bool:
+        """Say whether it is short-lived and of this hour."""
+        issued, ends = self.claims.get("iat"), self.claims.get("exp")
+        if not isinstance(issued, int | float) or not isinstance(ends, int | float):
+            return False
+        return issued - SKEW_SECONDS <= now <= ends + SKEW_SECONDS and 0 <= ends - issued <= LONGEST_SECONDS
+
+    def _text(self, claim: str) -> str:
+        value = self.claims.get(claim)
+        return value if isinstance(value, str) else ""
+
+
+def read_assertion(world: World, text: str) -> Assertion | None:
+    """Read an assertion without verifying it; None if it is no JWT."""
+    signed, _, encoded = text.rpartition(".")
+    try:
+        header, claims = jwt.decode_header(text), jwt.decode(text, verify=False)
+        signature = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+    except (GoogleAuthError, binascii.Error, ValueError):
+        return None
+    account = world.service_accounts.get(str(claims.get("iss", "")).lower())
+    return Assertion(signed, signature, str(header.get("alg", "")), dict(claims), account)
+
+
+def refusal(world: World, assertion: Assertion, endpoint: str) -> Answer | None:
+    """Return why Google issues no token, or None; ``endpoint`` is the address that the request was sent to."""
+    account = assertion.account
+    if account is None or account.disabled:
+        return errors.SERVICE_ACCOUNT_NOT_FOUND
+    if not assertion.verified(account):
+        return errors.JWT_SIGNATURE
+    if assertion.claims.get("aud") not in AUDIENCES | {endpoint}:
+        return errors.JWT_AUDIENCE
+    if not assertion.timely(world.clock.now()):
+        return errors.JWT_TIME
+    if not assertion.scopes:
+        return errors.JWT_NO_SCOPE
+    if assertion.address not in world.mailboxes:
+        return errors.NO_SUCH_USER
+    if not assertion.scopes <= account.delegated.get(domain_of(assertion.address), frozenset()):
+        return errors.NOT_DELEGATED
+    return None

@@ -1,0 +1,190 @@
+"""``gmail-warmup mailboxes import`` and ``export``."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gmail_warmup.cli import passphrase
+from gmail_warmup.cli.common import NEEDS_PERSON, Json, errors, print_json, services_of
+from gmail_warmup.errors import InvalidInputError
+from gmail_warmup.words import counted
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gmail_warmup.grants.incoming import Incoming
+    from gmail_warmup.grants.transfer import TakenOver
+    from gmail_warmup.services import Services
+
+_STDOUT = Path("-")
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV, JSON with authorized_user tokens, or a backup.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file and count; write nothing.")] = False,
+    overwrite_grants: Annotated[
+        bool, typer.Option("--overwrite-grants", help="Take the backup's grants also where newer ones work here.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Take mailboxes over from a file, or restore a backup; a bad line is named and then nothing is imported.
+
+    Mailboxes that exist get the file's settings. The passphrase of a backup is asked for, or taken from the environment
+    variable GMAIL_WARMUP_PASSPHRASE.
+    """
+    from gmail_warmup.grants.transfer import take_over
+
+    with errors():
+        exported_at, incoming = _read(file)
+        services = services_of(context)
+        done = take_over(
+            services.store,
+            incoming,
+            actor=services.actor,
+            exported_at=exported_at,
+            overwrite_grants=overwrite_grants,
+            dry_run=dry_run,
+        )
+    if as_json:
+        print_json(asdict(done) | {"dry_run": dry_run})
+    else:
+        _say_imported(done, dry_run=dry_run)
+
+
+def _read(file: Path) -> tuple[datetime | None, list[Incoming]]:
+    from gmail_warmup.grants import sealed
+    from gmail_warmup.grants.export import read_back
+    from gmail_warmup.grants.incoming import parse
+
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidInputError(f"{file} is not a text in UTF-8.") from None
+    except OSError as error:
+        raise InvalidInputError(f"{file} cannot be read: {error.strerror}.") from None
+    backup = sealed.recognise(text)
+    if backup:
+        return read_back(sealed.unseal(backup, passphrase.known()))
+    return None, parse(text)
+
+
+def _say_imported(done: TakenOver, *, dry_run: bool) -> None:
+    verb = "Would import" if dry_run else "Imported"
+    typer.echo(
+        f"{verb} {counted(done.mailboxes, 'mailbox')}: {done.added} new, {done.updated} that exist. "
+        f"{counted(done.grants, 'grant')} taken over."
+    )
+    if done.paused:
+        typer.echo(f"Paused, as the file says: {counted(done.paused, 'mailbox')}.")
+    if done.grants_unchanged:
+        typer.echo(f"Stored here already, left as they are: {counted(done.grants_unchanged, 'grant')}.")
+    if done.grants_kept:
+        typer.echo(
+            f"Kept, because they work here and are newer than the backup: {counted(done.grants_kept, 'grant')}. "
+            "The option --overwrite-grants takes the backup's."
+        )
+    if done.to_sign_in:
+        typer.echo(
+            f"Without a grant yet: {counted(done.to_sign_in, 'new mailbox')}. "
+            "Next: press Re-authenticate on the page 'Gmail accounts' and sign in."
+        )
+
+
+def export(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="File to write; - for stdout, without grants.")],
+    with_grants: Annotated[
+        bool, typer.Option("--with-grants", help="Make a backup with refresh tokens, encrypted with a passphrase.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write all mailboxes into a file that 'import' reads: CSV of their settings, or a backup.
+
+    The passphrase of a backup is asked for twice, or taken from the environment variable GMAIL_WARMUP_PASSPHRASE.
+    Exit code 1 if a grant could not be decrypted, and so is not in the backup.
+    """
+    with errors():
+        _require_free(file, with_grants=with_grants, force=force, as_json=as_json)
+        services = services_of(context)
+        done = _back_up(services) if with_grants else _settings(services)
+        if file != _STDOUT:
+            _write(file, done.text)
+    if file == _STDOUT:
+        typer.echo(done.text, nl=False)
+    elif as_json:
+        print_json(
+            {"file": str(file), "mailboxes": done.mailboxes, "grants": done.grants, "unreadable": done.unreadable}
+        )
+    else:
+        _say_exported(done, file, with_grants=with_grants)
+    if done.unreadable:
+        raise typer.Exit(NEEDS_PERSON)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Exported:
+    text: str
+    mailboxes: int
+    grants: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+def _require_free(file: Path, *, with_grants: bool, force: bool, as_json: bool) -> None:
+    if file == _STDOUT:
+        if with_grants or as_json:
+            raise InvalidInputError("Name a file: '-' is for the settings alone, and not together with --json.")
+    elif file.is_dir() or not file.parent.is_dir():
+        raise InvalidInputError(f"{file} cannot be written: name a file in a directory that exists.")
+    elif file.exists() and not force:
+        raise InvalidInputError(f"{file} exists. Name another file, or replace it with --force.")
+
+
+def _settings(services: Services) -> _Exported:
+    from gmail_warmup.grants.export import to_csv
+    from gmail_warmup.mailboxes import repository
+
+    with services.engine.connect() as connection:
+        mailboxes = repository.all_mailboxes(connection)
+    return _Exported(text=to_csv(mailboxes), mailboxes=len(mailboxes))
+
+
+def _back_up(services: Services) -> _Exported:
+    from gmail_warmup.grants.export import back_up
+    from gmail_warmup.grants.sealed import seal
+
+    secret = passphrase.new()
+    made = back_up(services.store)
+    text = seal(made.text(), secret)
+    return _Exported(text=text, mailboxes=len(made.rows), grants=made.grants, unreadable=made.unreadable)
+
+
+def _say_exported(done: _Exported, file: Path, *, with_grants: bool) -> None:
+    grants = f"{done.grants} of them with a grant" if with_grants else "without their grants"
+    typer.echo(f"Wrote {counted(done.mailboxes, 'mailbox')} to {file}, {grants}.")
+    for address in done.unreadable:
+        typer.echo(f"{address}: no Fernet key reads its grant; it is not in the backup.")
+
+
+def _write(file: Path, text: str) -> None:
+    """Write all of a file or nothing, readable by its owner alone."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as opened:
+                opened.write(text)
+                opened.flush()
+                os.fsync(descriptor)
+            os.replace(name, file)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InvalidInputError(f"{file} cannot be written: {error.strerror}.") from None

@@ -1,0 +1,58 @@
+"""Checks on what Google has to know: the OAuth client and its redirect URI."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from gmail_warmup.doctor.findings import Finding, Status
+from gmail_warmup.doctor.ground import Ground
+from gmail_warmup.doctor.installation import skew
+from gmail_warmup.grants.endpoint import GOOGLE_TOKEN_URI
+from gmail_warmup.grants.reasons import AnswerClass
+from gmail_warmup.words import counted
+
+
+def oauth_client(ground: Ground) -> Finding:
+    """Read the Connection of the OAuth client."""
+    client = ground.services.client
+    conn_id = ground.services.settings.client_conn_id
+    if client.token_uri == GOOGLE_TOKEN_URI and not client.client_id.endswith(".apps.googleusercontent.com"):
+        step = f"Compare the login of the Connection {conn_id} with the Google Cloud console."
+        return Status.WARNING, f"{client.client_id} does not look like a client id of Google's.", step
+    return Status.OK, f"{client.client_id}, with {counted(len(client.secrets), 'secret')}."
+
+
+def token_endpoint(ground: Ground) -> Finding:
+    """Send a made-up refresh token: only who knows the client complains about the token."""
+    refused, host = [], urlsplit(ground.services.client.token_uri).netloc
+    for number, (reason, _) in enumerate(ground.probes, 1):
+        if reason.answer in (AnswerClass.TRANSIENT, AnswerClass.THROTTLED):
+            step = "Check the network, its proxy and token_uri of the OAuth client; then try again."
+            return Status.PROBLEM, f"{host}: {reason.sentence}", step
+        if reason.answer is AnswerClass.APP:
+            refused.append((number, reason))
+    if refused:
+        number, reason = refused[0]
+        status = Status.PROBLEM if len(refused) == len(ground.probes) else Status.WARNING
+        return status, f"Secret {number} of {len(ground.probes)}: {reason.sentence}", reason.step
+    return Status.OK, f"{host} accepts the client."
+
+
+def clock(ground: Ground) -> Finding:
+    """Compare this machine's clock with the header Date of the token endpoint."""
+    dates = [date for _, date in ground.probes if date]
+    if not dates:
+        return Status.WARNING, "Could not tell: the answer had no date."
+    return skew("Google's", dates[-1])
+
+
+def redirect_uri(ground: Ground) -> Finding:
+    """Show the callback's address."""
+    from gmail_warmup.web import site
+
+    uri = site.redirect_uri()
+    parts = urlsplit(uri)
+    if parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1"):
+        return Status.OK, f"Paste it into the OAuth client's redirect URIs: {uri}"
+    step = "Serve Airflow by https and set AIRFLOW__API__BASE_URL; Google allows http on localhost only."
+    return Status.PROBLEM, f"{uri} is not https.", step

@@ -1,0 +1,107 @@
+"""Checks on this installation: configuration, database, what Airflow has to have."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from gmail_warmup import db, services
+from gmail_warmup.doctor.findings import Finding, Status
+from gmail_warmup.doctor.ground import Ground
+from gmail_warmup.errors import ConfigurationError, EncryptionKeyError
+from gmail_warmup.grants.cipher import airflow_cipher
+from gmail_warmup.setup import POOL
+
+SKEW = 60
+"""Seconds by which two clocks may differ."""
+
+
+def settings(ground: Ground) -> Finding:
+    """Read [gmail_warmup]."""
+    changed = ground.services.settings.model_fields_set
+    return Status.OK, f"Valid; {len(changed)} set." if changed else "Valid; all at their defaults."
+
+
+def fernet_key(ground: Ground) -> Finding:
+    """Build the cipher."""
+    airflow_cipher()
+    return Status.OK, "AIRFLOW__CORE__FERNET_KEY is set and valid."
+
+
+def database(ground: Ground) -> Finding:
+    """Reach the schema with the restricted role."""
+    try:
+        ground.services.check()
+    except EncryptionKeyError:  # reached, but under another key: the check of the stored secrets says more
+        pass
+    return Status.OK, f"Reached: {ground.services.engine.url.render_as_string(hide_password=True)}"
+
+
+def schema(ground: Ground) -> Finding:
+    """Compare the newest migration with the database's revision."""
+    from alembic.script import ScriptDirectory
+
+    from gmail_warmup.db.manager import VERSION_TABLE
+
+    newest = ScriptDirectory(str(Path(next(iter(db.__path__))) / "migrations")).get_current_head()
+    present = ground.of_airflow(sa.text(f"SELECT version_num FROM public.{VERSION_TABLE}"))  # noqa: S608
+    if present is None:
+        return Status.WARNING, "Could not tell: this process may not read the revision.", "Run: airflow db migrate"
+    if present != newest:
+        return Status.PROBLEM, f"At revision {present}, the newest is {newest}.", "Run: airflow db migrate"
+    return Status.OK, f"At the newest revision, {newest}."
+
+
+def role(ground: Ground) -> Finding:
+    """Make sure that the role can do nothing else in Airflow's database."""
+    ((name, is_super),) = ground.rows(sa.text("SELECT rolname, rolsuper FROM pg_roles WHERE rolname = current_user"))
+    step = "Run: gmail-warmup init"
+    if is_super:
+        return Status.PROBLEM, f"{name} is a superuser.", step
+    readable = ground.rows(sa.text(
+        "SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'public'"
+        " AND c.relname = 'connection' AND has_any_column_privilege(c.oid, 'SELECT')"
+    ))  # fmt: skip
+    if readable:
+        return Status.PROBLEM, f"{name} can read Airflow's Connections.", step
+    return Status.OK, f"{name} is restricted."
+
+
+def database_clock(ground: Ground) -> Finding:
+    """Compare this machine's clock with the database's."""
+    ((there,),) = ground.rows(sa.text("SELECT clock_timestamp()"))
+    return skew("the database's", there)
+
+
+def skew(whose: str, there: datetime) -> Finding:
+    """Compare this machine's clock with another one."""
+    seconds = abs((datetime.now(UTC) - there).total_seconds())
+    if seconds > SKEW:
+        return Status.WARNING, f"This machine's clock and {whose} differ by {seconds:.0f} s.", "Let NTP set the clock."
+    return Status.OK, f"Agrees with {whose} within {SKEW} s."
+
+
+def pool(ground: Ground) -> Finding:
+    """Look for the pool of the warmup's tasks."""
+    query = sa.text("SELECT count(*) FROM public.slot_pool WHERE pool = :pool").bindparams(pool=POOL)
+    found = ground.of_airflow(query)
+    if found is None:
+        step = f"Look with: airflow pools get {POOL}"
+        return Status.WARNING, f"Could not tell whether the pool {POOL} exists.", step
+    if not found:
+        step = "Run: gmail-warmup init"
+        return Status.PROBLEM, f"The pool {POOL} is missing; its tasks would wait for ever.", step
+    return Status.OK, f"{POOL} exists."
+
+
+def alerts(ground: Ground) -> Finding:
+    """Look for the Connection through which alerts are sent."""
+    conn_id = getattr(ground.services.settings, "alert_conn_id", "gmail_warmup_alerts")
+    try:
+        found = services.connection(conn_id, "alerts")
+    except ConfigurationError:
+        step = f"To have them sent, make the Airflow Connection '{conn_id}'."
+        return Status.OK, "Alerts go to the log and the page only.", step
+    return Status.OK, f"Alerts go to the log, the page and the Connection '{conn_id}' ({found.conn_type})."

@@ -1,0 +1,139 @@
+"""What an audit found: written many at a time, counted, and told to the breaker."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gmail_warmup.db.models import GrantState, MailboxAuth
+from gmail_warmup.grants import guard
+from gmail_warmup.grants.breaker import Breaker, Outcome
+from gmail_warmup.grants.endpoint import Verdict
+from gmail_warmup.grants.reasons import REASONS, AnswerClass
+from gmail_warmup.grants.refresh import in_context, log_refusal
+from gmail_warmup.grants.store import Actor, GrantStore, StoredGrant
+from gmail_warmup.grants.writes import Write
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class AuditResult:
+    """What an audit found; counts of mailboxes by outcome."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+    """Answers that are not in the table, by status and error code."""
+    stopped: str | None = None
+    """The reason code for which Google was not asked about some."""
+
+    @property
+    def app_error(self) -> str | None:
+        """Return the reason code, if Google refused the OAuth client or our request."""
+        return self.stopped if self.stopped and REASONS[self.stopped].answer is AnswerClass.APP else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, small enough for XCom."""
+        return {
+            "counts": {name: count for name, count in self.counts.items() if count},
+            "unknown": dict(self.unknown),
+            "stopped": self.stopped,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One grant with its verdict; ``elapsed`` are the seconds since the request was sent."""
+
+    grant: StoredGrant
+    verdict: Verdict
+    elapsed: float = 0.0
+
+
+class Findings:
+    """Take findings in batches.
+
+    Args:
+        holder: of the leases, which are given back.
+    """
+
+    def __init__(self, store: GrantStore, breaker: Breaker, *, client_id: str, actor: Actor, holder: str) -> None:
+        self._store, self._breaker, self._client_id, self._actor = store, breaker, client_id, actor
+        self._holder = holder
+        self.result = AuditResult()
+
+    def record(self, batch: Sequence[Found]) -> None:
+        """Write a batch: tokens and refusals together; what says nothing about a grant only gives its lease back."""
+        batch = self._in_context(batch)
+        self._breaker.note(
+            Outcome(mailbox_id=found.grant.mailbox_id, reason=found.verdict.reason)
+            for found in batch
+            if found.verdict.asked and found.verdict.reason.answer is not AnswerClass.THROTTLED
+        )
+        writes = [write for found in batch if (write := self._write(found))]
+        written = self._store.record(writes, actor=self._actor)
+        for write in writes:
+            self._count(write, kept=write.grant.mailbox_id in written)
+        unsaid = [found for found in batch if not _says_something(found.verdict)]
+        for found in unsaid:
+            self._not_reached(found)
+        if unsaid:
+            self._store.release([found.grant.mailbox_id for found in unsaid], holder=self._holder)
+
+    def _in_context(self, batch: Sequence[Found]) -> list[Found]:
+        works = self._breaker.works_lately or any(found.verdict.reason.answer is AnswerClass.OK for found in batch)
+        return [
+            dataclasses.replace(
+                found, verdict=in_context(found.verdict, found.grant, self._client_id, works_lately=works)
+            )
+            for found in batch
+        ]
+
+    def _write(self, found: Found) -> Write | None:
+        if found.verdict.reason.answer is AnswerClass.OK:
+            if found.grant.auth is MailboxAuth.DELEGATED:
+                return Write(grant=found.grant, state=GrantState.ACTIVE, verified=True)
+            return self._store.success(found.grant, found.verdict, elapsed=found.elapsed, client_id=self._client_id)
+        if not _says_something(found.verdict):
+            return None
+        write = self._store.refusal(found.grant, found.verdict.reason)
+        # Who was healthy is not condemned before the whole audit is in: grants.verdicts.
+        return self._store.held(write, None) if guard.guarded(found.grant, found.verdict.reason) else write
+
+    def _count(self, write: Write, *, kept: bool) -> None:
+        if not kept:
+            self.result.counts["valid"] += 1  # a person re-authenticated it meanwhile
+        elif write.state is GrantState.ACTIVE:
+            self.result.counts["refreshed"] += 1
+            log.debug("Updated OAuth token for account %s", write.grant.address)
+        else:
+            self.result.counts[write.state.value] += 1
+            log_refusal(write)
+
+    def _not_reached(self, found: Found) -> None:
+        reason, detail = found.verdict.reason, found.verdict.detail
+        self.result.counts[NOT_REACHED[reason.answer]] += 1
+        if reason.code in ("unknown_answer", "not_json"):
+            self.result.unknown[detail] += 1
+        if found.verdict.asked or reason.answer is AnswerClass.LOCAL:
+            log.warning(
+                "%s: %s %s[%s]", found.grant.address, reason.sentence, f"{detail} " if detail else "", reason.code
+            )
+
+
+NOT_REACHED = {
+    AnswerClass.APP: "app_error",
+    AnswerClass.LOCAL: "unreadable",
+    AnswerClass.TRANSIENT: "transient",
+    AnswerClass.THROTTLED: "throttled",
+}
+"""Under which name an audit counts the mailboxes about which it learned nothing, by class of the answer."""
+
+
+def _says_something(verdict: Verdict) -> bool:
+    """Tell whether an answer is about the grant, rather than about Google, the network or the client."""
+    return verdict.reason.state is not None

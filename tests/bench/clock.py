@@ -1,0 +1,49 @@
+"""A database whose clock can be moved, so that an hour passes at once and clocks can disagree.
+
+In that database a schema before ``pg_catalog`` on the search path holds a function ``now`` of its own. Everything that
+asks the database for the time, defaults of columns included, gets the moved time; no process notices anything else.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+_SCHEMA = "moved"
+
+
+class DatabaseClock:
+    """The clock of one database.
+
+    Args:
+        engine: reaches that database, whose tables do not exist yet when `install` is called.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def install(self, database: str) -> None:
+        """Put the function in its place; sessions that begin afterwards use it."""
+        with self._engine.begin() as connection:
+            for statement in (
+                f"CREATE SCHEMA {_SCHEMA}",
+                f"CREATE TABLE {_SCHEMA}.clock (ahead interval NOT NULL)",
+                f"INSERT INTO {_SCHEMA}.clock VALUES (interval '0')",
+                f"CREATE FUNCTION {_SCHEMA}.now() RETURNS timestamptz LANGUAGE sql STABLE AS "
+                f"'SELECT pg_catalog.now() + (SELECT ahead FROM {_SCHEMA}.clock)'",
+                f"ALTER DATABASE {database} SET search_path = {_SCHEMA}, pg_catalog",
+            ):
+                connection.exec_driver_sql(statement)
+
+    def set(self, ahead: timedelta) -> None:
+        """Let the database's clock be ahead of this machine's by so much from now on."""
+        self._move(sa.text(f"UPDATE {_SCHEMA}.clock SET ahead = :by"), ahead)
+
+    def advance(self, by: timedelta) -> None:
+        """Let time pass."""
+        self._move(sa.text(f"UPDATE {_SCHEMA}.clock SET ahead = ahead + :by"), by)
+
+    def _move(self, statement: sa.TextClause, by: timedelta) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(statement, {"by": by})

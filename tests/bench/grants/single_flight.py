@@ -1,0 +1,64 @@
+"""Many processes want the access token of one mailbox at the same moment; Google may be asked once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.fleet import Worker, soon
+from world import World
+
+ADDRESS = "wanted@pool.example"
+
+
+def want_token(world: World, *, address: str) -> tuple[str, float]:
+    """Get an access token as a task does; return it and the seconds that took."""
+    started = time.monotonic()
+    token = world.tokens(read_timeout=world.settings.read_timeout).get(address).token
+    return token, time.monotonic() - started
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleFlight:
+    """What one rush came to."""
+
+    processes: int
+    latency: float
+    """Seconds that Google took for its answer."""
+    requests: int
+    """Token requests that Google saw."""
+    tokens: int
+    """Different access tokens that were handed out."""
+    longest: float
+    """Seconds that the last process waited."""
+
+    @property
+    def overhead(self) -> float:
+        """Return by how many seconds the longest wait exceeded the request."""
+        return self.longest - self.latency
+
+    def __str__(self) -> str:
+        """Say what happened."""
+        return (
+            f"{self.processes} processes, {self.latency * 1000:.0f} ms at Google: {self.requests} token request(s), "
+            f"{self.tokens} access token(s), longest wait {self.longest:.2f} s"
+        )
+
+
+def rush(world: World, workers: Sequence[Worker], *, latency_ms: int) -> SingleFlight:
+    """Let all workers ask at once, in a world without this mailbox."""
+    world.add(ADDRESS)
+    world.sandbox.set(latency_ms={"token": latency_ms})
+    at = soon(0.5)
+    for worker in workers:
+        worker.order(want_token, at=at, address=ADDRESS)
+    answers = [worker.result() for worker in workers]
+    world.sandbox.set(latency_ms={"token": 0})
+    return SingleFlight(
+        processes=len(workers),
+        latency=latency_ms / 1000,
+        requests=world.token_requests(ADDRESS),
+        tokens=len({token for token, _ in answers}),
+        longest=max(seconds for _, seconds in answers),
+    )
