@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from gmail_warmup.db.models import Alert, AlertItem, GrantEvent, Incident, Mailbox, OAuthGrant
 
+CONN_ID = "gmail_warmup_alerts"
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
@@ -153,7 +154,7 @@ def listening() -> Iterator[Receiver]:
         server.server_close()
 
 
-def configure(monkeypatch: Any, *paths: str, conn_id: str = "gmail_warmup_alerts") -> None:
+def configure(monkeypatch: Any, *paths: str, conn_id: str = CONN_ID) -> None:
     """Put receivers into the Airflow Connection."""
     value = {"conn_type": "apprise", "extra": {"config": [{"path": path} for path in paths]}}
     monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,6 +52,21 @@ class World:
             )
         return mailbox_id
 
+    def reauthenticate(self, address: str, **grant: Any) -> str:
+        """Put a new grant in place of the stored one, as a consent does; return its refresh token."""
+        made = self.sandbox.grant(address, CLIENT_ID, scopes=[SCOPE], **grant)
+        verdict = TokenEndpoint(self.client).refresh(made.refresh_token)
+        with self.store.engine.begin() as connection:
+            self.store.replace(
+                connection,
+                self.grant(address).mailbox_id,
+                dataclasses.replace(verdict, refresh_token=made.refresh_token),
+                client_id=CLIENT_ID,
+                elapsed=0.0,
+                actor=self.actor,
+            )
+        return made.refresh_token
+
     def tokens(self, *, read_timeout: float = 5, **options: Any) -> AccessTokens:
         """Return a source of access tokens, as a task has one."""
         endpoint = TokenEndpoint(self.client, connect_timeout=2, read_timeout=read_timeout)
@@ -78,6 +94,11 @@ class World:
         """Change the database behind the code's back."""
         with self.store.engine.begin() as connection:
             connection.execute(sa.text(statement), values)
+
+    def rows(self, query: str, **values: Any) -> list[Any]:
+        """Look into the database behind the code's back."""
+        with self.store.engine.begin() as connection:
+            return [tuple(row) for row in connection.execute(sa.text(query), values)]
 
     def token_requests(self, address: str | None = None) -> int:
         """Return how many token requests Google saw."""

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONN_ID = "gmail_warmup_alerts"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
@@ -36,7 +34,7 @@ class Told:
     failed: int = 0
 
 
-def sender(conn_id: str = CONN_ID) -> Callable[[str, str], None] | None:
+def sender(conn_id: str) -> Callable[[str, str], None] | None:
     """Return what sends a title and a body to the receivers, or None if nobody configured any.
 
     A message that one of several receivers took counts as sent; the others are named in the log.
@@ -72,15 +70,11 @@ def tell(services: Services, *, conn_id: str | None = None) -> Told:
     new = compose(services.engine)
     for alert in read(services.engine, new):
         log.log(logging.WARNING if alert.bad else logging.INFO, "%s\n%s", alert.title, alert.body)
-    send = sender(conn_id or _conn_id(services))
+    send = sender(conn_id or services.settings.alert_conn_id)
     if send is None:
         return Told(new=new, configured=False)
     delivery = deliver(services.engine, send)
     return Told(new=new, configured=True, sent=delivery.sent, failed=delivery.failed)
-
-
-def _conn_id(services: Services) -> str:
-    return getattr(services.settings, "alert_conn_id", CONN_ID)
 
 
 def _link() -> str:
@@ -115,7 +109,7 @@ class GmailAlertsNotifier(BaseNotifier):
         from gmail_warmup.services import Services
 
         services = Services(Actor(name="notifier"))
-        conn_id = self.alert_conn_id or _conn_id(services)
+        conn_id = self.alert_conn_id or services.settings.alert_conn_id
         try:
             if failed(context):
                 _tell_failure(context, conn_id)

@@ -91,7 +91,7 @@ def initialise(environment: Mapping[str, str] | None = None) -> list[str]:
         canary.check(connection, cipher)
     # Kept if it exists: whoever is running holds connections made with it, and goes on making them.
     password = _known_password(settings.db_conn_id) or secrets.token_urlsafe(24)
-    done = []
+    done = ["Fernet key: it is the one that the stored secrets are under"]
     with engine.begin() as connection:
         ensure_role(connection, role=ROLE, password=password)
     done.append(f"role {ROLE}: may use the schema {SCHEMA} and nothing else")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from gmail_warmup.db.models import GrantState
 from gmail_warmup.grants.audit import Audit, AuditResult
-from gmail_warmup.grants.pacer import Pacer
 from gmail_warmup.grants.report import TokenHealth, token_health
 from world import World
 
@@ -45,7 +42,6 @@ def test_a_second_audit_asks_nothing_about_what_is_known(world: World):
     assert again.counts == {"valid": 1, "needs_reauth": 1}
 
 
-
 def test_forced_it_asks_about_every_living_grant(world: World):
     ids = [world.add("living@warm.example"), world.add("dead@pool.example")]
     world.sandbox.kill_grants("dead@pool.example", cause="revoked")
@@ -70,14 +66,6 @@ def test_throttling_slows_down_and_loses_nobody(world: World):
     ids = [world.add(f"a{number}@pool.example") for number in range(10)]
     world.sandbox.add_fault("token", name="token.html_429", times=3)
     assert audit(world, *ids).counts == {"refreshed": 10}
-
-
-def test_a_pacer_goes_up_slowly_and_down_fast():
-    pacer = Pacer(10)
-    pacer.answered()
-    assert 10 < pacer.rate < 11
-    pacer.throttled(retry_after=2)
-    assert pacer.rate == pytest.approx(5.1)
 
 
 def test_a_blocked_grant_is_probed_when_its_day_is_over(world: World):

@@ -16,6 +16,7 @@ from gmail_warmup.cli.common import errors
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",  # it joins the lines of a paragraph
     pretty_exceptions_show_locals=False,  # a local variable may hold a token
     help="Warm Gmail mailboxes up and keep their grants alive. "
     "Exit codes: 0 fine, 1 something needs a person, 2 wrong input or configuration.",

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from gmail_warmup.mailboxes.records import MailboxRecord
 
 app = typer.Typer(no_args_is_help=True, help="Look at mailboxes and change them.")
-app.command("import")(transfer.import_)
-app.command()(transfer.export)
 
 Address = Annotated[str, typer.Argument(help="Address of the mailbox.", show_default=False)]
 Addresses = Annotated[list[str], typer.Argument(help="Addresses of mailboxes.", show_default=False)]
@@ -150,3 +148,7 @@ def _say_changed(verb: str, named: list[str], changed: int, *, as_json: bool) ->
         return
     rest = f"; {already} {'was' if already == 1 else 'were'} so already" if already else ""
     typer.echo(f"{verb.capitalize()} {changed} of {counted(len(named), 'mailbox')}{rest}.")
+
+
+app.command("import")(transfer.import_)
+app.command()(transfer.export)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from airflow.sdk import BaseHook
 
 from gmail_warmup.db.models import MailboxAuth
+from gmail_warmup.gmail.delegated_tokens import DelegatedTokens
+from gmail_warmup.gmail.delegation import Delegation
 from gmail_warmup.gmail.errors import (
     AccessRejectedError,
     BlockedByPolicyError,
@@ -17,8 +19,9 @@ from gmail_warmup.gmail.errors import (
 )
 from gmail_warmup.gmail.operations import GmailOperations
 from gmail_warmup.gmail.transport import Transport
-from gmail_warmup.grants.endpoint import SCOPE
+from gmail_warmup.grants.delegated import reason_for
 from gmail_warmup.grants.reasons import REASONS
+from gmail_warmup.grants.refresh import AccessToken
 from gmail_warmup.grants.store import Actor, StoredGrant
 from gmail_warmup.services import Services
 
@@ -47,11 +50,16 @@ class GmailHook(GmailOperations, BaseHook):
 
     def _credentials(self) -> Any:
         grant = self._services.store.read(self.address)
-        if grant.auth is MailboxAuth.DELEGATED:
-            from gmail_warmup.gmail.delegation import delegated_credentials
+        return credentials_of(grant, self._tokens(grant))
 
-            return delegated_credentials(self.address, self._services.settings.google_conn_id, (SCOPE,))
-        return stored_credentials(grant, self._services)
+    def _tokens(self, grant: StoredGrant) -> TokenSource:
+        if grant.auth is not MailboxAuth.DELEGATED:
+            return self._services.access_tokens
+        services, settings = self._services, self._services.settings
+        delegation = Delegation(
+            settings.google_conn_id, connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
+        )
+        return DelegatedTokens(services.store, delegation, actor=services.actor, lease=settings.refresh_lease)
 
     def _transport(self) -> Transport:
         settings = self._services.settings
@@ -67,7 +75,8 @@ class GmailHook(GmailOperations, BaseHook):
             code = _REASON_OF.get(type(error))
             if code:
                 store = self._services.store
-                store.record_reason(store.read(self.address), REASONS[code], actor=self._services.actor)
+                grant = store.read(self.address)
+                store.record_reason(grant, reason_for(grant, REASONS[code]), actor=self._services.actor)
             raise
 
 
@@ -80,18 +89,25 @@ _REASON_OF: dict[type[GmailError], str] = {
 """What an answer of Gmail, rather than of the token endpoint, says about a grant."""
 
 
-def stored_credentials(grant: StoredGrant, services: Services) -> Any:
-    """Return google-auth credentials on a stored grant, with access token, expiry and a ``refresh_handler``."""
+class TokenSource(Protocol):
+    """Where the access tokens of a mailbox come from, see ``AccessTokens`` and ``DelegatedTokens``."""
+
+    def get(self, address: str, *, rejected: str | None = None, known: StoredGrant | None = None) -> AccessToken:
+        """Return a valid access token, never the rejected one."""
+
+
+def credentials_of(grant: StoredGrant, tokens: TokenSource) -> Any:
+    """Return google-auth credentials of a mailbox, with access token, expiry and a ``refresh_handler``."""
     from google.auth.credentials import TokenState
     from google.oauth2.credentials import Credentials
 
     def refresh(request: Any, scopes: Any) -> tuple[str, datetime]:
         # Called before the expiry and after a 401. A token that was fresh and is refreshed all the same was rejected.
         rejected = credentials.token if credentials.token_state is TokenState.FRESH else None
-        token = services.access_tokens.get(grant.address, rejected=rejected)
+        token = tokens.get(grant.address, rejected=rejected)
         return token.token, _naive_expiry(token.seconds)
 
-    first = services.access_tokens.get(grant.address, known=grant)
+    first = tokens.get(grant.address, known=grant)
     credentials = Credentials(token=first.token, expiry=_naive_expiry(first.seconds), refresh_handler=refresh)
     return credentials
 

@@ -16,6 +16,9 @@ LONGEST = 4000
 ADDRESSES, WIDTH, DOMAINS = 10, 320, 10
 """How many addresses of a domain, on so many characters, and how many domains a message names; it counts them all."""
 
+LISTED = 20
+"""How many lines a list of the daily report has."""
+
 PAGE = "the page 'Gmail accounts'"
 _MORE = f"\n... cut here; all of it is on {PAGE}."
 
@@ -109,12 +112,16 @@ def digest(report: Mapping[str, Any], *, key: str) -> Message:
         key: names the audit; two audits differ in it.
     """
     lines = [_counts(report)]
-    if code := report.get("app_error"):
+    incidents = report.get("incidents") or ()
+    if (code := report.get("app_error")) and not incidents:
         lines += ["", f"The OAuth client is refused, no account is to blame: {explained(code)}", to_do(step_of(code))]
-    lines += _listed("Open incidents", report.get("incidents"))
+    lines += _listed("Open incidents", incidents)
     lines += _attention(report)
-    lines += _listed("Grants that end soon", report.get("expiring_list"))
-    lines += _listed("Advice", report.get("advice"))
+    ending = [f"{item['address']}, {_moment_of(item['ends_at'])}" for item in report.get("expiring_list") or ()]
+    lines += _listed("Grants that end soon", ending, total=int(report.get("expiring") or 0))
+    unknown = [f"{answer}: {count} times" for answer, count in sorted((report.get("unknown") or {}).items())]
+    lines += _listed("Answers of Google that are not in the table", unknown)
+    lines += _listed("Advice", report.get("advice") or ())
     return Message(title=f"Gmail grants: report of the audit {key}", body=bounded(lines))
 
 
@@ -151,16 +158,12 @@ def _attention(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _listed(heading: str, items: Sequence[Any] | None) -> list[str]:
+def _listed(heading: str, items: Sequence[str], *, total: int = 0) -> list[str]:
     if not items:
         return []
-    lines = [_line(item) for item in items[:20]]
-    more = [f"- and {len(items) - 20} more"] if len(items) > 20 else []
-    return ["", f"{heading}:", *(f"- {line}" for line in lines), *more]
-
-
-def _line(item: Any) -> str:
-    return ", ".join(str(value) for value in item.values()) if isinstance(item, Mapping) else str(item)
+    rest = max(total, len(items)) - len(items[:LISTED])
+    more = [f"- and {rest} more"] if rest > 0 else []
+    return ["", f"{heading}:", *(f"- {item}" for item in items[:LISTED]), *more]
 
 
 def explained(code: str) -> str:
@@ -204,6 +207,10 @@ def counted(number: int, one: str, many: str) -> str:
 def moment(at: datetime) -> str:
     """Return a time as everybody on a team reads it alike."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _moment_of(value: str) -> str:
+    return moment(datetime.fromisoformat(value))
 
 
 def span(first: datetime, last: datetime) -> str:

@@ -110,7 +110,8 @@ class Audit:
             grants = await asyncio.to_thread(self._store.read_many, mailbox_ids[start : start + CHUNK])
             wanted = [grant.mailbox_id for grant in grants if self._is_wanted(grant)]
             while wanted:
-                self._closed = self._refused or await self._refusal()
+                refusal = await self._refusal()
+                self._closed = self._refused or refusal  # in this order: somebody may have been refused meanwhile
                 batch, wanted = wanted[: self._ahead()], wanted[self._ahead() :]
                 if self._closed:
                     self._leave_out(self._closed, len(batch))

@@ -202,6 +202,21 @@ def _invalid_grant(answer: Answer) -> str:
     return "grant_refused"
 
 
+def post(http: httpx.Client, token_uri: str, form: str | bytes, *, tries: int) -> Answer:
+    """Send a token request, again where none or a server's error is the answer, and return the last answer."""
+    answer = Answer(status=None)
+    for _ in range(tries):
+        try:
+            response = http.post(token_uri, content=form, headers=FORM)
+        except httpx.HTTPError as error:
+            answer = Answer(status=None, detail=type(error).__name__)
+            continue
+        answer = read_answer(response.status_code, response.headers, response.content)
+        if response.status_code < 500:
+            break
+    return answer
+
+
 class TokenEndpoint:
     """Send token requests one at a time, with short timeouts and at most two tries.
 
@@ -230,20 +245,7 @@ class TokenEndpoint:
     def _first_accepted(self, forms: Sequence[str], tries: int) -> Verdict:
         with httpx.Client(timeout=self._timeout, follow_redirects=False) as http:
             for form in forms:
-                verdict = self._post(http, form, tries)
+                verdict = classify(post(http, self.client.token_uri, form, tries=tries))
                 if verdict.reason.code != "invalid_client":
                     break
         return verdict
-
-    def _post(self, http: httpx.Client, form: str, tries: int) -> Verdict:
-        answer = Answer(status=None)
-        for _ in range(tries):
-            try:
-                response = http.post(self.client.token_uri, content=form, headers=FORM)
-            except httpx.HTTPError as error:
-                answer = Answer(status=None, detail=type(error).__name__)
-                continue
-            answer = read_answer(response.status_code, response.headers, response.content)
-            if response.status_code < 500:
-                break
-        return classify(answer)

@@ -27,15 +27,18 @@ class Pacer:
     """Share of the ceiling to go down to, if Google says nothing about a pause."""
     PLATEAU = 8.0
     """Seconds after a refusal until the pace is back at the ceiling."""
-    PAUSE = 0.3
-    """Seconds without a request after a refusal that names no pause."""
+    PAUSE, LONGEST_PAUSE = 0.2, 8.0
+    """Seconds without a request after a refusal that names no pause; they double while nothing is answered."""
+    SAME = 1.2
+    """Seconds after a cut in which another refusal is the same event: limits are mostly counted by the second."""
     DEBT = 0.02
     """Seconds by which late turns may catch up: a timer is too coarse for a thousand turns a second."""
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
         self._ceiling: float | None = None
-        self._cut_at = 0.0
+        self._cut_at = -self.SAME
+        self._pause = self.PAUSE
         self._next = time.monotonic()
         self._answers: deque[float] = deque()
         self._turn = asyncio.Lock()
@@ -53,6 +56,7 @@ class Pacer:
         """Note an answer that was not a refusal."""
         now = time.monotonic()
         self._answers.append(now)
+        self._pause = self.PAUSE
         self._forget(now)
         if self._ceiling is None:
             self.rate *= self.UP
@@ -67,8 +71,12 @@ class Pacer:
             sent: when the request was sent; one from before the last cut says nothing new about the pace.
         """
         now = time.monotonic()
-        self._next = max(self._next, now + (self.PAUSE if retry_after is None else retry_after))
-        if sent < self._cut_at:
+        if retry_after is not None:
+            self._next = max(self._next, now + retry_after)
+        elif sent >= self._next - self._pause:  # not one of many that were in flight together
+            self._next = max(self._next, now + self._pause)
+            self._pause = min(self.LONGEST_PAUSE, 2 * self._pause)
+        if now < self._cut_at + self.SAME or sent < self._cut_at:
             return
         self._forget(now)
         answered = float(len(self._answers)) if self._answers else self.rate * self.DOWN

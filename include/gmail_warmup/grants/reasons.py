@@ -71,6 +71,7 @@ _SIGN_IN = "Press Re-authenticate on the page 'Gmail accounts' and sign in with 
 _NOTHING = "Nothing to do: it is tried again by itself."
 _CLIENT = "Check the Connection gmail_oauth_client against the OAuth client in the Google Cloud console."
 _OPERATOR = "Look at the log of the task; the request or the Google Cloud project needs the operator."
+_GOOGLE_CLOUD = "Airflow Connection of the service account (google_cloud_default unless set otherwise)."
 
 
 def _table(*rows: tuple[str, AnswerClass, str, str]) -> dict[str, Reason]:
@@ -119,6 +120,26 @@ REASONS: dict[str, Reason] = _table(
      "Ask the Workspace's administrator, or the owner, to switch Gmail on or to unlock the account."),
     ("other_client", AnswerClass.ACCOUNT,
      "The grant belongs to another OAuth client than the configured one.", _SIGN_IN),
+    # mailboxes of a Workspace, reached by a service account
+    ("delegation_missing", AnswerClass.BLOCKED,
+     "The Workspace does not let the service account act for this mailbox with the Gmail permission.",
+     "In the Admin console, under Security, API controls, Domain-wide delegation: add the service account's numeric "
+     "client id with the scope https://www.googleapis.com/auth/gmail.modify. Google may take 24 hours; it is tried "
+     "again daily."),
+    ("not_a_workspace_user", AnswerClass.UNUSABLE,
+     "Google knows no active user with this address: misspelt, suspended or deleted.",
+     "Correct the address or remove the mailbox, or ask the Workspace's administrator to restore the user."),
+    ("delegation_refused", AnswerClass.BLOCKED,
+     "Google refused the service account for this mailbox twice without saying why.",
+     "Ask the Workspace's administrator to look at the user, and at Domain-wide delegation in the Admin console."),
+    # the service account
+    ("service_account_missing", AnswerClass.APP, "Google knows no such service account: it is deleted or disabled.",
+     "Enable or restore it in the Google Cloud console, or put another one's key into the " + _GOOGLE_CLOUD),
+    ("service_account_key", AnswerClass.APP,
+     "Google does not accept the service account's key: it is deleted, disabled or expired.",
+     "Make a new JSON key in the Google Cloud console and put it into the " + _GOOGLE_CLOUD),
+    ("clock_wrong", AnswerClass.APP, "This machine's clock is wrong: Google takes a signed request only at its time.",
+     "Set the clock of the machine that runs the task, best by NTP."),
     # the app
     ("invalid_client", AnswerClass.APP, "Google does not accept the OAuth client's secret.", _CLIENT),
     ("deleted_client", AnswerClass.APP, "The OAuth client is deleted.",

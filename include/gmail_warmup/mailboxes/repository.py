@@ -85,17 +85,27 @@ def add_or_update(connection: sa.Connection, address: str, settings: MailboxSett
     """Add a mailbox, or change the settings of the one that has this address; return its id.
 
     A new mailbox starts with a grant in the state ``needs_reauth`` (reason ``never_granted``), a delegated one in
-    ``active``. Progress, pause and grant of an existing one stay as they are.
+    ``active``. Progress, pause and grant of an existing one stay as they are, unless it is now reached in another way:
+    see ``_change_auth``.
 
     Raises:
         InvalidInputError: if the address is not one.
     """
-    values = settings.model_dump(mode="json")
-    statement = insert(Mailbox).values(address=normal_address(address), created_by=actor, **values)
+    address, values = normal_address(address), settings.model_dump(mode="json")
+    former = sa.select(Mailbox.auth).where(Mailbox.address == address).with_for_update()
+    auth = connection.execute(former).scalar_one_or_none()
+    statement = insert(Mailbox).values(address=address, created_by=actor, **values)
     statement = statement.on_conflict_do_update(index_elements=[Mailbox.address], set_=values)
-    mailbox_id = int(connection.execute(statement.returning(Mailbox.id)).scalar_one())
-    delegated = settings.auth is MailboxAuth.DELEGATED
-    state, reason = (GrantState.ACTIVE, None) if delegated else (GrantState.NEEDS_REAUTH, "never_granted")
+    mailbox_id = connection.execute(statement.returning(Mailbox.id)).scalar_one()
+    if auth is None:
+        _first_grant(connection, mailbox_id, settings.auth, actor=actor)
+    elif auth != settings.auth:
+        _change_auth(connection, mailbox_id, settings.auth, actor=actor)
+    return int(mailbox_id)
+
+
+def _first_grant(connection: sa.Connection, mailbox_id: int, auth: MailboxAuth, *, actor: str) -> None:
+    state, reason = _state_without_token(auth)
     added = connection.execute(
         insert(OAuthGrant)
         .values(mailbox_id=mailbox_id, state=state, reason=reason)
@@ -103,12 +113,46 @@ def add_or_update(connection: sa.Connection, address: str, settings: MailboxSett
         .returning(OAuthGrant.mailbox_id)
     ).scalar_one_or_none()
     if added is not None:
-        connection.execute(
-            insert(GrantEvent).values(
-                mailbox_id=mailbox_id, actor=actor, from_state=None, to_state=state, reason=reason
-            )
+        _add_event(connection, mailbox_id, actor, None, state, reason)
+
+
+def _change_auth(connection: sa.Connection, mailbox_id: int, auth: MailboxAuth, *, actor: str) -> None:
+    """Let the grant's state follow when a mailbox is reached in another way.
+
+    A stored refresh token stays, and works again when the mailbox goes back to it: then the next refresh finds out
+    what it is worth, and when it ends. The version rises and the lease ends, so that nothing begun before can touch
+    the row.
+    """
+    row = connection.execute(
+        sa.select(OAuthGrant.state, OAuthGrant.refresh_token.is_not(None).label("has_token"))
+        .where(OAuthGrant.mailbox_id == mailbox_id)
+        .with_for_update()
+    ).one()
+    state, reason = (GrantState.ACTIVE, None) if row.has_token else _state_without_token(auth)
+    connection.execute(
+        sa.update(OAuthGrant)
+        .where(OAuthGrant.mailbox_id == mailbox_id)
+        .values(
+            state=state, reason=reason, since=sa.func.now(), next_probe_at=None, incident_id=None,
+            access_token=None, access_expires_at=None, refresh_expires_at=None,
+            version=OAuthGrant.version + 1, lease_holder=None, lease_until=None,
         )
-    return mailbox_id
+    )  # fmt: skip
+    _add_event(connection, mailbox_id, actor, row.state, state, reason or f"auth_{auth.value}")
+
+
+def _state_without_token(auth: MailboxAuth) -> tuple[GrantState, str | None]:
+    delegated = auth is MailboxAuth.DELEGATED
+    return (GrantState.ACTIVE, None) if delegated else (GrantState.NEEDS_REAUTH, "never_granted")
+
+
+def _add_event(
+    connection: sa.Connection, mailbox_id: int, actor: str, before: str | None, after: GrantState, reason: str | None
+) -> None:
+    # The operator is not told of what he changes himself.
+    connection.execute(
+        insert(GrantEvent).values(mailbox_id=mailbox_id, actor=actor, from_state=before, to_state=after, reason=reason)
+    )
 
 
 def pause(connection: sa.Connection, addresses: Sequence[str], *, actor: str, reason: str) -> int:
