@@ -38,7 +38,7 @@ $(READY): requirements-dev.lock pyproject.toml
 	  "$(UV)" pip sync --quiet --python $(BIN)/python --compile-bytecode --require-hashes requirements-dev.lock; \
 	  "$(UV)" pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps -e .; \
 	else \
-	  [ -d .venv ] || "$$python" -m venv .venv; \
+	  $(BIN)/python -m pip --version >/dev/null 2>&1 || { rm -rf .venv; "$$python" -m venv .venv; }; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .; \
 	fi

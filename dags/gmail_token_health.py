@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.providers.standard.decorators.sensor import sensor_task
-from airflow.sdk import Param, PokeReturnValue, dag, task
+from airflow.sdk import Param, dag, task
 
 from gmail_warmup.alerting import alerts
-from gmail_warmup.operators import NeedsPersonOperator
+from gmail_warmup.operators import NeedsPersonOperator, SecondPassSensor
 from gmail_warmup.retry import RETRY_BY_CAUSE
 from gmail_warmup.settings import load, schedule
 
@@ -47,14 +46,6 @@ def gmail_token_health() -> None:
 
         return tasks.decide(found)
 
-    # A quarter of an hour may pass until a second probe is due: the task waits without a worker.
-    @sensor_task(mode="reschedule", poke_interval=1 + min(59, settings.suspect_delay / 10), timeout=7200)
-    def second_pass(found: dict) -> PokeReturnValue:
-        from gmail_warmup import tasks
-
-        both = tasks.second_pass(found)
-        return PokeReturnValue(is_done=both is not None, xcom_value=both)
-
     @task(trigger_rule="all_done")
     def report(first: dict, both: dict) -> dict:
         from gmail_warmup import tasks
@@ -68,11 +59,14 @@ def gmail_token_health() -> None:
         return tasks.newly_flagged()
 
     first = decide(probe.expand(shard=shards()))
-    both = second_pass(first)
+    # A quarter of an hour may pass until a second probe is due.
+    second_pass = SecondPassSensor(
+        task_id="second_pass", found=first, poke_interval=1 + min(59, settings.suspect_delay / 10), timeout=7200
+    )
     newly = newly_flagged()
-    both >> newly
+    second_pass >> newly
     NeedsPersonOperator.partial(task_id="needs_person", map_index_template="{{ task.mailbox }}").expand(mailbox=newly)
-    report(first, both) >> alerts()
+    report(first, second_pass.output) >> alerts()
 
 
 gmail_token_health()

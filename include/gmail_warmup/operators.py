@@ -1,11 +1,11 @@
-"""The operator that stands for one mailbox which needs a person, with its link."""
+"""The operators of the audit: its second pass, and one mailbox that needs a person, with its link."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -48,3 +48,24 @@ class NeedsPersonOperator(BaseOperator):
         from gmail_warmup.tasks import needs_person
 
         return needs_person(self.mailbox)
+
+
+class SecondPassSensor(BaseSensorOperator):
+    """Wait until suspects may be probed once more, without a worker, and probe them.
+
+    Args:
+        found: what the first pass found.
+    """
+
+    template_fields = ("found",)
+
+    def __init__(self, *, found: Any, **kwargs: Any) -> None:
+        super().__init__(mode="reschedule", **kwargs)
+        self.found = found
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Return what both passes found, when the second is done."""
+        from gmail_warmup.tasks import second_pass
+
+        both = second_pass(self.found)
+        return PokeReturnValue(is_done=both is not None, xcom_value=both)

@@ -6,7 +6,7 @@ screen in Testing: seven days" from Google's "Using OAuth 2.0", section "Refresh
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from gmail_warmup.db.intervals import seconds as interval
 from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.grants.guard import IDLE, TESTING
+from gmail_warmup.mailboxes.records import MailboxRecord
 
 LISTED = 100
 """How many mailboxes are named; all are counted."""
@@ -33,6 +34,15 @@ ADVICE_PUBLISH = (
     "Cloud console (Google Auth Platform, Audience, Publish app), then sign in again with each of these mailboxes: a "
     "grant from before the publishing keeps its seven days."
 )
+
+
+def ends_at(record: MailboxRecord) -> datetime | None:
+    """Return when a mailbox's working grant ends unless something is done, or None where nothing is known of it."""
+    if record.auth is MailboxAuth.DELEGATED or record.state not in (GrantState.ACTIVE, GrantState.SUSPECT):
+        return None
+    used_at = record.refreshed_at or record.granted_at
+    known = (record.refresh_expires_at, used_at + IDLE if used_at else None)
+    return min((end for end in known if end is not None), default=None)
 
 
 def ends_within(days: int) -> sa.ColumnElement[bool]:

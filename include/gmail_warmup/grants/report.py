@@ -111,12 +111,13 @@ def token_health(connection: sa.Connection, found: Mapping[str, Any], *, expirin
         attention=_attention(connection),
         expiring_list=expiring_list,
         unknown=dict(found.get("unknown", {})),
-        incidents=_incidents(connection),
+        incidents=incident_sentences(connection),
         advice=foresight.advice(connection),
     )
 
 
-def _incidents(connection: sa.Connection) -> list[str]:
+def incident_sentences(connection: sa.Connection) -> list[str]:
+    """Say what is open: since when, what it is, and what to do."""
     sentences = []
     for incident in open_incidents(connection):
         reason = REASONS[incident.reason]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -17,6 +18,7 @@ from gmail_warmup.web.context import CurrentContext
 from gmail_warmup.web.queries import Group, Wanted
 from gmail_warmup.web.rights import MAY_CHANGE, MAY_READ, UserName
 from gmail_warmup.web.security import check_json, check_origin, mark_browser
+from gmail_warmup.web.standing import standing
 from gmail_warmup.web.view import MailboxView, views
 
 _CHANGE = [MAY_CHANGE, Depends(check_origin), Depends(check_json)]
@@ -71,6 +73,15 @@ class ConsentOut(BaseModel):
     url: str
 
 
+class StandingOut(BaseModel):
+    """What concerns many mailboxes at once."""
+
+    incidents: list[str] = Field(description="What is open: since when, what it is, and what to do.")
+    advice: list[str] = Field(description="What the last audit advised.")
+    audited_at: datetime | None = Field(description="When the last audit ended.")
+    report: dict[str, Any] = Field(description="The report of the last audit; empty if there was none.")
+
+
 class PauseIn(_Body):
     """Mailboxes to be paused."""
 
@@ -103,6 +114,14 @@ def get_counts(context: CurrentContext) -> CountsOut:
     with services.engine.begin() as connection:
         found = queries.counts(connection, expiring_days=services.settings.expiring_days)
     return CountsOut.model_validate(found, from_attributes=True)
+
+
+@router.get("/standing")
+def get_standing(context: CurrentContext) -> StandingOut:
+    """Return the open incidents, and the last audit with its report."""
+    with context.services.engine.begin() as connection:
+        found = standing(connection)
+    return StandingOut(incidents=found.incidents, advice=found.advice, audited_at=found.audited_at, report=found.report)
 
 
 @router.get("/mailboxes")

@@ -13,6 +13,7 @@ from gmail_warmup.web import notice, queries, render
 from gmail_warmup.web.context import CurrentContext
 from gmail_warmup.web.queries import Group, Wanted
 from gmail_warmup.web.rights import MAY_READ, MayChange
+from gmail_warmup.web.standing import standing as look
 from gmail_warmup.web.view import views
 
 router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
@@ -49,6 +50,7 @@ def mailboxes(
         counts = queries.counts(connection, expiring_days=settings.expiring_days)
         named = repository.find(connection, reauth) if reauth else None
         now = queries.now(connection)
+        standing = look(connection)
         rows = views(connection, page.rows, now=now, settings=settings)
         focus = views(connection, [named], now=now, settings=settings) if named else []
     response = render.page(
@@ -56,6 +58,7 @@ def mailboxes(
         "mailboxes.html",
         rows=rows,
         counts=counts,
+        standing=standing,
         wanted=wanted,
         focus=focus[0] if focus else None,
         missing=reauth if reauth and not focus else "",

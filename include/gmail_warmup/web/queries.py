@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxKind, OAuthGrant
+from gmail_warmup.grants import foresight
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 
@@ -71,13 +72,12 @@ class Counts:
 def in_group(group: Group, expiring_days: int) -> sa.ColumnElement[bool]:
     """Return the condition that a mailbox of a group meets."""
     state = OAuthGrant.state
-    horizon = sa.func.now() + sa.func.make_interval(0, 0, 0, expiring_days)
     conditions: dict[Group, sa.ColumnElement[bool]] = {
         Group.VALID: state == GrantState.ACTIVE,
         Group.NEEDS_REAUTH: state == GrantState.NEEDS_REAUTH,
         Group.BLOCKED: state.in_((GrantState.BLOCKED_BY_ADMIN, GrantState.DISABLED, GrantState.ACCOUNT_DELETED)),
         Group.SUSPECT: state == GrantState.SUSPECT,
-        Group.EXPIRING: sa.and_(state == GrantState.ACTIVE, OAuthGrant.refresh_expires_at < horizon),
+        Group.EXPIRING: foresight.ends_within(expiring_days),
         Group.PAUSED: Mailbox.paused_at.is_not(None),
     }
     return conditions[group]

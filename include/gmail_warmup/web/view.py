@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.db.models import GrantState, MailboxAuth, MailboxKind
+from gmail_warmup.grants import foresight
 from gmail_warmup.grants.reasons import REASONS
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.settings import Settings
@@ -61,7 +62,7 @@ class MailboxView(BaseModel):
     next_probe_at: datetime | None
     granted_at: datetime | None
     refreshed_at: datetime | None
-    expires_at: datetime | None = Field(description="When the grant ends as Google announced; mostly unknown.")
+    expires_at: datetime | None = Field(description="When the grant ends, as far as is known; mostly it is not.")
     expires_in: str | None = Field(description="The same in words.")
     expires_soon: bool
     paused_at: datetime | None
@@ -83,8 +84,10 @@ def views(
 
 def _view(record: MailboxRecord, history: History, *, now: datetime, settings: Settings) -> MailboxView:
     sentence, step = _words(record)
-    foretold = record.refresh_expires_at if record.state in (GrantState.ACTIVE, GrantState.SUSPECT) else None
+    foretold = foresight.ends_at(record)
     soon = foretold is not None and foretold < now + timedelta(days=settings.expiring_days)
+    if not soon:  # that an idle grant would end in half a year is no news
+        foretold = record.refresh_expires_at if foretold else None
     return MailboxView(
         address=record.address,
         kind=record.kind,

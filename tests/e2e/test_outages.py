@@ -1,0 +1,62 @@
+"""Trouble that concerns many at once, on a real scheduler: held, confirmed, told once, and over by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+HEALTH, DIGEST = "gmail_token_health", "Gmail grants, "
+
+
+@pytest.fixture
+def told(installation) -> Iterator[Callable[[], list[str]]]:
+    """Return what gives the titles of the alerts since the last look, without the daily digest."""
+    installation.run("gmail_warmup")  # tells what earlier tests left untold
+    seen = len(installation.receiver.titles)
+
+    def look() -> list[str]:
+        nonlocal seen
+        new, seen = installation.receiver.titles[seen:], len(installation.receiver.titles)
+        return [title for title in new if not title.startswith(DIGEST)]
+
+    yield look
+
+
+def test_a_wrong_secret_flags_nobody_and_is_told_once(installation, told):
+    dead = installation.in_state("needs_reauth")
+    installation.sandbox.add_fault("token", name="token.invalid_client")
+    for _ in range(2):
+        run, tasks = installation.run(HEALTH, {"force": True})
+        assert run.state == "success"
+    report = installation.stack.api.xcom(next(task for task in tasks if task.task_id == "report"))
+    assert report["app_error"] == "invalid_client"
+    assert installation.in_state("needs_reauth") == dead
+    assert len(told()) == 1
+    installation.sandbox.clear_faults()
+    installation.rows("UPDATE gmail_warmup.breaker SET quiet_until = now()")
+    installation.run(HEALTH, {"force": True})
+    assert len(told()) == 1  # it works again
+
+
+def test_a_mass_refusal_is_held_confirmed_and_told_once(installation, told):
+    healthy = installation.in_state("active")
+    victims, asked = healthy[:6], len(installation.sandbox.token_requests(address=healthy[0]))
+    installation.sandbox.kill_grants(*victims, cause="revoked")
+    run, tasks = installation.run(HEALTH, {"force": True})
+    assert run.state == "success"
+    decide, second_pass = (next(task for task in tasks if task.task_id == name) for name in ("decide", "second_pass"))
+    assert "their verdicts wait for the second pass" in installation.log(decide)
+    assert second_pass.state == "success"
+    assert sorted(task.label for task in tasks if task.task_id == "needs_person") == victims
+    assert installation.in_state("active") == healthy[6:]
+    assert len(installation.sandbox.token_requests(address=victims[0])) == asked + 2
+    assert len(told()) == 1
+
+
+def test_other_dags_may_wait_for_the_asset(installation):
+    events = installation.stack.api.pages("/assets/events", "asset_events")
+    numbers = [event["extra"].get("mailboxes") for event in events if event["uri"] == "gmail-warmup://needs-reauth"]
+    assert 6 in numbers
