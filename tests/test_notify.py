@@ -89,7 +89,6 @@ def test_nobody_configured_is_no_error(scene: Scene, services: Services, caplog:
         {"conn_type": "apprise", "extra": {"config": {"url": nobody()}}},
         {"conn_type": "apprise", "extra": {"config": {"path": f"nosuchservice://{PASSWORD}@host.example/"}}},
         {"conn_type": "apprise", "extra": {"config": [{"path": nobody()}, {"path": f"slack://{PASSWORD}"}]}},
-        {"conn_type": "apprise", "extra": {"config": {"path": f"json://u:{PASSWORD}@h.example/?overflow=x"}}},
     ],
 )
 def test_a_malformed_connection_is_named_and_not_shown(
@@ -160,6 +159,17 @@ def test_one_of_two_receivers_is_enough_and_the_other_is_named(
     assert tell(services).sent == 1
     assert len(receiver.messages) == 1
     assert "Not every receiver in the Airflow Connection 'gmail_warmup_alerts' took the alert: JSON" in caplog.text
+
+
+@pytest.mark.parametrize(("option", "messages"), [("", 1), ("?overflow=split", 2)])
+def test_what_a_service_does_not_take_whole_is_cut(
+    option: str, messages: int, scene: Scene, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    configure(monkeypatch, receiver.url() + option)
+    send = sender(CONN_ID)
+    assert send
+    send("title", "word " * 8000)
+    assert len(receiver.messages) == messages
 
 
 # tell

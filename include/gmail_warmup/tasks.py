@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,13 +11,12 @@ import sqlalchemy as sa
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from gmail_warmup import auditing
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.errors import GmailWarmupError, InvalidInputError
 from gmail_warmup.gmail.hook import GmailHook
 from gmail_warmup.grants import guard, verdicts
-from gmail_warmup.grants.audit import Audit
 from gmail_warmup.grants.errors import FlaggedGrantError, NotAskedError, SuspectGrantError
-from gmail_warmup.grants.findings import AuditResult
 from gmail_warmup.grants.reasons import REASONS
 from gmail_warmup.grants.report import token_health
 from gmail_warmup.grants.store import Actor
@@ -126,12 +125,8 @@ def probe(shard: list[int], params: Mapping[str, Any]) -> dict[str, Any]:
             ids = connection.scalars(
                 sa.select(Mailbox.id).where(Mailbox.id.between(first, last)).order_by(Mailbox.id)
             ).all()
-        return _probe(services, ids, force=bool(params.get("force"))).as_dict()
-
-
-def _probe(services: Services, ids: Sequence[int], *, force: bool) -> AuditResult:
-    audit = Audit(services.store, services.client, services.settings, actor=services.actor, force=force)
-    return audit.run(ids)
+        found = auditing.probe(services, ids, actor=services.actor, force=bool(params.get("force")))
+    return found.as_dict()
 
 
 def decide(found: Iterable[Mapping[str, Any] | None] | None) -> dict[str, Any]:
@@ -149,8 +144,6 @@ def _decide(services: Services, found: dict[str, Any]) -> dict[str, Any]:
         unreadable=found["counts"].get("unreadable", 0),
         actor=services.actor,
     )
-    for address in decided.confirmed:
-        log.warning("Account %s needs re-authentication", address)
     if decided.held:
         log.error("%d grants were refused at once; their verdicts wait for the second pass", decided.held)
     return found
@@ -176,7 +169,7 @@ def second_pass(found: dict[str, Any]) -> dict[str, Any] | None:
         if wait > 0:
             log.info("%d mailboxes are probed once more in %d s", len(ids), wait)
             return None
-        again = _probe(services, ids, force=False).as_dict()
+        again = auditing.probe(services, ids, actor=services.actor, force=False).as_dict()
         # Those that were not reached have been asked now, or are counted once more.
         kept = {name: count for name, count in found["counts"].items() if name not in verdicts.MISSED}
         return _decide(services, verdicts.merged([found | {"counts": kept, "stopped": None}, again]))

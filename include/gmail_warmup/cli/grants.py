@@ -159,16 +159,16 @@ def _audit(services: Services, *, force: bool) -> tuple[TokenHealth, list[str]]:
 
     import sqlalchemy as sa
 
+    from gmail_warmup import auditing
     from gmail_warmup.db.models import Mailbox
     from gmail_warmup.grants import verdicts
-    from gmail_warmup.grants.audit import Audit
     from gmail_warmup.grants.report import token_health
 
     actor = dataclasses.replace(services.actor, run_id=f"audit-{uuid.uuid4().hex[:12]}")
     running = verdicts.begin(services.engine, actor.run_id or "", actor=actor)
     with services.engine.connect() as connection:
         ids = connection.scalars(sa.select(Mailbox.id).order_by(Mailbox.id)).all()
-    result = Audit(services.store, services.client, services.settings, actor=actor, force=force).run(ids)
+    result = auditing.probe(services, ids, actor=actor, force=force)
     unreadable = result.counts["unreadable"]
     verdicts.decide(services.store, running, app_error=result.app_error, unreadable=unreadable, actor=actor)
     with services.engine.begin() as connection:

@@ -75,7 +75,7 @@ class DelegatedTokens:
 
     def _recovered(self, grant: StoredGrant) -> None:
         if grant.state is not GrantState.ACTIVE:
-            self._store.record([Write(grant=grant, state=GrantState.ACTIVE)], actor=self._actor)
+            self._store.record([Write(grant=grant, state=GrantState.ACTIVE, verified=True)], actor=self._actor)
 
     def _refused(self, grant: StoredGrant, verdict: Verdict) -> NoReturn:
         reason = reason_for(grant, verdict.reason)

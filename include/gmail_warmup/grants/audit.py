@@ -13,11 +13,12 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from gmail_warmup.db.models import GrantState, MailboxAuth
-from gmail_warmup.errors import CiphertextError
+from gmail_warmup.errors import CiphertextError, ConfigurationError
 from gmail_warmup.grants.breaker import AT_ONCE, Breaker
 from gmail_warmup.grants.endpoint import OAuthClient, Verdict
 from gmail_warmup.grants.findings import NOT_REACHED, AuditResult, Findings, Found
@@ -37,8 +38,16 @@ WRITE, WRITE_SECONDS = 200, 0.2
 PATIENCE = 60
 """Seconds for which an audit waits, all in all, for an outage to end."""
 
-Delegated = Callable[[str], Verdict]
-"""Asks Google for an access token of a delegated mailbox."""
+
+class Delegated(Protocol):
+    """Asks Google for access tokens of delegated mailboxes."""
+
+    @property
+    def breaker_key(self) -> str:
+        """Return what the service account's breaker is kept under."""
+
+    def verdict(self, address: str) -> Verdict:
+        """Ask for one mailbox."""
 
 
 def needs_probe(grant: StoredGrant, *, skip_within: int, force: bool) -> bool:
@@ -74,7 +83,15 @@ class Audit:
         self._force, self._delegated = force, delegated
         self._holder, self._lease = uuid.uuid4().hex, settings.refresh_lease
         self._breaker = Breaker(store.engine, client.client_id, lease=self._lease)
-        self._findings = Findings(store, self._breaker, client_id=client.client_id, actor=actor, holder=self._holder)
+        self._service_account = Breaker(store.engine, delegated.breaker_key, lease=self._lease) if delegated else None
+        self._findings = Findings(
+            store,
+            self._breaker,
+            delegated=self._service_account,
+            client_id=client.client_id,
+            actor=actor,
+            holder=self._holder,
+        )
         self._closed: Reason | None = None
         self._refused: Reason | None = None
         self._patience = float(PATIENCE)
@@ -164,14 +181,14 @@ class Audit:
     async def _work(self) -> None:
         while (grant := await self._todo.get()) is not None:
             found = await self._probe(grant)
-            if found.verdict.reason.code in AT_ONCE:
+            if found.verdict.reason.code in AT_ONCE and not found.is_delegated:
                 self._closed = self._refused = found.verdict.reason
             await self._done.put(found)
 
     async def _probe(self, grant: StoredGrant) -> Found:
-        if grant.auth is MailboxAuth.DELEGATED and self._delegated:
+        if grant.auth is MailboxAuth.DELEGATED:
             await self._pacer.turn()
-            return Found(grant=grant, verdict=await asyncio.to_thread(self._delegated, grant.address))
+            return Found(grant=grant, verdict=await asyncio.to_thread(self._ask_delegated, grant.address))
         if refusal := local_refusal(grant) or self._closed:
             return Found(grant=grant, verdict=Verdict(reason=refusal, asked=False))
         assert grant.refresh_token
@@ -181,6 +198,17 @@ class Audit:
             return Found(grant=grant, verdict=Verdict(reason=REASONS["undecryptable"], asked=False))
         verdict, elapsed = await self._prober.ask(token, closed=lambda: self._closed)
         return Found(grant=grant, verdict=verdict, elapsed=elapsed)
+
+    def _ask_delegated(self, address: str) -> Verdict:
+        assert self._delegated
+        assert self._service_account
+        if refusal := self._service_account.refusal():
+            return Verdict(reason=refusal, asked=False)
+        try:
+            return self._delegated.verdict(address)
+        except ConfigurationError as error:
+            log.error("%s", error)
+            return Verdict(reason=REASONS["service_account_missing"])
 
     async def _write_all(self) -> None:
         """Write results as they come, many in one statement."""

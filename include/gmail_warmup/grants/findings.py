@@ -11,7 +11,8 @@ from typing import Any
 
 from gmail_warmup.db.models import GrantState, MailboxAuth
 from gmail_warmup.grants import guard
-from gmail_warmup.grants.breaker import Breaker, Outcome
+from gmail_warmup.grants.breaker import AT_ONCE, Breaker, Outcome
+from gmail_warmup.grants.delegated import reason_for
 from gmail_warmup.grants.endpoint import Verdict
 from gmail_warmup.grants.reasons import REASONS, AnswerClass
 from gmail_warmup.grants.refresh import in_context, log_refusal
@@ -53,27 +54,41 @@ class Found:
     verdict: Verdict
     elapsed: float = 0.0
 
+    @property
+    def is_delegated(self) -> bool:
+        """Tell whether a service account reaches the mailbox, and no grant."""
+        return self.grant.auth is MailboxAuth.DELEGATED
+
 
 class Findings:
     """Take findings in batches.
 
     Args:
+        breaker: of the OAuth client.
+        delegated: the breaker of the service account, where there is one.
         holder: of the leases, which are given back.
     """
 
-    def __init__(self, store: GrantStore, breaker: Breaker, *, client_id: str, actor: Actor, holder: str) -> None:
-        self._store, self._breaker, self._client_id, self._actor = store, breaker, client_id, actor
-        self._holder = holder
+    def __init__(
+        self,
+        store: GrantStore,
+        breaker: Breaker,
+        *,
+        delegated: Breaker | None = None,
+        client_id: str,
+        actor: Actor,
+        holder: str,
+    ) -> None:
+        self._store, self._breaker, self._delegated = store, breaker, delegated
+        self._client_id, self._actor, self._holder = client_id, actor, holder
         self.result = AuditResult()
 
     def record(self, batch: Sequence[Found]) -> None:
         """Write a batch: tokens and refusals together; what says nothing about a grant only gives its lease back."""
         batch = self._in_context(batch)
-        self._breaker.note(
-            Outcome(mailbox_id=found.grant.mailbox_id, reason=found.verdict.reason)
-            for found in batch
-            if found.verdict.asked and found.verdict.reason.answer is not AnswerClass.THROTTLED
-        )
+        self._tell_breaker(self._breaker, [found for found in batch if not found.is_delegated])
+        if self._delegated:
+            self._tell_breaker(self._delegated, [found for found in batch if found.is_delegated])
         writes = [write for found in batch if (write := self._write(found))]
         written = self._store.record(writes, actor=self._actor)
         for write in writes:
@@ -84,18 +99,32 @@ class Findings:
         if unsaid:
             self._store.release([found.grant.mailbox_id for found in unsaid], holder=self._holder)
 
+    def _tell_breaker(self, breaker: Breaker, batch: Sequence[Found]) -> None:
+        asked = [found for found in batch if found.verdict.asked]
+        for found in asked:
+            if found.verdict.reason.code in AT_ONCE and not self.result.stopped:
+                self.result.stopped = found.verdict.reason.code
+        # A pause that Google asks for is the pacer's business here.
+        breaker.note(
+            Outcome(mailbox_id=found.grant.mailbox_id, reason=found.verdict.reason)
+            for found in asked
+            if found.verdict.reason.answer is not AnswerClass.THROTTLED
+        )
+
     def _in_context(self, batch: Sequence[Found]) -> list[Found]:
-        works = self._breaker.works_lately or any(found.verdict.reason.answer is AnswerClass.OK for found in batch)
-        return [
-            dataclasses.replace(
-                found, verdict=in_context(found.verdict, found.grant, self._client_id, works_lately=works)
-            )
-            for found in batch
-        ]
+        works = self._breaker.works_lately or any(
+            found.verdict.reason.answer is AnswerClass.OK and not found.is_delegated for found in batch
+        )
+        return [dataclasses.replace(found, verdict=self._meaning(found, works)) for found in batch]
+
+    def _meaning(self, found: Found, works: bool) -> Verdict:
+        if found.is_delegated:
+            return dataclasses.replace(found.verdict, reason=reason_for(found.grant, found.verdict.reason))
+        return in_context(found.verdict, found.grant, self._client_id, works_lately=works)
 
     def _write(self, found: Found) -> Write | None:
         if found.verdict.reason.answer is AnswerClass.OK:
-            if found.grant.auth is MailboxAuth.DELEGATED:
+            if found.is_delegated:
                 return Write(grant=found.grant, state=GrantState.ACTIVE, verified=True)
             return self._store.success(found.grant, found.verdict, elapsed=found.elapsed, client_id=self._client_id)
         if not _says_something(found.verdict):

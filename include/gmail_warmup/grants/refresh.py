@@ -205,8 +205,10 @@ def in_context(verdict: Verdict, grant: StoredGrant, client_id: str, *, works_la
 def log_refusal(written: Write) -> None:
     """Log what was written about a refused grant, in the words that people search for."""
     reason = REASONS[written.reason or "unknown_answer"]
-    if written.state in FLAGGED:
+    if written.state is GrantState.NEEDS_REAUTH:
         text = "Account %s needs re-authentication: %s [%s]"
+    elif written.state in FLAGGED:
+        text = "Account %s cannot be used: %s [%s]"
     else:
         text = "Failed to refresh credentials for %s, a second probe decides: %s [%s]"
     log.warning(text, written.grant.address, reason.sentence, reason.code)

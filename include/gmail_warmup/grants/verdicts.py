@@ -29,6 +29,7 @@ from gmail_warmup.db.models import (
 from gmail_warmup.grants import guard, writes
 from gmail_warmup.grants.incidents import close_incidents, open_incident
 from gmail_warmup.grants.reasons import REASONS, AnswerClass
+from gmail_warmup.grants.refresh import log_refusal
 from gmail_warmup.grants.store import Actor, GrantStore
 from gmail_warmup.grants.stored import SELECT, StoredGrant, stored
 from gmail_warmup.vocabulary import FLAGGED
@@ -86,6 +87,8 @@ def decide(store: GrantStore, audit: Running, *, app_error: str | None, unreadab
             return Decided(confirmed=[], held=len(refused))
         condemned = [store.condemned(grant) for grant in certain]
         written = writes.apply(connection, condemned, actor=actor)
+    for write in condemned:
+        log_refusal(write)
     return Decided(confirmed=[grant.address for grant in certain if grant.mailbox_id in written], held=0)
 
 
