@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from gmail_warmup import auditing
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.errors import GmailWarmupError, InvalidInputError
+from gmail_warmup.gmail.api_breaker import api_usable
 from gmail_warmup.gmail.hook import GmailHook
 from gmail_warmup.grants import guard, verdicts
 from gmail_warmup.grants.errors import FlaggedGrantError, NotAskedError, SuspectGrantError
@@ -90,13 +91,14 @@ def act(action: str, address: str) -> dict[str, int]:
             mailbox = repository.get(connection, address)
         if reason := why_not(mailbox):
             raise AirflowSkipException(reason)
-        return run_action(
-            Action(action),
-            mailbox,
-            engine=services.engine,
-            settings=services.settings,
-            gmail=GmailHook(address, services=services),
-        )
+        with api_usable(services.engine, services.client.client_id, mailbox_id=mailbox.id, address=address):
+            return run_action(
+                Action(action),
+                mailbox,
+                engine=services.engine,
+                settings=services.settings,
+                gmail=GmailHook(address, services=services),
+            )
 
 
 def shards() -> list[list[int]]:

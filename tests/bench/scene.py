@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -15,6 +16,8 @@ from gmail_warmup.grants.store import owner_of
 from world import CLIENT_ID, World
 
 _BULK = 2000
+_GRANTED, _REFRESHED = timedelta(days=30), timedelta(hours=25)
+"""So long ago; grants that were never refreshed would not count as healthy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +54,9 @@ def _add(world: World, addresses: Sequence[str]) -> list[int]:
     with world.store.engine.begin() as connection:
         added = connection.scalars(sa.insert(Mailbox).returning(Mailbox.id, sort_by_parameter_order=True), rows)
         ids = list(added)
-        connection.execute(
-            sa.insert(OAuthGrant),
-            [_row(world, mailbox_id, grant.refresh_token) for mailbox_id, grant in zip(ids, grants, strict=True)],
-        )
+        rows = [_row(world, mailbox_id, grant.refresh_token) for mailbox_id, grant in zip(ids, grants, strict=True)]
+        ages = {"granted_at": sa.func.now() - _GRANTED, "refreshed_at": sa.func.now() - _REFRESHED}
+        connection.execute(sa.insert(OAuthGrant).values(ages), rows)
     return ids
 
 
@@ -66,6 +68,13 @@ def _row(world: World, mailbox_id: int, refresh_token: str) -> dict[str, object]
         "scopes": [SCOPE],
         "state": GrantState.ACTIVE,
     }
+
+
+def expire(world: World) -> None:
+    """Let every access token expire, and the last refresh be so long ago that an audit asks again."""
+    values = {"access_expires_at": sa.func.now(), "refreshed_at": sa.func.now() - _REFRESHED}
+    with world.store.engine.begin() as connection:
+        connection.execute(sa.update(OAuthGrant).values(values))
 
 
 def ever_flagged(world: World) -> int:

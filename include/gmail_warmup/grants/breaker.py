@@ -22,8 +22,11 @@ from gmail_warmup.grants.incidents import close_incidents, open_incident
 from gmail_warmup.grants.reasons import REASONS, AnswerClass, Reason
 
 AT_ONCE = frozenset(
-    {"invalid_client", "deleted_client", "disabled_client", "service_account_missing", "service_account_key"}
-)
+    {
+        "invalid_client", "deleted_client", "disabled_client", "api_disabled",
+        "service_account_missing", "service_account_key",
+    }
+)  # fmt: skip
 """Answers that concern the client alone; other refusals of the app may be about one grant, and are counted first."""
 FAILURES = {AnswerClass.TRANSIENT: 10, AnswerClass.APP: 3}
 """So many different mailboxes have to fail in a row."""

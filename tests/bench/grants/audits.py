@@ -13,6 +13,7 @@ from typing import Any
 from bench.fleet import Worker
 from bench.scene import Crowd, valid
 from gmail_warmup.grants.endpoint import OAuthClient
+from gmail_warmup.grants.store import Actor
 from world import World
 
 PASSES = 5
@@ -20,33 +21,61 @@ PASSES = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Audited:
-    """One process's audits, shard after shard."""
+    """What one whole audit found, in one process.
+
+    Attributes:
+        counts: of mailboxes by outcome, all shards together.
+        confirmed: how many were flagged.
+        held: of how many the verdict waits for a second pass.
+        rss_mb: the most memory that the process ever held.
+    """
 
     counts: Counter[str]
+    confirmed: int
+    held: int
     seconds: float
     rss_mb: float
-    """The most memory that the process ever held."""
 
 
 def audit(
-    world: World, *, shards: Sequence[Sequence[int]], settings: dict[str, Any] | None = None, secret: str = ""
+    world: World,
+    *,
+    run_id: str,
+    shards: Sequence[Sequence[int]],
+    settings: dict[str, Any] | None = None,
+    secret: str = "",
 ) -> Audited:
-    """Audit shards as mapped tasks do, one after the other in this process.
+    """Do what the tasks of the DAG do, one after the other in this process: begin, probe each shard, decide.
 
     Args:
+        run_id: of the DAG run; the same one goes on with the same audit.
         shards: mailbox ids.
         settings: options of [gmail_warmup] other than their defaults.
         secret: the client's secret, where it is to be another one.
     """
+    from gmail_warmup.grants import verdicts
     from gmail_warmup.grants.audit import Audit
 
     chosen = world.settings.model_copy(update=settings or {})
-    client = with_secret(world.client, secret)
-    counts = Counter[str]()
+    client, actor = with_secret(world.client, secret), Actor(name="dag:audit", run_id=run_id)
     started = time.monotonic()
-    for shard in shards:
-        counts += Audit(world.store, client, chosen, actor=world.actor).run(shard).counts
-    return Audited(counts=counts, seconds=time.monotonic() - started, rss_mb=peak_mb())
+    running = verdicts.begin(world.store.engine, run_id, actor=actor)
+    probed = [Audit(world.store, client, chosen, actor=actor).run(shard).as_dict() for shard in shards]
+    found = verdicts.merged(probed)
+    decided = verdicts.decide(
+        world.store,
+        running,
+        app_error=found["app_error"],
+        unreadable=found["counts"].get("unreadable", 0),
+        actor=actor,
+    )
+    return Audited(
+        counts=Counter(found["counts"]),
+        confirmed=len(decided.confirmed),
+        held=decided.held,
+        seconds=time.monotonic() - started,
+        rss_mb=peak_mb(),
+    )
 
 
 def peak_mb() -> float:
@@ -81,11 +110,12 @@ def google_auth(world: World, *, addresses: Sequence[str]) -> float:
     return time.monotonic() - started
 
 
-def until_valid(world: World, worker: Worker, crowd: Crowd, *, timeout: float) -> tuple[float, int]:
-    """Audit until every mailbox has a valid access token; return the seconds and how many passes that took."""
-    seconds, passes = 0.0, 0
-    while valid(world) < len(crowd.ids) and passes < PASSES:
+def until_valid(
+    world: World, worker: Worker, crowd: Crowd, *, settings: dict[str, Any] | None = None
+) -> tuple[list[Audited], float]:
+    """Audit until every mailbox has a valid access token; return the passes that took, and the seconds."""
+    passes: list[Audited] = []
+    while valid(world) < len(crowd.ids) and len(passes) < PASSES:
         shards = crowd.shards(world.settings.audit_shard)
-        seconds += worker.do(audit, timeout=timeout, shards=shards).seconds
-        passes += 1
-    return seconds, passes
+        passes.append(worker.do(audit, run_id=f"pass-{len(passes)}", shards=shards, settings=settings))
+    return passes, sum(audited.seconds for audited in passes)

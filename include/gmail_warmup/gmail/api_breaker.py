@@ -1,0 +1,35 @@
+"""The breaker of the Gmail API: where it is switched off for the OAuth client's project, no mailbox is to blame.
+
+Refreshing works all the while, so this is not the breaker of the token endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from gmail_warmup.gmail.errors import GmailApiDisabledError
+from gmail_warmup.grants.breaker import Breaker, Outcome
+from gmail_warmup.grants.errors import NotAskedError
+from gmail_warmup.grants.reasons import REASONS
+
+
+@contextmanager
+def api_usable(engine: sa.Engine, client_id: str, *, mailbox_id: int, address: str) -> Iterator[None]:
+    """Work in a mailbox while the Gmail API is switched on; the first who finds it off spares the others.
+
+    Raises:
+        NotAskedError: it is known to be off, and no probe is due.
+    """
+    breaker = Breaker(engine, f"Gmail API of {client_id}", lease=300)
+    if refusal := breaker.refusal():
+        raise NotAskedError(address, refusal)
+    try:
+        yield
+    except GmailApiDisabledError:
+        breaker.note([Outcome(mailbox_id=mailbox_id, reason=REASONS["api_disabled"])])
+        raise
+    if breaker.probing:
+        breaker.note([Outcome(mailbox_id=mailbox_id, reason=REASONS["ok"])])
