@@ -170,6 +170,7 @@ def test_what_a_service_does_not_take_whole_is_cut(
     assert send
     send("title", "word " * 8000)
     assert len(receiver.messages) == messages
+    assert all(len(message["message"]) <= 32_768 for message in receiver.messages), "what Apprise says this one takes"
 
 
 # tell

@@ -71,10 +71,16 @@ def _row(world: World, mailbox_id: int, refresh_token: str) -> dict[str, object]
 
 
 def expire(world: World) -> None:
-    """Let every access token expire, and the last refresh be so long ago that an audit asks again."""
+    """Let every access token expire, and the last refresh be so long ago that an audit asks again.
+
+    Who is being written just now is left out: nobody may have to wait for this.
+    """
     values = {"access_expires_at": sa.func.now(), "refreshed_at": sa.func.now() - _REFRESHED}
+    free = sa.select(OAuthGrant.mailbox_id).with_for_update(skip_locked=True).cte("free")
     with world.store.engine.begin() as connection:
-        connection.execute(sa.update(OAuthGrant).values(values))
+        connection.execute(
+            sa.update(OAuthGrant).where(OAuthGrant.mailbox_id.in_(sa.select(free.c.mailbox_id))).values(values)
+        )
 
 
 def ever_flagged(world: World) -> int:
