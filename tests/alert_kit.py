@@ -50,7 +50,9 @@ class Scene:
                     self.ids[address] = connection.scalar(
                         sa.insert(Mailbox).values(address=address, kind="pool", created_by="test").returning(Mailbox.id)
                     )
-                    connection.execute(sa.insert(OAuthGrant).values(mailbox_id=self.ids[address], state=before))
+                    connection.execute(
+                        sa.insert(OAuthGrant).values(mailbox_id=self.ids[address], state=before, refreshed_at=at)
+                    )
                 mailbox_id = self.ids[address]
                 moved = {"state": after, "reason": None if after == "active" else reason, "since": at}
                 connection.execute(sa.update(OAuthGrant).where(OAuthGrant.mailbox_id == mailbox_id).values(moved))

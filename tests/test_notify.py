@@ -59,13 +59,13 @@ def nobody() -> str:
 # receivers
 
 
-def test_a_message_has_title_text_and_the_way_to_the_page(scene: Scene, receiver: Receiver):
+def test_a_message_arrives_as_it_is(receiver: Receiver):
     send = sender(CONN_ID)
     assert send
-    send("3 Gmail mailboxes need a person", "ada_1@one.example & *more* <b>")
+    send("3 Gmail mailboxes need a person", "ada_1@one.example & *more* <b>\n  - \\n")
     (message,) = receiver.messages
     assert message["title"] == "3 Gmail mailboxes need a person"
-    assert message["message"] == f"ada_1@one.example & *more* <b>\n\n{BASE}/plugin/gmail-accounts"
+    assert message["message"] == "ada_1@one.example & *more* <b>\n  - \\n"
 
 
 def test_nobody_configured_is_no_error(scene: Scene, services: Services, caplog: pytest.LogCaptureFixture):
@@ -186,6 +186,7 @@ def test_what_is_new_is_logged_and_sent_once(
     assert told == Told(new=told.new, configured=True, sent=2)
     assert tell(services) == Told(new=[], configured=True)
     assert receiver.titles == ["Over: Google cannot be reached", "1 Gmail mailbox needs a person"]
+    assert receiver.messages[1]["message"].startswith(f"{BASE}/plugin/gmail-accounts\n\nFound ")
     logged = {record.getMessage().split("\n")[0]: record.levelname for record in caplog.records}
     assert logged["1 Gmail mailbox needs a person"] == "WARNING"
     assert logged["Over: Google cannot be reached"] == "INFO"

@@ -51,8 +51,7 @@ def sender(conn_id: str) -> Callable[[str, str], None] | None:
         return None
     from gmail_warmup.receivers import Receivers
 
-    receivers = Receivers(found)
-    return lambda title, body: receivers.send(title, body + _link())
+    return Receivers(found).send
 
 
 def tell(services: Services, *, conn_id: str | None = None) -> Told:
@@ -73,17 +72,19 @@ def tell(services: Services, *, conn_id: str | None = None) -> Told:
     send = sender(conn_id or services.settings.alert_conn_id)
     if send is None:
         return Told(new=new, configured=False)
-    delivery = deliver(services.engine, send)
+    link = _link()
+    delivery = deliver(services.engine, lambda title, body: send(title, link + body))
     return Told(new=new, configured=True, sent=delivery.sent, failed=delivery.failed)
 
 
 def _link() -> str:
+    """Return the page's address as the first line: what is cut off for a service with short messages is the end."""
     from airflow.sdk.configuration import conf
 
     from gmail_warmup.operators import PAGE
 
     base = conf.get("api", "base_url", fallback="").rstrip("/")
-    return f"\n\n{base}{PAGE}" if base else ""
+    return f"{base}{PAGE}\n\n" if base else ""
 
 
 class GmailAlertsNotifier(BaseNotifier):

@@ -95,6 +95,14 @@ def test_a_domain_that_goes_down_together_gets_a_guess(
     assert ("forced password reset or an administrator's action. This is a guess." in body) is guessed
 
 
+def test_mailboxes_that_never_worked_here_give_no_guess(scene: Scene):
+    scene.down(*(f"m{number}@one.example" for number in range(3)))
+    with scene.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE gmail_warmup.oauth_grant SET refreshed_at = NULL")
+    compose(scene.engine)
+    assert "guess" not in the_alert(scene).body
+
+
 def test_nothing_is_told_twice(scene: Scene):
     scene.down(ADA)
     scene.incident("outage", "unreachable")
@@ -293,7 +301,7 @@ def test_the_report_of_an_audit_is_told_once(scene: Scene):
 
     assert sum(made is not None for made in at_once(4, lambda: report("run-1"))) == 1
     assert report("run-2") is not None
-    assert [alert.title for alert in scene.alerts()] == [f"Gmail grants: report of the audit run-{n}" for n in (1, 2)]
+    assert [alert.title for alert in scene.alerts()] == ["Gmail grants: 4 of 40 mailboxes need a person"] * 2
     assert scene.alerts()[0].body == (
         "40 mailboxes: 30 valid, 5 refreshed, 3 need re-authentication, 1 blocked by an administrator, 4 end soon.\n"
         "\n"
@@ -313,7 +321,9 @@ def test_the_report_of_an_audit_is_told_once(scene: Scene):
         "- 418 teapot: 2 times\n"
         "\n"
         "Advice:\n"
-        "- Publish the app."
+        "- Publish the app.\n"
+        "\n"
+        "Audit: run-1"
     )
 
 

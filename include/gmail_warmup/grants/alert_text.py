@@ -46,6 +46,8 @@ class Change:
     at: datetime
     reason: str | None
     """The reason code; says nothing for a mailbox that came up."""
+    worked: bool = True
+    """Whether it worked shortly before, so that ``at`` is about when it went down."""
 
     @property
     def domain(self) -> str:
@@ -87,7 +89,7 @@ def _domains(group: Iterable[Change], *, named: int = DOMAINS, guess: bool = Fal
     lines = []
     for domain, members in by_domain[:named]:
         lines.append(f"- {domain}, {len(members)}: {some([member.address for member in members])}")
-        if guess and domain not in _ANYBODY and _burst([member.at for member in members]):
+        if guess and domain not in _ANYBODY and _burst([member.at for member in members if member.worked]):
             lines.append(_GUESS)
     if rest := by_domain[named:]:
         mailboxes = sum(len(members) for _, members in rest)
@@ -122,7 +124,25 @@ def digest(report: Mapping[str, Any], *, key: str) -> Message:
     unknown = [f"{answer}: {count} times" for answer, count in sorted((report.get("unknown") or {}).items())]
     lines += _listed("Answers of Google that are not in the table", unknown)
     lines += _listed("Advice", report.get("advice") or ())
-    return Message(title=f"Gmail grants: report of the audit {key}", body=bounded(lines))
+    return Message(title=f"Gmail grants: {_headline(report)}", body=bounded(lines) + signed(key))
+
+
+def signed(key: str) -> str:
+    """Return the end of a report, by which it is known again."""
+    return f"\n\nAudit: {key}"
+
+
+def _headline(report: Mapping[str, Any]) -> str:
+    mailboxes, flagged = int(report.get("mailboxes") or 0), _flagged(report)
+    if report.get("app_error"):
+        return "the OAuth client is refused"
+    if flagged:
+        return f"{flagged} of {counted(mailboxes, 'mailbox needs', 'mailboxes need')} a person"
+    return f"{counted(mailboxes, 'mailbox', 'mailboxes')}, nobody needs a person"
+
+
+def _flagged(report: Mapping[str, Any]) -> int:
+    return sum(int(report.get(name) or 0) for name in ("needs_reauth", "blocked", "deleted", "disabled"))
 
 
 _COUNTED = {
@@ -146,8 +166,7 @@ def _counts(report: Mapping[str, Any]) -> str:
 
 def _attention(report: Mapping[str, Any]) -> list[str]:
     listed: Sequence[Mapping[str, str]] = report.get("attention") or ()
-    flagged = sum(int(report.get(name) or 0) for name in ("needs_reauth", "blocked", "deleted", "disabled"))
-    flagged = max(flagged, len(listed))
+    flagged = max(_flagged(report), len(listed))
     if not flagged:
         return []
     lines = ["", f"{counted(flagged, 'mailbox needs', 'mailboxes need')} a person:"]

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from gmail_warmup.db.intervals import seconds as interval
 from gmail_warmup.db.models import (
     Alert,
     AlertItem,
@@ -27,6 +28,9 @@ from gmail_warmup.db.models import (
 from gmail_warmup.grants import alert_text, incident_text
 from gmail_warmup.grants.alert_text import Change, Message
 from gmail_warmup.vocabulary import FLAGGED
+
+_LATELY = 2 * 86_400
+"""Seconds since its last refresh in which a grant is known to have worked; the audit asks every day."""
 
 _COMPOSER = 7_310_575_252_113_449_331
 """The key of the advisory lock; any number that nobody else in Airflow's database uses."""
@@ -100,11 +104,13 @@ def digest(connection: sa.Connection, report: Mapping[str, Any], key: str) -> in
     """Write the alert with an audit's report, inside the caller's transaction; return its id, or None if there is one.
 
     Args:
-        key: names the audit, and stands in the title: it is how a repeated call knows.
+        key: names the audit, and ends the text: it is how a repeated call knows.
     """
     _lock(connection)
     message = alert_text.digest(report, key=key)
-    query = sa.select(Alert.id).where(Alert.kind == AlertKind.DIGEST, Alert.title == message.title)
+    query = sa.select(Alert.id).where(
+        Alert.kind == AlertKind.DIGEST, Alert.body.endswith(alert_text.signed(key), autoescape=True)
+    )
     if connection.scalar(query.limit(1)) is not None:
         return None
     return _add(connection, AlertKind.DIGEST, message)
@@ -188,9 +194,11 @@ def _untold(connection: sa.Connection) -> list[Item]:
         sa.select(
             AlertItem.event_id, AlertItem.mailbox_id, Incident.opened_alert_id,
             Mailbox.address, GrantEvent.to_state, GrantEvent.reason, GrantEvent.at,
+            sa.func.coalesce(OAuthGrant.refreshed_at > GrantEvent.at - interval(_LATELY), sa.false()).label("worked"),
         )
         .join(GrantEvent, GrantEvent.id == AlertItem.event_id)
         .join(Mailbox, Mailbox.id == AlertItem.mailbox_id)
+        .join(OAuthGrant, OAuthGrant.mailbox_id == AlertItem.mailbox_id)
         .outerjoin(Incident, Incident.id == AlertItem.incident_id)
         .where(AlertItem.alert_id.is_(None))
         .order_by(AlertItem.event_id)
@@ -199,6 +207,7 @@ def _untold(connection: sa.Connection) -> list[Item]:
         Item(
             event_id=row.event_id, mailbox_id=row.mailbox_id, address=row.address, at=row.at, reason=row.reason,
             down=GrantState(row.to_state) in FLAGGED, told_by=row.opened_alert_id,
+            worked=row.worked,
         )
         for row in connection.execute(query)
     ]  # fmt: skip
