@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from typer.testing import CliRunner
 
-from gmail_warmup import doctor
 from gmail_warmup.cli import app
 from gmail_warmup.db.roles import ensure_role
 from gmail_warmup.doctor import Check, Status, examine
+from gmail_warmup.doctor.installation import skew
 from gmail_warmup.services import Services
 from workers import services
 from world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
@@ -102,7 +102,7 @@ def test_http_is_refused_for_a_public_name(ready: Services, monkeypatch: pytest.
 
 @pytest.mark.parametrize(("seconds", "status"), [(30, Status.OK), (90, Status.WARNING), (-90, Status.WARNING)])
 def test_clocks(seconds: int, status: Status):
-    assert doctor._skew("Google's", datetime.now(UTC) + timedelta(seconds=seconds))[0] is status
+    assert skew("Google's", datetime.now(UTC) + timedelta(seconds=seconds))[0] is status
 
 
 def test_the_pool_and_the_revision_of_airflows_database(ready: Services):

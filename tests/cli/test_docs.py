@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
+from typer.core import TyperArgument, TyperGroup
 
 from gmail_warmup.cli import app
 
@@ -19,8 +20,8 @@ SECTIONS = dict(
 )
 
 
-def commands(group: click.Command, *before: str) -> Iterator[tuple[str, click.Command]]:
-    if not isinstance(group, click.Group):
+def commands(group: Any, *before: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(group, TyperGroup):
         yield " ".join(before), group
         return
     for name, command in group.commands.items():
@@ -48,7 +49,7 @@ def test_every_option_is_named_where_its_command_is(name: str):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_argument_is_in_the_heading(name: str):
-    arguments = [parameter.name for parameter in COMMANDS[name].params if isinstance(parameter, click.Argument)]
+    arguments = [parameter.name for parameter in COMMANDS[name].params if isinstance(parameter, TyperArgument)]
     heading = f"## gmail-warmup {name}" + "".join(f" {argument.upper()}" for argument in arguments if argument)
     assert f"{heading}\n" in TEXT
 
