@@ -15,6 +15,7 @@ from gmail_warmup.cli import app
 from gmail_warmup.db.roles import ensure_role
 from gmail_warmup.doctor import Check, Status, examine
 from gmail_warmup.doctor.installation import skew
+from gmail_warmup.grants.errors import OAuthClientError
 from gmail_warmup.services import Services
 from workers import services
 from world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
@@ -130,3 +131,29 @@ def test_the_command_says_it_to_people_and_programs(ready: Services):
     document = json.loads(CliRunner().invoke(app, ["doctor", "--json"], obj=ready).stdout)
     assert document["ok"] is False
     assert {check["status"] for check in document["checks"]} <= {"ok", "warning", "problem"}
+
+
+def test_rows_under_a_former_key_are_counted(ready: Services, world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", f"{Fernet.generate_key().decode()},{FERNET_KEY}")
+    check = checks(ready)["stored secrets"]
+    assert check.status is Status.WARNING
+    assert "under a former key" in check.found
+    assert check.step == "Run: gmail-warmup grants rotate"
+
+
+def test_incidents_and_an_open_breaker_are_shown(ready: Services, world: World):
+    assert (checks(ready)["incidents"].status, checks(ready)["breaker"].status) == (Status.OK, Status.OK)
+    world.sandbox.add_fault("token", name="token.deleted_client")
+    with pytest.raises(OAuthClientError):
+        world.tokens().get(ADA)
+    world.sandbox.clear_faults()
+    assert "The OAuth client is deleted." in checks(ready)["incidents"].found
+    assert checks(ready)["breaker"].status is Status.PROBLEM
+
+
+def test_grants_that_died_at_seven_days_suggest_testing(ready: Services, world: World):
+    world.sql(
+        "UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'expired_in_testing',"
+        " granted_at = now() - interval '7 days'"
+    )
+    assert "died at the age of seven days" in checks(ready)["publishing status"].found

@@ -1,0 +1,132 @@
+"""A backup of everything: made, moved to another database, restored; and what spoils it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gmail_warmup.db.models import GrantState
+from world import World
+
+PASSPHRASE = "correct horse battery"
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    def set_to(passphrase: str) -> None:
+        monkeypatch.setenv("GMAIL_WARMUP_PASSPHRASE", passphrase)
+
+    set_to(PASSPHRASE)
+    return set_to
+
+
+@pytest.fixture
+def backup(shell, world: World, tmp_path: Path, typed) -> Path:
+    """A backup of two mailboxes with grants and one without; then the database is empty."""
+    world.add("ada@pool.example", timezone="Europe/Berlin", daily_target=30)
+    world.reauthenticate("ada@pool.example", expires_in_days=60)
+    world.add("bob@warm.example", kind="warmup")
+    shell("mailboxes", "add", "new@pool.example", "--kind", "pool")
+    shell("mailboxes", "pause", "bob@warm.example", "--reason", "on holiday")
+    path = tmp_path / "backup.json"
+    said = shell.json("mailboxes", "export", str(path), "--with-grants")
+    assert (said["mailboxes"], said["grants"], said["unreadable"]) == (3, 2, [])
+    return path
+
+
+def empty(world: World) -> None:
+    world.sql("DELETE FROM gmail_warmup.mailbox")
+
+
+def test_everything_comes_back_and_works(shell, world: World, backup: Path):
+    before = world.grant("ada@pool.example")
+    empty(world)
+    done = shell.json("mailboxes", "import", str(backup))
+    assert (done["added"], done["grants"], done["paused"], done["to_sign_in"]) == (3, 2, 1, 1)
+    assert world.mailbox("ada@pool.example").timezone == "Europe/Berlin"
+    assert world.mailbox("bob@warm.example").pause_reason == "on holiday"
+    after = world.grant("ada@pool.example")
+    assert (after.granted_at, after.refresh_expires_at) == (before.granted_at, before.refresh_expires_at)
+    for address in ("ada@pool.example", "bob@warm.example"):
+        assert world.tokens().get(address).seconds > 3000
+    assert world.grant("new@pool.example").state is GrantState.NEEDS_REAUTH
+
+
+def test_the_file_is_its_owners_and_shows_nothing(backup: Path, world: World):
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    text = backup.read_text()
+    assert "pool.example" not in text
+    assert "1//" not in text
+
+
+def test_a_newer_grant_is_not_overwritten_unless_asked(shell, world: World, backup: Path):
+    newest = world.reauthenticate("ada@pool.example")
+    done = shell.json("mailboxes", "import", str(backup))
+    assert (done["grants"], done["grants_kept"], done["grants_unchanged"]) == (0, 1, 1)
+    grant = world.grant("ada@pool.example")
+    assert world.store.cipher.decrypt(grant.owner, grant.refresh_token or "") == newest
+    done = shell.json("mailboxes", "import", str(backup), "--overwrite-grants")
+    assert (done["grants"], done["grants_kept"]) == (2, 0)
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(shell, world: World, backup: Path):
+    empty(world)
+    said = shell.json("mailboxes", "import", str(backup), "--dry-run")
+    assert world.rows("SELECT count(*) FROM gmail_warmup.mailbox") == [(0,)]
+    assert shell.json("mailboxes", "import", str(backup)) == said | {"dry_run": False}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda text: text, "The passphrase is wrong; nothing was imported."),
+        (lambda text: text.replace('"content":"', '"content":"AAAA').replace('"content": "', '"content": "AAAA'), "The backup is damaged"),
+        (lambda text: text[: len(text) // 2], "The backup is damaged"),
+        (lambda text: json.dumps(json.loads(text) | {"version": 2}), "The backup has the version 2"),
+    ],
+)
+def test_what_cannot_be_read_is_said_and_nothing_is_imported(
+    shell, world: World, backup: Path, typed, spoil: Callable[[str], str], said: str
+):
+    empty(world)
+    backup.write_text(spoil(backup.read_text()))
+    typed("another passphrase")
+    shell("mailboxes", "import", str(backup), code=2)
+    assert said in shell.err
+    assert world.rows("SELECT count(*) FROM gmail_warmup.mailbox") == [(0,)]
+
+
+def test_a_short_passphrase_or_none_is_refused(shell, world: World, tmp_path: Path, typed):
+    path = tmp_path / "backup.json"
+    typed("too short")
+    shell("mailboxes", "export", str(path), "--with-grants", code=2)
+    assert "needs 12 or more" in shell.err
+    typed("")
+    shell("mailboxes", "export", str(path), "--with-grants", code=2)
+    assert "Set GMAIL_WARMUP_PASSPHRASE" in shell.err
+    assert not path.exists()
+
+
+def test_an_existing_file_is_kept_unless_forced(shell, world: World, tmp_path: Path):
+    world.add("ada@pool.example")
+    path = tmp_path / "mailboxes.csv"
+    path.write_text("mine")
+    shell("mailboxes", "export", str(path), code=2)
+    assert path.read_text() == "mine"
+    shell("mailboxes", "export", str(path), "--force")
+    assert [row["address"] for row in csv.DictReader(io.StringIO(path.read_text()))] == ["ada@pool.example"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_grant_that_no_key_reads_is_named(shell, world: World, tmp_path: Path, typed):
+    world.add("ada@pool.example")
+    world.add("bob@pool.example")
+    world.sql("UPDATE gmail_warmup.oauth_grant SET refresh_token = 'damaged' WHERE mailbox_id = 1")
+    said = shell.json("mailboxes", "export", str(tmp_path / "b.json"), "--with-grants", code=1)
+    assert (said["grants"], said["unreadable"]) == (1, ["ada@pool.example"])
