@@ -16,7 +16,7 @@ READY := .venv/.ready
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup env demo up test e2e lint format types lock clean
+.PHONY: help setup env demo up test e2e chaos bench lint format types lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -54,10 +54,16 @@ up: $(READY) ## run Airflow here against real Google, from .env; PORT=8080
 	@$(BIN)/python -m gmail_embedded up $(if $(PORT),--port $(PORT))
 
 test: $(READY) ## run the tests; ARGS="-k name" chooses
-	@$(BIN)/python -m pytest -m "not e2e" $(ARGS)
+	@$(BIN)/python -m pytest -m "not e2e and not chaos" $(ARGS)
 
 e2e: $(READY) ## run the tests that drive real Airflow processes and a browser
 	@$(BIN)/python -m pytest -m e2e $(ARGS)
+
+chaos: $(READY) ## run the fault tests over many processes; ARGS="-k name" chooses
+	@$(BIN)/python -m pytest -m chaos $(ARGS)
+
+bench: $(READY) ## measure; BENCH=grants chooses one
+	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
 lint: $(READY) ## check style and common mistakes
 	@$(BIN)/ruff check .
