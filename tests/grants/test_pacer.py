@@ -83,3 +83,14 @@ def test_refusals_of_what_was_sent_before_the_cut_count_once(clock: Clock):
 
     once, after = asyncio.run(run())
     assert once == after
+
+
+def test_many_refusals_in_flight_together_are_one_short_pause(clock: Clock):
+    async def run() -> float:
+        pacer = Pacer(100)
+        sent = [await pacer.turn() for _ in range(50)]
+        for when in sent:
+            pacer.throttled(None, sent=when)
+        return await pacer.turn() - sent[-1]
+
+    assert asyncio.run(run()) < 2 * Pacer.PAUSE

@@ -20,6 +20,7 @@ from sqlalchemy import (
     CheckConstraint,
     Date,
     DateTime,
+    Float,
     ForeignKey,
     Identity,
     Index,
@@ -156,7 +157,7 @@ class Incident(Base):
 
 
 class Breaker(Base):
-    """Whether Google is asked at all for the grants of one OAuth client, over all processes."""
+    """Whether Google is asked at all for the grants of one OAuth client, over all processes, and at what pace."""
 
     __tablename__ = "breaker"
 
@@ -169,6 +170,9 @@ class Breaker(Base):
     quiet_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
     probe_until: Mapped[datetime | None] = mapped_column(Timestamp)
     succeeded_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    pace: Mapped[float | None] = mapped_column(Float)
+    pace_limited: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    pace_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
 class AuditRun(Base):

@@ -19,10 +19,10 @@ from typing import Protocol
 
 from gmail_warmup.db.models import GrantState, MailboxAuth
 from gmail_warmup.errors import CiphertextError, ConfigurationError
+from gmail_warmup.grants import pace
 from gmail_warmup.grants.breaker import AT_ONCE, Breaker
 from gmail_warmup.grants.endpoint import OAuthClient, Verdict
 from gmail_warmup.grants.findings import NOT_REACHED, AuditResult, Findings, Found
-from gmail_warmup.grants.pacer import Pacer
 from gmail_warmup.grants.probe import Prober
 from gmail_warmup.grants.reasons import REASONS, AnswerClass, Reason
 from gmail_warmup.grants.refresh import local_refusal
@@ -103,7 +103,8 @@ class Audit:
         return self._findings.result
 
     async def _run(self, mailbox_ids: Sequence[int]) -> None:
-        self._pacer = Pacer(self._settings.audit_rate)
+        engine, client_id = self._store.engine, self._client.client_id
+        self._pacer = await asyncio.to_thread(pace.recall, engine, client_id, rate=self._settings.audit_rate)
         self._todo: asyncio.Queue[StoredGrant | None] = asyncio.Queue()
         self._done: asyncio.Queue[Found | None] = asyncio.Queue(2 * WRITE)
         workers = range(self._settings.audit_concurrency)
@@ -120,6 +121,7 @@ class Audit:
                 for _ in workers:
                     self._todo.put_nowait(None)
             await self._done.put(None)
+        await asyncio.to_thread(pace.remember, engine, client_id, self._pacer)
 
     async def _hand_out(self, mailbox_ids: Sequence[int]) -> None:
         """Lease what has to be probed, about two seconds of work ahead."""

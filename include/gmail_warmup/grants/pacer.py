@@ -18,11 +18,16 @@ class Pacer:
 
     Args:
         rate: requests a second to begin with.
+        ceiling: the limit that was found before, in requests a second, if one was; the pace begins below it.
     """
 
     FLOOR = 0.5
-    UP = 1.05
+    UP = 1.1
     """Factor of the pace with each answer, before the first refusal."""
+    AHEAD = 3
+    """By how many times the pace may exceed what was answered within the last second."""
+    FEW = 20
+    """So many answers within one second are needed to speak of a pace."""
     DOWN = 0.9
     """Share of the ceiling to go down to, if Google says nothing about a pause."""
     PLATEAU = 8.0
@@ -34,10 +39,12 @@ class Pacer:
     DEBT = 0.02
     """Seconds by which late turns may catch up: a timer is too coarse for a thousand turns a second."""
 
-    def __init__(self, rate: float) -> None:
-        self.rate = rate
-        self._ceiling: float | None = None
-        self._cut_at = -self.SAME
+    def __init__(self, rate: float, *, ceiling: float | None = None) -> None:
+        self.rate = rate if ceiling is None else ceiling * self.DOWN
+        self._ceiling = ceiling
+        self._cut_at = time.monotonic() - self.SAME
+        self._most = 0
+        self._resumed_at = 0.0
         self._pause = self.PAUSE
         self._next = time.monotonic()
         self._answers: deque[float] = deque()
@@ -58,8 +65,10 @@ class Pacer:
         self._answers.append(now)
         self._pause = self.PAUSE
         self._forget(now)
+        self._most = max(self._most, len(self._answers))
         if self._ceiling is None:
-            self.rate *= self.UP
+            # Beyond what the machine itself sends, a pace means nothing.
+            self.rate = min(self.rate * self.UP, max(self.rate, self.AHEAD * len(self._answers)))
             return
         since = (now - self._cut_at) / self.PLATEAU - 1
         self.rate = max(self.FLOOR, self._ceiling * (1 + (1 - self.DOWN) * since**3))
@@ -73,8 +82,8 @@ class Pacer:
         now = time.monotonic()
         if retry_after is not None:
             self._next = max(self._next, now + retry_after)
-        elif sent >= self._next - self._pause:  # not one of many that were in flight together
-            self._next = max(self._next, now + self._pause)
+        elif sent >= self._resumed_at:  # not one of many that were in flight together
+            self._resumed_at = self._next = max(self._next, now + self._pause)
             self._pause = min(self.LONGEST_PAUSE, 2 * self._pause)
         if now < self._cut_at + self.SAME or sent < self._cut_at:
             return
@@ -83,6 +92,16 @@ class Pacer:
         self._ceiling = max(self.FLOOR, min(self.rate, answered))
         self.rate = max(self.FLOOR, self._ceiling * self.DOWN)
         self._cut_at = now
+
+    @property
+    def limited(self) -> bool:
+        """Tell whether Google has refused for the pace."""
+        return self._ceiling is not None
+
+    @property
+    def found(self) -> float | None:
+        """Return the pace that was found, in requests a second; None if there were too few answers to tell."""
+        return self._ceiling or (float(self._most) if self._most >= self.FEW else None)
 
     def _forget(self, now: float) -> None:
         while self._answers and self._answers[0] < now - 1:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
+import random
 import time
 import uuid
 from collections.abc import Callable
@@ -22,7 +24,8 @@ from gmail_warmup.vocabulary import FLAGGED, GrantState
 
 log = logging.getLogger(__name__)
 
-_POLL_SECONDS = (0.05, 0.1, 0.2, 0.4)
+_POLL_SECONDS = (0.1, 0.2, 0.4, 0.6)
+"""Pauses of who waits for another process's refresh; spread, so that many who wait do not ask in step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,32 +75,53 @@ class AccessTokens:
         """
         holder = uuid.uuid4().hex
         give_up = time.monotonic() + self._lease + 5
-        for attempt in range(1_000_000):
-            grant = known or self._store.read(address)
-            known = None
-            if grant.state in FLAGGED:
-                raise error_for(address, REASONS[grant.reason or "never_granted"])
-            usable = self._usable(grant, rejected)
-            if usable and grant.access_seconds > self._margin:
-                return usable
-            if grant.awaits_probe:
-                if usable:
-                    return usable
-                raise error_for(address, REASONS[grant.reason or "grant_refused"])
+        grant = known or self._store.read(address)
+        while True:
+            if token := self._served(grant, rejected):
+                return token
             leased = (
                 [] if grant.leased else self._store.take_leases([grant.mailbox_id], holder=holder, seconds=self._lease)
             )
             if leased:
-                token = self._refresh(leased[0], holder, rejected)
-                if token:
+                if token := self._refresh(leased[0], holder, rejected):
                     return token
-                continue
-            if usable:
+                grant = self._store.read(address)
+            elif usable := self._usable(grant, rejected):
                 return usable
-            if time.monotonic() > give_up:
-                break
-            self._sleep(_POLL_SECONDS[min(attempt, len(_POLL_SECONDS) - 1)])
-        raise error_for(address, REASONS["unreachable"])
+            else:
+                grant = self._wait(grant, give_up)
+
+    def _served(self, grant: StoredGrant, rejected: str | None) -> AccessToken | None:
+        """Return the stored token where nothing has to be asked; None where Google has to be.
+
+        Raises:
+            GrantError: the mailbox is flagged, or is suspect and without a valid token.
+        """
+        if grant.state in FLAGGED:
+            raise error_for(grant.address, REASONS[grant.reason or "never_granted"])
+        usable = self._usable(grant, rejected)
+        if usable and (grant.access_seconds > self._margin or grant.awaits_probe):
+            return usable
+        if grant.awaits_probe:
+            raise error_for(grant.address, REASONS[grant.reason or "grant_refused"])
+        return None
+
+    def _wait(self, grant: StoredGrant, give_up: float) -> StoredGrant:
+        """Wait until who holds the lease has written, or lost it; return the grant as it is then.
+
+        Raises:
+            TransientGrantError: if that takes longer than a lease.
+        """
+        with self._store.reading() as read:
+            for attempt in itertools.count():
+                if time.monotonic() > give_up:
+                    raise error_for(grant.address, REASONS["unreachable"])
+                pause = _POLL_SECONDS[min(attempt, len(_POLL_SECONDS) - 1)]
+                self._sleep(random.uniform(0.6, 1.4) * pause)  # noqa: S311
+                now = read(grant.address)
+                if now.version != grant.version or not now.leased:
+                    return now
+        raise AssertionError
 
     def _usable(self, grant: StoredGrant, rejected: str | None) -> AccessToken | None:
         if grant.access_token is None or grant.access_seconds <= 0:

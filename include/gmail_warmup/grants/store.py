@@ -8,7 +8,8 @@ its own, because the caller sends an HTTP request between two of them and must h
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -48,12 +49,21 @@ class GrantStore:
         Raises:
             UnknownMailboxError: if no mailbox has this address.
         """
-        query = SELECT.where(Mailbox.address == address)
+        with self.reading() as read:
+            return read(address)
+
+    @contextmanager
+    def reading(self) -> Iterator[Callable[[str], StoredGrant]]:
+        """Yield what reads grants as ``read`` does, all on one connection, for who looks again and again."""
         with self._autocommit() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
-            raise UnknownMailboxError(address)
-        return stored(row)
+
+            def read(address: str) -> StoredGrant:
+                row = connection.execute(SELECT.where(Mailbox.address == address)).one_or_none()
+                if row is None:
+                    raise UnknownMailboxError(address)
+                return stored(row)
+
+            yield read
 
     def read_many(self, mailbox_ids: Sequence[int]) -> list[StoredGrant]:
         """Return the grants of these mailboxes."""

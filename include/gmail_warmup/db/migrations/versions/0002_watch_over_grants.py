@@ -64,6 +64,9 @@ def upgrade() -> None:
         sa.Column("quiet_seconds", sa.Integer(), server_default="0", nullable=False),
         sa.Column("probe_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("succeeded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("pace", sa.Float(), nullable=True),
+        sa.Column("pace_limited", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("pace_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("client_id", name=op.f("pk_breaker")),
         schema="gmail_warmup",
     )
