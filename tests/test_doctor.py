@@ -16,7 +16,9 @@ from gmail_warmup.db.roles import ensure_role
 from gmail_warmup.doctor import Check, Status, examine
 from gmail_warmup.doctor.installation import skew
 from gmail_warmup.grants.errors import OAuthClientError
+from gmail_warmup.grants.incidents import close_incidents, open_incident
 from gmail_warmup.services import Services
+from gmail_warmup.vocabulary import IncidentKind
 from workers import services
 from world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
 
@@ -38,7 +40,8 @@ def checks(ready: Services) -> dict[str, Check]:
 def test_a_sound_installation(ready: Services):
     found = checks(ready)
     for name in ("settings", "Fernet key", "database", "stored secrets", "OAuth client", "token endpoint", "scopes",
-                 "database clock", "Google's clock", "redirect URI", "publishing status"):  # fmt: skip
+                 "database clock", "Google's clock", "redirect URI", "publishing status", "incidents", "breaker",
+                 "alerts"):  # fmt: skip
         assert found[name].status is Status.OK, found[name]
     assert "http://localhost:8080" in found["redirect URI"].found
     assert found["schema"].status is Status.WARNING
@@ -137,8 +140,52 @@ def test_rows_under_a_former_key_are_counted(ready: Services, world: World, monk
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", f"{Fernet.generate_key().decode()},{FERNET_KEY}")
     check = checks(ready)["stored secrets"]
     assert check.status is Status.WARNING
-    assert "under a former key" in check.found
+    assert check.found == "2 of 2 stored secrets are under a former key."
     assert check.step == "Run: gmail-warmup grants rotate"
+    assert CliRunner().invoke(app, ["grants", "rotate"], obj=ready).exit_code == 0
+    assert checks(ready)["stored secrets"].found == "All 2 can be read, and are under the newest key."
+
+
+def test_a_key_that_the_database_was_not_set_up_with_is_a_problem(ready: Services, world: World):
+    other = Fernet(Fernet.generate_key()).encrypt(b"x").decode()
+    world.sql("INSERT INTO gmail_warmup.canary (ciphertext) VALUES (:other)", other=other)
+    found = checks(ready)
+    assert found["database"].status is Status.OK
+    assert found["stored secrets"].status is Status.PROBLEM
+    assert "AIRFLOW__CORE__FERNET_KEY" in found["stored secrets"].found
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "status", "step"),
+    [
+        (IncidentKind.APP_ERROR, "invalid_client", Status.PROBLEM, "Google Cloud console"),
+        (IncidentKind.OUTAGE, "unreachable", Status.WARNING, "tried again"),
+        (IncidentKind.MASS_REFUSAL, "expired_or_revoked", Status.WARNING, "second pass"),
+        (IncidentKind.UNREADABLE, "undecryptable", Status.PROBLEM, "former key"),
+    ],
+)
+def test_an_incident_is_shown_while_it_is_open(
+    ready: Services, kind: IncidentKind, reason: str, status: Status, step: str
+):
+    with ready.engine.begin() as connection:
+        open_incident(connection, kind, reason=reason)
+    found = checks(ready)["incidents"]
+    assert found.status is status
+    assert found.found.startswith(f"{kind.replace('_', ' ').capitalize()} since 2")
+    assert step in found.step
+    with ready.engine.begin() as connection:
+        close_incidents(connection, kind)
+    assert checks(ready)["incidents"].status is Status.OK
+
+
+def test_alerts_go_nowhere_else_until_there_is_a_connection(ready: Services, monkeypatch: pytest.MonkeyPatch):
+    found = checks(ready)["alerts"]
+    assert found.found == "Alerts go to the log and the page only."
+    assert "gmail_warmup_alerts" in found.step
+    monkeypatch.setenv("AIRFLOW_CONN_GMAIL_WARMUP_ALERTS", "https://:hook-password@hooks.example.com")
+    found = checks(ready)["alerts"]
+    assert "gmail_warmup_alerts" in found.found
+    assert "hook-password" not in found.found + found.step
 
 
 def test_incidents_and_an_open_breaker_are_shown(ready: Services, world: World):
@@ -151,9 +198,15 @@ def test_incidents_and_an_open_breaker_are_shown(ready: Services, world: World):
     assert checks(ready)["breaker"].status is Status.PROBLEM
 
 
-def test_grants_that_died_at_seven_days_suggest_testing(ready: Services, world: World):
+@pytest.mark.parametrize("reason", ["expired_or_revoked", "expired_as_foretold", "expired_in_testing"])
+@pytest.mark.parametrize(("days", "advised"), [(7, True), (8, True), (3, False), (30, False)])
+def test_grants_that_died_at_seven_days_suggest_testing(
+    ready: Services, world: World, reason: str, days: int, advised: bool
+):
     world.sql(
-        "UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'expired_in_testing',"
-        " granted_at = now() - interval '7 days'"
-    )
-    assert "died at the age of seven days" in checks(ready)["publishing status"].found
+        "UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = :reason, since = now(),"
+        " granted_at = now() - :age", reason=reason, age=timedelta(days=days),
+    )  # fmt: skip
+    found = checks(ready)["publishing status"]
+    assert ("died at the age of seven days" in found.found, "Publish" in found.step) == (advised, advised)
+    assert (ADA in found.found) is advised

@@ -1,34 +1,78 @@
-"""Benchmarks: ``make bench`` runs all of them, ``make bench BENCH=grants`` one."""
+"""``make bench``: measure what is promised, on a PostgreSQL and a stand-in for Google of its own."""
 
 from __future__ import annotations
 
+import argparse
 import sys
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
+import time
+import traceback
+from collections.abc import Sequence
 
 from rich.console import Console
 
-from bench import grants
-from bench.figures import Figures
+from bench.grants.parts import GRANTS
 from bench.ground import Ground, ground
+from bench.report import Bench, Figure, Part, exactly, show
+from gmail_embedded.console import FAILED, WRONG_INPUT, run
+from gmail_embedded.runfolder import CHECKOUT
+from gmail_embedded.steps import Steps
 
-BENCHES: dict[str, Callable[[Ground, Figures], None]] = {"grants": grants.run}
+BENCHES = {"grants": GRANTS}
 
 
-def main(names: list[str]) -> int:
-    """Run benchmarks by name; return the exit code."""
-    if unknown := [name for name in names if name not in BENCHES]:
-        print(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(BENCHES)}.", file=sys.stderr)
-        return 2
-    worst = 0
-    for name in names or BENCHES:
-        figures = Figures(Console())
-        with tempfile.TemporaryDirectory(prefix="gmail-warmup-bench-") as folder, ground(Path(folder)) as made:
-            BENCHES[name](made, figures)
-        worst = max(worst, figures.end())
-    return worst
+def main() -> int:
+    """Measure; return 1 if a target was missed, 2 if nothing of that name can be measured."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("bench", nargs="?", help=f"one of: {', '.join(BENCHES)}; all of them by default")
+    parser.add_argument("--only", default="", help="names of parts, separated by commas")
+    chosen = parser.parse_args()
+    names = [chosen.bench] if chosen.bench else list(BENCHES)
+    if unknown := set(names) - BENCHES.keys():
+        return _refuse(f"There is no bench '{unknown.pop()}'. There is: {', '.join(BENCHES)}.")
+    missed = False
+    for name in names:
+        bench, only = BENCHES[name], [part for part in chosen.only.split(",") if part]
+        if unknown := set(only) - {part.name for part in bench.parts}:
+            known = ", ".join(part.name for part in bench.parts)
+            return _refuse(f"The bench '{name}' has no part '{unknown.pop()}'. It has: {known}.")
+        missed |= _measure(bench, [part for part in bench.parts if not only or part.name in only])
+    return FAILED if missed else 0
+
+
+def _refuse(problem: str) -> int:
+    print(problem, file=sys.stderr)
+    return WRONG_INPUT
+
+
+def _measure(bench: Bench, parts: Sequence[Part]) -> bool:
+    """Measure the parts, print table and JSON; tell whether a target was missed."""
+    steps, began = Steps(), time.monotonic()
+    figures: list[Figure] = []
+    with ground(CHECKOUT / ".run" / "bench") as made:
+        for part in parts:
+            figures += _part(steps, made, part)
+    console = Console(highlight=False)
+    show(console, f"{bench.title}, measured in {time.monotonic() - began:.0f} s", figures)
+    missed = [figure.label.strip() for figure in figures if figure.missed]
+    if missed:
+        console.print(f"[red]missed:[/] {'; '.join(missed)}", soft_wrap=True)
+    print(bench.as_json(figures), flush=True)
+    return bool(missed)
+
+
+def _part(steps: Steps, made: Ground, part: Part) -> list[Figure]:
+    """Measure one part; if it breaks, say so and go on with the next."""
+
+    def say(text: str) -> None:
+        steps.console.print(f"  {text}", soft_wrap=True, markup=False, style="dim")
+
+    try:
+        with steps.step(part.title):
+            return part.run(made, say)
+    except Exception:
+        steps.console.print(traceback.format_exc(), markup=False)
+        return [Figure(label=part.title, value=None, target=exactly(0))]
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(main)

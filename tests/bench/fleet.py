@@ -33,16 +33,19 @@ class Worker:
     """
 
     def __init__(self, ground: Ground, number: int, place: Place) -> None:
-        self._ground, self._place = ground, place
+        self._ground, self._number, self._place = ground, number, place
+        self.pid = 0
+        self._start()
+
+    def _start(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            self.child = self._start(number, theirs.fileno())
+            self.child = self._process(theirs.fileno())
         self._connection = Connection(ours.detach())
-        self.pid = 0
 
-    def _start(self, number: int, descriptor: int) -> Child:
+    def _process(self, descriptor: int) -> Child:
         command = Command(
-            name=f"worker-{number}",
+            name=f"worker-{self._number}",
             argv=[sys.executable, "-m", "bench.worker", str(descriptor), self._place.sandbox_url],
             environment=self._ground.environment,
             log=self._ground.folder.log("workers"),
@@ -86,6 +89,12 @@ class Worker:
         os.kill(self.pid, signal.SIGKILL)
         self.hang_up()
         self._ground.family.stop(self.child)
+
+    def restart(self) -> None:
+        """Kill the process and start another one in its place."""
+        self.kill()
+        self._start()
+        self.ready()
 
     def hang_up(self) -> None:
         """End the connection; an idle worker ends with it."""

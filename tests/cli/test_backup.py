@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from gmail_warmup.db.models import GrantState
+from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
+from gmail_warmup.grants.stored import owner_of
 from world import World
 
 PASSPHRASE = "correct horse battery"
@@ -131,3 +133,73 @@ def test_a_grant_that_no_key_reads_is_named(shell, world: World, tmp_path: Path,
     world.sql("UPDATE gmail_warmup.oauth_grant SET refresh_token = 'damaged' WHERE mailbox_id = 1")
     said = shell.json("mailboxes", "export", str(tmp_path / "b.json"), "--with-grants", code=1)
     assert (said["grants"], said["unreadable"]) == (1, ["ada@pool.example"])
+
+
+def test_settings_and_pauses_go_through_csv(shell, world: World, tmp_path: Path):
+    world.add("ada@pool.example", timezone="Europe/Berlin", daily_target=30, display_name="Ada, of Pool")
+    world.add("bob@warm.example", kind="warmup", auth="delegated")
+    shell("mailboxes", "pause", "bob@warm.example", "--reason", 'away, "for long"')
+    path = tmp_path / "mailboxes.csv"
+    path.write_text(shell("mailboxes", "export", "-"))
+    before = shell.json("mailboxes", "list")
+    empty(world)
+    assert "1 mailbox" in shell("mailboxes", "import", str(path))
+    told = ("address", "kind", "auth", "daily_target", "timezone", "display_name", "pause_reason")
+    after = shell.json("mailboxes", "list")
+    assert [[row[name] for name in told] for row in after] == [[row[name] for name in told] for row in before]
+    assert [bool(row["paused_at"]) for row in after] == [False, True]
+
+
+def test_an_import_never_resumes(shell, world: World, tmp_path: Path):
+    world.add("ada@pool.example")
+    path = tmp_path / "mailboxes.csv"
+    shell("mailboxes", "export", str(path))
+    shell("mailboxes", "pause", "ada@pool.example", "--reason", "on holiday")
+    shell("mailboxes", "import", str(path))
+    assert world.mailbox("ada@pool.example").pause_reason == "on holiday"
+
+
+def test_a_dead_grant_is_not_restored_as_a_working_one(shell, world: World, tmp_path: Path, typed):
+    world.add("ada@pool.example")
+    world.sandbox.kill_grants("ada@pool.example", cause="revoked")
+    shell("grants", "refresh", "ada@pool.example", code=1)
+    path = str(tmp_path / "backup.json")
+    assert shell.json("mailboxes", "export", path, "--with-grants")["grants"] == 0
+    shell("mailboxes", "import", path)
+    assert world.grant("ada@pool.example").state is GrantState.NEEDS_REAUTH
+
+
+def test_a_verdict_about_the_same_grant_stays(shell, world: World, backup: Path):
+    world.sandbox.kill_grants("ada@pool.example", cause="revoked")
+    shell("grants", "refresh", "ada@pool.example", code=1)
+    assert shell.json("mailboxes", "import", str(backup))["grants_unchanged"] == 2
+    assert world.grant("ada@pool.example").state is GrantState.NEEDS_REAUTH
+
+
+def test_a_dead_grant_that_was_replaced_after_the_backup_is_not_worth_keeping(shell, world: World, backup: Path):
+    world.reauthenticate("ada@pool.example")
+    world.sql("UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'grant_refused_twice'")
+    assert shell.json("mailboxes", "import", str(backup))["grants"] == 1
+    assert world.tokens().get("ada@pool.example").seconds > 3000
+
+
+def test_five_thousand_mailboxes_come_back(shell, world: World, tmp_path: Path, typed):
+    numbers, encrypt = range(1, 5001), world.store.cipher.encrypt
+    mailboxes = [{"address": f"m{n}@pool.example", "kind": "pool", "created_by": "test"} for n in numbers]
+    grants = [
+        {"mailbox_id": n, "state": "active", "refresh_token": encrypt(owner_of(n), f"1//{n}"), "client_id": f"c{n}"}
+        for n in numbers
+    ]
+    with world.store.engine.begin() as connection:
+        connection.execute(sa.insert(Mailbox), mailboxes)
+        connection.execute(sa.insert(OAuthGrant), grants)
+    backup = str(tmp_path / "backup.json")
+    assert shell.json("mailboxes", "export", backup, "--with-grants")["grants"] == 5000
+    empty(world)
+    assert shell.json("mailboxes", "import", backup)["grants"] == 5000
+    query = "SELECT g.mailbox_id, m.address, g.refresh_token, g.client_id FROM gmail_warmup.oauth_grant g"
+    restored = world.rows(f"{query} JOIN gmail_warmup.mailbox m ON m.id = g.mailbox_id")
+    assert {
+        (address, world.store.cipher.decrypt(owner_of(mailbox_id), token), client_id)
+        for mailbox_id, address, token, client_id in restored
+    } == {(f"m{n}@pool.example", f"1//{n}", f"c{n}") for n in numbers}

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -87,7 +87,7 @@ def print_json(value: Any) -> None:
 
 
 def _plain(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, fold: str) -> None:
@@ -106,15 +106,17 @@ def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in pairs:
-        table.add_row(name, cell(value))
+        table.add_row(name, f"{cell(value)} UTC" if isinstance(value, datetime) else cell(value))
     console().print(table)
 
 
 def cell(value: object) -> str:
-    """Return a value as a table shows it."""
+    """Return a value as a table shows it; the zone of a time is UTC, which its title says."""
     if value is None or value == "":
         return "[dim]-[/]"
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     text = escape(str(value))
     return f"[{STYLES[text]}]{text}[/]" if text in STYLES else text

@@ -109,7 +109,7 @@ def events(
         )
         for event in found
     ]
-    print_table(("at", "from", "to", "reason", "by"), rows, fold="by")
+    print_table(("at (UTC)", "from", "to", "reason", "by"), rows, fold="by")
 
 
 @app.command()
@@ -205,7 +205,8 @@ def rotate(context: typer.Context, as_json: Json = False) -> None:
     with errors():
         services = services_of(context)
         keys = airflow_keys()
-        with Progress(console=console(stderr=True), transient=True, disable=as_json) as bar:
+        screen = console(stderr=True)
+        with Progress(console=screen, transient=True, disable=as_json or not screen.is_terminal) as bar:
             task = bar.add_task("Re-encrypting", total=rotation.count(services.engine))
             done = rotation.rotate(services.engine, keys, progress=lambda rows: bar.update(task, completed=rows))
     if as_json:

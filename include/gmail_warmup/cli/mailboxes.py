@@ -46,8 +46,10 @@ def list_(
         return
     rows = [(r.address, r.kind.value, r.state.value, r.reason, r.since, r.paused_at and "paused") for r in found]
     if rows:
-        print_table(("mailbox", "kind", "grant", "reason", "since", ""), rows, fold="mailbox")
+        print_table(("mailbox", "kind", "grant", "reason", "since (UTC)", ""), rows, fold="mailbox")
     typer.echo(counted(len(rows), "mailbox"))
+    if not rows and not (state or kind or domain or search):
+        typer.echo("Add one on the page 'Gmail accounts', or with: gmail-warmup mailboxes add")
 
 
 def _filtered(*, state: GrantState | None, kind: MailboxKind | None, domain: str, search: str) -> sa.Select[Any]:
@@ -109,6 +111,8 @@ def add(
     typer.echo(f"Added {normal} ({record.kind.value}).")
     if auth is MailboxAuth.GRANT:
         typer.echo("Next: press Re-authenticate on the page 'Gmail accounts' and sign in with this mailbox.")
+    else:
+        typer.echo("Next: its Workspace has to trust the service account; see docs/delegation.md.")
 
 
 @app.command()

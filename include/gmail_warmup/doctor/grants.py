@@ -10,6 +10,7 @@ from gmail_warmup.db.models import Breaker, GrantState, IncidentKind, OAuthGrant
 from gmail_warmup.doctor.findings import Finding, Status
 from gmail_warmup.doctor.ground import Ground
 from gmail_warmup.grants import canary
+from gmail_warmup.grants.alert_text import moment
 from gmail_warmup.grants.endpoint import SCOPES_ENOUGH
 from gmail_warmup.grants.incidents import open_incidents
 from gmail_warmup.grants.keys import airflow_keys
@@ -28,13 +29,14 @@ _HELD = "Nothing yet: a second pass decides."
 
 def stored_secrets(ground: Ground) -> Finding:
     """Decrypt every stored secret, and look under which key it is."""
-    found = survey(ground.services.engine, airflow_keys())
+    keys = airflow_keys()
+    found = survey(ground.services.engine, keys)
     total = found.newest + found.former
     if found.unreadable:
         step = "Put the former key behind the new one in AIRFLOW__CORE__FERNET_KEY; then: gmail-warmup grants rotate"
         return Status.PROBLEM, f"No key reads the secrets of {_mailboxes(found.unreadable)}.", step
     with ground.services.engine.connect() as connection:
-        canary.check(connection, ground.services.store.cipher)
+        canary.check(connection, keys.cipher)
     if found.former:
         step = "Run: gmail-warmup grants rotate"
         return Status.WARNING, f"{found.former} of {total} stored secrets are under a former key.", step
@@ -52,8 +54,7 @@ def incidents(ground: Ground) -> Finding:
         reason = REASONS[incident.reason]
         of = f" of {incident.key}" if incident.key else ""
         says.append(
-            f"{incident.kind.replace('_', ' ').capitalize()}{of} since {incident.opened_at:%Y-%m-%d %H:%M}: "
-            f"{reason.sentence}"
+            f"{incident.kind.replace('_', ' ').capitalize()}{of} since {moment(incident.opened_at)}: {reason.sentence}"
         )
         steps.append(_HELD if incident.kind == IncidentKind.MASS_REFUSAL else reason.step)
     lasting = any(incident.kind in _STANDSTILL for incident in found)
@@ -65,11 +66,11 @@ def breaker(ground: Ground) -> Finding:
     query = sa.select(Breaker.client_id, Breaker.reason, Breaker.quiet_until).where(Breaker.opened_at.is_not(None))
     found = ground.rows(query.order_by(Breaker.client_id))
     if not found:
-        return Status.OK, "Closed: Google is asked."
+        return Status.OK, "Google is asked."
     says = [
-        f"Open: Google is not asked for grants of {row.client_id}"
-        + (f" until {row.quiet_until:%Y-%m-%d %H:%M}" if row.quiet_until else "")
-        + f". {REASONS[row.reason or 'unreachable'].sentence}"
+        f"Google is not asked for {row.client_id}"
+        + (f" until {moment(row.quiet_until)}" if row.quiet_until else "")
+        + f": {REASONS[row.reason or 'unreachable'].sentence}"
         for row in found
     ]
     steps = dict.fromkeys(REASONS[row.reason or "unreachable"].step for row in found)

@@ -15,7 +15,7 @@ class Keys:
     def __init__(self, keys: Sequence[str]) -> None:
         fernets = [Fernet(key) for key in keys]
         self._newest = fernets[0]
-        self._cipher = Cipher(MultiFernet(fernets))
+        self.cipher = Cipher(MultiFernet(fernets))
         self.count = len(fernets)
 
     def is_newest(self, owner: str, ciphertext: str) -> bool:
@@ -24,7 +24,7 @@ class Keys:
         Raises:
             CiphertextError: if no key fits, or the secret belongs to another owner.
         """
-        self._cipher.decrypt(owner, ciphertext)
+        self.cipher.decrypt(owner, ciphertext)
         try:
             self._newest.decrypt(ciphertext.encode())
         except InvalidToken:
@@ -39,7 +39,7 @@ class Keys:
         """
         if self.is_newest(owner, ciphertext):
             return ciphertext
-        return self._cipher.encrypt(owner, self._cipher.decrypt(owner, ciphertext))
+        return self.cipher.encrypt(owner, self.cipher.decrypt(owner, ciphertext))
 
 
 def airflow_keys() -> Keys:

@@ -24,7 +24,7 @@ from gmail_warmup.vocabulary import FLAGGED, GrantState
 
 log = logging.getLogger(__name__)
 
-_POLL_SECONDS = (0.1, 0.2, 0.4, 0.6)
+_POLL_SECONDS = (0.1, 0.2, 0.3)
 """Pauses of who waits for another process's refresh; spread, so that many who wait do not ask in step."""
 
 
@@ -75,21 +75,40 @@ class AccessTokens:
         """
         holder = uuid.uuid4().hex
         give_up = time.monotonic() + self._lease + 5
-        grant = known or self._store.read(address)
         while True:
-            if token := self._served(grant, rejected):
+            found = self._claim(address, known, rejected, holder, give_up)
+            token = found if isinstance(found, AccessToken) else self._refresh(found, holder, rejected)
+            if token:
                 return token
-            leased = (
-                [] if grant.leased else self._store.take_leases([grant.mailbox_id], holder=holder, seconds=self._lease)
-            )
-            if leased:
-                if token := self._refresh(leased[0], holder, rejected):
+            known = None
+
+    def _claim(
+        self, address: str, known: StoredGrant | None, rejected: str | None, holder: str, give_up: float
+    ) -> AccessToken | StoredGrant:
+        """Return a stored token, or the grant with its lease taken; wait while somebody else refreshes it.
+
+        All on one connection, which is given back before Google is asked.
+
+        Raises:
+            GrantError: there is neither, or who holds the lease takes longer than a lease.
+        """
+        if known and (token := self._served(known, rejected)):
+            return token
+        with self._store.looking() as look:
+            grant = known or look.read(address)
+            for attempt in itertools.count():
+                if token := self._served(grant, rejected):
                     return token
-                grant = self._store.read(address)
-            elif usable := self._usable(grant, rejected):
-                return usable
-            else:
-                grant = self._wait(grant, give_up)
+                if not grant.leased and (leased := look.take_lease(grant, holder=holder, seconds=self._lease)):
+                    return leased
+                if usable := self._usable(grant, rejected):
+                    return usable
+                if time.monotonic() > give_up:
+                    break
+                pause = _POLL_SECONDS[min(attempt, len(_POLL_SECONDS) - 1)]
+                self._sleep(random.uniform(0.6, 1.4) * pause)  # noqa: S311
+                grant = look.read(address)
+        raise error_for(address, REASONS["unreachable"])
 
     def _served(self, grant: StoredGrant, rejected: str | None) -> AccessToken | None:
         """Return the stored token where nothing has to be asked; None where Google has to be.
@@ -105,23 +124,6 @@ class AccessTokens:
         if grant.awaits_probe:
             raise error_for(grant.address, REASONS[grant.reason or "grant_refused"])
         return None
-
-    def _wait(self, grant: StoredGrant, give_up: float) -> StoredGrant:
-        """Wait until who holds the lease has written, or lost it; return the grant as it is then.
-
-        Raises:
-            TransientGrantError: if that takes longer than a lease.
-        """
-        with self._store.reading() as read:
-            for attempt in itertools.count():
-                if time.monotonic() > give_up:
-                    raise error_for(grant.address, REASONS["unreachable"])
-                pause = _POLL_SECONDS[min(attempt, len(_POLL_SECONDS) - 1)]
-                self._sleep(random.uniform(0.6, 1.4) * pause)  # noqa: S311
-                now = read(grant.address)
-                if now.version != grant.version or not now.leased:
-                    return now
-        raise AssertionError
 
     def _usable(self, grant: StoredGrant, rejected: str | None) -> AccessToken | None:
         if grant.access_token is None or grant.access_seconds <= 0:

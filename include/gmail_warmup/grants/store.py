@@ -8,7 +8,7 @@ its own, because the caller sends an HTTP request between two of them and must h
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,49 @@ from gmail_warmup.grants.writes import Tokens, Write
 _G = OAuthGrant
 
 
+def take_leases(
+    connection: sa.Connection, mailbox_ids: Sequence[int], *, holder: str, seconds: int
+) -> list[StoredGrant]:
+    """Take the leases that are free, and return those grants as they are now."""
+    free = (
+        sa.select(_G.mailbox_id)
+        .where(_G.mailbox_id.in_(mailbox_ids), sa.or_(_G.lease_until.is_(None), _G.lease_until <= sa.func.now()))
+        .order_by(_G.mailbox_id)
+        .with_for_update(skip_locked=True)
+        .cte("free")
+    )
+    statement = (
+        sa.update(_G)
+        .where(_G.mailbox_id.in_(sa.select(free.c.mailbox_id)), Mailbox.id == _G.mailbox_id)
+        .values(lease_holder=holder, lease_until=sa.func.now() + interval(seconds))
+        .returning(*COLUMNS)
+    )
+    return [stored(row) for row in connection.execute(statement)]
+
+
+class Look:
+    """One connection on which grants are read and leased; each call is one statement."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def read(self, address: str) -> StoredGrant:
+        """Return a mailbox's grant.
+
+        Raises:
+            UnknownMailboxError: if no mailbox has this address.
+        """
+        row = self._connection.execute(SELECT.where(Mailbox.address == address)).one_or_none()
+        if row is None:
+            raise UnknownMailboxError(address)
+        return stored(row)
+
+    def take_lease(self, grant: StoredGrant, *, holder: str, seconds: int) -> StoredGrant | None:
+        """Take the lease if it is free, and return the grant as it is now."""
+        taken = take_leases(self._connection, [grant.mailbox_id], holder=holder, seconds=seconds)
+        return taken[0] if taken else None
+
+
 class GrantStore:
     """Read and write grants."""
 
@@ -49,21 +92,14 @@ class GrantStore:
         Raises:
             UnknownMailboxError: if no mailbox has this address.
         """
-        with self.reading() as read:
-            return read(address)
+        with self.looking() as look:
+            return look.read(address)
 
     @contextmanager
-    def reading(self) -> Iterator[Callable[[str], StoredGrant]]:
-        """Yield what reads grants as ``read`` does, all on one connection, for who looks again and again."""
+    def looking(self) -> Iterator[Look]:
+        """Yield what reads and leases one grant on one connection, for who looks again and again."""
         with self._autocommit() as connection:
-
-            def read(address: str) -> StoredGrant:
-                row = connection.execute(SELECT.where(Mailbox.address == address)).one_or_none()
-                if row is None:
-                    raise UnknownMailboxError(address)
-                return stored(row)
-
-            yield read
+            yield Look(connection)
 
     def read_many(self, mailbox_ids: Sequence[int]) -> list[StoredGrant]:
         """Return the grants of these mailboxes."""
@@ -73,21 +109,8 @@ class GrantStore:
 
     def take_leases(self, mailbox_ids: Sequence[int], *, holder: str, seconds: int) -> list[StoredGrant]:
         """Take the leases that are free, and return those grants as they are now."""
-        free = (
-            sa.select(_G.mailbox_id)
-            .where(_G.mailbox_id.in_(mailbox_ids), sa.or_(_G.lease_until.is_(None), _G.lease_until <= sa.func.now()))
-            .order_by(_G.mailbox_id)
-            .with_for_update(skip_locked=True)
-            .cte("free")
-        )
-        statement = (
-            sa.update(_G)
-            .where(_G.mailbox_id.in_(sa.select(free.c.mailbox_id)), Mailbox.id == _G.mailbox_id)
-            .values(lease_holder=holder, lease_until=sa.func.now() + interval(seconds))
-            .returning(*COLUMNS)
-        )
         with self._autocommit() as connection:
-            return [stored(row) for row in connection.execute(statement)]
+            return take_leases(connection, mailbox_ids, holder=holder, seconds=seconds)
 
     def release(self, mailbox_ids: Iterable[int], *, holder: str) -> None:
         """Give leases back, where this holder still has them."""

@@ -11,17 +11,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-import workers
 from bench.wire import SOCKET_NAME, counting_proxy
 from gmail_warmup.db.engine import make_engine
-from gmail_warmup.gmail.hook import GmailHook
 from gmail_warmup.grants.store import GrantStore
-from gmail_warmup.services import Services
 from world import World
+
+if TYPE_CHECKING:
+    from gmail_warmup.services import Services
 
 WARM_UP = 200
 
@@ -86,6 +86,8 @@ def _medians(world: World, address: str, iterations: int) -> tuple[float, float]
 
 
 def _credentials(services: Services, address: str) -> Any:
+    from gmail_warmup.gmail.hook import GmailHook  # with it comes Airflow, which only this process needs
+
     return GmailHook(address, services=services)._credentials()
 
 
@@ -100,6 +102,8 @@ def _one_connection(url: sa.URL) -> sa.Engine:
 
 
 def _services(world: World, engine: sa.Engine) -> Services:
+    import workers
+
     store = GrantStore(engine, world.store.cipher)
     there = World(store=store, sandbox=world.sandbox, client=world.client, actor=world.actor, settings=world.settings)
     return workers.services(there)

@@ -24,6 +24,8 @@ SETTINGS = {"connect_timeout": 0.5, "read_timeout": 0.5, "refresh_lease": 10}
 """Short, so that an answer that never comes costs little."""
 HOUR = timedelta(hours=1)
 TASKS = 3
+KILL_EVERY = 5
+"""After so many kinds of failure the audit, which waits for better times, is killed and run again."""
 
 NO_OUTAGE = frozenset(
     {
@@ -51,6 +53,7 @@ class Outage:
     outcomes: Counter[str] = field(default_factory=Counter)
     """What tasks were told."""
     audits: int = 0
+    kills: int = 0
     flags: int = 0
     """Mailboxes that were suspect or flagged at any time."""
     valid_after: int = 0
@@ -65,7 +68,8 @@ class Outage:
         told = ", ".join(f"{count} x {name}" for name, count in self.outcomes.most_common())
         return (
             f"{len(self.rows)} kinds of failure struck {self.strikes.total()} requests for {self.mailboxes} mailboxes; "
-            f"{self.audits} audits; tasks were told: {told}; {self.flags} flags, {self.valid_after} valid afterwards"
+            f"{self.audits} audits, {self.kills} killed; tasks were told: {told}; {self.flags} flags, "
+            f"{self.valid_after} valid afterwards"
         )
 
 
@@ -77,6 +81,8 @@ def outage(ground: Ground, *, mailboxes: int, rows: Sequence[str] = ROWS, second
     with fleet(ground, 1 + TASKS, simulated=True) as (auditor, *tasks):
         hour = _Hour(ground, world, crowd, came, auditor, tasks)
         for number, row in enumerate(rows):
+            if number and number % KILL_EVERY == 0:
+                hour.kill_audit()
             hour.suffer(row, seconds, seed + number)
         hour.end()
     came.flags = ever_flagged(world)
@@ -114,24 +120,29 @@ class _Hour:
         self._world.sandbox.clear_faults(fault.id)
         self._breathe()
 
+    def kill_audit(self) -> None:
+        """Kill the process that audits, in the middle of whatever it does."""
+        self._auditor.restart()
+        self._auditing = False
+        self._came.kills += 1
+
     def end(self) -> None:
-        """Let the last audit end, and audit until everything is valid."""
-        if self._auditing:
-            self._auditor.result(300)
+        """Let everything pass, and audit until everything is valid."""
+        self.kill_audit()
         expire(self._world)
         self._ground.pass_time(HOUR)
         until_valid(self._world, self._auditor, self._crowd, settings=SETTINGS)
 
     def _audit(self) -> None:
-        """Begin an audit, unless the last one still goes on, waiting for the outage to end."""
-        if self._auditing and not self._auditor.done(0):
-            return
-        if self._auditing:
+        """Begin an audit, unless the last one still goes on."""
+        if self._auditing and self._auditor.done(0):
             self._auditor.result()
-        self._came.audits += 1
-        shards = self._crowd.shards(self._world.settings.audit_shard)
-        self._auditor.order(audit, run_id=f"outage-{self._came.audits}", shards=shards, settings=SETTINGS)
-        self._auditing = True
+            self._auditing = False
+        if not self._auditing:
+            self._came.audits += 1
+            shards = self._crowd.shards(self._world.settings.audit_shard)
+            self._auditor.order(audit, run_id=f"outage-{self._came.audits}", shards=shards, settings=SETTINGS)
+            self._auditing = True
 
     def _breathe(self) -> None:
         """Let one request work, so that the next kind of failure meets an open road again."""

@@ -1,0 +1,56 @@
+"""Trouble at Google and with Google, over thousands of mailboxes: only the right ones are flagged, and told once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bench.fleet import one_worker
+from bench.grants.audits import audit
+from bench.grants.outage import outage
+from bench.grants.wrong_secret import incident_alerts, wrong_secret
+from bench.ground import Ground
+from bench.scene import add_crowd
+from chaos.forms import forms
+
+MAILBOXES, SEED = 5_000, 7
+
+
+@pytest.mark.chaos
+def test_an_hour_of_outage_flags_nobody(ground: Ground):
+    came = outage(ground, mailboxes=MAILBOXES, seconds=3, seed=SEED)
+    print(came)
+    assert came.unseen == []
+    assert (came.flags, came.valid_after) == (0, MAILBOXES)
+
+
+@pytest.mark.chaos
+def test_a_wrong_client_secret_flags_nobody_and_is_told_once(ground: Ground):
+    came = wrong_secret(ground, mailboxes=MAILBOXES, seconds=4, seed=SEED)
+    print(came)
+    assert (came.flags, came.alerts, came.valid_after) == (0, 1, MAILBOXES)
+    assert came.requests < 50
+
+
+@pytest.mark.parametrize("mailboxes", forms(200, 5_000))
+def test_a_third_of_a_domain_reset_at_once_flags_exactly_those_and_is_told_once(ground: Ground, mailboxes: int):
+    world = ground.fresh(simulated=True)
+    crowd = add_crowd(world, mailboxes)
+    of_domain = [address for address in crowd.addresses if address.endswith("@d3.example")]
+    victims = sorted(of_domain[: round(0.3 * len(of_domain))])
+    world.sandbox.kill_grants(*victims, cause="revoked")
+    shards = crowd.shards(1_000)
+    with one_worker(ground, simulated=True) as worker:
+        first = worker.do(audit, run_id="first", shards=shards)
+        assert (first.held, first.confirmed) == (len(victims), 0)
+        assert incident_alerts(world) == 1
+        ground.pass_time(timedelta(minutes=16))
+        worker.do(audit, run_id="second", shards=shards)
+    flagged = world.rows(
+        "SELECT address FROM gmail_warmup.mailbox m JOIN gmail_warmup.oauth_grant g ON g.mailbox_id = m.id"
+        " WHERE state <> 'active' ORDER BY address"
+    )
+    assert [address for (address,) in flagged] == victims
+    assert incident_alerts(world) == 1
+    assert world.rows("SELECT count(*) FROM gmail_warmup.alert") == [(1,)]

@@ -1,0 +1,49 @@
+"""Every command with --json prints one document on stdout and nothing else, whatever it has to say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from gmail_warmup.cli import app
+from world import World
+
+ADA = "ada@pool.example"
+CASES: dict[str, tuple[str, ...]] = {
+    "doctor": (),
+    "mailboxes list": (),
+    "mailboxes add": ("new@pool.example", "--kind", "pool"),
+    "mailboxes pause": (ADA, "--reason", "why"),
+    "mailboxes resume": (ADA,),
+    "mailboxes import": ("{file}",),
+    "mailboxes export": ("{file}", "--force"),
+    "grants show": (ADA,),
+    "grants events": (ADA,),
+    "grants refresh": (ADA,),
+    "grants audit": (),
+    "grants rotate": (),
+}
+NEEDS_PERSON = ("doctor",)  # the tests' role is a superuser
+
+
+def with_json(command: Any, *name: str) -> set[str]:
+    group = getattr(command, "commands", None)
+    if group is not None:
+        return set().union(*(with_json(inner, *name, part) for part, inner in group.items()))
+    return {" ".join(name)} if any("--json" in parameter.opts for parameter in command.params) else set()
+
+
+def test_every_command_with_json_is_tried():
+    assert with_json(typer.main.get_command(app)) == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_one_document(world: World, shell: Any, tmp_path: Path, name: str):
+    world.add(ADA)
+    file = tmp_path / "mailboxes.csv"
+    file.write_text(f"address,kind\n{ADA},pool\n")
+    words = [word.format(file=file) for word in CASES[name]]
+    assert shell.json(*name.split(), *words, code=1 if name in NEEDS_PERSON else 0)
