@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
 import traceback
@@ -18,6 +19,8 @@ from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.steps import Steps
 
 BENCHES = {"grants": GRANTS}
+WIDTH = 120
+"""Columns of the table where there is no terminal."""
 
 
 def main() -> int:
@@ -49,9 +52,10 @@ def _measure(bench: Bench, parts: Sequence[Part]) -> bool:
     steps, began = Steps(), time.monotonic()
     figures: list[Figure] = []
     with ground(CHECKOUT / ".run" / "bench") as made:
+        logging.basicConfig(filename=made.folder.log("bench"))
         for part in parts:
             figures += _part(steps, made, part)
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     show(console, f"{bench.title}, measured in {time.monotonic() - began:.0f} s", figures)
     missed = [figure.label.strip() for figure in figures if figure.missed]
     if missed:

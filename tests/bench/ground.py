@@ -5,7 +5,6 @@ Every process runs under a guard, so that nothing is left after Ctrl-C or when t
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -158,8 +157,3 @@ def _start_sandbox(family: Family, folder: RunFolder) -> str:
 
     family.wait_for(child, lambda: bool(address()), 30, "it does not answer")
     return address()
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
