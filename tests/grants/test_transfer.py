@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gmail_warmup.db.models import GrantState
 from gmail_warmup.errors import InvalidInputError
 from gmail_warmup.grants import transfer
+from gmail_warmup.grants.endpoint import Verdict
+from gmail_warmup.grants.reasons import REASONS
 from world import CLIENT_ID, World
 
 TOKEN = {"token": "ya29.x", "refresh_token": "1//abc", "client_id": CLIENT_ID, "scopes": ["a", "b"]}
@@ -89,3 +94,24 @@ def test_no_error_shows_a_token():
         transfer.parse(json.dumps(broken))
     assert "1//abc" not in str(caught.value)
     assert "ya29" not in str(caught.value)
+
+
+def test_a_consent_that_comes_while_a_backup_is_restored_wins(world: World):
+    world.add("ada@warm.example")
+    backup = transfer.parse(json.dumps([{"address": "ada@warm.example", "kind": "warmup", "grant": TOKEN}]))
+    made_at = datetime.now(UTC) - timedelta(hours=1)
+    newer = world.sandbox.grant("ada@warm.example", CLIENT_ID)
+    verdict = Verdict(reason=REASONS["ok"], access_token="ya29.y", expires_in=3599, refresh_token=newer.refresh_token)
+    with ThreadPoolExecutor(1) as pool:
+        with world.store.engine.begin() as connection:
+            world.store.replace(connection, 1, verdict, client_id=CLIENT_ID, elapsed=0, actor=world.actor)
+            restoring = pool.submit(transfer.take_over, world.store, backup, actor=world.actor, exported_at=made_at)
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            until = time.monotonic() + 30
+            while world.rows(waiting) == [(0,)]:
+                assert not restoring.done()
+                assert time.monotonic() < until
+        done = restoring.result()
+    assert (done.grants, done.grants_kept) == (0, 1)
+    grant = world.grant("ada@warm.example")
+    assert world.store.cipher.decrypt(grant.owner, grant.refresh_token or "") == newer.refresh_token

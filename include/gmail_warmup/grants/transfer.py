@@ -68,48 +68,90 @@ def take_over(
     """
     done = TakenOver()
     with store.engine.begin() as connection:
-        present = _present(connection, incoming, exported_at, lock=not dry_run)
+        running = _Import(
+            connection, store, actor, exported_at=exported_at, overwrite=overwrite_grants, dry_run=dry_run
+        )
+        present = running.present([item.address for item in incoming])
         for item in sorted(incoming, key=lambda item: item.address):  # one order, so that two imports cannot deadlock
             known = present.get(item.address)
-            fate = _fate(store, item.grant, known, overwrite=overwrite_grants) if item.grant else None
+            fate = running.take(item, known)
             _count(done, item, known, fate)
-            if not dry_run:
-                _write(connection, store, item, actor, take_grant=fate is _Fate.TAKEN)
     return done
 
 
-def _present(
-    connection: sa.Connection, incoming: Sequence[Incoming], exported_at: datetime | None, *, lock: bool
-) -> dict[str, Any]:
-    touched = sa.func.greatest(OAuthGrant.granted_at, OAuthGrant.refreshed_at)
-    newer = touched > exported_at if exported_at else sa.false()
-    query = (
-        sa.select(
+class _Import:
+    """One import, inside its transaction."""
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        store: GrantStore,
+        actor: Actor,
+        *,
+        exported_at: datetime | None,
+        overwrite: bool,
+        dry_run: bool,
+    ) -> None:
+        self._connection, self._store, self._actor = connection, store, actor
+        self._overwrite, self._dry_run = overwrite, dry_run
+        touched = sa.func.greatest(OAuthGrant.granted_at, OAuthGrant.refreshed_at)
+        newer = touched > exported_at if exported_at else sa.false()
+        self._query: Any = sa.select(
             Mailbox.id, Mailbox.address, Mailbox.paused_at, OAuthGrant.refresh_token,
             sa.and_(OAuthGrant.state == GrantState.ACTIVE, newer).label("newer"),
+        ).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)  # fmt: skip
+
+    def present(self, addresses: Sequence[str]) -> dict[str, Any]:
+        """Return what is stored for these addresses."""
+        query = self._query.where(Mailbox.address.in_(addresses))
+        return {row.address: row for row in self._connection.execute(query)}
+
+    def take(self, item: Incoming, known: Any | None) -> _Fate | None:
+        """Take one mailbox over; return what became of its grant, if it has one."""
+        mailbox_id = None if self._dry_run else self._add(item)
+        if item.grant is None:
+            return None
+        if mailbox_id is not None and known is not None:
+            # Only now is the row ours; a refresh or a consent may have come before.
+            locked = self._query.where(Mailbox.id == mailbox_id).with_for_update(of=OAuthGrant)
+            known = self._connection.execute(locked).one()
+        fate = self._fate(item.grant, known)
+        if mailbox_id is not None and fate is _Fate.TAKEN:
+            self._adopt(mailbox_id, item.grant)
+        return fate
+
+    def _add(self, item: Incoming) -> int:
+        mailbox_id = repository.add_or_update(self._connection, item.address, item.settings, actor=self._actor.name)
+        if item.pause_reason:
+            repository.pause(self._connection, [item.address], actor=self._actor.name, reason=item.pause_reason)
+        return mailbox_id
+
+    def _fate(self, grant: IncomingGrant, known: Any | None) -> _Fate:
+        if known is None or self._overwrite:
+            return _Fate.TAKEN
+        if known.refresh_token and self._secret(known) == grant.refresh_token:
+            return _Fate.UNCHANGED
+        return _Fate.KEPT if known.newer else _Fate.TAKEN
+
+    def _secret(self, known: Any) -> str | None:
+        try:
+            return self._store.cipher.decrypt(owner_of(known.id), known.refresh_token)
+        except CiphertextError:
+            return None
+
+    def _adopt(self, mailbox_id: int, grant: IncomingGrant) -> None:
+        self._store.adopt(
+            self._connection,
+            mailbox_id,
+            refresh_token=grant.refresh_token,
+            access_token=grant.access_token,
+            access_expires_at=grant.expires_at,
+            client_id=grant.client_id,
+            scopes=grant.scopes,
+            refresh_expires_at=grant.refresh_expires_at,
+            granted_at=grant.granted_at,
+            actor=self._actor,
         )
-        .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .where(Mailbox.address.in_([item.address for item in incoming]))
-        .order_by(Mailbox.id)
-    )  # fmt: skip
-    if lock:  # no refresh may come between this look and the write
-        query = query.with_for_update(of=OAuthGrant)
-    return {row.address: row for row in connection.execute(query)}
-
-
-def _fate(store: GrantStore, grant: IncomingGrant, known: Any | None, *, overwrite: bool) -> _Fate:
-    if known is None or overwrite:
-        return _Fate.TAKEN
-    if known.refresh_token and _secret(store, known) == grant.refresh_token:
-        return _Fate.UNCHANGED
-    return _Fate.KEPT if known.newer else _Fate.TAKEN
-
-
-def _secret(store: GrantStore, known: Any) -> str | None:
-    try:
-        return store.cipher.decrypt(owner_of(known.id), known.refresh_token)
-    except CiphertextError:
-        return None
 
 
 def _count(done: TakenOver, item: Incoming, known: Any | None, fate: _Fate | None) -> None:
@@ -122,23 +164,3 @@ def _count(done: TakenOver, item: Incoming, known: Any | None, fate: _Fate | Non
     done.grants += fate is _Fate.TAKEN
     done.grants_unchanged += fate is _Fate.UNCHANGED
     done.grants_kept += fate is _Fate.KEPT
-
-
-def _write(connection: sa.Connection, store: GrantStore, item: Incoming, actor: Actor, *, take_grant: bool) -> None:
-    mailbox_id = repository.add_or_update(connection, item.address, item.settings, actor=actor.name)
-    if item.pause_reason:
-        repository.pause(connection, [item.address], actor=actor.name, reason=item.pause_reason)
-    if take_grant:
-        assert item.grant
-        store.adopt(
-            connection,
-            mailbox_id,
-            refresh_token=item.grant.refresh_token,
-            access_token=item.grant.access_token,
-            access_expires_at=item.grant.expires_at,
-            client_id=item.grant.client_id,
-            scopes=item.grant.scopes,
-            refresh_expires_at=item.grant.refresh_expires_at,
-            granted_at=item.grant.granted_at,
-            actor=actor,
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from gmail_warmup.errors import InvalidInputError
 _ADDRESS = re.compile(
     r"^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$"
 )
+_zones = functools.cache(available_timezones)  # it walks through hundreds of files
 _NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f<>\"\\]")
 
 
@@ -64,7 +66,7 @@ class MailboxSettings(BaseModel):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        if value not in available_timezones():
+        if value not in _zones():
             raise ValueError("is not an IANA time zone; write it like Europe/Berlin or America/New_York")
         return value
 
