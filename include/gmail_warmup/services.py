@@ -41,7 +41,7 @@ def connection(conn_id: str, purpose: str) -> Connection:
     except AirflowNotFoundException:
         raise ConfigurationError(
             f"The Airflow Connection '{conn_id}' ({purpose}) is missing. Make it with 'gmail-warmup init', or by hand "
-            "as the README says."
+            "as the README says. If it is there, AIRFLOW__CORE__FERNET_KEY is not the key that it is stored under."
         ) from None
 
 

@@ -8,18 +8,23 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from cryptography.fernet import InvalidToken
 from sqlalchemy.exc import SQLAlchemyError
 
 from gmail_warmup.db.base import SCHEMA
 from gmail_warmup.db.models import Base
 from gmail_warmup.db.roles import ROLE, ensure_role
-from gmail_warmup.errors import ConfigurationError, DatabaseNotReadyError
+from gmail_warmup.errors import ConfigurationError, DatabaseNotReadyError, EncryptionKeyError
 from gmail_warmup.grants import canary
 from gmail_warmup.grants.cipher import airflow_cipher
 from gmail_warmup.settings import load
+
+if TYPE_CHECKING:
+    from airflow.models.connection import Connection
+    from sqlalchemy.orm import Session
 
 POOL, POOL_SLOTS = "gmail_warmup", 64
 
@@ -87,10 +92,11 @@ def initialise(environment: Mapping[str, str] | None = None) -> list[str]:
     if engine is None:
         raise DatabaseNotReadyError("Airflow has no database here. Set AIRFLOW__DATABASE__SQL_ALCHEMY_CONN.")
     _require_schema(engine)
-    with engine.begin() as connection:
-        canary.check(connection, cipher)
+    _require_readable(settings.client_conn_id)
     # Kept if it exists: whoever is running holds connections made with it, and goes on making them.
     password = _known_password(settings.db_conn_id) or secrets.token_urlsafe(24)
+    with engine.begin() as connection:
+        canary.check(connection, cipher)
     done = ["Fernet key: it is the one that the stored secrets are under"]
     with engine.begin() as connection:
         ensure_role(connection, role=ROLE, password=password)
@@ -124,13 +130,36 @@ def _require_schema(engine: sa.Engine) -> None:
         raise DatabaseNotReadyError()
 
 
-def _known_password(conn_id: str) -> str | None:
+def _known(session: Session, conn_id: str) -> Connection | None:
+    """Return a stored Connection.
+
+    Raises:
+        EncryptionKeyError: if it is under another Fernet key; Airflow decrypts it as soon as it is loaded.
+    """
     from airflow.models.connection import Connection
+
+    try:
+        return session.scalar(sa.select(Connection).where(Connection.conn_id == conn_id))
+    except InvalidToken:
+        raise EncryptionKeyError(
+            f"AIRFLOW__CORE__FERNET_KEY does not read the Airflow Connection '{conn_id}'; nothing was changed. Put the "
+            "former key behind the new one, separated by a comma, then run: airflow rotate-fernet-key"
+        ) from None
+
+
+def _known_password(conn_id: str) -> str | None:
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        known = session.scalar(sa.select(Connection).where(Connection.conn_id == conn_id))
+        known = _known(session, conn_id)
         return known.password if known is not None and known.login == ROLE else None
+
+
+def _require_readable(conn_id: str) -> None:
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        _known(session, conn_id)
 
 
 def _database_connection(admin: sa.URL, password: str) -> dict[str, Any]:
@@ -177,7 +206,7 @@ def _save_connection(conn_id: str, values: dict[str, Any]) -> None:
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        known = session.scalar(sa.select(Connection).where(Connection.conn_id == conn_id))
+        known = _known(session, conn_id)
         if known is None:
             session.add(Connection(conn_id=conn_id, **values))
             return

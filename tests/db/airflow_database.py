@@ -12,9 +12,13 @@ from airflow.utils.db import initdb
 from airflow.utils.session import create_session
 from alembic import command
 from alembic.util.exc import CommandError
+from cryptography.fernet import Fernet
 
 from gmail_warmup.db.base import SCHEMA
 from gmail_warmup.db.manager import GmailWarmupDBManager
+from gmail_warmup.errors import EncryptionKeyError
+from gmail_warmup.grants import canary
+from gmail_warmup.grants.cipher import airflow_cipher
 from gmail_warmup.setup import initialise
 
 found = {}
@@ -54,7 +58,7 @@ found["connections"] = [row[:3] for row in connections[0]]
 found["same_after_a_second_init"] = connections[0] == connections[1]
 rights = {}
 with settings.engine.begin() as connection:
-    connection.execute(sa.text("SET ROLE gmail_warmup"))
+    connection.execute(sa.text("SET LOCAL ROLE gmail_warmup"))
     for table in ("gmail_warmup.mailbox", "public.connection", "public.variable", "public.dag_run"):
         with connection.begin_nested() as savepoint:
             try:
@@ -64,6 +68,19 @@ with settings.engine.begin() as connection:
                 savepoint.rollback()
                 rights[table] = False
 found["rights"] = rights
+
+with settings.engine.begin() as connection:
+    query = sa.text("SELECT ciphertext FROM gmail_warmup.canary")
+    found["canary_fits"] = airflow_cipher().decrypt(canary.OWNER, connection.execute(query).scalar_one()) == canary.TEXT
+    other = Fernet(Fernet.generate_key()).encrypt(b"x").decode()
+    connection.execute(sa.text("UPDATE gmail_warmup.canary SET ciphertext = :other"), {"other": other})
+try:
+    initialise(CLIENT | {"GOOGLE_CLIENT_ID": "client-2.apps.example.com"})
+except EncryptionKeyError as error:
+    found["init_with_another_key"] = str(error)
+with create_session() as session:
+    logins = session.scalars(sa.select(Connection.login).where(Connection.conn_id == "gmail_oauth_client"))
+    found["client_after_it"] = logins.one()
 
 manager_does("downgrade", to_revision="base")
 found["after_downgrade"] = tables()

@@ -38,6 +38,11 @@ def found(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     done = subprocess.run([sys.executable, str(walk)], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     seen = json.loads(done.stdout[done.stdout.rindex('{"created"') :])
+    other_key = environment | {"AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode()}
+    init = subprocess.run(
+        [Path(sys.prefix) / "bin" / "gmail-warmup", "init"], env=other_key, capture_output=True, text=True, check=False
+    )
+    seen["init_that_cannot_read_connections"] = (init.returncode, init.stderr)
     airflow = Path(sys.prefix) / "bin" / "airflow"
     subprocess.run([airflow, "db", "reset", "-y", "--skip-init"], env=environment, capture_output=True, check=True)
     engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
@@ -66,6 +71,20 @@ def test_init_may_be_repeated_while_everything_runs(found: dict[str, Any]):
         ["gmail_warmup_db", "postgres", "gmail_warmup"],
     ]
     assert found["same_after_a_second_init"]
+
+
+def test_init_makes_the_canary_and_refuses_another_key(found: dict[str, Any]):
+    assert found["canary_fits"]
+    assert "AIRFLOW__CORE__FERNET_KEY is not the key" in found["init_with_another_key"]
+    assert found["client_after_it"] == "client-1.apps.example.com"
+
+
+def test_init_with_connections_under_another_key_names_the_remedy(found: dict[str, Any]):
+    code, said = found["init_that_cannot_read_connections"]
+    assert code == 2, said
+    assert "does not read the Airflow Connection 'gmail_oauth_client'" in said
+    assert "airflow rotate-fernet-key" in said
+    assert "Traceback" not in said
 
 
 def test_the_role_can_use_our_schema_and_nothing_else(found: dict[str, Any]):
