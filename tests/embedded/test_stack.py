@@ -17,7 +17,9 @@ from gmail_embedded.stack import Options, Stack
 pytestmark = pytest.mark.e2e
 
 START = """
+import signal
 import sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it, as nohup does
 from gmail_embedded import console
 from gmail_embedded.stack import Stack
 from gmail_embedded.steps import Steps
