@@ -54,9 +54,9 @@ def _add(world: World, addresses: Sequence[str]) -> list[int]:
     with world.store.engine.begin() as connection:
         added = connection.scalars(sa.insert(Mailbox).returning(Mailbox.id, sort_by_parameter_order=True), rows)
         ids = list(added)
-        rows = [_row(world, mailbox_id, grant.refresh_token) for mailbox_id, grant in zip(ids, grants, strict=True)]
+        stored = [_row(world, mailbox_id, grant.refresh_token) for mailbox_id, grant in zip(ids, grants, strict=True)]
         ages = {"granted_at": sa.func.now() - _GRANTED, "refreshed_at": sa.func.now() - _REFRESHED}
-        connection.execute(sa.insert(OAuthGrant).values(ages), rows)
+        connection.execute(sa.insert(OAuthGrant).values(ages), stored)
     return ids
 
 

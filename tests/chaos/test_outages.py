@@ -8,28 +8,34 @@ import pytest
 
 from bench.fleet import one_worker
 from bench.grants.audits import audit
-from bench.grants.outage import outage
+from bench.grants.outage import ROWS, outage
 from bench.grants.wrong_secret import incident_alerts, wrong_secret
 from bench.ground import Ground
 from bench.scene import add_crowd
 from chaos.forms import forms
 
 MAILBOXES, SEED = 5_000, 7
+SOME_ROWS = (
+    "token.cut", "token.json_list_503", "token.rate_limit_html_403", "token.200_not_json", "token.200_no_access_token",
+    "token.redirect_302",
+)  # fmt: skip
+"""Kinds of failure for the short form: one of each sort."""
 
 
-@pytest.mark.chaos
-def test_an_hour_of_outage_flags_nobody(ground: Ground):
-    came = outage(ground, mailboxes=MAILBOXES, seconds=3, seed=SEED)
+@pytest.mark.parametrize("mailboxes", forms(200, MAILBOXES))
+def test_an_hour_of_outage_flags_nobody(ground: Ground, mailboxes: int):
+    rows, seconds = (ROWS, 3.0) if mailboxes == MAILBOXES else (SOME_ROWS, 0.8)
+    came = outage(ground, mailboxes=mailboxes, rows=rows, seconds=seconds, seed=SEED)
     print(came)
     assert came.unseen == []
-    assert (came.flags, came.valid_after) == (0, MAILBOXES)
+    assert (came.flags, came.valid_after) == (0, mailboxes)
 
 
-@pytest.mark.chaos
-def test_a_wrong_client_secret_flags_nobody_and_is_told_once(ground: Ground):
-    came = wrong_secret(ground, mailboxes=MAILBOXES, seconds=4, seed=SEED)
+@pytest.mark.parametrize("mailboxes", forms(200, MAILBOXES))
+def test_a_wrong_client_secret_flags_nobody_and_is_told_once(ground: Ground, mailboxes: int):
+    came = wrong_secret(ground, mailboxes=mailboxes, seconds=8 if mailboxes == MAILBOXES else 2, seed=SEED)
     print(came)
-    assert (came.flags, came.alerts, came.valid_after) == (0, 1, MAILBOXES)
+    assert (came.flags, came.alerts, came.valid_after) == (0, 1, mailboxes)
     assert came.requests < 50
 
 

@@ -1,4 +1,4 @@
-"""The tables: mailboxes, their grants and history, consents, the ledger; and what watches over the grants.
+"""The tables: mailboxes, their grants and history, consents and invites, the ledger; and what watches over the grants.
 
 ``breaker``, ``incident``, ``audit``, ``alert`` and ``alert_item`` belong to all mailboxes together; ``canary`` holds
 one known secret by which a wrong key is noticed before anything is written with it.
@@ -18,6 +18,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Computed,
     Date,
     DateTime,
     Float,
@@ -64,10 +65,12 @@ class Mailbox(Base):
         CheckConstraint("daily_target BETWEEN 1 AND 2000", name="daily_target"),
         CheckConstraint("open_rate BETWEEN 0 AND 100", name="open_rate"),
         CheckConstraint("reply_rate BETWEEN 0 AND 100", name="reply_rate"),
+        Index("ix_mailbox_domain_address", "domain", "address"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     address: Mapped[str] = mapped_column(Text, unique=True)
+    domain: Mapped[str] = mapped_column(Text, Computed("split_part(address, '@', 2)", persisted=True))
     kind: Mapped[str] = mapped_column(Text)
     auth: Mapped[str] = mapped_column(Text, server_default=MailboxAuth.GRANT)
     display_name: Mapped[str | None] = mapped_column(Text)
@@ -84,6 +87,8 @@ class Mailbox(Base):
     resumed_at: Mapped[datetime | None] = mapped_column(Timestamp)
     deferred_until: Mapped[datetime | None] = mapped_column(Timestamp)
     deferred_reason: Mapped[str | None] = mapped_column(Text)
+    warmup_days: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Days with at least one first mail sent, today's included."""
     lease_holder: Mapped[str | None] = mapped_column(Text)
     lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
 
@@ -238,7 +243,12 @@ class Consent(Base):
     """One run of the OAuth flow, from its start to the callback."""
 
     __tablename__ = "consent"
-    __table_args__ = (_one_of("purpose", ConsentPurpose),)
+    __table_args__ = (
+        _one_of("purpose", ConsentPurpose),
+        CheckConstraint("(airflow_user IS NULL) = (invite_id IS NOT NULL)", name="user_or_invite"),
+        Index("ix_consent_mailbox_id", "mailbox_id"),
+        Index("ix_consent_invite_id", "invite_id", postgresql_where=text("invite_id IS NOT NULL")),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     state_hash: Mapped[str] = mapped_column(Text, unique=True)
@@ -247,12 +257,50 @@ class Consent(Base):
     mailbox_id: Mapped[int | None] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"))
     mailbox_settings: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     code_verifier: Mapped[str] = mapped_column(Text)
-    airflow_user: Mapped[str] = mapped_column(Text)
+    airflow_user: Mapped[str | None] = mapped_column(Text)
+    invite_id: Mapped[int | None] = mapped_column(ForeignKey("invite.id", ondelete="CASCADE"))
     browser_hash: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(Timestamp)
     used_at: Mapped[datetime | None] = mapped_column(Timestamp)
     outcome: Mapped[str | None] = mapped_column(Text)
+
+
+class Invite(Base):
+    """A link for the owner of one mailbox, who signs in at Google without an Airflow login."""
+
+    __tablename__ = "invite"
+    __table_args__ = (Index("ix_invite_mailbox_id", "mailbox_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(Text, unique=True)
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    created_by: Mapped[str] = mapped_column(Text)
+    expires_at: Mapped[datetime] = mapped_column(Timestamp)
+    used_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    revoked_by: Mapped[str | None] = mapped_column(Text)
+
+
+class MailboxDay(Base):
+    """What became of the first mails that a mailbox sent on one local day; counted as the ledger is written."""
+
+    __tablename__ = "mailbox_day"
+
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
+    local_date: Mapped[date] = mapped_column(Date, primary_key=True)
+    planned: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    claimed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    sent: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    failed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    inbox: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    spam: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    elsewhere: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    missing: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    rescued: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    read: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    replied: Mapped[int] = mapped_column(SmallInteger, server_default="0")
 
 
 class LedgerEntry(Base):

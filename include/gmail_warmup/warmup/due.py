@@ -54,6 +54,21 @@ class History:
     last_claim: datetime | None = None
 
 
+def volume_of(mailbox: MailboxRecord, days: int, *, settings: Settings) -> int:
+    """Return how many mails today's step of the ramp allows a warmup mailbox.
+
+    Args:
+        days: earlier days on which it sent at least one mail.
+    """
+    return volume(
+        warmup_day=days + 1,
+        daily_target=mailbox.daily_target,
+        start=settings.ramp_start,
+        step=settings.ramp_step,
+        cap=settings.ramp_cap,
+    )
+
+
 def slots_of(mailbox: MailboxRecord, days: int, *, now: datetime, settings: Settings) -> tuple[Slot, ...]:
     """Return today's slots of a warmup mailbox. Pure: the same input gives the same slots.
 
@@ -69,13 +84,7 @@ def slots_of(mailbox: MailboxRecord, days: int, *, now: datetime, settings: Sett
         seed=mailbox.address,
         local_date=local_date,
         zone=mailbox.zone,
-        volume=volume(
-            warmup_day=days + 1,
-            daily_target=mailbox.daily_target,
-            start=settings.ramp_start,
-            step=settings.ramp_step,
-            cap=settings.ramp_cap,
-        ),
+        volume=volume_of(mailbox, days, settings=settings),
         window=window,
         weekdays=settings.weekdays,
         min_gap=timedelta(seconds=max(settings.min_gap, settings.run_interval)),

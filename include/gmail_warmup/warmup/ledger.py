@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from gmail_warmup.db.models import LedgerEntry as L
-from gmail_warmup.db.models import MailStatus, Placement
+from gmail_warmup.db.models import Mailbox, MailboxDay, MailStatus, Placement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +108,38 @@ def reply_to(connection: sa.Connection, parent_id: int) -> Entry | None:
 def update(connection: sa.Connection, entry_id: int, **values: Any) -> None:
     """Change columns of one row."""
     connection.execute(sa.update(L).where(L.id == entry_id).values(**values))
+
+
+_PLACED = {Placement.INBOX: "inbox", Placement.SPAM: "spam", Placement.MISSING: "missing"}
+
+
+def placed_as(placement: Placement) -> str:
+    """Return the name under which a placement is counted."""
+    return _PLACED.get(placement, "elsewhere")
+
+
+def tally(connection: sa.Connection, entry: Entry, *names: str, planned: int | None = None) -> None:
+    """Count what became of a first mail on its sender's day; in the transaction that writes it into the ledger.
+
+    A reply is counted with the mail that it answers, so nothing is counted for the reply itself.
+
+    Args:
+        names: columns of ``mailbox_day`` that each grow by one.
+        planned: mails that the day's step of the ramp allows, where that is known.
+    """
+    if entry.parent_id is not None:
+        return
+    more: dict[str, Any] = dict.fromkeys(names, 1)
+    grown: dict[str, Any] = {name: getattr(MailboxDay, name) + 1 for name in names}
+    if planned is not None:
+        more["planned"] = grown["planned"] = planned
+    statement = insert(MailboxDay).values(mailbox_id=entry.sender_id, local_date=entry.local_date, **more)
+    statement = statement.on_conflict_do_update(index_elements=["mailbox_id", "local_date"], set_=grown)
+    sent = connection.execute(statement.returning(MailboxDay.sent)).scalar_one()
+    if "sent" in names and sent == 1:
+        connection.execute(
+            sa.update(Mailbox).where(Mailbox.id == entry.sender_id).values(warmup_days=Mailbox.warmup_days + 1)
+        )
 
 
 def counts_of_sender(connection: sa.Connection, sender_id: int) -> tuple[int, int, int]:

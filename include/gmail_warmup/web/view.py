@@ -13,8 +13,7 @@ from gmail_warmup.grants import foresight
 from gmail_warmup.grants.reasons import REASONS
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.settings import Settings
-from gmail_warmup.warmup.due import History, histories
-from gmail_warmup.warmup.ramp import volume
+from gmail_warmup.warmup.due import History, histories, volume_of
 
 STATE_LABELS = {
     GrantState.ACTIVE: "Valid",
@@ -129,13 +128,7 @@ def _words(record: MailboxRecord) -> tuple[str, str]:
 
 def _ramp(record: MailboxRecord, history: History, settings: Settings) -> Ramp:
     day = history.days + 1
-    planned = volume(
-        warmup_day=day,
-        daily_target=record.daily_target,
-        start=settings.ramp_start,
-        step=settings.ramp_step,
-        cap=settings.ramp_cap,
-    )
+    planned = volume_of(record, history.days, settings=settings)
     return Ramp(day=day, taken_today=len(history.taken), planned_today=planned)
 
 

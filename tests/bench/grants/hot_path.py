@@ -61,6 +61,11 @@ def measure(world: World, *, address: str, iterations: int) -> HotPath:
     )
 
 
+def credentials_valid(world: World, *, address: str) -> bool:
+    """Tell whether google-auth takes a mailbox's credentials for valid, by the clock of this process."""
+    return bool(_credentials(_services(world, world.store.engine), address).valid)
+
+
 def _trips(count: Callable[[], int], do: Callable[[], object]) -> int:
     before = count()
     do()

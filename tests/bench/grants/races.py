@@ -224,7 +224,7 @@ class Pair:
 
     def _works(self, access_token: str) -> bool:
         header = {"Authorization": f"Bearer {access_token}"}
-        return self._google.get("/gmail/v1/users/me/profile", headers=header).is_success
+        return access_token != "" and self._google.get("/gmail/v1/users/me/profile", headers=header).is_success
 
     def _flagged_after_consent(self) -> bool:
         query = (

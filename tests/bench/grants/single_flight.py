@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.fleet import Worker, soon
+from bench.scene import expire
 from world import World
 
 ADDRESS, WARM = "wanted@pool.example", "warm@pool.example"
@@ -55,6 +56,7 @@ def rush(world: World, workers: Sequence[Worker], *, latency_ms: int) -> SingleF
     for worker in workers:
         worker.result()
     world.add(ADDRESS)
+    expire(world)
     world.sandbox.set(latency_ms={"token": latency_ms})
     at = soon(0.5)
     for worker in workers:

@@ -125,8 +125,10 @@ def deliver(
             rfc_message_id=message.rfc_message_id,
             locate_due_at=sa.func.now() + seconds(desk.scaled(timedelta(seconds=desk.settings.locate_delay))),
         )
+        ledger.tally(connection, entry, "sent")
         if answers:
             ledger.update(connection, answers.id, replied_at=sa.func.now())
+            ledger.tally(connection, answers, "replied")
     desk.gmail.modify(message.id, add=(desk.label(),), remove=tuple(message.labels & {"INBOX"}))
     return True
 
@@ -166,6 +168,7 @@ def _lost(desk: Desk, entry: Entry) -> bool:
         now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
         if now - entry.claimed_at > GIVE_UP_AFTER:
             ledger.update(connection, entry.id, status=MailStatus.FAILED, failure="draft_gone")
+            ledger.tally(connection, entry, "failed")
             log.warning("%s: the draft of mail %s is gone and no sent mail was found", desk.mailbox.address, entry.id)
     desk.counts["unresolved"] += 1
     return False

@@ -50,6 +50,7 @@ def locate(desk: Desk, entry: Entry) -> Message | None:
             ledger.update(
                 connection, entry.id, placement=Placement.MISSING, placed_at=sa.func.now(), collected_at=sa.func.now()
             )
+            ledger.tally(connection, entry, "missing")
             desk.counts["missing"] += 1
         else:
             again = seconds(desk.scaled(timedelta(seconds=max(desk.settings.locate_delay, 60) * 5)))

@@ -42,3 +42,4 @@ def _read(desk: Desk, entry: Entry) -> None:
         if engagement.held(rate=sender.reply_rate, done=answered, total=max(0, placed - 1)):
             values["reply_due_at"] = sa.func.now() + seconds(desk.scaled(engagement.reply_delay(entry.token)))
         ledger.update(connection, entry.id, **values)
+        ledger.tally(connection, entry, "read")

@@ -55,6 +55,7 @@ def _place(desk: Desk, entry: Entry, message: Message) -> None:
             recipient_thread_id=message.thread_id,
             **values,
         )
+        ledger.tally(connection, entry, ledger.placed_as(placement))
     desk.counts[f"placed_{placement.value}"] += 1
     if placement is not Placement.SPAM:
         _tidy(desk, message, opened="read_due_at" in values)
@@ -76,3 +77,5 @@ def _rescue(desk: Desk, entry: Entry) -> None:
         done = {"rescue_due_at": None, "read_due_at": None}
     with desk.engine.begin() as connection:
         ledger.update(connection, entry.id, **done)
+        if "rescued_at" in done:
+            ledger.tally(connection, entry, "rescued")

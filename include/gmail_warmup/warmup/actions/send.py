@@ -58,7 +58,7 @@ def claim_next(desk: Desk) -> Entry | None:
             return None
         token = ledger.new_token()
         letter = first_letter(seed=token, sender_name=name_of(desk.mailbox), recipient_name=name_of(partner))
-        return ledger.claim(
+        entry = ledger.claim(
             connection,
             token=token,
             sender_id=desk.mailbox.id,
@@ -68,6 +68,10 @@ def claim_next(desk: Desk) -> Entry | None:
             due_at=slots[0].due_at,
             subject=letter.subject,
         )
+        if entry is not None:
+            planned = due.volume_of(desk.mailbox, history.days, settings=desk.settings)
+            ledger.tally(connection, entry, "claimed", planned=planned)
+        return entry
 
 
 def _partner(connection: sa.Connection, desk: Desk, now: datetime, slot: Slot) -> MailboxRecord | None:
@@ -151,6 +155,7 @@ def _send_one(desk: Desk, entry: Entry, *, fresh: bool) -> None:
 def _fail(desk: Desk, entry: Entry, failure: str) -> None:
     with desk.engine.begin() as connection:
         ledger.update(connection, entry.id, status=MailStatus.FAILED, failure=failure)
+        ledger.tally(connection, entry, "failed")
     desk.counts["refused"] += 1
 
 

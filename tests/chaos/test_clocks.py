@@ -1,0 +1,104 @@
+"""A worker's clock and the database's ten minutes apart: expiry and lease follow the database's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from bench.fleet import Worker, fleet
+from bench.grants.audits import audit
+from bench.grants.hot_path import credentials_valid
+from bench.grants.single_flight import rush, want_token
+from bench.ground import Ground
+from bench.scene import add_crowd, asked, valid
+from chaos.forms import forms
+from gmail_warmup.db.models import GrantState
+from world import World
+
+ADDRESS = "ada@pool.example"
+APART = timedelta(minutes=10)
+MARGIN = 300
+"""Seconds before its expiry from which a token is refreshed: less than the clocks are apart."""
+
+
+@pytest.fixture(scope="module")
+def workers(ground: Ground) -> Iterator[list[Worker]]:
+    with fleet(ground, 4, simulated=True) as started:
+        yield started
+
+
+@pytest.fixture(params=[APART, -APART], ids=["database-ahead", "database-behind"])
+def skewed(ground: Ground, request: pytest.FixtureRequest) -> Iterator[World]:
+    """Yield a world whose database's clock is not that of the processes."""
+    world = ground.fresh(simulated=True)
+    ground.clock.set(request.param)
+    yield world
+    ground.clock.set(timedelta(0))
+
+
+def expires_in(world: World, seconds: int) -> None:
+    """Let the stored token have so many seconds left by the database's clock."""
+    world.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now() + make_interval(secs => :s)", s=seconds)
+
+
+@pytest.mark.parametrize(("left", "requests"), [(MARGIN - 60, 1), (MARGIN + 60, 0)])
+def test_a_token_is_refreshed_when_the_database_says_so(workers: list[Worker], skewed: World, left: int, requests: int):
+    skewed.add(ADDRESS, expired=False)
+    expires_in(skewed, left)
+    workers[0].do(want_token, address=ADDRESS)
+    print(f"a token with {left} s left: {skewed.token_requests(ADDRESS)} token request(s)")
+    assert skewed.token_requests(ADDRESS) == requests
+    if requests:
+        assert skewed.grant(ADDRESS).access_seconds == pytest.approx(3599, abs=5)
+
+
+def test_a_lease_ends_when_the_database_says_so(workers: list[Worker], skewed: World):
+    mailbox_id = skewed.add(ADDRESS)
+    expires_in(skewed, -1)
+    assert skewed.store.take_leases([mailbox_id], holder="another machine", seconds=3)
+    taken = time.monotonic()
+    for worker in workers:
+        worker.order(want_token, address=ADDRESS)
+    assert not workers[0].done(timeout=2)
+    assert skewed.token_requests(ADDRESS) == 0
+    answers = [worker.result() for worker in workers]
+    waited = time.monotonic() - taken
+    print(f"a lease of 3 s was respected; tokens came after {waited:.1f} s")
+    assert len({token for token, _ in answers}) == skewed.token_requests(ADDRESS) == 1
+    assert 3 <= waited < 8
+
+
+def test_many_still_make_one_request(workers: list[Worker], skewed: World):
+    flight = rush(skewed, workers, latency_ms=500)
+    print(flight)
+    assert (flight.requests, flight.tokens) == (1, 1)
+
+
+def test_credentials_are_valid_by_the_clock_of_the_machine_that_uses_them(workers: list[Worker], skewed: World):
+    skewed.add(ADDRESS)
+    expires_in(skewed, -1)
+    assert workers[0].do(credentials_valid, address=ADDRESS)
+    assert skewed.token_requests(ADDRESS) == 1
+
+
+@pytest.mark.parametrize("mailboxes", forms(50, 1_000))
+def test_an_audit_probes_a_suspect_when_the_database_says_so(
+    ground: Ground, workers: list[Worker], skewed: World, mailboxes: int
+):
+    crowd = add_crowd(skewed, mailboxes)
+    suspect = crowd.addresses[-1]
+    skewed.sandbox.kill_grants(suspect, cause="bad_request")
+    for run_id in ("first", "second"):
+        workers[0].do(audit, run_id=run_id, shards=[crowd.ids])
+    assert valid(skewed) == mailboxes - 1
+    assert set(asked(skewed).values()) == {1}
+    assert skewed.grant(suspect).state is GrantState.SUSPECT
+    ground.pass_time(timedelta(minutes=16))
+    workers[0].do(audit, run_id="third", shards=[crowd.ids])
+    twice = {address for address, count in asked(skewed).items() if count > 1}
+    print(f"{mailboxes} mailboxes, asked about twice: {twice}")
+    assert twice == {suspect}
+    assert skewed.grant(suspect).state is GrantState.NEEDS_REAUTH
