@@ -1,0 +1,22 @@
+"""The JSON API: the same abilities as the pages, which use it for every change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from gmail_warmup.web.api import consents, mailboxes, standing
+from gmail_warmup.web.rights import MAY_READ
+
+router = APIRouter(prefix="/api/v1", dependencies=[MAY_READ])
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def openapi(request: Request) -> dict[str, Any]:
+    """Return the description of this API."""
+    return dict(request.app.openapi())
+
+
+for part in (standing, mailboxes, consents):
+    router.include_router(part.router)

@@ -1,0 +1,60 @@
+"""Consents: send a browser to Google's page."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from gmail_warmup.db.models import ConsentPurpose, MailboxAuth
+from gmail_warmup.errors import InvalidInputError
+from gmail_warmup.grants.consent import Visitor
+from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes.records import MailboxSettings
+from gmail_warmup.web.api.common import CHANGE, Address, Body
+from gmail_warmup.web.context import CurrentContext
+from gmail_warmup.web.rights import UserName
+from gmail_warmup.web.security import mark_browser
+
+router = APIRouter(tags=["consents"])
+
+
+class ConsentIn(Body):
+    """A consent to be started."""
+
+    address: Address
+    purpose: ConsentPurpose
+    settings: MailboxSettings | None = Field(None, description="Of the mailbox to be added; not for `reauth`.")
+
+
+class ConsentOut(BaseModel):
+    """Where to send the browser. The answer sets a cookie that the same browser has to bring back."""
+
+    url: str
+
+
+@router.post("/consents", dependencies=CHANGE)
+def start_consent(
+    body: ConsentIn, request: Request, response: Response, context: CurrentContext, user: UserName
+) -> ConsentOut:
+    """Start a consent and return the address of Google's page. Nothing is changed until its owner has consented."""
+    flow = context.consent_flow()
+    visitor = Visitor(user=user, browser=mark_browser(request, response))
+    if body.purpose is ConsentPurpose.ADD:
+        return ConsentOut(url=flow.add(body.address, _settings_to_add(body), visitor))
+    if body.settings is not None:
+        raise InvalidInputError("settings: a re-authentication changes the grant alone; leave them out.")
+    with context.services.engine.begin() as connection:
+        _require_grant(repository.get(connection, body.address).auth, body.address)
+    return ConsentOut(url=flow.reauthenticate(body.address, visitor))
+
+
+def _settings_to_add(body: ConsentIn) -> MailboxSettings:
+    if body.settings is None:
+        raise InvalidInputError("settings: are required to add a mailbox.")
+    _require_grant(body.settings.auth, body.address)
+    return body.settings
+
+
+def _require_grant(auth: MailboxAuth, address: str) -> None:
+    if auth is not MailboxAuth.GRANT:
+        raise InvalidInputError(f"{address} is reached by a service account; it needs no consent.")

@@ -1,0 +1,53 @@
+"""What concerns all mailboxes: counts, open incidents, the last audit."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from gmail_warmup.web import queries
+from gmail_warmup.web.context import CurrentContext
+from gmail_warmup.web.standing import standing
+
+router = APIRouter(tags=["standing"])
+
+
+class CountsOut(BaseModel):
+    """How many mailboxes are how; `expiring` are also among the valid ones, `paused` among all."""
+
+    total: int
+    valid: int
+    needs_reauth: int
+    blocked: int
+    suspect: int
+    expiring: int
+    paused: int
+
+
+class StandingOut(BaseModel):
+    """What concerns many mailboxes at once."""
+
+    incidents: list[str] = Field(description="What is open: since when, what it is, and what to do.")
+    advice: list[str] = Field(description="What the last audit advised.")
+    audited_at: datetime | None = Field(description="When the last audit ended.")
+    report: dict[str, Any] = Field(description="The report of the last audit; empty if there was none.")
+
+
+@router.get("/counts")
+def get_counts(context: CurrentContext) -> CountsOut:
+    """Count the mailboxes by state."""
+    services = context.services
+    with services.engine.begin() as connection:
+        found = queries.counts(connection, expiring_days=services.settings.expiring_days)
+    return CountsOut.model_validate(found, from_attributes=True)
+
+
+@router.get("/standing")
+def get_standing(context: CurrentContext) -> StandingOut:
+    """Return the open incidents, and the last audit with its report."""
+    with context.services.engine.begin() as connection:
+        found = standing(connection)
+    return StandingOut(incidents=found.incidents, advice=found.advice, audited_at=found.audited_at, report=found.report)
