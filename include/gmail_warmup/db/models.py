@@ -327,7 +327,7 @@ class LedgerEntry(Base):
               postgresql_where=text("reply_due_at IS NOT NULL AND replied_at IS NULL")),
         Index("ix_ledger_uncollected", "recipient_id", "locate_due_at",
               postgresql_where=text("status = 'sent' AND parent_id IS NOT NULL AND collected_at IS NULL")),
-        Index("ix_ledger_sender_id_local_date", "sender_id", "local_date"),
+        Index("ix_ledger_sender_id_claimed_at", "sender_id", "claimed_at"),
         Index("ix_ledger_recipient_id_claimed_at", "recipient_id", "claimed_at"),
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,6 +49,8 @@ def all_mailboxes(connection: sa.Connection) -> list[MailboxRecord]:
 
 def find(connection: sa.Connection, address: str) -> MailboxRecord | None:
     """Return the mailbox with this address, or None."""
+    if "\x00" in address:  # PostgreSQL's text has no such character, and its driver refuses it
+        return None
     row = connection.execute(SELECT.where(Mailbox.address == address.strip().lower())).one_or_none()
     return record(row) if row else None
 
@@ -81,12 +83,22 @@ def by_addresses(connection: sa.Connection, addresses: Iterable[str]) -> list[Ma
     return found
 
 
-def add_or_update(connection: sa.Connection, address: str, settings: MailboxSettings, *, actor: str) -> int:
+def add_or_update(
+    connection: sa.Connection,
+    address: str,
+    settings: MailboxSettings,
+    *,
+    actor: str,
+    only: Collection[str] = tuple(MailboxSettings.model_fields),
+) -> int:
     """Add a mailbox, or change the settings of the one that has this address; return its id.
 
     A new mailbox starts with a grant in the state ``needs_reauth`` (reason ``never_granted``), a delegated one in
     ``active``. Progress, pause and grant of an existing one stay as they are, unless it is now reached in another way:
     see ``_change_auth``.
+
+    Args:
+        only: the settings that an existing mailbox takes over; its others stay.
 
     Raises:
         InvalidInputError: if the address is not one.
@@ -95,11 +107,12 @@ def add_or_update(connection: sa.Connection, address: str, settings: MailboxSett
     former = sa.select(Mailbox.auth).where(Mailbox.address == address).with_for_update()
     auth = connection.execute(former).scalar_one_or_none()
     statement = insert(Mailbox).values(address=address, created_by=actor, **values)
-    statement = statement.on_conflict_do_update(index_elements=[Mailbox.address], set_=values)
+    taken = {name: value for name, value in values.items() if name in only}
+    statement = statement.on_conflict_do_update(index_elements=[Mailbox.address], set_=taken)
     mailbox_id = connection.execute(statement.returning(Mailbox.id)).scalar_one()
     if auth is None:
         _first_grant(connection, mailbox_id, settings.auth, actor=actor)
-    elif auth != settings.auth:
+    elif auth != settings.auth and "auth" in only:
         _change_auth(connection, mailbox_id, settings.auth, actor=actor)
     return int(mailbox_id)
 

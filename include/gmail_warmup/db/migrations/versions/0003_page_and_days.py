@@ -90,6 +90,9 @@ def upgrade() -> None:
         schema=_SCHEMA,
     )
     op.create_index("ix_invite_mailbox_id", "invite", ["mailbox_id"], unique=False, schema=_SCHEMA)
+    # The constraint on sender, date and slot finds a sender's day as well.
+    op.drop_index("ix_ledger_sender_id_local_date", table_name="ledger", schema=_SCHEMA)
+    op.create_index("ix_ledger_sender_id_claimed_at", "ledger", ["sender_id", "claimed_at"], schema=_SCHEMA)
     op.alter_column("consent", "airflow_user", nullable=True, schema=_SCHEMA)
     op.add_column("consent", sa.Column("invite_id", sa.BigInteger(), nullable=True), schema=_SCHEMA)
     op.create_foreign_key(
@@ -128,6 +131,8 @@ def downgrade() -> None:
     op.drop_constraint(op.f("fk_consent_invite_id_invite"), "consent", schema=_SCHEMA, type_="foreignkey")
     op.drop_column("consent", "invite_id", schema=_SCHEMA)
     op.alter_column("consent", "airflow_user", nullable=False, schema=_SCHEMA)
+    op.drop_index("ix_ledger_sender_id_claimed_at", table_name="ledger", schema=_SCHEMA)
+    op.create_index("ix_ledger_sender_id_local_date", "ledger", ["sender_id", "local_date"], schema=_SCHEMA)
     op.drop_table("invite", schema=_SCHEMA)
     op.drop_table("mailbox_day", schema=_SCHEMA)
     op.drop_index("ix_mailbox_domain_address", table_name="mailbox", schema=_SCHEMA)
