@@ -153,7 +153,7 @@ def _settings(services: Services) -> _Exported:
 
     with services.engine.connect() as connection:
         mailboxes = repository.all_mailboxes(connection)
-    return _Exported(text=to_csv(mailboxes), mailboxes=len(mailboxes))
+    return _Exported(text="".join(to_csv(mailboxes)), mailboxes=len(mailboxes))
 
 
 def _back_up(services: Services) -> _Exported:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +12,7 @@ import sqlalchemy as sa
 
 from gmail_warmup.db.models import GrantState, OAuthGrant
 from gmail_warmup.errors import CiphertextError, InvalidInputError
+from gmail_warmup.grants import spreadsheet
 from gmail_warmup.grants.incoming import COLUMNS, PAUSE, SETTINGS, Incoming, parse_rows
 from gmail_warmup.grants.store import GrantStore
 from gmail_warmup.grants.stored import owner_of
@@ -42,13 +42,25 @@ class Backup:
         return json.dumps({"exported_at": self.exported_at.isoformat(), "mailboxes": self.rows}, ensure_ascii=False)
 
 
-def to_csv(mailboxes: list[MailboxRecord]) -> str:
-    """Return the settings of mailboxes as the CSV that an import reads; it holds no secret."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_row(mailbox) for mailbox in mailboxes)
-    return file.getvalue()
+def to_csv(mailboxes: Iterable[MailboxRecord]) -> Iterator[str]:
+    """Yield the settings of mailboxes as the lines of the CSV that an import reads; they hold no secret."""
+    return spreadsheet.write(COLUMNS, map(settings_of, mailboxes))
+
+
+def to_json(mailboxes: Iterable[MailboxRecord]) -> Iterator[str]:
+    """Yield the same as the lines of a JSON list, an object a line."""
+    before = "["
+    for mailbox in mailboxes:
+        yield f"{before}\n{json.dumps(settings_of(mailbox), ensure_ascii=False)}"
+        before = ","
+    yield "[]\n" if before == "[" else "\n]\n"
+
+
+def settings_of(mailbox: MailboxRecord) -> dict[str, Any]:
+    """Return what a file holds of a mailbox without its grant: address, settings, and the reason if it is paused."""
+    row: dict[str, Any] = {"address": mailbox.address} | {name: getattr(mailbox, name) for name in SETTINGS}
+    row[PAUSE] = (mailbox.pause_reason or "paused") if mailbox.paused_at else None
+    return row
 
 
 def back_up(store: GrantStore) -> Backup:
@@ -63,7 +75,7 @@ def back_up(store: GrantStore) -> Backup:
         grants = {row.mailbox_id: row for row in connection.execute(query)}
     backup = Backup(exported_at=exported_at, rows=[])
     for mailbox in mailboxes:
-        row, stored = _row(mailbox), grants.get(mailbox.id)
+        row, stored = settings_of(mailbox), grants.get(mailbox.id)
         try:
             backup.rows.append(row | ({"grant": _grant(store, stored)} if stored else {}))
         except CiphertextError:
@@ -84,12 +96,6 @@ def read_back(text: str) -> tuple[datetime, list[Incoming]]:
     except (ValueError, TypeError, KeyError):
         raise InvalidInputError("The backup does not hold what its version says; nothing was imported.") from None
     return exported_at, parse_rows(rows)
-
-
-def _row(mailbox: MailboxRecord) -> dict[str, Any]:
-    row: dict[str, Any] = {"address": mailbox.address} | {name: getattr(mailbox, name) for name in SETTINGS}
-    row[PAUSE] = (mailbox.pause_reason or "paused") if mailbox.paused_at else None
-    return row
 
 
 def _grant(store: GrantStore, stored: Any) -> dict[str, Any]:

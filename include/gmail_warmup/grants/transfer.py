@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.errors import CiphertextError
-from gmail_warmup.grants.incoming import Incoming, IncomingGrant
+from gmail_warmup.grants.incoming import Incoming
 from gmail_warmup.grants.incoming import parse as parse
 from gmail_warmup.grants.store import GrantStore
 from gmail_warmup.grants.stored import Actor, owner_of
+from gmail_warmup.grants.token_object import IncomingGrant
 from gmail_warmup.mailboxes import repository
 
 
@@ -57,6 +58,8 @@ def take_over(
     dry_run: bool = False,
 ) -> TakenOver:
     """Add or update all mailboxes, with their grants where they have one, in one transaction.
+
+    A setting that the file has no column for stays as it is.
 
     A grant that is stored already stays as it is, with what is known about it. One that works and was granted or
     refreshed after the backup was made stays as well: it may be newer than the backup's.
@@ -121,7 +124,13 @@ class _Import:
         return fate
 
     def _add(self, item: Incoming) -> int:
-        mailbox_id = repository.add_or_update(self._connection, item.address, item.settings, actor=self._actor.name)
+        mailbox_id = repository.add_or_update(
+            self._connection,
+            item.address,
+            item.settings,
+            actor=self._actor.name,
+            only=item.settings.model_fields_set,
+        )
         if item.pause_reason:
             repository.pause(self._connection, [item.address], actor=self._actor.name, reason=item.pause_reason)
         return mailbox_id

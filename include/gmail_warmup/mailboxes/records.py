@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,12 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gmail_warmup.db.models import GrantState, MailboxAuth, MailboxKind
 from gmail_warmup.errors import InvalidInputError
+from gmail_warmup.mailboxes.rules import rule_of
 
 _ADDRESS = re.compile(
     r"^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$"
 )
 _zones = functools.cache(available_timezones)  # it walks through hundreds of files
-_NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f<>\"\\]")
+_NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f<>\"\\\ud800-\udfff]")
+_SHOWN = 60
+"""Characters of a wrong value that an error repeats."""
 
 
 def normal_address(address: str) -> str:
@@ -30,7 +34,7 @@ def normal_address(address: str) -> str:
     normal = address.strip().lower()
     if not _ADDRESS.match(normal):
         raise InvalidInputError(
-            f"'{address}' is not a mail address. Write it as name@domain, for example ada@example.com."
+            f"'{shortened(address)}' is not a mail address. Write it as name@domain, for example ada@example.com."
         )
     return normal
 
@@ -78,21 +82,49 @@ class MailboxSettings(BaseModel):
         return value or None
 
 
+@dataclass(frozen=True, kw_only=True)
+class BrokenRule:
+    """One field that breaks a rule; ``rule`` says which one, what was given, and so what to write instead."""
+
+    field: str
+    rule: str
+
+
+class WrongSettingsError(InvalidInputError):
+    """Settings of a mailbox break rules.
+
+    Attributes:
+        broken: each field with its rule.
+    """
+
+    def __init__(self, address: str, broken: Sequence[BrokenRule]) -> None:
+        self.broken = tuple(broken)
+        super().__init__(f"{address}: " + "; ".join(f"{item.field}: {item.rule}" for item in broken))
+
+
 def parse_settings(values: dict[str, Any], *, address: str) -> MailboxSettings:
     """Check what a person entered for a mailbox.
 
     Raises:
-        InvalidInputError: naming each field, its rule and what was given.
+        WrongSettingsError: naming each field, its rule and what was given.
     """
     try:
         return MailboxSettings.model_validate(values)
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
-            + (f" (given: {problem['input']!r})" if isinstance(problem["input"], str | int | float) else "")
-            for problem in error.errors()
-        ]
-        raise InvalidInputError(f"{address}: " + "; ".join(problems)) from None
+        problems = error.errors()
+    raise WrongSettingsError(address, [_broken(problem) for problem in problems])
+
+
+def _broken(problem: Mapping[str, Any]) -> BrokenRule:
+    name = ".".join(map(str, problem["loc"]))
+    given = problem["input"]
+    shown = f" (given: {shortened(repr(given))})" if isinstance(given, str | int | float) else ""
+    return BrokenRule(field=name, rule=rule_of(problem, MailboxSettings.model_fields.get(name)) + shown)
+
+
+def shortened(text: str) -> str:
+    """Return a text that is short enough to be repeated in an error."""
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,8 +35,8 @@ SELECT: sa.Select[Any] = sa.select(
 
 
 def record(row: sa.Row[Any]) -> MailboxRecord:
-    """Turn a row of SELECT into a record."""
-    values = dict(row._mapping)
+    """Turn a row of SELECT into a record; further columns are left out."""
+    values = {name: row._mapping[name] for name in (*_MAILBOX, *_GRANT)}
     values["kind"], values["auth"] = MailboxKind(row.kind), MailboxAuth(row.auth)
     values["state"] = GrantState(row.state)
     return MailboxRecord(**values)
@@ -118,7 +118,7 @@ def add_or_update(
 
 
 def _first_grant(connection: sa.Connection, mailbox_id: int, auth: MailboxAuth, *, actor: str) -> None:
-    state, reason = _state_without_token(auth)
+    state, reason = state_without_token(auth)
     added = connection.execute(
         insert(OAuthGrant)
         .values(mailbox_id=mailbox_id, state=state, reason=reason)
@@ -141,7 +141,7 @@ def _change_auth(connection: sa.Connection, mailbox_id: int, auth: MailboxAuth, 
         .where(OAuthGrant.mailbox_id == mailbox_id)
         .with_for_update()
     ).one()
-    state, reason = (GrantState.ACTIVE, None) if row.has_token else _state_without_token(auth)
+    state, reason = (GrantState.ACTIVE, None) if row.has_token else state_without_token(auth)
     connection.execute(
         sa.update(OAuthGrant)
         .where(OAuthGrant.mailbox_id == mailbox_id)
@@ -154,7 +154,8 @@ def _change_auth(connection: sa.Connection, mailbox_id: int, auth: MailboxAuth, 
     _add_event(connection, mailbox_id, actor, row.state, state, reason or f"auth_{auth.value}")
 
 
-def _state_without_token(auth: MailboxAuth) -> tuple[GrantState, str | None]:
+def state_without_token(auth: MailboxAuth) -> tuple[GrantState, str | None]:
+    """Return the state and the reason code of a mailbox for which no token is stored."""
     delegated = auth is MailboxAuth.DELEGATED
     return (GrantState.ACTIVE, None) if delegated else (GrantState.NEEDS_REAUTH, "never_granted")
 
