@@ -48,5 +48,13 @@ class UnknownMailboxError(InvalidInputError):
         )
 
 
+class UnknownInviteError(InvalidInputError):
+    """No invite has this number."""
+
+    def __init__(self, invite_id: int) -> None:
+        self.invite_id = invite_id
+        super().__init__(f"There is no invite {invite_id}. 'gmail-warmup invites list' shows those that there are.")
+
+
 class MailboxBusyError(GmailWarmupError):
     """Another task is working in this mailbox; try again shortly."""

@@ -60,6 +60,7 @@ class Settings(BaseModel):
     daily_digest: bool = Field(True, description="Whether each daily audit ends with a message that sums it up.")
 
     consent_minutes: int = Field(15, ge=1, le=60, description="Minutes for which a consent link is valid.")
+    invite_days: int = Field(7, ge=1, le=30, description="Days for which the link of an invite is valid.")
 
     sending_window: str = Field("09:00-18:00", description="Local hours in which mails are sent, HH:MM-HH:MM.")
     sending_days: str = Field("mon,tue,wed,thu,fri", description="Local weekdays on which mails are sent.")

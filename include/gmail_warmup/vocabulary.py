@@ -80,6 +80,19 @@ class ConsentPurpose(StrEnum):
     REAUTH = "reauth"
 
 
+class InviteState(StrEnum):
+    """What can be done with an invite."""
+
+    OPEN = "open"
+    """Its link works."""
+    USED = "used"
+    """Its mailbox was connected with it."""
+    REVOKED = "revoked"
+    """A person took it back."""
+    EXPIRED = "expired"
+    """Its days are over."""
+
+
 class IncidentKind(StrEnum):
     """What went wrong for many mailboxes at once."""
 

@@ -1,7 +1,7 @@
 """One run of the OAuth flow: the link to Google's consent page, and the callback.
 
-Nothing is written to a mailbox or a grant before the callback has checked the state (single use, unexpired, same user,
-same browser), what was granted, that a refresh token came, and which mailbox signed in.
+Nothing is written to a mailbox or a grant before the callback has checked the state (single use, unexpired, same user
+or same invite, same browser), what was granted, that a refresh token came, and which mailbox signed in.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import secrets
 import time
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,56 +21,18 @@ import sqlalchemy as sa
 
 from gmail_warmup.db.intervals import seconds
 from gmail_warmup.db.models import Consent, ConsentPurpose
-from gmail_warmup.errors import GmailWarmupError
+from gmail_warmup.grants import invite
 from gmail_warmup.grants.endpoint import SCOPE, SCOPES_ENOUGH, TokenEndpoint, Verdict
 from gmail_warmup.grants.reasons import AnswerClass
+from gmail_warmup.grants.refused import Begun, ConsentRefusedError, Refusal
 from gmail_warmup.grants.store import Actor, GrantStore
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxSettings, normal_address, same_mailbox
+from gmail_warmup.vocabulary import InviteState
 
 log = logging.getLogger(__name__)
 
 GOOGLE_API = "https://gmail.googleapis.com"
-
-
-class Refusal(StrEnum):
-    """Why a callback changed nothing."""
-
-    UNKNOWN_LINK = "unknown_link"
-    """The state is none of ours, or belongs to another user or browser."""
-    EXPIRED_LINK = "expired_link"
-    """More than the consent's minutes went by."""
-    REPLAYED_LINK = "replayed_link"
-    """The link was used before."""
-    CANCELLED = "cancelled"
-    """The person pressed Cancel at Google."""
-    REFUSED_BY_GOOGLE = "refused_by_google"
-    """Google came back with an error of its own."""
-    SCOPE_UNTICKED = "scope_unticked"
-    """The box for Gmail was not ticked."""
-    NO_REFRESH_TOKEN = "no_refresh_token"  # noqa: S105  a code, not a secret
-    """Google gave no refresh token."""
-    WRONG_ACCOUNT = "wrong_account"
-    """Another mailbox signed in than the expected one."""
-    GOOGLE_UNREACHABLE = "google_unreachable"
-    """Google could not be reached, or answered with an outage."""
-    CLIENT_REFUSED = "client_refused"
-    """Google refused our OAuth client or request."""
-
-
-class ConsentRefusedError(GmailWarmupError):
-    """The consent changed nothing.
-
-    Attributes:
-        refusal: why.
-        expected: the mailbox that should have signed in; empty where the link is not known.
-        actual: the mailbox that did, where it was another one.
-        code: Google's error code or our reason code, never a text from outside.
-    """
-
-    def __init__(self, refusal: Refusal, *, expected: str = "", actual: str = "", code: str = "") -> None:
-        self.refusal, self.expected, self.actual, self.code = refusal, expected, actual, code
-        super().__init__(f"consent refused: {refusal.value}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +45,44 @@ class ConsentDone:
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Who is at the browser: the Airflow user and the value of the browser's own cookie."""
+    """Who is at the browser: the Airflow user, or None for who follows an invite; and the browser's own cookie."""
 
-    user: str
+    user: str | None
     browser: str
+
+
+def is_of_invite(connection: sa.Connection, *, state: str, browser: str) -> bool:
+    """Tell whether this browser began the consent with this state, and by an invite; changes nothing.
+
+    Of any other consent it says the same as of a state that was made up.
+    """
+    query = sa.select(Consent.id).where(
+        Consent.state_hash == _hash(state), Consent.browser_hash == _hash(browser), Consent.invite_id.is_not(None)
+    )
+    return connection.execute(query).one_or_none() is not None
 
 
 def _hash(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
+
+
+def _begun(consent: sa.Row[Any]) -> Begun:
+    purpose = ConsentPurpose(consent.purpose)
+    return Begun(address=consent.address, purpose=purpose, settings=consent.mailbox_settings)
+
+
+def _use(connection: sa.Connection, consent: sa.Row[Any]) -> str:
+    """Use the consent's invite up; return the name under which the history records it."""
+    try:
+        used = invite.use(connection, consent.invite_id)
+    except invite.InviteClosedError as closed:
+        raise _closed(closed.state, consent) from None
+    return f"invite:{used.id} ({used.created_by})"
+
+
+def _closed(state: InviteState, consent: sa.Row[Any]) -> ConsentRefusedError:
+    refusal = Refusal.REPLAYED_LINK if state is InviteState.USED else Refusal.INVITE_OVER
+    return ConsentRefusedError(refusal, begun=_begun(consent))
 
 
 class ConsentFlow:
@@ -109,7 +101,11 @@ class ConsentFlow:
 
         The mailbox is written when its owner consented, not before. If it exists by then, its settings are updated.
         """
-        return self._start(ConsentPurpose.ADD, normal_address(address), None, settings.model_dump(mode="json"), visitor)
+        begun = Begun(
+            address=normal_address(address), purpose=ConsentPurpose.ADD, settings=settings.model_dump(mode="json")
+        )
+        with self._store.engine.begin() as connection:
+            return self._start(connection, begun, visitor)
 
     def reauthenticate(self, address: str, visitor: Visitor) -> str:
         """Start the consent of a mailbox that exists; return Google's address to send the browser to.
@@ -119,7 +115,23 @@ class ConsentFlow:
         """
         with self._store.engine.begin() as connection:
             mailbox = repository.get(connection, address)
-        return self._start(ConsentPurpose.REAUTH, mailbox.address, mailbox.id, {}, visitor)
+            begun = Begun(address=mailbox.address, purpose=ConsentPurpose.REAUTH)
+            return self._start(connection, begun, visitor, mailbox_id=mailbox.id)
+
+    def follow(self, token: str, *, browser: str) -> str | None:
+        """Start the consent that an invite asks for; return Google's address, or None if the invite is not open.
+
+        The consent ends with its invite, if that is sooner.
+        """
+        with self._store.engine.begin() as connection:
+            found = invite.find_open(connection, token)
+            if found is None:
+                return None
+            begun = Begun(address=found.address, purpose=ConsentPurpose.REAUTH)
+            visitor = Visitor(user=None, browser=browser)
+            return self._start(
+                connection, begun, visitor, mailbox_id=found.mailbox_id, invite_id=found.id, until=found.expires_at
+            )
 
     def finish(self, *, state: str, code: str, error: str, visitor: Visitor) -> ConsentDone:
         """Check a callback and write the new grant.
@@ -139,25 +151,29 @@ class ConsentFlow:
         return done
 
     def _start(
-        self, purpose: ConsentPurpose, address: str, mailbox_id: int | None, settings: dict[str, Any], visitor: Visitor
+        self, connection: sa.Connection, begun: Begun, visitor: Visitor, *, until: datetime | None = None, **of: int
     ) -> str:
         state = secrets.token_urlsafe(32)
         verifier = secrets.token_urlsafe(64)
         state_hash = _hash(state)
-        with self._store.engine.begin() as connection:
-            connection.execute(
-                sa.insert(Consent).values(
-                    state_hash=state_hash,
-                    purpose=purpose,
-                    address=address,
-                    mailbox_id=mailbox_id,
-                    mailbox_settings=settings,
-                    code_verifier=self._store.cipher.encrypt(f"consent:{state_hash}", verifier),
-                    airflow_user=visitor.user,
-                    browser_hash=_hash(visitor.browser),
-                    expires_at=sa.func.now() + seconds(self._minutes * 60),
-                )
+        expires_at = sa.func.now() + seconds(self._minutes * 60)
+        connection.execute(
+            sa.insert(Consent).values(
+                state_hash=state_hash,
+                purpose=begun.purpose,
+                address=begun.address,
+                mailbox_settings=begun.settings,
+                code_verifier=self._store.cipher.encrypt(f"consent:{state_hash}", verifier),
+                airflow_user=visitor.user,
+                browser_hash=_hash(visitor.browser),
+                expires_at=sa.func.least(expires_at, until) if until else expires_at,
+                **of,
             )
+        )
+        return self._address(begun.address, state, verifier)
+
+    def _address(self, address: str, state: str, verifier: str) -> str:
+        """Return the address of Google's page, with all that it wants to know."""
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         query = {
             "client_id": self._endpoint.client.client_id,
@@ -178,7 +194,7 @@ class ConsentFlow:
         state_hash = _hash(state)
         mine = (
             Consent.state_hash == state_hash,
-            Consent.airflow_user == visitor.user,
+            Consent.airflow_user.is_not_distinct_from(visitor.user),
             Consent.browser_hash == _hash(visitor.browser),
         )
         take = (
@@ -191,41 +207,60 @@ class ConsentFlow:
             row = connection.execute(take).one_or_none()
             if row is not None:
                 return row
-            known = connection.execute(sa.select(Consent.address, Consent.used_at).where(*mine)).one_or_none()
+            known = connection.execute(sa.select(*Consent.__table__.columns).where(*mine)).one_or_none()
         if known is None:
             raise ConsentRefusedError(Refusal.UNKNOWN_LINK)
         refusal = Refusal.REPLAYED_LINK if known.used_at else Refusal.EXPIRED_LINK
-        raise ConsentRefusedError(refusal, expected=known.address)
+        raise ConsentRefusedError(refusal, begun=_begun(known))
 
     def _finish(self, consent: sa.Row[Any], *, code: str, error: str, visitor: Visitor) -> ConsentDone:
-        expected = consent.address
+        begun = _begun(consent)
         if error or not code:
             refusal = Refusal.CANCELLED if error == "access_denied" else Refusal.REFUSED_BY_GOOGLE
-            raise ConsentRefusedError(refusal, expected=expected, code=error if error.isidentifier() else "")
+            raise ConsentRefusedError(refusal, begun=begun, code=error if error.isidentifier() else "")
+        self._require_open(consent)
         started = time.monotonic()
         verdict = self._exchange(consent, code)
-        if not SCOPES_ENOUGH.intersection(verdict.scopes):
-            raise ConsentRefusedError(Refusal.SCOPE_UNTICKED, expected=expected)
-        if not verdict.refresh_token:
-            raise ConsentRefusedError(Refusal.NO_REFRESH_TOKEN, expected=expected)
-        actual = self._signed_in(verdict.access_token, expected)
-        if not same_mailbox(actual, expected):
-            raise ConsentRefusedError(Refusal.WRONG_ACCOUNT, expected=expected, actual=actual)
-        purpose = ConsentPurpose(consent.purpose)
+        self._check(verdict, begun)
+        self._write(consent, verdict, elapsed=time.monotonic() - started, visitor=visitor)
+        return ConsentDone(address=begun.address, purpose=begun.purpose)
+
+    def _require_open(self, consent: sa.Row[Any]) -> None:
+        """Spare Google the question if the invite is over; what counts is that it is still open at the write."""
+        if consent.invite_id is None:
+            return
         with self._store.engine.begin() as connection:
-            mailbox_id = consent.mailbox_id
-            if purpose is ConsentPurpose.ADD:
+            state = invite.get(connection, consent.invite_id).state
+        if state is not InviteState.OPEN:
+            raise _closed(state, consent)
+
+    def _check(self, verdict: Verdict, begun: Begun) -> None:
+        """Refuse a grant that does not do, or is not the expected mailbox's."""
+        if not SCOPES_ENOUGH.intersection(verdict.scopes):
+            raise ConsentRefusedError(Refusal.SCOPE_UNTICKED, begun=begun)
+        if not verdict.refresh_token:
+            raise ConsentRefusedError(Refusal.NO_REFRESH_TOKEN, begun=begun)
+        actual = self._signed_in(verdict.access_token, begun)
+        if not same_mailbox(actual, begun.address):
+            raise ConsentRefusedError(Refusal.WRONG_ACCOUNT, begun=begun, actual=actual)
+
+    def _write(self, consent: sa.Row[Any], verdict: Verdict, *, elapsed: float, visitor: Visitor) -> None:
+        """Write the grant, and with it the mailbox to be added, or that the invite is used up."""
+        with self._store.engine.begin() as connection:
+            actor, mailbox_id = visitor.user or "", consent.mailbox_id
+            if consent.invite_id is not None:
+                actor = _use(connection, consent)
+            if consent.purpose == ConsentPurpose.ADD:
                 settings = MailboxSettings.model_validate(consent.mailbox_settings)
-                mailbox_id = repository.add_or_update(connection, expected, settings, actor=visitor.user)
+                mailbox_id = repository.add_or_update(connection, consent.address, settings, actor=actor)
             self._store.replace(
                 connection,
                 mailbox_id,
                 verdict,
                 client_id=self._endpoint.client.client_id,
-                elapsed=time.monotonic() - started,
-                actor=Actor(name=visitor.user),
+                elapsed=elapsed,
+                actor=Actor(name=actor),
             )
-        return ConsentDone(address=expected, purpose=purpose)
 
     def _exchange(self, consent: sa.Row[Any], code: str) -> Verdict:
         verifier = self._store.cipher.decrypt(f"consent:{consent.state_hash}", consent.code_verifier)
@@ -234,9 +269,9 @@ class ConsentFlow:
             return verdict
         outage = verdict.reason.answer in (AnswerClass.TRANSIENT, AnswerClass.THROTTLED)
         refusal = Refusal.GOOGLE_UNREACHABLE if outage else Refusal.CLIENT_REFUSED
-        raise ConsentRefusedError(refusal, expected=consent.address, code=verdict.reason.code)
+        raise ConsentRefusedError(refusal, begun=_begun(consent), code=verdict.reason.code)
 
-    def _signed_in(self, access_token: str, expected: str) -> str:
+    def _signed_in(self, access_token: str, begun: Begun) -> str:
         """Ask Gmail whose mailbox the new token opens."""
         root = (self._endpoint.client.api_endpoint or GOOGLE_API).rstrip("/")
         try:
@@ -251,7 +286,7 @@ class ConsentFlow:
             refusal = Refusal.GOOGLE_UNREACHABLE
             if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == 403:
                 refusal = Refusal.CLIENT_REFUSED
-            raise ConsentRefusedError(refusal, expected=expected, code=type(error).__name__) from None
+            raise ConsentRefusedError(refusal, begun=begun, code=type(error).__name__) from None
 
     def _note(self, consent_id: int, outcome: str) -> None:
         with self._store.engine.begin() as connection:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gmail_warmup.db.models import GrantState, MailboxAuth, MailboxKind
 from gmail_warmup.errors import InvalidInputError
@@ -54,6 +54,25 @@ def _canonical(address: str) -> str:
     return f"{local}@{domain}"
 
 
+def _known_zone(value: str) -> str:
+    if value not in _zones():
+        raise ValueError("is not an IANA time zone; write it like Europe/Berlin or America/New_York")
+    return value
+
+
+def _plain_name(value: str) -> str:
+    if _NOT_PLAIN.search(value):
+        raise ValueError('must not hold control characters, <, >, " or a backslash')
+    return value
+
+
+DailyTarget = Annotated[int, Field(ge=1, le=2000, description="Mails a day at the end of the ramp, 1-2000.")]
+OpenRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are opened.")]
+ReplyRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are answered.")]
+Zone = Annotated[str, AfterValidator(_known_zone), Field(description="IANA name, for example Europe/Berlin.")]
+DisplayName = Annotated[str, AfterValidator(_plain_name), Field(max_length=100, description="Name in the From header.")]
+
+
 class MailboxSettings(BaseModel):
     """What a person chooses for a mailbox."""
 
@@ -61,24 +80,15 @@ class MailboxSettings(BaseModel):
 
     kind: MailboxKind
     auth: MailboxAuth = MailboxAuth.GRANT
-    daily_target: int = Field(50, ge=1, le=2000, description="Mails a day at the end of the ramp, 1-2000.")
-    open_rate: int = Field(80, ge=0, le=100, description="Per cent of the warmup mails that are opened.")
-    reply_rate: int = Field(55, ge=0, le=100, description="Per cent of the warmup mails that are answered.")
-    timezone: str = Field("UTC", description="IANA name, for example Europe/Berlin.")
-    display_name: str | None = Field(None, max_length=100, description="Name in the From header.")
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        if value not in _zones():
-            raise ValueError("is not an IANA time zone; write it like Europe/Berlin or America/New_York")
-        return value
+    daily_target: DailyTarget = 50
+    open_rate: OpenRate = 80
+    reply_rate: ReplyRate = 55
+    timezone: Zone = "UTC"
+    display_name: DisplayName | None = None
 
     @field_validator("display_name")
     @classmethod
-    def _plain_name(cls, value: str | None) -> str | None:
-        if value and _NOT_PLAIN.search(value):
-            raise ValueError('must not hold control characters, <, >, " or a backslash')
+    def _no_empty_name(cls, value: str | None) -> str | None:
         return value or None
 
 

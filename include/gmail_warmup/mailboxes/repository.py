@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from gmail_warmup.db.intervals import seconds as interval
 from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, MailboxKind, OAuthGrant
@@ -74,9 +74,8 @@ def by_addresses(connection: sa.Connection, addresses: Iterable[str]) -> list[Ma
         UnknownMailboxError: naming every address that is not a mailbox.
     """
     wanted = {address.strip().lower() for address in addresses}
-    found = [
-        record(row) for row in connection.execute(SELECT.where(Mailbox.address.in_(wanted)).order_by(Mailbox.address))
-    ]
+    query = SELECT.where(with_addresses(wanted)).order_by(Mailbox.address)
+    found = [record(row) for row in connection.execute(query)]
     missing = wanted - {mailbox.address for mailbox in found}
     if missing:
         raise UnknownMailboxError(*sorted(missing))
@@ -169,11 +168,26 @@ def _add_event(
     )
 
 
+def with_addresses(addresses: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a mailbox has one of these addresses: one parameter, however many they are."""
+    listed = sa.literal([address.strip().lower() for address in addresses], ARRAY(sa.Text()))
+    return Mailbox.address == sa.any_(listed)
+
+
+def lock(connection: sa.Connection, ids: sa.Select[tuple[int]]) -> list[str]:
+    """Lock the mailboxes of a query of ids until the transaction ends; return their addresses.
+
+    In the order of their ids, so that two changes of many mailboxes wait for each other instead of failing.
+    """
+    query = sa.select(Mailbox.address).where(Mailbox.id.in_(ids)).order_by(Mailbox.id).with_for_update()
+    return list(connection.scalars(query))
+
+
 def pause(connection: sa.Connection, addresses: Sequence[str], *, actor: str, reason: str) -> int:
     """Pause mailboxes that are not paused; return how many that were."""
     statement = (
         sa.update(Mailbox)
-        .where(Mailbox.address.in_([address.lower() for address in addresses]), Mailbox.paused_at.is_(None))
+        .where(with_addresses(addresses), Mailbox.paused_at.is_(None))
         .values(paused_at=sa.func.now(), paused_by=actor, pause_reason=reason)
     )
     return connection.execute(statement).rowcount
@@ -183,7 +197,7 @@ def resume(connection: sa.Connection, addresses: Sequence[str]) -> int:
     """Resume paused mailboxes; return how many that were. Slots from before this moment stay unsent."""
     statement = (
         sa.update(Mailbox)
-        .where(Mailbox.address.in_([address.lower() for address in addresses]), Mailbox.paused_at.is_not(None))
+        .where(with_addresses(addresses), Mailbox.paused_at.is_not(None))
         .values(paused_at=None, paused_by=None, pause_reason=None, resumed_at=sa.func.now())
     )
     return connection.execute(statement).rowcount

@@ -1,12 +1,14 @@
 """The application behind the page "Gmail accounts", mounted in Airflow's api-server at ``/gmail-warmup``.
 
-A mounted application inherits no right from Airflow: every router names its own. ``/static`` alone is open.
+A mounted application inherits no right from Airflow: every router names its own. ``/static`` and ``/invite`` are open.
 
 | prefix            | serves            | needs                                            |
 |-------------------|-------------------|--------------------------------------------------|
 | ``/``             | pages             | the right to read Connections                    |
 | ``/api/v1``       | JSON              | the same; for a change the right to edit them    |
 | ``/oauth``        | Google's redirect | the right to edit Connections, and its own state |
+|                   |                   | or the state of an invite's consent              |
+| ``/invite``       | an invite's owner | nothing, or the token of an open invite          |
 | ``/static``       | styles, scripts   | nothing                                          |
 """
 
@@ -18,8 +20,9 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from gmail_warmup import __version__
-from gmail_warmup.web import api, oauth, pages, problems, security
+from gmail_warmup.web import api, invite_pages, invited, oauth, pages, problems, security
 from gmail_warmup.web.context import Context
+from gmail_warmup.web.throttle import Throttle
 
 _STATIC = Path(__file__).resolve().parent / "static"
 
@@ -36,7 +39,10 @@ def create_app() -> FastAPI:
         redoc_url=None,
     )
     app.state.context = Context()
+    app.state.throttle = Throttle()
     app.include_router(pages.router)
+    app.include_router(invite_pages.router)
+    app.include_router(invited.router)
     app.include_router(oauth.router)
     app.include_router(api.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")

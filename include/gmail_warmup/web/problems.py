@@ -16,8 +16,14 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gmail_warmup.errors import ConfigurationError, GmailWarmupError, InvalidInputError, UnknownMailboxError
-from gmail_warmup.web import fields, render
+from gmail_warmup.errors import (
+    ConfigurationError,
+    GmailWarmupError,
+    InvalidInputError,
+    UnknownInviteError,
+    UnknownMailboxError,
+)
+from gmail_warmup.web import fields, render, site
 from gmail_warmup.web.context import Context
 from gmail_warmup.web.security import inner_path
 
@@ -52,6 +58,8 @@ def of_package_error(error: GmailWarmupError) -> Problem | None:
     """Return the problem that one of the package's errors is, or None if it is not the caller's business."""
     if isinstance(error, UnknownMailboxError):
         return Problem(status=404, slug="unknown-mailbox", title="Unknown mailbox", detail=str(error))
+    if isinstance(error, UnknownInviteError):
+        return Problem(status=404, slug="unknown-invite", title="Unknown invite", detail=str(error))
     if isinstance(error, InvalidInputError):
         return Problem(status=422, slug="invalid-input", title="Wrong input", detail=str(error))
     if isinstance(error, ConfigurationError):
@@ -67,10 +75,33 @@ def unexpected(error: Exception) -> Problem:
     return Problem(status=500, slug="unexpected", title="Unexpected error", detail=detail)
 
 
+INVITE_OVER = Problem(
+    status=404,
+    slug="invite-over",
+    title="This link does not work any more",
+    detail="Ask whoever sent it for a new one.",
+)
+"""The one answer to a link that opens no invite, whatever the cause."""
+
+_OURS = "Something went wrong, and not by your doing. Try again in a few minutes; if it stays, tell who sent the link."
+
+
+def mark_invited(request: Request) -> None:
+    """Let whatever goes wrong with this request be told to the visitor of an invite."""
+    request.state.invited = True
+
+
 def answer(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a problem as JSON below ``/api``, else as a page."""
-    if inner_path(request.scope).startswith("/api/"):
+    """Return a problem as JSON to a script, else as a page; the visitor of an invite learns of nothing inside."""
+    inside = inner_path(request.scope)
+    invited = site.is_open(inside) or getattr(request.state, "invited", False)
+    if invited and problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        problem = Problem(status=problem.status, slug="unavailable", title="This does not work now", detail=_OURS)
+    if inside.startswith("/api/") or (invited and request.method == "POST"):
         return JSONResponse(problem.body(), problem.status, headers, MEDIA_TYPE)
+    if invited:
+        text = {"title": problem.title, "detail": problem.detail}
+        return render.page(request, "invite_message.html", problem.status, headers, **text)
     return render.problem_page(request, problem.status, problem.title, problem.detail, headers)
 
 

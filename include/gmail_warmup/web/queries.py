@@ -1,59 +1,41 @@
-"""The list's queries: one page of mailboxes, and the counts above it."""
+"""The list's queries: one page of mailboxes in some order, and the counts above it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.db.models import GrantState, Mailbox, MailboxKind, OAuthGrant
-from gmail_warmup.grants import foresight
+from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
+from gmail_warmup.web import filters
+from gmail_warmup.web.filters import STATES, Filter, Group
+from gmail_warmup.web.order import Cursor, Order, Sorting
 
-PAGE = 100
-
-
-class Group(StrEnum):
-    """What an operator filters by: a state, or several that ask for the same."""
-
-    VALID = "valid"
-    """The grant works as far as is known."""
-    NEEDS_REAUTH = "needs_reauth"
-    """A person has to sign in again."""
-    BLOCKED = "blocked"
-    """An administrator, Google or the owner stands in the way: blocked, disabled or deleted."""
-    SUSPECT = "suspect"
-    """A second probe decides."""
-    EXPIRING = "expiring"
-    """It works, and its foretold end is near."""
-    PAUSED = "paused"
-    """A person paused it."""
+PAGE = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What to list. ``after`` and ``before`` are addresses, the edges of the page that was left."""
+    """What to list. ``after`` and ``before`` are edges of the page that was left; at most one of them counts."""
 
-    group: Group | None = None
-    kind: MailboxKind | None = None
-    search: str = ""
-    after: str = ""
-    before: str = ""
+    filter: Filter = field(default_factory=Filter)
+    order: Order = Order.ADDRESS
+    after: Cursor | None = None
+    before: Cursor | None = None
     limit: int = PAGE
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """One page of mailboxes, by address, and where the neighbouring ones begin."""
+    """One page of mailboxes, and where the neighbouring ones begin."""
 
     rows: Sequence[MailboxRecord]
-    next_after: str | None
-    previous_before: str | None
+    next_after: Cursor | None
+    previous_before: Cursor | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,72 +51,55 @@ class Counts:
     paused: int
 
 
-def in_group(group: Group, expiring_days: int) -> sa.ColumnElement[bool]:
-    """Return the condition that a mailbox of a group meets."""
-    state = OAuthGrant.state
-    conditions: dict[Group, sa.ColumnElement[bool]] = {
-        Group.VALID: state == GrantState.ACTIVE,
-        Group.NEEDS_REAUTH: state == GrantState.NEEDS_REAUTH,
-        Group.BLOCKED: state.in_((GrantState.BLOCKED_BY_ADMIN, GrantState.DISABLED, GrantState.ACCOUNT_DELETED)),
-        Group.SUSPECT: state == GrantState.SUSPECT,
-        Group.EXPIRING: foresight.ends_within(expiring_days),
-        Group.PAUSED: Mailbox.paused_at.is_not(None),
-    }
-    return conditions[group]
-
-
 def counts(connection: sa.Connection, *, expiring_days: int) -> Counts:
-    """Count all mailboxes. Each table is read once and by itself: joining them costs more than counting."""
-    on_grants = [group for group in Group if group is not Group.PAUSED]
-    of_grants = sa.select(*(_number(group, expiring_days) for group in on_grants)).select_from(OAuthGrant).subquery()
-    of_mailboxes = (
-        sa.select(sa.func.count().label("total"), _number(Group.PAUSED, expiring_days)).select_from(Mailbox).subquery()
-    )
-    query = sa.select(of_mailboxes, of_grants).join_from(of_mailboxes, of_grants, sa.true())
-    return Counts(**connection.execute(query).one()._mapping)
-
-
-def _number(group: Group, expiring_days: int) -> sa.Label[int]:
-    return sa.func.count().filter(in_group(group, expiring_days)).label(group.value)
+    """Count all mailboxes: the states in one pass over their index, the few others each by its own."""
+    state = OAuthGrant.state
+    found = connection.execute(sa.select(state, sa.func.count()).group_by(state))
+    by_state: dict[str, int] = {row[0]: row[1] for row in found}
+    in_states = {group.value: sum(by_state.get(state, 0) for state in states) for group, states in STATES.items()}
+    others = {
+        group.value: filters.count(connection, Filter(group=group), expiring_days=expiring_days)
+        for group in (Group.EXPIRING, Group.PAUSED)
+    }
+    return Counts(total=sum(by_state.values()), **in_states, **others)
 
 
 def page(connection: sa.Connection, wanted: Wanted, *, expiring_days: int) -> Page:
-    """Return one page. It seeks by address and counts no rows off: the last page is as quick as the first."""
-    query = _filtered(wanted, expiring_days)
-    backwards = bool(wanted.before) and not wanted.after
-    if backwards:
-        query = query.where(Mailbox.address < wanted.before).order_by(Mailbox.address.desc())
-    else:
-        query = query.where(Mailbox.address > wanted.after) if wanted.after else query
-        query = query.order_by(Mailbox.address)
-    found = [repository.record(row) for row in connection.execute(query.limit(wanted.limit + 1))]
+    """Return one page. It seeks where the neighbouring one ended and counts no rows off.
+
+    So the last page is as quick as the first, and what was added or taken away before it shifts nothing.
+    """
+    backwards = wanted.before is not None and wanted.after is None
+    edge = wanted.before if backwards else wanted.after
+    sorting = Sorting(wanted.order, expiring_days=expiring_days, backwards=backwards)
+    query = repository.SELECT.where(*filters.conditions(wanted.filter, expiring_days=expiring_days))
+    found = connection.execute(sorting.apply(query, edge).limit(wanted.limit + 1)).all()
     more, rows = len(found) > wanted.limit, found[: wanted.limit]
     if backwards:
-        rows.reverse()
-    has_next, has_previous = (True, more) if backwards else (more, bool(wanted.after))
+        rows = rows[::-1]
+    has_next, has_previous = (True, more) if backwards else (more, edge is not None)
     return Page(
-        rows=rows,
-        next_after=rows[-1].address if rows and has_next else None,
-        previous_before=rows[0].address if rows and has_previous else None,
+        rows=[repository.record(row) for row in rows],
+        next_after=sorting.cursor(rows[-1]) if rows and has_next else None,
+        previous_before=sorting.cursor(rows[0]) if rows and has_previous else None,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainCount:
+    """A domain, and how many mailboxes are in it."""
+
+    domain: str
+    mailboxes: int
+
+
+def domains(connection: sa.Connection, *, limit: int) -> list[DomainCount]:
+    """Return the commonest domains, the commonest first."""
+    number = sa.func.count()
+    query = sa.select(Mailbox.domain, number).group_by(Mailbox.domain).order_by(number.desc(), Mailbox.domain)
+    return [DomainCount(domain=row[0], mailboxes=row[1]) for row in connection.execute(query.limit(limit))]
 
 
 def now(connection: sa.Connection) -> datetime:
     """Return the database's time."""
     return connection.execute(sa.select(sa.func.now())).scalar_one()
-
-
-def _filtered(wanted: Wanted, expiring_days: int) -> sa.Select[Any]:
-    query = repository.SELECT
-    if wanted.group is not None:
-        query = query.where(in_group(wanted.group, expiring_days))
-    if wanted.kind is not None:
-        query = query.where(Mailbox.kind == wanted.kind)
-    if wanted.search:
-        query = query.where(
-            sa.or_(
-                Mailbox.address.icontains(wanted.search, autoescape=True),
-                Mailbox.display_name.icontains(wanted.search, autoescape=True),
-            )
-        )
-    return query

@@ -33,11 +33,12 @@ def _environment() -> Environment:
     return environment
 
 
-def _shell_address() -> str:
+def _addresses() -> dict[str, str]:
+    """Return the addresses that pages name; empty while the installation does not know its own."""
     try:
-        return site.view_url()
+        return {"shell": site.view_url(), "redirect_uri": site.redirect_uri()}
     except ConfigurationError:
-        return ""
+        return {"shell": "", "redirect_uri": ""}
 
 
 def page(
@@ -49,7 +50,7 @@ def page(
 ) -> HTMLResponse:
     """Return a template as a page."""
     root = "../" * (inner_path(request.scope).count("/") - 1) or "./"
-    text = _environment().get_template(template).render(root=root, shell=_shell_address(), **values)
+    text = _environment().get_template(template).render(root=root, **_addresses(), **values)
     return HTMLResponse(text, status, dict(headers or {}))
 
 
@@ -65,5 +66,5 @@ def _login_address() -> str:
     """Return where to sign in; coming back to the page, if Airflow knows its own address."""
     from airflow.api_fastapi.app import get_auth_manager
 
-    following = _shell_address()
+    following = _addresses()["shell"]
     return str(get_auth_manager().get_url_login(**({"next_url": following} if following else {})))

@@ -9,8 +9,9 @@ from typing import Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
-from airflow.api_fastapi.core_api.security import get_user, requires_access_connection
-from fastapi import Depends
+from airflow.api_fastapi.core_api.security import bearer_scheme, get_user, requires_access_connection
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials
 
 MAY_READ = Depends(requires_access_connection("GET"))
 MAY_CHANGE = Depends(requires_access_connection("PUT"))
@@ -32,3 +33,18 @@ def may_change(user: User) -> bool:
 
 
 MayChange = Annotated[bool, Depends(may_change)]
+
+
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_scheme)]
+
+
+async def require_change(request: Request, bearer: Bearer) -> BaseUser:
+    """Return the user, who may change things; for a route that asks for this only in some cases.
+
+    Raises:
+        HTTPException: 401 for nobody, 403 for somebody without the right.
+    """
+    user = await get_user(request, None, bearer)
+    for method in ("GET", "PUT"):
+        await requires_access_connection(method)(request, user)
+    return user

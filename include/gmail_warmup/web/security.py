@@ -63,7 +63,8 @@ class Headers:
 def _add_headers(headers: MutableHeaders, inside: str) -> None:
     headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer" if inside == site.CALLBACK else "same-origin"
+    secretive = inside == site.CALLBACK or site.is_open(inside)
+    headers["Referrer-Policy"] = "no-referrer" if secretive else "same-origin"
     headers["Cache-Control"] = "no-cache" if inside.startswith("/static/") else "no-store"
 
 

@@ -14,6 +14,9 @@ VIEW = "/plugin/gmail-accounts"
 
 CALLBACK = "/oauth/callback"
 
+INVITE = "/invite"
+"""Where the owner of a mailbox follows an invite; open to everybody, with what lies below it."""
+
 
 def base_url() -> str:
     """Return Airflow's address as browsers know it, without a slash at its end.
@@ -54,6 +57,24 @@ def path() -> str:
 def redirect_uri() -> str:
     """Return the callback's address, as the OAuth client in the Google Cloud console must know it."""
     return base_url() + MOUNT + CALLBACK
+
+
+def is_open(inside: str) -> bool:
+    """Tell whether a path below the mount belongs to the pages of an invite, which need no login."""
+    return inside == INVITE or inside.startswith(f"{INVITE}/")
+
+
+def invite_url(token: str) -> str:
+    """Return the link of an invite.
+
+    The token is the fragment: browsers send that to no server, so it is in no access log, no proxy and no Referer.
+    """
+    return f"{base_url()}{MOUNT}{INVITE}#{token}"
+
+
+def thanks_url() -> str:
+    """Return the address of the page that ends an invite."""
+    return f"{base_url()}{MOUNT}{INVITE}/thanks"
 
 
 def view_url(address: str = "") -> str:

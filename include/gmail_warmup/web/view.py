@@ -13,7 +13,8 @@ from gmail_warmup.grants import foresight
 from gmail_warmup.grants.reasons import REASONS
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.settings import Settings
-from gmail_warmup.warmup.due import History, histories, volume_of
+from gmail_warmup.warmup.due import volume_of
+from gmail_warmup.web.progress import Progress, progress
 
 STATE_LABELS = {
     GrantState.ACTIVE: "Valid",
@@ -37,6 +38,42 @@ class Ramp(BaseModel):
     day: int = Field(description="Day of the warmup; days without a mail do not count.")
     taken_today: int = Field(description="Mails of today that were begun or sent.")
     planned_today: int = Field(description="Mails that today's step of the ramp allows.")
+
+
+class Placement(BaseModel):
+    """Where Gmail put the mails that a warmup mailbox sent on its last 7 days, today's included."""
+
+    model_config = ConfigDict(frozen=True)
+
+    inbox: int
+    elsewhere: int = Field(description="In another place: a tab, the archive or the bin.")
+    spam: int
+    missing: int = Field(description="Nowhere to be found.")
+
+    @property
+    def total(self) -> int:
+        """Return how many were looked for."""
+        return self.inbox + self.elsewhere + self.spam + self.missing
+
+    @property
+    def parts(self) -> list[tuple[str, int, float, float]]:
+        """Return each place with its mails, and where it begins and how wide it is in a bar of 100."""
+        found, begin = [], 0.0
+        for name in ("inbox", "elsewhere", "spam", "missing"):
+            number = getattr(self, name)
+            width = 100 * number / self.total if self.total else 0
+            found.append((name, number, begin, width))
+            begin += width
+        return found
+
+
+class Received(BaseModel):
+    """What a pool mailbox found in the last 7 days, and how much of it it rescued from spam."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mails: int
+    rescued: int
 
 
 class MailboxView(BaseModel):
@@ -68,6 +105,8 @@ class MailboxView(BaseModel):
     pause_reason: str | None
     deferred_until: datetime | None = Field(description="Until when Gmail asks to leave this mailbox alone.")
     ramp: Ramp | None = Field(description="For warmup mailboxes only.")
+    placement: Placement | None = Field(description="For warmup mailboxes only.")
+    received: Received | None = Field(description="For pool mailboxes only.")
     can_reauthenticate: bool
     needs_person: bool = Field(description="Whether signing in again is what repairs it.")
 
@@ -76,12 +115,12 @@ def views(
     connection: sa.Connection, records: Sequence[MailboxRecord], *, now: datetime, settings: Settings
 ) -> list[MailboxView]:
     """Return the views of these mailboxes."""
-    senders = [record.id for record in records if record.kind is MailboxKind.WARMUP]
-    past = histories(connection, senders) if senders else {}
-    return [_view(record, past.get(record.id, History()), now=now, settings=settings) for record in records]
+    done = progress(connection, records)
+    return [_view(record, done.get(record.id, Progress()), now=now, settings=settings) for record in records]
 
 
-def _view(record: MailboxRecord, history: History, *, now: datetime, settings: Settings) -> MailboxView:
+def _view(record: MailboxRecord, done: Progress, *, now: datetime, settings: Settings) -> MailboxView:
+    warms_up = record.kind is MailboxKind.WARMUP
     sentence, step = _words(record)
     foretold = foresight.ends_at(record)
     soon = foretold is not None and foretold < now + timedelta(days=settings.expiring_days)
@@ -111,7 +150,9 @@ def _view(record: MailboxRecord, history: History, *, now: datetime, settings: S
         paused_at=record.paused_at,
         pause_reason=record.pause_reason,
         deferred_until=record.deferred_until if record.deferred_until and record.deferred_until > now else None,
-        ramp=_ramp(record, history, settings) if record.kind is MailboxKind.WARMUP else None,
+        ramp=_ramp(record, done, settings) if warms_up else None,
+        placement=Placement.model_validate(done.placed, from_attributes=True) if warms_up else None,
+        received=None if warms_up else Received(mails=done.received, rescued=done.rescued),
         can_reauthenticate=record.auth is MailboxAuth.GRANT,
         needs_person=record.auth is MailboxAuth.GRANT and record.state is GrantState.NEEDS_REAUTH,
     )
@@ -126,10 +167,9 @@ def _words(record: MailboxRecord) -> tuple[str, str]:
     return reason.sentence, reason.step
 
 
-def _ramp(record: MailboxRecord, history: History, settings: Settings) -> Ramp:
-    day = history.days + 1
-    planned = volume_of(record, history.days, settings=settings)
-    return Ramp(day=day, taken_today=len(history.taken), planned_today=planned)
+def _ramp(record: MailboxRecord, done: Progress, settings: Settings) -> Ramp:
+    planned = volume_of(record, done.earlier_days, settings=settings) if done.planned is None else done.planned
+    return Ramp(day=done.earlier_days + 1, taken_today=done.taken, planned_today=planned)
 
 
 def duration(left: timedelta) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from gmail_warmup.web.api import consents, history, mailboxes, standing
+from gmail_warmup.web.api import consents, history, invites, mailboxes, standing
 from gmail_warmup.web.rights import MAY_READ
 
 router = APIRouter(prefix="/api/v1", dependencies=[MAY_READ])
@@ -18,5 +18,5 @@ def openapi(request: Request) -> dict[str, Any]:
     return dict(request.app.openapi())
 
 
-for part in (standing, history, mailboxes, consents):
+for part in (standing, history, mailboxes, consents, invites):
     router.include_router(part.router)

@@ -7,26 +7,64 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.errors import InvalidInputError
-from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes import changes, repository
+from gmail_warmup.mailboxes.changes import MailboxChanges
 from gmail_warmup.mailboxes.records import MailboxSettings
-from gmail_warmup.web import queries
-from gmail_warmup.web.api.common import CHANGE, Address, Addresses, Body, Changed
+from gmail_warmup.web import filters, queries
+from gmail_warmup.web.api import selection
+from gmail_warmup.web.api.common import CHANGE, Address, Body, Changed
+from gmail_warmup.web.api.selection import FilterIn, Selection
 from gmail_warmup.web.context import CurrentContext
-from gmail_warmup.web.queries import Group, Wanted
+from gmail_warmup.web.order import Cursor, Order
+from gmail_warmup.web.queries import Wanted
 from gmail_warmup.web.rights import UserName
 from gmail_warmup.web.view import MailboxView, views
 
 router = APIRouter(tags=["mailboxes"])
 
+DOMAINS = 100
+
+
+class ListIn(FilterIn):
+    """What to list, in which order, and where to begin."""
+
+    sort: Order = Field(Order.ADDRESS, description="With a minus the other way round; alike ones stand by address.")
+    after: str = Field("", max_length=1000, description="`next_after` of a page in the same order.")
+    before: str = Field("", max_length=1000, description="`previous_before` of one; `after` is stronger.")
+    limit: int = Field(queries.PAGE, ge=1, le=1000)
+
+    def wanted(self) -> Wanted:
+        """Return it as the queries take it."""
+        return Wanted(
+            filter=self.chosen(),
+            order=self.sort,
+            after=Cursor.parse(self.after, self.sort) if self.after else None,
+            before=Cursor.parse(self.before, self.sort) if self.before else None,
+            limit=self.limit,
+        )
+
 
 class MailboxList(BaseModel):
-    """One page of mailboxes, by address."""
+    """One page of mailboxes."""
 
     mailboxes: list[MailboxView]
-    next_after: str | None = Field(description="Give it as `after` to have the next page.")
+    matching: int = Field(description="How many mailboxes the filter lets through, on all pages.")
+    next_after: str | None = Field(description="Give it as `after` to have the next page; null on the last one.")
     previous_before: str | None = Field(description="Give it as `before` to have the page before.")
+
+
+class DomainOut(BaseModel):
+    """A domain, and how many mailboxes are in it."""
+
+    domain: str
+    mailboxes: int
+
+
+class DomainList(BaseModel):
+    """Domains of mailboxes, the commonest first."""
+
+    domains: list[DomainOut]
 
 
 class MailboxIn(Body):
@@ -36,37 +74,41 @@ class MailboxIn(Body):
     settings: MailboxSettings
 
 
-class PauseIn(Body):
+class PauseIn(Selection):
     """Mailboxes to be paused."""
 
-    addresses: Addresses
     reason: str = Field("paused on the page", min_length=1, max_length=200)
 
 
-class ResumeIn(Body):
-    """Mailboxes to be resumed."""
+class ChangeIn(Selection):
+    """Mailboxes to be changed, and what becomes of them."""
 
-    addresses: Addresses
+    changes: MailboxChanges
 
 
 @router.get("/mailboxes")
-def list_mailboxes(
-    context: CurrentContext,
-    state: Annotated[Group | None, Query(description="Only mailboxes of this group.")] = None,
-    kind: MailboxKind | None = None,
-    q: Annotated[str, Query(max_length=200, description="Part of an address or name.")] = "",
-    after: Annotated[str, Query(max_length=320)] = "",
-    before: Annotated[str, Query(max_length=320)] = "",
-    limit: Annotated[int, Query(ge=1, le=1000)] = queries.PAGE,
-) -> MailboxList:
-    """List mailboxes by address, a page at a time."""
-    services = context.services
-    settings = services.settings
-    wanted = Wanted(group=state, kind=kind, search=q.strip(), after=after, before=before, limit=limit)
+def list_mailboxes(context: CurrentContext, asked: Annotated[ListIn, Query()]) -> MailboxList:
+    """List mailboxes, a page at a time."""
+    services, wanted = context.services, asked.wanted()
+    days = services.settings.expiring_days
     with services.engine.begin() as connection:
-        page = queries.page(connection, wanted, expiring_days=settings.expiring_days)
-        found = views(connection, page.rows, now=queries.now(connection), settings=settings)
-    return MailboxList(mailboxes=found, next_after=page.next_after, previous_before=page.previous_before)
+        page = queries.page(connection, wanted, expiring_days=days)
+        matching = filters.count(connection, wanted.filter, expiring_days=days)
+        found = views(connection, page.rows, now=queries.now(connection), settings=services.settings)
+    return MailboxList(
+        mailboxes=found,
+        matching=matching,
+        next_after=page.next_after and str(page.next_after),
+        previous_before=page.previous_before and str(page.previous_before),
+    )
+
+
+@router.get("/domains")
+def list_domains(context: CurrentContext) -> DomainList:
+    """List the hundred commonest domains."""
+    with context.services.engine.begin() as connection:
+        found = queries.domains(connection, limit=DOMAINS)
+    return DomainList(domains=[DomainOut(domain=item.domain, mailboxes=item.mailboxes) for item in found])
 
 
 @router.get("/mailboxes/{address:path}")
@@ -100,14 +142,25 @@ def put_mailbox(body: MailboxIn, context: CurrentContext, user: UserName) -> Mai
 @router.post("/mailboxes/pause", dependencies=CHANGE)
 def pause(body: PauseIn, context: CurrentContext, user: UserName) -> Changed:
     """Pause mailboxes: no task touches them until they are resumed. All of them, or none if one is unknown."""
-    with context.services.engine.begin() as connection:
-        repository.by_addresses(connection, body.addresses)
-        return Changed(changed=repository.pause(connection, body.addresses, actor=user, reason=body.reason))
+    services = context.services
+    with services.engine.begin() as connection:
+        addresses = selection.lock(connection, body, expiring_days=services.settings.expiring_days)
+        return Changed(changed=repository.pause(connection, addresses, actor=user, reason=body.reason))
 
 
 @router.post("/mailboxes/resume", dependencies=CHANGE)
-def resume(body: ResumeIn, context: CurrentContext) -> Changed:
+def resume(body: Selection, context: CurrentContext) -> Changed:
     """Resume mailboxes. All of them, or none if one is unknown."""
-    with context.services.engine.begin() as connection:
-        repository.by_addresses(connection, body.addresses)
-        return Changed(changed=repository.resume(connection, body.addresses))
+    services = context.services
+    with services.engine.begin() as connection:
+        addresses = selection.lock(connection, body, expiring_days=services.settings.expiring_days)
+        return Changed(changed=repository.resume(connection, addresses))
+
+
+@router.post("/mailboxes/change", dependencies=CHANGE)
+def change(body: ChangeIn, context: CurrentContext) -> Changed:
+    """Change settings of mailboxes. All of them, or none if one is unknown; grant, pause and progress stay."""
+    services = context.services
+    with services.engine.begin() as connection:
+        addresses = selection.lock(connection, body, expiring_days=services.settings.expiring_days)
+        return Changed(changed=changes.change(connection, addresses, body.changes))

@@ -1,7 +1,9 @@
 // The form for a new mailbox: checked by the server, which says next to each field what rule was broken.
 
 import { post } from "./api.js";
+import { copy } from "./copy.js";
 import { leave } from "./leave.js";
+import { setTime } from "./times.js";
 
 const NUMBERS = ["daily_target", "open_rate", "reply_rate"];
 
@@ -10,7 +12,12 @@ export function addForm(dialog) {
   fillZones(form);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    submit(form);
+    submit(form, form.elements.delegated.checked ? addDelegated : goToGoogle);
+  });
+  form.querySelector("#invite-add").addEventListener("click", () => submit(form, createInvite));
+  form.elements.delegated.addEventListener("change", ({ target }) => {
+    form.querySelector("#invite-add").hidden = target.checked;
+    form.querySelector("#submit-add").textContent = target.checked ? "Add mailbox" : "Continue to Google";
   });
   dialog.querySelector("#cancel-add").addEventListener("click", () => dialog.close());
   const open = () => {
@@ -31,23 +38,56 @@ function fillZones(form) {
 function settings(form) {
   const values = Object.fromEntries(new FormData(form));
   delete values.address;
+  if (values.delegated) values.auth = "delegated";
+  delete values.delegated;
   // What is not a number goes out as it was typed: the server explains the rule.
   for (const name of NUMBERS) values[name] = values[name].trim() === "" ? null : Number(values[name]);
   if (!values.display_name) delete values.display_name;
   return values;
 }
 
-async function submit(form) {
-  const button = form.querySelector("#submit-add");
+async function submit(form, finish) {
+  const buttons = form.querySelectorAll("#submit-add, #invite-add");
   show(form, []);
-  button.disabled = true;
+  for (const button of buttons) button.disabled = true;
   try {
-    const body = { address: form.elements.address.value, purpose: "add", settings: settings(form) };
-    leave((await post("consents", body)).url);
+    await finish({ address: form.elements.address.value, settings: settings(form) });
   } catch (problem) {
     show(form, problem.errors ?? [], problem.message);
-    button.disabled = false;
+    for (const button of buttons) button.disabled = false;
   }
+}
+
+async function goToGoogle(mailbox) {
+  leave((await post("consents", { ...mailbox, purpose: "add" })).url);
+}
+
+async function addDelegated(mailbox) {
+  await post("mailboxes", mailbox);
+  location.reload();
+}
+
+async function createInvite(mailbox) {
+  const { address } = await post("mailboxes", mailbox);
+  const { invites } = await post("invites", { addresses: [address] });
+  showLink(document.querySelector("#add"), invites[0]);
+}
+
+// The link is known here alone, so the form gives way to it until it is put away.
+function showLink(dialog, invite) {
+  const part = (id) => dialog.querySelector(`#${id}`);
+  part("added-address").textContent = invite.address;
+  setTime(part("added-until"), invite.expires_at);
+  part("added-url").value = invite.url;
+  part("added-copy").addEventListener("click", async () => {
+    part("added-copied").textContent = (await copy(part("added-url"))) ? "Copied." : "Press Ctrl-C to copy it.";
+  });
+  part("added-done").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => location.reload());
+  dialog.setAttribute("aria-labelledby", "added-title");
+  part("add-form").hidden = true;
+  part("added").hidden = false;
+  part("added-title").focus();
 }
 
 function show(form, errors, message) {

@@ -8,3 +8,11 @@ export function localTimes() {
     if (!Number.isNaN(moment.valueOf())) time.textContent = format.format(moment);
   }
 }
+
+// For a time that came later than the page.
+export function setTime(element, iso) {
+  const moment = new Date(iso);
+  element.dateTime = iso;
+  element.title = `${moment.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  element.textContent = format.format(moment);
+}

@@ -1,0 +1,24 @@
+// After a refusal: start the same consent again, or open the same invite.
+
+import { post } from "./api.js";
+
+const again = document.querySelector("#again");
+again?.addEventListener("click", async () => {
+  const box = document.querySelector("#alert");
+  box.hidden = true;
+  again.disabled = true;
+  try {
+    location.assign((await post("consents", JSON.parse(again.dataset.request))).url);
+  } catch (problem) {
+    box.textContent = problem.message;
+    box.hidden = false;
+    again.disabled = false;
+  }
+});
+
+const reopen = document.querySelector("#reopen");
+const link = sessionStorage.getItem("invite") ?? "";
+if (reopen && /^#[\w-]{43}$/.test(link)) {
+  reopen.href += link;
+  reopen.hidden = false;
+}
