@@ -100,7 +100,11 @@ class OAuthGrant(Base):
     __table_args__ = (
         _one_of("state", GrantState),
         Index("ix_oauth_grant_state", "state", "next_probe_at"),
-    )
+        # The two ends that can be foretold: Google announced it, or nobody used the grant for long.
+        Index("ix_oauth_grant_refresh_expires_at", "refresh_expires_at",
+              postgresql_where=text("refresh_expires_at IS NOT NULL")),
+        Index("ix_oauth_grant_used_at", text("coalesce(refreshed_at, granted_at)")),
+    )  # fmt: skip
 
     mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
     client_id: Mapped[str | None] = mapped_column(Text)

@@ -26,9 +26,7 @@ ENDS_AT: sa.ColumnElement[Any] = sa.func.least(
 )
 """When a grant ends unless something is done; NULL where nothing is known of it."""
 
-FORETOLD = sa.and_(
-    OAuthGrant.state.in_((GrantState.ACTIVE, GrantState.SUSPECT)), Mailbox.auth == MailboxAuth.GRANT
-)
+FORETOLD = sa.and_(OAuthGrant.state.in_((GrantState.ACTIVE, GrantState.SUSPECT)), Mailbox.auth == MailboxAuth.GRANT)
 """Whether a grant has an end that can be foretold: it works, and it is one. The query joins the mailbox."""
 
 _SLACK = timedelta(hours=12)

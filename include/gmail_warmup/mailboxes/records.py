@@ -70,7 +70,7 @@ DailyTarget = Annotated[int, Field(ge=1, le=2000, description="Mails a day at th
 OpenRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are opened.")]
 ReplyRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are answered.")]
 Zone = Annotated[str, AfterValidator(_known_zone), Field(description="IANA name, for example Europe/Berlin.")]
-DisplayName = Annotated[str, AfterValidator(_plain_name), Field(max_length=100, description="Name in the From header.")]
+DisplayName = Annotated[str, Field(max_length=100, description="Name in the From header."), AfterValidator(_plain_name)]
 
 
 class MailboxSettings(BaseModel):

@@ -174,7 +174,7 @@ def with_addresses(addresses: Iterable[str]) -> sa.ColumnElement[bool]:
     return Mailbox.address == sa.any_(listed)
 
 
-def lock(connection: sa.Connection, ids: sa.Select[tuple[int]]) -> list[str]:
+def lock(connection: sa.Connection, ids: sa.Select[int]) -> list[str]:
     """Lock the mailboxes of a query of ids until the transaction ends; return their addresses.
 
     In the order of their ids, so that two changes of many mailboxes wait for each other instead of failing.

@@ -19,5 +19,5 @@ def explain(problems: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 
 def _field(place: tuple[Any, ...]) -> str:
-    names = [str(part) for part in place if part not in ("body", "query", "path", "settings")]
+    names = [str(part) for part in place if part not in ("body", "query", "path", "settings", "changes")]
     return ".".join(names)

@@ -1,0 +1,47 @@
+"""Changing the same settings of many mailboxes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from gmail_warmup.db.models import Mailbox, MailboxKind
+from gmail_warmup.mailboxes.records import DailyTarget, DisplayName, OpenRate, ReplyRate, Zone
+from gmail_warmup.mailboxes.repository import with_addresses
+
+
+class MailboxChanges(BaseModel):
+    """Settings to change. What is left out or null stays as it is; an empty name, or null for it, takes it away."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    kind: MailboxKind | None = None
+    daily_target: DailyTarget | None = None
+    open_rate: OpenRate | None = None
+    reply_rate: ReplyRate | None = None
+    timezone: Zone | None = None
+    display_name: DisplayName | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.values:
+            raise ValueError("name at least one setting to change")
+        return self
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Return the columns to set."""
+        given = self.model_dump(mode="json", exclude_unset=True)
+        found = {name: value for name, value in given.items() if value is not None and name != "display_name"}
+        return found | ({"display_name": given["display_name"] or None} if "display_name" in given else {})
+
+
+def change(connection: sa.Connection, addresses: Sequence[str], changes: MailboxChanges) -> int:
+    """Change settings of mailboxes; return how many were different before. Grant, pause and progress stay."""
+    values = changes.values
+    different = sa.or_(*(getattr(Mailbox, name).is_distinct_from(value) for name, value in values.items()))
+    statement = sa.update(Mailbox).where(with_addresses(addresses), different).values(**values)
+    return connection.execute(statement).rowcount

@@ -1,0 +1,77 @@
+"""Which mailboxes a request is about: the list's filter, and the selection of a bulk change."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+import sqlalchemy as sa
+from fastapi import HTTPException
+from pydantic import BaseModel, Field, StringConstraints, model_validator
+
+from gmail_warmup.db.models import Mailbox, MailboxKind
+from gmail_warmup.errors import UnknownMailboxError
+from gmail_warmup.mailboxes import repository
+from gmail_warmup.web import filters
+from gmail_warmup.web.api.common import Addresses, Body
+from gmail_warmup.web.filters import Filter, Group
+
+AT_MOST, MOST = 1000, 100_000
+
+_Text = Annotated[str, StringConstraints(max_length=320, strip_whitespace=True)]
+
+
+class FilterIn(BaseModel):
+    """The list's filter; a mailbox meets all of it."""
+
+    state: Group | None = Field(None, description="Only mailboxes of this group.")
+    kind: MailboxKind | None = None
+    domain: _Text = Field("", description="The whole domain, as in `example.com`.")
+    q: _Text = Field("", description="Part of an address or of a name.")
+
+    def chosen(self) -> Filter:
+        """Return it as the queries take it."""
+        return Filter(group=self.state, kind=self.kind, domain=self.domain, search=self.q)
+
+
+class BulkFilter(FilterIn, Body):
+    """The list's filter in a body; without any member it stands for all mailboxes."""
+
+
+class Selection(Body):
+    """The mailboxes of a bulk change: either addresses, or what a filter lets through."""
+
+    addresses: Addresses | None = None
+    filter: BulkFilter | None = None
+    at_most: int = Field(
+        AT_MOST, ge=1, le=MOST, description="If the filter lets more through than this, nothing is changed."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.addresses is None) == (self.filter is None):
+            raise ValueError("Name either addresses or a filter.")
+        return self
+
+
+def lock(connection: sa.Connection, selection: Selection, *, expiring_days: int) -> list[str]:
+    """Lock the selected mailboxes until the transaction ends; return their addresses.
+
+    Raises:
+        UnknownMailboxError: naming every address that is not a mailbox.
+        HTTPException: 409 if the filter lets more through than the client expects.
+    """
+    if selection.addresses is not None:
+        wanted = sa.select(Mailbox.id).where(repository.with_addresses(selection.addresses))
+        found = repository.lock(connection, wanted)
+        if missing := set(selection.addresses) - set(found):
+            raise UnknownMailboxError(*sorted(missing))
+        return found
+    assert selection.filter is not None
+    found = repository.lock(connection, filters.ids(selection.filter.chosen(), expiring_days=expiring_days))
+    if len(found) > selection.at_most:
+        raise HTTPException(
+            409,
+            f"The filter lets {len(found):,} mailboxes through, more than the {selection.at_most:,} that were "
+            "expected, so nothing was changed. Look at the list again.",
+        )
+    return found

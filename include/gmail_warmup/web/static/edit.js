@@ -1,0 +1,40 @@
+// Editing several mailboxes: a field shows what they have in common, and only a field that was touched is changed.
+
+const NAMES = ["kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name"];
+
+export function editForm(form) {
+  const touched = new Set();
+  const show = () => {
+    const labels = NAMES.filter((name) => touched.has(name)).map((name) => label(form.elements[name]));
+    form.querySelector("#edit-touched").textContent = labels.length
+      ? `Changes: ${labels.join("; ")}.`
+      : "Nothing is touched yet.";
+    form.querySelector(".primary").disabled = !labels.length;
+  };
+  form.addEventListener("input", (event) => {
+    touched.add(event.target.name);
+    event.target.closest(".field").classList.add("touched");
+    show();
+  });
+  return {
+    begin(settings) {
+      touched.clear();
+      NAMES.forEach((name, place) => begin(form.elements[name], settings.map((values) => values[place])));
+      show();
+    },
+    get changes() {
+      return Object.fromEntries([...touched].map((name) => [name, form.elements[name].value.trim()]));
+    },
+  };
+}
+
+function begin(input, values) {
+  const same = values.length > 0 && values.every((value) => value === values[0]);
+  input.value = same ? values[0] ?? "" : "";
+  if (input.tagName === "INPUT") input.placeholder = same ? "" : "several";
+  input.closest(".field").classList.remove("touched");
+}
+
+function label(input) {
+  return input.labels[0].firstChild.textContent.trim();
+}
