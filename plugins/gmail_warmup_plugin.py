@@ -10,23 +10,29 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+# Relative addresses: they hold under whatever path Airflow is served.
+_LOOK = {
+    "name": "Gmail accounts",
+    "icon": "gmail-warmup/static/icon-light.svg",
+    "icon_dark_mode": "gmail-warmup/static/icon-dark.svg",
+}
+_PAGE = _LOOK | {"href": "gmail-warmup/", "url_route": "gmail-accounts", "destination": "nav"}
+_TAB = _LOOK | {"href": "gmail-warmup/dag/{DAG_ID}", "url_route": "gmail-accounts-tab", "destination": "dag"}
+
 
 class GmailWarmupPlugin(AirflowPlugin):
-    """Mount the application and put its page into the menu."""
+    """Mount the application, put its page into the menu and its tab on the DAGs."""
 
     name = "gmail_warmup"
 
-    # Relative addresses: they hold under whatever path Airflow is served.
-    external_views = [  # noqa: RUF012  Airflow declares it as an attribute of the instance
-        {
-            "name": "Gmail accounts",
-            "href": "gmail-warmup/",
-            "url_route": "gmail-accounts",
-            "destination": "nav",
-            "icon": "gmail-warmup/static/icon-light.svg",
-            "icon_dark_mode": "gmail-warmup/static/icon-dark.svg",
-        }
-    ]
+    @functools.cached_property
+    def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """Return the page of the menu, and the tab of the DAGs unless ``[gmail_warmup] dag_tab`` switches it off."""
+        from airflow.configuration import conf
+
+        # Read here and not by gmail_warmup.settings, which would cost every process the import of pydantic.
+        tab = conf.get("gmail_warmup", "dag_tab", fallback="True").strip().lower() not in ("false", "0", "no", "off")
+        return [_PAGE, _TAB] if tab else [_PAGE]
 
     @functools.cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]

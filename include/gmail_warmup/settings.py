@@ -59,6 +59,10 @@ class Settings(BaseModel):
     )
     daily_digest: bool = Field(True, description="Whether each daily audit ends with a message that sums it up.")
 
+    dag_tab: bool = Field(
+        True, description="Whether DAGs have a tab 'Gmail accounts'; Airflow shows it on all of them or on none."
+    )
+
     consent_minutes: int = Field(15, ge=1, le=60, description="Minutes for which a consent link is valid.")
     invite_days: int = Field(7, ge=1, le=30, description="Days for which the link of an invite is valid.")
 

@@ -31,16 +31,19 @@ print(json.dumps({
 """
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def look(home: Path, **settings: str) -> dict[str, Any]:
     """Import the file in a fresh interpreter."""
-    home = str(tmp_path_factory.mktemp("airflow"))
-    environment = {"PATH": os.environ["PATH"], "HOME": home, "AIRFLOW_HOME": home}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "AIRFLOW_HOME": str(home)} | settings
     done = subprocess.run(
         [sys.executable, "-c", LOOK, str(PLUGIN)], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return look(tmp_path_factory.mktemp("airflow"))
 
 
 def test_it_imports_no_web_framework(found: dict[str, Any]):
@@ -52,11 +55,22 @@ def test_it_takes_no_time(found: dict[str, Any]):
     assert found["seconds"] < 0.05
 
 
-def test_it_is_one_entry_of_the_menu_that_survives_a_sub_path(found: dict[str, Any]):
-    (view,) = found["views"]
-    assert (view["name"], view["url_route"], view["destination"]) == ("Gmail accounts", "gmail-accounts", "nav")
-    for key in ("href", "icon", "icon_dark_mode"):
-        assert not view[key].startswith(("/", "http"))
-    static = PLUGIN.parents[1] / "include" / "gmail_warmup" / "web" / "static"
-    assert (static / Path(view["icon"]).name).is_file()
-    assert (static / Path(view["icon_dark_mode"]).name).is_file()
+STATIC = PLUGIN.parents[1] / "include" / "gmail_warmup" / "web" / "static"
+
+
+def test_it_is_one_entry_of_the_menu_and_one_tab_that_survive_a_sub_path(found: dict[str, Any]):
+    page, tab = found["views"]
+    assert (page["name"], page["url_route"], page["destination"]) == ("Gmail accounts", "gmail-accounts", "nav")
+    assert (tab["name"], tab["href"], tab["destination"]) == ("Gmail accounts", "gmail-warmup/dag/{DAG_ID}", "dag")
+    assert tab["url_route"] != page["url_route"]  # Airflow drops a view whose route it knows already
+    for view in (page, tab):
+        for key in ("href", "icon", "icon_dark_mode"):
+            assert not view[key].startswith(("/", "http"))
+        assert (STATIC / Path(view["icon"]).name).is_file()
+        assert (STATIC / Path(view["icon_dark_mode"]).name).is_file()
+
+
+@pytest.mark.parametrize(("value", "tabs"), [("False", 0), ("no", 0), ("nonsense", 1)])
+def test_the_tab_is_switched_by_a_setting(tmp_path: Path, value: str, tabs: int):
+    views = look(tmp_path, AIRFLOW__GMAIL_WARMUP__DAG_TAB=value)["views"]
+    assert [view["destination"] for view in views] == ["nav"] + ["dag"] * tabs

@@ -149,7 +149,7 @@ def test_paging_shows_each_transition_and_each_mail_once(pair: Site, op: httpx.C
         pool=POOL,
     )
     events = walk(op, ADA, "history", "history")
-    assert [len(page) for page in events] == [20, 20, 5]
+    assert [len(page) for page in events] == [10, 10, 10, 10, 5]
     mails = walk(op, ADA, "mails", "mails")
     assert [len(page) for page in mails] == [50, 50, 30]
     for pages in (events, mails):

@@ -20,7 +20,18 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from gmail_warmup import __version__
-from gmail_warmup.web import api, invite_pages, invited, oauth, pages, problems, security
+from gmail_warmup.web import (
+    api,
+    dag_page,
+    invite_pages,
+    invited,
+    mailbox_page,
+    oauth,
+    pages,
+    problems,
+    security,
+    transfer_pages,
+)
 from gmail_warmup.web.context import Context
 from gmail_warmup.web.throttle import Throttle
 
@@ -41,6 +52,9 @@ def create_app() -> FastAPI:
     app.state.context = Context()
     app.state.throttle = Throttle()
     app.include_router(pages.router)
+    app.include_router(mailbox_page.router)
+    app.include_router(dag_page.router)
+    app.include_router(transfer_pages.router)
     app.include_router(invite_pages.router)
     app.include_router(invited.router)
     app.include_router(oauth.router)

@@ -18,7 +18,7 @@ from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.ledger import placed_as
 
 DAYS = 30
-EVENTS = 20
+EVENTS = 10
 MAILS = 50
 
 _OTHER_REASONS = {

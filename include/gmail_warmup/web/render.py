@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -20,6 +21,21 @@ def _utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def _mailbox_path(address: str) -> str:
+    """Return the path of a mailbox's page below the application.
+
+    What browsers leave as it is in a path is not encoded: Airflow's shell compares the frame's address with its own,
+    which it has decoded, and would load the page a second time.
+    """
+    return "mailboxes/" + quote(address, safe="@/!$&'*+=~")
+
+
+def _root(scope: Mapping[str, Any]) -> str:
+    """Return the way from a page up to the application's mount; a slash that came encoded is no level for a browser."""
+    encoded = bytes(scope.get("raw_path") or b"").lower().count(b"%2f")
+    return "../" * (inner_path(scope).count("/") - 1 - encoded) or "./"
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -30,6 +46,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     environment.filters["utc"] = _utc
+    environment.filters["mailbox_path"] = _mailbox_path
     return environment
 
 
@@ -49,8 +66,7 @@ def page(
     **values: Any,
 ) -> HTMLResponse:
     """Return a template as a page."""
-    root = "../" * (inner_path(request.scope).count("/") - 1) or "./"
-    text = _environment().get_template(template).render(root=root, **_addresses(), **values)
+    text = _environment().get_template(template).render(root=_root(request.scope), **_addresses(), **values)
     return HTMLResponse(text, status, dict(headers or {}))
 
 

@@ -42,7 +42,7 @@ def get_days(address: str, context: CurrentContext, days: Annotated[int, Query(g
 
 @router.get("/mailboxes/{address:path}/history")
 def get_history(address: str, context: CurrentContext, before: Before = None) -> Events:
-    """Return the history of a mailbox's grant, twenty transitions at a time, the newest first."""
+    """Return the history of a mailbox's grant, ten transitions at a time, the newest first."""
     with context.services.engine.begin() as connection:
         return history.events(connection, repository.get(connection, address), before=before)
 

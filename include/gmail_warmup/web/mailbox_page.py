@@ -1,0 +1,64 @@
+"""The page of one mailbox: how it is, what to do, its settings, its past. It changes nothing itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from gmail_warmup.grants import invite
+from gmail_warmup.mailboxes import repository
+from gmail_warmup.web import history, queries, render
+from gmail_warmup.web.context import CurrentContext
+from gmail_warmup.web.rights import MAY_READ, MayChange
+from gmail_warmup.web.view import STATE_LABELS, views
+
+router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
+
+INVITES = 10
+"""So many of a mailbox's invites are shown; the page of invites has them all."""
+
+_Id = Annotated[str, Query(max_length=20)]
+
+
+@router.get("/mailboxes/{address:path}")
+def mailbox(
+    request: Request,
+    address: str,
+    context: CurrentContext,
+    may_change: MayChange,
+    history_before: _Id = "",
+    mails_before: _Id = "",
+) -> Response:
+    """Show one mailbox; an address that is none can be added from here."""
+    services = context.services
+    with services.engine.begin() as connection:
+        record = repository.find(connection, address)
+        if record is None:
+            return render.page(request, "mailbox_missing.html", 404, missing=address, may_change=may_change)
+        now = queries.now(connection)
+        box = views(connection, [record], now=now, settings=services.settings)[0]
+        days = history.days(connection, record, now=now)
+        events = history.events(connection, record, before=_id(history_before))
+        invites = invite.page(connection, invite.Wanted(address=record.address, limit=INVITES)).rows
+        mails = history.mails(connection, record, before=_id(mails_before))
+    return render.page(
+        request,
+        "mailbox_page.html",
+        box=box,
+        days=days,
+        week=history.total(days[-7:]),
+        month=history.total(days),
+        events=events,
+        labels=STATE_LABELS,
+        invites=invites,
+        mails=mails,
+        older_history=bool(history_before),
+        older_mails=bool(mails_before),
+        may_change=may_change,
+    )
+
+
+def _id(text: str) -> int | None:
+    """Return a row's number; a link with a wrong one shows the newest rows instead of failing."""
+    return int(text) if text.isascii() and text.isdecimal() and int(text) < 2**63 else None

@@ -1,0 +1,37 @@
+// What the forms share: zones to choose from, and the server's rule beside each field.
+
+export function fillZones(list) {
+  const zones = Intl.supportedValuesOf ? Intl.supportedValuesOf("timeZone") : [];
+  list.append(...zones.map((zone) => new Option(zone, zone)));
+}
+
+// What is not a number goes out as it was typed: the server explains the rule.
+export function number(text) {
+  return text.trim() === "" ? null : Number(text);
+}
+
+export function clearErrors(form, box) {
+  for (const line of form.querySelectorAll(".error")) line.hidden = true;
+  for (const input of form.elements) input.removeAttribute("aria-invalid");
+  box.hidden = true;
+}
+
+export function showErrors(form, box, problem) {
+  clearErrors(form, box);
+  const unplaced = [];
+  for (const { field, message } of problem.errors ?? []) {
+    const name = field.split(".").pop();
+    const line = form.querySelector(`[id="${CSS.escape(name)}-error"]`);
+    if (!line) {
+      unplaced.push(`${field} ${message}`);
+      continue;
+    }
+    line.textContent = message;
+    line.hidden = false;
+    const input = form.elements[name];
+    if (input instanceof HTMLElement) input.setAttribute("aria-invalid", "true");
+  }
+  box.textContent = problem.errors?.length ? unplaced.join("; ") : problem.message;
+  box.hidden = !box.textContent;
+  form.querySelector("[aria-invalid]")?.focus();
+}
