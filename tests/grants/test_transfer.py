@@ -8,12 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gmail_warmup.db.models import GrantState
+from gmail_warmup.db.models import GrantState, MailboxAuth, MailboxKind
 from gmail_warmup.errors import InvalidInputError
-from gmail_warmup.grants import transfer
+from gmail_warmup.grants import export, incoming, spreadsheet, transfer
 from gmail_warmup.grants.endpoint import Verdict
 from gmail_warmup.grants.reasons import REASONS
+from gmail_warmup.mailboxes.records import MailboxRecord
 from world import CLIENT_ID, World
 
 TOKEN = {"token": "ya29.x", "refresh_token": "1//abc", "client_id": CLIENT_ID, "scopes": ["a", "b"]}
@@ -115,3 +118,118 @@ def test_a_consent_that_comes_while_a_backup_is_restored_wins(world: World):
     assert (done.grants, done.grants_kept) == (0, 1)
     grant = world.grant("ada@warm.example")
     assert world.store.cipher.decrypt(grant.owner, grant.refresh_token or "") == newer.refresh_token
+
+
+def test_a_setting_without_a_column_stays_and_an_empty_cell_means_the_default(world: World):
+    world.add("ada@warm.example", kind="warmup", daily_target=33, open_rate=12, display_name="Ada")
+    text = "address,kind,open_rate,display_name\nada@warm.example,warmup,,\n"
+    transfer.take_over(world.store, transfer.parse(text), actor=world.actor)
+    ada = world.mailbox("ada@warm.example")
+    assert (ada.daily_target, ada.open_rate, ada.display_name) == (33, 80, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffaddress;kind;display_name\r\nada@pool.example;pool;Ada, L\r\nbob@pool.example;warmup;\r\n",
+        "address\tkind\tdisplay_name\r\nada@pool.example\tpool\tAda, L\r\nbob@pool.example\twarmup\t\r\n",
+        '"Address", "Kind", "Display_Name",,\nADA@pool.example ,pool,"Ada, L",,\n,,,,\nbob@pool.example,warmup,,,\n',
+        'address,kind,display_name\rada@pool.example,pool,"Ada, L"\rbob@pool.example,warmup\r',
+        '\n\naddress,kind,display_name\n"ada@pool.example","pool","Ada, L"\n\nbob@pool.example,warmup,',
+    ],
+    ids=["Excel, decimal comma", "Excel, Unicode text", "wider once", "old Mac", "empty lines"],
+)
+def test_csv_as_spreadsheet_programs_write_it(text: str):
+    found = transfer.parse(text)
+    assert [(item.address, item.settings.kind, item.settings.display_name) for item in found] == [
+        ("ada@pool.example", "pool", "Ada, L"),
+        ("bob@pool.example", "warmup", None),
+    ]
+
+
+def test_all_problems_have_their_line_and_column():
+    text = (
+        "address,kind,colour,open_rate,open_rate\n"
+        "ada@pool.example,boss,,101,101\n"
+        'bob@pool.example,"po"ol,,,\n'
+        "eve@pool.example,pool,,,,6\n"
+        "ok@pool.example,pool\n"
+    )
+    found = incoming.read(text)
+    assert [(problem.number, problem.field) for problem in found.problems] == [
+        (1, "colour"), (1, "open_rate"), (2, "kind"), (2, "open_rate"), (3, ""), (4, ""),
+    ]  # fmt: skip
+    assert [(item.number, item.address) for item in found.mailboxes] == [(5, "ok@pool.example")]
+    assert str(found.problems[3]) == (
+        "line 2: ada@pool.example: open_rate: must be a whole number from 0 to 100 (given: '101')"
+    )
+
+
+def test_an_unclosed_quotation_mark_does_not_swallow_the_file():
+    found = incoming.read('address,kind\nada@pool.example,"pool\nbob@pool.example,pool\n')
+    assert found.mailboxes == []
+    assert "quotation marks" in found.problems[0].rule
+
+
+def test_a_huge_value_is_not_repeated():
+    with pytest.raises(InvalidInputError) as caught:
+        transfer.parse(json.dumps([{"address": "a" * 10_000, "kind": "b" * 10_000, "c" * 10_000: 1}]))
+    assert len(str(caught.value)) < 1000
+
+
+@given(st.text())
+def test_defusing_a_cell_is_undone_and_leaves_no_formula(cell: str):
+    defused = spreadsheet.defuse(cell)
+    assert spreadsheet.restore(defused) == cell
+    assert not defused.startswith(tuple("=+-@\t\r\n"))
+
+
+@given(st.from_regex(r"\A'{0,3}[=+@\t\r\n-].{0,3}\Z"))
+def test_what_begins_like_a_formula_is_defused(cell: str):
+    assert spreadsheet.defuse(cell) == f"'{cell}"
+    assert spreadsheet.restore(f"'{cell}") == cell
+
+
+LETTERS = st.characters(codec="utf-8", exclude_characters="\x00")
+REASONS_TO_PAUSE = st.text(LETTERS, max_size=40) | st.sampled_from(["=1+1", "'=1", "a\r\nb", "a\rb", '"', ";", " x "])
+LOCAL = st.from_regex(r"\A[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,20}\Z")
+
+
+@st.composite
+def mailboxes(draw: st.DrawFn) -> MailboxRecord:
+    """Any mailbox that the rules allow."""
+    nothing = dict.fromkeys(
+        ("label_id", "resumed_at", "deferred_until", "deferred_reason", "reason", "next_probe_at", "granted_at",
+         "refreshed_at", "refresh_expires_at", "access_expires_at")
+    )  # fmt: skip
+    plain = st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters='<>"\\')
+    now = datetime.now(UTC)
+    return MailboxRecord(
+        id=1,
+        address=draw(LOCAL) + "@shop.example",
+        kind=draw(st.sampled_from(MailboxKind)),
+        auth=draw(st.sampled_from(MailboxAuth)),
+        display_name=draw(st.text(plain, max_size=20)).strip() or None,
+        daily_target=draw(st.integers(1, 2000)),
+        open_rate=draw(st.integers(0, 100)),
+        reply_rate=draw(st.integers(0, 100)),
+        timezone=draw(st.sampled_from(["UTC", "Europe/Berlin", "America/Argentina/Ushuaia"])),
+        created_at=now,
+        paused_at=draw(st.none() | st.just(now)),
+        pause_reason=draw(st.none() | REASONS_TO_PAUSE),
+        state=GrantState.ACTIVE,
+        since=now,
+        **nothing,
+    )
+
+
+@pytest.mark.parametrize("write", [export.to_csv, export.to_json])
+@given(found=st.lists(mailboxes(), min_size=1, max_size=5, unique_by=lambda mailbox: mailbox.address))
+def test_every_mailbox_comes_back_from_its_file(write, found: list[MailboxRecord]):
+    text = "".join(write(found))
+    back = {item.address: item for item in transfer.parse(text)}
+    assert back.keys() == {mailbox.address for mailbox in found}
+    for mailbox in found:
+        item = back[mailbox.address]
+        expected = export.settings_of(mailbox)
+        assert {"address": item.address, **item.settings.model_dump(), "pause_reason": item.pause_reason} == expected

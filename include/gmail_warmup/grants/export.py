@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from gmail_warmup.db.models import GrantState, OAuthGrant
 from gmail_warmup.errors import CiphertextError, InvalidInputError
 from gmail_warmup.grants import spreadsheet
-from gmail_warmup.grants.incoming import COLUMNS, PAUSE, SETTINGS, Incoming, parse_rows
+from gmail_warmup.grants.incoming import COLUMNS, LONGEST_REASON, PAUSE, SETTINGS, Incoming, parse_rows
 from gmail_warmup.grants.store import GrantStore
 from gmail_warmup.grants.stored import owner_of
 from gmail_warmup.mailboxes import repository
@@ -59,7 +59,8 @@ def to_json(mailboxes: Iterable[MailboxRecord]) -> Iterator[str]:
 def settings_of(mailbox: MailboxRecord) -> dict[str, Any]:
     """Return what a file holds of a mailbox without its grant: address, settings, and the reason if it is paused."""
     row: dict[str, Any] = {"address": mailbox.address} | {name: getattr(mailbox, name) for name in SETTINGS}
-    row[PAUSE] = (mailbox.pause_reason or "paused") if mailbox.paused_at else None
+    reason = (mailbox.pause_reason or "").strip() or "paused"  # without a text it would come back unpaused
+    row[PAUSE] = reason[:LONGEST_REASON] if mailbox.paused_at else None
     return row
 
 

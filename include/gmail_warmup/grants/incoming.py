@@ -28,7 +28,8 @@ COLUMNS = ("address", *SETTINGS, PAUSE)
 """The columns of the CSV."""
 TOKEN_KEYS = ("oauth_token", "grant")
 _NO_TEXT = re.compile(r"[\x00\ud800-\udfff]")
-_LONGEST_REASON = 500
+LONGEST_REASON = 500
+"""Characters of a reason to pause."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,9 +226,9 @@ class _Row:
                 self.note(broken.field, broken.rule)
 
     def _read_pause_reason(self, given: Any) -> str | None:
-        if given is None or (isinstance(given, str) and len(given) <= _LONGEST_REASON):
+        if given is None or (isinstance(given, str) and len(given) <= LONGEST_REASON):
             return (given or "").strip() or None
-        self.note(PAUSE, f"must be a text of {_LONGEST_REASON} characters at most.")
+        self.note(PAUSE, f"must be a text of {LONGEST_REASON} characters at most.")
         return None
 
     def _read_grant(self, row: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from gmail_warmup.web.api import consents, history, invites, mailboxes, standing
+from gmail_warmup.web.api import consents, history, invites, mailboxes, standing, transfers
 from gmail_warmup.web.rights import MAY_READ
 
 router = APIRouter(prefix="/api/v1", dependencies=[MAY_READ])
@@ -18,5 +18,5 @@ def openapi(request: Request) -> dict[str, Any]:
     return dict(request.app.openapi())
 
 
-for part in (standing, history, mailboxes, consents, invites):
+for part in (standing, history, mailboxes, consents, invites, transfers):
     router.include_router(part.router)

@@ -1,0 +1,106 @@
+// The import: a file is read here, its preview is shown, and what the preview showed is imported, or nothing.
+
+import { post } from "./api.js";
+import { readFile, refusal } from "./import-file.js";
+import { LinesTable } from "./import-lines.js";
+
+const at = (id) => document.querySelector(`#${id}`);
+const sections = ["choose", "preview", "done"];
+
+let text = "";
+let token = null;
+
+function show(name) {
+  for (const other of sections) at(other).hidden = other !== name;
+}
+
+function complain(box, message) {
+  box.textContent = message;
+  box.hidden = !message;
+}
+
+function plural(number, thing) {
+  const more = thing.endsWith("x") ? "es" : "s";
+  return `${number.toLocaleString()} ${thing}${number === 1 ? "" : more}`;
+}
+
+async function busy(button, act, box) {
+  button.disabled = true;
+  complain(box, "");
+  try {
+    await act();
+  } catch (problem) {
+    const [wrong] = problem.errors ?? [];
+    complain(box, wrong?.field === "text" ? `The file ${wrong.message}` : problem.message);
+    box.scrollIntoView({ block: "nearest" });
+  } finally {
+    button.disabled = false;
+  }
+}
+
+async function preview() {
+  const [file] = at("file").files;
+  const found = file ? await readFile(file, Number(at("choose").dataset.largest)) : at("text").value;
+  const refused = refusal(found, Number(at("choose").dataset.largest));
+  if (refused) throw new Error(refused);
+  text = found;
+  reveal(await post("imports/preview", { text }));
+  complain(at("preview-alert"), "");
+  at("source").textContent = file ? file.name : "What you pasted";
+  at("preview-title").focus();
+}
+
+function reveal(found) {
+  token = found.token;
+  const { to_add: added, to_update: updated, unchanged, to_pause: paused, bad } = found.counts;
+  table.fill(found);
+  show("preview");
+  const to = added + updated;
+  at("verdict").textContent = paused ? `${plural(paused, "mailbox")} will be paused, as the file says.` : "";
+  at("import-button").hidden = !token || !to;
+  at("import-button").textContent = `Import ${plural(to, "mailbox")}`;
+  if (bad) {
+    at("verdict").textContent = `Nothing is imported while a ${found.unit} is wrong. Correct the file and choose it again.`;
+  } else if (!to) {
+    at("verdict").textContent = unchanged ? "There is nothing to import: nothing would change." : "The file holds no mailbox.";
+  }
+}
+
+async function importAll() {
+  try {
+    done(await post("imports", { text, token }));
+  } catch (problem) {
+    if (problem.content?.preview) reveal(problem.content.preview);
+    throw problem;
+  }
+}
+
+function done({ to_add: added, to_update: updated, to_pause: paused }) {
+  const parts = [added && `${plural(added, "mailbox")} added`, updated && `${plural(updated, "mailbox")} updated`];
+  at("done-title").textContent = `Imported: ${parts.filter(Boolean).join(", ")}.`;
+  const signIn = added ? "The new ones have no grant yet: re-authenticate them, or invite their owners. " : "";
+  at("done-step").textContent = signIn + (paused ? `Paused, as the file said: ${plural(paused, "mailbox")}.` : "");
+  show("done");
+  at("done-title").focus();
+}
+
+function again() {
+  at("import-form").reset();
+  text = "";
+  show("choose");
+  at("file").focus();
+}
+
+const table = at("lines") && new LinesTable(document);
+at("import-form")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  busy(at("preview-button"), preview, at("import-error"));
+});
+// What was chosen last counts: a file empties the text, and a text the file.
+at("file")?.addEventListener("change", () => {
+  at("text").value = "";
+  if (at("file").files.length) at("import-form").requestSubmit();
+});
+at("text")?.addEventListener("input", () => (at("file").value = ""));
+at("import-button")?.addEventListener("click", () => busy(at("import-button"), importAll, at("preview-alert")));
+for (const id of ["again", "more"]) at(id)?.addEventListener("click", again);
