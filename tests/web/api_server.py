@@ -17,7 +17,9 @@ os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"  # as airflow.api_fastapi.main
 
 import uvicorn
 from airflow.api_fastapi.app import create_app, get_auth_manager
+from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.cli.cli_parser import get_parser
 from airflow.utils.db import initdb
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -49,15 +51,34 @@ def routes_of(app: FastAPI) -> list[dict[str, Any]]:
     ]
 
 
+def simple_tokens() -> dict[str, str]:
+    """Return a token for somebody with each role of the simple auth manager."""
+    roles = {"viewer": "viewer", "user": "user", "op": "op", "other-op": "op", "admin": "admin"}
+    return {
+        name: get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name, role=role))
+        for name, role in roles.items()
+    }
+
+
+def make_fab_users() -> None:
+    """Make users by Airflow's own commands, each with the own name as password; one role may only look."""
+    parser = get_parser()
+    commands = ["roles create Reader", "roles add-perms Reader -r Connections -a can_read"] + [
+        f"users create -u {name} -p {name} -f {name} -l {name} -e {name}@example.com -r {name.capitalize()}"
+        for name in ("viewer", "reader", "op")
+    ]
+    for command in commands:
+        arguments = parser.parse_args(command.split())
+        arguments.func(arguments)
+
+
 initdb()
 initialise(os.environ)
 airflow = create_app()
 ours = next(route.app for route in airflow.routes if isinstance(route, Mount) and route.path == "/gmail-warmup")
-roles = {"viewer": "viewer", "user": "user", "op": "op", "other-op": "op", "admin": "admin"}
-tokens = {
-    name: get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name, role=role))
-    for name, role in roles.items()
-}
+tokens = simple_tokens() if isinstance(get_auth_manager(), SimpleAuthManager) else {}
+if not tokens:
+    make_fab_users()
 Path(sys.argv[2]).write_text(json.dumps({"routes": routes_of(ours), "tokens": tokens}))
 server = uvicorn.Server(uvicorn.Config(airflow, access_log=False, log_level="warning"))
 server.run(sockets=[socket.socket(fileno=int(sys.argv[1]))])

@@ -1,36 +1,21 @@
-"""The whole api-server of Airflow in a process of its own, on a database that ``airflow db migrate`` made."""
+"""Fixtures of the page's tests: one api-server for the session, with empty tables for each test."""
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-import sqlalchemy as sa
-from cryptography.fernet import Fernet
 
 from gmail_sandbox.client import SandboxClient
-from gmail_warmup.db.models import Base
-from web.kit import CLIENT_ID, CLIENT_SECRET, MOUNT, Site
-
-CHECKOUT = Path(__file__).resolve().parents[2]
-START_SECONDS = 120
+from web.kit import Site
+from web.serving import clean, make_database, serving
 
 
 @pytest.fixture(scope="session")
 def web_database(postgres: str) -> str:
     """Make a database for the api-server; return its address."""
-    admin = sa.create_engine(postgres, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
-    with admin.connect() as connection:
-        connection.exec_driver_sql("CREATE DATABASE airflow_web")
-    return sa.make_url(postgres).set(database="airflow_web").render_as_string(hide_password=False)
+    return make_database(postgres, "airflow_web")
 
 
 @pytest.fixture(scope="session")
@@ -38,38 +23,14 @@ def api_server(
     web_database: str, sandbox_server: SandboxClient, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """Run the api-server for the session."""
-    home = tmp_path_factory.mktemp("airflow-web")
-    about, log_file = home / "about.json", home / "server.log"
-    with socket.create_server(("127.0.0.1", 0)) as listening, log_file.open("w") as log:
-        origin = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("api_server.py")), str(listening.fileno()), str(about)],
-            env=_environment(home, web_database, origin, sandbox_server),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            pass_fds=[listening.fileno()],
-        )
-        try:
-            _wait(process, origin, log_file)
-            found = json.loads(about.read_text())
-            engine = sa.create_engine(web_database, poolclass=sa.pool.NullPool)
-            yield Site(origin, found["routes"], found["tokens"], engine, sandbox_server, log_file)
-        finally:
-            process.terminate()
-            process.wait(20)
+    with serving(tmp_path_factory.mktemp("airflow-web"), web_database, sandbox_server) as site:
+        yield site
 
 
 @pytest.fixture
 def site(api_server: Site) -> Site:
     """Yield the running site with empty tables, and Google's stand-in with our client."""
-    tables = ", ".join(str(table) for table in Base.metadata.sorted_tables)
-    api_server.sql(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
-    api_server.sandbox.reset()
-    redirect_uri = f"{api_server.origin}{MOUNT}/oauth/callback"
-    api_server.sandbox.put_client(
-        CLIENT_ID, client_secrets=[CLIENT_SECRET], redirect_uris=[redirect_uri], require_pkce=True
-    )
-    return api_server
+    return clean(api_server, api_server.origin)
 
 
 @pytest.fixture
@@ -77,37 +38,3 @@ def op(site: Site) -> Iterator[httpx.Client]:
     """Yield the browser of somebody with the role Op."""
     with site.browser("op") as browser:
         yield browser
-
-
-def _environment(home: Path, database: str, origin: str, sandbox: SandboxClient) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(CHECKOUT / "plugins"),
-        "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
-        "AIRFLOW__API__BASE_URL": origin,
-        "AIRFLOW__API__SECRET_KEY": "test-secret-key",
-        "AIRFLOW__API_AUTH__JWT_SECRET": "test-jwt-secret-test-jwt-secret-test-jwt-secret-test-jwt-secret-0",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
-        "GOOGLE_CLIENT_ID": CLIENT_ID,
-        "GOOGLE_CLIENT_SECRET": CLIENT_SECRET,
-        "GOOGLE_AUTH_URI": sandbox.auth_uri,
-        "GOOGLE_TOKEN_URI": sandbox.token_uri,
-        "GMAIL_API_ENDPOINT": sandbox.base_url,
-    }
-
-
-def _wait(process: subprocess.Popen[bytes], origin: str, log_file: Path) -> None:
-    """Wait until the server answers; the socket listens from the start, so a request waits by itself."""
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{origin}/api/v2/version", timeout=2).status_code == 200:
-                return
-        except httpx.TransportError:
-            continue
-    pytest.fail(f"the api-server did not start:\n{log_file.read_text()[-3000:]}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -19,6 +21,16 @@ CLIENT_ID = "client-1.apps.example.com"
 CLIENT_SECRET = "GOCSPX-test-secret-1"
 MOUNT = "/gmail-warmup"
 API = f"{MOUNT}/api/v1"
+OPEN = {
+    "/invite": "the page that an invite's link opens; it holds nothing, and asks by script",
+    "/invite/thanks": "the last page of an invite; it holds nothing",
+    "/invite/look": "answers to the token of an open invite alone",
+    "/invite/start": "answers to the token of an open invite alone",
+}
+"""The routes that need no login, and why. Each is tested in test_invites.py."""
+
+_PARAMETERS = {"{address:path}": "a@example.com", "{invite_id}": "1", "{dag_id}": "gmail_warmup"}
+_hosts = count(2)
 
 
 @dataclass(frozen=True)
@@ -32,12 +44,17 @@ class Site:
     sandbox: SandboxClient
     log_file: Path
 
-    def browser(self, who: str | None = "op") -> httpx.Client:
+    def browser(self, who: str | None = "op", *, host: str = "127.0.0.1") -> httpx.Client:
         """Return a browser: signed in by Airflow's cookie, and naming its origin as browsers do on a POST."""
-        client = httpx.Client(base_url=self.origin, headers={"Origin": self.origin}, timeout=30)
+        transport = httpx.HTTPTransport(local_address=host)
+        client = httpx.Client(base_url=self.origin, headers={"Origin": self.origin}, timeout=30, transport=transport)
         if who:
             client.cookies.set("_token", self.tokens[who])
         return client
+
+    def stranger(self) -> httpx.Client:
+        """Return a browser that nobody is signed in with, at a place of its own: wrong links are counted by place."""
+        return self.browser(None, host=f"127.0.1.{next(_hosts)}")
 
     def add(self, address: str, kind: str = "pool", **settings: Any) -> int:
         """Add a mailbox that nobody has signed in with, on both sides."""
@@ -102,3 +119,38 @@ def at_google(url: str, account: str, decision: str = "allow", **more: Any) -> s
         answer = google.post(url, data={"account": account, "decision": decision} | more)
     assert answer.status_code == 302, answer.text
     return answer.headers["location"]
+
+
+def path_of(route: dict[str, Any]) -> str:
+    """Return a route's path with a value for each parameter."""
+    path = MOUNT + str(route["path"])
+    for parameter, value in _PARAMETERS.items():
+        path = path.replace(parameter, value)
+    assert "{" not in path, "give the new path parameter a value"
+    return path
+
+
+def requests_of(site: Site, browser: httpx.Client) -> Iterator[tuple[str, httpx.Response]]:
+    """Send one request to each route that needs a login, with each of its methods; nothing that is mounted."""
+    for route in site.routes:
+        if route["mount"] or route["path"] in OPEN:
+            continue
+        for method in route["methods"]:
+            body = None if method in ("GET", "HEAD") else {}
+            yield f"{method} {route['path']}", browser.request(method, path_of(route), json=body)
+
+
+def invite(browser: httpx.Client, address: str) -> str:
+    """Make an invite; return the token of its link."""
+    answer = browser.post(f"{API}/invites", json={"addresses": [address]})
+    assert answer.status_code == 200, answer.text
+    link, _, token = answer.json()["invites"][0]["url"].partition("#")
+    assert link.endswith(f"{MOUNT}/invite")
+    return str(token)
+
+
+def follow(browser: httpx.Client, token: str) -> str:
+    """Press the button of an invite's page; return the address of Google's page."""
+    answer = browser.post(f"{MOUNT}/invite/start", json={"token": token})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["url"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
@@ -9,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from web.kit import API, MOUNT, Site, at_google, changed, start
+from web.kit import API, CLIENT_ID, MOUNT, Site, at_google, changed, start
 
 ADA, BOB = "ada@example.com", "bob@example.com"
 
@@ -235,11 +238,40 @@ def test_a_refusal_changes_nothing_and_says_what_to_do(site: Site, op: httpx.Cli
     assert site.sql("SELECT * FROM gmail_warmup.grant_event") == events
 
 
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.come_back.__name__)
+def test_a_refusal_starts_the_same_consent_again_where_it_is_known(site: Site, op: httpx.Client, case: Refused):
+    site.add(ADA)
+    page = case.come_back(site, op).text
+    request = re.search(r'data-request="([^"]+)"', page)
+    assert bool(request) == (case.refusal != "unknown_link")
+    assert "redirect_uri_mismatch" in page
+    assert f"{site.origin}{MOUNT}/oauth/callback</code>" in page, "the address to be pasted at Google"
+    if request:
+        site.sandbox.clear_faults()
+        site.sandbox.refuse_client(CLIENT_ID, None)
+        again = op.post(f"{API}/consents", json=json.loads(html.unescape(request[1])))
+        assert op.get(at_google(again.json()["url"], ADA)).status_code == 303
+        assert site.grant(ADA)["state"] == "active"
+
+
+def test_a_refused_addition_starts_again_with_what_was_chosen(site: Site, op: httpx.Client):
+    site.sandbox.put_mailboxes([ADA, BOB])
+    chosen = {"kind": "warmup", "daily_target": 41, "timezone": "Asia/Tokyo", "display_name": "Ada & Co's"}
+    page = op.get(at_google(start(op, ADA, "add", **chosen), BOB)).text
+    request = re.search(r'data-request="([^"]+)"', page)
+    assert request
+    again = op.post(f"{API}/consents", json=json.loads(html.unescape(request[1])))
+    op.get(at_google(again.json()["url"], ADA))
+    assert {key: site.mailbox(ADA)[key] for key in chosen} == chosen
+
+
 def test_every_refusal_is_tested():
-    from gmail_warmup.grants.consent import Refusal
+    from gmail_warmup.grants.refused import Refusal
     from gmail_warmup.web.refusals import REFUSALS
 
-    assert {case.refusal for case in REFUSED} == {refusal.value for refusal in Refusal} == {*REFUSALS}
+    here = {case.refusal for case in REFUSED}
+    elsewhere = {"invite_over"}  # test_invites.py
+    assert here | elsewhere == {refusal.value for refusal in Refusal} == {*REFUSALS}
 
 
 def test_a_refused_addition_adds_nothing(site: Site, op: httpx.Client):

@@ -1,0 +1,109 @@
+"""Airflow's whole api-server in a process of its own, on a database that ``airflow db migrate`` made."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from cryptography.fernet import Fernet
+
+from gmail_sandbox.client import SandboxClient
+from gmail_warmup.db.models import Base
+from web.kit import CLIENT_ID, CLIENT_SECRET, MOUNT, Site
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+START_SECONDS = 120
+
+
+def make_database(postgres: str, name: str) -> str:
+    """Make an empty database; return its address."""
+    admin = sa.create_engine(postgres, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    return sa.make_url(postgres).set(database=name).render_as_string(hide_password=False)
+
+
+@contextmanager
+def serving(home: Path, database: str, sandbox: SandboxClient, *, base_url: str = "", **more: str) -> Iterator[Site]:
+    """Run an api-server.
+
+    Args:
+        base_url: where browsers find it, if that is not its own address.
+        more: variables for its environment.
+    """
+    about, log_file = home / "about.json", home / "server.log"
+    with socket.create_server(("127.0.0.1", 0)) as listening, log_file.open("w") as log:
+        inner = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("api_server.py")), str(listening.fileno()), str(about)],
+            env=_environment(home, database, base_url or inner, sandbox) | more,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=[listening.fileno()],
+        )
+        try:
+            _wait(process, inner, log_file)
+            found = json.loads(about.read_text())
+            engine = sa.create_engine(database, poolclass=sa.pool.NullPool)
+            yield Site(inner, found["routes"], found["tokens"], engine, sandbox, log_file)
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def clean(site: Site, base_url: str) -> Site:
+    """Empty the tables, and let Google's stand-in know our client."""
+    tables = ", ".join(str(table) for table in Base.metadata.sorted_tables)
+    site.sql(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+    site.sandbox.reset()
+    site.sandbox.put_client(
+        CLIENT_ID,
+        client_secrets=[CLIENT_SECRET],
+        redirect_uris=[f"{base_url}{MOUNT}/oauth/callback"],
+        require_pkce=True,
+    )
+    return site
+
+
+def _environment(home: Path, database: str, base_url: str, sandbox: SandboxClient) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(CHECKOUT / "plugins"),
+        "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "AIRFLOW__API__BASE_URL": base_url,
+        "AIRFLOW__API__SECRET_KEY": "test-secret-key",
+        "AIRFLOW__API_AUTH__JWT_SECRET": "test-jwt-secret-test-jwt-secret-test-jwt-secret-test-jwt-secret-0",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+        "GOOGLE_CLIENT_ID": CLIENT_ID,
+        "GOOGLE_CLIENT_SECRET": CLIENT_SECRET,
+        "GOOGLE_AUTH_URI": sandbox.auth_uri,
+        "GOOGLE_TOKEN_URI": sandbox.token_uri,
+        "GMAIL_API_ENDPOINT": sandbox.base_url,
+    }
+
+
+def _wait(process: subprocess.Popen[bytes], origin: str, log_file: Path) -> None:
+    """Wait until the server answers; the socket listens from the start, so a request waits by itself."""
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{origin}/api/v2/version", timeout=2).status_code == 200:
+                return
+        except httpx.TransportError:
+            continue
+    pytest.fail(f"the api-server did not start:\n{log_file.read_text()[-3000:]}")
