@@ -66,6 +66,7 @@ class Mailbox(Base):
         CheckConstraint("open_rate BETWEEN 0 AND 100", name="open_rate"),
         CheckConstraint("reply_rate BETWEEN 0 AND 100", name="reply_rate"),
         Index("ix_mailbox_domain_address", "domain", "address"),
+        Index("ix_mailbox_warmup_days", "warmup_days", "id", postgresql_where=text("kind = 'warmup'")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -100,10 +101,11 @@ class OAuthGrant(Base):
     __table_args__ = (
         _one_of("state", GrantState),
         Index("ix_oauth_grant_state", "state", "next_probe_at"),
-        # The two ends that can be foretold: Google announced it, or nobody used the grant for long.
-        Index("ix_oauth_grant_refresh_expires_at", "refresh_expires_at",
+        # What the list is sorted by; the last two also find the grants of which the end is near.
+        Index("ix_oauth_grant_since", "since", "mailbox_id"),
+        Index("ix_oauth_grant_refreshed_at", "refreshed_at", "mailbox_id"),
+        Index("ix_oauth_grant_refresh_expires_at", "refresh_expires_at", "mailbox_id",
               postgresql_where=text("refresh_expires_at IS NOT NULL")),
-        Index("ix_oauth_grant_used_at", text("coalesce(refreshed_at, granted_at)")),
     )  # fmt: skip
 
     mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)

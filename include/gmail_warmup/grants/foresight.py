@@ -54,10 +54,10 @@ def ends_within(days: int) -> sa.ColumnElement[bool]:
     The query joins the mailbox. Each end is compared by itself, so that its index finds the few that are near.
     """
     horizon = sa.func.now() + interval(days * 86_400)
-    return sa.and_(
-        FORETOLD,
-        sa.or_(OAuthGrant.refresh_expires_at < horizon, horizon - interval(IDLE.total_seconds()) > _USED_AT),
-    )
+    idle = horizon - interval(IDLE.total_seconds())
+    never_refreshed = sa.and_(OAuthGrant.refreshed_at.is_(None), OAuthGrant.granted_at < idle)
+    near = sa.or_(OAuthGrant.refresh_expires_at < horizon, OAuthGrant.refreshed_at < idle, never_refreshed)
+    return sa.and_(FORETOLD, near)
 
 
 def expiring(connection: sa.Connection, *, days: int) -> tuple[int, list[dict[str, Any]]]:

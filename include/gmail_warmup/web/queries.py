@@ -12,8 +12,8 @@ from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.web import filters
-from gmail_warmup.web.filters import STATES, Filter, Group
-from gmail_warmup.web.order import Cursor, Order, Sorting
+from gmail_warmup.web.filters import INVALID, STATES, Filter, Group
+from gmail_warmup.web.order import Cursor, Order, stretches
 
 PAGE = 50
 
@@ -52,16 +52,20 @@ class Counts:
 
 
 def counts(connection: sa.Connection, *, expiring_days: int) -> Counts:
-    """Count all mailboxes: the states in one pass over their index, the few others each by its own."""
-    state = OAuthGrant.state
-    found = connection.execute(sa.select(state, sa.func.count()).group_by(state))
-    by_state: dict[str, int] = {row[0]: row[1] for row in found}
-    in_states = {group.value: sum(by_state.get(state, 0) for state in states) for group, states in STATES.items()}
-    others = {
-        group.value: filters.count(connection, Filter(group=group), expiring_days=expiring_days)
-        for group in (Group.EXPIRING, Group.PAUSED)
-    }
-    return Counts(total=sum(by_state.values()), **in_states, **others)
+    """Count all mailboxes.
+
+    Most are valid, and each has one grant: so the others are counted by their index, and the valid are the rest.
+    """
+    by_state = sa.select(OAuthGrant.state, sa.func.count()).where(OAuthGrant.state.in_(INVALID))
+    of_state: dict[str, int] = {row[0]: row[1] for row in connection.execute(by_state.group_by(OAuthGrant.state))}
+    total, paused = connection.execute(sa.select(sa.func.count(), sa.func.count(Mailbox.paused_at))).one()
+    in_states = {group.value: sum(of_state.get(state, 0) for state in states) for group, states in STATES.items()}
+    return Counts(
+        **in_states | {"valid": total - sum(of_state.values())},
+        total=total,
+        expiring=filters.count(connection, Filter(group=Group.EXPIRING), expiring_days=expiring_days),
+        paused=paused,
+    )
 
 
 def page(connection: sa.Connection, wanted: Wanted, *, expiring_days: int) -> Page:
@@ -71,18 +75,36 @@ def page(connection: sa.Connection, wanted: Wanted, *, expiring_days: int) -> Pa
     """
     backwards = wanted.before is not None and wanted.after is None
     edge = wanted.before if backwards else wanted.after
-    sorting = Sorting(wanted.order, expiring_days=expiring_days, backwards=backwards)
-    query = repository.SELECT.where(*filters.conditions(wanted.filter, expiring_days=expiring_days))
-    found = connection.execute(sorting.apply(query, edge).limit(wanted.limit + 1)).all()
+    found = _from(connection, wanted, edge, backwards=backwards, expiring_days=expiring_days)
     more, rows = len(found) > wanted.limit, found[: wanted.limit]
     if backwards:
-        rows = rows[::-1]
+        rows.reverse()
     has_next, has_previous = (True, more) if backwards else (more, edge is not None)
     return Page(
-        rows=[repository.record(row) for row in rows],
-        next_after=sorting.cursor(rows[-1]) if rows and has_next else None,
-        previous_before=sorting.cursor(rows[0]) if rows and has_previous else None,
+        rows=[record for record, _ in rows],
+        next_after=rows[-1][1] if rows and has_next else None,
+        previous_before=rows[0][1] if rows and has_previous else None,
     )
+
+
+def _from(
+    connection: sa.Connection, wanted: Wanted, edge: Cursor | None, *, backwards: bool, expiring_days: int
+) -> list[tuple[MailboxRecord, Cursor]]:
+    """Return the mailboxes from an edge on with the place of each, one more than a page has if there is one."""
+    query = repository.SELECT.where(*filters.conditions(wanted.filter, expiring_days=expiring_days))
+    parts = list(enumerate(stretches(wanted.order, expiring_days=expiring_days)))
+    if edge:
+        parts = parts[: edge.stretch + 1] if backwards else parts[edge.stretch :]
+    found: list[tuple[MailboxRecord, Cursor]] = []
+    for number, stretch in reversed(parts) if backwards else parts:
+        inside = edge if edge and edge.stretch == number else None
+        rows = connection.execute(
+            stretch.apply(query, inside, backwards=backwards).limit(wanted.limit + 1 - len(found))
+        )
+        found += [(repository.record(row), stretch.place(row, wanted.order, number)) for row in rows]
+        if len(found) > wanted.limit:
+            break
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,19 +56,20 @@ def upgrade() -> None:
     op.add_column("mailbox", sa.Column("warmup_days", sa.Integer(), server_default="0", nullable=False), schema=_SCHEMA)
     op.create_index("ix_mailbox_domain_address", "mailbox", ["domain", "address"], unique=False, schema=_SCHEMA)
     op.create_index(
+        "ix_mailbox_warmup_days",
+        "mailbox",
+        ["warmup_days", "id"],
+        schema=_SCHEMA,
+        postgresql_where=sa.text("kind = 'warmup'"),
+    )
+    op.create_index("ix_oauth_grant_since", "oauth_grant", ["since", "mailbox_id"], schema=_SCHEMA)
+    op.create_index("ix_oauth_grant_refreshed_at", "oauth_grant", ["refreshed_at", "mailbox_id"], schema=_SCHEMA)
+    op.create_index(
         "ix_oauth_grant_refresh_expires_at",
         "oauth_grant",
-        ["refresh_expires_at"],
-        unique=False,
+        ["refresh_expires_at", "mailbox_id"],
         schema=_SCHEMA,
         postgresql_where=sa.text("refresh_expires_at IS NOT NULL"),
-    )
-    op.create_index(
-        "ix_oauth_grant_used_at",
-        "oauth_grant",
-        [sa.text("coalesce(refreshed_at, granted_at)")],
-        unique=False,
-        schema=_SCHEMA,
     )
     op.create_table(
         "mailbox_day",
@@ -150,8 +151,10 @@ def downgrade() -> None:
     op.create_index("ix_ledger_sender_id_local_date", "ledger", ["sender_id", "local_date"], schema=_SCHEMA)
     op.drop_table("invite", schema=_SCHEMA)
     op.drop_table("mailbox_day", schema=_SCHEMA)
-    op.drop_index("ix_oauth_grant_used_at", table_name="oauth_grant", schema=_SCHEMA)
     op.drop_index("ix_oauth_grant_refresh_expires_at", table_name="oauth_grant", schema=_SCHEMA)
+    op.drop_index("ix_oauth_grant_refreshed_at", table_name="oauth_grant", schema=_SCHEMA)
+    op.drop_index("ix_oauth_grant_since", table_name="oauth_grant", schema=_SCHEMA)
+    op.drop_index("ix_mailbox_warmup_days", table_name="mailbox", schema=_SCHEMA)
     op.drop_index("ix_mailbox_domain_address", table_name="mailbox", schema=_SCHEMA)
     op.drop_column("mailbox", "warmup_days", schema=_SCHEMA)
     op.drop_column("mailbox", "domain", schema=_SCHEMA)
