@@ -18,8 +18,11 @@ CASES: dict[str, tuple[str, ...]] = {
     "mailboxes add": ("new@pool.example", "--kind", "pool"),
     "mailboxes pause": (ADA, "--reason", "why"),
     "mailboxes resume": (ADA,),
+    "mailboxes invite": (ADA,),
     "mailboxes import": ("{file}",),
     "mailboxes export": ("{file}", "--force"),
+    "invites list": (),
+    "invites revoke": ("1",),
     "grants show": (ADA,),
     "grants events": (ADA,),
     "grants refresh": (ADA,),
@@ -41,8 +44,11 @@ def test_every_command_with_json_is_tried():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_is_one_document(world: World, shell: Any, tmp_path: Path, name: str):
+def test_it_is_one_document(world: World, shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
     world.add(ADA)
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://localhost:8080")
+    if name.startswith("invites "):
+        shell("mailboxes", "invite", ADA)
     file = tmp_path / "mailboxes.csv"
     file.write_text(f"address,kind\n{ADA},pool\n")
     words = [word.format(file=file) for word in CASES[name]]

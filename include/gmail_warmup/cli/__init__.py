@@ -10,7 +10,7 @@ os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 
 import typer
 
-from gmail_warmup.cli import doctor, grants, mailboxes
+from gmail_warmup.cli import doctor, grants, invites, mailboxes
 from gmail_warmup.cli.common import errors
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
     "Exit codes: 0 fine, 1 something needs a person, 2 wrong input or configuration.",
 )
 app.add_typer(mailboxes.app, name="mailboxes")
+app.add_typer(invites.app, name="invites")
 app.add_typer(grants.app, name="grants")
 app.command(name="doctor")(doctor.doctor)
 

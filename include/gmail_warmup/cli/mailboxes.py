@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmail_warmup.cli import transfer
+from gmail_warmup.cli import invites, transfer
 from gmail_warmup.cli.common import Json, errors, print_json, print_table, services_of, user
 from gmail_warmup.errors import InvalidInputError
 from gmail_warmup.vocabulary import GrantState, MailboxAuth, MailboxKind
@@ -110,7 +110,8 @@ def add(
         return
     typer.echo(f"Added {normal} ({record.kind.value}).")
     if auth is MailboxAuth.GRANT:
-        typer.echo("Next: press Re-authenticate on the page 'Gmail accounts' and sign in with this mailbox.")
+        typer.echo("Next: press Re-authenticate on the page 'Gmail accounts' and sign in with this mailbox,")
+        typer.echo(f"or send its owner a link: gmail-warmup mailboxes invite {normal}")
     else:
         typer.echo("Next: its Workspace has to trust the service account; see docs/delegation.md.")
 
@@ -154,5 +155,6 @@ def _say_changed(verb: str, named: list[str], changed: int, *, as_json: bool) ->
     typer.echo(f"{verb.capitalize()} {changed} of {counted(len(named), 'mailbox')}{rest}.")
 
 
+app.command()(invites.invite)
 app.command("import")(transfer.import_)
 app.command()(transfer.export)

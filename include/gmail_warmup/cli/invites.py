@@ -1,0 +1,89 @@
+"""``gmail-warmup invites``, and ``mailboxes invite``: links for owners who have no Airflow login."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gmail_warmup.cli.common import Json, errors, print_json, print_table, services_of, user
+from gmail_warmup.vocabulary import InviteState
+from gmail_warmup.words import counted
+
+if TYPE_CHECKING:
+    from gmail_warmup.grants.invite import InviteRecord
+
+app = typer.Typer(no_args_is_help=True, help="Look at invites and revoke them.")
+
+
+def invite(
+    context: typer.Context,
+    addresses: Annotated[list[str], typer.Argument(help="Addresses of mailboxes.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Make a link for the owner of each mailbox, who signs in at Google without an Airflow login.
+
+    A link works once, for as many days as the setting invite_days says. It is shown this once.
+    """
+    from gmail_warmup.grants import invite as invites
+    from gmail_warmup.web import site
+
+    with errors():
+        site.base_url()  # without it there is no link, so nothing is made
+        services = services_of(context)
+        with services.engine.begin() as connection:
+            made = invites.create(connection, addresses, actor=user(), days=services.settings.invite_days)
+        links = [
+            {"id": new.id, "address": new.address, "url": site.invite_url(new.token), "expires_at": new.expires_at}
+            for new in made
+        ]
+    if as_json:
+        print_json(links)
+        return
+    for link in links:
+        typer.echo(f"{link['address']}\t{link['url']}")
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    address: Annotated[str, typer.Option(help="Only those of this mailbox.")] = "",
+    state: Annotated[InviteState | None, typer.Option(help="Only those in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, the newest.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List invites, the newest first, without their links."""
+    from gmail_warmup.grants.invite import Wanted, page
+
+    with errors(), services_of(context).engine.connect() as connection:
+        found = page(connection, Wanted(address=address, state=state, limit=limit)).rows
+    if as_json:
+        print_json([_plain(record) for record in found])
+        return
+    rows = [(r.id, r.address, r.state.value, r.created_at, r.created_by, r.expires_at) for r in found]
+    if rows:
+        print_table(("invite", "mailbox", "state", "made (UTC)", "by", "expires (UTC)"), rows, fold="mailbox")
+    typer.echo(counted(len(rows), "invite"))
+
+
+@app.command()
+def revoke(
+    context: typer.Context,
+    invite_id: Annotated[int, typer.Argument(min=1, help="Number of the invite.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Take an invite back: its link ends, and whatever somebody has begun with it."""
+    from gmail_warmup.grants import invite as invites
+
+    with errors(), services_of(context).engine.begin() as connection:
+        record = invites.revoke(connection, invite_id, actor=user())
+    if as_json:
+        print_json(_plain(record))
+    else:
+        typer.echo(f"The invite {record.id} for {record.address} is {record.state.value}.")
+
+
+def _plain(record: InviteRecord) -> dict[str, Any]:
+    """Return an invite for JSON, without what only the program needs."""
+    return {name: value for name, value in asdict(record).items() if name != "mailbox_id"}
