@@ -8,6 +8,7 @@ import pendulum
 from airflow.sdk import Param, TaskGroup, dag, task
 
 from gmail_warmup.alerting import alerts
+from gmail_warmup.operators import MailboxOperator
 from gmail_warmup.retry import RETRY_BY_CAUSE
 from gmail_warmup.settings import load, schedule
 
@@ -20,19 +21,6 @@ def plan(action: str, params: dict) -> list[str]:
     from gmail_warmup import tasks
 
     return tasks.plan(action, params)
-
-
-@task(
-    pool="gmail_warmup",
-    map_index_template="{{ task.op_kwargs['mailbox'] }}",
-    weight_rule="absolute",
-    execution_timeout=timedelta(minutes=5),
-)
-def act(action: str, mailbox: str) -> dict[str, int]:
-    """Do all that is due for one action in one mailbox."""
-    from gmail_warmup import tasks
-
-    return tasks.act(action, mailbox)
 
 
 @dag(
@@ -55,9 +43,15 @@ def gmail_warmup() -> None:
     with TaskGroup("plan", prefix_group_id=False):
         planned = {action: plan.override(task_id=f"plan_{action}")(action) for action in ACTIONS}
     for number, action in enumerate(ACTIONS):
-        act.override(task_id=action, priority_weight=len(ACTIONS) - number).partial(action=action).expand(
-            mailbox=planned[action]
-        )
+        MailboxOperator.partial(
+            task_id=action,
+            action=action,
+            pool="gmail_warmup",
+            map_index_template="{{ task.mailbox }}",
+            weight_rule="absolute",
+            priority_weight=len(ACTIONS) - number,
+            execution_timeout=timedelta(minutes=5),
+        ).expand(mailbox=planned[action])
     alerts()
 
 

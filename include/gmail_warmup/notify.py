@@ -81,10 +81,10 @@ def _link() -> str:
     """Return the page's address as the first line: what is cut off for a service with short messages is the end."""
     from airflow.sdk.configuration import conf
 
-    from gmail_warmup.operators import PAGE
+    from gmail_warmup.web import site
 
     base = conf.get("api", "base_url", fallback="").rstrip("/")
-    return f"{base}{PAGE}\n\n" if base else ""
+    return f"{base}{site.VIEW}\n\n" if base else ""
 
 
 class GmailAlertsNotifier(BaseNotifier):

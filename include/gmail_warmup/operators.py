@@ -1,17 +1,15 @@
-"""The operators of the audit: its second pass, and one mailbox that needs a person, with its link."""
+"""The operators of both DAGs: one action in one mailbox, the audit's second pass, a mailbox that needs a person."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import TaskInstanceKey
-
-PAGE = "/plugin/gmail-accounts"
 
 
 class ReauthenticateLink(BaseOperatorLink):
@@ -20,12 +18,39 @@ class ReauthenticateLink(BaseOperatorLink):
     name = "Re-authenticate"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the page's address; made in the worker when the task has run, and kept in XCom."""
-        from airflow.sdk.configuration import conf
+        """Return the page's address in Airflow's shell; made in the worker when the task has run, kept in XCom."""
+        from gmail_warmup.web import site
 
-        base = conf.get("api", "base_url", fallback="").rstrip("/")
-        address = getattr(operator, "mailbox", "")
-        return f"{base}/gmail-warmup/?reauth={quote(address)}" if address else f"{base}{PAGE}"
+        return site.task_link(getattr(operator, "mailbox", ""))
+
+
+class MailboxOperator(BaseOperator):
+    """Do all that is due for one action in one mailbox.
+
+    Args:
+        action: which one.
+        mailbox: its address.
+    """
+
+    template_fields = ("action", "mailbox")
+    operator_extra_links: Collection[BaseOperatorLink] = (ReauthenticateLink(),)
+
+    def __init__(self, *, action: str, mailbox: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.action = action
+        self.mailbox = mailbox
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Act; a mailbox that was flagged since the plan is skipped, and carries the link to repair it."""
+        from gmail_warmup import tasks
+
+        # Airflow writes the links of a task into XCom whatever became of it: a request and a row for nothing.
+        links, self.operator_extra_links = self.operator_extra_links, ()
+        try:
+            return tasks.act(self.action, self.mailbox)
+        except tasks.FlaggedSkipException:
+            self.operator_extra_links = links
+            raise
 
 
 class NeedsPersonOperator(BaseOperator):

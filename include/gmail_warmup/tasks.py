@@ -25,11 +25,21 @@ from gmail_warmup.mailboxes import repository
 from gmail_warmup.services import Services
 from gmail_warmup.warmup.due import Action, find_due
 from gmail_warmup.warmup.run import run_action, why_not
+from gmail_warmup.web import site
 
 log = logging.getLogger(__name__)
 
 MAPPED_AT_MOST = 1000
 """Mapped tasks per action and run; Airflow's own limit ([core] max_map_length) is 1024."""
+
+
+class FlaggedSkipException(AirflowSkipException):
+    """The task is skipped because somebody has to repair its mailbox."""
+
+
+def _flagged(reason: str, address: str) -> FlaggedSkipException:
+    """Say why a mailbox is skipped and where it is repaired: Airflow writes an exception's text into the log."""
+    return FlaggedSkipException(f"{reason} See {site.task_link(address)}")
 
 
 def _services() -> Services:
@@ -46,7 +56,9 @@ def _errors() -> Iterator[None]:
     """
     try:
         yield
-    except (FlaggedGrantError, SuspectGrantError, NotAskedError) as error:
+    except FlaggedGrantError as error:
+        raise _flagged(str(error), error.address) from None
+    except (SuspectGrantError, NotAskedError) as error:
         raise AirflowSkipException(str(error)) from None
     except GmailWarmupError as error:
         log.error("%s", error)
@@ -90,7 +102,7 @@ def act(action: str, address: str) -> dict[str, int]:
         with services.engine.begin() as connection:
             mailbox = repository.get(connection, address)
         if reason := why_not(mailbox):
-            raise AirflowSkipException(reason)
+            raise AirflowSkipException(reason) if mailbox.paused_at else _flagged(reason, address)
         with api_usable(services.engine, services.client.client_id, mailbox_id=mailbox.id, address=address):
             return run_action(
                 Action(action),

@@ -18,7 +18,7 @@ def rule_of(problem: Mapping[str, Any], field: FieldInfo | None = None) -> str:
     """
     kind, context = str(problem["type"]), problem.get("ctx", {})
     limits = _bounds(field)
-    if kind == "missing":
+    if kind == "missing" or (kind == "string_too_short" and context["min_length"] == 1):
         return "is required"
     if kind == "json_invalid":
         return "The body is not valid JSON"

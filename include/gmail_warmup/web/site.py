@@ -84,3 +84,14 @@ def view_url(address: str = "") -> str:
     """
     inside = f"{path()}/?reauth={quote(address)}" if address else ""
     return base_url() + VIEW + inside
+
+
+def task_link(address: str) -> str:
+    """Return a mailbox's ``view_url`` for a task; its path alone where Airflow's own address is not set.
+
+    That may be so on a worker; a task must not fail for it.
+    """
+    try:
+        return view_url(address)
+    except ConfigurationError:
+        return f"{VIEW}{MOUNT}/?reauth={quote(address)}"

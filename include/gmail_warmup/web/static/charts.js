@@ -7,11 +7,7 @@ export function drawCharts() {
     return new Chart(canvas, coloured({ data: dataOf(canvas), options: options("stacked" in canvas.dataset) }));
   });
   const repaint = () => {
-    for (const chart of charts) {
-      chart.stop();
-      coloured(chart);
-      chart.update("none");
-    }
+    for (const chart of charts) coloured(chart).update(); // the mode "none" would keep the colours of the bars
   };
   new MutationObserver(repaint).observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
 }
