@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -30,6 +32,7 @@ OPEN = {
 """The routes that need no login, and why. Each is tested in test_invites.py."""
 
 _PARAMETERS = {"{address:path}": "a@example.com", "{invite_id}": "1", "{dag_id}": "gmail_warmup"}
+_ROW = re.compile(r'<tr role="row" data-address="([^"]+)"')
 _hosts = count(2)
 
 
@@ -92,6 +95,31 @@ class Site:
     def log(self) -> str:
         """Return what the api-server has logged so far."""
         return self.log_file.read_text()
+
+
+def fill(site: Site, number: int) -> None:
+    """Add so many mailboxes that differ in everything that is sorted by; many are alike, and much is not known."""
+    site.sql(
+        """
+        WITH m AS (
+            INSERT INTO gmail_warmup.mailbox (address, kind, created_by, warmup_days, paused_at)
+            SELECT 'box+' || to_char(n * 7 % :number, 'FM0000') || '&x@team' || n % 3 || '.example',
+                CASE WHEN n % 4 = 0 THEN 'pool' ELSE 'warmup' END, 't', n % 5, CASE WHEN n % 11 = 0 THEN now() END
+            FROM generate_series(0, :number - 1) AS n RETURNING id)
+        INSERT INTO gmail_warmup.oauth_grant (mailbox_id, state, since, granted_at, refreshed_at, refresh_expires_at)
+        SELECT id, (ARRAY['active', 'active', 'needs_reauth', 'suspect', 'disabled'])[1 + id % 5],
+            now() - id % 6 * interval '1.0001 days', now() - interval '170 days',
+            CASE WHEN id % 3 > 0 THEN now() - id % 7 * interval '29 days' END,
+            CASE WHEN id % 8 = 0 THEN now() + id % 9 * interval '2 days' END
+        FROM m
+        """,
+        number=number,
+    )
+
+
+def rows(text: str) -> list[str]:
+    """Return the addresses that the list shows, in its order."""
+    return [html.unescape(address) for address in _ROW.findall(text)]
 
 
 def start(browser: httpx.Client, address: str, purpose: str = "reauth", **settings: Any) -> str:

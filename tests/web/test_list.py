@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-from itertools import chain
 
 import httpx
 import pytest
 
 from gmail_warmup.grants.reasons import REASONS
-from web.kit import API, MOUNT, Site
-
-ROW = re.compile(r'<tr role="row" data-address="([^"]+)" data-state="([^"]+)"')
-
-
-def rows(text: str) -> list[str]:
-    return [html.unescape(address) for address, _ in ROW.findall(text)]
+from web.kit import API, MOUNT, Site, fill, rows
 
 
 def set_grant(site: Site, address: str, state: str, reason: str | None = None, **values: str) -> None:
@@ -102,6 +95,8 @@ def test_the_api_says_the_same_in_fields(full: Site, op: httpx.Client):
         ({"q": "d", "state": "blocked"}, ["blocked@example.com", "deleted@example.com", "off@example.com"]),
         ({"q": "%"}, []),
         ({"q": "_ead"}, []),
+        ({"q": "\x00"}, []),
+        ({"domain": "\x00"}, []),
         ({"q": "' OR 1=1 --"}, []),
     ],
 )
@@ -120,32 +115,99 @@ def test_an_empty_list_says_what_to_do_first(site: Site, op: httpx.Client):
     page = op.get(f"{MOUNT}/").text
     assert "No mailboxes yet" in page
     assert "Add the first mailbox" in page
+    assert 'href="./import"' in page
 
 
-def walk(op: httpx.Client, path: str, rel: str) -> list[list[str]]:
-    pages = []
-    while path:
-        text = op.get(path).text
-        pages.append(rows(text))
-        link = re.search(rf'rel="{rel}" href="\./\?([^"]+)"', text)
-        path = f"{MOUNT}/?{html.unescape(link[1])}" if link else ""
-    return pages
+def test_filters_count_what_they_let_through(site: Site, op: httpx.Client):
+    fill(site, 90)
+    cases: list[dict[str, str]] = [
+        {},
+        {"state": "valid"},
+        {"state": "valid", "kind": "pool"},
+        {"state": "blocked", "domain": "TEAM1.example"},
+        {"state": "expiring", "kind": "warmup"},
+        {"state": "paused", "q": "box+0"},
+        {"domain": "team2.example"},
+        {"domain": "eam2.example"},
+        {"q": "BOX+01", "kind": "warmup", "domain": "team0.example"},
+    ]
+    for case in cases:
+        answer = op.get(f"{API}/mailboxes", params=case | {"limit": "1000"}).json()
+        assert answer["matching"] == len(answer["mailboxes"]), case
+        assert (answer["matching"] == 0) == (case == {"domain": "eam2.example"}), case
+        assert ("Nothing matches" in op.get(f"{MOUNT}/", params=case).text) == (answer["matching"] == 0)
 
 
-def test_paging_shows_each_mailbox_once_forwards_and_backwards(site: Site, op: httpx.Client):
-    # Plus and ampersand would break a link that is not encoded.
-    every = sorted([f"box+{number:03}&x@example.com" for number in range(230)])
+def test_domains_are_offered_the_commonest_first(site: Site, op: httpx.Client):
+    for address in ("a@one.example", "b@two.example", "c@two.example"):
+        site.add(address)
+    assert op.get(f"{API}/domains").json() == {
+        "domains": [{"domain": "two.example", "mailboxes": 2}, {"domain": "one.example", "mailboxes": 1}]
+    }
+
+
+def put_day(site: Site, address: str, ago: int, **numbers: int) -> None:
+    """Count mails on a day of the mailbox's own calendar."""
+    names, values = ", ".join(numbers), ", ".join(map(str, numbers.values()))
     site.sql(
-        "WITH m AS (INSERT INTO gmail_warmup.mailbox (address, kind, created_by) SELECT 'box+' || "
-        "to_char(n, 'FM000') || '&x@example.com', 'pool', 't' FROM generate_series(0, 229) n RETURNING id) "
-        "INSERT INTO gmail_warmup.oauth_grant (mailbox_id) SELECT id FROM m"
+        f"INSERT INTO gmail_warmup.mailbox_day (mailbox_id, local_date, {names}) SELECT id, "
+        f"(now() AT TIME ZONE timezone)::date - CAST(:ago AS int), {values} FROM gmail_warmup.mailbox "
+        "WHERE address = :address",
+        address=address,
+        ago=ago,
     )
-    forwards = walk(op, f"{MOUNT}/?q=example", "next")
-    assert [len(page) for page in forwards] == [50, 50, 50, 50, 30]
-    assert list(chain(*forwards)) == every
-    backwards = walk(op, f"{MOUNT}/?before=zzz", "prev")
-    assert list(chain(*reversed(backwards))) == every
-    assert len(op.get(f"{API}/mailboxes", params={"limit": 1000}).json()["mailboxes"]) == 230
+
+
+# On one of these it is another day than in UTC, whatever time it is.
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_the_ramp_counts_days_of_the_mailbox_own_calendar(site: Site, op: httpx.Client, zone: str):
+    for name in ("today", "not-yet", "claimed"):
+        site.add(f"{name}@example.com", "warmup", timezone=zone)
+        put_day(site, f"{name}@example.com", 1, planned=40, claimed=7, sent=7)
+    put_day(site, "today@example.com", 0, planned=9, claimed=3, sent=2)
+    put_day(site, "claimed@example.com", 0, planned=11, claimed=1, sent=0)
+    site.sql("UPDATE gmail_warmup.mailbox SET warmup_days = CASE WHEN address ~ 'today' THEN 4 ELSE 3 END")
+    listed = op.get(f"{API}/mailboxes").json()["mailboxes"]
+    assert {box["address"].split("@")[0]: tuple(box["ramp"].values()) for box in listed} == {
+        "today": (4, 3, 9),
+        "not-yet": (4, 0, 11),
+        "claimed": (4, 1, 11),
+    }
+    assert "3 of 9 today" in op.get(f"{MOUNT}/").text
+
+
+def test_placement_is_that_of_seven_days_and_says_its_numbers(site: Site, op: httpx.Client):
+    site.add("ada@example.com", "warmup")
+    site.add("new@example.com", "warmup")
+    put_day(site, "ada@example.com", 0, inbox=5, spam=1, elsewhere=1)
+    put_day(site, "ada@example.com", 6, inbox=2, missing=1)
+    put_day(site, "ada@example.com", 7, inbox=900)
+    box = op.get(f"{API}/mailboxes/ada@example.com").json()
+    assert box["placement"] == {"inbox": 7, "elsewhere": 1, "spam": 1, "missing": 1}
+    page = op.get(f"{MOUNT}/").text
+    assert 'aria-label="7 in the inbox, 1 elsewhere, 1 in spam, 1 missing"' in page
+    assert "70 % of 10" in page
+    assert '<rect class="spam" x="80.0" width="10.0"' in page
+    assert page.count("nothing sent") == 1
+
+
+def test_a_pool_mailbox_shows_what_it_found_and_rescued(site: Site, op: httpx.Client):
+    ids = {"sender": site.add("ada@example.com", "warmup"), "pool": site.add("pool@example.com")}
+    cases = [("inbox", 0, None), ("spam", 1, "now()"), ("spam", 6, None), ("missing", 2, None), ("inbox", 8, None)]
+    for slot, (placement, days, rescued) in enumerate(cases):
+        site.sql(
+            "INSERT INTO gmail_warmup.ledger (token, sender_id, recipient_id, local_date, slot, due_at, status, "
+            "subject, claimed_at, placement, placed_at, rescued_at) VALUES (:slot, :sender, :pool, current_date, "
+            ":slot, now(), 'sent', 'x', now() - :days * interval '1 day', :placement, now(), "
+            f"{rescued or 'NULL'})",
+            slot=slot,
+            days=days,
+            placement=placement,
+            **ids,
+        )
+    box = op.get(f"{API}/mailboxes/pool@example.com").json()
+    assert (box["received"], box["placement"], box["ramp"]) == ({"mails": 3, "rescued": 1}, None, None)
+    assert "3 received" in op.get(f"{MOUNT}/?kind=pool").text
 
 
 def test_a_link_from_a_task_shows_its_mailbox_on_top_and_starts_nothing(full: Site, op: httpx.Client):
