@@ -59,13 +59,17 @@ def test_only_a_flagged_mailbox_has_its_task_write_a_link(monkeypatch: pytest.Mo
     assert links(operator) == ([site.task_link(ADA)] if carries else [])
 
 
-def test_a_skip_says_where_the_mailbox_is_repaired(monkeypatch: pytest.MonkeyPatch, world: Any):
+def test_a_skip_says_where_the_mailbox_is_repaired(
+    monkeypatch: pytest.MonkeyPatch, world: Any, caplog: pytest.LogCaptureFixture
+):
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
     world.add("ada@example.com")
     world.sql("UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'expired_or_revoked'")
     monkeypatch.setattr(tasks, "_services", lambda: SimpleNamespace(engine=world.store.engine))
-    with pytest.raises(tasks.FlaggedSkipException, match=r"needs_reauth.* See https://.*reauth=ada%40example\.com"):
+    with pytest.raises(tasks.FlaggedSkipException, match="ada@example.com is needs_reauth"):
         tasks.act("send", "ada@example.com")
+    link = "https://airflow.example.com/plugin/gmail-accounts/gmail-warmup/?reauth=ada%40example.com"
+    assert f"To repair it: {link}" in caplog.messages
     world.sql("UPDATE gmail_warmup.mailbox SET paused_at = now()")
     with pytest.raises(AirflowSkipException) as skipped:
         tasks.act("send", "ada@example.com")

@@ -38,8 +38,15 @@ class FlaggedSkipException(AirflowSkipException):
 
 
 def _flagged(reason: str, address: str) -> FlaggedSkipException:
-    """Say why a mailbox is skipped and where it is repaired: Airflow writes an exception's text into the log."""
-    return FlaggedSkipException(f"{reason} See {site.task_link(address)}")
+    """Say why a mailbox is skipped and where it is repaired; Airflow folds away what a skip itself says."""
+    log.warning("%s", reason)
+    _say_where(address)
+    return FlaggedSkipException(reason)
+
+
+def _say_where(address: str) -> None:
+    # On a line of its own: the UI makes a link of it, and does not wrap long lines.
+    log.warning("To repair it: %s", site.task_link(address))
 
 
 def _services() -> Services:
@@ -246,4 +253,5 @@ def needs_person(address: str) -> dict[str, str]:
             mailbox = repository.get(connection, address)
     reason = REASONS[mailbox.reason or "never_granted"]
     log.warning("%s needs a person: %s %s", address, reason.sentence, reason.step)
+    _say_where(address)
     return {"mailbox": address, "state": mailbox.state.value, "reason": reason.code}
