@@ -3,6 +3,7 @@
 import { post } from "./api.js";
 
 const again = document.querySelector("#again");
+if (again) again.disabled = false;
 again?.addEventListener("click", async () => {
   const box = document.querySelector("#alert");
   box.hidden = true;
