@@ -2,6 +2,7 @@
 
 import { post } from "./api.js";
 import { copy } from "./copy.js";
+import { clearErrors, fillZones, number, showErrors } from "./forms.js";
 import { leave } from "./leave.js";
 import { setTime } from "./times.js";
 
@@ -9,7 +10,9 @@ const NUMBERS = ["daily_target", "open_rate", "reply_rate"];
 
 export function addForm(dialog) {
   const form = dialog.querySelector("form");
-  fillZones(form);
+  fillZones(form.querySelector("#zones"));
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (own) form.elements.timezone.value = own;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     submit(form, form.elements.delegated.checked ? addDelegated : goToGoogle);
@@ -28,32 +31,25 @@ export function addForm(dialog) {
   if (dialog.dataset.address) form.elements.address.value = dialog.dataset.address;
 }
 
-function fillZones(form) {
-  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (own) form.elements.timezone.value = own;
-  const zones = Intl.supportedValuesOf ? Intl.supportedValuesOf("timeZone") : [];
-  form.querySelector("#zones").append(...zones.map((zone) => new Option(zone, zone)));
-}
-
 function settings(form) {
   const values = Object.fromEntries(new FormData(form));
   delete values.address;
   if (values.delegated) values.auth = "delegated";
   delete values.delegated;
-  // What is not a number goes out as it was typed: the server explains the rule.
-  for (const name of NUMBERS) values[name] = values[name].trim() === "" ? null : Number(values[name]);
+  for (const name of NUMBERS) values[name] = number(values[name]);
   if (!values.display_name) delete values.display_name;
   return values;
 }
 
 async function submit(form, finish) {
   const buttons = form.querySelectorAll("#submit-add, #invite-add");
-  show(form, []);
+  const error = form.querySelector("#add-error");
+  clearErrors(form, error);
   for (const button of buttons) button.disabled = true;
   try {
     await finish({ address: form.elements.address.value, settings: settings(form) });
   } catch (problem) {
-    show(form, problem.errors ?? [], problem.message);
+    showErrors(form, error, problem);
     for (const button of buttons) button.disabled = false;
   }
 }
@@ -88,26 +84,4 @@ function showLink(dialog, invite) {
   part("add-form").hidden = true;
   part("added").hidden = false;
   part("added-title").focus();
-}
-
-function show(form, errors, message) {
-  const unplaced = [];
-  for (const line of form.querySelectorAll(".error")) line.hidden = true;
-  for (const input of form.elements) input.removeAttribute("aria-invalid");
-  for (const { field, message: rule } of errors) {
-    const line = form.querySelector(`[id="${CSS.escape(field)}-error"]`);
-    if (!line) {
-      unplaced.push(`${field} ${rule}`);
-      continue;
-    }
-    line.textContent = rule;
-    line.hidden = false;
-    const input = form.elements[field];
-    if (input instanceof HTMLElement) input.setAttribute("aria-invalid", "true");
-  }
-  const box = form.querySelector("#add-error");
-  const text = errors.length ? unplaced.join("; ") : message ?? "";
-  box.textContent = text;
-  box.hidden = !text;
-  form.querySelector("[aria-invalid]")?.focus();
 }

@@ -132,6 +132,12 @@ function invites(section) {
   }
 }
 
+// The shell shows what follows its own route: this page, with its shell around it.
+function keepPage(link) {
+  if (link.getAttribute("href")) link.href += location.pathname + location.search;
+}
+
+keepPage(document.querySelector(".shell-link"));
 keepList(document.querySelector("#back"));
 say();
 const [form, dialog, section] = ["#settings", "#pause", "#invite"].map((name) => document.querySelector(name));
