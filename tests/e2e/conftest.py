@@ -6,15 +6,18 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
+from playwright.sync_api import Browser, BrowserContext, StorageState, sync_playwright
 
 from alert_kit import CONN_ID, Receiver, listening
+from e2e_kit import FLAGS, MOUNT, Shell, Visits, log_in, new_profile
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.airflow_api import DagRun, TaskInstance
 from gmail_embedded.stack import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Options, Stack
@@ -38,11 +41,11 @@ class Installation:
         done = self.stack.api.wait(dag_id, run.run_id, timeout=180)
         return done, self.stack.api.task_instances(dag_id, run.run_id)
 
-    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         """Run a statement in the database, as its administrator."""
         engine = sa.create_engine(self.stack.database_url, poolclass=sa.pool.NullPool)
         with engine.begin() as connection:
-            found = connection.exec_driver_sql(statement)
+            found = connection.execute(sa.text(statement), values)
             return [tuple(row) for row in found] if found.returns_rows else []
 
     def in_state(self, state: str) -> list[str]:
@@ -100,3 +103,113 @@ def chromium() -> str:
         if found := shutil.which(name):
             return found
     pytest.fail("No Chromium was found. Install it: apt-get install chromium")
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Start the browser once."""
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="session")
+def login(browser: Browser, installation: Installation) -> StorageState:
+    """Log in to Airflow once; return what the browser keeps of it."""
+    context = new_profile(browser)
+    log_in(context.new_page(), installation.stack)
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture(scope="session")
+def operator(browser: Browser, login: StorageState) -> BrowserContext:
+    """Return the operator's browser profile."""
+    return new_profile(browser, login)
+
+
+@pytest.fixture
+def visits(operator: BrowserContext, installation: Installation) -> Iterator[Visits]:
+    """Yield what opens pages. Whichever a test opens, it asks nobody but Airflow and Google's stand-in."""
+    made = Visits(operator, installation.stack)
+    yield made
+    made.close()
+    assert made.foreign == []
+    assert made.complaints == []
+
+
+@pytest.fixture
+def shell(visits: Visits) -> Shell:
+    """Yield Airflow's shell, 1280 pixels wide and light."""
+    return Shell(visits.page(), visits.stack)
+
+
+@dataclass(frozen=True)
+class Mailboxes:
+    """Mailboxes of one test."""
+
+    installation: Installation
+
+    def add(self, address: str, *, kind: str = "pool", **settings: Any) -> str:
+        """Add a mailbox that nobody has signed in with, here and at Google."""
+        self.installation.sandbox.put_mailbox(address)
+        body = {"address": address, "settings": {"kind": kind} | settings}
+        self.ask("POST", "/mailboxes", json=body)
+        return address
+
+    def connected(self, address: str, **settings: Any) -> str:
+        """Add a mailbox with a grant that works."""
+        self.add(address, **settings)
+        stack = self.installation.stack
+        scene.Browser(stack.api, stack.base_url).repair(address)
+        return address
+
+    def flagged(self, address: str, **settings: Any) -> str:
+        """Add a mailbox whose grant was revoked, and whom an audit found."""
+        self.connected(address, **settings)
+        self.installation.sandbox.kill_grants(address, cause="revoked")
+        self.installation.rows(
+            "UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'expired_or_revoked', since = now()"
+            " WHERE mailbox_id = (SELECT id FROM gmail_warmup.mailbox WHERE address = :address)", address=address
+        )  # fmt: skip
+        return address
+
+    def state(self, address: str) -> str:
+        """Return the state of a mailbox's grant."""
+        return str(self.ask("GET", f"/mailboxes/{address}")["state"])
+
+    def ask(self, method: str, path: str, **more: Any) -> Any:
+        """Ask the page's own API."""
+        stack = self.installation.stack
+        bearer = {"Authorization": f"Bearer {stack.api.token}"}
+        answer = httpx.request(method, f"{stack.base_url}{MOUNT}/api/v1{path}", headers=bearer, **more)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@pytest.fixture
+def mailboxes(installation: Installation) -> Iterator[Mailboxes]:
+    """Yield what adds mailboxes; those that a test leaves behind are taken away, so that no other one counts them."""
+    before = [address for (address,) in installation.rows("SELECT address FROM gmail_warmup.mailbox")]
+    yield Mailboxes(installation)
+    left = installation.rows(
+        "DELETE FROM gmail_warmup.mailbox WHERE address <> ALL(:before) RETURNING address", before=before
+    )
+    there = {box.address for box in installation.sandbox.mailboxes()}
+    for address in {address for (address,) in left} & there:
+        installation.sandbox.delete_mailbox(address)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Photograph the browser when a test fails, and name the pictures in its report."""
+    report = yield
+    visits = getattr(item, "funcargs", {}).get("visits")
+    if report.when == "call" and report.failed and visits:
+        paths = visits.photograph(item.name)
+        report.sections.append(("Pictures of the browser", "\n".join(map(str, paths))))
+    return report

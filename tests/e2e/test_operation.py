@@ -6,9 +6,7 @@ import re
 from collections import Counter
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-from e2e_kit import FLAGS, log_in
 from gmail_embedded import demo_scene as scene
 
 pytestmark = pytest.mark.e2e
@@ -71,26 +69,16 @@ def test_clearing_finished_tasks_does_nothing_twice(installation):
     assert max(tokens.values()) == 1
 
 
-def test_a_dead_grant_is_repaired_in_the_browser(installation, chromium):
+def test_a_dead_grant_is_repaired_in_the_browser(installation, shell):
     address = scene.DEAD_POOL[0]
-    stack = installation.stack
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        context = browser.new_context()
-        page = context.new_page()
-        log_in(page, stack)
-        page.get_by_role("link", name="Gmail accounts").click()
-        frame = page.frame_locator("iframe")
-        row = frame.get_by_role("row").filter(has_text=address)
-        row.get_by_text("Needs re-authentication").wait_for()
-        row.get_by_role("button", name="Re-authenticate").click()
-        page.locator("#account").wait_for()  # Google's page, outside of the frame
-        assert page.locator("#account").input_value() == address
-        page.click("#allow")
-        frame.get_by_text(f"{address} works again").wait_for()
-        assert "/plugin/gmail-accounts" in page.url
-        row.get_by_text("Valid").wait_for()
-        browser.close()
+    shell.find(address)
+    shell.row(address).get_by_text("Needs re-authentication").wait_for()
+    google = shell.start(address)
+    assert google.suggested == address
+    google.allow()
+    shell.frame.get_by_text(f"{address} works again").wait_for()
+    assert "/plugin/gmail-accounts" in shell.page.url
+    assert address in installation.in_state("active")
 
 
 def test_no_token_code_or_secret_is_in_any_log(installation):

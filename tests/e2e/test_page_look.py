@@ -1,0 +1,92 @@
+"""At home in Airflow's shell: its colours, a narrow screen, a keyboard alone."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from e2e_kit import Google, Shell
+
+pytestmark = pytest.mark.e2e
+
+ADA = "ada@look.test"
+
+
+def switch(shell: Shell, mode: str) -> None:
+    """Use the shell's own switch."""
+    shell.page.get_by_role("button", name="User").click()
+    shell.page.get_by_role("menuitem", name="Appearance").hover()
+    shell.page.get_by_role("menuitemradio", name=mode).click()
+
+
+def test_the_page_follows_the_shells_switch(visits, login):
+    shell = Shell(visits.stranger(login), visits.stack)  # the choice stays in its profile
+    shell.open()
+    inside = shell.frame.locator("html")
+    for mode, dark in (("Dark Mode", True), ("Light Mode", False)):
+        switch(shell, mode)
+        expect(inside).to_contain_class("dark") if dark else expect(inside).not_to_contain_class("dark")
+        edge = "element => getComputedStyle(element).backgroundColor"
+        assert inside.evaluate(edge) == shell.page.locator("html").evaluate(edge), "the frame's edge is seen"
+    switch(shell, "Dark Mode")
+    shell.open("/import")  # another page begins dark
+    expect(inside).to_contain_class("dark")
+
+
+PAGES = ["", f"/mailboxes/{ADA}", "/import", "/invites", f"/?reauth={ADA}"]
+
+
+def test_nothing_is_cut_off_on_a_narrow_screen(visits, mailboxes):
+    mailboxes.flagged(ADA, kind="warmup", display_name="Ada with a rather long name for a small screen")
+    shell = Shell(visits.page(width=390), visits.stack)
+    for path in PAGES:
+        shell.open(path)
+        assert shell.inner.evaluate("document.documentElement.scrollWidth <= innerWidth"), path or "list"
+    shell.find(ADA).get_by_role("button", name="Add mailbox").click()
+    box = shell.frame.get_by_role("dialog", name="Add a mailbox").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+
+
+def tab_to(shell: Shell, name: str) -> None:
+    """Press Tab until what has this name has the focus, in the shell or in the frame; it must be seen to have it."""
+    for _ in range(80):
+        shell.page.keyboard.press("Tab")
+        focused = shell.frame.locator(":focus")
+        if focused.count() and name in (focused.get_attribute("aria-label") or focused.text_content() or ""):
+            outline = focused.evaluate("element => getComputedStyle(element).outlineStyle")
+            assert outline != "none", f"nobody sees that {name} has the focus"
+            return
+    pytest.fail(f"{name} is not reached by Tab")
+
+
+def test_a_mailbox_is_added_and_paused_without_a_mouse(installation, shell, mailboxes):
+    installation.sandbox.put_mailbox(ADA)
+    keys = shell.page.keyboard
+    shell.find("@look.test")
+    tab_to(shell, "Add mailbox")
+    keys.press("Enter")
+    expect(shell.frame.get_by_label("Address", exact=True)).to_be_focused()
+    keys.type(ADA)
+    keys.press("Enter")
+    google = Google(shell.page).wait()
+    shell.page.locator("#allow").focus()
+    keys.press("Enter")
+    expect(shell.frame.get_by_text(f"{ADA} is connected")).to_be_visible()
+    assert google.page.url.startswith(shell.stack.base_url)
+    shell.find(ADA)
+    tab_to(shell, f"Pause {ADA}")
+    keys.press("Enter")
+    expect(shell.row(ADA).get_by_text("Paused").first).to_be_visible()
+
+
+def test_a_dialog_closes_by_escape_and_gives_the_focus_back(shell, mailboxes):
+    mailboxes.add(ADA)
+    shell.find(ADA)
+    tab_to(shell, "Add mailbox")
+    shell.page.keyboard.press("Enter")
+    expect(shell.frame.get_by_role("dialog")).to_be_visible()
+    shell.page.keyboard.press("Escape")
+    expect(shell.frame.get_by_role("dialog")).to_have_count(0)
+    expect(shell.frame.get_by_role("button", name="Add mailbox")).to_be_focused()
