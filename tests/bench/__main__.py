@@ -14,11 +14,12 @@ from rich.console import Console
 from bench.grants.parts import GRANTS
 from bench.ground import Ground, ground
 from bench.report import Bench, Figure, Part, exactly, show
+from bench.web.parts import WEB
 from gmail_embedded.console import FAILED, WRONG_INPUT, run
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.steps import Steps
 
-BENCHES = {"grants": GRANTS}
+BENCHES = {"grants": GRANTS, "web": WEB}
 WIDTH = 120
 """Columns of the table where there is no terminal."""
 

@@ -66,6 +66,7 @@ class Mailbox(Base):
         CheckConstraint("open_rate BETWEEN 0 AND 100", name="open_rate"),
         CheckConstraint("reply_rate BETWEEN 0 AND 100", name="reply_rate"),
         Index("ix_mailbox_domain_address", "domain", "address"),
+        Index("ix_mailbox_paused", "address", postgresql_where=text("paused_at IS NOT NULL")),
         Index("ix_mailbox_warmup_days", "warmup_days", "id", postgresql_where=text("kind = 'warmup'")),
     )
 
@@ -293,6 +294,7 @@ class MailboxDay(Base):
     """What became of the first mails that a mailbox sent on one local day; counted as the ledger is written."""
 
     __tablename__ = "mailbox_day"
+    __table_args__ = (Index("ix_mailbox_day_local_date", "local_date"),)
 
     mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
     local_date: Mapped[date] = mapped_column(Date, primary_key=True)

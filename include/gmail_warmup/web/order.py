@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import NoneType
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +21,8 @@ from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.errors import InvalidInputError
 from gmail_warmup.grants import foresight
 from gmail_warmup.web.filters import Group, in_group, storable
+
+_Column = sa.SQLColumnExpression[Any]
 
 KEY = "sort_key"
 """The column of a sorted query that it has besides those of a mailbox."""
@@ -66,7 +69,7 @@ class Cursor:
     key: int | datetime | None
     """None in a stretch that is sorted by address alone."""
     last: int | str
-    """What tells alike mailboxes apart: the id beside a key, else the address."""
+    """What tells alike mailboxes apart: the address or the id."""
 
     def __str__(self) -> str:
         """Return it as links and clients carry it."""
@@ -96,18 +99,24 @@ class Cursor:
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:
-    """A part of an order: the mailboxes that meet a condition, by a key and the id, or by address alone."""
+    """A part of an order: the mailboxes that meet a condition, by a key and what tells alike ones apart."""
 
     condition: sa.ColumnElement[bool]
-    key: sa.SQLColumnExpression[Any] | None = None
-    key_type: type | None = None
-    id: sa.SQLColumnExpression[int] = field(default_factory=lambda: Mailbox.id)
-    """Of the same table as the key, so that one index holds both."""
+    key: _Column | None = None
+    """None to sort by the other alone."""
+    key_type: type = NoneType
+    tie: _Column = field(default_factory=lambda: Mailbox.address)
+    """The address, or the id beside the key: one index holds both."""
     falls: bool = False
+
+    @property
+    def tie_type(self) -> type:
+        """Return the type of what tells alike mailboxes apart."""
+        return str if self.tie is Mailbox.address else int
 
     def apply(self, query: sa.Select[Any], edge: Cursor | None, *, backwards: bool) -> sa.Select[Any]:
         """Sort a query, give it the column KEY, and let it begin beyond an edge in this stretch if there is one."""
-        by = (Mailbox.address,) if self.key is None else (self.key, self.id)
+        by = (self.tie,) if self.key is None else (self.key, self.tie)
         falls = self.falls != backwards
         if edge:
             at = (edge.last,) if self.key is None else (edge.key, edge.last)
@@ -118,7 +127,7 @@ class Stretch:
 
     def place(self, row: sa.Row[Any], order: Order, number: int) -> Cursor:
         """Return the place of a row of the sorted query; ``number`` is that of this stretch in its order."""
-        last = row.address if self.key is None else row.id
+        last = row.address if self.tie_type is str else row.id
         return Cursor(order=order, stretch=number, key=row._mapping[KEY], last=last)
 
 
@@ -135,13 +144,12 @@ def _by_address(falls: bool, _: int) -> _Stretches:
     return [Stretch(condition=sa.true(), falls=falls)], []
 
 
-def _by_attention(_: bool, expiring_days: int) -> _Stretches:
+def _by_attention(falls: bool, expiring_days: int) -> _Stretches:
+    """Sort the few that need attention by its urgency; the many others stand behind them, in the order of an index."""
     groups = [in_group(group, expiring_days) for group in URGENCY]
-    conditions = [*groups, sa.true()]
-    return [
-        Stretch(condition=sa.and_(condition, *(former.is_not(True) for former in conditions[:rank])))
-        for rank, condition in enumerate(conditions)
-    ], []
+    urgency = sa.case(*((group, rank) for rank, group in enumerate(groups[:-1])), else_=len(groups) - 1)
+    needed = Stretch(condition=sa.or_(*groups), key=urgency, key_type=int, falls=falls)
+    return [needed, Stretch(condition=sa.or_(*groups).is_not(True), falls=falls)], []
 
 
 def _by_since(falls: bool, _: int) -> _Stretches:
@@ -149,7 +157,10 @@ def _by_since(falls: bool, _: int) -> _Stretches:
 
 
 def _by_day(falls: bool, _: int) -> _Stretches:
-    warms_up = Stretch(condition=Mailbox.kind == MailboxKind.WARMUP, key=Mailbox.warmup_days, key_type=int, falls=falls)
+    days = Mailbox.warmup_days
+    warms_up = Stretch(
+        condition=Mailbox.kind == MailboxKind.WARMUP, key=days, key_type=int, tie=Mailbox.id, falls=falls
+    )
     return [warms_up], [Stretch(condition=Mailbox.kind == MailboxKind.POOL)]
 
 
@@ -167,8 +178,8 @@ def _by_end(falls: bool, expiring_days: int) -> _Stretches:
     return known, [Stretch(condition=unknown)]
 
 
-def _by_time(condition: sa.ColumnElement[bool], key: sa.SQLColumnExpression[Any], falls: bool) -> Stretch:
-    return Stretch(condition=condition, key=key, key_type=datetime, id=OAuthGrant.mailbox_id, falls=falls)
+def _by_time(condition: sa.ColumnElement[bool], key: _Column, falls: bool) -> Stretch:
+    return Stretch(condition=condition, key=key, key_type=datetime, tie=OAuthGrant.mailbox_id, falls=falls)
 
 
 _STRETCHES: dict[str, Callable[[bool, int], _Stretches]] = {
@@ -186,5 +197,4 @@ def _fits(order: Order, place: Any, key: Any, last: Any) -> bool:
     known = stretches(order, expiring_days=0)
     if type(place) is not int or not 0 <= place < len(known):
         return False
-    key_type = known[place].key_type
-    return type(key) is (key_type or type(None)) and type(last) is (int if key_type else str)
+    return type(key) is known[place].key_type and type(last) is known[place].tie_type

@@ -54,18 +54,18 @@ class Counts:
 def counts(connection: sa.Connection, *, expiring_days: int) -> Counts:
     """Count all mailboxes.
 
-    Most are valid, and each has one grant: so the others are counted by their index, and the valid are the rest.
+    Most are valid, and each has one grant: so the few others are counted by their indexes, and the valid are the rest.
     """
-    by_state = sa.select(OAuthGrant.state, sa.func.count()).where(OAuthGrant.state.in_(INVALID))
-    of_state: dict[str, int] = {row[0]: row[1] for row in connection.execute(by_state.group_by(OAuthGrant.state))}
-    total, paused = connection.execute(sa.select(sa.func.count(), sa.func.count(Mailbox.paused_at))).one()
-    in_states = {group.value: sum(of_state.get(state, 0) for state in states) for group, states in STATES.items()}
-    return Counts(
-        **in_states | {"valid": total - sum(of_state.values())},
-        total=total,
-        expiring=filters.count(connection, Filter(group=Group.EXPIRING), expiring_days=expiring_days),
-        paused=paused,
+    state = OAuthGrant.state
+    found = connection.execute(sa.select(state, sa.func.count()).where(state.in_(INVALID)).group_by(state))
+    by_state: dict[str, int] = {row[0]: row[1] for row in found}
+    total, expiring, paused = (
+        filters.count(connection, Filter(group=group), expiring_days=expiring_days)
+        for group in (None, Group.EXPIRING, Group.PAUSED)
     )
+    in_states = {group.value: sum(by_state.get(state, 0) for state in states) for group, states in STATES.items()}
+    valid = total - sum(by_state.values())
+    return Counts(**in_states | {"valid": valid}, total=total, expiring=expiring, paused=paused)
 
 
 def page(connection: sa.Connection, wanted: Wanted, *, expiring_days: int) -> Page:

@@ -56,6 +56,13 @@ def upgrade() -> None:
     op.add_column("mailbox", sa.Column("warmup_days", sa.Integer(), server_default="0", nullable=False), schema=_SCHEMA)
     op.create_index("ix_mailbox_domain_address", "mailbox", ["domain", "address"], unique=False, schema=_SCHEMA)
     op.create_index(
+        "ix_mailbox_paused",
+        "mailbox",
+        ["address"],
+        schema=_SCHEMA,
+        postgresql_where=sa.text("paused_at IS NOT NULL"),
+    )
+    op.create_index(
         "ix_mailbox_warmup_days",
         "mailbox",
         ["warmup_days", "id"],
@@ -85,6 +92,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("mailbox_id", "local_date", name=op.f("pk_mailbox_day")),
         schema=_SCHEMA,
     )
+    op.create_index("ix_mailbox_day_local_date", "mailbox_day", ["local_date"], schema=_SCHEMA)
     op.execute(_COUNT_DAYS)
     op.execute(_COUNT_WARMUP_DAYS)
     op.create_table(
@@ -155,6 +163,7 @@ def downgrade() -> None:
     op.drop_index("ix_oauth_grant_refreshed_at", table_name="oauth_grant", schema=_SCHEMA)
     op.drop_index("ix_oauth_grant_since", table_name="oauth_grant", schema=_SCHEMA)
     op.drop_index("ix_mailbox_warmup_days", table_name="mailbox", schema=_SCHEMA)
+    op.drop_index("ix_mailbox_paused", table_name="mailbox", schema=_SCHEMA)
     op.drop_index("ix_mailbox_domain_address", table_name="mailbox", schema=_SCHEMA)
     op.drop_column("mailbox", "warmup_days", schema=_SCHEMA)
     op.drop_column("mailbox", "domain", schema=_SCHEMA)
