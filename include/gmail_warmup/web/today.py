@@ -28,6 +28,7 @@ def today(connection: sa.Connection, settings: Settings) -> Today:
     hundred times at most.
     """
     local = sa.func.timezone(Mailbox.timezone, sa.func.now())
+    utc = sa.cast(sa.func.timezone("UTC", sa.func.now()), sa.Date)
     weekdays = [day + 1 for day in settings.weekdays]
     waits = sa.and_(MailboxDay.mailbox_id.is_(None), WORKS, sa.extract("isodow", local).in_(weekdays))
     query = (
@@ -41,7 +42,11 @@ def today(connection: sa.Connection, settings: Settings) -> Today:
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
         .outerjoin(
             MailboxDay,
-            sa.and_(MailboxDay.mailbox_id == Mailbox.id, MailboxDay.local_date == sa.cast(local, sa.Date)),
+            sa.and_(
+                MailboxDay.mailbox_id == Mailbox.id,
+                MailboxDay.local_date == sa.cast(local, sa.Date),
+                MailboxDay.local_date.between(utc - 1, utc + 1),  # for the index; no zone is further away
+            ),
         )
         .where(Mailbox.kind == MailboxKind.WARMUP)
         .group_by(Mailbox.daily_target, Mailbox.warmup_days)
