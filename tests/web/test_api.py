@@ -102,6 +102,7 @@ def test_several_wrong_fields_are_named_at_once(site: Site, op: httpx.Client):
         ({"address": ADA, "purpose": "reauth", "settings": {"kind": "pool"}}, 422, "leave them out"),
         ({"address": "robot@example.com", "purpose": "reauth"}, 422, "service account"),
         (consent(settings={"auth": "delegated"}), 422, "service account"),
+        (consent(address="robot@example.com"), 422, "service account"),
     ],
 )
 def test_a_consent_that_cannot_be_is_not_started(

@@ -40,7 +40,11 @@ def start_consent(
     flow = context.consent_flow()
     visitor = Visitor(user=user, browser=mark_browser(request, response))
     if body.purpose is ConsentPurpose.ADD:
-        return ConsentOut(url=flow.add(body.address, _settings_to_add(body), visitor))
+        settings = _settings_to_add(body)
+        with context.services.engine.begin() as connection:
+            known = repository.find(connection, body.address)
+        _require_grant(known.auth if known else settings.auth, body.address)
+        return ConsentOut(url=flow.add(body.address, settings, visitor))
     if body.settings is not None:
         raise InvalidInputError("settings: a re-authentication changes the grant alone; leave them out.")
     with context.services.engine.begin() as connection:
