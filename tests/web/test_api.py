@@ -198,3 +198,36 @@ def test_the_description_holds_every_path_of_the_api(site: Site, op: httpx.Clien
         if route["path"].startswith("/api/") and not route["path"].endswith("openapi.json")
     }
     assert set(described) == expected
+
+
+def test_the_description_names_the_filters_the_orders_and_the_bounds_of_the_list(site: Site, op: httpx.Client):
+    described = op.get(f"{API}/openapi.json").json()
+    parameters = {item["name"]: item for item in described["paths"]["/api/v1/mailboxes"]["get"]["parameters"]}
+    assert list(parameters) == ["state", "kind", "domain", "q", "sort", "after", "before", "limit"]
+    schemas = described["components"]["schemas"]
+    assert schemas["Order"]["enum"][:4] == ["address", "-address", "attention", "-attention"]
+    assert parameters["limit"]["schema"]["maximum"] == 1000
+    change = schemas["ChangeIn"]
+    assert set(change["properties"]) == {"addresses", "filter", "at_most", "changes"}
+    assert set(schemas["MailboxChanges"]["properties"]) == {
+        "kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "rule"),
+    [
+        ({"sort": "colour"}, "sort", "must be address, -address"),
+        ({"state": "nonsense"}, "state", "must be valid, needs_reauth"),
+        ({"limit": "1001"}, "limit", "less than or equal to 1000"),
+        ({"q": "x" * 321}, "q", "at most 320 characters"),
+    ],
+)
+def test_a_wrong_query_names_the_field_and_the_rule(
+    site: Site, op: httpx.Client, query: dict[str, str], field: str, rule: str
+):
+    answer = op.get(f"{API}/mailboxes", params=query)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    (problem,) = answer.json()["errors"]
+    assert problem["field"] == field
+    assert rule in problem["message"]
