@@ -94,7 +94,8 @@ def test_a_pool_mailbox_shows_what_it_received_on_its_own_days(site: Site, op: h
         put_mail(site, ADA, POOL, sent_at=at, claimed_at=at, placement=placement,
                  rescued_at=at if placement == "spam" else None)  # fmt: skip
     first = put_mail(site, ADA, POOL, sent_at=None, claimed_at=midnight, status="claimed")
-    put_mail(site, POOL, ADA, parent_id=first, slot=None)
+    answer = put_mail(site, POOL, ADA, parent_id=first, slot=None)
+    put_mail(site, ADA, POOL, parent_id=answer, slot=None, sent_at=midnight, claimed_at=midnight)
     before, last = ask(op, POOL, "days")["days"][-2:]
     assert (before["received"], before["spam"], before["rescued"]) == (1, 1, 1)
     assert (last["received"], last["inbox"], last["elsewhere"], last["missing"], last["spam"]) == (4, 1, 1, 1, 0)
