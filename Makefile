@@ -16,7 +16,7 @@ READY := .venv/.ready
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup env demo up test e2e chaos bench lint format types lock clean
+.PHONY: help setup env demo up test e2e chaos bench screenshots lint format types lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -64,6 +64,9 @@ chaos: $(READY) ## run the fault tests over many processes; ARGS="-k name" choos
 
 bench: $(READY) ## measure; BENCH=grants chooses one
 	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
+
+screenshots: $(READY) ## take the pictures in docs/images anew; needs Chromium
+	@PYTHONPATH=tests $(BIN)/python scripts/screenshots.py
 
 lint: $(READY) ## check style and common mistakes
 	@$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -33,6 +34,11 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 VIEW, MOUNT = "/plugin/gmail-accounts", "/gmail-warmup"
 _NOISE = "allow-scripts and allow-same-origin"
 """Chromium's remark about the frame that Airflow's shell makes."""
+
+
+def find_chromium() -> str | None:
+    """Return the browser's program, or None."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def log_in(page: Page, stack: Stack) -> None:

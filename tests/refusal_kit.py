@@ -105,7 +105,8 @@ class Refusals:
 
     def _end_invite(self, url: str) -> str:
         callback = at_google(url, self.address)
-        self.sql("UPDATE gmail_warmup.invite SET revoked_at = now(), revoked_by = 'op' WHERE used_at IS NULL")
+        newest = "id = (SELECT max(id) FROM gmail_warmup.invite)"
+        self.sql(f"UPDATE gmail_warmup.invite SET revoked_at = now(), revoked_by = 'op' WHERE {newest}")
         return callback
 
     def _mend(self) -> None:

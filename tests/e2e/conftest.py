@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
@@ -17,7 +16,7 @@ import sqlalchemy as sa
 from playwright.sync_api import Browser, BrowserContext, StorageState, sync_playwright
 
 from alert_kit import CONN_ID, Receiver, listening
-from e2e_kit import FLAGS, MOUNT, Shell, Visits, log_in, new_profile
+from e2e_kit import FLAGS, MOUNT, Shell, Visits, find_chromium, log_in, new_profile
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.airflow_api import DagRun, TaskInstance
 from gmail_embedded.stack import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Options, Stack
@@ -97,17 +96,11 @@ def installation(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -
 
 
 @pytest.fixture(scope="session")
-def chromium() -> str:
-    """Return the browser's program."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
-    pytest.fail("No Chromium was found. Install it: apt-get install chromium")
-
-
-@pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[Browser]:
+def browser() -> Iterator[Browser]:
     """Start the browser once."""
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.fail("No Chromium was found. Install it: apt-get install chromium")
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield found

@@ -36,6 +36,13 @@ def test_the_page_follows_the_shells_switch(visits, login):
 PAGES = ["", f"/mailboxes/{ADA}", "/import", "/invites", f"/?reauth={ADA}"]
 
 
+def test_the_list_fits_into_the_shell(shell, mailboxes):
+    mailboxes.flagged("a-long-name@subdomain.look.test", kind="warmup", display_name="Ada with a rather long name")
+    shell.find("look.test")
+    card = shell.frame.locator(".card")
+    assert card.evaluate("card => card.scrollWidth <= card.clientWidth"), "the buttons are beyond the edge"
+
+
 def test_nothing_is_cut_off_on_a_narrow_screen(visits, mailboxes):
     mailboxes.flagged(ADA, kind="warmup", display_name="Ada with a rather long name for a small screen")
     shell = Shell(visits.page(width=390), visits.stack)

@@ -1,11 +1,18 @@
 // Times in the viewer's own zone; the title keeps UTC.
 
-const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const thisYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const anotherYear = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+
+function said(moment) {
+  const day = moment.getFullYear() === new Date().getFullYear() ? thisYear : anotherYear;
+  return `${day.format(moment)}, ${clock.format(moment)}`;
+}
 
 export function localTimes() {
-  for (const time of document.querySelectorAll("time:not([data-keep])")) {
-    const moment = new Date(time.dateTime);
-    if (!Number.isNaN(moment.valueOf())) time.textContent = format.format(moment);
+  for (const place of document.querySelectorAll("time:not([data-keep])")) {
+    const moment = new Date(place.dateTime);
+    if (!Number.isNaN(moment.valueOf())) place.textContent = said(moment);
   }
 }
 
@@ -14,5 +21,5 @@ export function setTime(element, iso) {
   const moment = new Date(iso);
   element.dateTime = iso;
   element.title = `${moment.toISOString().slice(0, 19).replace("T", " ")} UTC`;
-  element.textContent = format.format(moment);
+  element.textContent = said(moment);
 }

@@ -1,0 +1,219 @@
+"""Made-up data for the pictures of the page: some sixty mailboxes in all states, with thirty days behind them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from gmail_warmup.db.models import AuditRun, GrantEvent, Invite, LedgerEntry, Mailbox, MailboxDay, OAuthGrant
+from gmail_warmup.warmup.content import first_letter
+from gmail_warmup.warmup.ramp import volume
+
+FEATURED = "lucia.moreno@northlane.example"
+"""The mailbox whose page is shown."""
+BROKEN = "hello@brightwater.example"
+"""The mailbox that the consents are about."""
+STRANGER = "someone.else@brightwater.example"
+"""Who signs in in its place."""
+
+_NAMES = (
+    "Amara Okafor", "Ben Whitfield", "Chiara Conti", "Dmitri Volkov", "Elif Demir", "Finn Larsen", "Grace Mbeki",
+    "Hugo Lefevre", "Ines Carvalho", "Jonas Weber", "Kaya Tanaka", "Lucia Moreno", "Mateo Silva", "Nadia Haddad",
+    "Owen Price", "Priya Nair", "Quinn Harper", "Rosa Jimenez", "Samir Patel",
+)  # fmt: skip
+_WARMUP = ("brightwater.example", "northlane.example")
+_POOL = ("inbox-one.example", "inbox-two.example")
+_ZONES = ("Europe/Berlin", "Europe/Lisbon", "America/New_York", "Asia/Tokyo", "UTC")
+_DAYS, _LEDGER_DAYS = 30, 8
+
+
+@dataclass
+class _Box:
+    address: str
+    kind: str
+    name: str | None
+    zone: str
+    age: int
+    """Days since it was added."""
+    state: str = "active"
+    reason: str | None = None
+    since: float = 0
+    """Days since it came into its state; 0 for the consent."""
+    more: dict[str, Any] = field(default_factory=dict)
+    id: int = 0
+
+    @property
+    def first_name(self) -> str:
+        return (self.name or self.address).split()[0]
+
+
+_TROUBLE: dict[str, dict[str, Any]] = {
+    BROKEN: {"state": "needs_reauth", "reason": "expired_or_revoked", "since": 0.4},
+    "finn.larsen@brightwater.example": {"state": "needs_reauth", "reason": "expired_or_revoked", "since": 1.1},
+    "rosa.jimenez@inbox-one.example": {"state": "needs_reauth", "reason": "scope_missing", "since": 2.3},
+    "chiara.conti@inbox-two.example": {"state": "needs_reauth", "reason": "never_granted", "since": 5.0},
+    "elif.demir@inbox-two.example": {"state": "blocked_by_admin", "reason": "blocked_by_admin", "since": 3.2},
+    "quinn.harper@inbox-one.example": {"state": "account_deleted", "reason": "account_deleted", "since": 9.0},
+    "grace.mbeki@brightwater.example": {"state": "disabled", "reason": "gmail_disabled", "since": 1.7},
+    "jonas.weber@northlane.example": {"state": "suspect", "reason": "grant_refused", "since": 0.02},
+    "kaya.tanaka@northlane.example": {"more": {"expires": 2.4}},
+    "owen.price@inbox-one.example": {"more": {"expires": 5.6}},
+    "amara.okafor@brightwater.example": {"more": {"paused": "On parental leave until March"}},
+    "samir.patel@northlane.example": {"more": {"paused": "Domain moves to the new Workspace"}},
+}
+
+
+class Scene:
+    """Fills the database. The same numbers each time; the times lead up to now."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._random = random.Random(20)  # noqa: S311  pictures, not secrets
+        self._now = datetime.now(UTC)
+
+    def fill(self) -> None:
+        """Write everything."""
+        boxes = list(self._boxes())
+        for box in boxes:
+            self._add(box)
+        pool = [box for box in boxes if box.kind == "pool"]
+        for box in boxes:
+            if box.kind == "warmup":
+                self._warm_up(box, pool)
+        self._invite(boxes)
+        self._insert(
+            AuditRun, run_id="scheduled", actor="gmail_token_health", healthy=52, report={"advice": []},
+            started_at=self._ago(0.21), finished_at=self._ago(0.2),
+        )  # fmt: skip
+
+    def _boxes(self) -> Iterator[_Box]:
+        yield self._box(BROKEN, "warmup", None, 24)
+        for domain in _WARMUP:
+            for name in _NAMES:
+                yield self._box(_address(name, domain), "warmup", name, self._random.randint(12, 70))
+        for domain in _POOL:
+            for name in _NAMES[::2] if domain == _POOL[1] else _NAMES:
+                yield self._box(_address(name, domain), "pool", name, self._random.randint(40, 90))
+
+    def _box(self, address: str, kind: str, name: str | None, age: int) -> _Box:
+        age = 27 if address == FEATURED else age
+        return _Box(address, kind, name, self._random.choice(_ZONES), age, **_TROUBLE.get(address, {}))
+
+    def _add(self, box: _Box) -> None:
+        paused = box.more.get("paused")
+        box.id = self._insert(
+            Mailbox, address=box.address, kind=box.kind, display_name=box.name, timezone=box.zone, created_by="maria",
+            created_at=self._ago(box.age), daily_target=self._random.choice((30, 40, 40, 50)),
+            paused_at=self._ago(2.2) if paused else None, paused_by="maria" if paused else None, pause_reason=paused,
+        )  # fmt: skip
+        never = box.reason == "never_granted"
+        granted = None if never else self._ago(box.age - 0.1)
+        expires = box.more.get("expires")
+        self._insert(
+            OAuthGrant, mailbox_id=box.id, state=box.state, reason=box.reason,
+            since=self._ago(box.since) if box.reason else granted, granted_at=granted,
+            refreshed_at=None if never else self._ago(box.since + self._random.uniform(0.005, 0.04)),
+            refresh_expires_at=self._ago(-expires) if expires else None, key="mailbox_id",
+        )  # fmt: skip
+        self._history(box)
+
+    def _history(self, box: _Box) -> None:
+        steps: list[tuple[float, str, str | None, str, str | None]] = [
+            (box.age, "maria", None, "needs_reauth", "never_granted")
+        ]
+        if box.reason != "never_granted":
+            steps.append((box.age - 0.1, "maria", "needs_reauth", "active", "consent"))
+        if box.address == FEATURED:
+            steps += [
+                (9.3, "gmail_token_health", "active", "suspect", "grant_refused"),
+                (9.2, "gmail_token_health", "suspect", "needs_reauth", "grant_refused_twice"),
+                (8.7, "invite", "needs_reauth", "active", "consent"),
+            ]
+        if box.reason and box.reason != "never_granted":
+            steps.append((box.since, "gmail_token_health", "active", box.state, box.reason))
+        for ago, actor, before, after, reason in steps:
+            self._insert(
+                GrantEvent, mailbox_id=box.id, at=self._ago(ago), actor=actor, from_state=before, to_state=after,
+                reason=reason,
+            )  # fmt: skip
+
+    def _warm_up(self, box: _Box, pool: list[_Box]) -> None:
+        target = self._connection.execute(sa.select(Mailbox.daily_target).where(Mailbox.id == box.id)).scalar_one()
+        today = self._now.date()
+        until = int(box.since) if box.state not in ("active", "suspect") else 2 if "paused" in box.more else 0
+        warmup_day = 0
+        for back in range(min(box.age, _DAYS + 15), until - 1, -1):
+            day = today - timedelta(days=back)
+            if day.weekday() >= 5:
+                continue
+            warmup_day += 1
+            planned = volume(warmup_day=warmup_day, daily_target=target, start=5, step=3, cap=target)
+            if back <= _DAYS:
+                self._day(box, day, planned, back, warmup_day, pool)
+        self._connection.execute(sa.update(Mailbox).where(Mailbox.id == box.id).values(warmup_days=warmup_day))
+
+    def _day(self, box: _Box, day: date, planned: int, back: int, warmup_day: int, pool: list[_Box]) -> None:
+        sent = planned if back else round(planned * 0.6)
+        placements = [self._placement(warmup_day) for _ in range(sent)]
+        count = {name: placements.count(name) for name in ("inbox", "spam", "promotions", "missing")}
+        read = round(0.8 * (sent - count["missing"]))
+        self._insert(
+            MailboxDay, mailbox_id=box.id, local_date=day, planned=planned, claimed=sent, sent=sent,
+            inbox=count["inbox"], spam=count["spam"], elsewhere=count["promotions"],
+            missing=count["missing"], rescued=count["spam"], read=read, replied=round(0.55 * read), key="mailbox_id",
+        )  # fmt: skip
+        if back < _LEDGER_DAYS:
+            for slot, placement in enumerate(placements):
+                self._mail(box, self._random.choice(pool), day, slot, placement)
+
+    def _placement(self, warmup_day: int) -> str:
+        spam = max(0.02, 0.28 - 0.012 * warmup_day)
+        weights = (1 - spam - 0.045, spam, 0.035, 0.01)
+        return self._random.choices(("inbox", "spam", "promotions", "missing"), weights)[0]
+
+    def _mail(self, box: _Box, recipient: _Box, day: date, slot: int, placement: str) -> None:
+        morning = datetime(day.year, day.month, day.day, 8, tzinfo=UTC)
+        planned = morning + timedelta(minutes=11 * slot + self._random.randint(0, 9))
+        sent = min(planned, self._now - timedelta(minutes=45 - min(slot, 40)))
+        seen = placement != "missing"
+        read = sent + timedelta(minutes=self._random.randint(8, 90))
+        is_read = seen and self._random.random() < 0.8 and read < self._now
+        token = f"{self._random.getrandbits(80):020x}"
+        letter = first_letter(seed=token, sender_name=box.first_name, recipient_name=recipient.first_name)
+        self._insert(
+            LedgerEntry, token=token, sender_id=box.id, recipient_id=recipient.id, local_date=day, slot=slot,
+            due_at=sent, claimed_at=sent, sent_at=sent, status="sent", subject=letter.subject, placement=placement,
+            placed_at=read, rescued_at=read if placement == "spam" else None, read_at=read if is_read else None,
+            replied_at=read + timedelta(minutes=20) if is_read and self._random.random() < 0.6 else None,
+        )  # fmt: skip
+
+    def _invite(self, boxes: list[_Box]) -> None:
+        by_address = {box.address: box.id for box in boxes}
+        invites: list[tuple[str, float, dict[str, Any]]] = [
+            ("chiara.conti@inbox-two.example", 1.2, {}),
+            ("finn.larsen@brightwater.example", 0.3, {}),
+            (FEATURED, 8.9, {"used_at": self._ago(8.7)}),
+            ("rosa.jimenez@inbox-one.example", 2.0, {"revoked_at": self._ago(1.5), "revoked_by": "maria"}),
+            ("chiara.conti@inbox-two.example", 12.0, {}),
+        ]
+        for address, ago, more in sorted(invites, key=lambda item: -item[1]):
+            self._insert(
+                Invite, token_hash=f"{self._random.getrandbits(256):064x}", mailbox_id=by_address[address],
+                created_by="maria", created_at=self._ago(ago), expires_at=self._ago(ago - 7), **more,
+            )  # fmt: skip
+
+    def _ago(self, days: float) -> datetime:
+        return self._now - timedelta(days=days)
+
+    def _insert(self, table: Any, *, key: str = "id", **values: Any) -> int:
+        statement = sa.insert(table).values(**values).returning(getattr(table, key))
+        return int(self._connection.execute(statement).scalar_one())
+
+
+def _address(name: str, domain: str) -> str:
+    return f"{name.lower().replace(' ', '.')}@{domain}"

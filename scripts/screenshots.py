@@ -1,0 +1,180 @@
+"""Write docs/images: the pages of "Gmail accounts", light and dark, from a real Airflow with made-up mailboxes.
+
+Run by ``make screenshots``; it needs Chromium.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+from screenshot_scene import BROKEN, FEATURED, STRANGER, Scene
+
+from e2e_kit import FLAGS, MOUNT, Shell, find_chromium, log_in, new_profile
+from gmail_embedded.stack import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Stack
+from gmail_embedded.stack import Options as StackOptions
+from gmail_sandbox.client import SandboxClient
+from gmail_warmup.web.refusals import REFUSALS
+from refusal_kit import Refusals
+
+IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
+Mode = Literal["light", "dark"]
+
+FILE = f"""address,kind,daily_target,timezone,pause_reason
+nora.lind@northlane.example,warmup,40,Europe/Oslo,
+{FEATURED},warmup,60,Europe/Lisbon,
+tom.baker@northlane,warmup,40,Europe/London,
+hana.sato@northlane.example,sender,0,Asia/Tokio,
+samir.patel@inbox-one.example,pool,50,UTC,Mailbox is being moved
+vera.koch@northlane.example,warmup,40,Europe/Berlin,
+"""
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Takes the pictures of one mode."""
+
+    stack: Stack
+    sandbox: SandboxClient
+    sql: Callable[[str], Any]
+    browser: Browser
+    login: Any
+    mode: Mode
+
+    def take_all(self) -> None:
+        """Take every picture."""
+        self.list_and_tab()
+        self.mailbox()
+        self.add()
+        self.import_preview()
+        self.invites()
+        self.landing_and_refusals()
+
+    def list_and_tab(self) -> None:
+        """The list at three widths, with a selection, and the tab of a DAG."""
+        with self._shell(1280, 900) as shell:
+            shell.open("/?sort=attention")
+            self._save(shell.page, "list")
+            for row in range(3, 6):
+                shell.frame.locator("[data-pick]").nth(row).check()
+            self._save(shell.page, "list-selected")
+            shell.page.goto(f"{self.stack.base_url}/dags/gmail_warmup/plugin/gmail-accounts-tab")
+            shell.wait()
+            self._save(shell.page, "tab")
+        with self._shell(390, 844) as shell:
+            shell.open("/?sort=attention")
+            self._save(shell.page, "list-narrow")
+
+    def mailbox(self) -> None:
+        """The page of one mailbox."""
+        with self._shell(1280, 1500) as shell:
+            shell.open(f"/mailboxes/{FEATURED}")
+            self._save(shell.page, "mailbox")
+
+    def add(self) -> None:
+        """The form for a new mailbox."""
+        with self._shell(1280, 900) as shell:
+            shell.open().get_by_role("button", name="Add mailbox").click()
+            form = shell.frame.get_by_role("dialog", name="Add a mailbox")
+            form.get_by_label("Address").fill("nora.lind@northlane.example")
+            self._save(shell.page, "add")
+
+    def import_preview(self) -> None:
+        """A file with bad lines."""
+        with self._shell(1280, 960) as shell:
+            frame = shell.open("/import")
+            file = {"name": "northlane.csv", "mimeType": "text/csv", "buffer": FILE.encode()}
+            frame.locator("#file").set_input_files(file)  # type: ignore[arg-type]
+            frame.locator("#lines tbody tr").first.wait_for()
+            self._save(shell.page, "import")
+
+    def invites(self) -> None:
+        """The list of invites."""
+        with self._shell(1280, 640) as shell:
+            shell.open("/invites")
+            self._save(shell.page, "invites")
+
+    def landing_and_refusals(self) -> None:
+        """What the owner of a mailbox sees, and every refusal."""
+        with self._page(1024, 680, known=False) as stranger, self._page(1024, 440) as page:
+            refusals = Refusals(
+                page=page, stranger=stranger, base_url=self.stack.base_url, sandbox=self.sandbox, sql=self.sql,
+                client_id=SANDBOX_CLIENT_ID, address=BROKEN, other=STRANGER,
+            )  # fmt: skip
+            stranger.goto(refusals.invite())
+            stranger.get_by_role("heading", name="Connect your mailbox").wait_for()
+            self._save(stranger, "invite")
+            stranger.set_viewport_size({"width": 1024, "height": 440})
+            for refusal in REFUSALS:
+                self._save(refusals.show(refusal.value), f"refusal-{refusal.value.replace('_', '-')}")
+        self.sql("DELETE FROM gmail_warmup.invite WHERE created_by <> 'maria'")
+
+    @contextmanager
+    def _page(self, width: int, height: int, *, known: bool = True) -> Iterator[Page]:
+        context = new_profile(self.browser, self.login if known else None)
+        # The shell's own choice, which stands in the browser; the pages outside of it follow the system.
+        context.add_init_script(f"localStorage.setItem('theme', '{self.mode}')")
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=self.mode, reduced_motion="reduce")
+        yield page
+        context.close()
+
+    @contextmanager
+    def _shell(self, width: int, height: int) -> Iterator[Shell]:
+        with self._page(width, height) as page:
+            yield Shell(page, self.stack)
+
+    def _save(self, page: Page, name: str) -> None:
+        page.wait_for_timeout(700)  # the charts and the shell's own sidebar have no end that could be waited for
+        picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
+        path = IMAGES / f"{name}-{self.mode}.png"
+        picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE).save(path, optimize=True)
+        print(f"{path.relative_to(IMAGES.parents[1])}: {path.stat().st_size // 1000} kB")
+
+
+def main() -> int:
+    """Start everything, take the pictures, stop everything."""
+    chromium = find_chromium()
+    if chromium is None:
+        print("No Chromium was found. Install it: apt-get install chromium", file=sys.stderr)
+        return 2
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), StackOptions(sandbox=True)) as stack:
+        stack.start()
+        stack.api.wait_for_dags(("gmail_warmup", "gmail_token_health"))
+        engine = sa.create_engine(stack.database_url, poolclass=sa.pool.NullPool)
+        with engine.begin() as connection:
+            Scene(connection).fill()
+
+        def sql(statement: str) -> None:
+            with engine.begin() as connection:
+                connection.exec_driver_sql(statement)
+
+        with SandboxClient(stack.sandbox_url) as sandbox, sync_playwright() as playwright:
+            sandbox.put_mailboxes([BROKEN, STRANGER])
+            sandbox.put_client(
+                SANDBOX_CLIENT_ID, client_secrets=[SANDBOX_CLIENT_SECRET],
+                redirect_uris=[f"{stack.base_url}{MOUNT}/oauth/callback"],
+            )  # fmt: skip
+            browser = playwright.chromium.launch(args=FLAGS, executable_path=chromium)
+            context = new_profile(browser)
+            log_in(context.new_page(), stack)
+            login = context.storage_state()
+            for mode in ("light", "dark"):
+                Studio(stack, sandbox, sql, browser, login, mode).take_all()  # type: ignore[arg-type]
+            browser.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
