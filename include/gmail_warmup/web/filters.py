@@ -105,7 +105,7 @@ def _count(connection: sa.Connection, query: sa.Select[int]) -> int:
 
 def storable(text: str) -> str:
     """Return a text as PostgreSQL can compare it; what it cannot hold becomes a character that nothing contains."""
-    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
 def _search(text: str) -> sa.ColumnElement[bool]:
