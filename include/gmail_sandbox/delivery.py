@@ -103,7 +103,7 @@ def as_sent(world: World, sender: Mailbox, content: Content, *, draft: bool = Fa
         front.append(("Message-ID", new_message_id(world)))
         if custom:
             front.append((ORIGINAL_ID, custom))
-    return mime.read(content.changed(drop=drop, prepend=front).raw) if front else content
+    return content.changed(drop=drop, prepend=front) if front else content
 
 
 def new_message_id(world: World) -> str:
