@@ -73,6 +73,21 @@ class Placement(StrEnum):
     MISSING = "missing"
 
 
+class HealthBand(StrEnum):
+    """How a warmup mailbox fares, by where its mails were put and by bounces, over seven days."""
+
+    HEALTHY = "healthy"
+    """Nothing is known against it."""
+    WATCH = "watch"
+    """More lies in spam than should; it sends as planned."""
+    THROTTLED = "throttled"
+    """It sends less, first 70 % and then half of its volume."""
+    PAUSED = "paused"
+    """It rests, and then has to earn its way back with a small fresh sample."""
+    BLOCKED = "blocked"
+    """It sends nothing until a person has looked at it."""
+
+
 class ConsentPurpose(StrEnum):
     """Why a run of the OAuth flow was started."""
 
@@ -102,3 +117,5 @@ class AlertKind(StrEnum):
     """An incident began or ended."""
     DIGEST = "digest"
     """The report of the daily audit."""
+    HEALTH = "health"
+    """Warmup mailboxes that were slowed or stopped by their health, and those that came back."""

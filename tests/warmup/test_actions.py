@@ -78,6 +78,16 @@ def ledger(world: World) -> list[Any]:
         return list(connection.execute(sa.select(L.__table__).order_by(L.id)))
 
 
+def past(world: World, *, days: int) -> None:
+    """Let everything that was sent have been sent some days ago."""
+    world.sql("UPDATE gmail_warmup.mailbox_day SET local_date = local_date - :days", days=days)
+    world.sql(
+        "UPDATE gmail_warmup.ledger SET local_date = local_date - :days,"
+        " claimed_at = claimed_at - make_interval(days => :days), sent_at = sent_at - make_interval(days => :days)",
+        days=days,
+    )
+
+
 def copy_of(mail: MailOut) -> Any:
     return next(copy for copy in mail.copies if copy.mailbox in mail.to)
 
@@ -182,16 +192,14 @@ def test_volume_holds_whatever_the_order_of_runs(warm: World):
     for _ in range(4):
         act(warm, Action.SEND)
     assert len(warm.sandbox.mails()) == 6
-    warm.sql("UPDATE gmail_warmup.ledger SET local_date = local_date - 1, claimed_at = claimed_at - interval '1 day'")
+    past(warm, days=1)
     act(warm, Action.SEND)
     assert len(warm.sandbox.mails()) == 6 + 8  # the second day of the ramp
 
 
 def test_a_day_without_a_mail_does_not_count(warm: World):
     act(warm, Action.SEND)
-    warm.sql(
-        "UPDATE gmail_warmup.ledger SET local_date = local_date - 30, claimed_at = claimed_at - interval '30 days'"
-    )
+    past(warm, days=30)
     act(warm, Action.SEND)
     assert len(warm.sandbox.mails()) == 6 + 8
 

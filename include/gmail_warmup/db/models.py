@@ -1,7 +1,7 @@
 """The tables: mailboxes, their grants and history, consents and invites, the ledger; and what watches over the grants.
 
-``breaker``, ``incident``, ``audit``, ``alert`` and ``alert_item`` belong to all mailboxes together; ``canary`` holds
-one known secret by which a wrong key is noticed before anything is written with it.
+``breaker``, ``incident``, ``audit``, ``alert`` and ``alert_item`` belong to all mailboxes together, and so do ``halt``
+and ``plan_basis``; ``canary`` holds one known secret by which a wrong key is noticed before anything is written.
 
 All times are ``timestamptz``. Due times, leases and expiries are compared by the database's clock, never by a worker's.
 Text columns with a fixed set of values carry a check constraint instead of an enum type: adding a value is then an
@@ -15,6 +15,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    event,
     func,
     text,
 )
@@ -39,6 +41,7 @@ from gmail_warmup.db.base import Base as Base
 from gmail_warmup.vocabulary import AlertKind as AlertKind
 from gmail_warmup.vocabulary import ConsentPurpose as ConsentPurpose
 from gmail_warmup.vocabulary import GrantState as GrantState
+from gmail_warmup.vocabulary import HealthBand as HealthBand
 from gmail_warmup.vocabulary import IncidentKind as IncidentKind
 from gmail_warmup.vocabulary import MailboxAuth as MailboxAuth
 from gmail_warmup.vocabulary import MailboxKind as MailboxKind
@@ -65,8 +68,12 @@ class Mailbox(Base):
         CheckConstraint("daily_target BETWEEN 1 AND 2000", name="daily_target"),
         CheckConstraint("open_rate BETWEEN 0 AND 100", name="open_rate"),
         CheckConstraint("reply_rate BETWEEN 0 AND 100", name="reply_rate"),
+        _one_of("band", HealthBand),
         Index("ix_mailbox_domain_address", "domain", "address"),
-    )
+        Index("ix_mailbox_next_send_at", "next_send_at",
+              postgresql_where=text("kind = 'warmup' AND paused_at IS NULL")),
+        Index("ix_mailbox_chosen_at", "chosen_at", postgresql_where=text("kind = 'pool' AND paused_at IS NULL")),
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     address: Mapped[str] = mapped_column(Text, unique=True)
@@ -89,6 +96,20 @@ class Mailbox(Base):
     deferred_reason: Mapped[str | None] = mapped_column(Text)
     warmup_days: Mapped[int] = mapped_column(Integer, server_default="0")
     """Days with at least one first mail sent, today's included."""
+    next_send_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    """When it may be worth asking the plan; a hint, never the truth. None: not known, ask."""
+    chosen_at: Mapped[datetime] = mapped_column(Timestamp, server_default=text("'epoch'"))
+    """When a mail was last claimed for this pool mailbox; those that waited longest are chosen first."""
+    band: Mapped[str] = mapped_column(Text, server_default=HealthBand.HEALTHY)
+    band_reason: Mapped[str | None] = mapped_column(Text)
+    band_since: Mapped[datetime | None] = mapped_column(Timestamp)
+    health_from: Mapped[date | None] = mapped_column(Date)
+    """The first local day whose mails count for the health; later than today: nothing is sent until then."""
+    halved_on: Mapped[date | None] = mapped_column(Date)
+    """The local day of which Google's sending limit, met on the sending day before, halves the volume."""
+    sent_lately: Mapped[int | None] = mapped_column(Integer)
+    """Mails in Gmail's Sent of the last 24 hours, whoever sent them, when Gmail was last asked."""
+    sent_lately_at: Mapped[datetime | None] = mapped_column(Timestamp)
     lease_holder: Mapped[str | None] = mapped_column(Text)
     lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
 
@@ -283,14 +304,74 @@ class Invite(Base):
     revoked_by: Mapped[str | None] = mapped_column(Text)
 
 
+class Halt(Base):
+    """A time in which nothing is sent or done anywhere, by an operator's word; at most one goes on."""
+
+    __tablename__ = "halt"
+    __table_args__ = (
+        Index("uq_halt_open", text("(ended_at IS NULL)"), unique=True, postgresql_where=text("ended_at IS NULL")),
+        Index("ix_halt_ended_at", "ended_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    started_by: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    ended_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    ended_by: Mapped[str | None] = mapped_column(Text)
+
+
+class PlanBasis(Base):
+    """The settings under which the hints in ``mailbox.next_send_at`` were made; one row."""
+
+    __tablename__ = "plan_basis"
+    __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, server_default="1", autoincrement=False)
+    settings: Mapped[str] = mapped_column(Text)
+
+
+class HealthEvent(Base):
+    """One change of a mailbox's health band, kept as its history and until the operator was told."""
+
+    __tablename__ = "health_event"
+    __table_args__ = (
+        Index("ix_health_event_mailbox_id_at", "mailbox_id", "at"),
+        Index("ix_health_event_untold", "id", postgresql_where=text("alert_id IS NULL AND told")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    actor: Mapped[str] = mapped_column(Text)
+    from_band: Mapped[str] = mapped_column(Text)
+    to_band: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    placed: Mapped[int] = mapped_column(Integer)
+    spam: Mapped[int] = mapped_column(Integer)
+    bounced: Mapped[int] = mapped_column(Integer)
+    told: Mapped[bool] = mapped_column(Boolean)
+    """Whether it is news for the operator."""
+    alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="SET NULL"))
+
+
 class MailboxDay(Base):
-    """What became of the first mails that a mailbox sent on one local day; counted as the ledger is written."""
+    """What became of the first mails that a mailbox sent on one local day; counted as the ledger is written.
+
+    ``planned`` is the day's volume: fixed when its first mail is claimed, only ever lowered afterwards, and by a check
+    never below ``claimed``, which a trigger on the ledger counts. So no row beyond the volume can be inserted.
+    """
 
     __tablename__ = "mailbox_day"
+    __table_args__ = (CheckConstraint("claimed <= planned", name="volume"),)
 
     mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
     local_date: Mapped[date] = mapped_column(Date, primary_key=True)
+    ramp: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """What the ramp allowed on this day."""
     planned: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    lowered_by: Mapped[str | None] = mapped_column(Text)
+    """Why fewer mails than the ramp allowed are planned, or were sent: a reason code."""
     claimed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     sent: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     failed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
@@ -301,6 +382,7 @@ class MailboxDay(Base):
     rescued: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     read: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     replied: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    bounced: Mapped[int] = mapped_column(SmallInteger, server_default="0")
 
 
 class LedgerEntry(Base):
@@ -362,3 +444,25 @@ class LedgerEntry(Base):
     reply_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
     replied_at: Mapped[datetime | None] = mapped_column(Timestamp)
     collected_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+COUNT_CLAIMS = """
+CREATE OR REPLACE FUNCTION gmail_warmup.count_claim() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE gmail_warmup.mailbox_day SET claimed = claimed + 1
+    WHERE mailbox_id = NEW.sender_id AND local_date = NEW.local_date;
+    IF NOT FOUND THEN
+        RAISE check_violation USING MESSAGE = 'no volume is planned for this mailbox and day', TABLE = 'mailbox_day';
+    END IF;
+    RETURN NULL;
+END $$
+"""
+ON_CLAIM = """
+CREATE TRIGGER count_claim AFTER INSERT ON gmail_warmup.ledger
+FOR EACH ROW WHEN (NEW.parent_id IS NULL) EXECUTE FUNCTION gmail_warmup.count_claim()
+"""
+UNCOUNT_CLAIMS = "DROP FUNCTION IF EXISTS gmail_warmup.count_claim()"
+
+# Tables made from the models rather than by a migration get the trigger as well.
+for when, statement in (("after_create", COUNT_CLAIMS), ("after_create", ON_CLAIM), ("after_drop", UNCOUNT_CLAIMS)):
+    event.listen(LedgerEntry.__table__, when, DDL(statement.replace("%", "%%")))  # type: ignore[no-untyped-call]

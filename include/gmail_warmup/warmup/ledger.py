@@ -118,24 +118,51 @@ def placed_as(placement: Placement) -> str:
     return _PLACED.get(placement, "elsewhere")
 
 
-def tally(connection: sa.Connection, entry: Entry, *names: str, planned: int | None = None) -> None:
+def open_day(
+    connection: sa.Connection, mailbox_id: int, local_date: date, *, ramp: int, planned: int, lowered_by: str | None
+) -> int:
+    """Fix the volume of a sender's day before its first claim; later calls can only lower it. Return what holds.
+
+    The database refuses a claim beyond it, and none is possible before this: see ``MailboxDay``.
+
+    Args:
+        ramp: mails that the ramp alone allows.
+        planned: mails that are to be sent.
+        lowered_by: the reason code for the difference, if there is one.
+    """
+    D = MailboxDay
+    statement = insert(D).values(
+        mailbox_id=mailbox_id, local_date=local_date, ramp=ramp, planned=planned, lowered_by=lowered_by
+    )
+    lower = statement.excluded.planned < D.planned
+    statement = statement.on_conflict_do_update(
+        index_elements=[D.mailbox_id, D.local_date],
+        set_={
+            "planned": sa.func.greatest(D.claimed, sa.func.least(D.planned, statement.excluded.planned)),
+            "lowered_by": sa.case((lower, statement.excluded.lowered_by), else_=D.lowered_by),
+        },
+    )
+    return int(connection.execute(statement.returning(D.planned)).scalar_one())
+
+
+def tally(connection: sa.Connection, entry: Entry, *names: str) -> None:
     """Count what became of a first mail on its sender's day; in the transaction that writes it into the ledger.
 
     A reply is counted with the mail that it answers, so nothing is counted for the reply itself.
 
     Args:
         names: columns of ``mailbox_day`` that each grow by one.
-        planned: mails that the day's step of the ramp allows, where that is known.
     """
     if entry.parent_id is not None:
         return
-    more: dict[str, Any] = dict.fromkeys(names, 1)
     grown: dict[str, Any] = {name: getattr(MailboxDay, name) + 1 for name in names}
-    if planned is not None:
-        more["planned"] = grown["planned"] = planned
-    statement = insert(MailboxDay).values(mailbox_id=entry.sender_id, local_date=entry.local_date, **more)
-    statement = statement.on_conflict_do_update(index_elements=["mailbox_id", "local_date"], set_=grown)
-    sent = connection.execute(statement.returning(MailboxDay.sent)).scalar_one()
+    statement = (
+        sa.update(MailboxDay)
+        .where(MailboxDay.mailbox_id == entry.sender_id, MailboxDay.local_date == entry.local_date)
+        .values(grown)
+        .returning(MailboxDay.sent)
+    )
+    sent = connection.execute(statement).scalar_one()
     if "sent" in names and sent == 1:
         connection.execute(
             sa.update(Mailbox).where(Mailbox.id == entry.sender_id).values(warmup_days=Mailbox.warmup_days + 1)

@@ -56,22 +56,21 @@ def claim_next(desk: Desk) -> Entry | None:
             )
             desk.counts["without_partner"] += 1
             return None
+        local_date = now.astimezone(desk.mailbox.zone).date()
+        planned = due.volume_of(desk.mailbox, history.days, settings=desk.settings)
+        ledger.open_day(connection, desk.mailbox.id, local_date, ramp=planned, planned=planned, lowered_by=None)
         token = ledger.new_token()
         letter = first_letter(seed=token, sender_name=name_of(desk.mailbox), recipient_name=name_of(partner))
-        entry = ledger.claim(
+        return ledger.claim(
             connection,
             token=token,
             sender_id=desk.mailbox.id,
             recipient_id=partner.id,
-            local_date=now.astimezone(desk.mailbox.zone).date(),
+            local_date=local_date,
             slot=slots[0].number,
             due_at=slots[0].due_at,
             subject=letter.subject,
         )
-        if entry is not None:
-            planned = due.volume_of(desk.mailbox, history.days, settings=desk.settings)
-            ledger.tally(connection, entry, "claimed", planned=planned)
-        return entry
 
 
 def _partner(connection: sa.Connection, desk: Desk, now: datetime, slot: Slot) -> MailboxRecord | None:
