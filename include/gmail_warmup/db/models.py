@@ -40,6 +40,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from gmail_warmup.db.base import Base as Base
 from gmail_warmup.vocabulary import AlertKind as AlertKind
 from gmail_warmup.vocabulary import ConsentPurpose as ConsentPurpose
+from gmail_warmup.vocabulary import DnsRecord as DnsRecord
+from gmail_warmup.vocabulary import DnsResult as DnsResult
 from gmail_warmup.vocabulary import GrantState as GrantState
 from gmail_warmup.vocabulary import HealthBand as HealthBand
 from gmail_warmup.vocabulary import IncidentKind as IncidentKind
@@ -68,10 +70,12 @@ class Mailbox(Base):
         CheckConstraint("daily_target BETWEEN 1 AND 2000", name="daily_target"),
         CheckConstraint("open_rate BETWEEN 0 AND 100", name="open_rate"),
         CheckConstraint("reply_rate BETWEEN 0 AND 100", name="reply_rate"),
+        CheckConstraint("length(signature) <= 500", name="signature"),
         _one_of("band", HealthBand),
         Index("ix_mailbox_domain_address", "domain", "address"),
         Index("ix_mailbox_next_send_at", "next_send_at",
               postgresql_where=text("kind = 'warmup' AND paused_at IS NULL")),
+        Index("ix_mailbox_notices_due_at", "notices_due_at", postgresql_where=text("notices_due_at IS NOT NULL")),
         Index("ix_mailbox_chosen_at", "chosen_at", postgresql_where=text("kind = 'pool' AND paused_at IS NULL")),
     )  # fmt: skip
 
@@ -81,11 +85,18 @@ class Mailbox(Base):
     kind: Mapped[str] = mapped_column(Text)
     auth: Mapped[str] = mapped_column(Text, server_default=MailboxAuth.GRANT)
     display_name: Mapped[str | None] = mapped_column(Text)
+    signature: Mapped[str | None] = mapped_column(Text)
     daily_target: Mapped[int] = mapped_column(SmallInteger, server_default="50")
     open_rate: Mapped[int] = mapped_column(SmallInteger, server_default="80")
     reply_rate: Mapped[int] = mapped_column(SmallInteger, server_default="55")
     timezone: Mapped[str] = mapped_column(Text, server_default="UTC")
     label_id: Mapped[str | None] = mapped_column(Text)
+    label_name: Mapped[str | None] = mapped_column(Text)
+    """Name of the label that ``label_id`` is; another one in the settings is made when it is next needed."""
+    history_id: Mapped[str | None] = mapped_column(Text)
+    """Gmail's history up to which bounces and auto-replies were looked for."""
+    notices_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    """When bounces and auto-replies to its mails are next looked for."""
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     created_by: Mapped[str] = mapped_column(Text)
     paused_at: Mapped[datetime | None] = mapped_column(Timestamp)
@@ -260,6 +271,23 @@ class Canary(Base):
     ciphertext: Mapped[str] = mapped_column(Text)
 
 
+class DomainCheck(Base):
+    """One record of a sending domain as it was last looked at; ``bad_*`` tell of a bad time that is not over."""
+
+    __tablename__ = "domain_check"
+    __table_args__ = (_one_of("record", DnsRecord), _one_of("result", DnsResult))
+
+    domain: Mapped[str] = mapped_column(Text, primary_key=True)
+    record: Mapped[str] = mapped_column(Text, primary_key=True)
+    result: Mapped[str] = mapped_column(Text)
+    code: Mapped[str] = mapped_column(Text)
+    detail: Mapped[str] = mapped_column(Text, server_default="")
+    checked_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    bad_code: Mapped[str | None] = mapped_column(Text)
+    bad_since: Mapped[datetime | None] = mapped_column(Timestamp)
+    bad_seen_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
 class Consent(Base):
     """One run of the OAuth flow, from its start to the callback."""
 
@@ -409,6 +437,13 @@ class LedgerEntry(Base):
               postgresql_where=text("reply_due_at IS NOT NULL AND replied_at IS NULL")),
         Index("ix_ledger_uncollected", "recipient_id", "locate_due_at",
               postgresql_where=text("status = 'sent' AND parent_id IS NOT NULL AND collected_at IS NULL")),
+        Index("ix_ledger_unmarked", "recipient_id", "mark_due_at",
+              postgresql_where=text("mark_due_at IS NOT NULL AND marked_at IS NULL")),
+        Index("ix_ledger_untrashed_at_sender", "trash_due_at",
+              postgresql_where=text("trash_due_at IS NOT NULL AND sender_trashed_at IS NULL")),
+        Index("ix_ledger_untrashed_at_recipient", "trash_due_at",
+              postgresql_where=text("recipient_gmail_id IS NOT NULL AND trash_due_at IS NOT NULL"
+                                    " AND recipient_trashed_at IS NULL")),
         Index("ix_ledger_sender_id_local_date", "sender_id", "local_date"),
         Index("ix_ledger_recipient_id_claimed_at", "recipient_id", "claimed_at"),
     )  # fmt: skip
@@ -441,9 +476,21 @@ class LedgerEntry(Base):
     read_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
     read_at: Mapped[datetime | None] = mapped_column(Timestamp)
     important: Mapped[bool | None] = mapped_column(Boolean)
+    starred: Mapped[bool | None] = mapped_column(Boolean)
+    mark_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    marked_at: Mapped[datetime | None] = mapped_column(Timestamp)
     reply_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
     replied_at: Mapped[datetime | None] = mapped_column(Timestamp)
     collected_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    bounced_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    bounce_status: Mapped[str | None] = mapped_column(Text)
+    """The enhanced status code of the last delivery status notification; one without ``bounced_at`` says delayed."""
+    auto_replied_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    notice_ids: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    """Gmail ids, at the sender, of the bounces and auto-replies that this mail met."""
+    trash_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    sender_trashed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    recipient_trashed_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
 COUNT_CLAIMS = """

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from gmail_warmup.db.models import GrantState, MailboxAuth, MailboxKind
+from gmail_warmup.db.models import GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.errors import InvalidInputError
 
 _ADDRESS = re.compile(
     r"^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$"
 )
+_CONSUMER = ("gmail.com", "googlemail.com")
 _zones = functools.cache(available_timezones)  # it walks through hundreds of files
 _NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f<>\"\\]")
 
@@ -43,9 +45,14 @@ def same_mailbox(one: str, other: str) -> bool:
     return _canonical(one) == _canonical(other)
 
 
+def is_consumer(address: str) -> bool:
+    """Tell whether an address is one of consumer Gmail, and not of a Workspace."""
+    return address.rpartition("@")[2].lower() in _CONSUMER
+
+
 def _canonical(address: str) -> str:
     local, _, domain = address.strip().lower().rpartition("@")
-    if domain in ("gmail.com", "googlemail.com"):
+    if domain in _CONSUMER:
         return local.replace(".", "") + "@gmail.com"
     return f"{local}@{domain}"
 
@@ -62,6 +69,9 @@ class MailboxSettings(BaseModel):
     reply_rate: int = Field(55, ge=0, le=100, description="Per cent of the warmup mails that are answered.")
     timezone: str = Field("UTC", description="IANA name, for example Europe/Berlin.")
     display_name: str | None = Field(None, max_length=100, description="Name in the From header.")
+    signature: str | None = Field(
+        None, max_length=500, description="Plain text below its mails, up to 500 characters; the name if empty."
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -75,6 +85,14 @@ class MailboxSettings(BaseModel):
     def _plain_name(cls, value: str | None) -> str | None:
         if value and _NOT_PLAIN.search(value):
             raise ValueError('must not hold control characters, <, >, " or a backslash')
+        return value or None
+
+    @field_validator("signature")
+    @classmethod
+    def _plain_signature(cls, value: str | None) -> str | None:
+        value = "\n".join((value or "").splitlines()).strip()
+        if any(unicodedata.category(char) in ("Cc", "Cs") and char != "\n" for char in value):
+            raise ValueError("must not hold control characters other than line breaks")
         return value or None
 
 
@@ -104,17 +122,26 @@ class MailboxRecord:
     kind: MailboxKind
     auth: MailboxAuth
     display_name: str | None
+    signature: str | None
     daily_target: int
     open_rate: int
     reply_rate: int
     timezone: str
     label_id: str | None
+    label_name: str | None
     created_at: datetime
     paused_at: datetime | None
     pause_reason: str | None
     resumed_at: datetime | None
     deferred_until: datetime | None
     deferred_reason: str | None
+    band: HealthBand
+    band_reason: str | None
+    band_since: datetime | None
+    health_from: date | None
+    halved_on: date | None
+    sent_lately: int | None
+    sent_lately_at: datetime | None
     state: GrantState
     reason: str | None
     since: datetime

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from gmail_warmup.db.intervals import seconds as interval
-from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, MailboxKind, OAuthGrant
+from gmail_warmup.db.models import GrantEvent, GrantState, HealthBand, Mailbox, MailboxAuth, MailboxKind, OAuthGrant
 from gmail_warmup.errors import UnknownMailboxError
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings, normal_address
 
@@ -24,8 +24,9 @@ _GRANT = (
     "access_expires_at",
 )
 _MAILBOX = (
-    "id", "address", "kind", "auth", "display_name", "daily_target", "open_rate", "reply_rate", "timezone", "label_id",
-    "created_at", "paused_at", "pause_reason", "resumed_at", "deferred_until", "deferred_reason",
+    "id", "address", "kind", "auth", "display_name", "signature", "daily_target", "open_rate", "reply_rate", "timezone",
+    "label_id", "label_name", "created_at", "paused_at", "pause_reason", "resumed_at", "deferred_until",
+    "deferred_reason", "band", "band_reason", "band_since", "health_from", "halved_on", "sent_lately", "sent_lately_at",
 )  # fmt: skip
 
 SELECT: sa.Select[Any] = sa.select(
@@ -35,10 +36,10 @@ SELECT: sa.Select[Any] = sa.select(
 
 
 def record(row: sa.Row[Any]) -> MailboxRecord:
-    """Turn a row of SELECT into a record."""
-    values = dict(row._mapping)
+    """Turn a row of SELECT into a record; columns that were added to it are passed over."""
+    values = {name: row._mapping[name] for name in (*_MAILBOX, *_GRANT)}
     values["kind"], values["auth"] = MailboxKind(row.kind), MailboxAuth(row.auth)
-    values["state"] = GrantState(row.state)
+    values["state"], values["band"] = GrantState(row.state), HealthBand(row.band)
     return MailboxRecord(**values)
 
 
@@ -95,7 +96,9 @@ def add_or_update(connection: sa.Connection, address: str, settings: MailboxSett
     former = sa.select(Mailbox.auth).where(Mailbox.address == address).with_for_update()
     auth = connection.execute(former).scalar_one_or_none()
     statement = insert(Mailbox).values(address=address, created_by=actor, **values)
-    statement = statement.on_conflict_do_update(index_elements=[Mailbox.address], set_=values)
+    # Other settings make another plan.
+    changed = values | {"next_send_at": None}
+    statement = statement.on_conflict_do_update(index_elements=[Mailbox.address], set_=changed)
     mailbox_id = connection.execute(statement.returning(Mailbox.id)).scalar_one()
     if auth is None:
         _first_grant(connection, mailbox_id, settings.auth, actor=actor)
@@ -170,7 +173,7 @@ def resume(connection: sa.Connection, addresses: Sequence[str]) -> int:
     statement = (
         sa.update(Mailbox)
         .where(Mailbox.address.in_([address.lower() for address in addresses]), Mailbox.paused_at.is_not(None))
-        .values(paused_at=None, paused_by=None, pause_reason=None, resumed_at=sa.func.now())
+        .values(paused_at=None, paused_by=None, pause_reason=None, resumed_at=sa.func.now(), next_send_at=None)
     )
     return connection.execute(statement).rowcount
 
@@ -187,6 +190,16 @@ def take_lease(connection: sa.Connection, mailbox_id: int, *, holder: str, secon
             sa.or_(Mailbox.lease_until.is_(None), Mailbox.lease_until < sa.func.now(), Mailbox.lease_holder == holder),
         )
         .values(lease_holder=holder, lease_until=sa.func.now() + interval(seconds))
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def keep_lease(connection: sa.Connection, mailbox_id: int, *, holder: str, seconds: int) -> bool:
+    """Hold the mailbox for longer; tell whether this holder still has it."""
+    statement = (
+        sa.update(Mailbox)
+        .where(Mailbox.id == mailbox_id, Mailbox.lease_holder == holder)
+        .values(lease_until=sa.func.now() + interval(seconds))
     )
     return connection.execute(statement).rowcount == 1
 

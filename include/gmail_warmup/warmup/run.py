@@ -18,6 +18,7 @@ from gmail_warmup.warmup.actions.reply import reply
 from gmail_warmup.warmup.actions.rescue import rescue
 from gmail_warmup.warmup.actions.send import send
 from gmail_warmup.warmup.due import Action
+from gmail_warmup.warmup.generators import Writer, templates_of
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +41,18 @@ def why_not(mailbox: MailboxRecord) -> str | None:
 
 
 def run_action(
-    action: Action, mailbox: MailboxRecord, *, engine: sa.Engine, settings: Settings, gmail: GmailOperations
+    action: Action,
+    mailbox: MailboxRecord,
+    *,
+    engine: sa.Engine,
+    settings: Settings,
+    gmail: GmailOperations,
+    writer: Writer | None = None,
 ) -> dict[str, int]:
     """Do all that is due for one action in one mailbox, and return what was done.
+
+    Args:
+        writer: writes the mails; by default from the operator's templates, or the library.
 
     Safe to repeat at any time: what was done is in the ledger, and what is not due is not done.
 
@@ -51,13 +61,14 @@ def run_action(
         GmailError: by cause.
         GrantError: by cause.
     """
-    with held(engine, mailbox, settings):
+    with held(engine, mailbox, settings) as holder:
         with engine.begin() as connection:
             # Read again: what the plan saw may be minutes old.
             mailbox = repository.get(connection, mailbox.address)
         if why_not(mailbox):
             return {}
-        desk = Desk(engine=engine, settings=settings, gmail=gmail, mailbox=mailbox)
+        writer = writer or Writer(templates_of(settings))
+        desk = Desk(engine=engine, settings=settings, gmail=gmail, mailbox=mailbox, writer=writer, holder=holder)
         try:
             _DO[action](desk)
         finally:
