@@ -119,3 +119,25 @@ class AlertKind(StrEnum):
     """The report of the daily audit."""
     HEALTH = "health"
     """Warmup mailboxes that were slowed or stopped by their health, and those that came back."""
+
+
+class DnsRecord(StrEnum):
+    """A record of a sending domain by which receivers tell its mail from a forgery."""
+
+    SPF = "spf"
+    """Which servers may send for it."""
+    DKIM = "dkim"
+    """The key that its mail is signed with."""
+    DMARC = "dmarc"
+    """What receivers do with mail that passes neither."""
+
+
+class DnsResult(StrEnum):
+    """How a look at a record ended."""
+
+    OK = "ok"
+    """The record is right."""
+    BAD = "bad"
+    """The record is missing or wrong."""
+    COULD_NOT_TELL = "could_not_tell"
+    """No answer came, or it depends on what only a receiver sees; that is never held against a domain."""

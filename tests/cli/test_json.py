@@ -14,6 +14,7 @@ from world import World
 ADA = "ada@pool.example"
 CASES: dict[str, tuple[str, ...]] = {
     "doctor": (),
+    "dns": (),
     "mailboxes list": (),
     "mailboxes add": ("new@pool.example", "--kind", "pool"),
     "mailboxes pause": (ADA, "--reason", "why"),

@@ -10,7 +10,7 @@ os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 
 import typer
 
-from gmail_warmup.cli import doctor, grants, mailboxes
+from gmail_warmup.cli import dns, doctor, grants, mailboxes
 from gmail_warmup.cli.common import errors
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.add_typer(mailboxes.app, name="mailboxes")
 app.add_typer(grants.app, name="grants")
 app.command(name="doctor")(doctor.doctor)
+app.command(name="dns")(dns.dns)
 
 
 @app.command()
