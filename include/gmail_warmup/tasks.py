@@ -24,6 +24,7 @@ from gmail_warmup.grants.store import Actor
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.services import Services
 from gmail_warmup.warmup.due import Action, find_due
+from gmail_warmup.warmup.generators import templates_of
 from gmail_warmup.warmup.run import run_action, why_not
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ def plan(action: str, params: Mapping[str, Any]) -> list[str]:
     with _errors():
         services = _services()
         services.check()
+        if action == Action.SEND:
+            templates_of(services.settings)  # once a run, the log says if the operator's cannot be used
         with services.engine.begin() as connection:
             addresses = find_due(
                 connection,
@@ -108,6 +111,7 @@ def act(action: str, address: str) -> dict[str, int]:
                 engine=services.engine,
                 settings=services.settings,
                 gmail=GmailHook(address, services=services),
+                writer=services.writer,
             )
 
 

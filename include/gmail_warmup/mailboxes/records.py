@@ -18,7 +18,7 @@ from gmail_warmup.errors import InvalidInputError
 _ADDRESS = re.compile(
     r"^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$"
 )
-_CONSUMER = ("gmail.com", "googlemail.com")
+CONSUMER_DOMAINS = ("gmail.com", "googlemail.com")
 _zones = functools.cache(available_timezones)  # it walks through hundreds of files
 _NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f<>\"\\]")
 
@@ -47,12 +47,12 @@ def same_mailbox(one: str, other: str) -> bool:
 
 def is_consumer(address: str) -> bool:
     """Tell whether an address is one of consumer Gmail, and not of a Workspace."""
-    return address.rpartition("@")[2].lower() in _CONSUMER
+    return address.rpartition("@")[2].lower() in CONSUMER_DOMAINS
 
 
 def _canonical(address: str) -> str:
     local, _, domain = address.strip().lower().rpartition("@")
-    if domain in _CONSUMER:
+    if domain in CONSUMER_DOMAINS:
         return local.replace(".", "") + "@gmail.com"
     return f"{local}@{domain}"
 

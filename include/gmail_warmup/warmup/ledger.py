@@ -7,16 +7,18 @@ one begins, so that whatever dies, the row says what is left to do.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailboxDay, MailStatus, Placement
+from gmail_warmup.errors import VolumeReachedError
+from gmail_warmup.warmup import checkup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,11 @@ class Entry:
     recipient_thread_id: str | None
     read_due_at: datetime | None
     important: bool | None
+    starred: bool | None
 
+
+_CHECK_VIOLATION = "23514"
+"""PostgreSQL's code (SQLSTATE) of a row that a check refuses."""
 
 _FIELDS = tuple(Entry.__dataclass_fields__)
 _SELECT = sa.select(*(getattr(L, name) for name in _FIELDS))
@@ -62,7 +68,12 @@ UNPLACED = sa.and_(
     L.status == MailStatus.SENT, L.parent_id.is_(None), L.placement.is_(None), L.locate_due_at <= sa.func.now()
 )
 UNRESCUED = sa.and_(L.rescue_due_at <= sa.func.now(), L.rescued_at.is_(None))
-UNREAD = sa.and_(L.read_due_at <= sa.func.now(), L.read_at.is_(None))
+UNREAD = sa.and_(
+    L.read_due_at <= sa.func.now(),
+    L.read_at.is_(None),
+    sa.or_(L.rescue_due_at.is_(None), L.rescued_at.is_not(None)),  # what lies in spam is rescued first
+)
+UNMARKED = sa.and_(L.mark_due_at <= sa.func.now(), L.marked_at.is_(None))
 UNANSWERED = sa.and_(L.reply_due_at <= sa.func.now(), L.replied_at.is_(None))
 UNCOLLECTED = sa.and_(
     L.status == MailStatus.SENT, L.parent_id.is_not(None), L.collected_at.is_(None), L.locate_due_at <= sa.func.now()
@@ -93,9 +104,18 @@ def new_token() -> str:
 
 
 def claim(connection: sa.Connection, **values: Any) -> Entry | None:
-    """Insert a row, or return None where its slot, or the mail it answers, is taken."""
+    """Insert a row, or return None where its slot, or the mail it answers, is taken.
+
+    Raises:
+        VolumeReachedError: the day's volume is used up, by the database's own count.
+    """
     statement = insert(L).values(**values).on_conflict_do_nothing().returning(L.id)
-    entry_id = connection.execute(statement).scalar_one_or_none()
+    try:
+        entry_id = connection.execute(statement).scalar_one_or_none()
+    except IntegrityError as error:
+        if getattr(error.orig, "pgcode", None) != _CHECK_VIOLATION:
+            raise
+        raise VolumeReachedError(f"The volume of {values['local_date']} is used up; nothing more is sent.") from None
     return None if entry_id is None else get(connection, entry_id)
 
 
@@ -105,11 +125,21 @@ def reply_to(connection: sa.Connection, parent_id: int) -> Entry | None:
     return _entry(row) if row else None
 
 
-def update(connection: sa.Connection, entry_id: int, **values: Any) -> None:
-    """Change columns of one row."""
-    connection.execute(sa.update(L).where(L.id == entry_id).values(**values))
+def thread_of(connection: sa.Connection, entry: Entry) -> list[Entry]:
+    """Return the mails of a thread up to and including one of them, the first one first."""
+    chain = sa.select(L.id, L.parent_id).where(L.id == entry.id).cte(recursive=True)
+    chain = chain.union_all(sa.select(L.id, L.parent_id).where(L.id == chain.c.parent_id))
+    query = _SELECT.where(L.id.in_(sa.select(chain.c.id))).order_by(L.turn)
+    return [_entry(row) for row in connection.execute(query)]
 
 
+def update(connection: sa.Connection, entry_id: int, *only_if: sa.ColumnElement[bool], **values: Any) -> bool:
+    """Change columns of one row if the conditions hold; tell whether they did."""
+    return connection.execute(sa.update(L).where(L.id == entry_id, *only_if).values(**values)).rowcount == 1
+
+
+_SIGNS = frozenset({"inbox", "spam", "elsewhere", "missing", "bounced"})
+"""Counts that say how a mailbox fares."""
 _PLACED = {Placement.INBOX: "inbox", Placement.SPAM: "spam", Placement.MISSING: "missing"}
 
 
@@ -145,16 +175,25 @@ def open_day(
     return int(connection.execute(statement.returning(D.planned)).scalar_one())
 
 
+def lowered(connection: sa.Connection, mailbox_id: int, local_date: date, reason: str) -> None:
+    """Keep why a sender sends less than planned on a day, for the page; a pool mailbox has no such day."""
+    statement = sa.update(MailboxDay).where(MailboxDay.mailbox_id == mailbox_id, MailboxDay.local_date == local_date)
+    connection.execute(statement.values(lowered_by=reason))
+
+
 def tally(connection: sa.Connection, entry: Entry, *names: str) -> None:
     """Count what became of a first mail on its sender's day; in the transaction that writes it into the ledger.
 
     A reply is counted with the mail that it answers, so nothing is counted for the reply itself.
 
     Args:
-        names: columns of ``mailbox_day`` that each grow by one.
+        names: columns of ``mailbox_day`` that each grow by one. Where they say how the mailbox fares, its health is
+            looked at.
     """
     if entry.parent_id is not None:
         return
+    # First the mailbox and then its day, as everybody does, so that nobody waits for each other.
+    connection.execute(sa.select(Mailbox.id).where(Mailbox.id == entry.sender_id).with_for_update(key_share=True))
     grown: dict[str, Any] = {name: getattr(MailboxDay, name) + 1 for name in names}
     statement = (
         sa.update(MailboxDay)
@@ -167,6 +206,8 @@ def tally(connection: sa.Connection, entry: Entry, *names: str) -> None:
         connection.execute(
             sa.update(Mailbox).where(Mailbox.id == entry.sender_id).values(warmup_days=Mailbox.warmup_days + 1)
         )
+    if _SIGNS.intersection(names):
+        checkup.check_up(connection, entry.sender_id)
 
 
 def counts_of_sender(connection: sa.Connection, sender_id: int) -> tuple[int, int, int]:
@@ -178,12 +219,3 @@ def counts_of_sender(connection: sa.Connection, sender_id: int) -> tuple[int, in
     ).where(L.sender_id == sender_id, L.parent_id.is_(None), L.placement.is_not(None))
     placed, read, answered = connection.execute(query).one()
     return int(placed), int(read), int(answered)
-
-
-def taken_today(connection: sa.Connection, sender_id: int, local_date: date) -> tuple[list[int], datetime | None]:
-    """Return the slots that a sender claimed on a date, and when it claimed the last one."""
-    query = sa.select(L.slot, L.claimed_at).where(
-        L.sender_id == sender_id, L.local_date == local_date, L.parent_id.is_(None)
-    )
-    rows: Sequence[Any] = connection.execute(query).all()
-    return [row.slot for row in rows], max((row.claimed_at for row in rows), default=None)

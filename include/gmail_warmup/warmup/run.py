@@ -19,6 +19,7 @@ from gmail_warmup.warmup.actions.rescue import rescue
 from gmail_warmup.warmup.actions.send import send
 from gmail_warmup.warmup.due import Action
 from gmail_warmup.warmup.generators import Writer, templates_of
+from gmail_warmup.warmup.obstacles import Obstacle, circumstances, why_not_send, why_not_work
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +32,13 @@ _DO: dict[Action, Callable[[Desk], None]] = {
 }
 
 
-def why_not(mailbox: MailboxRecord) -> str | None:
-    """Return why a task must leave this mailbox alone, or None."""
-    if mailbox.paused_at is not None:
-        return f"{mailbox.address} is paused: {mailbox.pause_reason or 'no reason given'}."
-    if not mailbox.works:
-        return f"{mailbox.address} is {mailbox.state.value} ({mailbox.reason}); nothing is tried until it is repaired."
-    return None
+_SENDS = frozenset({Action.SEND, Action.REPLY})
+
+
+def why_not(connection: sa.Connection, action: Action, mailbox: MailboxRecord) -> Obstacle | None:
+    """Return why a task must not do this in this mailbox now, or None."""
+    at = circumstances(connection)
+    return why_not_send(mailbox, at) if action in _SENDS else why_not_work(mailbox, at)
 
 
 def run_action(
@@ -58,6 +59,8 @@ def run_action(
 
     Raises:
         MailboxBusyError: another task holds the mailbox.
+        MayNotSendError: the mailbox has sent as much as Google allows.
+        StoppedError: everything was stopped meanwhile.
         GmailError: by cause.
         GrantError: by cause.
     """
@@ -65,7 +68,9 @@ def run_action(
         with engine.begin() as connection:
             # Read again: what the plan saw may be minutes old.
             mailbox = repository.get(connection, mailbox.address)
-        if why_not(mailbox):
+            obstacle = why_not(connection, action, mailbox)
+        if obstacle:
+            log.info("%s", obstacle)
             return {}
         writer = writer or Writer(templates_of(settings))
         desk = Desk(engine=engine, settings=settings, gmail=gmail, mailbox=mailbox, writer=writer, holder=holder)
