@@ -37,6 +37,8 @@ class Mailbox:
     display_name: str = ""
     spam_chance: float | None = None
     sending_limit: int = 500
+    refuses_with: str | None = None
+    vacation: str = ""
     messages: dict[str, Message] = field(default_factory=dict)
     drafts: dict[str, Draft] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)

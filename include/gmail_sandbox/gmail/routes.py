@@ -115,6 +115,7 @@ def admit(world: World, method: Method, box: Mailbox, user_id: str) -> None:
 def perform(world: World, method: Method, call: Call) -> dict[str, Any] | None:
     """Do what a call asks for, after everything that is due by then was delivered."""
     deliver_due(world)
+    world.stats.note_call(call.box.address, method.name, call.path.get("id"), world.clock.now())
     return method.handler(call)
 
 
