@@ -87,6 +87,7 @@ def add(
     reply_rate: Annotated[int, typer.Option(help="Per cent of the warmup mails that are answered.")] = 55,
     timezone: Annotated[str, typer.Option(help="IANA name, for example Europe/Berlin.")] = "UTC",
     display_name: Annotated[str, typer.Option(help="Name in the From header.")] = "",
+    signature: Annotated[str, typer.Option(help="Plain text below its mails; the name if empty.")] = "",
     as_json: Json = False,
 ) -> None:
     """Add a mailbox; its owner then signs in on the page 'Gmail accounts'."""
@@ -97,7 +98,7 @@ def add(
         normal = normal_address(address)
         values = {
             "kind": kind, "auth": auth, "daily_target": daily_target, "open_rate": open_rate, "reply_rate": reply_rate,
-            "timezone": timezone, "display_name": display_name or None,
+            "timezone": timezone, "display_name": display_name or None, "signature": signature or None,
         }  # fmt: skip
         chosen = parse_settings(values, address=normal)
         with services_of(context).engine.begin() as connection:

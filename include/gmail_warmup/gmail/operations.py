@@ -176,7 +176,7 @@ class GmailOperations:
         One batch costs 50 units, a single trash 20.
         """
         body = {"ids": list(message_ids), "addLabelIds": ["TRASH"]}
-        self._run(self._users.messages().batchModify(userId="me", body=body))
+        self._execute(self._users.messages().batchModify(userId="me", body=body))  # it answers with nothing
 
     def news(self, history_id: str) -> News:
         """Return what came into the mailbox since a point of its history; 2 units a page, and nothing is read.
@@ -185,13 +185,10 @@ class GmailOperations:
             NotFoundError: the point is too old; Gmail promises about a week.
         """
         added: dict[str, Added] = {}
+        asked = {"startHistoryId": history_id, "historyTypes": "messageAdded", "maxResults": 500}
         newest, page = history_id, None
         for _ in range(_HISTORY_PAGES):
-            found = self._run(
-                self._users.history().list(
-                    userId="me", startHistoryId=history_id, historyTypes="messageAdded", maxResults=500, pageToken=page
-                )
-            )
+            found = self._run(self._users.history().list(userId="me", **asked, pageToken=page))
             records = found.get("history", [])
             messages = [item["message"] for record in records for item in record.get("messagesAdded", [])]
             added |= {message["id"]: _added(message) for message in messages}
@@ -213,19 +210,23 @@ class GmailOperations:
         return str(known[name.lower()]["id"])
 
     def _run(self, request: Any) -> Any:
+        """Execute a request that answers with an object."""
+        answer = self._execute(request)
+        if not isinstance(answer, dict):
+            # googleapiclient hands a 200 that is not JSON on as text; whatever was asked for may have been done.
+            raise errors.GmailUnavailableError(self.address, status=200, reason="not_json")
+        return answer
+
+    def _execute(self, request: Any) -> Any:
         """Execute a request once and translate what went wrong."""
         try:
-            answer = request.execute(num_retries=0)
+            return request.execute(num_retries=0)
         except HttpError as error:
             raise _translate(self.address, error) from None
         except httpx.HTTPError as error:
             raise errors.GmailUnavailableError(self.address, reason=type(error).__name__) from None
         except GoogleAuthError as error:
             raise errors.GmailUnavailableError(self.address, reason=type(error).__name__) from None
-        if not isinstance(answer, dict):
-            # googleapiclient hands a 200 that is not JSON on as text; whatever was asked for may have been done.
-            raise errors.GmailUnavailableError(self.address, status=200, reason="not_json")
-        return answer
 
 
 def _added(found: dict[str, Any]) -> Added:
