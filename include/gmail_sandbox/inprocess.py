@@ -29,7 +29,7 @@ class Users:
     def __init__(self, world: World, address: str) -> None:
         self._world, self._address = world, address
 
-    def getProfile(self, **arguments: Any) -> Request:  # noqa: N802 - Google's name
+    def getProfile(self, **arguments: Any) -> Request:
         """Ask whose mailbox it is."""
         return Request(self._world, self._address, _METHODS["getProfile"], arguments)
 
