@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -109,9 +110,9 @@ def _slots_on(day: date, mailbox: MailboxRecord, history: History, volume: int, 
     )
 
 
-def in_hours(mailbox: MailboxRecord, *, now: datetime, settings: Settings) -> bool:
-    """Tell whether it is a sending day and hour where the mailbox is."""
-    local = now.astimezone(mailbox.zone)
+def in_hours(zone: ZoneInfo, *, now: datetime, settings: Settings) -> bool:
+    """Tell whether it is a sending day and hour in a zone."""
+    local = now.astimezone(zone)
     start, end = settings.window_minutes
     return local.weekday() in settings.weekdays and start <= local.hour * 60 + local.minute < end
 
@@ -125,7 +126,7 @@ def send_due(mailbox: MailboxRecord, history: History, *, now: datetime, setting
     gap = _gap(settings)
     if history.last_claim and gap and now - history.last_claim < gap:
         return ()
-    if not in_hours(mailbox, now=now, settings=settings):
+    if not in_hours(mailbox.zone, now=now, settings=settings):
         return ()
     left = volume_today(mailbox, history, now=now, settings=settings).planned - len(history.taken)
     if left < 1:

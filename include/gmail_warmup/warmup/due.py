@@ -1,25 +1,26 @@
 """What is due: which mailboxes have something to do for which action, at the database's time.
 
 A look costs what is due and not what exists: recipients are found by the partial indexes of the ledger, senders by
-their hints (see `hints`), each of which the plan confirms before a task is made for it.
+their hints (see `hints`).
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.settings import Settings
 from gmail_warmup.warmup import hints, ledger, notices, retention
 from gmail_warmup.warmup.day import History as History
@@ -33,8 +34,8 @@ from gmail_warmup.warmup.obstacles import Circumstances, circumstances, why_not_
 
 log = logging.getLogger(__name__)
 
-BATCH = 500
-"""Senders that are looked at in one go."""
+BATCH = 1100
+"""Mailboxes that are looked at in one go: a few more than a run has tasks for."""
 LOOK_SECONDS = 5.0
 """After so long no further batch is begun; what is left is looked at by the next run."""
 
@@ -118,27 +119,39 @@ _DUE: dict[Action, tuple[sa.Select[Any], ...]] = {
 
 def _recipients(connection: sa.Connection, action: Action, only: list[int] | None, limit: int | None) -> list[str]:
     waiting = sa.union_all(*_DUE[action]).subquery()
-    query = (
-        sa.select(Mailbox.address)
-        .join(waiting, waiting.c.mailbox_id == Mailbox.id)
-        .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .where(WORKS, MAY_SEND if action is Action.REPLY else sa.true())
-        .group_by(Mailbox.id, Mailbox.address)
-        .order_by(sa.func.min(waiting.c.since), Mailbox.id)
-        .limit(limit)
-    )
+    query = sa.select(waiting.c.mailbox_id).group_by(waiting.c.mailbox_id)
     if only is not None:
-        query = query.where(Mailbox.id.in_(only))
-    return list(connection.scalars(query))
+        query = query.where(waiting.c.mailbox_id.in_(only))
+    # Who waits longest is looked at first and, in an overload, alone: not every mailbox that waits.
+    ids = connection.scalars(query.order_by(sa.func.min(waiting.c.since), waiting.c.mailbox_id)).all()
+    found: list[str] = []
+    for first in range(0, len(ids), BATCH):
+        found += _usable(connection, action, ids[first : first + BATCH])
+        if limit is not None and len(found) >= limit:
+            break
+    return found[:limit]
 
 
-_Hinted = tuple[MailboxRecord, datetime | None]
-"""A sender with its hint."""
+def _usable(connection: sa.Connection, action: Action, mailbox_ids: Sequence[int]) -> list[str]:
+    """Return the addresses of those mailboxes that a task may use, in the same order."""
+    query = (
+        sa.select(Mailbox.id, Mailbox.address)
+        .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
+        .where(Mailbox.id == sa.any_(sa.literal(list(mailbox_ids), ARRAY(sa.BigInteger))), WORKS)
+    )
+    if action is Action.REPLY:
+        query = query.where(MAY_SEND)
+    usable = {row.id: row.address for row in connection.execute(query)}
+    return [usable[mailbox_id] for mailbox_id in mailbox_ids if mailbox_id in usable]
 
 
 @dataclass
 class _Senders:
-    """One look at the senders: those with a mail begun, those whose hint is due, and those without a hint."""
+    """One look at the senders: those with a mail begun, those whose hint is due, and those without a hint.
+
+    A hint of the same local day is believed, in hours: it was made by the plan, and the claim asks the plan again. An
+    older one is what the end of a day, a night or a weekend left behind, and is made anew.
+    """
 
     connection: sa.Connection
     settings: Settings
@@ -150,74 +163,84 @@ class _Senders:
         """Return the addresses of the senders with something due, the longest waiting first."""
         found = self._begun()
         ends = time.monotonic() + LOOK_SECONDS
-        for stale in (Mailbox.next_send_at <= self.at.now, Mailbox.next_send_at.is_(None)):
-            for batch in self._batches(stale):
-                self._look(batch, found)
+        for unsure in (Mailbox.next_send_at <= self.at.now, Mailbox.next_send_at.is_(None)):
+            for batch in self._batches(unsure):
+                self._plan([row.id for row in batch if not self._believed(row, found)], found)
                 if limit is not None and len(found) >= limit:
                     break
                 if time.monotonic() >= ends:
                     log.warning("there are more senders to plan than one run looks at; the next run goes on")
                     break
-        ordered = sorted(found, key=lambda address: (found[address], address))
-        return ordered[:limit]
+        return sorted(found, key=lambda address: (found[address], address))[:limit]
 
     def _begun(self) -> dict[str, datetime]:
         """Return the senders with a mail that an earlier task began, and when it did."""
         unsent = _waiting(L.claimed_at, ledger.UNSENT_FIRST, L.sender_id).subquery()
-        query = self._query().add_columns(unsent.c.since).join(unsent, unsent.c.mailbox_id == Mailbox.id)
+        query = self._sendable(repository.SELECT.add_columns(unsent.c.since))
         found = {}
-        for row in self.connection.execute(query):
+        for row in self.connection.execute(query.join(unsent, unsent.c.mailbox_id == Mailbox.id)):
             mailbox = repository.record(row)
-            if self._is_time(mailbox, row.since) and why_not_send(mailbox, self.at) is None:
+            if self._is_time(mailbox.zone, row.since) and why_not_send(mailbox, self.at) is None:
                 found[mailbox.address] = row.since
         return found
 
-    def _is_time(self, mailbox: MailboxRecord, since: datetime) -> bool:
+    def _is_time(self, zone: ZoneInfo, since: datetime) -> bool:
         """Tell whether a begun mail is sent now, in hours, or given up, on a later day."""
-        now = self.at.now
-        earlier_day = since.astimezone(mailbox.zone).date() < now.astimezone(mailbox.zone).date()
-        return earlier_day or in_hours(mailbox, now=now, settings=self.settings)
+        earlier_day = since.astimezone(zone).date() < self.at.now.astimezone(zone).date()
+        return earlier_day or in_hours(zone, now=self.at.now, settings=self.settings)
 
-    def _batches(self, stale: sa.ColumnElement[bool]) -> Iterator[list[_Hinted]]:
-        last: _Hinted | None = None
+    def _batches(self, unsure: sa.ColumnElement[bool]) -> Iterator[Sequence[sa.Row[Any]]]:
+        columns: Any = sa.select(Mailbox.id, Mailbox.address, Mailbox.timezone, Mailbox.next_send_at)
+        query = self._sendable(columns.join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)).where(unsure)
+        query = query.order_by(Mailbox.next_send_at, Mailbox.id).limit(BATCH)
+        last: sa.Row[Any] | None = None
         while True:
-            query = self._query().add_columns(Mailbox.next_send_at).where(stale)
-            query = query.order_by(Mailbox.next_send_at, Mailbox.id).limit(BATCH)
-            if last is not None:
-                query = query.where(_after(last))
-            if self.remember:
-                # A task that claims at this moment keeps the hint itself.
-                query = query.with_for_update(of=Mailbox, skip_locked=True, key_share=True)
-            batch = [(repository.record(row), row.next_send_at) for row in self.connection.execute(query)]
+            batch = self.connection.execute(query if last is None else query.where(_after(last))).all()
             if batch:
                 yield batch
             if len(batch) < BATCH:
                 return
             last = batch[-1]
 
-    def _look(self, batch: list[_Hinted], found: dict[str, datetime]) -> None:
-        """Ask the plan about a batch: note who is due, and keep when it is worth asking about the others again."""
-        past = histories(self.connection, [mailbox.id for mailbox, _ in batch])
-        better: dict[int, datetime] = {}
-        for mailbox, hint in batch:
-            history = past[mailbox.id]
-            slots = send_due(mailbox, history, now=self.at.now, settings=self.settings)
+    def _believed(self, row: sa.Row[Any], found: dict[str, datetime]) -> bool:
+        """Note a sender as due if its hint can be believed; tell whether it can."""
+        if row.next_send_at is None:
+            return False
+        zone, now = ZoneInfo(row.timezone), self.at.now
+        today = row.next_send_at.astimezone(zone).date() == now.astimezone(zone).date()
+        if not today or not in_hours(zone, now=now, settings=self.settings):
+            return False
+        found.setdefault(row.address, row.next_send_at)
+        return True
+
+    def _plan(self, mailbox_ids: list[int], found: dict[str, datetime]) -> None:
+        """Ask the plan about senders: note who is due, and keep when it is worth asking about them again."""
+        if not mailbox_ids:
+            return
+        query = repository.SELECT.where(Mailbox.id.in_(mailbox_ids))
+        if self.remember:
+            # A task that claims at this moment keeps the hint itself.
+            query = query.with_for_update(of=Mailbox, skip_locked=True, key_share=True)
+        mailboxes = [repository.record(row) for row in self.connection.execute(query)]
+        past = histories(self.connection, [mailbox.id for mailbox in mailboxes])
+        made: dict[int, datetime] = {}
+        for mailbox in mailboxes:
+            slots = send_due(mailbox, past[mailbox.id], now=self.at.now, settings=self.settings)
             if slots:
                 found.setdefault(mailbox.address, slots[0].due_at)
-            if not slots:
-                better[mailbox.id] = next_send(mailbox, history, now=self.at.now, settings=self.settings)
-            elif hint is None:
-                better[mailbox.id] = slots[0].due_at
+                made[mailbox.id] = slots[0].due_at
+            else:
+                made[mailbox.id] = next_send(mailbox, past[mailbox.id], now=self.at.now, settings=self.settings)
         if self.remember:
-            hints.remember(self.connection, better)
+            hints.remember(self.connection, made)
 
-    def _query(self) -> sa.Select[Any]:
-        query = repository.SELECT.where(Mailbox.kind == MailboxKind.WARMUP, WORKS, MAY_SEND)
+    def _sendable(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        query = query.where(Mailbox.kind == MailboxKind.WARMUP, WORKS, MAY_SEND)
         return query if self.only is None else query.where(Mailbox.id.in_(self.only))
 
 
-def _after(last: _Hinted) -> sa.ColumnElement[bool]:
-    mailbox, hint = last
-    if hint is None:
-        return Mailbox.id > mailbox.id
-    return sa.tuple_(Mailbox.next_send_at, Mailbox.id) > sa.tuple_(sa.literal(hint), sa.literal(mailbox.id))
+def _after(last: sa.Row[Any]) -> sa.ColumnElement[bool]:
+    if last.next_send_at is None:
+        return Mailbox.id > last.id
+    later: sa.ColumnElement[bool] = Mailbox.next_send_at > last.next_send_at
+    return sa.or_(later, sa.and_(Mailbox.next_send_at == last.next_send_at, Mailbox.id > last.id))

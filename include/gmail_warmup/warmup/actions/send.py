@@ -45,7 +45,7 @@ def _finish(desk: Desk, entry: Entry) -> None:
     """
     now = _now(desk)
     later_day = entry.local_date < now.astimezone(desk.mailbox.zone).date()
-    in_hours = day.in_hours(desk.mailbox, now=now, settings=desk.settings)
+    in_hours = day.in_hours(desk.mailbox.zone, now=now, settings=desk.settings)
     if (in_hours and not later_day) or (entry.draft_id and not desk.gmail.draft_exists(entry.draft_id)):
         _send_one(desk, entry, fresh=False)
     elif later_day:
