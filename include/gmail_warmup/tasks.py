@@ -237,13 +237,16 @@ def newly_flagged() -> list[str]:
 
 
 def alerts() -> dict[str, Any]:
-    """Tell what is untold: who newly needs a person, who recovered, what concerns many at once.
+    """Tell what is untold: who newly needs a person, who recovered, what concerns many at once. Nothing in a dry run.
 
     Returns:
         Counts: alerts that are new, sent and not sent, and ``needs_reauth``, the mailboxes that newly need a person.
     """
     from gmail_warmup import notify
 
+    if get_current_context()["params"].get("dry_run"):
+        log.info("Dry run: nobody is told anything")
+        return {"new": 0, "sent": 0, "failed": 0, "needs_reauth": 0}
     with _errors():
         services = _services()
         with services.engine.begin() as connection:

@@ -88,6 +88,10 @@ class HealthBand(StrEnum):
     """It sends nothing until a person has looked at it."""
 
 
+ILL = frozenset({HealthBand.THROTTLED, HealthBand.PAUSED, HealthBand.BLOCKED})
+"""The bands in which a mailbox sends less than its ramp allows, or nothing."""
+
+
 class ConsentPurpose(StrEnum):
     """Why a run of the OAuth flow was started."""
 

@@ -28,6 +28,8 @@ _ROWS = sa.select(
     sa.func.now().label("now"), TODAY.label("today"),
 ).with_for_update(key_share=True)  # fmt: skip
 
+ENGINE = "warmup"
+"""Who changes a band by its sample, for the history."""
 _QUIET = frozenset({HealthBand.HEALTHY, HealthBand.WATCH})
 
 
@@ -53,7 +55,7 @@ def sample_of(values: Collection[int]) -> Sample:
     return Sample(placed=placed, spam=spam, missing=missing, bounced=bounced)
 
 
-def check_up(connection: sa.Connection, mailbox_id: int, *, actor: str = "warmup") -> Standing:
+def check_up(connection: sa.Connection, mailbox_id: int, *, actor: str = ENGINE) -> Standing:
     """Look at a mailbox's sample, change its band if that says so, and return its standing.
 
     The row of the mailbox is locked, so that two looks at a time agree. A change is kept as an event and forgets the
@@ -93,7 +95,8 @@ def _change(
             placed=sample.placed,
             spam=sample.spam,
             bounced=sample.bounced,
-            told=not {before.band, after.band} <= _QUIET,
+            # Nobody is told of what he does himself.
+            told=actor == ENGINE and not {before.band, after.band} <= _QUIET,
         )
     )
 

@@ -240,7 +240,7 @@ class _Senders:
 
 
 def _after(last: sa.Row[Any]) -> sa.ColumnElement[bool]:
+    further: sa.ColumnElement[bool] = Mailbox.id > last.id
     if last.next_send_at is None:
-        return Mailbox.id > last.id
-    later: sa.ColumnElement[bool] = Mailbox.next_send_at > last.next_send_at
-    return sa.or_(later, sa.and_(Mailbox.next_send_at == last.next_send_at, Mailbox.id > last.id))
+        return further
+    return sa.or_(Mailbox.next_send_at > last.next_send_at, sa.and_(Mailbox.next_send_at == last.next_send_at, further))
