@@ -132,6 +132,7 @@ class DeliverIn(Model):
     text: str = ""
     labels: list[str] = Field(default_factory=lambda: ["INBOX", "UNREAD"])
     headers: dict[str, OneLine] = Field(default_factory=dict)
+    raw: str = Field(default="", description="The whole mail, behind From, in place of the other fields.")
 
 
 class Delivered(Model):
