@@ -84,7 +84,7 @@ class GmailOperations:
     def delete_draft(self, draft_id: str) -> None:
         """Delete a draft; one that is gone is passed over."""
         try:
-            self._run(self._users.drafts().delete(userId="me", id=draft_id))
+            self._execute(self._users.drafts().delete(userId="me", id=draft_id))  # it answers with nothing
         except errors.NotFoundError:
             pass
 

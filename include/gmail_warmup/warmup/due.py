@@ -176,17 +176,17 @@ class _Senders:
     def _begun(self) -> dict[str, datetime]:
         """Return the senders with a mail that an earlier task began, and when it did."""
         unsent = _waiting(L.claimed_at, ledger.UNSENT_FIRST, L.sender_id).subquery()
-        query = self._sendable(repository.SELECT.add_columns(unsent.c.since))
+        query = self._sendable(repository.SELECT.add_columns(unsent.c.since.label("begun_at")))
         found = {}
         for row in self.connection.execute(query.join(unsent, unsent.c.mailbox_id == Mailbox.id)):
             mailbox = repository.record(row)
-            if self._is_time(mailbox.zone, row.since) and why_not_send(mailbox, self.at) is None:
-                found[mailbox.address] = row.since
+            if self._is_time(mailbox.zone, row.begun_at) and why_not_send(mailbox, self.at) is None:
+                found[mailbox.address] = row.begun_at
         return found
 
-    def _is_time(self, zone: ZoneInfo, since: datetime) -> bool:
+    def _is_time(self, zone: ZoneInfo, begun_at: datetime) -> bool:
         """Tell whether a begun mail is sent now, in hours, or given up, on a later day."""
-        earlier_day = since.astimezone(zone).date() < self.at.now.astimezone(zone).date()
+        earlier_day = begun_at.astimezone(zone).date() < self.at.now.astimezone(zone).date()
         return earlier_day or in_hours(zone, now=self.at.now, settings=self.settings)
 
     def _batches(self, unsure: sa.ColumnElement[bool]) -> Iterator[Sequence[sa.Row[Any]]]:
