@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -68,7 +68,8 @@ def together(parts: Iterable[Reckoning]) -> Reckoning:
         for name in ("open_rate_error", "reply_rate_error"):
             setattr(total, name, max(getattr(total, name), getattr(part, name)))
         for name in ("throttled_after", "paused_after"):
-            setattr(total, name, max(filter(None, (getattr(total, name), getattr(part, name))), default=None))
+            known = [days for days in (getattr(total, name), getattr(part, name)) if days is not None]
+            setattr(total, name, max(known, default=None))
         for name in ("volume", "placement", "bands"):
             for day, counts in getattr(part, name).items():
                 getattr(total, name).setdefault(day, Counter()).update(counts)
@@ -157,27 +158,24 @@ def _count_volume(
     for mail in firsts.values():
         sent[mail.sender][_local(mail.sent_at, senders[mail.sender].zone).date()] += 1
     for address, player in senders.items():
-        sick = player.domain == script.sick_domain
         for day, asked in _asked(script, player):
             counts = came.volume.setdefault(day, Counter())
             counts["planned"] += asked
             counts["sent"] += sent[address][day]
-            if not (sick and day >= script.sick_at.date()):
+            if player.domain != script.sick_domain or day < script.sick_at.date():
                 came.planned += asked
-                came.volume_error += abs(asked - sent[address].pop(day, 0))
-        if not sick:
-            came.volume_error += sent[address].total()  # on days on which nothing was asked for
+                came.volume_error += abs(asked - sent[address][day])
 
 
 def _asked(script: Script, player: Player) -> Iterator[tuple[date, int]]:
-    """Yield each whole local day of the simulation with the mails that the linear ramp asks for."""
-    start, step, cap = (int(str(script.settings[name])) for name in ("ramp_start", "ramp_step", "ramp_cap"))
-    day, sending_days = script.start.astimezone(ZoneInfo(player.zone)).date(), 0
+    """Yield each local day whose hours lie within the simulation, with the mails that the default ramp asks for."""
+    zone = ZoneInfo(player.zone)
     # West of Greenwich the simulation begins on the evening of a Sunday.
-    while day < script.end.astimezone(ZoneInfo(player.zone)).date():
-        if day.weekday() < 5:
-            yield day, min(start + sending_days * step, cap, player.daily_target)
-            sending_days += 1
+    day, sending_days = script.start.astimezone(zone).date(), 0
+    while datetime.combine(day, time(18), zone) <= script.end:
+        is_sending_day = day.weekday() < 5
+        yield day, min(5 + 2 * sending_days, 40, player.daily_target) if is_sending_day else 0
+        sending_days += is_sending_day
         day += timedelta(days=1)
 
 

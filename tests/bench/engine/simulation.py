@@ -4,32 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.engine.cast import MONDAY, Script, cast
+from bench.engine.cast import FULL, MONDAY, Script, cast
 from bench.engine.play import play
 from bench.engine.reckoning import Reckoning, together
 from bench.fleet import fleet
 from bench.ground import Ground
 
+SHARDS, DAYS, WARMUP, POOL = 2, 60, 200, 60
+"""The long form, on two cores."""
+SICK_FROM = 20
 SEED = 20_270_215
 
 
 def scripts(
-    *,
-    shards: int,
-    days: int,
-    warmup: int,
-    pool: int,
-    targets: Sequence[int],
-    settings: dict[str, object],
-    sick_from: int,
+    *, shards: int, days: int, warmup: int, pool: int, sick_from: int = SICK_FROM, full: int = FULL
 ) -> list[Script]:
-    """Return the script of each shard; the mailboxes are dealt out, and the first shard has the sick domain."""
+    """Return the script of each shard; the mailboxes are dealt out, and the first shard has the sick domain.
+
+    Args:
+        full: see `cast`.
+    """
     return [
         Script(
-            players=cast(warmup=warmup // shards, pool=pool // shards, targets=targets, shard=shard),
+            players=cast(warmup=warmup // shards, pool=pool // shards, shard=shard, full=full),
             days=days,
             start=MONDAY,
-            settings=settings,
             spam_chance=0.02,
             sick_domain="w000.example",
             sick_chance=0.5,
@@ -47,4 +46,4 @@ def simulate(ground: Ground, parts: Sequence[Script]) -> Reckoning:
             database = f"simulation_{number}"
             ground.make_simulated(database)
             worker.order(play, database=database, script=script)
-        return together(worker.result(timeout=3600) for worker in workers)
+        return together([worker.result(timeout=3600) for worker in workers])

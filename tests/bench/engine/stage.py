@@ -55,7 +55,7 @@ class Stage:
 
     def __init__(self, database_url: sa.URL, script: Script) -> None:
         self.script = script
-        self.settings = Settings.model_validate(script.settings)
+        self.settings = Settings()
         # Nothing outlives the simulation; who loses power begins anew.
         options = {"options": "-c synchronous_commit=off"}
         self.engine = sa.create_engine(database_url, pool_size=2, hide_parameters=True, connect_args=options)
