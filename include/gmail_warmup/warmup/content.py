@@ -76,9 +76,13 @@ def compose(brief: Brief, collection: Collection) -> Letter:
     templates = collection.of(brief.kind, thread=brief.thread)
     template = templates[int(choice() * len(templates))]
     words = {name: pick(values) for name, values in WORDS.items()} | _names(brief)
-    subject = _fill(pick(template.subjects), words) if template.subjects else _answered(brief.subject)
+    if template.subjects:
+        subject = _fill(pick(template.subjects), words)
+        subject = _one_line(subject if template.whole else _capital(subject))
+    else:
+        subject = _answered(brief.subject)
     paragraphs = _whole(template, words, pick) if template.whole else _framed(template, words, pick)
-    return Letter(subject=_one_line(subject), paragraphs=tuple(paragraphs), template=template.name)
+    return Letter(subject=subject, paragraphs=tuple(paragraphs), template=template.name)
 
 
 def faults_of(letter: Letter) -> Iterator[str]:
