@@ -20,6 +20,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "mailboxes pause": (ADA, "--reason", "why"),
     "mailboxes resume": (ADA,),
     "mailboxes requalify": (ADA,),
+    "content lint": (),
     "stats": (),
     "stop": ("--reason", "why"),
     "start": (),
