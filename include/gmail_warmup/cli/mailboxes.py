@@ -80,7 +80,7 @@ def _filtered(*, state: GrantState | None, kind: MailboxKind | None, domain: str
 
 def plain(record: MailboxRecord) -> dict[str, Any]:
     """Return a mailbox for JSON, without what only the program needs."""
-    return {name: value for name, value in asdict(record).items() if name not in ("id", "label_id")}
+    return {name: value for name, value in asdict(record).items() if name not in ("id", "label_id", "label_name")}
 
 
 @app.command()
