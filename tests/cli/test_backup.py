@@ -139,7 +139,9 @@ SIGNATURE = 'Ada "the first", of Pool\n\nLondon; <b>6</b>'
 
 
 def test_settings_and_pauses_go_through_csv(shell, world: World, tmp_path: Path):
-    world.add("ada@pool.example", timezone="Europe/Berlin", daily_target=30, display_name="Ada, of Pool", signature=SIGNATURE)
+    world.add(
+        "ada@pool.example", timezone="Europe/Berlin", daily_target=30, display_name="Ada, of Pool", signature=SIGNATURE
+    )
     world.add("bob@warm.example", kind="warmup", auth="delegated")
     shell("mailboxes", "pause", "bob@warm.example", "--reason", 'away, "for long"')
     path = tmp_path / "mailboxes.csv"
