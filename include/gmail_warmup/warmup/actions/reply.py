@@ -13,6 +13,7 @@ from gmail_warmup.gmail.errors import BadGmailRequestError, NotFoundError, Sendi
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup import ledger
+from gmail_warmup.warmup.actions import own_limit
 from gmail_warmup.warmup.actions.base import Desk, brief_of, deliver
 from gmail_warmup.warmup.actions.send import defer
 from gmail_warmup.warmup.ledger import Entry
@@ -28,13 +29,14 @@ def reply(desk: Desk) -> None:
             return  # Google's sending limit counts answers as well
         questions = ledger.of_recipient(connection, desk.mailbox.id, ledger.UNANSWERED)
     for question in desk.by_day(questions, L.reply_due_at):
+        own_limit.keep(desk)
         _answer(desk, question)
 
 
 def _answer(desk: Desk, question: Entry) -> None:
     """Claim the answer (one per mail, by the table's constraint) and send it by the protocol of every mail."""
     with desk.engine.begin() as connection:
-        partner = repository.record(connection.execute(repository.SELECT.where(Mailbox.id == question.sender_id)).one())
+        partner = repository.by_id(connection, question.sender_id)
         thread = ledger.thread_of(connection, question)
         begun = ledger.reply_to(connection, question.id)
         entry = begun or _claim(connection, desk, question)
