@@ -189,7 +189,7 @@ def histories(connection: sa.Connection, mailbox_ids: Collection[int] | None = N
     sent_today = sa.case((D.sent > 0, 1), else_=0)
     query = (
         sa.select(
-            Mailbox.id, (Mailbox.warmup_days - sent_today).label("days"), D.planned, recent.c.taken,
+            Mailbox.id, sa.func.greatest(0, Mailbox.warmup_days - sent_today).label("days"), D.planned, recent.c.taken,
             recent.c.last_claim, sa.select(sa.func.max(Halt.ended_at)).scalar_subquery().label("reopened"),
         )
         .outerjoin(D, sa.and_(D.mailbox_id == Mailbox.id, D.local_date == TODAY))

@@ -258,7 +258,7 @@ def _statistics(
 def _one(row: Any, ramp: Ramp) -> MailboxStatistics:
     counts, sample = _counts(row), sample_of(row[-len(sample_columns()) :])
     sent_today = int(row.today_sent or 0)
-    day = row.warmup_days + (0 if sent_today else 1)
+    day = max(1, row.warmup_days + (0 if sent_today else 1))
     progress = ramp.progress(warmup_day=day, daily_target=row.daily_target)
     legacy = None
     if counts.placed:
