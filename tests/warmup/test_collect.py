@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gmail_warmup.gmail.errors import GmailError
+from gmail_warmup.warmup.dsn import Bounce
 from gmail_warmup.warmup.due import Action
+from gmail_warmup.warmup.notices import bounced
 from mail_kit import ADA, POOL, act, copy_of, counted, due, everybody, labels, ledger, past, use
 from workers import hook
 from world import World
@@ -205,3 +207,13 @@ def test_a_delivered_mail_did_not_bounce_whatever_a_notice_says(warm: World):
     act(warm, Action.COLLECT)
     assert counted(warm, "bounced", "inbox") == (0, 6)
     assert copy_of(mail).placement == "INBOX"
+
+
+def test_a_notice_that_two_tasks_read_counts_once(warm: World):
+    use(warm, ramp_start=1)
+    act(warm, Action.SEND)
+    bounce = Bounce(failed=True, status="5.1.1", tokens=frozenset(), message_ids=frozenset())
+    with warm.store.engine.begin() as connection:
+        assert [written(connection, 1, "message", bounce) for written in (bounced, bounced)] == [True, False]
+    assert ledger(warm)[0].notice_ids == ["message"]
+    assert counted(warm, "bounced") == (1,)
