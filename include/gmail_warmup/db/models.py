@@ -76,7 +76,8 @@ class Mailbox(Base):
         Index("ix_mailbox_next_send_at", "next_send_at",
               postgresql_where=text("kind = 'warmup' AND paused_at IS NULL")),
         Index("ix_mailbox_notices_due_at", "notices_due_at", postgresql_where=text("notices_due_at IS NOT NULL")),
-        Index("ix_mailbox_chosen_at", "chosen_at", postgresql_where=text("kind = 'pool' AND paused_at IS NULL")),
+        Index("ix_mailbox_chosen_at_id", "chosen_at", "id",
+              postgresql_where=text("kind = 'pool' AND paused_at IS NULL")),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
