@@ -34,6 +34,20 @@ SELECT: sa.Select[Any] = sa.select(
 ).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
 """Every mailbox with its grant's state, in the order of MailboxRecord's fields; secrets are not selected."""
 
+# Statements that every task executes are built once: building one costs as much as executing it.
+_BY_ADDRESS = SELECT.where(Mailbox.address == sa.bindparam("address"))
+_BY_ID = SELECT.where(Mailbox.id == sa.bindparam("id"))
+_BY_ID_LOCKED = _BY_ID.with_for_update(of=Mailbox)
+_IS_MAILBOX, _IS_HELD = Mailbox.id == sa.bindparam("mailbox"), Mailbox.lease_holder == sa.bindparam("holder")
+_HOLD = {"lease_until": sa.func.now() + interval(sa.bindparam("seconds", type_=sa.Float))}
+_KEEP_LEASE = sa.update(Mailbox).where(_IS_MAILBOX, _IS_HELD).values(_HOLD)
+_TAKE_LEASE = (
+    sa.update(Mailbox)
+    .where(_IS_MAILBOX, sa.or_(Mailbox.lease_until.is_(None), Mailbox.lease_until < sa.func.now(), _IS_HELD))
+    .values(lease_holder=sa.bindparam("holder"), **_HOLD)
+)
+_RELEASE_LEASE = sa.update(Mailbox).where(_IS_MAILBOX, _IS_HELD).values(lease_holder=None, lease_until=None)
+
 
 def record(row: sa.Row[Any]) -> MailboxRecord:
     """Turn a row of SELECT into a record; columns that were added to it are passed over."""
@@ -50,7 +64,7 @@ def all_mailboxes(connection: sa.Connection) -> list[MailboxRecord]:
 
 def find(connection: sa.Connection, address: str) -> MailboxRecord | None:
     """Return the mailbox with this address, or None."""
-    row = connection.execute(SELECT.where(Mailbox.address == address.strip().lower())).one_or_none()
+    row = connection.execute(_BY_ADDRESS, {"address": address.strip().lower()}).one_or_none()
     return record(row) if row else None
 
 
@@ -64,6 +78,11 @@ def get(connection: sa.Connection, address: str) -> MailboxRecord:
     if found is None:
         raise UnknownMailboxError(address)
     return found
+
+
+def by_id(connection: sa.Connection, mailbox_id: int, *, lock: bool = False) -> MailboxRecord:
+    """Return the mailbox with this id, with its row locked if that is asked for."""
+    return record(connection.execute(_BY_ID_LOCKED if lock else _BY_ID, {"id": mailbox_id}).one())
 
 
 def by_addresses(connection: sa.Connection, addresses: Iterable[str]) -> list[MailboxRecord]:
@@ -183,31 +202,14 @@ def take_lease(connection: sa.Connection, mailbox_id: int, *, holder: str, secon
 
     A lease that its holder lost (killed, cut off) ends by itself after its seconds, by the database's clock.
     """
-    statement = (
-        sa.update(Mailbox)
-        .where(
-            Mailbox.id == mailbox_id,
-            sa.or_(Mailbox.lease_until.is_(None), Mailbox.lease_until < sa.func.now(), Mailbox.lease_holder == holder),
-        )
-        .values(lease_holder=holder, lease_until=sa.func.now() + interval(seconds))
-    )
-    return connection.execute(statement).rowcount == 1
+    return connection.execute(_TAKE_LEASE, {"mailbox": mailbox_id, "holder": holder, "seconds": seconds}).rowcount == 1
 
 
 def keep_lease(connection: sa.Connection, mailbox_id: int, *, holder: str, seconds: int) -> bool:
     """Hold the mailbox for longer; tell whether this holder still has it."""
-    statement = (
-        sa.update(Mailbox)
-        .where(Mailbox.id == mailbox_id, Mailbox.lease_holder == holder)
-        .values(lease_until=sa.func.now() + interval(seconds))
-    )
-    return connection.execute(statement).rowcount == 1
+    return connection.execute(_KEEP_LEASE, {"mailbox": mailbox_id, "holder": holder, "seconds": seconds}).rowcount == 1
 
 
 def release_lease(connection: sa.Connection, mailbox_id: int, *, holder: str) -> None:
     """Give the mailbox back, if this holder still has it."""
-    connection.execute(
-        sa.update(Mailbox)
-        .where(Mailbox.id == mailbox_id, Mailbox.lease_holder == holder)
-        .values(lease_holder=None, lease_until=None)
-    )
+    connection.execute(_RELEASE_LEASE, {"mailbox": mailbox_id, "holder": holder})

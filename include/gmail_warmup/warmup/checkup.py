@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection
 from datetime import date
 from typing import Any
@@ -27,6 +28,7 @@ _ROWS = sa.select(
     Mailbox.id, Mailbox.band, Mailbox.band_reason, Mailbox.band_since, Mailbox.health_from,
     sa.func.now().label("now"), TODAY.label("today"),
 ).with_for_update(key_share=True)  # fmt: skip
+_ROW = _ROWS.where(Mailbox.id == sa.bindparam("id"))
 
 ENGINE = "warmup"
 """Who changes a band by its sample, for the history."""
@@ -61,7 +63,7 @@ def check_up(connection: sa.Connection, mailbox_id: int, *, actor: str = ENGINE)
     The row of the mailbox is locked, so that two looks at a time agree. A change is kept as an event and forgets the
     hint of the plan, for the volume changes with it.
     """
-    row = connection.execute(_ROWS.where(Mailbox.id == mailbox_id)).one()
+    row = connection.execute(_ROW, {"id": mailbox_id}).one()
     standing = standing_of(row)
     sample = _sample(connection, mailbox_id)
     following = next_standing(standing, sample, now=row.now, today=row.today)
@@ -71,10 +73,15 @@ def check_up(connection: sa.Connection, mailbox_id: int, *, actor: str = ENGINE)
 
 
 def _sample(connection: sa.Connection, mailbox_id: int) -> Sample:
-    query = sa.select(*sample_columns()).join(Mailbox, Mailbox.id == _D.mailbox_id)
+    return sample_of(tuple(connection.execute(_sample_query(), {"id": mailbox_id}).one()))
+
+
+@functools.cache
+def _sample_query() -> sa.Select[Any]:
     # Twice the window's start, so that the index alone finds the few days.
     recent = _D.local_date > sa.cast(sa.func.now(), sa.Date) - WINDOW.days - 1
-    return sample_of(tuple(connection.execute(query.where(_D.mailbox_id == mailbox_id, recent)).one()))
+    query = sa.select(*sample_columns()).join(Mailbox, Mailbox.id == _D.mailbox_id)
+    return query.where(_D.mailbox_id == sa.bindparam("id"), recent)
 
 
 def _change(

@@ -25,6 +25,13 @@ _LONG_BAD = sa.and_(
 GATED_DOMAINS = sa.select(DomainCheck.domain).where(_LONG_BAD)
 """The domains that are not sent from, for a condition like ``Mailbox.domain.not_in(GATED_DOMAINS)``."""
 
+# Where both are bad, SPF, which sorts last, is told first.
+_GATES = (
+    sa.select(DomainCheck.domain, DomainCheck.bad_code, DomainCheck.bad_since)
+    .where(_LONG_BAD)
+    .order_by(DomainCheck.record)
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
@@ -39,10 +46,7 @@ class Gate:
 
 def bad_domains(connection: sa.Connection) -> dict[str, Gate]:
     """Return the domains whose SPF or DMARC record is bad for 72 hours, each with what to do about it."""
-    columns = (DomainCheck.domain, DomainCheck.bad_code, DomainCheck.bad_since)
-    # Where both are bad, SPF, which sorts last, is told first.
-    rows = connection.execute(sa.select(*columns).where(_LONG_BAD).order_by(DomainCheck.record))
-    return {row.domain: _gate(row.domain, row.bad_code, row.bad_since) for row in rows}
+    return {row.domain: _gate(row.domain, row.bad_code, row.bad_since) for row in connection.execute(_GATES)}
 
 
 def _gate(domain: str, code: str, since: datetime) -> Gate:

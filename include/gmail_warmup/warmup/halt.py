@@ -12,6 +12,8 @@ from gmail_warmup.db.models import Halt
 from gmail_warmup.errors import StoppedError
 from gmail_warmup.warmup import hints
 
+_CURRENT = sa.select(Halt.started_at, Halt.started_by, Halt.reason).where(Halt.ended_at.is_(None))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stopped:
@@ -32,8 +34,7 @@ class Stopped:
 
 def current(connection: sa.Connection) -> Stopped | None:
     """Return the halt that goes on, or None."""
-    query = sa.select(Halt.started_at, Halt.started_by, Halt.reason).where(Halt.ended_at.is_(None))
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_CURRENT).one_or_none()
     return Stopped(since=row.started_at, by=row.started_by, reason=row.reason) if row else None
 
 

@@ -6,6 +6,7 @@ one begins, so that whatever dies, the row says what is left to do.
 
 from __future__ import annotations
 
+import functools
 import secrets
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -53,6 +54,16 @@ _CHECK_VIOLATION = "23514"
 _FIELDS = tuple(Entry.__dataclass_fields__)
 _SELECT = sa.select(*(getattr(L, name) for name in _FIELDS))
 
+# Statements of every mail are built once: building one costs as much as executing it.
+_BY_ID = _SELECT.where(L.id == sa.bindparam("id"))
+_REPLY_TO = _SELECT.where(L.parent_id == sa.bindparam("parent_id"))
+_LOCK_SENDER = sa.select(Mailbox.id).where(Mailbox.id == sa.bindparam("id")).with_for_update(key_share=True)
+_COUNTS = sa.select(
+    sa.func.count().filter(L.placement != Placement.MISSING).label("placed"),
+    sa.func.count().filter(L.read_due_at.is_not(None)).label("read"),
+    sa.func.count().filter(L.reply_due_at.is_not(None)).label("answered"),
+).where(L.sender_id == sa.bindparam("sender_id"), L.parent_id.is_(None), L.placement.is_not(None))
+
 
 def _entry(row: sa.Row[Any]) -> Entry:
     values = dict(row._mapping)
@@ -95,7 +106,7 @@ def of_sender(connection: sa.Connection, mailbox_id: int, condition: sa.ColumnEl
 
 def get(connection: sa.Connection, entry_id: int) -> Entry:
     """Return one row."""
-    return _entry(connection.execute(_SELECT.where(L.id == entry_id)).one())
+    return _entry(connection.execute(_BY_ID, {"id": entry_id}).one())
 
 
 def new_token() -> str:
@@ -121,7 +132,7 @@ def claim(connection: sa.Connection, **values: Any) -> Entry | None:
 
 def reply_to(connection: sa.Connection, parent_id: int) -> Entry | None:
     """Return the reply to a mail, if one was claimed."""
-    row = connection.execute(_SELECT.where(L.parent_id == parent_id)).one_or_none()
+    row = connection.execute(_REPLY_TO, {"parent_id": parent_id}).one_or_none()
     return _entry(row) if row else None
 
 
@@ -193,15 +204,9 @@ def tally(connection: sa.Connection, entry: Entry, *names: str) -> None:
     if entry.parent_id is not None:
         return
     # First the mailbox and then its day, as everybody does, so that nobody waits for each other.
-    connection.execute(sa.select(Mailbox.id).where(Mailbox.id == entry.sender_id).with_for_update(key_share=True))
-    grown: dict[str, Any] = {name: getattr(MailboxDay, name) + 1 for name in names}
-    statement = (
-        sa.update(MailboxDay)
-        .where(MailboxDay.mailbox_id == entry.sender_id, MailboxDay.local_date == entry.local_date)
-        .values(grown)
-        .returning(MailboxDay.sent)
-    )
-    sent = connection.execute(statement).scalar_one()
+    connection.execute(_LOCK_SENDER, {"id": entry.sender_id})
+    day = {"mailbox": entry.sender_id, "day": entry.local_date}
+    sent = connection.execute(_grow(*names), day).scalar_one()
     if "sent" in names and sent == 1:
         connection.execute(
             sa.update(Mailbox).where(Mailbox.id == entry.sender_id).values(warmup_days=Mailbox.warmup_days + 1)
@@ -210,12 +215,15 @@ def tally(connection: sa.Connection, entry: Entry, *names: str) -> None:
         checkup.check_up(connection, entry.sender_id)
 
 
+@functools.cache
+def _grow(*names: str) -> Any:
+    D = MailboxDay
+    grown = {name: getattr(D, name) + 1 for name in names}
+    of_day = (D.mailbox_id == sa.bindparam("mailbox"), D.local_date == sa.bindparam("day"))
+    return sa.update(D).where(*of_day).values(grown).returning(D.sent)
+
+
 def counts_of_sender(connection: sa.Connection, sender_id: int) -> tuple[int, int, int]:
     """Return how many first mails of a sender were placed, are to be read, and are to be answered or were."""
-    query = sa.select(
-        sa.func.count().filter(L.placement != Placement.MISSING),
-        sa.func.count().filter(L.read_due_at.is_not(None)),
-        sa.func.count().filter(L.reply_due_at.is_not(None)),
-    ).where(L.sender_id == sender_id, L.parent_id.is_(None), L.placement.is_not(None))
-    placed, read, answered = connection.execute(query).one()
+    placed, read, answered = connection.execute(_COUNTS, {"sender_id": sender_id}).one()
     return int(placed), int(read), int(answered)

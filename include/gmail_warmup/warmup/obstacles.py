@@ -42,10 +42,17 @@ class Circumstances:
     domains: Mapping[str, Obstacle] = field(default_factory=dict)
 
 
-def circumstances(connection: sa.Connection) -> Circumstances:
-    """Return the circumstances at this moment."""
-    now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
-    closed = dns_gate.bad_domains(connection)
+_NOW = sa.select(sa.func.now())
+
+
+def circumstances(connection: sa.Connection, *, sending: bool = True) -> Circumstances:
+    """Return the circumstances at this moment.
+
+    Args:
+        sending: whether the domains are looked at too; they matter for nothing but sending.
+    """
+    now: datetime = connection.execute(_NOW).scalar_one()
+    closed = dns_gate.bad_domains(connection) if sending else {}
     domains = {name: Obstacle(code=gate.code, sentence=gate.sentence, step=gate.step) for name, gate in closed.items()}
     return Circumstances(now=now, stopped=halt.current(connection), domains=domains)
 

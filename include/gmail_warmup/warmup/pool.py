@@ -152,4 +152,4 @@ def _take(connection: sa.Connection, mailbox_id: int, now: datetime, settings: S
     connection.execute(sa.update(Mailbox).where(Mailbox.id == mailbox_id).values(chosen_at=sa.func.now()))
     if _received(connection, [mailbox_id], now).get(mailbox_id, 0) >= settings.pool_daily_cap:
         return None
-    return repository.record(connection.execute(repository.SELECT.where(Mailbox.id == mailbox_id)).one())
+    return repository.by_id(connection, mailbox_id)

@@ -37,8 +37,9 @@ _SENDS = frozenset({Action.SEND, Action.REPLY})
 
 def why_not(connection: sa.Connection, action: Action, mailbox: MailboxRecord) -> Obstacle | None:
     """Return why a task must not do this in this mailbox now, or None."""
-    at = circumstances(connection)
-    return why_not_send(mailbox, at) if action in _SENDS else why_not_work(mailbox, at)
+    sends = action in _SENDS
+    at = circumstances(connection, sending=sends)
+    return why_not_send(mailbox, at) if sends else why_not_work(mailbox, at)
 
 
 def run_action(

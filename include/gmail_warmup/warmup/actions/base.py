@@ -86,6 +86,8 @@ class Desk:
         Args:
             column: the due time by which they are due.
         """
+        if not entries:
+            return entries
         with self.engine.begin() as connection:
             now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
             if self.awake(now, "") == now:

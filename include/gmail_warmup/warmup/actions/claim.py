@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from gmail_warmup.db.models import Mailbox
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup import checkup, day, hints, ledger
@@ -39,7 +38,7 @@ def claim_next(desk: Desk) -> Entry | None:
     with desk.engine.begin() as connection:
         desk.still_held(connection)  # an update, and so the lock
         checkup.check_up(connection, desk.mailbox.id)
-        mailbox = repository.record(connection.execute(repository.SELECT.where(Mailbox.id == desk.mailbox.id)).one())
+        mailbox = repository.by_id(connection, desk.mailbox.id)
         at = circumstances(connection)
         if obstacle := why_not_send(mailbox, at):
             log.info("%s", obstacle)

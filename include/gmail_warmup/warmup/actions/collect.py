@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.db.models import LedgerEntry as L
-from gmail_warmup.db.models import Mailbox, Placement
+from gmail_warmup.db.models import Placement
 from gmail_warmup.gmail.errors import NotFoundError
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.warmup import engagement, ledger, retention
@@ -74,8 +74,7 @@ def _reply_rate(connection: sa.Connection, desk: Desk, entry: Entry) -> int:
     """Return the rate of the mailbox that began the thread: it receives the even turns and sends the odd ones."""
     if entry.turn % 2 == 0:
         return desk.mailbox.reply_rate
-    query = repository.SELECT.where(Mailbox.id == entry.sender_id)
-    return repository.record(connection.execute(query).one()).reply_rate
+    return repository.by_id(connection, entry.sender_id).reply_rate
 
 
 def _trash(desk: Desk) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.db.models import LedgerEntry as L
-from gmail_warmup.db.models import Mailbox
 from gmail_warmup.gmail.errors import NotFoundError
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.warmup import engagement, ledger
@@ -52,8 +51,7 @@ def _read(desk: Desk, entry: Entry) -> None:
         return
     desk.counts["read"] += 1
     with desk.engine.begin() as connection:
-        query = repository.SELECT.where(Mailbox.id == entry.sender_id).with_for_update(of=Mailbox)
-        sender = repository.record(connection.execute(query).one())
+        sender = repository.by_id(connection, entry.sender_id, lock=True)
         placed, _, answered = ledger.counts_of_sender(connection, sender.id)
         now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
         values = _marks(desk, entry, now) | {"read_at": now}

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.db.models import LedgerEntry as L
-from gmail_warmup.db.models import Mailbox, Placement
+from gmail_warmup.db.models import Placement
 from gmail_warmup.gmail.errors import NotFoundError
 from gmail_warmup.gmail.records import Message
 from gmail_warmup.mailboxes import repository
@@ -39,8 +39,7 @@ def _place(desk: Desk, entry: Entry, message: Message) -> None:
     placement = placement_of(message.labels)
     with desk.engine.begin() as connection:
         # Two recipients of one sender draw at the same time; its row orders them, so that the rates hold.
-        query = repository.SELECT.where(Mailbox.id == entry.sender_id).with_for_update(of=Mailbox)
-        sender = repository.record(connection.execute(query).one())
+        sender = repository.by_id(connection, entry.sender_id, lock=True)
         placed, opened, _ = ledger.counts_of_sender(connection, sender.id)
         chosen = engagement.held(rate=sender.open_rate, done=opened, total=placed)
         now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()

@@ -64,9 +64,7 @@ def _withdraw(desk: Desk, entry: Entry) -> None:
 
 def _send_one(desk: Desk, entry: Entry, *, fresh: bool) -> None:
     with desk.engine.begin() as connection:
-        recipient = repository.record(
-            connection.execute(repository.SELECT.where(Mailbox.id == entry.recipient_id)).one()
-        )
+        recipient = repository.by_id(connection, entry.recipient_id)
     brief = brief_of(desk.mailbox, recipient, kind=Kind.FIRST, seed=entry.token, thread=entry.token)
     try:
         if deliver(desk, entry, desk.writer.letter(brief), recipient, fresh=fresh):
