@@ -1,4 +1,4 @@
-"""Audit the grants of all mailboxes every day, and name those that need a person."""
+"""Audit the grants of all mailboxes every day, and name those that need a person; look at the sending domains."""
 
 from __future__ import annotations
 
@@ -58,6 +58,13 @@ def gmail_token_health() -> None:
 
         return tasks.newly_flagged()
 
+    @task
+    def sending_domains() -> dict:
+        from gmail_warmup import tasks
+
+        return tasks.look_at_domains()
+
+    sending_domains()
     first = decide(probe.expand(shard=shards()))
     # A quarter of an hour may pass until a second probe is due.
     second_pass = SecondPassSensor(

@@ -98,6 +98,13 @@ def test_no_client_at_all_is_not_an_error():
         ("delay_scale", "0", "greater than 0"),
         ("refresh_lease", "20", "refresh_lease must be longer"),
         ("token_header", "Subject", "match pattern"),
+        ("label", "Warmup/", "match pattern"),
+        ("night_pause", "23-7", "HH:MM-HH:MM"),
+        ("night_pause", "23:00-24:00", "within 00:00-23:59"),
+        ("night_pause", "07:00-07:00", "write none for no pause"),
+        ("thread_depth", "7", "less than or equal to 6"),
+        ("thread_depth", "1", "greater than or equal to 2"),
+        ("star_rate", "-1", "greater than or equal to 0"),
         ("ramp_strat", "5", "Extra inputs are not permitted"),
     ],
 )
@@ -124,6 +131,8 @@ def test_the_defaults_are_valid_and_documented():
         ({"kind": "boss"}, "kind"),
         ({}, "kind"),
         ({"kind": "pool", "display_name": "a\r\nBcc: x@y.example"}, "display_name"),
+        ({"kind": "pool", "signature": "a\0b"}, "signature: must not hold control characters"),
+        ({"kind": "pool", "signature": "a" * 501}, "signature.*500"),
     ],
 )
 def test_wrong_mailbox_settings_are_named_with_their_mailbox(values: dict[str, object], said: str):

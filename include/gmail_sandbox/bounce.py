@@ -1,4 +1,4 @@
-"""Delivery status notifications (RFC 3464), as Gmail sends them."""
+"""What Gmail sends by itself: delivery status notifications (RFC 3464) and vacation replies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gmail_sandbox.mime import Content
 _BOUNDARY = "sandbox-delivery-status"
 _TEMPLATE = """From: Mail Delivery Subsystem <{daemon}>
 To: {sender}
-Subject: Delivery Status Notification (Failure)
+Subject: Delivery Status Notification ({subject})
 Date: {date}
 Message-ID: {message_id}
 In-Reply-To: {original_id}
@@ -22,13 +22,13 @@ Content-Type: multipart/report; report-type=delivery-status; boundary="{boundary
 --{boundary}
 Content-Type: text/plain; charset="utf-8"
 
-** Address not found **
+** {title} **
 
-Your message wasn't delivered to {recipient} because the address couldn't be found, or is unable to receive mail.
+Your message to {recipient} {what}.
 
 The response was:
 
-550 5.1.1 The email account that you tried to reach does not exist.
+{diagnostic}
 
 --{boundary}
 Content-Type: message/delivery-status
@@ -37,9 +37,9 @@ Reporting-MTA: dns; {mta}
 Arrival-Date: {date}
 
 Final-Recipient: rfc822; {recipient}
-Action: failed
-Status: 5.1.1
-Diagnostic-Code: smtp; 550-5.1.1 The email account that you tried to reach does not exist.
+Action: {action}
+Status: {status}
+Diagnostic-Code: smtp; {diagnostic}
 Last-Attempt-Date: {date}
 
 --{boundary}
@@ -48,8 +48,15 @@ Content-Type: message/rfc822
 """
 
 
-def bounce(original: Content, sender: str, recipient: str, message_id: str, at: float) -> bytes:
-    """Return the mail that tells `sender` that `recipient` does not exist."""
+UNKNOWN = "5.1.1"
+_FAILED = {"subject": "Failure", "action": "failed", "title": "Message not delivered", "what": "was not delivered"}
+_DELAYED = {"subject": "Delay", "action": "delayed", "title": "Delivery incomplete", "what": "is still being tried"}
+_DIAGNOSTICS = {UNKNOWN: "The email account that you tried to reach does not exist."}
+
+
+def bounce(original: Content, sender: str, recipient: str, message_id: str, at: float, status: str = UNKNOWN) -> bytes:
+    """Return the mail that tells `sender` what became of the one to `recipient`; a status of class 4 says delayed."""
+    delayed = status.startswith("4.")
     head = _TEMPLATE.format(
         daemon=MAILER_DAEMON,
         sender=sender,
@@ -59,5 +66,39 @@ def bounce(original: Content, sender: str, recipient: str, message_id: str, at: 
         original_id=original.rfc_id,
         mta=MESSAGE_ID_DOMAIN,
         boundary=_BOUNDARY,
+        status=status,
+        diagnostic=f"{450 if delayed else 550} {status} {_DIAGNOSTICS.get(status, 'The recipient refuses it.')}",
+        **(_DELAYED if delayed else _FAILED),
     )
     return head.replace("\n", "\r\n").encode() + original.raw + f"\r\n--{_BOUNDARY}--\r\n".encode()
+
+
+_VACATION = """From: {sender}
+To: {recipient}
+Subject: Re: {subject}
+Date: {date}
+Message-ID: {message_id}
+In-Reply-To: {original_id}
+References: {original_id}
+Auto-Submitted: auto-replied
+Precedence: bulk
+X-Autoreply: yes
+MIME-Version: 1.0
+Content-Type: text/plain; charset="utf-8"
+
+{text}
+"""
+
+
+def auto_reply(original: Content, sender: str, recipient: str, text: str, message_id: str, at: float) -> bytes:
+    """Return the vacation reply of `sender` to a mail of `recipient`."""
+    written = _VACATION.format(
+        sender=sender,
+        recipient=recipient,
+        subject=original.header("subject"),
+        date=mail_date(at),
+        message_id=message_id,
+        original_id=original.rfc_id,
+        text=text,
+    )
+    return written.replace("\n", "\r\n").encode()

@@ -210,6 +210,13 @@ class SandboxClient:
             self._ask("GET", "/token-requests", params=params)
         ).requests
 
+    def calls(self, address: str) -> list[report_models.GmailCallOut]:
+        """Return the newest Gmail calls on one mailbox, the oldest first."""
+        return [
+            report_models.GmailCallOut.model_validate(row)
+            for row in self._ask("GET", "/calls", params={"address": address})
+        ]
+
     def _ask(self, verb: str, path: str, body: object = None, *, params: Mapping[str, str | int] | None = None) -> Json:
         answer = self._http.request(verb, path, json=body, params=dict(params or {}))
         if answer.is_success:

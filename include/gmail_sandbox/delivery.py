@@ -10,7 +10,7 @@ from email.utils import formataddr
 
 from gmail_sandbox import mime
 from gmail_sandbox.addresses import MESSAGE_ID_DOMAIN, domain_of, without_tag
-from gmail_sandbox.bounce import bounce
+from gmail_sandbox.bounce import UNKNOWN, auto_reply, bounce
 from gmail_sandbox.clock import iso, mail_date
 from gmail_sandbox.gmail.errors import GmailError, invalid_argument, mail_sending
 from gmail_sandbox.mailbox import Mailbox
@@ -103,7 +103,7 @@ def as_sent(world: World, sender: Mailbox, content: Content, *, draft: bool = Fa
         front.append(("Message-ID", new_message_id(world)))
         if custom:
             front.append((ORIGINAL_ID, custom))
-    return mime.read(content.changed(drop=drop, prepend=front).raw) if front else content
+    return content.changed(drop=drop, prepend=front) if front else content
 
 
 def new_message_id(world: World) -> str:
@@ -130,8 +130,8 @@ def _count_against_limit(sender: Mailbox, now: float) -> None:
 
 def _deliver(world: World, record: MailRecord, address: str, at: float) -> None:
     box, content = world.mailbox(address), record.sent.content
-    if box is None:
-        _bounce(world, record, address, at)
+    if box is None or box.refuses_with:
+        _bounce(world, record, address, at, box.refuses_with if box and box.refuses_with else UNKNOWN)
         return
     front = [
         ("Delivered-To", box.address),
@@ -147,14 +147,24 @@ def _deliver(world: World, record: MailRecord, address: str, at: float) -> None:
         stats.delivered_spam += 1
     else:
         stats.delivered_inbox += 1
+    _answer_by_itself(world, box, record, at)
 
 
-def _bounce(world: World, record: MailRecord, address: str, at: float) -> None:
+def _answer_by_itself(world: World, box: Mailbox, record: MailRecord, at: float) -> None:
+    """Send the vacation text, as Gmail does; never to a machine."""
+    sender, content = world.mailbox(record.sender), record.sent.content
+    if sender is None or not box.vacation or content.header("auto-submitted"):
+        return
+    raw = auto_reply(content, box.address, record.sender, box.vacation, new_message_id(world), at)
+    put(world, sender, mime.read(raw), {"INBOX", "UNREAD"}, at=at)
+
+
+def _bounce(world: World, record: MailRecord, address: str, at: float, status: str) -> None:
     record.bounced.append(address)
     sender = world.mailbox(record.sender)
     if sender is None:  # deleted while the mail was under way
         return
-    content = mime.read(bounce(record.sent.content, record.sender, address, new_message_id(world), at))
+    content = mime.read(bounce(record.sent.content, record.sender, address, new_message_id(world), at, status))
     thread = None if record.sent.deleted else record.sent.thread_id  # Gmail shows a bounce below its mail
     put(world, sender, content, {"INBOX", "UNREAD"}, thread=thread, at=at)
     world.stats.of(sender.address).bounced += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ class Mailbox:
     display_name: str = ""
     spam_chance: float | None = None
     sending_limit: int = 500
+    refuses_with: str | None = None
+    vacation: str = ""
     messages: dict[str, Message] = field(default_factory=dict)
     drafts: dict[str, Draft] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
@@ -107,9 +110,11 @@ class Mailbox:
         if removed:
             self._record("labelRemoved", message, now, removed)
 
-    def newest_first(self) -> Iterator[Message]:
-        """Yield every message, newest first."""
-        yield from sorted(self.messages.values(), key=lambda message: message.order, reverse=True)
+    def newest_first(self, rfc_id: str | None = None) -> Iterator[Message]:
+        """Yield every message, or those with that Message-ID (without its angle brackets), newest first."""
+        named = () if rfc_id is None else (*self.by_rfc_id(f"<{rfc_id}>"), *self.by_rfc_id(rfc_id))
+        messages = self.messages.values() if rfc_id is None else named
+        yield from sorted(messages, key=lambda message: message.order, reverse=True)
 
     def thread(self, thread_id: str) -> list[Message]:
         """Return a thread's messages, oldest first; empty when there is no such thread."""
@@ -146,6 +151,11 @@ class Mailbox:
             HistoryEntry(self.history_id, now, kind, message.id, message.thread_id, after, tuple(changed))
         )
         self.forget_history(now)
+
+    def history_after(self, history_id: int) -> Iterator[HistoryEntry]:
+        """Yield the changes after one, oldest first; their ids have no gaps."""
+        known = history_id + 1 - self.history[0].id if self.history else 0
+        return itertools.islice(self.history, max(0, known), None)
 
     def forget_history(self, now: float) -> None:
         """Drop what is too old to be asked for."""

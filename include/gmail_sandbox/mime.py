@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import html
 import re
 from collections.abc import Iterable
@@ -33,6 +34,7 @@ class Content:
     raw: bytes
     headers: list[tuple[str, str]]
     text: str
+    mime_type: str
     _words: dict[str, str] = field(default_factory=dict)
 
     def header(self, name: str) -> str:
@@ -78,8 +80,15 @@ class Content:
         kept = [row for row in _FIELD_END.split(head) if row and _name(row) not in dropped]
         added = [f"{name}: {value}".encode("utf-8", "surrogateescape") for name, value in front]
         raw = b"\r\n".join(added + kept) + separator + body
-        headers = front + [row for row in self.headers if row[0].lower() not in dropped]
+        shown = [(name, _shown(_header(name, value))) for name, value in front]
+        headers = shown + [row for row in self.headers if row[0].lower() not in dropped]
         return replace(self, raw=raw, headers=headers, _words={})
+
+    def payload(self, only_headers: Iterable[str] = ()) -> dict[str, Any]:
+        """Return Gmail's `MessagePart` without bodies; only the headers of the names asked for, if any."""
+        wanted = {name.lower() for name in only_headers}
+        rows = [(name, value) for name, value in self.headers if not wanted or name.lower() in wanted]
+        return {"mimeType": self.mime_type, "headers": [{"name": n, "value": v} for n, v in rows]}
 
 
 def _split(raw: bytes) -> tuple[bytes, bytes, bytes]:
@@ -95,15 +104,21 @@ class _Lenient(EmailPolicy):
     """The standard library's policy, which falls over some malformed headers, made to show those as they are."""
 
     def header_fetch_parse(self, name: str, value: str) -> str:
-        try:
-            parsed: str = super().header_fetch_parse(name, value)
-            return parsed
-        except _PARSER_ERRORS:
-            return _shown(value)
+        return _header(name, value)
 
 
 _PARSER_ERRORS = (IndexError, AttributeError, ValueError, TypeError, LookupError, MessageError)
-_POLICY = _Lenient()
+_STRICT, _POLICY = EmailPolicy(), _Lenient()
+
+
+@functools.lru_cache(maxsize=4096)
+def _header(name: str, value: str) -> str:
+    """Parse a header; the parser is slow, and most values come again and again."""
+    try:
+        parsed: str = _STRICT.header_fetch_parse(name, value)
+        return parsed
+    except _PARSER_ERRORS:
+        return _shown(value)
 
 
 def _shown(value: str) -> str:
@@ -137,17 +152,12 @@ def _text(part: EmailMessage) -> str:
 def read(raw: bytes) -> Content:
     """Parse a mail."""
     message = _parse(raw)
-    return Content(raw, _headers(message), _text(message))
+    return Content(raw, _headers(message), _text(message), message.get_content_type())
 
 
-def payload(raw: bytes, only_headers: Iterable[str] | None = None, *, bodies: bool = True) -> dict[str, Any]:
-    """Return Gmail's `MessagePart`; without `bodies` only the top headers, of the names asked for."""
-    message = _parse(raw)
-    if bodies:
-        return _part(message, "")
-    wanted = {name.lower() for name in only_headers or ()}
-    rows = [(name, value) for name, value in _headers(message) if not wanted or name.lower() in wanted]
-    return {"mimeType": message.get_content_type(), "headers": [{"name": n, "value": v} for n, v in rows]}
+def payload(raw: bytes) -> dict[str, Any]:
+    """Return Gmail's `MessagePart` of a whole mail."""
+    return _part(_parse(raw), "")
 
 
 def _part(part: EmailMessage, part_id: str) -> dict[str, Any]:

@@ -136,3 +136,13 @@ class TokenRequest:
     status: int | None
     error: str | None
     live: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class GmailCall:
+    """One Gmail call that was admitted; `target` is the id in its path."""
+
+    at: float
+    address: str
+    method: str
+    target: str | None

@@ -43,6 +43,8 @@ class Query:
 
     terms: list[Predicate] = field(default_factory=list)
     shows: set[str] = field(default_factory=set)
+    rfc_id: str | None = None
+    """A Message-ID, without its angle brackets, that every match has to have; None where any may match."""
 
     def matches(self, message: Message) -> bool:
         """Say whether every term matches."""
@@ -65,6 +67,8 @@ def parse(text: str, box: Mailbox, now: float) -> Query:
         operator = (match["operator"] or "").lower()
         if not operator and quoted is None:
             _refuse_grouping(value)
+        if operator == "rfc822msgid" and not match["minus"]:
+            query.rfc_id = value.strip("<>")
         term = _term(operator, value, box, now, query.shows if not match["minus"] else set())
         query.terms.append(_negated(term) if match["minus"] else term)
     return query

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from gmail_sandbox.records import TokenRequest
+from gmail_sandbox.records import GmailCall, TokenRequest
 
 TOKEN_REQUESTS_KEPT = 200_000
+CALLS_KEPT = 20_000
 
 
 @dataclass(slots=True)
@@ -35,6 +36,7 @@ class Stats:
     consents: Counter[str] = field(default_factory=Counter)
     unauthenticated_calls: int = 0
     token_requests: deque[TokenRequest] = field(default_factory=lambda: deque(maxlen=TOKEN_REQUESTS_KEPT))
+    calls: deque[GmailCall] = field(default_factory=lambda: deque(maxlen=CALLS_KEPT))
     _last_token_request: int = 0
 
     def of(self, address: str) -> MailboxStats:
@@ -42,6 +44,10 @@ class Stats:
         if address not in self.mailboxes:
             self.mailboxes[address] = MailboxStats()
         return self.mailboxes[address]
+
+    def note_call(self, address: str, method: str, target: str | None, at: float) -> None:
+        """Keep that a call was admitted, in the order of the calls."""
+        self.calls.append(GmailCall(at, address, method, target))
 
     def next_token_request(self) -> int:
         """Return the id of a new token request."""

@@ -58,3 +58,15 @@ class UnknownInviteError(InvalidInputError):
 
 class MailboxBusyError(GmailWarmupError):
     """Another task is working in this mailbox; try again shortly."""
+
+
+class VolumeReachedError(GmailWarmupError):
+    """The day's volume is used up; the database refuses one more mail."""
+
+
+class StoppedError(GmailWarmupError):
+    """Everything is stopped by an operator. Start it again with: gmail-warmup start"""
+
+
+class MayNotSendError(GmailWarmupError):
+    """This mailbox may not send now; the message says why and what to do."""

@@ -65,8 +65,9 @@ def tell(services: Services, *, conn_id: str | None = None) -> Told:
     """
     from gmail_warmup.grants.alerts import compose, read
     from gmail_warmup.grants.delivery import deliver
+    from gmail_warmup.warmup import health_alerts
 
-    new = compose(services.engine)
+    new = [*compose(services.engine), *health_alerts.compose(services.engine)]
     for alert in read(services.engine, new):
         log.log(logging.WARNING if alert.bad else logging.INFO, "%s\n%s", alert.title, alert.body)
     send = sender(conn_id or services.settings.alert_conn_id)

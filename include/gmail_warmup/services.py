@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -25,6 +26,10 @@ from gmail_warmup.settings import Settings, load
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+
+    from gmail_warmup.warmup.generators import TextGenerator, Writer
+
+log = logging.getLogger(__name__)
 
 
 def connection(conn_id: str, purpose: str) -> Connection:
@@ -74,6 +79,39 @@ def oauth_client(settings: Settings) -> OAuthClient:
     )
 
 
+def chat_server(settings: Settings, frame: TextGenerator) -> TextGenerator | None:
+    """Return the text generator of the settings, or None where there is none.
+
+    Args:
+        frame: what subjects, greetings and closings come from.
+
+    Raises:
+        ConfigurationError: if its Connection is missing, or names no server or model.
+    """
+    from gmail_warmup.warmup.generators import ChatServer
+
+    conn_id = settings.generator_conn_id
+    if not conn_id:
+        return None
+    found = connection(conn_id, "the text generator")
+    try:
+        extra = json.loads(found.extra) if found.extra else {}
+        base_url, model = str(extra.get("base_url") or found.host or ""), str(extra.get("model") or "")
+        timeout = float(extra.get("timeout") or 20)
+    except (ValueError, AttributeError):
+        raise ConfigurationError(
+            f"The extra of the Airflow Connection '{conn_id}' is not a JSON object with a number of seconds as timeout."
+        ) from None
+    if not base_url.startswith(("http://", "https://")) or not model:
+        raise ConfigurationError(
+            f"The Airflow Connection '{conn_id}' needs the server's address, https://..., as its host, and a model in "
+            'its extra, {"model": "..."}. See docs/content.md.'
+        )
+    return ChatServer(
+        frame=frame, base_url=base_url, model=model, api_key=found.password or "", timeout=min(timeout, 60)
+    )
+
+
 class Services:
     """Everything that a task, the page or a command needs, made when it is first asked for.
 
@@ -120,6 +158,18 @@ class Services:
         return AccessTokens(
             self.store, self.endpoint, actor=self.actor, margin=settings.refresh_margin, lease=settings.refresh_lease
         )
+
+    @functools.cached_property
+    def writer(self) -> Writer:
+        """Return who writes the mails; nothing that is wrong with a text generator keeps them from being sent."""
+        from gmail_warmup.warmup.generators import Writer, templates_of
+
+        templates = templates_of(self.settings)
+        try:
+            return Writer(templates, chat_server(self.settings, templates))
+        except ConfigurationError as error:
+            log.warning("The text generator cannot be used, the templates are: %s", error)
+            return Writer(templates)
 
     def check(self) -> None:
         """Check key, database and schema before anything is changed, in one round trip.

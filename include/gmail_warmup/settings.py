@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from datetime import time
-from typing import Any
+from ipaddress import ip_address
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -72,9 +73,25 @@ class Settings(BaseModel):
     run_interval: int = Field(
         600, ge=0, le=3600, description="Seconds between two runs of gmail_warmup; each sends one mail per mailbox."
     )
-    ramp_start: int = Field(5, ge=1, description="Mails on the first day of warmup.")
-    ramp_step: int = Field(2, ge=0, description="Mails more on each further day of warmup.")
-    ramp_cap: int = Field(40, ge=1, description="Mails a day at most, whatever the mailbox's target is.")
+    ramp: Literal["linear", "phases"] = Field(
+        "linear", description="How the volume grows: by ramp_step a day, or in five phases of the mailbox's target."
+    )
+    ramp_start: int = Field(5, ge=1, description="Mails on the first day of warmup (linear).")
+    ramp_step: int = Field(2, ge=0, description="Mails more on each further day with a mail (linear).")
+    ramp_cap: int = Field(40, ge=1, description="Mails a day at most, whatever the mailbox's target is (linear).")
+    maintenance: int = Field(
+        100,
+        ge=1,
+        le=100,
+        description="Per cent of the level reached that is kept up after the ramp, approached by ramp_step a day; "
+        "100 stays at that level.",
+    )
+    consumer_daily_limit: int = Field(
+        500, ge=1, description="Mails that a gmail.com mailbox sends in 24 hours at most, other clients included."
+    )
+    workspace_daily_limit: int = Field(
+        2000, ge=1, description="Mails that any other mailbox sends in 24 hours at most, other clients included."
+    )
     pool_daily_cap: int = Field(50, ge=1, description="Warmup mails that one pool mailbox receives a day at most.")
     pair_daily_cap: int = Field(2, ge=1, description="Warmup mails from one warmup to one pool mailbox a day at most.")
 
@@ -82,17 +99,43 @@ class Settings(BaseModel):
         1.0,
         gt=0,
         le=1,
-        description="Factor on every delay and on the length of the sending window; below 1 only for a demonstration.",
+        description="Factor on every delay and on the length of the sending window; below 1 only for a demonstration, "
+        "which knows no night pause.",
     )
     rescue_rate: int = Field(100, ge=0, le=100, description="Per cent of the warmup mails in spam that are rescued.")
     important_rate: int = Field(20, ge=0, le=100, description="Per cent of the read warmup mails marked important.")
+    star_rate: int = Field(0, ge=0, le=100, description="Per cent of the read warmup mails that get a star.")
+    night_pause: str = Field(
+        "23:00-07:00",
+        description="Local hours in which nobody rescues, reads or answers, HH:MM-HH:MM; 'none' for no pause.",
+    )
+    thread_depth: int = Field(2, ge=2, le=6, description="Mails in a warmup thread at most, its first one included.")
+    templates_folder: str = Field(
+        "", description="Folder with templates of mails to use in place of the library; see docs/content.md."
+    )
+    generator_conn_id: str = Field(
+        "", description="Airflow Connection of a chat server that writes the texts; empty for none."
+    )
+    retention_days: int = Field(
+        30, ge=0, le=3650, description="Days after which a warmup mail goes to the trash on both sides; 0 keeps it."
+    )
     locate_delay: int = Field(120, ge=0, description="Seconds after sending until the recipient looks for the mail.")
     missing_after: int = Field(
         86400, ge=60, description="Seconds after sending until an unfound mail counts as missing."
     )
-    label: str = Field("Warmup", min_length=1, max_length=100, description="Gmail label of warmup mail; '/' nests it.")
+    label: str = Field(
+        "Warmup", pattern=r"^[^/]+(/[^/]+)*$", max_length=100, description="Gmail label of warmup mail; '/' nests it."
+    )
     token_header: str = Field(
         "X-Warmup-Id", pattern=r"^X-[A-Za-z0-9-]{1,40}$", description="Header that carries a warmup mail's token."
+    )
+    dns_check: bool = Field(True, description="Whether the records of the sending domains are looked at daily.")
+    dns_nameservers: str = Field(
+        "", description="Name servers as IP or IPv4:port, separated by commas; empty for the machine's own."
+    )
+    dns_timeout: float = Field(5, gt=0, le=60, description="Seconds to wait for the answer to one name.")
+    dkim_selector: str = Field(
+        "google", pattern=r"^[A-Za-z0-9.-]{1,63}$", description="Selector of the DKIM key that Gmail signs with."
     )
     mailbox_lease: int = Field(300, ge=30, description="Seconds for which one task may hold a mailbox.")
     mailbox_wait: float = Field(20, ge=0, description="Seconds that a task waits for a mailbox that another one holds.")
@@ -108,6 +151,18 @@ class Settings(BaseModel):
             raise ValueError("must start before it ends, within 00:00-24:00")
         return value
 
+    @field_validator("night_pause")
+    @classmethod
+    def _night(cls, value: str) -> str:
+        match = _WINDOW.match(value)
+        if value == "none":
+            return value
+        if not match or int(match[1]) > 23 or int(match[3]) > 23 or int(match[2]) > 59 or int(match[4]) > 59:
+            raise ValueError("must read HH:MM-HH:MM within 00:00-23:59, for example 23:00-07:00, or none")
+        if value[:5] == value[6:]:
+            raise ValueError("must not end when it starts; write none for no pause")
+        return value
+
     @field_validator("sending_days")
     @classmethod
     def _days(cls, value: str) -> str:
@@ -115,6 +170,15 @@ class Settings(BaseModel):
         if unknown:
             raise ValueError(f"must list days out of {', '.join(DAY_NAMES)}")
         return ",".join(day.strip().lower() for day in value.split(","))
+
+    @field_validator("dns_nameservers")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        try:
+            _name_servers(value)
+        except ValueError:
+            raise ValueError("must list IP addresses, for example 192.0.2.53 or 192.0.2.53:5353") from None
+        return value
 
     @model_validator(mode="after")
     def _lease_outlives_request(self) -> Settings:
@@ -130,15 +194,35 @@ class Settings(BaseModel):
         return int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
 
     @property
+    def night(self) -> tuple[time, time] | None:
+        """Return when the night pause begins and ends, or None where there is none."""
+        if self.night_pause == "none" or self.delay_scale < 1:
+            return None
+        return time.fromisoformat(self.night_pause[:5]), time.fromisoformat(self.night_pause[6:])
+
+    @property
     def window_start(self) -> time:
         """Return the local time at which the sending window opens."""
         start, _ = self.window_minutes
         return time(start // 60, start % 60)
 
     @property
+    def name_servers(self) -> list[tuple[str, int]]:
+        """Return address and port of the name servers to ask; none for the machine's own."""
+        return _name_servers(self.dns_nameservers)
+
+    @property
     def weekdays(self) -> frozenset[int]:
         """Return the sending days as numbers, Monday is 0."""
         return frozenset(DAY_NAMES.index(day) for day in self.sending_days.split(","))
+
+
+def _name_servers(value: str) -> list[tuple[str, int]]:
+    servers = []
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        host, _, port = part.partition(":") if part.count(":") == 1 else (part, "", "53")
+        servers.append((str(ip_address(host)), int(port)))
+    return servers
 
 
 def schedule(value: str) -> str | None:

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from gmail_warmup import auditing
 from gmail_warmup.db.models import Mailbox
-from gmail_warmup.errors import GmailWarmupError, InvalidInputError
+from gmail_warmup.errors import GmailWarmupError, InvalidInputError, MayNotSendError, StoppedError
 from gmail_warmup.gmail.api_breaker import api_usable
 from gmail_warmup.gmail.hook import GmailHook
 from gmail_warmup.grants import guard, verdicts
@@ -23,7 +23,9 @@ from gmail_warmup.grants.report import token_health
 from gmail_warmup.grants.store import Actor
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.services import Services
+from gmail_warmup.vocabulary import FLAGGED
 from gmail_warmup.warmup.due import Action, find_due
+from gmail_warmup.warmup.generators import templates_of
 from gmail_warmup.warmup.run import run_action, why_not
 from gmail_warmup.web import site
 
@@ -59,13 +61,14 @@ def _services() -> Services:
 def _errors() -> Iterator[None]:
     """Say what went wrong in one line above the traceback.
 
-    Skipped, not failed, are a flagged mailbox, and any mailbox while the breaker is open: somebody knows already.
+    Skipped, not failed, are a flagged mailbox, any mailbox while the breaker is open or everything is stopped, and one
+    that may not send now: somebody knows already, or it ends by itself.
     """
     try:
         yield
     except FlaggedGrantError as error:
         raise _flagged(str(error), error.address) from None
-    except (SuspectGrantError, NotAskedError) as error:
+    except (SuspectGrantError, NotAskedError, StoppedError, MayNotSendError) as error:
         raise AirflowSkipException(str(error)) from None
     except GmailWarmupError as error:
         log.error("%s", error)
@@ -78,21 +81,31 @@ def plan(action: str, params: Mapping[str, Any]) -> list[str]:
     Raises:
         UnknownMailboxError: if the params name an address that is no mailbox.
     """
+    dry_run = bool(params.get("dry_run"))
     with _errors():
         services = _services()
         services.check()
+        if action == Action.SEND:
+            templates_of(services.settings)  # once a run, the log says if the operator's cannot be used
         with services.engine.begin() as connection:
-            addresses = find_due(connection, Action(action), services.settings, only=_chosen(params))
-    log.info("%s: due in %d mailboxes", action, len(addresses))
-    for address in addresses[:100]:
+            addresses = find_due(
+                connection,
+                Action(action),
+                services.settings,
+                only=_chosen(params),
+                limit=MAPPED_AT_MOST + 1,
+                remember=not dry_run,
+            )
+    due, more = addresses[:MAPPED_AT_MOST], len(addresses) > MAPPED_AT_MOST
+    log.info("%s: due in %s%d mailboxes", action, "more than " if more else "", len(due))
+    for address in due[:100]:
         log.info("%s: %s", action, address)
-    if params.get("dry_run"):
+    if dry_run:
         log.info("Dry run: nothing is done")
         return []
-    if len(addresses) > MAPPED_AT_MOST:
-        waiting = len(addresses) - MAPPED_AT_MOST
-        log.warning("%s: %d mailboxes wait for the next run; those that waited longest go first", action, waiting)
-    return addresses[:MAPPED_AT_MOST]
+    if more:
+        log.warning("%s: the others wait for the next run; those that waited longest go first", action)
+    return due
 
 
 def _chosen(params: Mapping[str, Any]) -> list[str] | None:
@@ -108,8 +121,10 @@ def act(action: str, address: str) -> dict[str, int]:
         services = _services()
         with services.engine.begin() as connection:
             mailbox = repository.get(connection, address)
-        if reason := why_not(mailbox):
-            raise AirflowSkipException(reason) if mailbox.paused_at else _flagged(reason, address)
+            obstacle = why_not(connection, Action(action), mailbox)
+        if obstacle:
+            repairable = mailbox.state in FLAGGED and mailbox.paused_at is None
+            raise _flagged(str(obstacle), address) if repairable else AirflowSkipException(str(obstacle))
         with api_usable(services.engine, services.client.client_id, mailbox_id=mailbox.id, address=address):
             return run_action(
                 Action(action),
@@ -117,6 +132,7 @@ def act(action: str, address: str) -> dict[str, int]:
                 engine=services.engine,
                 settings=services.settings,
                 gmail=GmailHook(address, services=services),
+                writer=services.writer,
             )
 
 
@@ -215,6 +231,19 @@ def report(found: Mapping[str, Any] | None) -> dict[str, Any]:
     return health.as_dict()
 
 
+def look_at_domains() -> dict[str, dict[str, str]]:
+    """Look at the records of the sending domains; return the code of each finding by domain and record."""
+    from gmail_warmup.warmup import dns
+
+    with _errors():
+        services = _services()
+        settings = services.settings
+        if not settings.dns_check:
+            raise AirflowSkipException("dns_check is off in the settings.")
+        seen = dns.look_at_all(services.engine, dns.resolver(settings), selector=settings.dkim_selector)
+    return {domain: {record.value: finding.code for record, finding in found.items()} for domain, found in seen.items()}
+
+
 def newly_flagged() -> list[str]:
     """Return the mailboxes that this audit found to need a person."""
     with _errors():
@@ -229,13 +258,16 @@ def newly_flagged() -> list[str]:
 
 
 def alerts() -> dict[str, Any]:
-    """Tell what is untold: who newly needs a person, who recovered, what concerns many at once.
+    """Tell what is untold: who newly needs a person, who recovered, what concerns many at once. Nothing in a dry run.
 
     Returns:
         Counts: alerts that are new, sent and not sent, and ``needs_reauth``, the mailboxes that newly need a person.
     """
     from gmail_warmup import notify
 
+    if get_current_context()["params"].get("dry_run"):
+        log.info("Dry run: nobody is told anything")
+        return {"new": 0, "sent": 0, "failed": 0, "needs_reauth": 0}
     with _errors():
         services = _services()
         with services.engine.begin() as connection:

@@ -73,6 +73,25 @@ class Placement(StrEnum):
     MISSING = "missing"
 
 
+class HealthBand(StrEnum):
+    """How a warmup mailbox fares, by where its mails were put and by bounces, over seven days."""
+
+    HEALTHY = "healthy"
+    """Nothing is known against it."""
+    WATCH = "watch"
+    """More lies in spam than should; it sends as planned."""
+    THROTTLED = "throttled"
+    """It sends less, first 70 % and then half of its volume."""
+    PAUSED = "paused"
+    """It rests, and then has to earn its way back with a small fresh sample."""
+    BLOCKED = "blocked"
+    """It sends nothing until a person has looked at it."""
+
+
+ILL = frozenset({HealthBand.THROTTLED, HealthBand.PAUSED, HealthBand.BLOCKED})
+"""The bands in which a mailbox sends less than its ramp allows, or nothing."""
+
+
 class ConsentPurpose(StrEnum):
     """Why a run of the OAuth flow was started."""
 
@@ -115,3 +134,27 @@ class AlertKind(StrEnum):
     """An incident began or ended."""
     DIGEST = "digest"
     """The report of the daily audit."""
+    HEALTH = "health"
+    """Warmup mailboxes that were slowed or stopped by their health, and those that came back."""
+
+
+class DnsRecord(StrEnum):
+    """A record of a sending domain by which receivers tell its mail from a forgery."""
+
+    SPF = "spf"
+    """Which servers may send for it."""
+    DKIM = "dkim"
+    """The key that its mail is signed with."""
+    DMARC = "dmarc"
+    """What receivers do with mail that passes neither."""
+
+
+class DnsResult(StrEnum):
+    """How a look at a record ended."""
+
+    OK = "ok"
+    """The record is right."""
+    BAD = "bad"
+    """The record is missing or wrong."""
+    COULD_NOT_TELL = "could_not_tell"
+    """No answer came, or it depends on what only a receiver sees; that is never held against a domain."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from bench.engine.parts import ENGINE
 from bench.grants.parts import GRANTS
 from bench.ground import Ground, ground
 from bench.report import Bench, Figure, Part, exactly, show
@@ -19,7 +20,7 @@ from gmail_embedded.console import FAILED, WRONG_INPUT, run
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.steps import Steps
 
-BENCHES = {"grants": GRANTS, "web": WEB}
+BENCHES = {"grants": GRANTS, "web": WEB, "engine": ENGINE}
 WIDTH = 120
 """Columns of the table where there is no terminal."""
 

@@ -6,7 +6,7 @@ asks the database for the time, defaults of columns included, gets the moved tim
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -28,10 +28,10 @@ class DatabaseClock:
         with self._engine.begin() as connection:
             for statement in (
                 f"CREATE SCHEMA {_SCHEMA}",
-                f"CREATE TABLE {_SCHEMA}.clock (ahead interval NOT NULL)",
+                f"CREATE TABLE {_SCHEMA}.clock (ahead interval NOT NULL, stopped timestamptz)",
                 f"INSERT INTO {_SCHEMA}.clock VALUES (interval '0')",
                 f"CREATE FUNCTION {_SCHEMA}.now() RETURNS timestamptz LANGUAGE sql STABLE AS "
-                f"'SELECT pg_catalog.now() + (SELECT ahead FROM {_SCHEMA}.clock)'",
+                f"'SELECT coalesce(stopped, pg_catalog.now() + ahead) FROM {_SCHEMA}.clock'",
                 f"ALTER DATABASE {database} SET search_path = {_SCHEMA}, pg_catalog",
             ):
                 connection.exec_driver_sql(statement)
@@ -39,6 +39,11 @@ class DatabaseClock:
     def set(self, ahead: timedelta) -> None:
         """Let the database's clock be ahead of this machine's by so much from now on."""
         self._move(sa.text(f"UPDATE {_SCHEMA}.clock SET ahead = :by"), ahead)
+
+    def stop_at(self, moment: datetime) -> None:
+        """Let the database's clock show a moment, and stand still."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.text(f"UPDATE {_SCHEMA}.clock SET stopped = :at"), {"at": moment})
 
     def advance(self, by: timedelta) -> None:
         """Let time pass."""

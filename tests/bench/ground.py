@@ -95,16 +95,25 @@ class Ground:
 
     def make_tables(self) -> None:
         """Make the tables in both databases."""
+        Base.metadata.create_all(self._engine(simulated=False))
+        self.make_simulated(SIMULATED)
+
+    def make_simulated(self, name: str) -> None:
+        """Make a database, empty, whose clock can be moved."""
         with self._engine(simulated=False).connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")
-            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {SIMULATED} WITH (FORCE)")
-            connection.exec_driver_sql(f"CREATE DATABASE {SIMULATED}")
-        self.clock.install(SIMULATED)
-        for simulated in (False, True):
-            Base.metadata.create_all(self._engine(simulated=simulated))
+            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        engine = _unpooled(_of_database(self._urls[False], name))
+        DatabaseClock(engine).install(name)
+        Base.metadata.create_all(engine)
 
     def _engine(self, *, simulated: bool) -> sa.Engine:
-        return sa.create_engine(self._urls[simulated], poolclass=sa.pool.NullPool, hide_parameters=True)
+        return _unpooled(self._urls[simulated])
+
+
+def _unpooled(url: str) -> sa.Engine:
+    return sa.create_engine(url, poolclass=sa.pool.NullPool, hide_parameters=True)
 
 
 def _of_database(url: str, name: str) -> str:

@@ -135,8 +135,13 @@ def test_a_grant_that_no_key_reads_is_named(shell, world: World, tmp_path: Path,
     assert (said["grants"], said["unreadable"]) == (1, ["ada@pool.example"])
 
 
+SIGNATURE = 'Ada "the first", of Pool\n\nLondon; <b>6</b>'
+
+
 def test_settings_and_pauses_go_through_csv(shell, world: World, tmp_path: Path):
-    world.add("ada@pool.example", timezone="Europe/Berlin", daily_target=30, display_name="Ada, of Pool")
+    world.add(
+        "ada@pool.example", timezone="Europe/Berlin", daily_target=30, display_name="Ada, of Pool", signature=SIGNATURE
+    )
     world.add("bob@warm.example", kind="warmup", auth="delegated")
     shell("mailboxes", "pause", "bob@warm.example", "--reason", 'away, "for long"')
     path = tmp_path / "mailboxes.csv"
@@ -144,8 +149,9 @@ def test_settings_and_pauses_go_through_csv(shell, world: World, tmp_path: Path)
     before = shell.json("mailboxes", "list")
     empty(world)
     assert "1 mailbox" in shell("mailboxes", "import", str(path))
-    told = ("address", "kind", "auth", "daily_target", "timezone", "display_name", "pause_reason")
+    told = ("address", "kind", "auth", "daily_target", "timezone", "display_name", "signature", "pause_reason")
     after = shell.json("mailboxes", "list")
+    assert after[0]["signature"] == SIGNATURE
     assert [[row[name] for name in told] for row in after] == [[row[name] for name in told] for row in before]
     assert [bool(row["paused_at"]) for row in after] == [False, True]
 

@@ -14,11 +14,17 @@ from world import World
 ADA = "ada@pool.example"
 CASES: dict[str, tuple[str, ...]] = {
     "doctor": (),
+    "dns": (),
     "mailboxes list": (),
     "mailboxes add": ("new@pool.example", "--kind", "pool"),
     "mailboxes pause": (ADA, "--reason", "why"),
     "mailboxes resume": (ADA,),
     "mailboxes invite": (ADA,),
+    "mailboxes requalify": (ADA,),
+    "content lint": (),
+    "stats": (),
+    "stop": ("--reason", "why"),
+    "start": (),
     "mailboxes import": ("{file}",),
     "mailboxes export": ("{file}", "--force"),
     "invites list": (),

@@ -66,3 +66,4 @@ def test_the_audit_names_each_mailbox_that_needs_a_person(parsed: dict):
     tasks = parsed["dags"]["gmail_token_health"]["tasks"]
     assert tasks["needs_person"]["mapped"]
     assert tasks["probe"]["mapped"]
+    assert not tasks["sending_domains"]["mapped"]

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from math import comb
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmail_warmup.warmup.engagement import held, is_rescued, marks_important, read_delay, reply_delay
+from gmail_warmup.warmup.engagement import (
+    MORNING,
+    awake,
+    goes_on,
+    held,
+    is_rescued,
+    is_starred,
+    mark_delay,
+    marks_important,
+    read_delay,
+    reply_delay,
+)
 
 SEEDS = [f"token-{number}" for number in range(4000)]
 
@@ -37,7 +49,14 @@ def test_delays_have_the_documented_distribution(
         assert below == pytest.approx(beta_below(share, alpha, beta), abs=0.03)
 
 
-@pytest.mark.parametrize("draw", [marks_important, is_rescued])
+def test_marks_follow_45_to_100_seconds_later_evenly() -> None:
+    seconds = [mark_delay(seed).total_seconds() for seed in SEEDS]
+    assert 45 <= min(seconds) < 46
+    assert 99 < max(seconds) <= 100
+    assert sum(seconds) / len(seconds) == pytest.approx(72.5, rel=0.02)
+
+
+@pytest.mark.parametrize("draw", [marks_important, is_starred, is_rescued, goes_on])
 @pytest.mark.parametrize("rate", [0, 20, 55, 100])
 def test_draws_hold_their_rate(draw: Callable[..., bool], rate: int) -> None:
     drawn = sum(draw(seed, rate=rate) for seed in SEEDS) / len(SEEDS) * 100
@@ -82,3 +101,58 @@ def test_over_a_hundred_mails_the_rate_is_exact(rate: int) -> None:
     for total in range(100):
         done += held(rate=rate, done=done, total=total)
     assert done == rate
+
+
+NIGHT = (time(23), time(7))
+BERLIN, NEW_YORK, KOLKATA = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York"), ZoneInfo("Asia/Kolkata")
+
+
+def at(zone: ZoneInfo, *when: int) -> datetime:
+    return datetime(*when, tzinfo=zone).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("zone", "when", "night", "morning"),
+    [
+        (BERLIN, (2026, 11, 24, 22, 59, 59), NIGHT, None),
+        (BERLIN, (2026, 11, 24, 23, 0), NIGHT, (2026, 11, 25, 7, 0)),
+        (BERLIN, (2026, 11, 25, 0, 30), NIGHT, (2026, 11, 25, 7, 0)),
+        (BERLIN, (2026, 11, 25, 6, 59, 59), NIGHT, (2026, 11, 25, 7, 0)),
+        (BERLIN, (2026, 11, 25, 7, 0), NIGHT, None),
+        (BERLIN, (2026, 11, 25, 3, 0), None, None),
+        (NEW_YORK, (2026, 11, 25, 3, 0), NIGHT, (2026, 11, 25, 7, 0)),
+        (KOLKATA, (2026, 12, 31, 23, 45), NIGHT, (2027, 1, 1, 7, 0)),
+        (BERLIN, (2026, 11, 25, 12, 30), (time(12), time(14)), (2026, 11, 25, 14, 0)),
+        (BERLIN, (2026, 11, 25, 11, 59), (time(12), time(14)), None),
+        # the clocks go forward and back within the night
+        (BERLIN, (2026, 3, 28, 23, 30), NIGHT, (2026, 3, 29, 7, 0)),
+        (BERLIN, (2026, 10, 24, 23, 30), NIGHT, (2026, 10, 25, 7, 0)),
+        (NEW_YORK, (2026, 3, 8, 1, 59), (time(1), time(2, 30)), (2026, 3, 8, 3, 30)),  # there is no half past two
+    ],
+)
+def test_what_falls_into_the_night_waits_for_the_morning(
+    zone: ZoneInfo, when: tuple[int, ...], night: tuple[time, time] | None, morning: tuple[int, ...] | None
+) -> None:
+    moment = at(zone, *when)
+    for seed in SEEDS[:50]:
+        found = awake(moment, zone=zone, night=night, seed=seed)
+        if morning is None:
+            assert found == moment
+        else:
+            assert at(zone, *morning) <= found <= at(zone, *morning) + MORNING
+
+
+def test_a_morning_is_spread_and_not_bunched() -> None:
+    found = sorted(awake(at(BERLIN, 2026, 11, 25, 2, 0), zone=BERLIN, night=NIGHT, seed=seed) for seed in SEEDS[:1000])
+    per_minute = [sum(abs(one - at(BERLIN, 2026, 11, 25, 7, minute)) < timedelta(seconds=30) for one in found)
+                  for minute in range(60)]  # fmt: skip
+    assert max(per_minute) < 30
+    assert found[-1] - found[0] > timedelta(minutes=85)
+
+
+@given(st.integers(0, 2 * 365 * 86400), st.sampled_from([BERLIN, NEW_YORK, KOLKATA]))
+def test_nothing_is_ever_due_in_the_night_or_earlier_than_drawn(second: int, zone: ZoneInfo) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=second)
+    found = awake(moment, zone=zone, night=NIGHT, seed="seed")
+    assert found >= moment
+    assert 7 <= found.astimezone(zone).hour < 23

@@ -67,6 +67,12 @@ async def deliver(world: WorldNow, address: PathAddress, mail: DeliverIn) -> Del
     for label_id in mail.labels:
         if box.label(label_id) is None:
             raise HTTPException(422, f"no such label: {label_id}")
+    raw = f"From: {mail.sender}\n{mail.raw}".encode() if mail.raw else _written(world, box, mail)
+    message = delivery.put(world, box, mime.read(raw), mail.labels)
+    return Delivered(message_id=message.id, thread_id=message.thread_id, rfc_message_id=message.content.rfc_id)
+
+
+def _written(world: World, box: Mailbox, mail: DeliverIn) -> bytes:
     written = EmailMessage()
     written["From"], written["To"], written["Subject"] = mail.sender, box.address, mail.subject
     written["Date"] = mail_date(world.clock.now())
@@ -76,5 +82,4 @@ async def deliver(world: WorldNow, address: PathAddress, mail: DeliverIn) -> Del
     if "Message-ID" not in written:
         written["Message-ID"] = delivery.new_message_id(world)
     written.set_content(mail.text)
-    message = delivery.put(world, box, mime.read(written.as_bytes(policy=SMTP)), mail.labels)
-    return Delivered(message_id=message.id, thread_id=message.thread_id, rfc_message_id=message.content.rfc_id)
+    return written.as_bytes(policy=SMTP)

@@ -94,6 +94,12 @@ class MailboxIn(Model):
     display_name: OneLine = ""
     spam_chance: Chance | None = Field(default=None, description="For what arrives here; null: the wider settings.")
     sending_limit: int = Field(default=500, ge=0, description="Mails in a rolling 24 hours.")
+    refuses_with: str | None = Field(
+        default=None,
+        pattern=r"^[45]\.\d{1,3}\.\d{1,3}$",
+        description="Nothing arrives here; the sender gets a notification with this status, 4.x.x for a delay.",
+    )
+    vacation: OneLine = Field(default="", description="Text with which the mailbox answers everything by itself.")
 
 
 class NamedMailboxIn(MailboxIn):
@@ -126,6 +132,7 @@ class DeliverIn(Model):
     text: str = ""
     labels: list[str] = Field(default_factory=lambda: ["INBOX", "UNREAD"])
     headers: dict[str, OneLine] = Field(default_factory=dict)
+    raw: str = Field(default="", description="The whole mail, behind From, in place of the other fields.")
 
 
 class Delivered(Model):

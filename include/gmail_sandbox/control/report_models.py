@@ -99,3 +99,12 @@ class TokenRequestsOut(Model):
 
     requests: list[TokenRequestOut]
     last_id: int
+
+
+class GmailCallOut(Model):
+    """A Gmail call that was admitted; `target` is the id in its path."""
+
+    at: datetime
+    address: str
+    method: str
+    target: str | None

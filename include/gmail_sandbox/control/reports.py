@@ -7,8 +7,8 @@ from itertools import islice
 from fastapi import APIRouter
 
 from gmail_sandbox.control.common import After, Limit, WorldNow
-from gmail_sandbox.control.report_models import MailsOut, StatsOut, TokenRequestsOut
-from gmail_sandbox.control.views import mail_out, stats_out, token_request_out, totals
+from gmail_sandbox.control.report_models import GmailCallOut, MailsOut, StatsOut, TokenRequestsOut
+from gmail_sandbox.control.views import gmail_call_out, mail_out, stats_out, token_request_out, totals
 
 router = APIRouter()
 
@@ -48,3 +48,9 @@ async def token_requests(
     return TokenRequestsOut(
         requests=[token_request_out(row) for row in shown], last_id=shown[-1].id if shown else after
     )
+
+
+@router.get("/calls")
+async def calls(world: WorldNow, address: str) -> list[GmailCallOut]:
+    """Return the newest Gmail calls on one mailbox that were admitted, the oldest first."""
+    return [gmail_call_out(call) for call in world.stats.calls if call.address == address.lower()]

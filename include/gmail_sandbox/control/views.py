@@ -8,11 +8,18 @@ from datetime import UTC, datetime
 
 from gmail_sandbox.control.fault_models import FaultOut
 from gmail_sandbox.control.models import ClientOut, MailboxOut
-from gmail_sandbox.control.report_models import CopyOut, EventOut, MailboxStatsOut, MailOut, TokenRequestOut
+from gmail_sandbox.control.report_models import (
+    CopyOut,
+    EventOut,
+    GmailCallOut,
+    MailboxStatsOut,
+    MailOut,
+    TokenRequestOut,
+)
 from gmail_sandbox.control.service_account_models import ServiceAccountOut
 from gmail_sandbox.faults import Fault
 from gmail_sandbox.mailbox import Mailbox
-from gmail_sandbox.records import Client, MailCopy, MailRecord, ServiceAccount, TokenRequest
+from gmail_sandbox.records import Client, GmailCall, MailCopy, MailRecord, ServiceAccount, TokenRequest
 from gmail_sandbox.stats import MailboxStats
 
 
@@ -165,3 +172,8 @@ def token_request_out(row: TokenRequest) -> TokenRequestOut:
         error=row.error,
         live=row.live,
     )
+
+
+def gmail_call_out(row: GmailCall) -> GmailCallOut:
+    """Show a Gmail call."""
+    return GmailCallOut(at=moment(row.at), address=row.address, method=row.method, target=row.target)

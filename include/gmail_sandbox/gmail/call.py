@@ -145,7 +145,7 @@ def resource(message: Message, form: str, metadata_headers: list[str] | None = N
     if form == "raw":
         result["raw"] = base64.urlsafe_b64encode(content.raw).decode()
     elif form == "metadata":
-        result["payload"] = mime.payload(content.raw, metadata_headers, bodies=False)
+        result["payload"] = content.payload(metadata_headers or ())
     elif form == "full":
         result["payload"] = mime.payload(content.raw)
     return result

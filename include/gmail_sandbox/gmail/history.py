@@ -36,9 +36,8 @@ def list_history(call: Call) -> dict[str, Any]:
     after, size = int(token or start), call.page_size()
     found = [
         entry
-        for entry in box.history
-        if entry.id > after
-        and (not kinds or entry.kind in kinds)
+        for entry in box.history_after(after)
+        if (not kinds or entry.kind in kinds)
         and (not label_id or label_id in entry.labels_after or label_id in entry.changed)
     ]
     result: dict[str, Any] = {"historyId": str(box.history_id)}

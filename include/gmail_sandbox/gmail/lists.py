@@ -28,7 +28,7 @@ def matching(call: Call, *, label_ids: Iterable[str] = ()) -> list[Message]:
     query.shows |= {"SPAM", "TRASH"} if call.flag("includeSpamTrash") else wanted & {"SPAM", "TRASH"}
     return [
         message
-        for message in call.box.newest_first()
+        for message in call.box.newest_first(query.rfc_id)
         if wanted <= message.labels and not query.hides(message) and query.matches(message)
     ]
 

@@ -81,14 +81,13 @@ class Endpoint:
                 body=_json(body),
                 scopes=token.scopes,
             )
-            deliver_due(self._world)
-            result = self._method.handler(call)
+            result = perform(self._world, self._method, call)
         except GmailError as error:
             return error.answer
         return Answer(204) if result is None else Answer.of_json(200, result)
 
     def _checked(self, scope: Scope, shown: str, token: AccessToken | None) -> tuple[Mailbox, AccessToken]:
-        """Check a call in Google's order: token, scope, mailbox, concurrency, units."""
+        """Check a call in Google's order: token, scope, and then what ``admit`` checks."""
         world, now = self._world, self._world.clock.now()
         if not shown:
             raise GmailError(errors.LOGIN_REQUIRED)
@@ -97,16 +96,27 @@ class Endpoint:
             raise GmailError(errors.INVALID_CREDENTIALS)
         if not token.scopes & self._method.scopes:
             raise GmailError(errors.INSUFFICIENT_SCOPE)
-        user_id = scope["path_params"]["userId"]
-        if user_id != "me" and user_id.lower() != box.address:
-            raise GmailError(error_body(403, f"Delegation denied for {box.address}", "delegationDenied"))
-        limit, stats = world.settings.max_concurrent_per_mailbox, world.stats.of(box.address)
-        if limit is not None and stats.in_flight > limit:
-            raise GmailError(errors.TOO_MANY_CONCURRENT)
-        units = UNITS[self._method.name]
-        world.quota.spend(box.address, units, now, world.settings)
-        stats.units += units
+        admit(world, self._method, box, scope["path_params"]["userId"])
         return box, token
+
+
+def admit(world: World, method: Method, box: Mailbox, user_id: str) -> None:
+    """Check an allowed call in Google's order: mailbox, concurrency, units, which are then spent."""
+    if user_id != "me" and user_id.lower() != box.address:
+        raise GmailError(error_body(403, f"Delegation denied for {box.address}", "delegationDenied"))
+    limit, stats = world.settings.max_concurrent_per_mailbox, world.stats.of(box.address)
+    if limit is not None and stats.in_flight > limit:
+        raise GmailError(errors.TOO_MANY_CONCURRENT)
+    units = UNITS[method.name]
+    world.quota.spend(box.address, units, world.clock.now(), world.settings)
+    stats.units += units
+
+
+def perform(world: World, method: Method, call: Call) -> dict[str, Any] | None:
+    """Do what a call asks for, after everything that is due by then was delivered."""
+    deliver_due(world)
+    world.stats.note_call(call.box.address, method.name, call.path.get("id"), world.clock.now())
+    return method.handler(call)
 
 
 def _json(body: bytes) -> dict[str, Any]:

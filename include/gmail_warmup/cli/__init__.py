@@ -10,7 +10,7 @@ os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 
 import typer
 
-from gmail_warmup.cli import doctor, grants, invites, mailboxes
+from gmail_warmup.cli import content, dns, doctor, grants, halts, invites, mailboxes, stats
 from gmail_warmup.cli.common import errors
 
 app = typer.Typer(
@@ -24,7 +24,12 @@ app = typer.Typer(
 app.add_typer(mailboxes.app, name="mailboxes")
 app.add_typer(invites.app, name="invites")
 app.add_typer(grants.app, name="grants")
+app.add_typer(content.app, name="content")
 app.command(name="doctor")(doctor.doctor)
+app.command(name="dns")(dns.dns)
+app.command(name="stats")(stats.stats)
+app.command(name="stop")(halts.stop)
+app.command(name="start")(halts.start)
 
 
 @app.command()

@@ -27,7 +27,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 
 STYLES = {
     "active": "green", "suspect": "yellow", "needs_reauth": "red", "blocked_by_admin": "red", "account_deleted": "red",
-    "disabled": "red", "ok": "green", "warning": "yellow", "problem": "red",
+    "disabled": "red", "ok": "green", "warning": "yellow", "problem": "red", "bad": "red", "could_not_tell": "yellow",
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import typer
 from gmail_warmup.cli import invites, transfer
 from gmail_warmup.cli.common import Json, errors, print_json, print_table, services_of, user
 from gmail_warmup.errors import InvalidInputError
-from gmail_warmup.vocabulary import GrantState, MailboxAuth, MailboxKind
+from gmail_warmup.vocabulary import GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.words import counted
 
 if TYPE_CHECKING:
@@ -44,12 +44,19 @@ def list_(
     if as_json:
         print_json([plain(record) for record in found])
         return
-    rows = [(r.address, r.kind.value, r.state.value, r.reason, r.since, r.paused_at and "paused") for r in found]
+    rows = [(r.address, r.kind.value, r.state.value, r.reason, r.since, _note(r)) for r in found]
     if rows:
         print_table(("mailbox", "kind", "grant", "reason", "since (UTC)", ""), rows, fold="mailbox")
     typer.echo(counted(len(rows), "mailbox"))
     if not rows and not (state or kind or domain or search):
         typer.echo("Add one on the page 'Gmail accounts', or with: gmail-warmup mailboxes add")
+
+
+def _note(record: MailboxRecord) -> str | None:
+    """Return what else there is to say: a pause by a person, or a health band that is not healthy."""
+    if record.paused_at:
+        return "paused"
+    return None if record.band is HealthBand.HEALTHY else f"health: {record.band.value}"
 
 
 def _filtered(*, state: GrantState | None, kind: MailboxKind | None, domain: str, search: str) -> sa.Select[Any]:
@@ -73,7 +80,7 @@ def _filtered(*, state: GrantState | None, kind: MailboxKind | None, domain: str
 
 def plain(record: MailboxRecord) -> dict[str, Any]:
     """Return a mailbox for JSON, without what only the program needs."""
-    return {name: value for name, value in asdict(record).items() if name not in ("id", "label_id")}
+    return {name: value for name, value in asdict(record).items() if name not in ("id", "label_id", "label_name")}
 
 
 @app.command()
@@ -87,6 +94,7 @@ def add(
     reply_rate: Annotated[int, typer.Option(help="Per cent of the warmup mails that are answered.")] = 55,
     timezone: Annotated[str, typer.Option(help="IANA name, for example Europe/Berlin.")] = "UTC",
     display_name: Annotated[str, typer.Option(help="Name in the From header.")] = "",
+    signature: Annotated[str, typer.Option(help="Plain text below its mails; the name if empty.")] = "",
     as_json: Json = False,
 ) -> None:
     """Add a mailbox; its owner then signs in on the page 'Gmail accounts'."""
@@ -97,7 +105,7 @@ def add(
         normal = normal_address(address)
         values = {
             "kind": kind, "auth": auth, "daily_target": daily_target, "open_rate": open_rate, "reply_rate": reply_rate,
-            "timezone": timezone, "display_name": display_name or None,
+            "timezone": timezone, "display_name": display_name or None, "signature": signature or None,
         }  # fmt: skip
         chosen = parse_settings(values, address=normal)
         with services_of(context).engine.begin() as connection:
@@ -144,6 +152,21 @@ def resume(context: typer.Context, addresses: Addresses, as_json: Json = False) 
         named = [record.address for record in repository.by_addresses(connection, addresses)]
         changed = repository.resume(connection, named)
     _say_changed("resumed", named, changed, as_json=as_json)
+
+
+@app.command()
+def requalify(context: typer.Context, addresses: Addresses, as_json: Json = False) -> None:
+    """Let mailboxes that their health paused or blocked send a small fresh sample from today on.
+
+    For when you have looked at the cause; what was sent on earlier days does not count any more.
+    """
+    from gmail_warmup.mailboxes import repository
+    from gmail_warmup.warmup import checkup
+
+    with errors(), services_of(context).engine.begin() as connection:
+        named = [record.address for record in repository.by_addresses(connection, addresses)]
+        changed = checkup.requalify(connection, named, actor=user())
+    _say_changed("requalified", named, changed, as_json=as_json)
 
 
 def _say_changed(verb: str, named: list[str], changed: int, *, as_json: bool) -> None:

@@ -1,7 +1,7 @@
 """The tables: mailboxes, their grants and history, consents and invites, the ledger; and what watches over the grants.
 
-``breaker``, ``incident``, ``audit``, ``alert`` and ``alert_item`` belong to all mailboxes together; ``canary`` holds
-one known secret by which a wrong key is noticed before anything is written with it.
+``breaker``, ``incident``, ``audit``, ``alert`` and ``alert_item`` belong to all mailboxes together, and so do ``halt``
+and ``plan_basis``; ``canary`` holds one known secret by which a wrong key is noticed before anything is written.
 
 All times are ``timestamptz``. Due times, leases and expiries are compared by the database's clock, never by a worker's.
 Text columns with a fixed set of values carry a check constraint instead of an enum type: adding a value is then an
@@ -15,6 +15,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    event,
     func,
     text,
 )
@@ -38,7 +40,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from gmail_warmup.db.base import Base as Base
 from gmail_warmup.vocabulary import AlertKind as AlertKind
 from gmail_warmup.vocabulary import ConsentPurpose as ConsentPurpose
+from gmail_warmup.vocabulary import DnsRecord as DnsRecord
+from gmail_warmup.vocabulary import DnsResult as DnsResult
 from gmail_warmup.vocabulary import GrantState as GrantState
+from gmail_warmup.vocabulary import HealthBand as HealthBand
 from gmail_warmup.vocabulary import IncidentKind as IncidentKind
 from gmail_warmup.vocabulary import MailboxAuth as MailboxAuth
 from gmail_warmup.vocabulary import MailboxKind as MailboxKind
@@ -65,10 +70,17 @@ class Mailbox(Base):
         CheckConstraint("daily_target BETWEEN 1 AND 2000", name="daily_target"),
         CheckConstraint("open_rate BETWEEN 0 AND 100", name="open_rate"),
         CheckConstraint("reply_rate BETWEEN 0 AND 100", name="reply_rate"),
+        CheckConstraint("length(signature) <= 500", name="signature"),
+        _one_of("band", HealthBand),
         Index("ix_mailbox_domain_address", "domain", "address"),
         Index("ix_mailbox_paused", "address", postgresql_where=text("paused_at IS NOT NULL")),
         Index("ix_mailbox_warmup_days", "warmup_days", "id", postgresql_where=text("kind = 'warmup'")),
-    )
+        Index("ix_mailbox_next_send_at", "next_send_at",
+              postgresql_where=text("kind = 'warmup' AND paused_at IS NULL")),
+        Index("ix_mailbox_notices_due_at", "notices_due_at", postgresql_where=text("notices_due_at IS NOT NULL")),
+        Index("ix_mailbox_chosen_at_id", "chosen_at", "id",
+              postgresql_where=text("kind = 'pool' AND paused_at IS NULL")),
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     address: Mapped[str] = mapped_column(Text, unique=True)
@@ -76,11 +88,18 @@ class Mailbox(Base):
     kind: Mapped[str] = mapped_column(Text)
     auth: Mapped[str] = mapped_column(Text, server_default=MailboxAuth.GRANT)
     display_name: Mapped[str | None] = mapped_column(Text)
+    signature: Mapped[str | None] = mapped_column(Text)
     daily_target: Mapped[int] = mapped_column(SmallInteger, server_default="50")
     open_rate: Mapped[int] = mapped_column(SmallInteger, server_default="80")
     reply_rate: Mapped[int] = mapped_column(SmallInteger, server_default="55")
     timezone: Mapped[str] = mapped_column(Text, server_default="UTC")
     label_id: Mapped[str | None] = mapped_column(Text)
+    label_name: Mapped[str | None] = mapped_column(Text)
+    """Name of the label that ``label_id`` is; another one in the settings is made when it is next needed."""
+    history_id: Mapped[str | None] = mapped_column(Text)
+    """Gmail's history up to which bounces and auto-replies were looked for."""
+    notices_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    """When bounces and auto-replies to its mails are next looked for."""
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     created_by: Mapped[str] = mapped_column(Text)
     paused_at: Mapped[datetime | None] = mapped_column(Timestamp)
@@ -91,6 +110,20 @@ class Mailbox(Base):
     deferred_reason: Mapped[str | None] = mapped_column(Text)
     warmup_days: Mapped[int] = mapped_column(Integer, server_default="0")
     """Days with at least one first mail sent, today's included."""
+    next_send_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    """When it may be worth asking the plan; a hint, never the truth. None: not known, ask."""
+    chosen_at: Mapped[datetime] = mapped_column(Timestamp, server_default=text("'epoch'"))
+    """When a mail was last claimed for this pool mailbox; those that waited longest are chosen first."""
+    band: Mapped[str] = mapped_column(Text, server_default=HealthBand.HEALTHY)
+    band_reason: Mapped[str | None] = mapped_column(Text)
+    band_since: Mapped[datetime | None] = mapped_column(Timestamp)
+    health_from: Mapped[date | None] = mapped_column(Date)
+    """The first local day whose mails count for the health; later than today: nothing is sent until then."""
+    halved_on: Mapped[date | None] = mapped_column(Date)
+    """The local day of which Google's sending limit, met on the sending day before, halves the volume."""
+    sent_lately: Mapped[int | None] = mapped_column(Integer)
+    """Mails in Gmail's Sent of the last 24 hours, whoever sent them, when Gmail was last asked."""
+    sent_lately_at: Mapped[datetime | None] = mapped_column(Timestamp)
     lease_holder: Mapped[str | None] = mapped_column(Text)
     lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
 
@@ -246,6 +279,23 @@ class Canary(Base):
     ciphertext: Mapped[str] = mapped_column(Text)
 
 
+class DomainCheck(Base):
+    """One record of a sending domain as it was last looked at; ``bad_*`` tell of a bad time that is not over."""
+
+    __tablename__ = "domain_check"
+    __table_args__ = (_one_of("record", DnsRecord), _one_of("result", DnsResult))
+
+    domain: Mapped[str] = mapped_column(Text, primary_key=True)
+    record: Mapped[str] = mapped_column(Text, primary_key=True)
+    result: Mapped[str] = mapped_column(Text)
+    code: Mapped[str] = mapped_column(Text)
+    detail: Mapped[str] = mapped_column(Text, server_default="")
+    checked_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    bad_code: Mapped[str | None] = mapped_column(Text)
+    bad_since: Mapped[datetime | None] = mapped_column(Timestamp)
+    bad_seen_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
 class Consent(Base):
     """One run of the OAuth flow, from its start to the callback."""
 
@@ -290,15 +340,77 @@ class Invite(Base):
     revoked_by: Mapped[str | None] = mapped_column(Text)
 
 
+class Halt(Base):
+    """A time in which nothing is sent or done anywhere, by an operator's word; at most one goes on."""
+
+    __tablename__ = "halt"
+    __table_args__ = (
+        Index("uq_halt_open", text("(ended_at IS NULL)"), unique=True, postgresql_where=text("ended_at IS NULL")),
+        Index("ix_halt_ended_at", "ended_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    started_by: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    ended_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    ended_by: Mapped[str | None] = mapped_column(Text)
+
+
+class PlanBasis(Base):
+    """The settings under which the hints in ``mailbox.next_send_at`` were made; one row."""
+
+    __tablename__ = "plan_basis"
+    __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, server_default="1", autoincrement=False)
+    settings: Mapped[str] = mapped_column(Text)
+
+
+class HealthEvent(Base):
+    """One change of a mailbox's health band, kept as its history and until the operator was told."""
+
+    __tablename__ = "health_event"
+    __table_args__ = (
+        Index("ix_health_event_mailbox_id_at", "mailbox_id", "at"),
+        Index("ix_health_event_untold", "id", postgresql_where=text("alert_id IS NULL AND told")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    actor: Mapped[str] = mapped_column(Text)
+    from_band: Mapped[str] = mapped_column(Text)
+    to_band: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    placed: Mapped[int] = mapped_column(Integer)
+    spam: Mapped[int] = mapped_column(Integer)
+    bounced: Mapped[int] = mapped_column(Integer)
+    told: Mapped[bool] = mapped_column(Boolean)
+    """Whether it is news for the operator."""
+    alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="SET NULL"))
+
+
 class MailboxDay(Base):
-    """What became of the first mails that a mailbox sent on one local day; counted as the ledger is written."""
+    """What became of the first mails that a mailbox sent on one local day; counted as the ledger is written.
+
+    ``planned`` is the day's volume: fixed when its first mail is claimed, only ever lowered afterwards, and by a check
+    never below ``claimed``, which a trigger on the ledger counts. So no row beyond the volume can be inserted.
+    """
 
     __tablename__ = "mailbox_day"
-    __table_args__ = (Index("ix_mailbox_day_local_date", "local_date"),)
+    __table_args__ = (
+        CheckConstraint("claimed <= planned", name="volume"),
+        Index("ix_mailbox_day_local_date", "local_date"),
+    )
 
     mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
     local_date: Mapped[date] = mapped_column(Date, primary_key=True)
+    ramp: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """What the ramp allowed on this day."""
     planned: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    lowered_by: Mapped[str | None] = mapped_column(Text)
+    """Why fewer mails than the ramp allowed are planned, or were sent: a reason code."""
     claimed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     sent: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     failed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
@@ -309,6 +421,7 @@ class MailboxDay(Base):
     rescued: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     read: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     replied: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    bounced: Mapped[int] = mapped_column(SmallInteger, server_default="0")
 
 
 class LedgerEntry(Base):
@@ -336,6 +449,13 @@ class LedgerEntry(Base):
         Index("ix_ledger_uncollected", "recipient_id", "locate_due_at",
               postgresql_where=text("status = 'sent' AND parent_id IS NOT NULL AND collected_at IS NULL")),
         Index("ix_ledger_sender_id_claimed_at", "sender_id", "claimed_at"),
+        Index("ix_ledger_unmarked", "recipient_id", "mark_due_at",
+              postgresql_where=text("mark_due_at IS NOT NULL AND marked_at IS NULL")),
+        Index("ix_ledger_untrashed_at_sender", "trash_due_at",
+              postgresql_where=text("trash_due_at IS NOT NULL AND sender_trashed_at IS NULL")),
+        Index("ix_ledger_untrashed_at_recipient", "trash_due_at",
+              postgresql_where=text("recipient_gmail_id IS NOT NULL AND trash_due_at IS NOT NULL"
+                                    " AND recipient_trashed_at IS NULL")),
         Index("ix_ledger_recipient_id_claimed_at", "recipient_id", "claimed_at"),
     )  # fmt: skip
 
@@ -367,6 +487,40 @@ class LedgerEntry(Base):
     read_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
     read_at: Mapped[datetime | None] = mapped_column(Timestamp)
     important: Mapped[bool | None] = mapped_column(Boolean)
+    starred: Mapped[bool | None] = mapped_column(Boolean)
+    mark_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    marked_at: Mapped[datetime | None] = mapped_column(Timestamp)
     reply_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
     replied_at: Mapped[datetime | None] = mapped_column(Timestamp)
     collected_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    bounced_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    bounce_status: Mapped[str | None] = mapped_column(Text)
+    """The enhanced status code of the last delivery status notification; one without ``bounced_at`` says delayed."""
+    auto_replied_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    notice_ids: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    """Gmail ids, at the sender, of the bounces and auto-replies that this mail met."""
+    trash_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    sender_trashed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    recipient_trashed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+COUNT_CLAIMS = """
+CREATE OR REPLACE FUNCTION gmail_warmup.count_claim() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE gmail_warmup.mailbox_day SET claimed = claimed + 1
+    WHERE mailbox_id = NEW.sender_id AND local_date = NEW.local_date;
+    IF NOT FOUND THEN
+        RAISE check_violation USING MESSAGE = 'no volume is planned for this mailbox and day', TABLE = 'mailbox_day';
+    END IF;
+    RETURN NULL;
+END $$
+"""
+ON_CLAIM = """
+CREATE TRIGGER count_claim AFTER INSERT ON gmail_warmup.ledger
+FOR EACH ROW WHEN (NEW.parent_id IS NULL) EXECUTE FUNCTION gmail_warmup.count_claim()
+"""
+UNCOUNT_CLAIMS = "DROP FUNCTION IF EXISTS gmail_warmup.count_claim()"
+
+# Tables made from the models rather than by a migration get the trigger as well.
+for when, statement in (("after_create", COUNT_CLAIMS), ("after_create", ON_CLAIM), ("after_drop", UNCOUNT_CLAIMS)):
+    event.listen(LedgerEntry.__table__, when, DDL(statement.replace("%", "%%")))  # type: ignore[no-untyped-call]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from gmail_warmup.doctor import google, grants, installation
+from gmail_warmup.doctor import content, domains, google, grants, installation
 from gmail_warmup.doctor.findings import Check, Finding, Status
 from gmail_warmup.doctor.ground import Ground
 from gmail_warmup.errors import GmailWarmupError
@@ -30,6 +30,9 @@ _CHECKS: tuple[tuple[str, Callable[[Ground], Finding], tuple[str, ...]], ...] = 
     ("breaker", grants.breaker, ("database",)),
     ("scopes", grants.scopes, ("database",)),
     ("publishing status", grants.publishing_status, ("database",)),
+    ("sending domains", domains.sending_domains, ("database",)),
+    ("templates", content.templates, ("settings",)),
+    ("text generator", content.text_generator, ("settings",)),
     ("alerts", installation.alerts, ("settings",)),
 )
 """Each check with those that it makes no sense without."""

@@ -68,9 +68,9 @@ class GmailHook(GmailOperations, BaseHook):
     def _endpoint(self) -> str | None:
         return self._services.client.api_endpoint
 
-    def _run(self, request: Any) -> Any:
+    def _execute(self, request: Any) -> Any:
         try:
-            return super()._run(request)
+            return super()._execute(request)
         except GmailError as error:
             code = _REASON_OF.get(type(error))
             if code:

@@ -24,14 +24,38 @@ class Draft:
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A message without its body. Header names are in lower case."""
+    """A message without its body. Header names are in lower case.
+
+    Attributes:
+        size: bytes, as Gmail estimates them.
+        history_id: the mailbox's history when the message last changed.
+    """
 
     id: str
     thread_id: str
     labels: frozenset[str]
     headers: Mapping[str, str]
+    size: int
+    history_id: str
 
     @property
     def rfc_message_id(self) -> str:
         """Return the Message-ID as Gmail kept or made it, with its angle brackets."""
         return self.headers.get("message-id", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Added:
+    """A message that came into a mailbox; nothing of it was read."""
+
+    id: str
+    thread_id: str
+    labels: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """What came into a mailbox since a point of its history, and the point from which to ask next."""
+
+    added: tuple[Added, ...]
+    history_id: str

@@ -20,6 +20,7 @@ from gmail_warmup.db.models import (
     AlertKind,
     GrantEvent,
     GrantState,
+    HealthEvent,
     Incident,
     IncidentKind,
     Mailbox,
@@ -27,7 +28,7 @@ from gmail_warmup.db.models import (
 )
 from gmail_warmup.grants import alert_text, incident_text
 from gmail_warmup.grants.alert_text import Change, Message
-from gmail_warmup.vocabulary import FLAGGED
+from gmail_warmup.vocabulary import FLAGGED, ILL
 
 _LATELY = 2 * 86_400
 """Seconds since its last refresh in which a grant is known to have worked; the audit asks every day."""
@@ -136,8 +137,9 @@ def read(engine: sa.Engine, alert_ids: Collection[int]) -> list[Written]:
         .join(GrantEvent, GrantEvent.id == AlertItem.event_id)
         .where(AlertItem.alert_id == Alert.id, GrantEvent.to_state.in_(FLAGGED))
     )
+    slowed = sa.select(HealthEvent.id).where(HealthEvent.alert_id == Alert.id, HealthEvent.to_band.in_(ILL))
     goes_on = sa.select(Incident.id).where(Incident.opened_alert_id == Alert.id, Incident.closed_at.is_(None))
-    bad = sa.or_(went_down.exists(), goes_on.exists())
+    bad = sa.or_(went_down.exists(), goes_on.exists(), slowed.exists())
     query = sa.select(Alert.title, Alert.body, bad.label("bad")).where(Alert.id == _any(alert_ids)).order_by(Alert.id)
     with engine.begin() as connection:
         return [Written(title=row.title, body=row.body, bad=row.bad) for row in connection.execute(query)]

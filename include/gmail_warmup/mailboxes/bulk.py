@@ -62,7 +62,9 @@ def change(connection: sa.Connection, wishes: Sequence[Wish]) -> int:
     """Give mailboxes all their settings; return how many exist. How they are reached must not change here."""
     table = _table(wishes)
     statement = sa.update(Mailbox).where(Mailbox.address == table.c.address, Mailbox.auth == table.c.auth)
-    return connection.execute(statement.values({name: table.c[name] for name in _SETTINGS})).rowcount
+    # Other settings make another plan.
+    changed = {name: table.c[name] for name in _SETTINGS} | {"next_send_at": None}
+    return connection.execute(statement.values(changed)).rowcount
 
 
 def pause(connection: sa.Connection, reasons: Mapping[str, str], *, actor: str) -> int:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from gmail_warmup.db.models import GrantState, MailboxAuth, MailboxKind
+from gmail_warmup.db.models import GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.errors import InvalidInputError
 from gmail_warmup.mailboxes.rules import rule_of
 
 _ADDRESS = re.compile(
     r"^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$"
 )
+CONSUMER_DOMAINS = ("gmail.com", "googlemail.com")
 _zones = functools.cache(available_timezones)  # it walks through hundreds of files
 _NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f<>\"\\\ud800-\udfff]")
 _SHOWN = 60
@@ -47,9 +49,14 @@ def same_mailbox(one: str, other: str) -> bool:
     return _canonical(one) == _canonical(other)
 
 
+def is_consumer(address: str) -> bool:
+    """Tell whether an address is one of consumer Gmail, and not of a Workspace."""
+    return address.rpartition("@")[2].lower() in CONSUMER_DOMAINS
+
+
 def _canonical(address: str) -> str:
     local, _, domain = address.strip().lower().rpartition("@")
-    if domain in ("gmail.com", "googlemail.com"):
+    if domain in CONSUMER_DOMAINS:
         return local.replace(".", "") + "@gmail.com"
     return f"{local}@{domain}"
 
@@ -66,11 +73,23 @@ def _plain_name(value: str) -> str:
     return value
 
 
+def _plain_signature(value: str) -> str:
+    value = "\n".join(value.splitlines()).strip()
+    if any(unicodedata.category(char) in ("Cc", "Cs") and char != "\n" for char in value):
+        raise ValueError("must not hold control characters other than line breaks")
+    return value
+
+
 DailyTarget = Annotated[int, Field(ge=1, le=2000, description="Mails a day at the end of the ramp, 1-2000.")]
 OpenRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are opened.")]
 ReplyRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are answered.")]
 Zone = Annotated[str, AfterValidator(_known_zone), Field(description="IANA name, for example Europe/Berlin.")]
 DisplayName = Annotated[str, Field(max_length=100, description="Name in the From header."), AfterValidator(_plain_name)]
+Signature = Annotated[
+    str,
+    Field(max_length=500, description="Plain text below its mails, up to 500 characters; the name if empty."),
+    AfterValidator(_plain_signature),
+]
 
 
 class MailboxSettings(BaseModel):
@@ -85,8 +104,9 @@ class MailboxSettings(BaseModel):
     reply_rate: ReplyRate = 55
     timezone: Zone = "UTC"
     display_name: DisplayName | None = None
+    signature: Signature | None = None
 
-    @field_validator("display_name")
+    @field_validator("display_name", "signature")
     @classmethod
     def _no_empty_name(cls, value: str | None) -> str | None:
         return value or None
@@ -146,17 +166,26 @@ class MailboxRecord:
     kind: MailboxKind
     auth: MailboxAuth
     display_name: str | None
+    signature: str | None
     daily_target: int
     open_rate: int
     reply_rate: int
     timezone: str
     label_id: str | None
+    label_name: str | None
     created_at: datetime
     paused_at: datetime | None
     pause_reason: str | None
     resumed_at: datetime | None
     deferred_until: datetime | None
     deferred_reason: str | None
+    band: HealthBand
+    band_reason: str | None
+    band_since: datetime | None
+    health_from: date | None
+    halved_on: date | None
+    sent_lately: int | None
+    sent_lately_at: datetime | None
     state: GrantState
     reason: str | None
     since: datetime

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from gmail_warmup.db.intervals import seconds as interval
-from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, MailboxKind, OAuthGrant
+from gmail_warmup.db.models import GrantEvent, GrantState, HealthBand, Mailbox, MailboxAuth, MailboxKind, OAuthGrant
 from gmail_warmup.errors import UnknownMailboxError
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings, normal_address
 
@@ -24,8 +24,9 @@ _GRANT = (
     "access_expires_at",
 )
 _MAILBOX = (
-    "id", "address", "kind", "auth", "display_name", "daily_target", "open_rate", "reply_rate", "timezone", "label_id",
-    "created_at", "paused_at", "pause_reason", "resumed_at", "deferred_until", "deferred_reason",
+    "id", "address", "kind", "auth", "display_name", "signature", "daily_target", "open_rate", "reply_rate", "timezone",
+    "label_id", "label_name", "created_at", "paused_at", "pause_reason", "resumed_at", "deferred_until",
+    "deferred_reason", "band", "band_reason", "band_since", "health_from", "halved_on", "sent_lately", "sent_lately_at",
 )  # fmt: skip
 
 SELECT: sa.Select[Any] = sa.select(
@@ -33,12 +34,26 @@ SELECT: sa.Select[Any] = sa.select(
 ).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
 """Every mailbox with its grant's state, in the order of MailboxRecord's fields; secrets are not selected."""
 
+# Statements that every task executes are built once: building one costs as much as executing it.
+_BY_ADDRESS = SELECT.where(Mailbox.address == sa.bindparam("address"))
+_BY_ID = SELECT.where(Mailbox.id == sa.bindparam("id"))
+_BY_ID_LOCKED = _BY_ID.with_for_update(of=Mailbox)
+_IS_MAILBOX, _IS_HELD = Mailbox.id == sa.bindparam("mailbox"), Mailbox.lease_holder == sa.bindparam("holder")
+_HOLD = {"lease_until": sa.func.now() + interval(sa.bindparam("seconds", type_=sa.Float))}
+_KEEP_LEASE = sa.update(Mailbox).where(_IS_MAILBOX, _IS_HELD).values(_HOLD)
+_TAKE_LEASE = (
+    sa.update(Mailbox)
+    .where(_IS_MAILBOX, sa.or_(Mailbox.lease_until.is_(None), Mailbox.lease_until < sa.func.now(), _IS_HELD))
+    .values(lease_holder=sa.bindparam("holder"), **_HOLD)
+)
+_RELEASE_LEASE = sa.update(Mailbox).where(_IS_MAILBOX, _IS_HELD).values(lease_holder=None, lease_until=None)
+
 
 def record(row: sa.Row[Any]) -> MailboxRecord:
     """Turn a row of SELECT into a record; further columns are left out."""
     values = {name: row._mapping[name] for name in (*_MAILBOX, *_GRANT)}
     values["kind"], values["auth"] = MailboxKind(row.kind), MailboxAuth(row.auth)
-    values["state"] = GrantState(row.state)
+    values["state"], values["band"] = GrantState(row.state), HealthBand(row.band)
     return MailboxRecord(**values)
 
 
@@ -51,7 +66,7 @@ def find(connection: sa.Connection, address: str) -> MailboxRecord | None:
     """Return the mailbox with this address, or None."""
     if "\x00" in address:  # PostgreSQL's text has no such character, and its driver refuses it
         return None
-    row = connection.execute(SELECT.where(Mailbox.address == address.strip().lower())).one_or_none()
+    row = connection.execute(_BY_ADDRESS, {"address": address.strip().lower()}).one_or_none()
     return record(row) if row else None
 
 
@@ -65,6 +80,11 @@ def get(connection: sa.Connection, address: str) -> MailboxRecord:
     if found is None:
         raise UnknownMailboxError(address)
     return found
+
+
+def by_id(connection: sa.Connection, mailbox_id: int, *, lock: bool = False) -> MailboxRecord:
+    """Return the mailbox with this id, with its row locked if that is asked for."""
+    return record(connection.execute(_BY_ID_LOCKED if lock else _BY_ID, {"id": mailbox_id}).one())
 
 
 def by_addresses(connection: sa.Connection, addresses: Iterable[str]) -> list[MailboxRecord]:
@@ -107,7 +127,9 @@ def add_or_update(
     auth = connection.execute(former).scalar_one_or_none()
     statement = insert(Mailbox).values(address=address, created_by=actor, **values)
     taken = {name: value for name, value in values.items() if name in only}
-    statement = statement.on_conflict_do_update(index_elements=[Mailbox.address], set_=taken)
+    # Other settings make another plan.
+    changed = taken | {"next_send_at": None}
+    statement = statement.on_conflict_do_update(index_elements=[Mailbox.address], set_=changed)
     mailbox_id = connection.execute(statement.returning(Mailbox.id)).scalar_one()
     if auth is None:
         _first_grant(connection, mailbox_id, settings.auth, actor=actor)
@@ -198,7 +220,7 @@ def resume(connection: sa.Connection, addresses: Sequence[str]) -> int:
     statement = (
         sa.update(Mailbox)
         .where(with_addresses(addresses), Mailbox.paused_at.is_not(None))
-        .values(paused_at=None, paused_by=None, pause_reason=None, resumed_at=sa.func.now())
+        .values(paused_at=None, paused_by=None, pause_reason=None, resumed_at=sa.func.now(), next_send_at=None)
     )
     return connection.execute(statement).rowcount
 
@@ -208,21 +230,14 @@ def take_lease(connection: sa.Connection, mailbox_id: int, *, holder: str, secon
 
     A lease that its holder lost (killed, cut off) ends by itself after its seconds, by the database's clock.
     """
-    statement = (
-        sa.update(Mailbox)
-        .where(
-            Mailbox.id == mailbox_id,
-            sa.or_(Mailbox.lease_until.is_(None), Mailbox.lease_until < sa.func.now(), Mailbox.lease_holder == holder),
-        )
-        .values(lease_holder=holder, lease_until=sa.func.now() + interval(seconds))
-    )
-    return connection.execute(statement).rowcount == 1
+    return connection.execute(_TAKE_LEASE, {"mailbox": mailbox_id, "holder": holder, "seconds": seconds}).rowcount == 1
+
+
+def keep_lease(connection: sa.Connection, mailbox_id: int, *, holder: str, seconds: int) -> bool:
+    """Hold the mailbox for longer; tell whether this holder still has it."""
+    return connection.execute(_KEEP_LEASE, {"mailbox": mailbox_id, "holder": holder, "seconds": seconds}).rowcount == 1
 
 
 def release_lease(connection: sa.Connection, mailbox_id: int, *, holder: str) -> None:
     """Give the mailbox back, if this holder still has it."""
-    connection.execute(
-        sa.update(Mailbox)
-        .where(Mailbox.id == mailbox_id, Mailbox.lease_holder == holder)
-        .values(lease_holder=None, lease_until=None)
-    )
+    connection.execute(_RELEASE_LEASE, {"mailbox": mailbox_id, "holder": holder})

@@ -1,4 +1,4 @@
-"""The words of warmup mails: neutral everyday mails and replies, put together from parts by a seed."""
+"""The words of warmup mails: neutral everyday mails and answers, put together from templates by a seed."""
 
 from __future__ import annotations
 
@@ -6,174 +6,133 @@ import html
 import random
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gmail_warmup.warmup.library.templates import Template, first_mails, replies
+from gmail_warmup.warmup import lint
+from gmail_warmup.warmup.library.collection import Collection
+from gmail_warmup.warmup.library.templates import WORDS, Kind, Template
 
-GREETINGS = ("Hi {name},", "Hello {name},", "Dear {name},", "Good day {name},", "Hi {name}, I hope you are well.")
+GREETINGS = ("Hi {recipient},", "Hello {recipient},", "Dear {recipient},", "Good day {recipient},")
 CLOSINGS = ("Best regards,", "Kind regards,", "Best wishes,", "Many greetings,", "Regards,", "All the best,")
-WORDS = {
-    "topic": (
-        "the onboarding guide",
-        "the project overview",
-        "the weekly report",
-        "the meeting agenda",
-        "the team calendar",
-        "the training outline",
-        "the draft summary",
-        "the review checklist",
-        "the planning sheet",
-        "the workshop outline",
-        "the feedback form",
-        "the contact list",
-        "the room plan",
-        "the style guide",
-        "the handover document",
-        "the test protocol",
-        "the reading list",
-        "the process description",
-        "the timetable",
-        "the yearly overview",
-    ),
-    "day": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"),
-    "time": ("at ten", "at half past ten", "at eleven", "at two", "at half past two", "at three"),
-}
 
-_LINTS = tuple(
-    (problem, re.compile("|".join(patterns), re.I))
-    for problem, patterns in {
-        "a link or an address": (
-            r"\w+://",
-            r"\bwww\.",
-            r"\b(?:href|src)\s*=",
-            r"\bmailto:",
-            r"\S@\S",
-            r"\b[\w-]+\.(?:com|net|org|io|co|de|uk|eu|info|biz)\b",
-        ),
-        "a leftover placeholder": (
-            r"[{}]",
-            r"\[\w[\w ]*\]",
-            r"<<|>>",
-            r"\$\w",
-            r"%\w+%|%[sd]\b",
-            r"\b(?:TODO|XXX+|lorem ipsum)\b",
-        ),
-        "shouting": (r"[!?]\s*!", r"\b(?-i:[A-Z]{5,})\b", r"\b(?-i:[A-Z]{2,}\s+[A-Z]{2,})\b"),
-        # A word of letters and digits is how other services mark their mails.
-        "a marker word": (r"\bwarm(?:ing|ed|s)?[\s_-]?up", r"\bdeliverability\b", r"\b(?=\w*\d)(?=\w*[a-z])\w{8,}\b"),
-        "sales talk": (
-            r"[$€£]\s?\d",
-            r"\d\s?%",
-            r"\b(?:discount|special offer|buy now|order now|act now|click|unsubscribe|guaranteed?)\b",
-            r"\b(?:limited time|money back|winner|promotion)\b",
-        ),
-    }.items()
-)
-_MARKUP = re.compile(r"</?(?:p|blockquote)>|<br>")
 _RE = re.compile(r"^(?:\s*re(?:\[\d+\])?\s*:)+\s*", re.I)
+_LINE_BREAKS = re.compile(r"\r\n?|\n")
+
+Pick = Callable[[Sequence[str]], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brief:
+    """What is known of a mail before its words.
+
+    Attributes:
+        seed: the same seed gives the same words.
+        thread: the seed of the thread's first mail; all mails of a thread are in one language.
+        recipient_name: whom it greets.
+        signature: what stands below the closing, lines included; the sender's name if empty.
+        subject: of the mail that it answers; empty for a first mail.
+    """
+
+    kind: Kind
+    seed: str
+    thread: str
+    sender_name: str
+    recipient_name: str
+    signature: str = ""
+    subject: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """A mail's words: the subject, the text, the same text as HTML (escaped), and the template they come from."""
+    """A mail's words: the subject and the paragraphs, and the template that they come from.
+
+    The plain text and the HTML part are both made from the paragraphs, so they say the same, and nothing that a person
+    typed is markup.
+    """
 
     subject: str
-    text: str
-    html: str
+    paragraphs: tuple[str, ...]
     template: str
 
+    @property
+    def text(self) -> str:
+        """Return the plain text."""
+        return "\n\n".join(self.paragraphs) + "\n"
 
-def first_letter(*, seed: str, sender_name: str, recipient_name: str) -> Letter:
-    """Return the first mail of a thread; the same seed gives the same mail. Names may be empty."""
-    choice = random.Random(f"first:{seed}").random  # noqa: S311  # variety, not a secret
-
-    def pick(among: Sequence[str]) -> str:
-        return among[int(choice() * len(among))]
-
-    templates = first_mails()
-    template = templates[int(choice() * len(templates))]
-    words = {name: pick(values) for name, values in WORDS.items()}
-    body = _body(template, words, pick, sender_name=_tidy(sender_name), recipient_name=_tidy(recipient_name))
-    return _letter(_fill(pick(template.subjects), words), body, None, template.name)
+    @property
+    def html(self) -> str:
+        """Return the HTML, with everything escaped."""
+        return "".join(f"<p>{_escape(paragraph)}</p>\n" for paragraph in self.paragraphs)
 
 
-def reply_letter(
-    *, seed: str, subject: str, sender_name: str, recipient_name: str, quoted: str | None = None
-) -> Letter:
-    """Return an answer to the mail with `subject`, with `Re:` before it once.
-
-    `recipient_name` is who wrote that mail, and `quoted` its text, which is put below the answer.
-    """
-    choice = random.Random(f"reply:{seed}").random  # noqa: S311  # variety, not a secret
+def compose(brief: Brief, collection: Collection) -> Letter:
+    """Return a mail made from the templates of a collection; the same brief gives the same mail."""
+    choice = random.Random(f"{brief.kind}:{brief.seed}").random  # noqa: S311  # variety, not a secret
 
     def pick(among: Sequence[str]) -> str:
         return among[int(choice() * len(among))]
 
-    templates = replies()
+    templates = collection.of(brief.kind, thread=brief.thread)
     template = templates[int(choice() * len(templates))]
-    words = {name: pick(values) for name, values in WORDS.items()}
-    recipient = _tidy(recipient_name)
-    body = _body(template, words, pick, sender_name=_tidy(sender_name), recipient_name=recipient)
-    quote = (f"{recipient or 'You'} wrote:", quoted.strip()) if quoted and quoted.strip() else None
-    return _letter(f"Re: {_RE.sub('', _tidy(subject))}".strip(), body, quote, template.name)
+    words = {name: pick(values) for name, values in WORDS.items()} | _names(brief)
+    if template.subjects:
+        subject = _fill(pick(template.subjects), words)
+        subject = _one_line(subject if template.whole else _capital(subject))
+    else:
+        subject = _answered(brief.subject)
+    paragraphs = _whole(template, words, pick) if template.whole else _framed(template, words, pick)
+    return Letter(subject=subject, paragraphs=tuple(paragraphs), template=template.name)
 
 
-def lint(letter: Letter) -> list[str]:
-    """Return what is wrong with a letter, in words; nothing when it may be sent."""
-    parts = {"subject": letter.subject, "text": letter.text, "html": letter.html}
-    problems = [f"{part}: is empty" for part, words in parts.items() if not words.strip()]
-    # What is left of the HTML without the few tags in use must be escaped text.
-    parts["html"] = _MARKUP.sub("\n", letter.html)
-    if re.search(r"[<>]", parts["html"]):
-        problems.append("html: holds other markup than paragraphs, line breaks and quotations")
-    parts["html"] = html.unescape(parts["html"])
-    for part, words in parts.items():
-        for name, pattern in _LINTS:
-            found = pattern.search(words)
-            if found:
-                problems.append(f"{part}: holds {name} ({found[0].strip()!r})")
-    return problems
+def faults_of(letter: Letter) -> Iterator[str]:
+    """Yield what is wrong with a letter, in words; nothing when it may be sent."""
+    yield from (f"subject: {fault}" for fault in lint.of_subject(letter.subject))
+    yield from (f"text: {fault}" for fault in lint.of_text(letter.text))
 
 
-def _body(
-    template: Template,
-    words: dict[str, str],
-    pick: Callable[[Sequence[str]], str],
-    *,
-    sender_name: str,
-    recipient_name: str,
-) -> list[str]:
-    """Return the paragraphs; lines within one stand on lines of their own."""
-    greeting = pick(GREETINGS).replace(" {name}", f" {_short(recipient_name)}" if recipient_name else "")
-    paragraphs = [" ".join(_fill(pick(sentence), words) for sentence in paragraph) for paragraph in template.paragraphs]
-    return [greeting, *paragraphs, f"{pick(CLOSINGS)}\n{sender_name}".rstrip()]
+def _names(brief: Brief) -> dict[str, str]:
+    sender = _one_line(brief.sender_name)
+    lines = (_one_line(line) for line in _LINE_BREAKS.split(brief.signature))
+    signature = "\n".join(line for line in lines if line)
+    return {"sender": sender, "recipient": _short(_one_line(brief.recipient_name)), "signature": signature or sender}
 
 
-def _letter(subject: str, paragraphs: list[str], quote: tuple[str, str] | None, template: str) -> Letter:
-    text = "\n\n".join(paragraphs) + "\n"
-    markup = "".join(f"<p>{_escape(paragraph)}</p>\n" for paragraph in paragraphs)
-    if quote:
-        intro, quoted = quote
-        lines = "\n".join(f"> {line}".rstrip() for line in quoted.splitlines())
-        text += f"\n{intro}\n{lines}\n"
-        markup += f"<p>{_escape(intro)}</p>\n<blockquote>{_escape(quoted)}</blockquote>\n"
-    return Letter(subject=subject, text=text, html=markup, template=template)
+def _framed(template: Template, words: Mapping[str, str], pick: Pick) -> Iterator[str]:
+    """Yield greeting, paragraphs of sentences, and closing."""
+    yield _fill(pick(GREETINGS), words).replace(" ,", ",")
+    for paragraph in template.paragraphs:
+        yield " ".join(_capital(_fill(pick(sentence), words)) for sentence in paragraph)
+    yield f"{pick(CLOSINGS)}\n{words['signature']}".rstrip()
+
+
+def _whole(template: Template, words: Mapping[str, str], pick: Pick) -> Iterator[str]:
+    """Yield the paragraphs of a template that has its own greeting and closing; its lines stay lines."""
+    for paragraph in template.paragraphs:
+        yield "\n".join(_fill(pick(line), words) for line in paragraph)
+
+
+def _fill(line: str, words: Mapping[str, str]) -> str:
+    """Put the words in, in one pass, so that braces in a name stay what they are."""
+    return re.sub(r"\{(\w+)\}", lambda match: words[match[1]], line)
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _answered(subject: str) -> str:
+    """Return the subject of an answer: `Re:` stands before it once."""
+    return f"Re: {_RE.sub('', _one_line(subject))}".strip()
 
 
 def _escape(text: str) -> str:
-    return "<br>\n".join(html.escape(line) for line in text.splitlines())
+    return "<br>\n".join(html.escape(line) for line in text.split("\n"))
 
 
-def _fill(sentence: str, words: dict[str, str]) -> str:
-    """Put the words in, in one pass, and begin with a capital."""
-    filled = re.sub(r"\{(\w+)\}", lambda match: words[match[1]], sentence)
-    return filled[0].upper() + filled[1:]
-
-
-def _tidy(name: str) -> str:
+def _one_line(text: str) -> str:
     """Return a name or subject on one line, without control characters."""
-    plain = "".join(" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in name)
+    plain = "".join(" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text)
     return " ".join(plain.split())
 
 

@@ -1,23 +1,43 @@
-"""What is due: which mailboxes have something to do for which action, at the database's time."""
+"""What is due: which mailboxes have something to do for which action, at the database's time.
+
+A look costs what is due and not what exists: recipients are found by the partial indexes of the ledger, senders by
+their hints (see `hints`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from gmail_warmup.db.models import GrantState, Mailbox, MailboxKind, MailStatus, OAuthGrant
+from gmail_warmup.db.models import GrantState, Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.settings import Settings
-from gmail_warmup.warmup import ledger
-from gmail_warmup.warmup.plan import Slot, day_plan, slots_due
-from gmail_warmup.warmup.ramp import volume
+from gmail_warmup.warmup import hints, ledger, notices, retention
+from gmail_warmup.warmup.day import History as History
+from gmail_warmup.warmup.day import histories as histories
+from gmail_warmup.warmup.day import in_hours, next_send
+from gmail_warmup.warmup.day import send_due as send_due
+from gmail_warmup.warmup.day import slots_of as slots_of
+from gmail_warmup.warmup.day import volume_of as volume_of
+from gmail_warmup.warmup.dns_gate import GATED_DOMAINS
+from gmail_warmup.warmup.obstacles import Circumstances, circumstances, why_not_send
+
+log = logging.getLogger(__name__)
+
+BATCH = 1100
+"""Mailboxes that are looked at in one go: a few more than a run has tasks for."""
+LOOK_SECONDS = 5.0
+"""After so long no further batch is begun; what is left is looked at by the next run."""
 
 
 class Action(StrEnum):
@@ -43,149 +63,184 @@ WORKS = sa.and_(
 """A mailbox that a task may use. A flagged or paused one costs nothing: no task, no token request."""
 
 NOT_DEFERRED = sa.or_(Mailbox.deferred_until.is_(None), Mailbox.deferred_until <= sa.func.now())
-
-
-@dataclass(frozen=True, kw_only=True)
-class History:
-    """What a sender did: days with a mail before today, slots taken today, the last claim."""
-
-    days: int = 0
-    taken: tuple[int, ...] = ()
-    last_claim: datetime | None = None
-
-
-def volume_of(mailbox: MailboxRecord, days: int, *, settings: Settings) -> int:
-    """Return how many mails today's step of the ramp allows a warmup mailbox.
-
-    Args:
-        days: earlier days on which it sent at least one mail.
-    """
-    return volume(
-        warmup_day=days + 1,
-        daily_target=mailbox.daily_target,
-        start=settings.ramp_start,
-        step=settings.ramp_step,
-        cap=settings.ramp_cap,
-    )
-
-
-def slots_of(mailbox: MailboxRecord, days: int, *, now: datetime, settings: Settings) -> tuple[Slot, ...]:
-    """Return today's slots of a warmup mailbox. Pure: the same input gives the same slots.
-
-    Args:
-        days: earlier days on which it sent at least one mail.
-    """
-    opened = [mailbox.created_at, *(when for when in (mailbox.resumed_at, mailbox.granted_at) if when)]
-    local_date = now.astimezone(mailbox.zone).date()
-    # A run sends one mail per mailbox, so slots lie a run apart, and the last run of the day still sends the last one.
-    start, end = settings.window_minutes
-    window = start, max(start + 1, end - settings.run_interval // 60)
-    return day_plan(
-        seed=mailbox.address,
-        local_date=local_date,
-        zone=mailbox.zone,
-        volume=volume_of(mailbox, days, settings=settings),
-        window=window,
-        weekdays=settings.weekdays,
-        min_gap=timedelta(seconds=max(settings.min_gap, settings.run_interval)),
-        open_from=max(opened),  # a day that began before opens at the beginning of its hours
-        scale=settings.delay_scale,
-    )
-
-
-def send_due(mailbox: MailboxRecord, history: History, *, now: datetime, settings: Settings) -> tuple[Slot, ...]:
-    """Return the slots that may be claimed now; at most one if a minimum gap is set.
-
-    Slots that an outage left behind are sent one gap apart, within the hours; what the day's end cuts off is not
-    carried over.
-    """
-    gap = timedelta(seconds=settings.min_gap * settings.delay_scale)
-    if history.last_claim and gap and now - history.last_claim < gap:
-        return ()
-    local = now.astimezone(mailbox.zone)
-    start, end = settings.window_minutes
-    if not start <= local.hour * 60 + local.minute < end:
-        return ()
-    due = slots_due(slots_of(mailbox, history.days, now=now, settings=settings), now=now, taken=history.taken)
-    return due[:1] if gap else due
-
-
-def histories(connection: sa.Connection, mailbox_ids: Collection[int] | None = None) -> dict[int, History]:
-    """Return what the senders did, by mailbox id; all of them unless some are named."""
-    today = sa.cast(sa.func.timezone(Mailbox.timezone, sa.func.now()), sa.Date)
-    is_today = L.local_date == today
-    query = (
-        sa.select(
-            L.sender_id,
-            sa.func.count(L.local_date.distinct())
-            .filter(L.status == MailStatus.SENT, L.local_date < today)
-            .label("days"),
-            sa.func.array_agg(L.slot).filter(is_today).label("taken"),
-            sa.func.max(L.claimed_at).filter(is_today).label("last_claim"),
-        )
-        .join(Mailbox, Mailbox.id == L.sender_id)
-        .where(L.parent_id.is_(None))
-        .group_by(L.sender_id)
-    )
-    if mailbox_ids is not None:
-        query = query.where(L.sender_id.in_(mailbox_ids))
-    return {
-        row.sender_id: History(days=row.days, taken=tuple(row.taken or ()), last_claim=row.last_claim)
-        for row in connection.execute(query)
-    }
+MAY_SEND = sa.and_(NOT_DEFERRED, Mailbox.domain.not_in(GATED_DOMAINS))
 
 
 def find_due(
-    connection: sa.Connection, action: Action, settings: Settings, *, only: Iterable[str] | None = None
+    connection: sa.Connection,
+    action: Action,
+    settings: Settings,
+    *,
+    only: Iterable[str] | None = None,
+    limit: int | None = None,
+    remember: bool = True,
 ) -> list[str]:
     """Return the addresses with something due for an action; those that waited longest come first.
 
+    Nothing is due while everything is stopped.
+
     Args:
         only: addresses to look at; all if None.
+        limit: how many are wanted; all if None.
+        remember: keep what was found out about when senders are due next; False changes no row.
 
     Raises:
         UnknownMailboxError: if ``only`` names an address that is no mailbox.
     """
-    chosen = None if only is None else [mailbox.address for mailbox in repository.by_addresses(connection, only)]
+    chosen = None if only is None else [mailbox.id for mailbox in repository.by_addresses(connection, only)]
+    at = circumstances(connection)
+    if at.stopped:
+        log.warning("%s", at.stopped)
+        return []
     if action is Action.SEND:
-        now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
-        return _senders(connection, settings, now, chosen)
-    return _recipients(connection, chosen, *_DUE[action])
+        if remember and hints.follow(connection, settings):
+            log.info("the settings of the plan have changed: every sender is planned anew")
+        return _Senders(connection, settings, at, chosen, remember=remember).due(limit)
+    return _recipients(connection, action, chosen, limit)
 
 
-_DUE: dict[Action, tuple[sa.ColumnElement[bool], ...]] = {
-    Action.RESCUE: (ledger.UNPLACED, ledger.UNRESCUED),
-    Action.READ: (ledger.UNREAD,),
-    Action.REPLY: (ledger.UNANSWERED,),
-    Action.COLLECT: (ledger.UNCOLLECTED,),
+def _waiting(at: Any, condition: sa.ColumnElement[bool], who: Any = L.recipient_id) -> sa.Select[Any]:
+    """Return the mailboxes for which rows of the ledger wait, and since when; one partial index serves it."""
+    return sa.select(who.label("mailbox_id"), sa.func.min(at).label("since")).where(condition).group_by(who)
+
+
+_DUE: dict[Action, tuple[sa.Select[Any], ...]] = {
+    Action.RESCUE: (_waiting(L.locate_due_at, ledger.UNPLACED), _waiting(L.rescue_due_at, ledger.UNRESCUED)),
+    Action.READ: (_waiting(L.read_due_at, ledger.UNREAD), _waiting(L.mark_due_at, ledger.UNMARKED)),
+    Action.REPLY: (_waiting(L.reply_due_at, ledger.UNANSWERED),),
+    Action.COLLECT: (
+        _waiting(L.locate_due_at, ledger.UNCOLLECTED),
+        notices.waiting(),
+        _waiting(L.trash_due_at, retention.OVERDUE_AT_SENDER, L.sender_id),
+        _waiting(L.trash_due_at, retention.OVERDUE_AT_RECIPIENT),
+    ),
 }
 
 
-def _senders(connection: sa.Connection, settings: Settings, now: datetime, only: list[str] | None) -> list[str]:
-    query = repository.SELECT.where(Mailbox.kind == MailboxKind.WARMUP, WORKS, NOT_DEFERRED)
-    unsent = sa.select(L.sender_id, sa.func.min(L.claimed_at)).where(ledger.UNSENT_FIRST).group_by(L.sender_id)
+def _recipients(connection: sa.Connection, action: Action, only: list[int] | None, limit: int | None) -> list[str]:
+    waiting = sa.union_all(*_DUE[action]).subquery()
+    query = sa.select(waiting.c.mailbox_id).group_by(waiting.c.mailbox_id)
     if only is not None:
-        query = query.where(Mailbox.address.in_(only))
-    history = histories(connection)
-    waiting: dict[int, Any] = {row[0]: row[1] for row in connection.execute(unsent)}
-    due: list[tuple[datetime, str]] = []
-    for mailbox in map(repository.record, connection.execute(query)):
-        if mailbox.id in waiting:
-            due.append((waiting[mailbox.id], mailbox.address))
-        elif slots := send_due(mailbox, history.get(mailbox.id, History()), now=now, settings=settings):
-            due.append((slots[0].due_at, mailbox.address))
-    return [address for _, address in sorted(due)]
+        query = query.where(waiting.c.mailbox_id.in_(only))
+    # Who waits longest is looked at first and, in an overload, alone: not every mailbox that waits.
+    ids = connection.scalars(query.order_by(sa.func.min(waiting.c.since), waiting.c.mailbox_id)).all()
+    found: list[str] = []
+    for first in range(0, len(ids), BATCH):
+        found += _usable(connection, action, ids[first : first + BATCH])
+        if limit is not None and len(found) >= limit:
+            break
+    return found[:limit]
 
 
-def _recipients(connection: sa.Connection, only: list[str] | None, *conditions: sa.ColumnElement[bool]) -> list[str]:
+def _usable(connection: sa.Connection, action: Action, mailbox_ids: Sequence[int]) -> list[str]:
+    """Return the addresses of those mailboxes that a task may use, in the same order."""
     query = (
-        sa.select(Mailbox.address)
+        sa.select(Mailbox.id, Mailbox.address)
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .join(L, L.recipient_id == Mailbox.id)
-        .where(WORKS, sa.or_(*conditions))
-        .group_by(Mailbox.address)
-        .order_by(sa.func.min(L.id))
+        .where(Mailbox.id == sa.any_(sa.literal(list(mailbox_ids), ARRAY(sa.BigInteger))), WORKS)
     )
-    if only is not None:
-        query = query.where(Mailbox.address.in_(only))
-    return list(connection.scalars(query))
+    if action is Action.REPLY:
+        query = query.where(MAY_SEND)
+    usable = {row.id: row.address for row in connection.execute(query)}
+    return [usable[mailbox_id] for mailbox_id in mailbox_ids if mailbox_id in usable]
+
+
+@dataclass
+class _Senders:
+    """One look at the senders: those with a mail begun, those whose hint is due, and those without a hint.
+
+    A hint of the same local day is believed, in hours: it was made by the plan, and the claim asks the plan again. An
+    older one is what the end of a day, a night or a weekend left behind, and is made anew.
+    """
+
+    connection: sa.Connection
+    settings: Settings
+    at: Circumstances
+    only: list[int] | None
+    remember: bool = field(kw_only=True)
+
+    def due(self, limit: int | None) -> list[str]:
+        """Return the addresses of the senders with something due, the longest waiting first."""
+        found = self._begun()
+        ends = time.monotonic() + LOOK_SECONDS
+        for unsure in (Mailbox.next_send_at <= self.at.now, Mailbox.next_send_at.is_(None)):
+            for batch in self._batches(unsure):
+                self._plan([row.id for row in batch if not self._believed(row, found)], found)
+                if limit is not None and len(found) >= limit:
+                    break
+                if time.monotonic() >= ends:
+                    log.warning("there are more senders to plan than one run looks at; the next run goes on")
+                    break
+        return sorted(found, key=lambda address: (found[address], address))[:limit]
+
+    def _begun(self) -> dict[str, datetime]:
+        """Return the senders with a mail that an earlier task began, and when it did."""
+        unsent = _waiting(L.claimed_at, ledger.UNSENT_FIRST, L.sender_id).subquery()
+        query = self._sendable(repository.SELECT.add_columns(unsent.c.since.label("begun_at")))
+        found = {}
+        for row in self.connection.execute(query.join(unsent, unsent.c.mailbox_id == Mailbox.id)):
+            mailbox = repository.record(row)
+            if self._is_time(mailbox.zone, row.begun_at) and why_not_send(mailbox, self.at) is None:
+                found[mailbox.address] = row.begun_at
+        return found
+
+    def _is_time(self, zone: ZoneInfo, begun_at: datetime) -> bool:
+        """Tell whether a begun mail is sent now, in hours, or given up, on a later day."""
+        earlier_day = begun_at.astimezone(zone).date() < self.at.now.astimezone(zone).date()
+        return earlier_day or in_hours(zone, now=self.at.now, settings=self.settings)
+
+    def _batches(self, unsure: sa.ColumnElement[bool]) -> Iterator[Sequence[sa.Row[Any]]]:
+        columns: Any = sa.select(Mailbox.id, Mailbox.address, Mailbox.timezone, Mailbox.next_send_at)
+        query = self._sendable(columns.join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)).where(unsure)
+        query = query.order_by(Mailbox.next_send_at, Mailbox.id).limit(BATCH)
+        last: sa.Row[Any] | None = None
+        while True:
+            batch = self.connection.execute(query if last is None else query.where(_after(last))).all()
+            if batch:
+                yield batch
+            if len(batch) < BATCH:
+                return
+            last = batch[-1]
+
+    def _believed(self, row: sa.Row[Any], found: dict[str, datetime]) -> bool:
+        """Note a sender as due if its hint can be believed; tell whether it can."""
+        if row.next_send_at is None:
+            return False
+        zone, now = ZoneInfo(row.timezone), self.at.now
+        today = row.next_send_at.astimezone(zone).date() == now.astimezone(zone).date()
+        if not today or not in_hours(zone, now=now, settings=self.settings):
+            return False
+        found.setdefault(row.address, row.next_send_at)
+        return True
+
+    def _plan(self, mailbox_ids: list[int], found: dict[str, datetime]) -> None:
+        """Ask the plan about senders: note who is due, and keep when it is worth asking about them again."""
+        if not mailbox_ids:
+            return
+        query = repository.SELECT.where(Mailbox.id.in_(mailbox_ids))
+        if self.remember:
+            # A task that claims at this moment keeps the hint itself.
+            query = query.with_for_update(of=Mailbox, skip_locked=True, key_share=True)
+        mailboxes = [repository.record(row) for row in self.connection.execute(query)]
+        past = histories(self.connection, [mailbox.id for mailbox in mailboxes])
+        made: dict[int, datetime] = {}
+        for mailbox in mailboxes:
+            slots = send_due(mailbox, past[mailbox.id], now=self.at.now, settings=self.settings)
+            if slots:
+                found.setdefault(mailbox.address, slots[0].due_at)
+                made[mailbox.id] = slots[0].due_at
+            else:
+                made[mailbox.id] = next_send(mailbox, past[mailbox.id], now=self.at.now, settings=self.settings)
+        if self.remember:
+            hints.remember(self.connection, made)
+
+    def _sendable(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        query = query.where(Mailbox.kind == MailboxKind.WARMUP, WORKS, MAY_SEND)
+        return query if self.only is None else query.where(Mailbox.id.in_(self.only))
+
+
+def _after(last: sa.Row[Any]) -> sa.ColumnElement[bool]:
+    further: sa.ColumnElement[bool] = Mailbox.id > last.id
+    if last.next_send_at is None:
+        return further
+    return sa.or_(Mailbox.next_send_at > last.next_send_at, sa.and_(Mailbox.next_send_at == last.next_send_at, further))

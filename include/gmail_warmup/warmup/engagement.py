@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+MORNING = timedelta(minutes=90)
+"""Over how long what a night held back is spread."""
 
 
 def read_delay(seed: str) -> timedelta:
     """Return how long after its arrival a mail is opened: 30 seconds to 10 minutes, Beta(2, 5), mostly early."""
     return _between(timedelta(seconds=30), timedelta(minutes=10), _beta(f"read:{seed}", 2, 5))
+
+
+def mark_delay(seed: str) -> timedelta:
+    """Return how long after its opening a mail is marked: 45 to 100 seconds."""
+    return _between(timedelta(seconds=45), timedelta(seconds=100), _random(f"mark:{seed}").random())
 
 
 def reply_delay(seed: str) -> timedelta:
@@ -18,12 +27,22 @@ def reply_delay(seed: str) -> timedelta:
 
 def marks_important(seed: str, *, rate: int) -> bool:
     """Tell whether an opened mail is marked important, at `rate` per cent of them."""
-    return _random(f"important:{seed}").random() * 100 < rate
+    return _drawn("important", seed, rate)
+
+
+def is_starred(seed: str, *, rate: int) -> bool:
+    """Tell whether an opened mail gets a star, at `rate` per cent of them."""
+    return _drawn("star", seed, rate)
 
 
 def is_rescued(seed: str, *, rate: int) -> bool:
     """Tell whether a mail found in spam is moved to the inbox, at `rate` per cent of them."""
-    return _random(f"rescue:{seed}").random() * 100 < rate
+    return _drawn("rescue", seed, rate)
+
+
+def goes_on(seed: str, *, rate: int) -> bool:
+    """Tell whether an answer is answered in turn, at `rate` per cent of them."""
+    return _drawn("turn", seed, rate)
 
 
 def held(*, rate: int, done: int, total: int) -> bool:
@@ -33,6 +52,34 @@ def held(*, rate: int, done: int, total: int) -> bool:
     do. Count decisions, not finished deeds, or mails in flight are made up for twice.
     """
     return 2 * (rate * (total + 1) - 100 * done) >= 100
+
+
+def awake(when: datetime, *, zone: ZoneInfo, night: tuple[time, time] | None, seed: str) -> datetime:
+    """Return a time as it is by day; one in the night is put off to the morning, spread over an hour and a half.
+
+    Args:
+        when: aware.
+        zone: where the person lives.
+        night: begin and end on that person's clock; None if nights do not count.
+    """
+    if night is None:
+        return when
+    begin, end = night
+    local = when.astimezone(zone)
+    if not _within(local.time(), begin, end):
+        return when
+    late = begin > end and local.time() >= begin
+    day = local.date() + timedelta(days=1) if late else local.date()
+    morning = datetime.combine(day, end, zone).astimezone(UTC)  # sums are right in UTC alone
+    return max(when, morning + MORNING * _random(f"morning:{seed}").random())
+
+
+def _within(clock: time, begin: time, end: time) -> bool:
+    return begin <= clock < end if begin < end else clock >= begin or clock < end
+
+
+def _drawn(name: str, seed: str, rate: int) -> bool:
+    return _random(f"{name}:{seed}").random() * 100 < rate
 
 
 def _random(seed: str) -> random.Random:

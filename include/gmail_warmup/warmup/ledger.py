@@ -6,17 +6,20 @@ one begins, so that whatever dies, the row says what is left to do.
 
 from __future__ import annotations
 
+import functools
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailboxDay, MailStatus, Placement
+from gmail_warmup.errors import VolumeReachedError
+from gmail_warmup.warmup import checkup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +45,24 @@ class Entry:
     recipient_thread_id: str | None
     read_due_at: datetime | None
     important: bool | None
+    starred: bool | None
 
+
+_CHECK_VIOLATION = "23514"
+"""PostgreSQL's code (SQLSTATE) of a row that a check refuses."""
 
 _FIELDS = tuple(Entry.__dataclass_fields__)
 _SELECT = sa.select(*(getattr(L, name) for name in _FIELDS))
+
+# Statements of every mail are built once: building one costs as much as executing it.
+_BY_ID = _SELECT.where(L.id == sa.bindparam("id"))
+_REPLY_TO = _SELECT.where(L.parent_id == sa.bindparam("parent_id"))
+_LOCK_SENDER = sa.select(Mailbox.id).where(Mailbox.id == sa.bindparam("id")).with_for_update(key_share=True)
+_COUNTS = sa.select(
+    sa.func.count().filter(L.placement != Placement.MISSING).label("placed"),
+    sa.func.count().filter(L.read_due_at.is_not(None)).label("read"),
+    sa.func.count().filter(L.reply_due_at.is_not(None)).label("answered"),
+).where(L.sender_id == sa.bindparam("sender_id"), L.parent_id.is_(None), L.placement.is_not(None))
 
 
 def _entry(row: sa.Row[Any]) -> Entry:
@@ -62,7 +79,12 @@ UNPLACED = sa.and_(
     L.status == MailStatus.SENT, L.parent_id.is_(None), L.placement.is_(None), L.locate_due_at <= sa.func.now()
 )
 UNRESCUED = sa.and_(L.rescue_due_at <= sa.func.now(), L.rescued_at.is_(None))
-UNREAD = sa.and_(L.read_due_at <= sa.func.now(), L.read_at.is_(None))
+UNREAD = sa.and_(
+    L.read_due_at <= sa.func.now(),
+    L.read_at.is_(None),
+    sa.or_(L.rescue_due_at.is_(None), L.rescued_at.is_not(None)),  # what lies in spam is rescued first
+)
+UNMARKED = sa.and_(L.mark_due_at <= sa.func.now(), L.marked_at.is_(None))
 UNANSWERED = sa.and_(L.reply_due_at <= sa.func.now(), L.replied_at.is_(None))
 UNCOLLECTED = sa.and_(
     L.status == MailStatus.SENT, L.parent_id.is_not(None), L.collected_at.is_(None), L.locate_due_at <= sa.func.now()
@@ -84,7 +106,7 @@ def of_sender(connection: sa.Connection, mailbox_id: int, condition: sa.ColumnEl
 
 def get(connection: sa.Connection, entry_id: int) -> Entry:
     """Return one row."""
-    return _entry(connection.execute(_SELECT.where(L.id == entry_id)).one())
+    return _entry(connection.execute(_BY_ID, {"id": entry_id}).one())
 
 
 def new_token() -> str:
@@ -93,23 +115,42 @@ def new_token() -> str:
 
 
 def claim(connection: sa.Connection, **values: Any) -> Entry | None:
-    """Insert a row, or return None where its slot, or the mail it answers, is taken."""
+    """Insert a row, or return None where its slot, or the mail it answers, is taken.
+
+    Raises:
+        VolumeReachedError: the day's volume is used up, by the database's own count.
+    """
     statement = insert(L).values(**values).on_conflict_do_nothing().returning(L.id)
-    entry_id = connection.execute(statement).scalar_one_or_none()
+    try:
+        entry_id = connection.execute(statement).scalar_one_or_none()
+    except IntegrityError as error:
+        if getattr(error.orig, "pgcode", None) != _CHECK_VIOLATION:
+            raise
+        raise VolumeReachedError(f"The volume of {values['local_date']} is used up; nothing more is sent.") from None
     return None if entry_id is None else get(connection, entry_id)
 
 
 def reply_to(connection: sa.Connection, parent_id: int) -> Entry | None:
     """Return the reply to a mail, if one was claimed."""
-    row = connection.execute(_SELECT.where(L.parent_id == parent_id)).one_or_none()
+    row = connection.execute(_REPLY_TO, {"parent_id": parent_id}).one_or_none()
     return _entry(row) if row else None
 
 
-def update(connection: sa.Connection, entry_id: int, **values: Any) -> None:
-    """Change columns of one row."""
-    connection.execute(sa.update(L).where(L.id == entry_id).values(**values))
+def thread_of(connection: sa.Connection, entry: Entry) -> list[Entry]:
+    """Return the mails of a thread up to and including one of them, the first one first."""
+    chain = sa.select(L.id, L.parent_id).where(L.id == entry.id).cte(recursive=True)
+    chain = chain.union_all(sa.select(L.id, L.parent_id).where(L.id == chain.c.parent_id))
+    query = _SELECT.where(L.id.in_(sa.select(chain.c.id))).order_by(L.turn)
+    return [_entry(row) for row in connection.execute(query)]
 
 
+def update(connection: sa.Connection, entry_id: int, *only_if: sa.ColumnElement[bool], **values: Any) -> bool:
+    """Change columns of one row if the conditions hold; tell whether they did."""
+    return connection.execute(sa.update(L).where(L.id == entry_id, *only_if).values(**values)).rowcount == 1
+
+
+_SIGNS = frozenset({"inbox", "spam", "elsewhere", "missing", "bounced"})
+"""Counts that say how a mailbox fares."""
 _PLACED = {Placement.INBOX: "inbox", Placement.SPAM: "spam", Placement.MISSING: "missing"}
 
 
@@ -118,45 +159,71 @@ def placed_as(placement: Placement) -> str:
     return _PLACED.get(placement, "elsewhere")
 
 
-def tally(connection: sa.Connection, entry: Entry, *names: str, planned: int | None = None) -> None:
+def open_day(
+    connection: sa.Connection, mailbox_id: int, local_date: date, *, ramp: int, planned: int, lowered_by: str | None
+) -> int:
+    """Fix the volume of a sender's day before its first claim; later calls can only lower it. Return what holds.
+
+    The database refuses a claim beyond it, and none is possible before this: see ``MailboxDay``.
+
+    Args:
+        ramp: mails that the ramp alone allows.
+        planned: mails that are to be sent.
+        lowered_by: the reason code for the difference, if there is one.
+    """
+    D = MailboxDay
+    statement = insert(D).values(
+        mailbox_id=mailbox_id, local_date=local_date, ramp=ramp, planned=planned, lowered_by=lowered_by
+    )
+    lower = statement.excluded.planned < D.planned
+    statement = statement.on_conflict_do_update(
+        index_elements=[D.mailbox_id, D.local_date],
+        set_={
+            "planned": sa.func.greatest(D.claimed, sa.func.least(D.planned, statement.excluded.planned)),
+            "lowered_by": sa.case((lower, statement.excluded.lowered_by), else_=D.lowered_by),
+        },
+    )
+    return int(connection.execute(statement.returning(D.planned)).scalar_one())
+
+
+def lowered(connection: sa.Connection, mailbox_id: int, local_date: date, reason: str) -> None:
+    """Keep why a sender sends less than planned on a day, for the page; a pool mailbox has no such day."""
+    statement = sa.update(MailboxDay).where(MailboxDay.mailbox_id == mailbox_id, MailboxDay.local_date == local_date)
+    connection.execute(statement.values(lowered_by=reason))
+
+
+def tally(connection: sa.Connection, entry: Entry, *names: str) -> None:
     """Count what became of a first mail on its sender's day; in the transaction that writes it into the ledger.
 
     A reply is counted with the mail that it answers, so nothing is counted for the reply itself.
 
     Args:
-        names: columns of ``mailbox_day`` that each grow by one.
-        planned: mails that the day's step of the ramp allows, where that is known.
+        names: columns of ``mailbox_day`` that each grow by one. Where they say how the mailbox fares, its health is
+            looked at.
     """
     if entry.parent_id is not None:
         return
-    more: dict[str, Any] = dict.fromkeys(names, 1)
-    grown: dict[str, Any] = {name: getattr(MailboxDay, name) + 1 for name in names}
-    if planned is not None:
-        more["planned"] = grown["planned"] = planned
-    statement = insert(MailboxDay).values(mailbox_id=entry.sender_id, local_date=entry.local_date, **more)
-    statement = statement.on_conflict_do_update(index_elements=["mailbox_id", "local_date"], set_=grown)
-    sent = connection.execute(statement.returning(MailboxDay.sent)).scalar_one()
+    # First the mailbox and then its day, as everybody does, so that nobody waits for each other.
+    connection.execute(_LOCK_SENDER, {"id": entry.sender_id})
+    day = {"mailbox": entry.sender_id, "day": entry.local_date}
+    sent = connection.execute(_grow(*names), day).scalar_one()
     if "sent" in names and sent == 1:
         connection.execute(
             sa.update(Mailbox).where(Mailbox.id == entry.sender_id).values(warmup_days=Mailbox.warmup_days + 1)
         )
+    if _SIGNS.intersection(names):
+        checkup.check_up(connection, entry.sender_id)
+
+
+@functools.cache
+def _grow(*names: str) -> Any:
+    D = MailboxDay
+    grown = {name: getattr(D, name) + 1 for name in names}
+    of_day = (D.mailbox_id == sa.bindparam("mailbox"), D.local_date == sa.bindparam("day"))
+    return sa.update(D).where(*of_day).values(grown).returning(D.sent)
 
 
 def counts_of_sender(connection: sa.Connection, sender_id: int) -> tuple[int, int, int]:
     """Return how many first mails of a sender were placed, are to be read, and are to be answered or were."""
-    query = sa.select(
-        sa.func.count().filter(L.placement != Placement.MISSING),
-        sa.func.count().filter(L.read_due_at.is_not(None)),
-        sa.func.count().filter(L.reply_due_at.is_not(None)),
-    ).where(L.sender_id == sender_id, L.parent_id.is_(None), L.placement.is_not(None))
-    placed, read, answered = connection.execute(query).one()
+    placed, read, answered = connection.execute(_COUNTS, {"sender_id": sender_id}).one()
     return int(placed), int(read), int(answered)
-
-
-def taken_today(connection: sa.Connection, sender_id: int, local_date: date) -> tuple[list[int], datetime | None]:
-    """Return the slots that a sender claimed on a date, and when it claimed the last one."""
-    query = sa.select(L.slot, L.claimed_at).where(
-        L.sender_id == sender_id, L.local_date == local_date, L.parent_id.is_(None)
-    )
-    rows: Sequence[Any] = connection.execute(query).all()
-    return [row.slot for row in rows], max((row.claimed_at for row in rows), default=None)

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+REST = timedelta(hours=72)
+"""How long a pair rests while there is a choice."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
@@ -30,7 +33,7 @@ def choose(
     now: datetime,
     pool_daily_cap: int,
     pair_daily_cap: int,
-    rest: timedelta = timedelta(hours=72),
+    rest: timedelta = REST,
     seed: str,
 ) -> Candidate | None:
     """Return the partner for a mail, or None when the pool is exhausted for this sender today.

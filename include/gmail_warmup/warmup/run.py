@@ -18,6 +18,8 @@ from gmail_warmup.warmup.actions.reply import reply
 from gmail_warmup.warmup.actions.rescue import rescue
 from gmail_warmup.warmup.actions.send import send
 from gmail_warmup.warmup.due import Action
+from gmail_warmup.warmup.generators import Writer, templates_of
+from gmail_warmup.warmup.obstacles import Obstacle, circumstances, why_not_send, why_not_work
 
 log = logging.getLogger(__name__)
 
@@ -30,34 +32,49 @@ _DO: dict[Action, Callable[[Desk], None]] = {
 }
 
 
-def why_not(mailbox: MailboxRecord) -> str | None:
-    """Return why a task must leave this mailbox alone, or None."""
-    if mailbox.paused_at is not None:
-        return f"{mailbox.address} is paused: {mailbox.pause_reason or 'no reason given'}."
-    if not mailbox.works:
-        return f"{mailbox.address} is {mailbox.state.value} ({mailbox.reason}); nothing is tried until it is repaired."
-    return None
+_SENDS = frozenset({Action.SEND, Action.REPLY})
+
+
+def why_not(connection: sa.Connection, action: Action, mailbox: MailboxRecord) -> Obstacle | None:
+    """Return why a task must not do this in this mailbox now, or None."""
+    sends = action in _SENDS
+    at = circumstances(connection, sending=sends)
+    return why_not_send(mailbox, at) if sends else why_not_work(mailbox, at)
 
 
 def run_action(
-    action: Action, mailbox: MailboxRecord, *, engine: sa.Engine, settings: Settings, gmail: GmailOperations
+    action: Action,
+    mailbox: MailboxRecord,
+    *,
+    engine: sa.Engine,
+    settings: Settings,
+    gmail: GmailOperations,
+    writer: Writer | None = None,
 ) -> dict[str, int]:
     """Do all that is due for one action in one mailbox, and return what was done.
+
+    Args:
+        writer: writes the mails; by default from the operator's templates, or the library.
 
     Safe to repeat at any time: what was done is in the ledger, and what is not due is not done.
 
     Raises:
         MailboxBusyError: another task holds the mailbox.
+        MayNotSendError: the mailbox has sent as much as Google allows.
+        StoppedError: everything was stopped meanwhile.
         GmailError: by cause.
         GrantError: by cause.
     """
-    with held(engine, mailbox, settings):
+    with held(engine, mailbox, settings) as holder:
         with engine.begin() as connection:
             # Read again: what the plan saw may be minutes old.
             mailbox = repository.get(connection, mailbox.address)
-        if why_not(mailbox):
+            obstacle = why_not(connection, action, mailbox)
+        if obstacle:
+            log.info("%s", obstacle)
             return {}
-        desk = Desk(engine=engine, settings=settings, gmail=gmail, mailbox=mailbox)
+        writer = writer or Writer(templates_of(settings))
+        desk = Desk(engine=engine, settings=settings, gmail=gmail, mailbox=mailbox, writer=writer, holder=holder)
         try:
             _DO[action](desk)
         finally:

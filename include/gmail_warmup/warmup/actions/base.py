@@ -6,25 +6,29 @@ import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute
 
-from gmail_warmup.db.intervals import seconds
+from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailStatus
 from gmail_warmup.errors import MailboxBusyError
 from gmail_warmup.gmail import errors as gmail_errors
 from gmail_warmup.gmail import mime
 from gmail_warmup.gmail.operations import GmailOperations
+from gmail_warmup.gmail.records import Message
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.settings import Settings
-from gmail_warmup.warmup import ledger
-from gmail_warmup.warmup.content import Letter
+from gmail_warmup.warmup import engagement, halt, ledger, notices
+from gmail_warmup.warmup.content import Brief, Letter
+from gmail_warmup.warmup.generators import Writer
 from gmail_warmup.warmup.ledger import Entry
+from gmail_warmup.warmup.library.templates import Kind
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +41,7 @@ class Desk:
     """One mailbox with what an action needs to work in it.
 
     Attributes:
+        holder: under which this task holds the mailbox.
         counts: what was done, for the log and the task's result.
     """
 
@@ -44,28 +49,105 @@ class Desk:
     settings: Settings
     gmail: GmailOperations
     mailbox: MailboxRecord
+    writer: Writer
+    holder: str
     counts: Counter[str] = field(default_factory=Counter)
 
-    def scaled(self, delay: timedelta) -> float:
-        """Return a delay in seconds, shortened in a demonstration."""
-        return delay.total_seconds() * self.settings.delay_scale
+    def go_on(self) -> None:
+        """Hold the mailbox for longer; asked before each claim, draft and send.
 
-    def label(self) -> str:
-        """Return the id of the label for warmup mail in this mailbox; asks Gmail once and remembers."""
-        if self.mailbox.label_id:
-            return self.mailbox.label_id
-        label_id = self.gmail.ensure_label(self.settings.label)
+        Raises:
+            StoppedError: everything was stopped.
+            MailboxBusyError: this task stood still for so long that another one may hold the mailbox now.
+        """
         with self.engine.begin() as connection:
-            connection.execute(sa.update(Mailbox).where(Mailbox.id == self.mailbox.id).values(label_id=label_id))
-            self.mailbox = repository.get(connection, self.mailbox.address)
+            self.still_held(connection)
+
+    def still_held(self, connection: sa.Connection) -> None:
+        """Do the same within a transaction."""
+        halt.check(connection)
+        seconds = self.settings.mailbox_lease
+        if not repository.keep_lease(connection, self.mailbox.id, holder=self.holder, seconds=seconds):
+            raise MailboxBusyError(
+                f"{self.mailbox.address}: this task lost the mailbox to another one; nothing is sent."
+            )
+
+    def scaled(self, delay: timedelta) -> timedelta:
+        """Return a delay, shortened in a demonstration."""
+        return delay * self.settings.delay_scale
+
+    def awake(self, when: datetime, seed: str) -> datetime:
+        """Return a time as it is by this mailbox's day; one in the night is put off to the morning."""
+        return engagement.awake(when, zone=self.mailbox.zone, night=self.settings.night, seed=seed)
+
+    def by_day(self, entries: Sequence[Entry], column: InstrumentedAttribute[datetime | None]) -> Sequence[Entry]:
+        """Return the rows to work on now: all of them by day, none in the night, which puts them off.
+
+        Args:
+            column: the due time by which they are due.
+        """
+        if not entries:
+            return entries
+        with self.engine.begin() as connection:
+            now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
+            if self.awake(now, "") == now:
+                return entries
+            for entry in entries:
+                ledger.update(connection, entry.id, **{column.key: self.awake(now, entry.token)})
+        return ()
+
+    def file(self, message_id: str, *, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
+        """Change a message's labels and put the label for warmup mail on it.
+
+        A label that the person deleted is made again.
+        """
+        try:
+            self.gmail.modify(message_id, add=(self._label(), *add), remove=remove)
+        except gmail_errors.BadGmailRequestError:
+            known, self.mailbox = self.mailbox.label_id, replace(self.mailbox, label_id=None)
+            if self._label() == known:
+                raise
+            self.gmail.modify(message_id, add=(self._label(), *add), remove=remove)
+
+    def _label(self) -> str:
+        """Return the id of the label in this mailbox; asks Gmail once and remembers."""
+        name = self.settings.label
+        if self.mailbox.label_id and self.mailbox.label_name == name:
+            return self.mailbox.label_id
+        label_id = self.gmail.ensure_label(name)
+        with self.engine.begin() as connection:
+            connection.execute(
+                sa.update(Mailbox).where(Mailbox.id == self.mailbox.id).values(label_id=label_id, label_name=name)
+            )
+        self.mailbox = replace(self.mailbox, label_id=label_id, label_name=name)
         return label_id
+
+
+def brief_of(
+    mailbox: MailboxRecord, partner: MailboxRecord, *, kind: Kind, seed: str, thread: str, subject: str = ""
+) -> Brief:
+    """Return what is known of a mail from one mailbox to another before its words."""
+    return Brief(
+        kind=kind,
+        seed=seed,
+        thread=thread,
+        sender_name=name_of(mailbox),
+        recipient_name=name_of(partner),
+        signature=mailbox.signature or "",
+        subject=subject,
+    )
+
+
+def name_of(mailbox: MailboxRecord) -> str:
+    """Return the name for salutation and signature: the display name, else one made of the address."""
+    return mailbox.display_name or mailbox.address.partition("@")[0].replace(".", " ").replace("_", " ").title()
 
 
 @contextmanager
 def held(
     engine: sa.Engine, mailbox: MailboxRecord, settings: Settings, *, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[None]:
-    """Hold a mailbox, so that it never has two calls in flight.
+) -> Iterator[str]:
+    """Hold a mailbox, so that it never has two calls in flight; yield the name under which it is held.
 
     Raises:
         MailboxBusyError: if another task holds it for longer than ``mailbox_wait`` seconds.
@@ -80,7 +162,7 @@ def held(
             raise MailboxBusyError(f"{mailbox.address}: another task is working in this mailbox; it is tried again.")
         sleep(0.2)
     try:
-        yield
+        yield holder
     finally:
         with engine.begin() as connection:
             repository.release_lease(connection, mailbox.id, holder=holder)
@@ -92,20 +174,27 @@ def deliver(
     letter: Letter,
     recipient: MailboxRecord,
     *,
-    answers: Entry | None = None,
+    thread: Sequence[Entry] = (),
     fresh: bool = False,
 ) -> bool:
     """Send the mail of a claimed row exactly once, from wherever an earlier try stopped; tell whether it went out.
 
     Args:
-        answers: the mail that this one replies to.
+        thread: the mails before it, the first one first; it answers the last one.
         fresh: the row was claimed just now, so that no earlier try can have left a draft behind.
 
-    The order is draft created, draft id stored, draft sent, recorded. Without a draft id nothing was sent. With one,
-    sending is safe to repeat: Gmail sends a draft once and then does not know it any more.
+    The order is draft created, draft id stored, draft sent, filed, recorded. Without a draft id nothing was sent. With
+    one, sending is safe to repeat: Gmail sends a draft once and then does not know it any more. A task that stood still
+    between two steps, for longer than it holds the mailbox, finds that out before the next one.
+
+    Raises:
+        StoppedError: everything was stopped.
+        MailboxBusyError: another task holds the mailbox now, and goes on with this mail.
     """
+    desk.go_on()
     if entry.draft_id is None:
-        entry = _drafted(desk, entry, letter, recipient, answers, fresh)
+        entry = _drafted(desk, entry, letter, recipient, thread, fresh)
+        desk.go_on()
     assert entry.draft_id
     try:
         message = desk.gmail.message(desk.gmail.send_draft(entry.draft_id))
@@ -114,30 +203,45 @@ def deliver(
         if found is None:
             return _lost(desk, entry)
         message = found
+    try:
+        # Before it is recorded: what is recorded is never looked at again, and no sent copy must stay in sight.
+        desk.file(message.id, remove=tuple(message.labels & {"INBOX"}))
+    except gmail_errors.NotFoundError:
+        pass  # the person deleted it; it was sent all the same
+    _record(desk, entry, message, thread)
+    return True
+
+
+def _record(desk: Desk, entry: Entry, message: Message, thread: Sequence[Entry]) -> None:
+    days = desk.settings.retention_days
     with desk.engine.begin() as connection:
-        ledger.update(
+        newly = ledger.update(
             connection,
             entry.id,
+            L.status != MailStatus.SENT,
             status=MailStatus.SENT,
             sent_at=sa.func.now(),
             gmail_id=message.id,
             thread_id=message.thread_id,
             rfc_message_id=message.rfc_message_id,
-            locate_due_at=sa.func.now() + seconds(desk.scaled(timedelta(seconds=desk.settings.locate_delay))),
+            locate_due_at=sa.func.now() + desk.scaled(timedelta(seconds=desk.settings.locate_delay)),
+            trash_due_at=sa.func.now() + timedelta(days=days) if days else None,
         )
+        if not newly:
+            return
         ledger.tally(connection, entry, "sent")
-        if answers:
-            ledger.update(connection, answers.id, replied_at=sa.func.now())
-            ledger.tally(connection, answers, "replied")
-    desk.gmail.modify(message.id, add=(desk.label(),), remove=tuple(message.labels & {"INBOX"}))
-    return True
+        if thread:
+            ledger.update(connection, thread[-1].id, replied_at=sa.func.now())
+            ledger.tally(connection, thread[-1], "replied")
+        notices.expect(connection, desk.mailbox.id, message.history_id, within=desk.scaled(notices.FIRST_LOOK))
 
 
 def _drafted(
-    desk: Desk, entry: Entry, letter: Letter, recipient: MailboxRecord, answers: Entry | None, fresh: bool
+    desk: Desk, entry: Entry, letter: Letter, recipient: MailboxRecord, thread: Sequence[Entry], fresh: bool
 ) -> Entry:
     """Store a draft at Gmail and its id in the row; a draft that an earlier try left behind is taken up."""
     own_id = mime.message_id(entry.token, desk.mailbox.address)
+    references = tuple(mail.rfc_message_id for mail in thread if mail.rfc_message_id)
     mail = mime.Outgoing(
         sender=desk.mailbox.address,
         sender_name=desk.mailbox.display_name,
@@ -148,15 +252,24 @@ def _drafted(
         html=letter.html,
         message_id=own_id,
         headers={desk.settings.token_header: entry.token},
-        in_reply_to=answers.rfc_message_id if answers else None,
-        references=(answers.rfc_message_id,) if answers and answers.rfc_message_id else (),
+        in_reply_to=references[-1] if references else None,
+        references=references,
     )
     left_behind = None if fresh else desk.gmail.find_draft(own_id)
-    thread_id = answers.recipient_thread_id if answers else None
+    # Each side has a thread id of its own: the answered mail's is the one under which this mailbox received it.
+    thread_id = thread[-1].recipient_thread_id if thread else None
     draft = left_behind or desk.gmail.create_draft(mime.raw(mail), thread_id=thread_id)
     with desk.engine.begin() as connection:
-        ledger.update(connection, entry.id, draft_id=draft.id, status=MailStatus.DRAFTED)
-        return ledger.get(connection, entry.id)
+        # Only one draft is ever sent: the one whose id is stored first.
+        first = ledger.update(
+            connection, entry.id, L.draft_id.is_(None), ledger.UNSENT, draft_id=draft.id, status=MailStatus.DRAFTED
+        )
+        entry = ledger.get(connection, entry.id)
+    if not first:
+        if entry.draft_id != draft.id:
+            desk.gmail.delete_draft(draft.id)
+        raise MailboxBusyError(f"{desk.mailbox.address}: another task goes on with this mail.")
+    return entry
 
 
 def _lost(desk: Desk, entry: Entry) -> bool:
@@ -164,11 +277,12 @@ def _lost(desk: Desk, entry: Entry) -> bool:
 
     It is never sent again, since it may have gone out; the next run looks again, for a day.
     """
+    desk.counts["unresolved"] += 1
     with desk.engine.begin() as connection:
         now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
-        if now - entry.claimed_at > GIVE_UP_AFTER:
-            ledger.update(connection, entry.id, status=MailStatus.FAILED, failure="draft_gone")
+        if now - entry.claimed_at <= GIVE_UP_AFTER:
+            return False
+        if ledger.update(connection, entry.id, ledger.UNSENT, status=MailStatus.FAILED, failure="draft_gone"):
             ledger.tally(connection, entry, "failed")
             log.warning("%s: the draft of mail %s is gone and no sent mail was found", desk.mailbox.address, entry.id)
-    desk.counts["unresolved"] += 1
     return False

@@ -1,23 +1,31 @@
-"""Collect: find the replies at the mailbox that asked, read where they were put, and tidy up."""
+"""Collect: find answers at whom they were sent to, and notices of mail systems; tidy up what is old."""
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import sqlalchemy as sa
 
+from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Placement
 from gmail_warmup.gmail.errors import NotFoundError
-from gmail_warmup.warmup import engagement, ledger
+from gmail_warmup.mailboxes import repository
+from gmail_warmup.warmup import engagement, ledger, retention
 from gmail_warmup.warmup.actions.base import Desk
 from gmail_warmup.warmup.actions.locate import locate, placement_of
+from gmail_warmup.warmup.actions.notice import look_for_notices
 from gmail_warmup.warmup.ledger import Entry
 
 
 def collect(desk: Desk) -> None:
-    """Find the replies that are due; rescue those in spam, mark them read, label and archive them."""
+    """Find the answers that are due, rescue those in spam, read, label and archive them; then notices and old mail."""
     with desk.engine.begin() as connection:
         entries = ledger.of_recipient(connection, desk.mailbox.id, ledger.UNCOLLECTED)
-    for entry in entries:
+    for entry in desk.by_day(entries, L.locate_due_at):
         _collect(desk, entry)
+    look_for_notices(desk)
+    _trash(desk)
 
 
 def _collect(desk: Desk, entry: Entry) -> None:
@@ -36,14 +44,46 @@ def _collect(desk: Desk, entry: Entry) -> None:
                 recipient_gmail_id=message.id,
                 recipient_thread_id=message.thread_id,
             )
-    rescued = placement is Placement.SPAM and engagement.is_rescued(entry.token, rate=desk.settings.rescue_rate)
+    in_spam = placement is Placement.SPAM
+    rescued = in_spam and engagement.is_rescued(entry.token, rate=desk.settings.rescue_rate)
+    readable = rescued or (not in_spam and placement is not Placement.TRASH)
     try:
         if rescued:
             desk.gmail.modify(message_id, add=("INBOX",), remove=("SPAM",))
-        if rescued or placement is not Placement.SPAM:
-            desk.gmail.modify(message_id, add=(desk.label(),), remove=("UNREAD", "INBOX"))
+        if readable:
+            desk.file(message_id, remove=("UNREAD", "INBOX"))
     except NotFoundError:
-        rescued = False  # the person deleted it; it was found all the same
-    desk.counts["collected"] += 1
+        rescued = readable = False  # the person deleted it; it was found all the same
+    _collected(desk, entry, rescued=rescued, readable=readable)
+
+
+def _collected(desk: Desk, entry: Entry, *, rescued: bool, readable: bool) -> None:
+    """Record that an answer was found, and draw whether and when it is answered in turn."""
     with desk.engine.begin() as connection:
-        ledger.update(connection, entry.id, collected_at=sa.func.now(), rescued_at=sa.func.now() if rescued else None)
+        now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
+        values: dict[str, Any] = {"collected_at": now, "rescued_at": now if rescued else None}
+        further = readable and entry.turn < desk.settings.thread_depth
+        if further and engagement.goes_on(entry.token, rate=_reply_rate(connection, desk, entry)):
+            answer_at = now + desk.scaled(engagement.reply_delay(entry.token))
+            values["reply_due_at"] = desk.awake(answer_at, entry.token)
+        ledger.update(connection, entry.id, L.collected_at.is_(None), **values)
+    desk.counts["collected"] += 1
+
+
+def _reply_rate(connection: sa.Connection, desk: Desk, entry: Entry) -> int:
+    """Return the rate of the mailbox that began the thread: it receives the even turns and sends the odd ones."""
+    if entry.turn % 2 == 0:
+        return desk.mailbox.reply_rate
+    return repository.by_id(connection, entry.sender_id).reply_rate
+
+
+def _trash(desk: Desk) -> None:
+    """Move warmup mail that is old enough to the trash, a bounded number at once, with one call."""
+    with desk.engine.begin() as connection:
+        old = retention.old_in(connection, desk.mailbox.id)
+    if not old.message_ids:
+        return
+    desk.gmail.trash(old.message_ids)
+    with desk.engine.begin() as connection:
+        retention.trashed(connection, old)
+    desk.counts["trashed"] += len(old.message_ids)

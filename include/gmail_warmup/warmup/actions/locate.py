@@ -14,6 +14,7 @@ from gmail_warmup.warmup import ledger
 from gmail_warmup.warmup.actions.base import Desk
 from gmail_warmup.warmup.ledger import Entry
 
+_AGAIN = timedelta(minutes=5)
 _CATEGORIES = {
     "CATEGORY_PROMOTIONS": Placement.PROMOTIONS,
     "CATEGORY_SOCIAL": Placement.SOCIAL,
@@ -40,20 +41,27 @@ def locate(desk: Desk, entry: Entry) -> Message | None:
     that does not come is looked for again, ever later, and counts as missing after ``missing_after`` seconds.
     """
     assert entry.rfc_message_id
-    message = desk.gmail.find(entry.rfc_message_id)
-    if message is not None and message.headers.get(desk.settings.token_header.lower()) == entry.token:
-        return message
-    overdue = L.sent_at < sa.func.now() - seconds(desk.settings.missing_after)
+    message = desk.gmail.find(entry.rfc_message_id, entry.token)
+    if message is None:
+        _not_there(desk, entry)
+    return message
+
+
+def _not_there(desk: Desk, entry: Entry) -> None:
+    age = sa.func.now() - L.sent_at
     with desk.engine.begin() as connection:
-        late = connection.scalar(sa.select(overdue).where(L.id == entry.id))
-        if late:
-            ledger.update(
-                connection, entry.id, placement=Placement.MISSING, placed_at=sa.func.now(), collected_at=sa.func.now()
-            )
+        missing = ledger.update(
+            connection,
+            entry.id,
+            age > seconds(desk.settings.missing_after),
+            L.placement.is_(None),
+            placement=Placement.MISSING,
+            placed_at=sa.func.now(),
+            collected_at=sa.func.now(),
+        )
+        if missing:
             ledger.tally(connection, entry, "missing")
-            desk.counts["missing"] += 1
         else:
-            again = seconds(desk.scaled(timedelta(seconds=max(desk.settings.locate_delay, 60) * 5)))
-            ledger.update(connection, entry.id, locate_due_at=sa.func.now() + again)
-            desk.counts["not_there_yet"] += 1
-    return None
+            again = sa.func.now() + sa.func.greatest(desk.scaled(_AGAIN), age / 2)
+            ledger.update(connection, entry.id, locate_due_at=again)
+    desk.counts["missing" if missing else "not_there_yet"] += 1

@@ -1,13 +1,13 @@
-"""Read: open the mails whose time has come, and draw whether and when they are answered."""
+"""Read: open the mails whose time has come, mark some of them, and draw whether and when they are answered."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.db.intervals import seconds
-from gmail_warmup.db.models import Mailbox
+from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.gmail.errors import NotFoundError
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.warmup import engagement, ledger
@@ -16,30 +16,58 @@ from gmail_warmup.warmup.ledger import Entry
 
 
 def read(desk: Desk) -> None:
-    """Mark the due mails as read, some as important, and archive them."""
+    """Mark the due mails as read and archive them, then mark those that were read a while ago."""
     with desk.engine.begin() as connection:
         entries = ledger.of_recipient(connection, desk.mailbox.id, ledger.UNREAD)
-    for entry in entries:
+    for entry in desk.by_day(entries, L.read_due_at):
         _read(desk, entry)
+    mark(desk)
+
+
+def mark(desk: Desk) -> None:
+    """Give the due mails what was drawn for them, important or a star, and put them out of sight."""
+    with desk.engine.begin() as connection:
+        entries = ledger.of_recipient(connection, desk.mailbox.id, ledger.UNMARKED)
+    for entry in entries:
+        assert entry.recipient_gmail_id
+        drawn = {"IMPORTANT": entry.important, "STARRED": entry.starred}
+        marks = tuple(label for label, wanted in drawn.items() if wanted)
+        try:
+            desk.file(entry.recipient_gmail_id, add=marks, remove=("INBOX",))
+        except NotFoundError:
+            marks = ()  # the person deleted it
+        with desk.engine.begin() as connection:
+            ledger.update(connection, entry.id, marked_at=sa.func.now())
+        desk.counts.update({f"marked_{label.lower()}": 1 for label in marks})
 
 
 def _read(desk: Desk, entry: Entry) -> None:
     assert entry.recipient_gmail_id
-    important = ("IMPORTANT",) if entry.important else ()
     try:
-        desk.gmail.modify(entry.recipient_gmail_id, add=(desk.label(), *important), remove=("UNREAD", "INBOX"))
+        desk.file(entry.recipient_gmail_id, remove=("UNREAD", "INBOX"))
     except NotFoundError:
         with desk.engine.begin() as connection:
             ledger.update(connection, entry.id, read_due_at=None)
         return
     desk.counts["read"] += 1
     with desk.engine.begin() as connection:
-        query = repository.SELECT.where(Mailbox.id == entry.sender_id).with_for_update(of=Mailbox)
-        sender = repository.record(connection.execute(query).one())
+        sender = repository.by_id(connection, entry.sender_id, lock=True)
         placed, _, answered = ledger.counts_of_sender(connection, sender.id)
-        values: dict[str, Any] = {"read_at": sa.func.now()}
+        now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
+        values = _marks(desk, entry, now) | {"read_at": now}
         # The rate counts over all placed mails, and only an opened one can be answered.
         if engagement.held(rate=sender.reply_rate, done=answered, total=max(0, placed - 1)):
-            values["reply_due_at"] = sa.func.now() + seconds(desk.scaled(engagement.reply_delay(entry.token)))
-        ledger.update(connection, entry.id, **values)
-        ledger.tally(connection, entry, "read")
+            answer_at = now + desk.scaled(engagement.reply_delay(entry.token))
+            values["reply_due_at"] = desk.awake(answer_at, entry.token)
+        if ledger.update(connection, entry.id, L.read_at.is_(None), **values):
+            ledger.tally(connection, entry, "read")
+
+
+def _marks(desk: Desk, entry: Entry, now: datetime) -> dict[str, Any]:
+    """Return what is drawn for a mail that was opened, and when it gets it; nothing for most of them."""
+    important = engagement.marks_important(entry.token, rate=desk.settings.important_rate)
+    starred = engagement.is_starred(entry.token, rate=desk.settings.star_rate)
+    if not important and not starred:
+        return {"important": False, "starred": False}
+    mark_at = now + desk.scaled(engagement.mark_delay(entry.token))
+    return {"important": important, "starred": starred, "mark_due_at": desk.awake(mark_at, entry.token)}

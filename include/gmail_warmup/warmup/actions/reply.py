@@ -1,56 +1,70 @@
-"""Reply: answer the mails whose time has come, exactly once each."""
+"""Reply: answer the mails whose time has come, exactly once each; a thread goes on like this, turn by turn."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailStatus
-from gmail_warmup.gmail.errors import BadGmailRequestError, SendingLimitError
+from gmail_warmup.gmail.errors import BadGmailRequestError, NotFoundError, SendingLimitError
 from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup import ledger
-from gmail_warmup.warmup.actions.base import Desk, deliver
-from gmail_warmup.warmup.actions.send import defer, name_of
-from gmail_warmup.warmup.content import reply_letter
+from gmail_warmup.warmup.actions import own_limit
+from gmail_warmup.warmup.actions.base import Desk, brief_of, deliver
+from gmail_warmup.warmup.actions.send import defer
 from gmail_warmup.warmup.ledger import Entry
+from gmail_warmup.warmup.library.templates import Kind
 
 log = logging.getLogger(__name__)
 
 
 def reply(desk: Desk) -> None:
-    """Send the replies that are due, and finish those that an earlier task began."""
+    """Send the answers that are due, and finish those that an earlier task began."""
     with desk.engine.begin() as connection:
+        if connection.scalar(sa.select(Mailbox.deferred_until > sa.func.now()).where(Mailbox.id == desk.mailbox.id)):
+            return  # Google's sending limit counts answers as well
         questions = ledger.of_recipient(connection, desk.mailbox.id, ledger.UNANSWERED)
-    for question in questions:
+    for question in desk.by_day(questions, L.reply_due_at):
+        own_limit.keep(desk)
         _answer(desk, question)
 
 
 def _answer(desk: Desk, question: Entry) -> None:
-    """Claim the reply (one per mail, by the table's constraint) and send it by the protocol of every mail."""
+    """Claim the answer (one per mail, by the table's constraint) and send it by the protocol of every mail."""
     with desk.engine.begin() as connection:
-        sender = repository.record(connection.execute(repository.SELECT.where(Mailbox.id == question.sender_id)).one())
+        partner = repository.by_id(connection, question.sender_id)
+        thread = ledger.thread_of(connection, question)
         begun = ledger.reply_to(connection, question.id)
         entry = begun or _claim(connection, desk, question)
     if entry is None or entry.status not in (MailStatus.CLAIMED, MailStatus.DRAFTED):
         return
-    letter = reply_letter(
-        seed=entry.token,
-        subject=question.subject,
-        sender_name=name_of(desk.mailbox),
-        recipient_name=name_of(sender),
-    )
     try:
-        if deliver(desk, entry, letter, sender, answers=question, fresh=begun is None):
+        if _send(desk, entry, thread, partner, fresh=begun is None):
             desk.counts["replied"] += 1
+    except NotFoundError:
+        _give_up(desk, entry, question, "thread_gone")  # a person deleted it
     except BadGmailRequestError as error:
-        with desk.engine.begin() as connection:
-            ledger.update(connection, entry.id, status=MailStatus.FAILED, failure=error.reason or "refused")
-            ledger.update(connection, question.id, reply_due_at=None)
+        _give_up(desk, entry, question, error.reason or "refused")
         log.warning("%s: Gmail refuses a reply for good [%s]", desk.mailbox.address, error.reason)
     except SendingLimitError:
         defer(desk, "sending_limit")
         raise
+
+
+def _send(desk: Desk, entry: Entry, thread: Sequence[Entry], partner: MailboxRecord, *, fresh: bool) -> bool:
+    brief = brief_of(
+        desk.mailbox,
+        partner,
+        kind=Kind.FOLLOWUP if entry.turn % 2 else Kind.REPLY,
+        seed=entry.token,
+        thread=thread[0].token,
+        subject=entry.subject,
+    )
+    return deliver(desk, entry, desk.writer.letter(brief), partner, thread=thread, fresh=fresh)
 
 
 def _claim(connection: sa.Connection, desk: Desk, question: Entry) -> Entry | None:
@@ -66,3 +80,10 @@ def _claim(connection: sa.Connection, desk: Desk, question: Entry) -> Entry | No
         due_at=local,
         subject=question.subject,
     )
+
+
+def _give_up(desk: Desk, entry: Entry, question: Entry, failure: str) -> None:
+    with desk.engine.begin() as connection:
+        ledger.update(connection, entry.id, status=MailStatus.FAILED, failure=failure)
+        ledger.update(connection, question.id, reply_due_at=None)
+    desk.counts["refused"] += 1

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.db.intervals import seconds
-from gmail_warmup.db.models import Mailbox, Placement
+from gmail_warmup.db.models import LedgerEntry as L
+from gmail_warmup.db.models import Placement
 from gmail_warmup.gmail.errors import NotFoundError
 from gmail_warmup.gmail.records import Message
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.warmup import engagement, ledger
 from gmail_warmup.warmup.actions.base import Desk
 from gmail_warmup.warmup.actions.locate import locate, placement_of
+from gmail_warmup.warmup.actions.read import mark
 from gmail_warmup.warmup.ledger import Entry
 
 
@@ -27,8 +29,9 @@ def rescue(desk: Desk) -> None:
             _place(desk, entry, message)
     with desk.engine.begin() as connection:
         in_spam = ledger.of_recipient(connection, desk.mailbox.id, ledger.UNRESCUED)
-    for entry in in_spam:
+    for entry in desk.by_day(in_spam, L.rescue_due_at):
         _rescue(desk, entry)
+    mark(desk)
 
 
 def _place(desk: Desk, entry: Entry, message: Message) -> None:
@@ -36,46 +39,55 @@ def _place(desk: Desk, entry: Entry, message: Message) -> None:
     placement = placement_of(message.labels)
     with desk.engine.begin() as connection:
         # Two recipients of one sender draw at the same time; its row orders them, so that the rates hold.
-        query = repository.SELECT.where(Mailbox.id == entry.sender_id).with_for_update(of=Mailbox)
-        sender = repository.record(connection.execute(query).one())
+        sender = repository.by_id(connection, entry.sender_id, lock=True)
         placed, opened, _ = ledger.counts_of_sender(connection, sender.id)
-        values: dict[str, Any] = {}
-        if placement is not Placement.TRASH and engagement.held(rate=sender.open_rate, done=opened, total=placed):
-            delay = seconds(desk.scaled(engagement.read_delay(entry.token)))
-            values["read_due_at"] = sa.func.now() + delay
-            values["important"] = engagement.marks_important(entry.token, rate=desk.settings.important_rate)
-        if placement is Placement.SPAM and engagement.is_rescued(entry.token, rate=desk.settings.rescue_rate):
-            values["rescue_due_at"] = sa.func.now()
-        ledger.update(
+        chosen = engagement.held(rate=sender.open_rate, done=opened, total=placed)
+        now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
+        newly = ledger.update(
             connection,
             entry.id,
+            L.placement.is_(None),
             placement=placement,
-            placed_at=sa.func.now(),
+            placed_at=now,
             recipient_gmail_id=message.id,
             recipient_thread_id=message.thread_id,
-            **values,
+            **_drawn(desk, entry, placement, now, opened=chosen),
         )
-        ledger.tally(connection, entry, ledger.placed_as(placement))
+        if newly:
+            ledger.tally(connection, entry, ledger.placed_as(placement))
     desk.counts[f"placed_{placement.value}"] += 1
-    if placement is not Placement.SPAM:
-        _tidy(desk, message, opened="read_due_at" in values)
 
 
-def _tidy(desk: Desk, message: Message, *, opened: bool) -> None:
-    """Label the mail; one that nobody will open leaves the inbox at once, another one when it was read."""
-    desk.gmail.modify(message.id, add=(desk.label(),), remove=() if opened else tuple(message.labels & {"INBOX"}))
+def _drawn(desk: Desk, entry: Entry, placement: Placement, now: datetime, *, opened: bool) -> dict[str, Any]:
+    """Return the due times of what the recipient does: what is not rescued or lies in the trash is left alone.
+
+    What nobody opens leaves the inbox at once.
+    """
+    due: dict[str, Any] = {}
+    if placement is Placement.SPAM:
+        if not engagement.is_rescued(entry.token, rate=desk.settings.rescue_rate):
+            return due
+        due["rescue_due_at"] = desk.awake(now, entry.token)
+    if placement is not Placement.TRASH and opened:
+        read_at = due.get("rescue_due_at", now) + desk.scaled(engagement.read_delay(entry.token))
+        due["read_due_at"] = desk.awake(read_at, entry.token)
+    elif placement not in (Placement.TRASH, Placement.SPAM):
+        due["mark_due_at"] = now
+    return due
 
 
 def _rescue(desk: Desk, entry: Entry) -> None:
     assert entry.recipient_gmail_id
     try:
-        desk.gmail.modify(entry.recipient_gmail_id, add=("INBOX", desk.label()), remove=("SPAM",))
-        desk.counts["rescued"] += 1
+        desk.file(entry.recipient_gmail_id, add=("INBOX",), remove=("SPAM",))
         done: dict[str, Any] = {"rescued_at": sa.func.now()}
+        if entry.read_due_at is None:
+            done["mark_due_at"] = sa.func.now()  # nobody opens it, so it leaves the inbox again
     except NotFoundError:
         # The person deleted it: there is nothing left to rescue, read or answer.
         done = {"rescue_due_at": None, "read_due_at": None}
     with desk.engine.begin() as connection:
-        ledger.update(connection, entry.id, **done)
-        if "rescued_at" in done:
+        newly = ledger.update(connection, entry.id, L.rescued_at.is_(None), **done)
+        if newly and "rescued_at" in done:
             ledger.tally(connection, entry, "rescued")
+            desk.counts["rescued"] += 1

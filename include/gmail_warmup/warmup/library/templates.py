@@ -3,101 +3,169 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
+from enum import StrEnum
 from itertools import pairwise
 
-from gmail_warmup.errors import InvalidInputError
+from gmail_warmup.warmup import lint
 
-PLACEHOLDERS = frozenset(("topic", "day", "time"))
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "topic": (
+        "the onboarding guide",
+        "the project overview",
+        "the weekly report",
+        "the meeting agenda",
+        "the team calendar",
+        "the training outline",
+        "the draft summary",
+        "the review checklist",
+        "the planning sheet",
+        "the workshop outline",
+        "the feedback form",
+        "the contact list",
+        "the room plan",
+        "the style guide",
+        "the handover document",
+        "the test protocol",
+        "the reading list",
+        "the process description",
+        "the timetable",
+        "the yearly overview",
+    ),
+    "day": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"),
+    "time": ("at ten", "at half past ten", "at eleven", "at two", "at half past two", "at three"),
+}
+"""What the placeholders of the package's own templates stand for."""
+NAMES = ("sender", "recipient", "signature")
+"""The placeholders of an operator's templates."""
 
 _BRACES = re.compile(r"\{([^{}]*)\}|[{}]")
 
 
+class Kind(StrEnum):
+    """What a mail is in its thread; also the name of the file that holds its templates."""
+
+    FIRST = "first"
+    """It begins a thread."""
+    REPLY = "replies"
+    """The recipient answers."""
+    FOLLOWUP = "followups"
+    """Who began the thread answers an answer."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """A mail in parts: paragraphs of sentences, each sentence and the subject with its alternatives."""
+    """A mail in parts: paragraphs of lines, each line and the subject with its alternatives.
+
+    Attributes:
+        whole: it has its own greeting and closing, and its lines stay lines; else a line is a sentence.
+    """
 
     name: str
     subjects: tuple[str, ...]
     paragraphs: tuple[tuple[tuple[str, ...], ...], ...]
+    whole: bool
 
 
-@lru_cache
-def first_mails() -> tuple[Template, ...]:
-    """Return the library of first mails."""
-    return parse(_read("first.txt"), origin="first.txt")
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What is wrong in a file of templates: where, which rule it breaks, and what to do; no line if all of it is."""
+
+    file: str
+    line: int | None
+    rule: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Return the problem as one line."""
+        where = self.file if self.line is None else f"{self.file}, line {self.line}"
+        return f"{where}: {self.rule}. {self.remedy}"
 
 
-@lru_cache
-def replies() -> tuple[Template, ...]:
-    """Return the library of replies; they have no subjects and name no topic."""
-    return parse(_read("replies.txt"), origin="replies.txt", reply=True)
+def parse(text: str, *, origin: str, kind: Kind, whole: bool) -> tuple[tuple[Template, ...], list[Problem]]:
+    """Read templates; return those that are right, and what is wrong with the others.
 
-
-def parse(text: str, *, origin: str, reply: bool = False) -> tuple[Template, ...]:
-    """Read templates.
-
-    `== name` begins one; `Subject:` and then each line hold alternatives separated by ` | `, a line being one
-    sentence; an empty line begins a paragraph, `#` a comment. `{topic}`, `{day}` and `{time}` may be used; a reply
-    has no subject and no topic.
-
-    Raises:
-        InvalidInputError: naming `origin` (a file), the line and the rule.
+    `== name` begins one; `Subject:` and then each line hold alternatives separated by ` | `; an empty line begins a
+    paragraph, `#` a comment. Only a first mail has a subject.
     """
-    allowed = PLACEHOLDERS - {"topic"} if reply else PLACEHOLDERS
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line[:1] != "#"]
-    starts = [index for index, (_, line) in enumerate(lines) if line.startswith("==")]
-    for number, line in lines[: starts[0] if starts else None]:
-        if line:
-            raise _wrong(origin, number, "text before the first '== name'")
-    templates: list[Template] = []
-    for index, end in pairwise([*starts, len(lines)]):
-        number, name = lines[index][0], lines[index][1].strip("= ")
-        if not name or any(name == other.name for other in templates):
-            raise _wrong(origin, number, "a template needs a name of its own")
-        templates.append(_template(name, number, lines[index + 1 : end], origin, reply, allowed))
-    return tuple(templates)
+    return _Reader(origin, kind, whole).read(text)
 
 
-def _template(
-    name: str, start: int, lines: list[tuple[int, str]], origin: str, reply: bool, allowed: frozenset[str]
-) -> Template:
-    subjects: tuple[str, ...] = ()
-    paragraphs: list[list[tuple[str, ...]]] = [[]]
-    for number, line in lines:
-        if line.startswith("Subject:"):
-            if reply or subjects:
-                raise _wrong(origin, number, "a reply has no subject" if reply else "a template has one Subject line")
-            subjects = _alternatives(line.removeprefix("Subject:"), number, origin, allowed)
-        elif line:
-            paragraphs[-1].append(_alternatives(line, number, origin, allowed))
-        else:
-            paragraphs.append([])
-    filled = tuple(tuple(paragraph) for paragraph in paragraphs if paragraph)
-    if not filled or not (subjects or reply):
-        raise _wrong(origin, start, f"template '{name}' needs {'a text' if reply else 'a Subject line and a text'}")
-    return Template(name=name, subjects=subjects, paragraphs=filled)
+class _Reader:
+    def __init__(self, origin: str, kind: Kind, whole: bool) -> None:
+        self._origin, self._whole = origin, whole
+        self._has_subject = kind is Kind.FIRST
+        allowed = set(NAMES) if whole else set(WORDS)
+        self._allowed = allowed if whole or self._has_subject else allowed - {"topic"}
+        self._problems: list[Problem] = []
 
+    def read(self, text: str) -> tuple[tuple[Template, ...], list[Problem]]:
+        lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line[:1] != "#"]
+        starts = [index for index, (_, line) in enumerate(lines) if line.startswith("==")]
+        for number, line in lines[: starts[0] if starts else None]:
+            if line:
+                self._wrong(number, "text before the first template", "Begin one with a line like '== meeting-notes'.")
+                break
+        found: dict[str, Template] = {}
+        for index, end in pairwise([*starts, len(lines)]):
+            number, name = lines[index][0], lines[index][1].strip("= ")
+            if not name or name in found:
+                self._wrong(number, "a template needs a name of its own", "Write it behind the ==.")
+            found[name] = self._template(name, number, lines[index + 1 : end])
+        if not found and not self._problems:
+            self._wrong(None, "no templates", "Begin one with a line like '== meeting-notes'.")
+        return tuple(found.values()), self._problems
 
-def _alternatives(line: str, number: int, origin: str, allowed: frozenset[str]) -> tuple[str, ...]:
-    found = tuple(part.strip() for part in line.split("|"))
-    if not all(found):
-        raise _wrong(origin, number, "an alternative is empty")
-    for unknown in _unknown(line, allowed):
-        raise _wrong(origin, number, f"unknown placeholder {unknown}; use {', '.join(sorted(allowed))} in braces")
-    return found
+    def _template(self, name: str, start: int, lines: list[tuple[int, str]]) -> Template:
+        subjects: tuple[str, ...] = ()
+        paragraphs: list[list[tuple[str, ...]]] = [[]]
+        for number, line in lines:
+            if line.startswith("Subject:"):
+                self._check_subject(number, has_one=bool(subjects))
+                subjects = self._alternatives(line.removeprefix("Subject:"), number, longest=lint.LONGEST_SUBJECT)
+            elif line:
+                paragraphs[-1].append(self._alternatives(line, number, longest=lint.LONGEST_TEXT))
+            else:
+                paragraphs.append([])
+        filled = tuple(tuple(paragraph) for paragraph in paragraphs if paragraph)
+        self._check_parts(name, start, subjects, filled)
+        return Template(name=name, subjects=subjects, paragraphs=filled, whole=self._whole)
 
+    def _check_subject(self, number: int, *, has_one: bool) -> None:
+        if not self._has_subject:
+            self._wrong(number, "an answer has no subject", "Remove the line: it keeps that of the mail it answers.")
+        elif has_one:
+            self._wrong(number, "a template has one Subject line", "Separate alternatives by ' | ' in one line.")
 
-def _unknown(line: str, allowed: frozenset[str]) -> Iterator[str]:
-    return (match[0] for match in _BRACES.finditer(line) if match[1] not in allowed)
+    def _check_parts(
+        self, name: str, start: int, subjects: tuple[str, ...], paragraphs: tuple[tuple[tuple[str, ...], ...], ...]
+    ) -> None:
+        if not paragraphs:
+            self._wrong(start, f"template '{name}' has no text", "Write the mail below its first lines.")
+        if self._has_subject and not subjects:
+            self._wrong(start, f"template '{name}' has no subject", "Add a line like 'Subject: Notes from Monday'.")
+        longest = sum(max(map(len, line)) + 1 for paragraph in paragraphs for line in paragraph)
+        if longest > lint.LONGEST_TEXT:
+            rule = f"template '{name}' is too long ({longest} characters)"
+            self._wrong(start, rule, f"Use up to {lint.LONGEST_TEXT} characters.")
 
+    def _alternatives(self, line: str, number: int, *, longest: int) -> tuple[str, ...]:
+        found = tuple(part.strip() for part in line.split("|"))
+        if not all(found):
+            self._wrong(number, "an alternative is empty", "Write something on both sides of each '|'.")
+        for unknown in self._unknown(line):
+            known = ", ".join(f"{{{name}}}" for name in sorted(self._allowed))
+            self._wrong(number, f"unknown placeholder {unknown}", f"Use {known}.")
+        for part in found:
+            if len(part) > longest:
+                self._wrong(number, f"too long ({len(part)} characters)", f"Use up to {longest} characters.")
+            for fault in lint.faults(_BRACES.sub("that", part)):
+                self._wrong(number, fault.rule, fault.remedy)
+        return found
 
-def _wrong(origin: str, number: int, rule: str) -> InvalidInputError:
-    return InvalidInputError(f"{origin}, line {number}: {rule}.")
+    def _unknown(self, line: str) -> Iterator[str]:
+        return (match[0] for match in _BRACES.finditer(line) if match[1] not in self._allowed)
 
-
-def _read(name: str) -> str:
-    return (files("gmail_warmup.warmup") / "library" / name).read_text(encoding="utf-8")
+    def _wrong(self, number: int | None, rule: str, remedy: str) -> None:
+        self._problems.append(Problem(file=self._origin, line=number, rule=rule, remedy=remedy))

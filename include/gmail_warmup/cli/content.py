@@ -1,0 +1,53 @@
+"""``gmail-warmup content``: the words of the mails."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gmail_warmup.cli.common import NEEDS_PERSON, Json, errors, print_json
+from gmail_warmup.words import counted
+
+app = typer.Typer(no_args_is_help=True, help="Look after the words of the mails.")
+
+
+@app.callback()
+def content() -> None:
+    """Keep `content` a group of commands, also while there is one."""
+
+
+@app.command()
+def lint(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder with templates; by default that of the settings, else the library.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check templates of mails: every problem with file, line, rule and what to do. Exit code 1 if there is one."""
+    from gmail_warmup.warmup.library.collection import library, read
+
+    with errors():
+        folder = folder or _folder(context)
+        collection, problems = read(folder) if folder else (library(), [])
+    count = sum(len(templates) for kinds in collection.languages.values() for templates in kinds.values())
+    if as_json:
+        print_json({"ok": not problems, "templates": count, "problems": [asdict(problem) for problem in problems]})
+    else:
+        for problem in problems:
+            typer.echo(str(problem))
+        typer.echo(f"{counted(len(problems), 'problem')} in {folder or 'the library'}, {counted(count, 'template')}.")
+    if problems:
+        raise typer.Exit(NEEDS_PERSON)
+
+
+def _folder(context: typer.Context) -> Path | None:
+    from gmail_warmup.services import Services
+    from gmail_warmup.settings import load
+
+    services = context.find_object(Services)
+    settings = services.settings if services else load()
+    return Path(settings.templates_folder) if settings.templates_folder else None

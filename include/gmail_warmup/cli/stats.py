@@ -1,0 +1,99 @@
+"""``gmail-warmup stats``: what became of the mails, of one mailbox or of all."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gmail_warmup.cli.common import Json, errors, print_json, print_pairs, print_table, services_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gmail_warmup.warmup.statistics import Counts, DayCounts, MailboxStatistics, Totals
+
+
+def stats(
+    context: typer.Context,
+    address: Annotated[str, typer.Argument(help="Address of a warmup mailbox; all of them without it.")] = "",
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Local days, today included.")] = 30,
+    as_json: Json = False,
+) -> None:
+    """Show what became of the mails, by day in the mailbox's zone, with ramp, health band and score."""
+    from gmail_warmup.mailboxes import repository
+    from gmail_warmup.warmup import statistics
+
+    found: MailboxStatistics | Totals
+    with errors():
+        services = services_of(context)
+        with services.engine.begin() as connection:
+            if address:
+                found = statistics.of_mailbox(connection, address, services.settings, days=days)
+                mailbox_id = repository.get(connection, address).id
+                by_day = statistics.by_day(connection, mailbox_id=mailbox_id, days=days)
+            else:
+                found = statistics.of_all(connection, days=days)
+                by_day = statistics.by_day(connection, days=days)
+    if as_json:
+        print_json(asdict(found) | {"days": [asdict(day) for day in by_day]})
+        return
+    print_pairs(_of_all(found) if isinstance(found, statistics.Totals) else _of_mailbox(found))
+    if by_day:
+        typer.echo()
+        _print_days(by_day)
+
+
+def _of_mailbox(found: MailboxStatistics) -> list[tuple[str, Any]]:
+    from gmail_warmup.warmup.reasons import WARMUP_REASONS
+
+    today = found.today
+    lowered = WARMUP_REASONS.get(today.lowered_by or "")
+    reason = WARMUP_REASONS.get(found.band_reason or "")
+    legacy = f"{found.legacy_score} ({found.legacy_grade})" if found.legacy_score is not None else None
+    known: list[tuple[str, Any]] = [
+        ("mailbox", found.address),
+        ("ramp", f"{found.phase}; {found.progress} % of its level"),
+        ("today", f"{today.sent} sent, {today.pending} pending, of {today.ramp} by the ramp"),
+        ("less because", lowered.sentence if lowered else None),
+        ("health", found.band.value),
+        ("because", reason.sentence if reason else None),
+        ("to do", reason.step.replace("ADDRESS", found.address) if reason else None),
+        ("score", found.score if found.score is not None else f"none yet: {found.sample.placed} of 20 mails placed"),
+        ("first system's score", legacy),
+    ]
+    return [pair for pair in known if pair[1] is not None] + _counts(found.counts)
+
+
+def _of_all(found: Totals) -> list[tuple[str, Any]]:
+    bands = ", ".join(f"{count} {band.value}" for band, count in sorted(found.bands.items()))
+    return [
+        ("warmup mailboxes", f"{found.mailboxes}: {bands}" if bands else "0"),
+        ("today", f"{found.sent_today} sent of {found.planned_today} planned so far"),
+        *_counts(found.counts),
+    ]
+
+
+def _counts(counts: Counts) -> list[tuple[str, Any]]:
+    def share(percent: float | None) -> str:
+        return "" if percent is None else f" ({percent} %)"
+
+    return [
+        ("sent", counts.sent),
+        ("opened", f"{counts.read}{share(counts.open_percent)}"),
+        ("replied", f"{counts.replied}{share(counts.reply_percent)}"),
+        ("spam", f"{counts.spam}{share(counts.spam_percent)}, {counts.rescued} rescued"),
+        ("missing", counts.missing),
+        ("bounced", counts.bounced),
+    ]
+
+
+def _print_days(by_day: Sequence[DayCounts]) -> None:
+    titles = ("day", "ramp", "planned", "sent", "opened", "replied", "spam", "rescued", "missing", "less because")
+    rows = [
+        (day.local_date, day.ramp, day.planned, day.counts.sent, day.counts.read, day.counts.replied, day.counts.spam,
+         day.counts.rescued, day.counts.missing, day.lowered_by)
+        for day in by_day
+    ]  # fmt: skip
+    print_table(titles, rows, fold="less because")

@@ -1,0 +1,97 @@
+"""Look for notices: the bounces and auto-replies that a mailbox got for the warmup mails it sent.
+
+Gmail's history costs 2 units and tells the threads of what came in, so that only messages in threads of ours are
+looked at. A search for mails of the mail system (5 units) joins in where a mail is neither found nor bounced, or the
+history is too old to be asked. Either way a message counts only if it names the token or Message-ID of a mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gmail_warmup.gmail.errors import NotFoundError
+from gmail_warmup.gmail.records import Message, News
+from gmail_warmup.warmup import dsn, notices
+from gmail_warmup.warmup.actions.base import Desk
+from gmail_warmup.warmup.dsn import Bounce
+from gmail_warmup.warmup.notices import Sent, Watch
+
+_LARGEST = 1_000_000
+"""Bytes of a bounce that is read; ours return mails of a few thousand."""
+_OWN = frozenset(("SENT", "DRAFT"))
+
+
+def look_for_notices(desk: Desk) -> None:
+    """Find new notices, write them into the ledger, label and archive them."""
+    with desk.engine.begin() as connection:
+        watch = notices.watch(connection, desk.mailbox.id, patience=desk.scaled(2 * notices.FIRST_LOOK))
+    if watch is None:
+        return
+    news = _news(desk, watch)
+    for message_id in dict.fromkeys(_candidates(desk, watch, news)):
+        if message_id not in watch.known:
+            _look_at(desk, watch, message_id)
+    history_id = news.history_id if news else desk.gmail.profile().history_id
+    with desk.engine.begin() as connection:
+        notices.looked(connection, desk.mailbox.id, history_id, scale=desk.settings.delay_scale)
+
+
+def _news(desk: Desk, watch: Watch) -> News | None:
+    """Return what came in since the last look, or None when Gmail's history does not reach back so far."""
+    if watch.history_id is None:
+        return None
+    try:
+        return desk.gmail.news(watch.history_id)
+    except NotFoundError:
+        return None
+
+
+def _candidates(desk: Desk, watch: Watch, news: News | None) -> Iterator[str]:
+    threads = {mail.thread_id for mail in watch.sent}
+    if news:
+        yield from (found.id for found in news.added if found.thread_id in threads and not found.labels & _OWN)
+    since = watch.unfound_since
+    if since or not news:
+        after = f"after:{int(since.timestamp()) - 3600}" if since else "newer_than:7d"
+        yield from desk.gmail.search(f"from:mailer-daemon in:anywhere {after}", limit=20)
+
+
+def _look_at(desk: Desk, watch: Watch, message_id: str) -> None:
+    try:
+        message = desk.gmail.message(message_id)
+        if desk.settings.token_header.lower() in message.headers:
+            return  # an answer of ours; it is collected when it is due
+        if message.headers.get("content-type", "").lower().startswith("multipart/report"):
+            _look_at_report(desk, watch, message)
+        elif dsn.is_auto_reply(message.headers) and (mail := _answered(watch, message.headers)):
+            desk.file(message_id, remove=("UNREAD", *message.labels & {"INBOX"}))
+            with desk.engine.begin() as connection:
+                notices.auto_replied(connection, mail.id, message_id)
+            desk.counts["auto_replies"] += 1
+    except NotFoundError:
+        pass  # the person deleted it meanwhile
+
+
+def _look_at_report(desk: Desk, watch: Watch, message: Message) -> None:
+    if message.size > _LARGEST:
+        return
+    bounce = dsn.parse(desk.gmail.raw(message.id), token_header=desk.settings.token_header)
+    mail = bounce and _returned(watch, bounce)
+    if not bounce or not mail:
+        return
+    desk.file(message.id, remove=("UNREAD", *message.labels & {"INBOX"}))
+    with desk.engine.begin() as connection:
+        if notices.bounced(connection, mail.id, message.id, bounce):
+            desk.counts["bounced"] += 1
+
+
+def _returned(watch: Watch, bounce: Bounce) -> Sent | None:
+    by_token = (mail for mail in watch.sent if mail.token in bounce.tokens)
+    return next(by_token, None) or next(
+        (mail for mail in watch.sent if mail.rfc_message_id in bounce.message_ids), None
+    )
+
+
+def _answered(watch: Watch, headers: Mapping[str, str]) -> Sent | None:
+    named = dsn.answered(headers.get("in-reply-to", ""), headers.get("references", ""))
+    return next((mail for mail in watch.sent if mail.rfc_message_id in named), None)

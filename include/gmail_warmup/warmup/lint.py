@@ -1,0 +1,108 @@
+"""What must not stand in a warmup mail: links, shouting, leftover placeholders, marker words, sales talk, too much."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+LONGEST_SUBJECT = 100
+LONGEST_TEXT = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing that is wrong with some words, and what to do about it."""
+
+    rule: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Return both as sentences without a capital at the start."""
+        return f"{self.rule}. {self.remedy}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    name: str
+    remedy: str
+    pattern: re.Pattern[str]
+
+
+def _rule(name: str, remedy: str, *patterns: str) -> _Rule:
+    return _Rule(name=name, remedy=remedy, pattern=re.compile("|".join(patterns), re.I))
+
+
+_RULES = (
+    _rule(
+        "a link or an address",
+        "Say it without one: filters count links.",
+        r"\w+://",
+        r"\bwww\.",
+        r"\b(?:href|src)\s*=",
+        r"\bmailto:",
+        r"\S@\S",
+        r"\b[\w-]+\.(?:com|net|org|io|co|de|uk|eu|info|biz)\b",
+    ),
+    _rule(
+        "a leftover placeholder",
+        "Fill it in, or use one of the placeholders in braces.",
+        r"[{}]",
+        r"\[\w[\w ]*\]",
+        r"<<|>>",
+        r"\$\w",
+        r"%\w+%|%[sd]\b",
+        r"\b(?:TODO|XXX+|lorem ipsum)\b",
+    ),
+    _rule("markup", "Write plain text; the HTML part is made from it.", r"</?[a-z!][^<>]*>"),
+    _rule(
+        "shouting",
+        "Use small letters and one mark.",
+        r"[!?]\s*!",
+        r"\b(?-i:[A-Z]{5,})\b",
+        r"\b(?-i:[A-Z]{2,}\s+[A-Z]{2,})\b",
+    ),
+    _rule(
+        "a marker word",
+        "Leave it out: it tells the mail from everyday mail.",
+        r"\bwarm(?:ing|ed|s)?[\s_-]?up",
+        r"\bdeliverability\b",
+        r"\b(?=\w*\d)(?=\w*[a-z])\w{8,}\b",  # letters and digits in one word, as other services mark their mails
+    ),
+    _rule(
+        "sales talk",
+        "Write as to a colleague.",
+        r"[$€£]\s?\d",
+        r"\d\s?%",
+        r"\b(?:discount|special offer|(?:buy|order|act|call|apply) now|click|unsubscribe|guaranteed?)\b",
+        r"\b(?:limited time|money back|risk[- ]free|no obligation|winner|promotion|congratulations)\b",
+        r"\b(?:casino|lottery|viagra|crypto|bitcoin|loan|refinance|lowest price|(?:make|earn) (?:money|cash))\b",
+    ),
+)
+
+
+def faults(words: str) -> Iterator[Fault]:
+    """Yield what is wrong with some words."""
+    for rule in _RULES:
+        found = rule.pattern.search(words)
+        if found:
+            yield Fault(rule=f"holds {rule.name} ({found[0].strip()!r})", remedy=rule.remedy)
+
+
+def of_subject(subject: str) -> Iterator[Fault]:
+    """Yield what is wrong with a subject."""
+    yield from _measured(subject, LONGEST_SUBJECT)
+    yield from faults(subject)
+
+
+def of_text(text: str) -> Iterator[Fault]:
+    """Yield what is wrong with a mail's text."""
+    yield from _measured(text, LONGEST_TEXT)
+    yield from faults(text)
+
+
+def _measured(words: str, longest: int) -> Iterator[Fault]:
+    if not words.strip():
+        yield Fault(rule="is empty", remedy="Write something.")
+    if len(words) > longest:
+        yield Fault(rule=f"is too long ({len(words)} characters)", remedy=f"Use up to {longest} characters.")

@@ -1,0 +1,144 @@
+"""Notices: the bounces and auto-replies that mails meet, as the ledger knows them. Who looks is ``actions.collect``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from gmail_warmup.db.models import LedgerEntry as L
+from gmail_warmup.db.models import Mailbox, MailStatus, Placement
+from gmail_warmup.warmup import ledger
+from gmail_warmup.warmup.dsn import Bounce
+
+FIRST_LOOK = timedelta(minutes=15)
+"""How long after a mail was sent its mailbox is looked through for notices."""
+NEXT_LOOK = timedelta(hours=1)
+LATER_LOOK = timedelta(hours=6)
+"""While mails are neither found nor bounced."""
+GIVE_UP_AFTER = timedelta(days=4)
+"""Mail systems try to deliver for three days or so."""
+
+_UNFOUND = sa.and_(sa.or_(L.placement.is_(None), L.placement == Placement.MISSING), L.bounced_at.is_(None))
+_LATELY = sa.and_(
+    L.status == MailStatus.SENT,
+    L.sent_at > sa.func.now() - GIVE_UP_AFTER - timedelta(days=1),
+    L.claimed_at > sa.func.now() - GIVE_UP_AFTER - timedelta(days=3),  # the indexes know the claim and the date alone
+    L.local_date > sa.func.current_date() - 9,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A mail that may meet a notice."""
+
+    id: int
+    token: str
+    rfc_message_id: str
+    thread_id: str
+    notice_ids: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Where a mailbox stands: what it sent lately, up to where it was looked through, what is known in it already.
+
+    Attributes:
+        history_id: Gmail's history up to which notices were looked for; None if they never were.
+        unfound_since: when the oldest mail was sent that is neither found nor bounced, of those that had the time for
+            it; None if there is none.
+        known: Gmail ids of notices and of answers that were identified.
+    """
+
+    sent: Sequence[Sent]
+    history_id: str | None
+    unfound_since: datetime | None
+    known: frozenset[str]
+
+
+def waiting() -> sa.Select[Any]:
+    """Return the mailboxes in which notices are to be looked for, and since when."""
+    columns: tuple[Any, ...] = (Mailbox.id.label("mailbox_id"), Mailbox.notices_due_at.label("since"))
+    return sa.select(*columns).where(Mailbox.notices_due_at <= sa.func.now())
+
+
+def expect(connection: sa.Connection, mailbox_id: int, history_id: str, *, within: timedelta) -> None:
+    """Note that a mailbox sent a mail, so that notices are looked for; the first mail sets where its history begins."""
+    connection.execute(
+        sa.update(Mailbox)
+        .where(Mailbox.id == mailbox_id, sa.or_(Mailbox.notices_due_at.is_(None), Mailbox.history_id.is_(None)))
+        .values(
+            notices_due_at=sa.func.coalesce(Mailbox.notices_due_at, sa.func.now() + within),
+            history_id=sa.func.coalesce(Mailbox.history_id, history_id),
+        )
+    )
+
+
+def watch(connection: sa.Connection, mailbox_id: int, *, patience: timedelta) -> Watch | None:
+    """Return where a mailbox stands, or None when there is nothing to look for.
+
+    Args:
+        patience: how long a mail has to be found by its recipient before its bounce is searched for.
+    """
+    query = sa.select(Mailbox.history_id).where(Mailbox.id == mailbox_id, Mailbox.notices_due_at.is_not(None))
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    columns = (L.id, L.token, L.rfc_message_id, L.thread_id, L.notice_ids)
+    sent = connection.execute(sa.select(*columns).where(L.sender_id == mailbox_id, _LATELY)).all()
+    received = connection.scalars(
+        sa.select(L.recipient_gmail_id).where(L.recipient_id == mailbox_id, _LATELY, L.recipient_gmail_id.is_not(None))
+    )
+    return Watch(
+        sent=[Sent(**found._mapping) for found in sent],
+        history_id=row.history_id,
+        unfound_since=_unfound_since(connection, mailbox_id, L.sent_at < sa.func.now() - patience),
+        known=frozenset(filter(None, received)).union(*(found.notice_ids for found in sent)),
+    )
+
+
+def looked(connection: sa.Connection, mailbox_id: int, history_id: str, *, scale: float) -> None:
+    """Note up to where a mailbox was looked through, and set when to look next: soon, later, or after its next mail."""
+    recent = sa.select(L.id).where(L.sender_id == mailbox_id, L.sent_at > sa.func.now() - NEXT_LOOK * scale)
+    if connection.scalar(sa.select(recent.exists())):
+        wait: timedelta | None = NEXT_LOOK * scale
+    else:
+        wait = LATER_LOOK * scale if _unfound_since(connection, mailbox_id) else None
+    connection.execute(
+        sa.update(Mailbox)
+        .where(Mailbox.id == mailbox_id)
+        .values(history_id=history_id, notices_due_at=None if wait is None else sa.func.now() + wait)
+    )
+
+
+def bounced(connection: sa.Connection, entry_id: int, message_id: str, bounce: Bounce) -> bool:
+    """Write a bounce into the row of its mail and count it; tell whether it is final and new.
+
+    A mail that its recipient found did not bounce, whatever a notice says.
+    """
+    _noticed(connection, entry_id, message_id, bounce_status=bounce.status)
+    if not bounce.failed:
+        return False
+    newly = ledger.update(connection, entry_id, _UNFOUND, bounced_at=sa.func.now(), locate_due_at=None)
+    if newly:
+        ledger.tally(connection, ledger.get(connection, entry_id), "bounced")
+    return newly
+
+
+def auto_replied(connection: sa.Connection, entry_id: int, message_id: str) -> None:
+    """Write an auto-reply into the row of its mail; it is no reply, so nothing is counted."""
+    _noticed(connection, entry_id, message_id, auto_replied_at=sa.func.coalesce(L.auto_replied_at, sa.func.now()))
+
+
+def _noticed(connection: sa.Connection, entry_id: int, message_id: str, **values: Any) -> None:
+    new = ~L.notice_ids.contains([message_id])
+    ledger.update(connection, entry_id, new, notice_ids=sa.func.array_append(L.notice_ids, message_id), **values)
+
+
+def _unfound_since(connection: sa.Connection, mailbox_id: int, *conditions: sa.ColumnElement[bool]) -> datetime | None:
+    young = L.sent_at > sa.func.now() - GIVE_UP_AFTER
+    query = sa.select(sa.func.min(L.sent_at)).where(L.sender_id == mailbox_id, L.status == MailStatus.SENT, young)
+    return connection.scalar(query.where(_UNFOUND, *conditions))

@@ -1,0 +1,54 @@
+"""Retention: which warmup mails go to the trash, on each side when its time has come.
+
+Only ids that were recorded when a mail was identified are ever used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from gmail_warmup.db.models import LedgerEntry as L
+
+AT_ONCE = 200
+"""Mails per task and side; together with their notices they fit into one call of Gmail."""
+
+_AT_SENDER = sa.and_(L.trash_due_at <= sa.func.now(), L.sender_trashed_at.is_(None))
+_AT_RECIPIENT = sa.and_(
+    L.trash_due_at <= sa.func.now(), L.recipient_gmail_id.is_not(None), L.recipient_trashed_at.is_(None)
+)
+
+# A mailbox with other work tidies up with it; another one gets a task when a day's worth has come together.
+_LATE = L.trash_due_at <= sa.func.now() - timedelta(days=1)
+OVERDUE_AT_SENDER = sa.and_(_LATE, _AT_SENDER)
+OVERDUE_AT_RECIPIENT = sa.and_(_LATE, _AT_RECIPIENT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Old:
+    """Mails of one mailbox that go to the trash: their rows, and their ids in Gmail with those of their notices."""
+
+    sent: Sequence[int]
+    received: Sequence[int]
+    message_ids: Sequence[str]
+
+
+def old_in(connection: sa.Connection, mailbox_id: int) -> Old:
+    """Return the mails of a mailbox that are old enough, the oldest first."""
+    order = (L.trash_due_at, L.id)
+    query = sa.select(L.id, L.gmail_id, L.notice_ids).where(L.sender_id == mailbox_id, _AT_SENDER)
+    sent = connection.execute(query.order_by(*order).limit(AT_ONCE)).all()
+    query_received = sa.select(L.id, L.recipient_gmail_id).where(L.recipient_id == mailbox_id, _AT_RECIPIENT)
+    received = connection.execute(query_received.order_by(*order).limit(AT_ONCE)).all()
+    ids = [found for row in sent for found in (row.gmail_id, *row.notice_ids[:3])]
+    ids += [row.recipient_gmail_id for row in received]
+    return Old(sent=[row.id for row in sent], received=[row.id for row in received], message_ids=ids)
+
+
+def trashed(connection: sa.Connection, old: Old) -> None:
+    """Record that these mails are in the trash."""
+    connection.execute(sa.update(L).where(L.id.in_(old.sent)).values(sender_trashed_at=sa.func.now()))
+    connection.execute(sa.update(L).where(L.id.in_(old.received)).values(recipient_trashed_at=sa.func.now()))

@@ -1,0 +1,115 @@
+"""The bench of the warmup engine, part by part: what each one measures, and what it has to come to."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from bench.engine.due import measure_due
+from bench.engine.reckoning import Reckoning
+from bench.engine.simulation import DAYS, POOL, SHARDS, WARMUP, scripts, simulate
+from bench.ground import Ground
+from bench.report import Bench, Figure, Part, Say, at_most, exactly
+
+MAILBOXES, LEDGER_ROWS = 50_000, 2_000_000
+RUN_DATA = "simulation.json"
+"""What the picture is drawn from, in the folder of the bench."""
+
+
+def _simulation(ground: Ground, say: Say) -> list[Figure]:
+    began = time.monotonic()
+    came = simulate(ground, scripts(shards=SHARDS, warmup=WARMUP, pool=POOL, days=DAYS))
+    seconds = time.monotonic() - began
+    _keep(ground.folder.root / RUN_DATA, came)
+    say(f"python scripts/draw_simulation.py {ground.folder.root / RUN_DATA} draws it")
+    return [
+        Figure(label="simulated days", value=DAYS, key="days"),
+        Figure(label="  warmup mailboxes", value=WARMUP, key="warmup"),
+        Figure(label="  pool mailboxes", value=POOL, key="pool"),
+        Figure(label="  mails, answers included", value=came.mails, key="mails"),
+        Figure(label="mails sent twice", value=came.duplicates, target=exactly(0), key="duplicates"),
+        Figure(label="mails lost on their way", value=came.lost, target=exactly(0), key="lost"),
+        Figure(label="mails outside of hours", value=came.outside_hours, target=exactly(0), key="outside_hours"),
+        Figure(label="mails that the ramp asks for", value=came.planned),
+        Figure(label="  sent more or fewer", value=came.volume_error, target=exactly(0), key="volume_error"),
+        Figure(
+            label="open rate of a sender away from its setting, at most",
+            value=came.open_rate_error,
+            unit="points",
+            target=at_most(1),
+            key="open_rate_error_points",
+        ),
+        Figure(
+            label="reply rate of a sender away from its setting, at most",
+            value=came.reply_rate_error,
+            unit="points",
+            target=at_most(1),
+            key="reply_rate_error_points",
+        ),
+        Figure(
+            label="until the last mailbox of a domain gone to spam is slowed",
+            value=came.throttled_after,
+            unit="days",
+            target=at_most(7),
+            key="throttled_after_days",
+        ),
+        Figure(
+            label="  and is paused", value=came.paused_after, unit="days", target=at_most(7), key="paused_after_days"
+        ),
+        Figure(
+            label="other mailboxes slowed or paused",
+            value=came.innocent_throttled,
+            target=exactly(0),
+            key="innocent_throttled",
+        ),
+        Figure(label="time of the simulation", value=seconds, unit="s", target=at_most(300), key="seconds"),
+    ]
+
+
+def _keep(path: Path, came: Reckoning) -> None:
+    path.write_text(json.dumps(asdict(came, dict_factory=_plain), indent=1, sort_keys=True))
+
+
+def _plain(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    return {
+        name: {str(day): dict(counts) for day, counts in value.items()} if isinstance(value, dict) else value
+        for name, value in pairs
+    }
+
+
+def _due(ground: Ground, say: Say) -> list[Figure]:
+    ground.fresh()
+    engine = sa.create_engine(ground.place().database_url, hide_parameters=True)
+    try:
+        times = measure_due(engine, mailboxes=MAILBOXES, ledger_rows=LEDGER_ROWS)
+    finally:
+        engine.dispose()
+        ground.fresh()
+    say(str(times))
+    return [
+        Figure(
+            label="what is due for 50,000 mailboxes, 95th percentile",
+            value=times.p95,
+            unit="ms",
+            target=at_most(300),
+            key="due_p95_ms",
+        )
+    ]
+
+
+ENGINE = Bench(
+    title="Warmup engine",
+    parts=(
+        Part(name="simulation", title="60 days of 200 warmup and 60 pool mailboxes", run=_simulation),
+        Part(name="due", title="what is due for 50,000 mailboxes with a ledger of 2,000,000 rows", run=_due),
+    ),
+    keys=(
+        "days", "warmup", "pool", "mails", "duplicates", "lost", "outside_hours", "volume_error",
+        "open_rate_error_points", "reply_rate_error_points", "throttled_after_days", "paused_after_days",
+        "innocent_throttled", "due_p95_ms", "seconds",
+    ),
+)  # fmt: skip

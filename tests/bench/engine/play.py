@@ -1,0 +1,86 @@
+"""Play a script: what Airflow does every ten minutes, for all days one after the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+
+import sqlalchemy as sa
+
+from bench.engine.cast import Script
+from bench.engine.reckoning import Reckoning, bands_now, reckon
+from bench.engine.stage import Stage
+from gmail_warmup.db.models import LedgerEntry, Mailbox
+from gmail_warmup.errors import MayNotSendError
+from gmail_warmup.warmup.due import Action, find_due
+from gmail_warmup.warmup.run import run_action
+from world import World
+
+SETTLING = timedelta(days=4)
+"""How long after the last day what was begun is still gone on with: a night, a weekend, a reply."""
+
+_DUE_TIMES = [
+    column
+    for table in (LedgerEntry.__table__, Mailbox.__table__)
+    for column in table.columns
+    if column.name.endswith("_due_at") or column.name in ("next_send_at", "deferred_until")
+]
+
+
+def play(world: World, *, database: str, script: Script) -> Reckoning:
+    """Play a script in a database of its own, and reckon up what happened; a job for a worker process."""
+    stage = Stage(world.store.engine.url.set(database=database), script)
+    bands: dict[date, Counter[str]] = {}
+    interval, moment = timedelta(seconds=stage.settings.run_interval), script.start
+    while moment < script.end + SETTLING:
+        stage.set_clocks(moment)
+        if moment >= script.sick_at:
+            stage.let_spam_rise()
+        # The last look at a day is what it was like in the end.
+        busy = run(stage, *(action for action in Action if moment < script.end or action is not Action.SEND))
+        if moment < script.end:
+            bands[moment.date()] = bands_now(stage)
+        moment = moment + interval if busy else max(moment + interval, _on_grid(_next_due(stage), interval))
+    reckoning = reckon(stage, bands)
+    stage.engine.dispose()
+    return reckoning
+
+
+def _next_due(stage: Stage) -> datetime:
+    """Return the earliest due time that lies ahead, of any kind; until then no run finds anything to do."""
+    parts = [sa.select(sa.func.min(column)).where(column > sa.func.now()).scalar_subquery() for column in _DUE_TIMES]
+    with stage.engine.begin() as connection:
+        found: datetime | None = connection.scalar(sa.select(sa.func.least(*parts)))
+    return found or stage.script.end + SETTLING
+
+
+def _on_grid(moment: datetime, interval: timedelta) -> datetime:
+    """Return the first run at or after a moment."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return epoch + -(-(moment - epoch) // interval) * interval
+
+
+def run(stage: Stage, *actions: Action) -> int:
+    """Do what one run of the DAG does: plan, then a task per mailbox and action; return the number of tasks."""
+    tasks = 0
+    for action in actions:
+        with stage.engine.begin() as connection:
+            due = find_due(connection, action, stage.settings)
+        for address in due:
+            act(stage, action, address)
+        tasks += len(due)
+    return tasks
+
+
+def act(stage: Stage, action: Action, address: str) -> None:
+    """Do what one task does."""
+    try:
+        run_action(
+            action,
+            stage.mailbox(address),
+            engine=stage.engine,
+            settings=stage.settings,
+            gmail=stage.gmail(address),
+        )
+    except MayNotSendError:
+        pass  # a task that is skipped

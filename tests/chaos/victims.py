@@ -1,0 +1,42 @@
+"""Processes that do what one task does, and can be killed at it: forked, so that a thousand of them cost minutes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from gmail_warmup.settings import Settings
+from gmail_warmup.warmup.due import Action
+from gmail_warmup.warmup.run import run_action
+from workers import hook
+from world import World
+
+
+def begin(world: World, *, action: Action, address: str, settings: Settings) -> int:
+    """Do what is due for an action in one mailbox, in a process of its own; return its id. A job for a worker."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        act(world, action, address, settings)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def act(world: World, action: Action, address: str, settings: Settings) -> dict[str, int]:
+    """Do what is due for an action in one mailbox, as a task does."""
+    world.settings = settings
+    return run_action(
+        action, world.mailbox(address), engine=world.store.engine, settings=settings, gmail=hook(world, address)
+    )
+
+
+def end(world: World, *, pid: int) -> int:
+    """Wait for a process that was begun; return its exit code, negative for the signal that killed it."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -1,0 +1,45 @@
+"""``gmail-warmup content``: what an operator sees of the templates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gmail_warmup.settings import Settings
+from world import World
+
+TEXTS = {
+    "first": "== notes\nSubject: Notes\nHello {recipient},\n\nhere they are.\n\n{signature}\n",
+    "replies": "== thanks\nThank you, {recipient}.\n\n{sender}\n",
+    "followups": "== fine\nFine.\n\n{sender}\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for kind, text in TEXTS.items():
+        (tmp_path / f"{kind}.txt").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_the_library_and_a_sound_folder_have_no_problems(world: World, folder: Path, shell: Any):
+    assert "0 problems in the library" in shell("content", "lint")
+    assert f"0 problems in {folder}, 3 templates." in shell("content", "lint", str(folder))
+    assert shell.json("content", "lint", str(folder)) == {"ok": True, "templates": 3, "problems": []}
+
+
+def test_problems_are_named_by_line_with_a_remedy(world: World, folder: Path, shell: Any):
+    (folder / "replies.txt").write_text("== one\nHELLO you | {x}\n")
+    shown = shell("content", "lint", str(folder), code=1)
+    assert "replies.txt, line 2: unknown placeholder {x}. Use {recipient}, {sender}, {signature}." in shown
+    assert "replies.txt, line 2: holds shouting ('HELLO'). Use small letters and one mark." in shown
+    world.settings = Settings(templates_folder=str(folder))
+    found = shell.json("content", "lint", code=1)
+    assert found["ok"] is False
+    assert [problem["line"] for problem in found["problems"]] == [2, 2]
+
+
+def test_a_folder_that_is_not_there(world: World, tmp_path: Path, shell: Any):
+    assert "the folder cannot be read" in shell("content", "lint", str(tmp_path / "gone"), code=1)

@@ -1,0 +1,54 @@
+"""``stats``, ``stop``, ``start`` and ``mailboxes requalify`` as a user sees them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gmail_warmup.warmup.due import Action
+from mail_kit import ADA, AT_ONCE, POOL, act
+from world import World
+
+
+@pytest.fixture
+def warm(world: World) -> World:
+    world.settings = AT_ONCE
+    world.add(ADA, kind="warmup", expired=False)
+    world.add(POOL[0], kind="pool", expired=False)
+    return world
+
+
+def test_stop_and_start(warm: World, shell: Any):
+    assert "Nothing was stopped." in shell("start")
+    said = shell("stop", "--reason", "wrong template")
+    assert "wrong template" in said
+    assert "gmail-warmup start" in said
+    assert act(warm, Action.SEND) == {}
+    assert "It was stopped already." in shell("stop", "--reason", "another")
+    assert shell.json("stop", "--reason", "another")["reason"] == "wrong template"
+    assert "It was stopped by cli:" in shell("start")
+    assert act(warm, Action.SEND) == {"sent": 6}
+    shell("stop", "--reason", " ", code=2)
+
+
+def test_stats_of_one_mailbox_and_of_all(warm: World, shell: Any):
+    act(warm, Action.SEND)
+    said = " ".join(shell("stats", ADA).split())
+    for part in ("6 sent, 0 pending, of 6 by the ramp", "ramp, day 1 of 18", "healthy", "none yet: 0 of 20"):
+        assert part in said
+    assert "1 healthy" in shell("stats")
+    found = shell.json("stats", ADA, "--days", "1")
+    assert (found["address"], found["today"]["sent"], len(found["days"])) == (ADA, 6, 1)
+    assert shell.json("stats")["counts"]["sent"] == 6
+    shell("stats", "nobody@warm.example", code=2)
+
+
+def test_requalify(warm: World, shell: Any):
+    warm.sql("UPDATE gmail_warmup.mailbox SET band = 'blocked', band_reason = 'spam_mostly' WHERE kind = 'warmup'")
+    assert f"gmail-warmup mailboxes requalify {ADA}" in " ".join(shell("stats", ADA).split())
+    assert "health: blocked" in shell("mailboxes", "list")
+    assert "Requalified 1 of 1 mailbox." in shell("mailboxes", "requalify", ADA)
+    assert act(warm, Action.SEND) == {"sent": 5}
+    assert shell.json("mailboxes", "requalify", ADA)["unchanged"] == 1
+    shell("mailboxes", "requalify", "nobody@warm.example", code=2)

@@ -1,0 +1,18 @@
+"""Fixtures of the warmup's tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from mail_kit import ADA, AT_ONCE, POOL
+from world import World
+
+
+@pytest.fixture
+def warm(world: World) -> World:
+    """Return a world with one warmup and two pool mailboxes, in which everything is due at once."""
+    world.settings = AT_ONCE
+    world.add(ADA, kind="warmup", expired=False, open_rate=100, reply_rate=50)
+    for address in POOL:
+        world.add(address, kind="pool", expired=False)
+    return world
