@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmail_warmup.db.models import GrantState, MailboxAuth, MailboxKind
+from gmail_warmup.db.models import GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.errors import InvalidInputError
 from gmail_warmup.grants import export, incoming, spreadsheet, transfer
 from gmail_warmup.grants.endpoint import Verdict
@@ -200,9 +200,11 @@ def mailboxes(draw: st.DrawFn) -> MailboxRecord:
     """Any mailbox that the rules allow."""
     nothing = dict.fromkeys(
         ("label_id", "resumed_at", "deferred_until", "deferred_reason", "reason", "next_probe_at", "granted_at",
-         "refreshed_at", "refresh_expires_at", "access_expires_at")
+         "refreshed_at", "refresh_expires_at", "access_expires_at", "label_name", "band_reason", "band_since",
+         "health_from", "halved_on", "sent_lately", "sent_lately_at")
     )  # fmt: skip
     plain = st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters='<>"\\')
+    line = st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"])
     now = datetime.now(UTC)
     return MailboxRecord(
         id=1,
@@ -210,6 +212,7 @@ def mailboxes(draw: st.DrawFn) -> MailboxRecord:
         kind=draw(st.sampled_from(MailboxKind)),
         auth=draw(st.sampled_from(MailboxAuth)),
         display_name=draw(st.text(plain, max_size=20)).strip() or None,
+        signature="\n".join(draw(st.lists(st.text(line, max_size=20), max_size=3))).strip() or None,
         daily_target=draw(st.integers(1, 2000)),
         open_rate=draw(st.integers(0, 100)),
         reply_rate=draw(st.integers(0, 100)),
@@ -219,6 +222,7 @@ def mailboxes(draw: st.DrawFn) -> MailboxRecord:
         pause_reason=draw(st.none() | REASONS_TO_PAUSE),
         state=GrantState.ACTIVE,
         since=now,
+        band=HealthBand.HEALTHY,
         **nothing,
     )
 
