@@ -59,7 +59,7 @@ def _of_mailbox(found: MailboxStatistics) -> list[tuple[str, Any]]:
         ("less because", lowered.sentence if lowered else None),
         ("health", found.band.value),
         ("because", reason.sentence if reason else None),
-        ("to do", reason.step.replace("ADDRESS", found.address) if reason else None),
+        ("to do", reason.step_for(found.address) if reason else None),
         ("score", found.score if found.score is not None else f"none yet: {found.sample.placed} of 20 mails placed"),
         ("first system's score", legacy),
     ]

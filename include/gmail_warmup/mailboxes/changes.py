@@ -9,12 +9,14 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from gmail_warmup.db.models import Mailbox, MailboxKind
-from gmail_warmup.mailboxes.records import DailyTarget, DisplayName, OpenRate, ReplyRate, Zone
+from gmail_warmup.mailboxes.records import DailyTarget, DisplayName, OpenRate, ReplyRate, Signature, Zone
 from gmail_warmup.mailboxes.repository import with_addresses
+
+_MAY_GO = ("display_name", "signature")
 
 
 class MailboxChanges(BaseModel):
-    """Settings to change. What is left out or null stays as it is; an empty name, or null for it, takes it away."""
+    """Settings to change. What is left out or null stays as it is; name and signature go if they are empty or null."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
@@ -24,6 +26,7 @@ class MailboxChanges(BaseModel):
     reply_rate: ReplyRate | None = None
     timezone: Zone | None = None
     display_name: DisplayName | None = None
+    signature: Signature | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -35,13 +38,14 @@ class MailboxChanges(BaseModel):
     def values(self) -> dict[str, Any]:
         """Return the columns to set."""
         given = self.model_dump(mode="json", exclude_unset=True)
-        found = {name: value for name, value in given.items() if value is not None and name != "display_name"}
-        return found | ({"display_name": given["display_name"] or None} if "display_name" in given else {})
+        return {name: value or None if name in _MAY_GO else value for name, value in given.items()
+                if value is not None or name in _MAY_GO}  # fmt: skip
 
 
 def change(connection: sa.Connection, addresses: Sequence[str], changes: MailboxChanges) -> int:
     """Change settings of mailboxes; return how many were different before. Grant, pause and progress stay."""
     values = changes.values
     different = sa.or_(*(getattr(Mailbox, name).is_distinct_from(value) for name, value in values.items()))
-    statement = sa.update(Mailbox).where(with_addresses(addresses), different).values(**values)
+    # Other settings make another plan.
+    statement = sa.update(Mailbox).where(with_addresses(addresses), different).values(**values, next_send_at=None)
     return connection.execute(statement).rowcount

@@ -56,10 +56,11 @@ class Volume:
     lowered_by: str | None = None
 
 
-def volume_of(mailbox: MailboxRecord, days: int, *, settings: Settings) -> int:
+def volume_of(mailbox: Any, days: int, *, settings: Settings) -> int:
     """Return how many mails a step of the ramp allows a warmup mailbox.
 
     Args:
+        mailbox: a record, or a row that has its target.
         days: earlier days on which it sent at least one mail.
     """
     return Ramp.of(settings).volume(warmup_day=days + 1, daily_target=mailbox.daily_target)
@@ -70,13 +71,19 @@ def volume_today(mailbox: MailboxRecord, history: History, *, now: datetime, set
 
     It is fixed at the day's first claim; afterwards it can only be lowered.
     """
-    volume = _volume_on(_today(mailbox, now), mailbox, history.days, now=now, settings=settings)
+    volume = volume_on(_today(mailbox, now), mailbox, history.days, now=now, settings=settings)
     if history.planned is None or history.planned >= volume.planned:
         return volume
     return Volume(ramp=volume.ramp, planned=history.planned, lowered_by=volume.lowered_by)
 
 
-def _volume_on(day: date, mailbox: MailboxRecord, days: int, *, now: datetime, settings: Settings) -> Volume:
+def volume_on(day: date, mailbox: Any, days: int, *, now: datetime, settings: Settings) -> Volume:
+    """Return the volume of a local day before its first claim: the ramp's, lowered by health and Google's limit.
+
+    Args:
+        mailbox: a record, or a row that has its target, its standing and ``halved_on``.
+        days: earlier days on which it sent at least one mail.
+    """
     ramp = volume_of(mailbox, days, settings=settings)
     planned, lowered_by = health.allowance(standing_of(mailbox), ramp, now=now, today=day)
     if mailbox.halved_on == day and planned > 1:
@@ -150,7 +157,7 @@ def next_send(mailbox: MailboxRecord, history: History, *, now: datetime, settin
     for ahead in range(1, _AHEAD):
         day = today + ahead * _DAY
         if day.weekday() in settings.weekdays:
-            volume = _volume_on(day, mailbox, days, now=now, settings=settings).planned
+            volume = volume_on(day, mailbox, days, now=now, settings=settings).planned
             if later := _slots_on(day, mailbox, history, volume, settings):
                 return later[0].due_at
     return now + _DAY

@@ -67,9 +67,10 @@ def forget_others(connection: sa.Connection, domains: list[str]) -> None:
     connection.execute(sa.delete(DomainCheck).where(DomainCheck.domain.not_in(domains)))
 
 
-def checked(connection: sa.Connection) -> list[StoredFinding]:
-    """Return what was last found of every domain, by its name."""
-    rows = connection.execute(sa.select(DomainCheck.__table__).order_by(DomainCheck.domain, DomainCheck.record))
+def checked(connection: sa.Connection, domain: str | None = None) -> list[StoredFinding]:
+    """Return what was last found of every domain, by its name, or of one alone."""
+    query = sa.select(DomainCheck.__table__).order_by(DomainCheck.domain, DomainCheck.record)
+    rows = connection.execute(query if domain is None else query.where(DomainCheck.domain == domain))
     return [
         StoredFinding(
             domain=row.domain,

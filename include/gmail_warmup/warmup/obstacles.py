@@ -92,5 +92,4 @@ def why_not_send(mailbox: MailboxRecord, at: Circumstances) -> Obstacle | None:
 def of_reason(mailbox: MailboxRecord, code: str) -> Obstacle:
     """Return the obstacle of a reason code for a mailbox."""
     reason = WARMUP_REASONS[code]
-    step = reason.step.replace("ADDRESS", mailbox.address)
-    return Obstacle(code=code, sentence=f"{mailbox.address}: {reason.sentence}", step=step)
+    return Obstacle(code=code, sentence=f"{mailbox.address}: {reason.sentence}", step=reason.step_for(mailbox.address))

@@ -13,7 +13,11 @@ class WarmupReason:
     sentence: str
     """What is the case, in words."""
     step: str
-    """What to do about it."""
+    """What to do about it; ADDRESS stands for the mailbox."""
+
+    def step_for(self, address: str) -> str:
+        """Return what to do about it at a mailbox."""
+        return self.step.replace("ADDRESS", address)
 
 
 _NOTHING = "Nothing to do: it ends by itself."

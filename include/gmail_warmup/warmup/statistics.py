@@ -18,8 +18,9 @@ from gmail_warmup.db.models import Mailbox, MailboxDay, MailboxKind
 from gmail_warmup.errors import UnknownMailboxError
 from gmail_warmup.settings import Settings
 from gmail_warmup.vocabulary import HealthBand
-from gmail_warmup.warmup import checkup, health
-from gmail_warmup.warmup.checkup import TODAY, sample_columns, sample_of
+from gmail_warmup.warmup import health
+from gmail_warmup.warmup.checkup import TODAY, sample_columns, sample_of, standing_of
+from gmail_warmup.warmup.day import Volume, volume_on
 from gmail_warmup.warmup.ramp import Ramp
 
 _D = MailboxDay
@@ -74,7 +75,7 @@ class Today:
     """A sender's local day: what the ramp allows, what is planned, claimed and sent, and why it is less.
 
     ``pending`` is what is planned and not sent yet. Before the day's first claim ``planned`` is what ramp and health
-    allow, on weekends as well.
+    allow, on weekends as well; afterwards it is the day's, or less where the next claim would lower it.
     """
 
     ramp: int
@@ -97,6 +98,8 @@ class MailboxStatistics:
         score: 0-100; None below the sample floor. See ``health.score``.
         legacy_score: what the first system's way of counting gives, with its grade; None before the first placement.
         band_reason: a code of ``WARMUP_REASONS``; None for a healthy one.
+        rests_until: the first local day on which it may send again; None if it does not rest, or a person decides.
+        requalifies: whether its rest is over and it sends its fresh sample.
         sample: what band and score are judged by.
     """
 
@@ -109,6 +112,8 @@ class MailboxStatistics:
     band: HealthBand
     band_reason: str | None
     band_since: datetime | None
+    rests_until: date | None
+    requalifies: bool
     sample: health.Sample
     score: int | None
     legacy_score: int | None
@@ -243,7 +248,7 @@ def _statistics(
     query = (
         sa.select(
             Mailbox.id, Mailbox.address, Mailbox.daily_target, Mailbox.warmup_days, Mailbox.band, Mailbox.band_reason,
-            Mailbox.band_since, Mailbox.health_from, sa.func.now().label("now"), TODAY.label("today"),
+            Mailbox.band_since, Mailbox.health_from, Mailbox.halved_on, sa.func.now().label("now"), TODAY.label("today"),
             *day_of.values(), *_sums(days), *sample_columns(),
         )
         .outerjoin(_D, sa.and_(_D.mailbox_id == Mailbox.id, _D.local_date > TODAY - max(days, health.WINDOW.days)))
@@ -251,14 +256,13 @@ def _statistics(
         .group_by(Mailbox.id)
         .order_by(Mailbox.address)
     )  # fmt: skip
-    ramp = Ramp.of(settings)
-    return {row.id: _one(row, ramp) for row in connection.execute(query)}
+    return {row.id: _one(row, settings) for row in connection.execute(query)}
 
 
-def _one(row: Any, ramp: Ramp) -> MailboxStatistics:
+def _one(row: Any, settings: Settings) -> MailboxStatistics:
+    ramp, standing = Ramp.of(settings), standing_of(row)
     counts, sample = _counts(row), sample_of(row[-len(sample_columns()) :])
-    sent_today = int(row.today_sent or 0)
-    day = max(1, row.warmup_days + (0 if sent_today else 1))
+    day = max(1, row.warmup_days + (0 if row.today_sent else 1))
     progress = ramp.progress(warmup_day=day, daily_target=row.daily_target)
     legacy = None
     if counts.placed:
@@ -269,13 +273,15 @@ def _one(row: Any, ramp: Ramp) -> MailboxStatistics:
     return MailboxStatistics(
         address=row.address,
         counts=counts,
-        today=_today(row, ramp.volume(warmup_day=day, daily_target=row.daily_target)),
+        today=_today(row, volume_on(row.today, row, day - 1, now=row.now, settings=settings)),
         warmup_day=day,
         phase=ramp.phase(warmup_day=day, daily_target=row.daily_target),
         progress=progress,
-        band=HealthBand(row.band),
-        band_reason=row.band_reason,
-        band_since=row.band_since,
+        band=standing.band,
+        band_reason=standing.reason,
+        band_since=standing.since,
+        rests_until=standing.sample_from if standing.rests(row.today) and standing.band is HealthBand.PAUSED else None,
+        requalifies=standing.requalifies(row.today),
         sample=sample,
         score=health.score(sample),
         legacy_score=legacy,
@@ -283,17 +289,18 @@ def _one(row: Any, ramp: Ramp) -> MailboxStatistics:
     )
 
 
-def _today(row: Any, volume: int) -> Today:
-    """Return the day as its row says, or, before its first claim, as ramp and health allow it."""
-    planned, lowered_by = row.today_planned, row.today_lowered_by
+def _today(row: Any, volume: Volume) -> Today:
+    """Return the day as its row says, or as ramp and health allow it now where that is less, or there is no row."""
+    ramp, planned, lowered_by = row.today_ramp, row.today_planned, row.today_lowered_by
+    claimed, sent = int(row.today_claimed or 0), int(row.today_sent or 0)
     if planned is None:
-        standing = checkup.standing_of(row)
-        planned, lowered_by = health.allowance(standing, volume, now=row.now, today=row.today)
-    sent = int(row.today_sent or 0)
+        ramp, planned, lowered_by = volume.ramp, volume.planned, volume.lowered_by
+    elif (least := max(claimed, volume.planned)) < planned:
+        planned, lowered_by = least, volume.lowered_by
     return Today(
-        ramp=volume if row.today_ramp is None else row.today_ramp,
+        ramp=ramp,
         planned=planned,
-        claimed=int(row.today_claimed or 0),
+        claimed=claimed,
         sent=sent,
         pending=max(0, planned - sent),
         lowered_by=lowered_by,

@@ -58,6 +58,8 @@ def _mailbox() -> None:
     ):
         op.add_column("mailbox", column, schema=_SCHEMA)
     op.create_check_constraint(op.f("ck_mailbox_band"), "mailbox", _BANDS, schema=_SCHEMA)
+    ill = sa.text("kind = 'warmup' AND band IN ('throttled', 'paused', 'blocked')")
+    op.create_index("ix_mailbox_band", "mailbox", ["band", "address"], schema=_SCHEMA, postgresql_where=ill)
     for columns, kind in ((["next_send_at"], "warmup"), (["chosen_at", "id"], "pool")):
         where = sa.text(f"kind = '{kind}' AND paused_at IS NULL")
         op.create_index(f"ix_mailbox_{'_'.join(columns)}", "mailbox", columns, schema=_SCHEMA, postgresql_where=where)
@@ -149,7 +151,7 @@ def downgrade() -> None:
         op.drop_column("mailbox_day", column, schema=_SCHEMA)
     for table in ("health_event", "plan_basis", "halt"):
         op.drop_table(table, schema=_SCHEMA)
-    for name in ("chosen_at_id", "next_send_at"):
+    for name in ("chosen_at_id", "next_send_at", "band"):
         op.drop_index(f"ix_mailbox_{name}", table_name="mailbox", schema=_SCHEMA)
     op.drop_constraint(op.f("ck_mailbox_band"), "mailbox", schema=_SCHEMA, type_="check")
     for column in (
