@@ -232,7 +232,16 @@ def test_every_answer_has_the_headers(site: Site, op: httpx.Client):
 
 def test_pages_hold_no_inline_script_or_style(site: Site, op: httpx.Client):
     site.add("a@example.com")
-    for path in ("/", "/?reauth=a@example.com", "/invites", "/invite", "/invite/thanks", "/oauth/callback", "/nothing"):
+    inside = (
+        "/",
+        "/?reauth=a@example.com",
+        "/mailboxes/a@example.com",
+        "/import",
+        "/invites",
+        "/dag/gmail_warmup",
+        "/nothing",
+    )
+    for path in (*inside, "/invite", "/invite/thanks", "/oauth/callback"):
         text = op.get(MOUNT + path).text
         assert "<script>" not in text
         assert "<style" not in text
