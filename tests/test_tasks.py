@@ -1,0 +1,76 @@
+"""What the tasks of the warmup's DAG do with a dry run, and while everything is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+
+from gmail_warmup import tasks
+from gmail_warmup.warmup import halt
+from mail_kit import ADA, AT_ONCE, POOL
+from workers import services
+from world import FERNET_KEY, World
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(world: World, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return what calls a function of the module as a task of a run with these params does."""
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", FERNET_KEY)
+    world.settings = AT_ONCE
+    world.add(ADA, kind="warmup", expired=False)
+    world.add(POOL[0], kind="pool", expired=False)
+    monkeypatch.setattr(tasks, "_services", lambda: services(world))
+
+    def call(name: str, *args: Any, **params: Any) -> Any:
+        monkeypatch.setattr(tasks, "get_current_context", lambda: {"params": params, "dag_run": SimpleNamespace()})
+        more = (params,) if name == "plan" else ()
+        return getattr(tasks, name)(*args, *more)
+
+    return call
+
+
+def everything(world: World) -> list[Any]:
+    """Return all rows that a run could change."""
+    tables = ("mailbox", "mailbox_day", "ledger", "plan_basis", "alert", "health_event", "oauth_grant")
+    return [world.rows(f"SELECT t.*, t.xmin FROM gmail_warmup.{table} t ORDER BY 1") for table in tables]
+
+
+def test_a_dry_run_logs_what_is_due_and_touches_nothing(world: World, run: Run, caplog: pytest.LogCaptureFixture):
+    world.sql(
+        "INSERT INTO gmail_warmup.health_event (mailbox_id, actor, from_band, to_band, reason, placed, spam, bounced,"
+        " told) SELECT id, 'warmup', 'healthy', 'blocked', 'spam_mostly', 20, 20, 0, true FROM gmail_warmup.mailbox"
+    )
+    caplog.set_level("INFO")
+    before = everything(world)
+    for action in ("send", "rescue", "read", "reply", "collect"):
+        assert run("plan", action, dry_run=True) == []
+    assert run("alerts", dry_run=True) == {"new": 0, "sent": 0, "failed": 0, "needs_reauth": 0}
+    assert f"send: {ADA}" in caplog.text
+    assert everything(world) == before
+    assert world.sandbox.calls(ADA) == []
+    assert run("plan", "send") == [ADA]
+
+
+def test_a_stopped_run_plans_nothing_and_skips_what_was_planned(world: World, run: Run):
+    assert run("plan", "send") == [ADA]
+    with world.store.engine.begin() as connection:
+        halt.stop(connection, by="cli:eva", reason="wrong template")
+    assert run("plan", "send") == []
+    with pytest.raises(AirflowSkipException, match="by cli:eva: wrong template"):
+        run("act", "send", ADA)
+    assert world.sandbox.mails() == []
+
+
+def test_more_than_a_run_has_tasks_for_wait_for_the_next_one(
+    world: World, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    world.add("ben@warm.example", kind="warmup", expired=False)
+    monkeypatch.setattr(tasks, "MAPPED_AT_MOST", 1)
+    assert run("plan", "send") == [ADA]
+    assert "those that waited longest go first" in caplog.text
