@@ -65,6 +65,16 @@ class Site:
         with self.engine.begin() as connection:
             return repository.add_or_update(connection, address, MailboxSettings(kind=kind, **settings), actor="test")
 
+    def plan(self, address: str, *, day: str = "current_date", mails: int = 1) -> None:
+        """Give a sender's day room for so many more mails; the ledger takes none beyond it."""
+        self.sql(
+            "INSERT INTO gmail_warmup.mailbox_day (mailbox_id, local_date, planned) SELECT id, "
+            f"{day}, :mails FROM gmail_warmup.mailbox WHERE address = :address "
+            "ON CONFLICT (mailbox_id, local_date) DO UPDATE SET planned = mailbox_day.planned + :mails",
+            address=address,
+            mails=mails,
+        )
+
     def sql(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         """Run a statement as the administrator; return what rows it has."""
         with self.engine.begin() as connection:

@@ -46,6 +46,8 @@ def put_mail(site: Site, sender: str, recipient: str, **values: Any) -> int:
         "status": "sent",
     } | values
     names = ", ".join(row)
+    if row.get("parent_id") is None:
+        site.plan(sender, day=f"date '{row['local_date']}'")
     found = site.sql(
         f"INSERT INTO gmail_warmup.ledger (sender_id, recipient_id, {names}) SELECT s.id, r.id, "
         f"{', '.join(f':{name}' for name in row)} FROM gmail_warmup.mailbox s, gmail_warmup.mailbox r "
@@ -140,6 +142,8 @@ def test_paging_shows_each_transition_and_each_mail_once(pair: Site, op: httpx.C
         "timestamptz '2026-01-01 00:00Z' + (n / 15) * interval '1 day', 't', 'active' "
         "FROM gmail_warmup.mailbox, generate_series(0, 43) n"
     )
+    for address in (ADA, POOL):
+        pair.plan(address, day="date '2026-11-24'", mails=65)
     pair.sql(
         "INSERT INTO gmail_warmup.ledger (token, sender_id, recipient_id, local_date, slot, due_at, claimed_at, "
         "subject) SELECT n::text, CASE n % 2 WHEN 0 THEN a.id ELSE p.id END, CASE n % 2 WHEN 0 THEN p.id ELSE a.id "

@@ -44,7 +44,7 @@ FROM (SELECT id, CASE WHEN id % 10 > 0 THEN 'active' ELSE (ARRAY['needs_reauth',
 _DAYS = """
 INSERT INTO gmail_warmup.mailbox_day
     (mailbox_id, local_date, planned, claimed, sent, inbox, spam, elsewhere, missing, rescued, read, replied)
-SELECT id, current_date - d, 20, 20, 20, 14 + id % 4, id % 3, 1, id % 7 / 6, id % 3, 12, 8
+SELECT id, current_date - d, 25, 20, 20, 14 + id % 4, id % 3, 1, id % 7 / 6, id % 3, 12, 8
 FROM gmail_warmup.mailbox, generate_series(0, :days - 1) AS d WHERE kind = 'warmup'
 """
 # Each pool mailbox received five mails a day for a week.
