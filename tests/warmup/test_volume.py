@@ -104,7 +104,7 @@ def test_processes_that_claim_at_once_share_volume_and_caps(warm: World):
     )
     assert received == dict.fromkeys(POOL, 12)
     assert sum(counted[address] for address in senders) == 24
-    assert warm.rows("SELECT max(claimed), bool_and(claimed <= planned) FROM gmail_warmup.mailbox_day") == [(8, True)]
+    assert warm.rows("SELECT max(planned), bool_and(claimed <= planned) FROM gmail_warmup.mailbox_day") == [(8, True)]
     assert counted["without_partner"] > 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -22,6 +24,13 @@ def make_engine(url: str | sa.URL, *, pooled: bool = False) -> sa.Engine:
     if pooled:
         return sa.create_engine(url, pool_size=5, max_overflow=5, pool_pre_ping=True, pool_recycle=1800, **common)
     return sa.create_engine(url, poolclass=NullPool, **common)
+
+
+@contextmanager
+def by_itself(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Connect for statements that stand by themselves, each a transaction of its own in one round trip, not three."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection
 
 
 def url_of(connection: Connection) -> sa.URL:

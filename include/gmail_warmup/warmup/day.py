@@ -5,6 +5,7 @@ Everything but `histories` is pure: the same mailbox, history, time and settings
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -183,6 +184,12 @@ def histories(connection: sa.Connection, mailbox_ids: Collection[int] | None = N
 
     It costs one row of counts and one look into the ledger's index for each, however long they have been sending.
     """
+    query, chosen = _histories(mailbox_ids is None), {} if mailbox_ids is None else {"ids": list(mailbox_ids)}
+    return {row.id: _history(row) for row in connection.execute(query, chosen)}
+
+
+@functools.cache
+def _histories(of_all: bool) -> sa.Select[Any]:
     recent = (
         sa.select(
             sa.func.array_agg(L.slot).filter(L.local_date == TODAY).label("taken"),
@@ -202,9 +209,8 @@ def histories(connection: sa.Connection, mailbox_ids: Collection[int] | None = N
         .outerjoin(D, sa.and_(D.mailbox_id == Mailbox.id, D.local_date == TODAY))
         .outerjoin(recent, sa.true())
     )  # fmt: skip
-    if mailbox_ids is not None:
-        query = query.where(Mailbox.id == sa.any_(sa.literal(list(mailbox_ids), ARRAY(sa.BigInteger))))
-    return {row.id: _history(row) for row in connection.execute(query)}
+    ids = sa.bindparam("ids", type_=ARRAY(sa.BigInteger))
+    return query if of_all else query.where(Mailbox.id == sa.any_(ids))
 
 
 def _history(row: Any) -> History:

@@ -104,7 +104,7 @@ def _waiting(at: Any, condition: sa.ColumnElement[bool], who: Any = L.recipient_
     return sa.select(who.label("mailbox_id"), sa.func.min(at).label("since")).where(condition).group_by(who)
 
 
-_DUE: dict[Action, tuple[sa.Select[Any], ...]] = {
+WAITING: dict[Action, tuple[sa.Select[Any], ...]] = {
     Action.RESCUE: (_waiting(L.locate_due_at, ledger.UNPLACED), _waiting(L.rescue_due_at, ledger.UNRESCUED)),
     Action.READ: (_waiting(L.read_due_at, ledger.UNREAD), _waiting(L.mark_due_at, ledger.UNMARKED)),
     Action.REPLY: (_waiting(L.reply_due_at, ledger.UNANSWERED),),
@@ -115,10 +115,11 @@ _DUE: dict[Action, tuple[sa.Select[Any], ...]] = {
         _waiting(L.trash_due_at, retention.OVERDUE_AT_RECIPIENT),
     ),
 }
+"""The mailboxes for which something waits, by the actions of those who receive mail."""
 
 
 def _recipients(connection: sa.Connection, action: Action, only: list[int] | None, limit: int | None) -> list[str]:
-    waiting = sa.union_all(*_DUE[action]).subquery()
+    waiting = sa.union_all(*WAITING[action]).subquery()
     query = sa.select(waiting.c.mailbox_id).group_by(waiting.c.mailbox_id)
     if only is not None:
         query = query.where(waiting.c.mailbox_id.in_(only))

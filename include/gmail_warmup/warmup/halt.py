@@ -12,7 +12,9 @@ from gmail_warmup.db.models import Halt
 from gmail_warmup.errors import StoppedError
 from gmail_warmup.warmup import hints
 
-_CURRENT = sa.select(Halt.started_at, Halt.started_by, Halt.reason).where(Halt.ended_at.is_(None))
+_CURRENT = sa.select(sa.func.now().label("now"), Halt.started_at, Halt.started_by, Halt.reason).select_from(
+    sa.select(sa.literal(1)).subquery().outerjoin(Halt, Halt.ended_at.is_(None))
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +36,15 @@ class Stopped:
 
 def current(connection: sa.Connection) -> Stopped | None:
     """Return the halt that goes on, or None."""
-    row = connection.execute(_CURRENT).one_or_none()
-    return Stopped(since=row.started_at, by=row.started_by, reason=row.reason) if row else None
+    return look(connection)[1]
+
+
+def look(connection: sa.Connection) -> tuple[datetime, Stopped | None]:
+    """Return the database's time (aware) and the halt that goes on then, or None, in one round trip."""
+    row = connection.execute(_CURRENT).one()
+    if row.started_at is None:
+        return row.now, None
+    return row.now, Stopped(since=row.started_at, by=row.started_by, reason=row.reason)
 
 
 def check(connection: sa.Connection) -> None:

@@ -93,15 +93,20 @@ UNCOLLECTED = sa.and_(
 
 def of_recipient(connection: sa.Connection, mailbox_id: int, *conditions: sa.ColumnElement[bool]) -> list[Entry]:
     """Return a recipient's rows that meet one of the conditions, the oldest first."""
-    query = _SELECT.where(L.recipient_id == mailbox_id, sa.or_(*conditions)).order_by(L.id)
-    return [_entry(row) for row in connection.execute(query)]
+    query = _of(L.recipient_id, *conditions)
+    return [_entry(row) for row in connection.execute(query, {"mailbox_id": mailbox_id})]
 
 
 def of_sender(connection: sa.Connection, mailbox_id: int, condition: sa.ColumnElement[bool]) -> list[Entry]:
     """Return a sender's rows that meet the condition, the oldest first."""
-    return [
-        _entry(row) for row in connection.execute(_SELECT.where(L.sender_id == mailbox_id, condition).order_by(L.id))
-    ]
+    query = _of(L.sender_id, condition)
+    return [_entry(row) for row in connection.execute(query, {"mailbox_id": mailbox_id})]
+
+
+@functools.cache
+def _of(side: Any, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    # The conditions are the few of this module, each an object of its own.
+    return _SELECT.where(side == sa.bindparam("mailbox_id"), sa.or_(*conditions)).order_by(L.id)
 
 
 def get(connection: sa.Connection, entry_id: int) -> Entry:

@@ -31,6 +31,25 @@ _LATELY = sa.and_(
 )
 
 
+# Every look of every mailbox needs these: they are built once.
+_SENDER, _RECIPIENT = L.sender_id == sa.bindparam("mailbox_id"), L.recipient_id == sa.bindparam("mailbox_id")
+_WATCHED = sa.select(Mailbox.history_id).where(
+    Mailbox.id == sa.bindparam("mailbox_id"), Mailbox.notices_due_at.is_not(None)
+)
+_SENT = sa.select(L.id, L.token, L.rfc_message_id, L.thread_id, L.notice_ids).where(_SENDER, _LATELY)
+_RECEIVED = sa.select(L.recipient_gmail_id).where(_RECIPIENT, _LATELY, L.recipient_gmail_id.is_not(None))
+_SENT_WITHIN = sa.select(
+    sa.exists().where(_SENDER, L.sent_at > sa.func.now() - sa.bindparam("within", type_=sa.Interval))
+)
+_UNFOUND_SINCE = sa.select(sa.func.min(L.sent_at)).where(
+    _SENDER,
+    L.status == MailStatus.SENT,
+    L.sent_at > sa.func.now() - GIVE_UP_AFTER,
+    L.sent_at <= sa.func.now() - sa.bindparam("patience", type_=sa.Interval),
+    _UNFOUND,
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sent:
     """A mail that may meet a notice."""
@@ -83,27 +102,23 @@ def watch(connection: sa.Connection, mailbox_id: int, *, patience: timedelta) ->
     Args:
         patience: how long a mail has to be found by its recipient before its bounce is searched for.
     """
-    query = sa.select(Mailbox.history_id).where(Mailbox.id == mailbox_id, Mailbox.notices_due_at.is_not(None))
-    row = connection.execute(query).one_or_none()
+    mailbox = {"mailbox_id": mailbox_id}
+    row = connection.execute(_WATCHED, mailbox).one_or_none()
     if row is None:
         return None
-    columns = (L.id, L.token, L.rfc_message_id, L.thread_id, L.notice_ids)
-    sent = connection.execute(sa.select(*columns).where(L.sender_id == mailbox_id, _LATELY)).all()
-    received = connection.scalars(
-        sa.select(L.recipient_gmail_id).where(L.recipient_id == mailbox_id, _LATELY, L.recipient_gmail_id.is_not(None))
-    )
+    sent = connection.execute(_SENT, mailbox).all()
+    received = connection.scalars(_RECEIVED, mailbox)
     return Watch(
         sent=[Sent(**found._mapping) for found in sent],
         history_id=row.history_id,
-        unfound_since=_unfound_since(connection, mailbox_id, L.sent_at < sa.func.now() - patience),
+        unfound_since=_unfound_since(connection, mailbox_id, patience=patience),
         known=frozenset(filter(None, received)).union(*(found.notice_ids for found in sent)),
     )
 
 
 def looked(connection: sa.Connection, mailbox_id: int, history_id: str, *, scale: float) -> None:
     """Note up to where a mailbox was looked through, and set when to look next: soon, later, or after its next mail."""
-    recent = sa.select(L.id).where(L.sender_id == mailbox_id, L.sent_at > sa.func.now() - NEXT_LOOK * scale)
-    if connection.scalar(sa.select(recent.exists())):
+    if connection.scalar(_SENT_WITHIN, {"mailbox_id": mailbox_id, "within": NEXT_LOOK * scale}):
         wait: timedelta | None = NEXT_LOOK * scale
     else:
         wait = LATER_LOOK * scale if _unfound_since(connection, mailbox_id) else None
@@ -138,7 +153,7 @@ def _noticed(connection: sa.Connection, entry_id: int, message_id: str, **values
     ledger.update(connection, entry_id, new, notice_ids=sa.func.array_append(L.notice_ids, message_id), **values)
 
 
-def _unfound_since(connection: sa.Connection, mailbox_id: int, *conditions: sa.ColumnElement[bool]) -> datetime | None:
-    young = L.sent_at > sa.func.now() - GIVE_UP_AFTER
-    query = sa.select(sa.func.min(L.sent_at)).where(L.sender_id == mailbox_id, L.status == MailStatus.SENT, young)
-    return connection.scalar(query.where(_UNFOUND, *conditions))
+def _unfound_since(
+    connection: sa.Connection, mailbox_id: int, *, patience: timedelta = timedelta(0)
+) -> datetime | None:
+    return connection.scalar(_UNFOUND_SINCE, {"mailbox_id": mailbox_id, "patience": patience})

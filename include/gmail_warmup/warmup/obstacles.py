@@ -42,19 +42,16 @@ class Circumstances:
     domains: Mapping[str, Obstacle] = field(default_factory=dict)
 
 
-_NOW = sa.select(sa.func.now())
-
-
 def circumstances(connection: sa.Connection, *, sending: bool = True) -> Circumstances:
     """Return the circumstances at this moment.
 
     Args:
         sending: whether the domains are looked at too; they matter for nothing but sending.
     """
-    now: datetime = connection.execute(_NOW).scalar_one()
+    now, stopped = halt.look(connection)
     closed = dns_gate.bad_domains(connection) if sending else {}
     domains = {name: Obstacle(code=gate.code, sentence=gate.sentence, step=gate.step) for name, gate in closed.items()}
-    return Circumstances(now=now, stopped=halt.current(connection), domains=domains)
+    return Circumstances(now=now, stopped=stopped, domains=domains)
 
 
 def why_not_work(mailbox: MailboxRecord, at: Circumstances) -> Obstacle | None:

@@ -27,6 +27,21 @@ OVERDUE_AT_SENDER = sa.and_(_LATE, _AT_SENDER)
 OVERDUE_AT_RECIPIENT = sa.and_(_LATE, _AT_RECIPIENT)
 
 
+_ORDER = (L.trash_due_at, L.id)
+_SENT = (
+    sa.select(L.id, L.gmail_id, L.notice_ids)
+    .where(L.sender_id == sa.bindparam("mailbox_id"), _AT_SENDER)
+    .order_by(*_ORDER)
+    .limit(sa.bindparam("at_once", type_=sa.Integer))
+)
+_RECEIVED = (
+    sa.select(L.id, L.recipient_gmail_id)
+    .where(L.recipient_id == sa.bindparam("mailbox_id"), _AT_RECIPIENT)
+    .order_by(*_ORDER)
+    .limit(sa.bindparam("at_once", type_=sa.Integer))
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Old:
     """Mails of one mailbox that go to the trash: their rows, and their ids in Gmail with those of their notices."""
@@ -38,11 +53,9 @@ class Old:
 
 def old_in(connection: sa.Connection, mailbox_id: int) -> Old:
     """Return the mails of a mailbox that are old enough, the oldest first."""
-    order = (L.trash_due_at, L.id)
-    query = sa.select(L.id, L.gmail_id, L.notice_ids).where(L.sender_id == mailbox_id, _AT_SENDER)
-    sent = connection.execute(query.order_by(*order).limit(AT_ONCE)).all()
-    query_received = sa.select(L.id, L.recipient_gmail_id).where(L.recipient_id == mailbox_id, _AT_RECIPIENT)
-    received = connection.execute(query_received.order_by(*order).limit(AT_ONCE)).all()
+    chosen = {"mailbox_id": mailbox_id, "at_once": AT_ONCE}
+    sent = connection.execute(_SENT, chosen).all()
+    received = connection.execute(_RECEIVED, chosen).all()
     ids = [found for row in sent for found in (row.gmail_id, *row.notice_ids[:3])]
     ids += [row.recipient_gmail_id for row in received]
     return Old(sent=[row.id for row in sent], received=[row.id for row in received], message_ids=ids)

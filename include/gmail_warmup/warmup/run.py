@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from gmail_warmup.db.engine import by_itself
 from gmail_warmup.gmail.operations import GmailOperations
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
@@ -66,7 +67,7 @@ def run_action(
         GrantError: by cause.
     """
     with held(engine, mailbox, settings) as holder:
-        with engine.begin() as connection:
+        with by_itself(engine) as connection:
             # Read again: what the plan saw may be minutes old.
             mailbox = repository.get(connection, mailbox.address)
             obstacle = why_not(connection, action, mailbox)

@@ -114,12 +114,13 @@ INSERT INTO gmail_warmup.oauth_grant (mailbox_id, state, reason, granted_at)
 SELECT id, CASE WHEN id % 100 = 0 THEN 'needs_reauth' ELSE 'active' END,
     CASE WHEN id % 100 = 0 THEN 'expired_or_revoked' END, now() - interval '40 days' FROM gmail_warmup.mailbox
 """
-# Mails of the days before today, of which all but some of the last day's are done with.
+# Mails of the days before today, none of them yesterday's, which is still today in some zone; all but some of the last
+# day's are done with.
 _LEDGER = """
 INSERT INTO gmail_warmup.ledger (token, sender_id, recipient_id, local_date, slot, due_at, status, claimed_at, sent_at,
     subject, rfc_message_id, locate_due_at, placement, placed_at, read_due_at, read_at, rescue_due_at, rescued_at,
     reply_due_at, replied_at)
-SELECT 'f' || n, s.id, p.id, current_date - 1 - (n / :senders % :days)::int, (n / :senders / :days)::int, at,
+SELECT 'f' || n, s.id, p.id, current_date - 2 - (n / :senders % :days)::int, (n / :senders / :days)::int, at,
     'sent', at, at, 'Notes', '<' || n || '@mail.example>', at,
     CASE WHEN fresh AND n % 11 = 0 THEN NULL WHEN n % 20 = 0 THEN 'spam' ELSE 'inbox' END, at,
     CASE WHEN n % 5 > 0 THEN at END, CASE WHEN n % 5 > 0 AND NOT (fresh AND n % 13 = 0) THEN at END,

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import asdict
-from pathlib import Path
 
 import sqlalchemy as sa
 
 from bench.engine.due import measure_due
-from bench.engine.reckoning import Reckoning
 from bench.engine.simulation import DAYS, POOL, SHARDS, WARMUP, scripts, simulate
 from bench.ground import Ground
 from bench.report import Bench, Figure, Part, Say, at_most, exactly
@@ -21,11 +17,12 @@ RUN_DATA = "simulation.json"
 
 
 def _simulation(ground: Ground, say: Say) -> list[Figure]:
-    began = time.monotonic()
-    came = simulate(ground, scripts(shards=SHARDS, warmup=WARMUP, pool=POOL, days=DAYS))
+    began, parts = time.monotonic(), scripts(shards=SHARDS, warmup=WARMUP, pool=POOL, days=DAYS)
+    came = simulate(ground, parts)
     seconds = time.monotonic() - began
-    _keep(ground.folder.root / RUN_DATA, came)
-    say(f"python scripts/draw_simulation.py {ground.folder.root / RUN_DATA} draws it")
+    data = ground.folder.root / RUN_DATA
+    data.write_text(came.as_json(parts[0]), encoding="utf-8")
+    say(f"draw it with: scripts/draw_simulation.py {data} docs/images/simulation.svg")
     return [
         Figure(label="simulated days", value=DAYS, key="days"),
         Figure(label="  warmup mailboxes", value=WARMUP, key="warmup"),
@@ -68,17 +65,6 @@ def _simulation(ground: Ground, say: Say) -> list[Figure]:
         ),
         Figure(label="time of the simulation", value=seconds, unit="s", target=at_most(300), key="seconds"),
     ]
-
-
-def _keep(path: Path, came: Reckoning) -> None:
-    path.write_text(json.dumps(asdict(came, dict_factory=_plain), indent=1, sort_keys=True))
-
-
-def _plain(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    return {
-        name: {str(day): dict(counts) for day, counts in value.items()} if isinstance(value, dict) else value
-        for name, value in pairs
-    }
 
 
 def _due(ground: Ground, say: Say) -> list[Figure]:

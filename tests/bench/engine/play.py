@@ -12,6 +12,7 @@ from bench.engine.reckoning import Reckoning, bands_now, reckon
 from bench.engine.stage import Stage
 from gmail_warmup.db.models import LedgerEntry, Mailbox
 from gmail_warmup.errors import MayNotSendError
+from gmail_warmup.warmup import due, ledger
 from gmail_warmup.warmup.due import Action, find_due
 from gmail_warmup.warmup.run import run_action
 from world import World
@@ -41,9 +42,18 @@ def play(world: World, *, database: str, script: Script) -> Reckoning:
         if moment < script.end:
             bands[moment.date()] = bands_now(stage)
         moment = moment + interval if busy else max(moment + interval, _on_grid(_next_due(stage), interval))
-    reckoning = reckon(stage, bands)
+    reckoning = reckon(stage, _of_every_day(script, bands))
     stage.engine.dispose()
     return reckoning
+
+
+def _of_every_day(script: Script, bands: dict[date, Counter[str]]) -> dict[date, Counter[str]]:
+    """Return the bands of every day; on one without a run they are those of the day before."""
+    found: dict[date, Counter[str]] = {}
+    for ahead in range(script.days):
+        day = script.start.date() + timedelta(days=ahead)
+        found[day] = bands.get(day) or found[day - timedelta(days=1)]
+    return found
 
 
 def _next_due(stage: Stage) -> datetime:
@@ -60,15 +70,28 @@ def _on_grid(moment: datetime, interval: timedelta) -> datetime:
     return epoch + -(-(moment - epoch) // interval) * interval
 
 
+_HINTED = sa.exists().where(
+    Mailbox.kind == "warmup", sa.or_(Mailbox.next_send_at <= sa.func.now(), Mailbox.next_send_at.is_(None))
+)
+_ANYTHING = sa.select(
+    sa.or_(_HINTED, sa.exists().where(ledger.UNSENT_FIRST)).label(Action.SEND),
+    *(sa.union_all(*waiting).exists().label(action) for action, waiting in due.WAITING.items()),
+)
+"""Whether a row waits, by action; where none does, the plan finds nobody."""
+
+
 def run(stage: Stage, *actions: Action) -> int:
     """Do what one run of the DAG does: plan, then a task per mailbox and action; return the number of tasks."""
+    with stage.engine.begin() as connection:
+        waits = connection.execute(_ANYTHING).one()._mapping
     tasks = 0
     for action in actions:
-        with stage.engine.begin() as connection:
-            due = find_due(connection, action, stage.settings)
-        for address in due:
-            act(stage, action, address)
-        tasks += len(due)
+        if waits[action]:
+            with stage.engine.begin() as connection:
+                addresses = find_due(connection, action, stage.settings)
+            for address in addresses:
+                act(stage, action, address)
+            tasks += len(addresses)
     return tasks
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -57,6 +58,14 @@ class Reckoning:
     volume: dict[date, Counter[str]] = field(default_factory=dict)
     placement: dict[date, Counter[str]] = field(default_factory=dict)
     bands: dict[date, Counter[str]] = field(default_factory=dict)
+
+    def as_json(self, script: Script) -> str:
+        """Return what the picture is drawn from."""
+        plain = {
+            name: {str(day): dict(counts) for day, counts in value.items()} if isinstance(value, dict) else value
+            for name, value in vars(self).items()
+        }
+        return json.dumps(plain | {"sick_from": str(script.sick_at.date())}, indent=1, sort_keys=True)
 
 
 def together(parts: Iterable[Reckoning]) -> Reckoning:

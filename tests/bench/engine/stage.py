@@ -45,6 +45,13 @@ class InProcessGmail(GmailOperations):
         self.__dict__["_users"] = Users(google, address)
 
 
+def _engine(url: sa.URL) -> sa.Engine:
+    """Return an engine that is quick in one process: no simulation outlives a loss of power, or asks rows by column."""
+    options = {"options": "-c synchronous_commit=off"}
+    engine = sa.create_engine(url, pool_size=2, hide_parameters=True, connect_args=options)
+    return engine.execution_options(_result_disable_adapt_to_context=True)
+
+
 class Stage:
     """The database, Google and the mailboxes, at one moment.
 
@@ -56,9 +63,7 @@ class Stage:
     def __init__(self, database_url: sa.URL, script: Script) -> None:
         self.script = script
         self.settings = Settings()
-        # Nothing outlives the simulation; who loses power begins anew.
-        options = {"options": "-c synchronous_commit=off"}
-        self.engine = sa.create_engine(database_url, pool_size=2, hide_parameters=True, connect_args=options)
+        self.engine = _engine(database_url)
         self.google = World(SandboxSettings(seed=script.seed, spam_chance=script.spam_chance, units=False))
         self._clock, self._googles_clock = DatabaseClock(self.engine), StoppedClock()
         self.google.clock = self._googles_clock

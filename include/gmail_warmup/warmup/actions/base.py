@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
 
+from gmail_warmup.db import moment
+from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailStatus
 from gmail_warmup.errors import MailboxBusyError
@@ -60,7 +62,7 @@ class Desk:
             StoppedError: everything was stopped.
             MailboxBusyError: this task stood still for so long that another one may hold the mailbox now.
         """
-        with self.engine.begin() as connection:
+        with by_itself(self.engine) as connection:
             self.still_held(connection)
 
     def still_held(self, connection: sa.Connection) -> None:
@@ -89,7 +91,7 @@ class Desk:
         if not entries:
             return entries
         with self.engine.begin() as connection:
-            now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
+            now = moment.now(connection)
             if self.awake(now, "") == now:
                 return entries
             for entry in entries:
@@ -155,7 +157,7 @@ def held(
     holder = uuid.uuid4().hex
     deadline = time.monotonic() + settings.mailbox_wait
     while True:
-        with engine.begin() as connection:
+        with by_itself(engine) as connection:
             if repository.take_lease(connection, mailbox.id, holder=holder, seconds=settings.mailbox_lease):
                 break
         if time.monotonic() >= deadline:
@@ -164,7 +166,7 @@ def held(
     try:
         yield holder
     finally:
-        with engine.begin() as connection:
+        with by_itself(engine) as connection:
             repository.release_lease(connection, mailbox.id, holder=holder)
 
 
@@ -279,7 +281,7 @@ def _lost(desk: Desk, entry: Entry) -> bool:
     """
     desk.counts["unresolved"] += 1
     with desk.engine.begin() as connection:
-        now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
+        now = moment.now(connection)
         if now - entry.claimed_at <= GIVE_UP_AFTER:
             return False
         if ledger.update(connection, entry.id, ledger.UNSENT, status=MailStatus.FAILED, failure="draft_gone"):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.db import moment
+from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Placement
 from gmail_warmup.gmail.errors import NotFoundError
@@ -20,7 +21,7 @@ from gmail_warmup.warmup.ledger import Entry
 
 def collect(desk: Desk) -> None:
     """Find the answers that are due, rescue those in spam, read, label and archive them; then notices and old mail."""
-    with desk.engine.begin() as connection:
+    with by_itself(desk.engine) as connection:
         entries = ledger.of_recipient(connection, desk.mailbox.id, ledger.UNCOLLECTED)
     for entry in desk.by_day(entries, L.locate_due_at):
         _collect(desk, entry)
@@ -60,7 +61,7 @@ def _collect(desk: Desk, entry: Entry) -> None:
 def _collected(desk: Desk, entry: Entry, *, rescued: bool, readable: bool) -> None:
     """Record that an answer was found, and draw whether and when it is answered in turn."""
     with desk.engine.begin() as connection:
-        now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
+        now = moment.now(connection)
         values: dict[str, Any] = {"collected_at": now, "rescued_at": now if rescued else None}
         further = readable and entry.turn < desk.settings.thread_depth
         if further and engagement.goes_on(entry.token, rate=_reply_rate(connection, desk, entry)):
@@ -79,7 +80,7 @@ def _reply_rate(connection: sa.Connection, desk: Desk, entry: Entry) -> int:
 
 def _trash(desk: Desk) -> None:
     """Move warmup mail that is old enough to the trash, a bounded number at once, with one call."""
-    with desk.engine.begin() as connection:
+    with by_itself(desk.engine) as connection:
         old = retention.old_in(connection, desk.mailbox.id)
     if not old.message_ids:
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from gmail_warmup.db.engine import by_itself
 from gmail_warmup.gmail.errors import NotFoundError
 from gmail_warmup.gmail.records import Message, News
 from gmail_warmup.warmup import dsn, notices
@@ -23,7 +24,7 @@ _OWN = frozenset(("SENT", "DRAFT"))
 
 def look_for_notices(desk: Desk) -> None:
     """Find new notices, write them into the ledger, label and archive them."""
-    with desk.engine.begin() as connection:
+    with by_itself(desk.engine) as connection:
         watch = notices.watch(connection, desk.mailbox.id, patience=desk.scaled(2 * notices.FIRST_LOOK))
     if watch is None:
         return

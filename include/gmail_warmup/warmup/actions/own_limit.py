@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.errors import MayNotSendError
@@ -23,6 +24,18 @@ _RARELY = 6 * _HOUR
 """How old a count may be that was below half of the limit; one above it may be an hour old."""
 
 
+_SINCE = sa.select(sa.func.count()).where(
+    L.sender_id == Mailbox.id,
+    L.local_date >= sa.cast(Mailbox.sent_lately_at, sa.Date) - 1,  # finds them by the index
+    L.sent_at > Mailbox.sent_lately_at,
+)
+_KNOWN = sa.select(
+    sa.func.now(),
+    sa.func.coalesce(Mailbox.sent_lately, 0) + _SINCE.correlate(Mailbox).scalar_subquery(),
+    Mailbox.sent_lately_at,
+).where(Mailbox.id == sa.bindparam("mailbox_id"))
+
+
 def limit_of(mailbox: MailboxRecord, settings: Settings) -> int:
     """Return how many mails Google lets a mailbox send in 24 hours."""
     return settings.consumer_daily_limit if is_consumer(mailbox.address) else settings.workspace_daily_limit
@@ -35,7 +48,7 @@ def keep(desk: Desk) -> None:
         MayNotSendError: it may not; the mailbox is left alone for an hour.
     """
     limit = limit_of(desk.mailbox, desk.settings)
-    with desk.engine.begin() as connection:
+    with by_itself(desk.engine) as connection:
         now, count, counted_at = _known(connection, desk.mailbox.id)
     if counted_at is None or now - counted_at >= (_HOUR if 2 * count >= limit else _RARELY):
         count = desk.gmail.count_sent(now - _DAY, up_to=limit)
@@ -48,15 +61,7 @@ def keep(desk: Desk) -> None:
 
 def _known(connection: sa.Connection, mailbox_id: int) -> tuple[datetime, int, datetime | None]:
     """Return the time, the count that Gmail gave with what was sent since, and when Gmail gave it."""
-    since = sa.select(sa.func.count()).where(
-        L.sender_id == mailbox_id,
-        L.local_date >= sa.cast(Mailbox.sent_lately_at, sa.Date) - 1,  # finds them by the index
-        L.sent_at > Mailbox.sent_lately_at,
-    )
-    query = sa.select(
-        sa.func.now(), sa.func.coalesce(Mailbox.sent_lately, 0) + since.scalar_subquery(), Mailbox.sent_lately_at
-    ).where(Mailbox.id == mailbox_id)
-    now, count, counted_at = connection.execute(query).one()
+    now, count, counted_at = connection.execute(_KNOWN, {"mailbox_id": mailbox_id}).one()
     return now, int(count), counted_at
 
 

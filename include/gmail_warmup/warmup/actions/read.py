@@ -7,6 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.db import moment
+from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.gmail.errors import NotFoundError
 from gmail_warmup.mailboxes import repository
@@ -17,7 +19,7 @@ from gmail_warmup.warmup.ledger import Entry
 
 def read(desk: Desk) -> None:
     """Mark the due mails as read and archive them, then mark those that were read a while ago."""
-    with desk.engine.begin() as connection:
+    with by_itself(desk.engine) as connection:
         entries = ledger.of_recipient(connection, desk.mailbox.id, ledger.UNREAD)
     for entry in desk.by_day(entries, L.read_due_at):
         _read(desk, entry)
@@ -26,7 +28,7 @@ def read(desk: Desk) -> None:
 
 def mark(desk: Desk) -> None:
     """Give the due mails what was drawn for them, important or a star, and put them out of sight."""
-    with desk.engine.begin() as connection:
+    with by_itself(desk.engine) as connection:
         entries = ledger.of_recipient(connection, desk.mailbox.id, ledger.UNMARKED)
     for entry in entries:
         assert entry.recipient_gmail_id
@@ -53,7 +55,7 @@ def _read(desk: Desk, entry: Entry) -> None:
     with desk.engine.begin() as connection:
         sender = repository.by_id(connection, entry.sender_id, lock=True)
         placed, _, answered = ledger.counts_of_sender(connection, sender.id)
-        now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
+        now = moment.now(connection)
         values = _marks(desk, entry, now) | {"read_at": now}
         # The rate counts over all placed mails, and only an opened one can be answered.
         if engagement.held(rate=sender.reply_rate, done=answered, total=max(0, placed - 1)):

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from gmail_warmup.db import moment
+from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailStatus
 from gmail_warmup.gmail.errors import BadGmailRequestError, NotFoundError, SendingLimitError
@@ -24,7 +26,7 @@ log = logging.getLogger(__name__)
 
 def reply(desk: Desk) -> None:
     """Send the answers that are due, and finish those that an earlier task began."""
-    with desk.engine.begin() as connection:
+    with by_itself(desk.engine) as connection:
         if connection.scalar(sa.select(Mailbox.deferred_until > sa.func.now()).where(Mailbox.id == desk.mailbox.id)):
             return  # Google's sending limit counts answers as well
         questions = ledger.of_recipient(connection, desk.mailbox.id, ledger.UNANSWERED)
@@ -68,7 +70,7 @@ def _send(desk: Desk, entry: Entry, thread: Sequence[Entry], partner: MailboxRec
 
 
 def _claim(connection: sa.Connection, desk: Desk, question: Entry) -> Entry | None:
-    local = connection.execute(sa.select(sa.func.now())).scalar_one().astimezone(desk.mailbox.zone)
+    local = moment.now(connection).astimezone(desk.mailbox.zone)
     return ledger.claim(
         connection,
         token=ledger.new_token(),

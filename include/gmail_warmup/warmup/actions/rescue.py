@@ -7,6 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.db import moment
+from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Placement
 from gmail_warmup.gmail.errors import NotFoundError
@@ -21,13 +23,13 @@ from gmail_warmup.warmup.ledger import Entry
 
 def rescue(desk: Desk) -> None:
     """Read the placement of every mail that is due, draw what follows, then rescue what lies in spam."""
-    with desk.engine.begin() as connection:
+    with by_itself(desk.engine) as connection:
         entries = ledger.of_recipient(connection, desk.mailbox.id, ledger.UNPLACED)
     for entry in entries:
         message = locate(desk, entry)
         if message is not None:
             _place(desk, entry, message)
-    with desk.engine.begin() as connection:
+    with by_itself(desk.engine) as connection:
         in_spam = ledger.of_recipient(connection, desk.mailbox.id, ledger.UNRESCUED)
     for entry in desk.by_day(in_spam, L.rescue_due_at):
         _rescue(desk, entry)
@@ -42,7 +44,7 @@ def _place(desk: Desk, entry: Entry, message: Message) -> None:
         sender = repository.by_id(connection, entry.sender_id, lock=True)
         placed, opened, _ = ledger.counts_of_sender(connection, sender.id)
         chosen = engagement.held(rate=sender.open_rate, done=opened, total=placed)
-        now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
+        now = moment.now(connection)
         newly = ledger.update(
             connection,
             entry.id,

@@ -8,6 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.db import moment
+from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import Mailbox, MailboxKind, MailStatus
 from gmail_warmup.gmail import mime
 from gmail_warmup.gmail.errors import BadGmailRequestError, SendingLimitError
@@ -28,7 +30,7 @@ def send(desk: Desk) -> None:
     """Finish mails that an earlier task began, then send what is due; a pool mailbox sends nothing of itself."""
     if desk.mailbox.kind is not MailboxKind.WARMUP:
         return
-    with desk.engine.begin() as connection:
+    with by_itself(desk.engine) as connection:
         begun = ledger.of_sender(connection, desk.mailbox.id, ledger.UNSENT_FIRST)
     for entry in begun:
         _finish(desk, entry)
@@ -63,7 +65,7 @@ def _withdraw(desk: Desk, entry: Entry) -> None:
 
 
 def _send_one(desk: Desk, entry: Entry, *, fresh: bool) -> None:
-    with desk.engine.begin() as connection:
+    with by_itself(desk.engine) as connection:
         recipient = repository.by_id(connection, entry.recipient_id)
     brief = brief_of(desk.mailbox, recipient, kind=Kind.FIRST, seed=entry.token, thread=entry.token)
     try:
@@ -96,6 +98,6 @@ def defer(desk: Desk, reason: str) -> None:
 
 
 def _now(desk: Desk) -> datetime:
-    with desk.engine.begin() as connection:
-        now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
+    with by_itself(desk.engine) as connection:
+        now = moment.now(connection)
     return now

@@ -1,0 +1,15 @@
+"""The database's time, the only one by which anything is due, leased or expired."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+_NOW = sa.select(sa.func.now())
+
+
+def now(connection: sa.Connection) -> datetime:
+    """Return the time of the caller's transaction (aware)."""
+    moment: datetime = connection.execute(_NOW).scalar_one()
+    return moment
