@@ -123,7 +123,7 @@ def test_a_filter_with_what_the_database_cannot_hold_matches_nothing(three: Site
 
 
 def settings_of(site: Site, address: str) -> dict[str, Any]:
-    names = ("kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name")
+    names = ("kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name", "signature")
     return {name: site.mailbox(address)[name] for name in names}
 
 
@@ -137,17 +137,21 @@ CHANGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"display_name": ""}, {"display_name": None}),
     ({"display_name": None, "kind": None}, {"display_name": None}),
     ({"daily_target": None, "open_rate": 5}, {"open_rate": 5}),
+    ({"signature": "Ada\r\nexample.com "}, {"signature": "Ada\nexample.com"}),
+    ({"signature": " "}, {"signature": None}),
 ]
 
 
 @pytest.mark.parametrize(("changes", "expected"), CHANGES, ids=str)
 def test_only_what_is_named_changes(three: Site, op: httpx.Client, changes: dict[str, Any], expected: dict[str, Any]):
-    three.sql("UPDATE gmail_warmup.mailbox SET paused_at = now(), warmup_days = 12")
+    three.sql("UPDATE gmail_warmup.mailbox SET paused_at = now(), warmup_days = 12, next_send_at = now()")
+    three.sql("UPDATE gmail_warmup.mailbox SET signature = 'Yours, Ada' WHERE address = :ada", ada=ADA)
     before, contents = settings_of(three, ADA), three.contents()
     answer = op.post(f"{API}/mailboxes/change", json={"addresses": [ADA.upper()], "changes": changes})
     assert answer.json() == {"changed": 1}
     assert settings_of(three, ADA) == before | expected
-    after = three.contents()
+    assert three.mailbox(ADA)["next_send_at"] is None, "other settings make another plan"
+    after, expected = three.contents(), expected | {"next_send_at": None}
     for row, former in zip(after.pop("mailbox"), contents.pop("mailbox"), strict=True):
         kept = former if row["address"] != ADA else former | expected
         assert row == kept
@@ -163,6 +167,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"timezone": ""}, "timezone", "is not an IANA time zone"),
     ({"display_name": "<b>"}, "display_name", "must not hold control characters"),
     ({"display_name": "x" * 101}, "display_name", "at most 100 characters"),
+    ({"signature": "x" * 501}, "signature", "at most 500 characters"),
+    ({"signature": "x\x00"}, "signature", "must not hold control characters"),
     ({"kind": "spam"}, "kind", "must be warmup or pool"),
     ({"auth": "delegated"}, "auth", "is not known"),
     ({}, "", "at least one setting"),

@@ -8,7 +8,9 @@ from web.kit import API, MOUNT, Site
 
 
 def test_nothing_stands_there_on_a_new_installation(site: Site, op: httpx.Client):
-    assert op.get(f"{API}/standing").json() == {"incidents": [], "advice": [], "audited_at": None, "report": {}}
+    assert op.get(f"{API}/standing").json() == {
+        "stopped": None, "closed": [], "incidents": [], "advice": [], "audited_at": None, "report": {},
+    }  # fmt: skip
     page = op.get(f"{MOUNT}/").text
     assert "data-incident" not in page
     assert "Last audit" not in page

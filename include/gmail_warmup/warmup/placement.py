@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -12,6 +12,9 @@ import sqlalchemy as sa
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, Placement
 from gmail_warmup.mailboxes.records import CONSUMER_DOMAINS
+
+_LATEST = timedelta(days=30)
+"""So long after its claim a mail may be found and still counts for a choice of senders."""
 
 
 class Provider(StrEnum):
@@ -49,7 +52,8 @@ def placed(connection: sa.Connection, *, since: datetime, sender_ids: Iterable[i
         .order_by(Mailbox.domain, mails.desc(), L.placement)
     )
     if sender_ids is not None:
-        query = query.where(L.sender_id.in_(list(sender_ids)))
+        # By the index of a sender's mails; what was placed later after its claim than this is left out.
+        query = query.where(L.sender_id.in_(list(sender_ids)), L.claimed_at >= since - _LATEST)
     return [
         Placed(
             provider=Provider.CONSUMER if row.domain in CONSUMER_DOMAINS else Provider.WORKSPACE,

@@ -248,8 +248,8 @@ def _statistics(
     query = (
         sa.select(
             Mailbox.id, Mailbox.address, Mailbox.daily_target, Mailbox.warmup_days, Mailbox.band, Mailbox.band_reason,
-            Mailbox.band_since, Mailbox.health_from, Mailbox.halved_on, sa.func.now().label("now"), TODAY.label("today"),
-            *day_of.values(), *_sums(days), *sample_columns(),
+            Mailbox.band_since, Mailbox.health_from, Mailbox.halved_on, sa.func.now().label("now"),
+            TODAY.label("today"), *day_of.values(), *_sums(days), *sample_columns(),
         )
         .outerjoin(_D, sa.and_(_D.mailbox_id == Mailbox.id, _D.local_date > TODAY - max(days, health.WINDOW.days)))
         .where(Mailbox.kind == MailboxKind.WARMUP, which)

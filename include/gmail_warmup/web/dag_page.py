@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from gmail_warmup.errors import ConfigurationError
 from gmail_warmup.web import queries, render, site
 from gmail_warmup.web.context import CurrentContext
-from gmail_warmup.web.rights import MAY_READ
+from gmail_warmup.web.rights import MAY_READ, MayChange
 from gmail_warmup.web.standing import standing
 from gmail_warmup.web.today import today
 
@@ -17,7 +17,7 @@ OURS = frozenset({"gmail_warmup", "gmail_token_health"})
 
 
 @router.get("/dag/{dag_id}")
-def dag(request: Request, dag_id: str, context: CurrentContext) -> Response:
+def dag(request: Request, dag_id: str, context: CurrentContext, may_change: MayChange) -> Response:
     """Show how all mailboxes are, on the tab of one of our DAGs."""
     if dag_id not in OURS:
         return render.page(request, "dag_other.html", dag_id=dag_id)
@@ -35,6 +35,7 @@ def dag(request: Request, dag_id: str, context: CurrentContext) -> Response:
         today=done,
         expiring_days=settings.expiring_days,
         listed=_list_address(),
+        may_change=may_change,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.db.models import GrantState, Mailbox, MailboxKind, OAuthGrant
+from gmail_warmup.db.models import GrantState, HealthBand, Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.grants import foresight
 
 
@@ -27,6 +27,12 @@ class Group(StrEnum):
     """It works, and its foretold end is near."""
     PAUSED = "paused"
     """A person paused it."""
+    THROTTLED = "throttled"
+    """Its health lets it send less."""
+    HEALTH_PAUSED = "health_paused"
+    """Its health lets it rest, or send a small fresh sample."""
+    HEALTH_BLOCKED = "health_blocked"
+    """Its health stopped it; a person has to look."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +59,13 @@ STATES = {
 }
 """The groups that are states of the grant; each state is in one of them."""
 
+BANDS = {
+    Group.THROTTLED: HealthBand.THROTTLED,
+    Group.HEALTH_PAUSED: HealthBand.PAUSED,
+    Group.HEALTH_BLOCKED: HealthBand.BLOCKED,
+}
+"""The groups that are health bands of warmup mailboxes."""
+
 INVALID = [state for group, states in STATES.items() if group is not Group.VALID for state in states]
 
 
@@ -60,7 +73,19 @@ def in_group(group: Group, expiring_days: int) -> sa.ColumnElement[bool]:
     """Return the condition that a mailbox of a group meets; the query joins mailbox and grant."""
     if group in STATES:
         return OAuthGrant.state.in_(STATES[group])
+    if group in BANDS:
+        return in_band(BANDS[group])
     return foresight.ends_within(expiring_days) if group is Group.EXPIRING else Mailbox.paused_at.is_not(None)
+
+
+def in_band(*bands: HealthBand) -> sa.ColumnElement[bool]:
+    """Return the condition that a warmup mailbox is in one of these bands, in the words of the index."""
+    kind, *listed = (_literally(value.value) for value in (MailboxKind.WARMUP, *bands))
+    return sa.and_(Mailbox.kind == kind, sa.or_(*(Mailbox.band == band for band in listed)))
+
+
+def _literally(value: str) -> sa.BindParameter[str]:
+    return sa.bindparam(None, value, unique=True, literal_execute=True)
 
 
 def conditions(chosen: Filter, *, expiring_days: int) -> list[sa.ColumnElement[bool]]:
@@ -81,7 +106,7 @@ def ids(chosen: Filter, *, expiring_days: int) -> sa.Select[int]:
     """Return the query of the ids that a filter lets through."""
     query: sa.Select[Any] = sa.select(Mailbox.id)
     # A mailbox has exactly one grant: where the grant is not asked about, joining it would only cost.
-    if chosen.group not in (None, Group.PAUSED):
+    if chosen.group not in (None, Group.PAUSED, *BANDS):
         query = query.join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
     return query.where(*conditions(chosen, expiring_days=expiring_days))
 

@@ -6,9 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.grants import invite
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.web import history, queries, render
+from gmail_warmup.mailboxes.records import is_consumer
+from gmail_warmup.warmup import halt
+from gmail_warmup.web import domains, health, history, queries, render, statistics
 from gmail_warmup.web.context import CurrentContext
 from gmail_warmup.web.rights import MAY_READ, MayChange
 from gmail_warmup.web.view import STATE_LABELS, views
@@ -38,6 +41,11 @@ def mailbox(
             return render.page(request, "mailbox_missing.html", 404, missing=address, may_change=may_change)
         now = queries.now(connection)
         box = views(connection, [record], now=now, settings=services.settings)[0]
+        warmup = record.kind is MailboxKind.WARMUP
+        figures = statistics.of_mailbox(connection, record, services.settings) if warmup else None
+        health_changes = health.changes(connection, record.id) if warmup else []
+        sending = next(iter(domains.domains(connection, record.domain)), None) if warmup else None
+        stopped = halt.current(connection)
         days = history.days(connection, record, now=now)
         events = history.events(connection, record, before=_id(history_before))
         invites = invite.page(connection, invite.Wanted(address=record.address, limit=INVITES)).rows
@@ -46,11 +54,19 @@ def mailbox(
         request,
         "mailbox_page.html",
         box=box,
+        figures=figures,
+        health_changes=health_changes,
+        domain=record.domain,
+        is_consumer=is_consumer(record.address),
+        sending=sending,
+        dns_check=services.settings.dns_check,
+        stopped=stopped,
         days=days,
         week=history.total(days[-7:]),
         month=history.total(days),
         events=events,
         labels=STATE_LABELS,
+        bands=health.BAND_LABELS,
         invites=invites,
         mails=mails,
         older_history=bool(history_before),

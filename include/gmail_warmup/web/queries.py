@@ -12,7 +12,7 @@ from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.web import filters
-from gmail_warmup.web.filters import INVALID, STATES, Filter, Group
+from gmail_warmup.web.filters import BANDS, INVALID, STATES, Filter, Group
 from gmail_warmup.web.order import Cursor, Order, stretches
 
 PAGE = 50
@@ -40,7 +40,7 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """How many mailboxes are how; ``expiring`` are also among the valid ones, ``paused`` among all."""
+    """How many mailboxes are how; ``expiring`` are also among the valid ones, ``paused`` and the bands among all."""
 
     total: int
     valid: int
@@ -49,6 +49,9 @@ class Counts:
     suspect: int
     expiring: int
     paused: int
+    throttled: int
+    health_paused: int
+    health_blocked: int
 
 
 def counts(connection: sa.Connection, *, expiring_days: int) -> Counts:
@@ -65,7 +68,14 @@ def counts(connection: sa.Connection, *, expiring_days: int) -> Counts:
     )
     in_states = {group.value: sum(by_state.get(state, 0) for state in states) for group, states in STATES.items()}
     valid = total - sum(by_state.values())
-    return Counts(**in_states | {"valid": valid}, total=total, expiring=expiring, paused=paused)
+    others = {"valid": valid, "total": total, "expiring": expiring, "paused": paused}
+    return Counts(**in_states | others | _in_bands(connection))
+
+
+def _in_bands(connection: sa.Connection) -> dict[str, int]:
+    query = sa.select(Mailbox.band, sa.func.count()).where(filters.in_band(*BANDS.values())).group_by(Mailbox.band)
+    found: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
+    return {group.value: found.get(band, 0) for group, band in BANDS.items()}
 
 
 def page(connection: sa.Connection, wanted: Wanted, *, expiring_days: int) -> Page:

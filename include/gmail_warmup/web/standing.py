@@ -10,13 +10,18 @@ import sqlalchemy as sa
 
 from gmail_warmup.db.models import AuditRun
 from gmail_warmup.grants.report import incident_sentences
+from gmail_warmup.warmup import halt
+from gmail_warmup.warmup.halt import Stopped
+from gmail_warmup.web.domains import ClosedDomain, closed_domains
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """Open incidents and advice, a sentence or two each, and the last audit with its report."""
+    """The halt that goes on, open incidents and advice, domains that are not sent from, the last audit's report."""
 
     incidents: list[str]
+    stopped: Stopped | None
+    closed: list[ClosedDomain]
     audited_at: datetime | None = None
     report: dict[str, Any] = field(default_factory=dict)
 
@@ -30,7 +35,10 @@ def standing(connection: sa.Connection) -> Standing:
     """Look at what is open now, and at the last audit that came to its end."""
     query = sa.select(AuditRun.finished_at, AuditRun.report).where(AuditRun.finished_at.is_not(None))
     last = connection.execute(query.order_by(AuditRun.id.desc()).limit(1)).one_or_none()
-    incidents = incident_sentences(connection)
-    if last is None:
-        return Standing(incidents=incidents)
-    return Standing(incidents=incidents, audited_at=last.finished_at, report=last.report or {})
+    audit = {"audited_at": last.finished_at, "report": last.report or {}} if last else {}
+    return Standing(
+        incidents=incident_sentences(connection),
+        stopped=halt.current(connection),
+        closed=closed_domains(connection),
+        **audit,
+    )

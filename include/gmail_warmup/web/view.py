@@ -13,8 +13,10 @@ from gmail_warmup.grants import foresight
 from gmail_warmup.grants.reasons import REASONS
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.settings import Settings
-from gmail_warmup.warmup.due import volume_of
-from gmail_warmup.web.progress import Progress, progress
+from gmail_warmup.warmup import statistics
+from gmail_warmup.warmup.statistics import MailboxStatistics
+from gmail_warmup.web.health import Health, Ramp, health_of, ramp_of, sentence_of
+from gmail_warmup.web.received import DAYS, Received, received
 
 STATE_LABELS = {
     GrantState.ACTIVE: "Valid",
@@ -28,16 +30,6 @@ _SENTENCES = {
     GrantState.NEEDS_REAUTH: "Somebody has to sign in with this mailbox.",
     GrantState.DISABLED: "Gmail is switched off or locked for this user.",
 }
-
-
-class Ramp(BaseModel):
-    """Where a warmup mailbox is on its way to its target."""
-
-    model_config = ConfigDict(frozen=True)
-
-    day: int = Field(description="Day of the warmup; days without a mail do not count.")
-    taken_today: int = Field(description="Mails of today that were begun or sent.")
-    planned_today: int = Field(description="Mails that today's step of the ramp allows.")
 
 
 class Placement(BaseModel):
@@ -67,15 +59,6 @@ class Placement(BaseModel):
         return found
 
 
-class Received(BaseModel):
-    """What a pool mailbox found in the last 7 days, and how much of it it rescued from spam."""
-
-    model_config = ConfigDict(frozen=True)
-
-    mails: int
-    rescued: int
-
-
 class MailboxView(BaseModel):
     """A mailbox with the state of its grant, in words. It holds no secret."""
 
@@ -85,6 +68,7 @@ class MailboxView(BaseModel):
     kind: MailboxKind
     auth: MailboxAuth
     display_name: str | None
+    signature: str | None
     daily_target: int
     open_rate: int
     reply_rate: int
@@ -104,6 +88,8 @@ class MailboxView(BaseModel):
     paused_at: datetime | None
     pause_reason: str | None
     deferred_until: datetime | None = Field(description="Until when Gmail asks to leave this mailbox alone.")
+    deferred_because: str = Field(description="Why, in words, where it is a limit of sending.")
+    health: Health | None = Field(description="For warmup mailboxes only.")
     ramp: Ramp | None = Field(description="For warmup mailboxes only.")
     placement: Placement | None = Field(description="For warmup mailboxes only.")
     received: Received | None = Field(description="For pool mailboxes only.")
@@ -115,12 +101,19 @@ def views(
     connection: sa.Connection, records: Sequence[MailboxRecord], *, now: datetime, settings: Settings
 ) -> list[MailboxView]:
     """Return the views of these mailboxes."""
-    done = progress(connection, records)
-    return [_view(record, done.get(record.id, Progress()), now=now, settings=settings) for record in records]
+    warmup, pool = ([record.id for record in records if record.kind is kind] for kind in MailboxKind)
+    sent = statistics.of_page(connection, warmup, settings, days=DAYS) if warmup else {}
+    found = received(connection, pool)
+    return [
+        _view(record, sent.get(record.id), found.get(record.id, Received()), now=now, settings=settings)
+        for record in records
+    ]
 
 
-def _view(record: MailboxRecord, done: Progress, *, now: datetime, settings: Settings) -> MailboxView:
-    warms_up = record.kind is MailboxKind.WARMUP
+def _view(
+    record: MailboxRecord, sent: MailboxStatistics | None, found: Received, *, now: datetime, settings: Settings
+) -> MailboxView:
+    deferred_until = record.deferred_until if record.deferred_until and record.deferred_until > now else None
     sentence, step = _words(record)
     foretold = foresight.ends_at(record)
     soon = foretold is not None and foretold < now + timedelta(days=settings.expiring_days)
@@ -131,6 +124,7 @@ def _view(record: MailboxRecord, done: Progress, *, now: datetime, settings: Set
         kind=record.kind,
         auth=record.auth,
         display_name=record.display_name,
+        signature=record.signature,
         daily_target=record.daily_target,
         open_rate=record.open_rate,
         reply_rate=record.reply_rate,
@@ -149,10 +143,12 @@ def _view(record: MailboxRecord, done: Progress, *, now: datetime, settings: Set
         expires_soon=soon,
         paused_at=record.paused_at,
         pause_reason=record.pause_reason,
-        deferred_until=record.deferred_until if record.deferred_until and record.deferred_until > now else None,
-        ramp=_ramp(record, done, settings) if warms_up else None,
-        placement=Placement.model_validate(done.placed, from_attributes=True) if warms_up else None,
-        received=None if warms_up else Received(mails=done.received, rescued=done.rescued),
+        deferred_until=deferred_until,
+        deferred_because=sentence_of(record.deferred_reason) if deferred_until else "",
+        health=health_of(sent) if sent else None,
+        ramp=ramp_of(sent) if sent else None,
+        placement=Placement.model_validate(sent.counts, from_attributes=True) if sent else None,
+        received=None if sent else found,
         can_reauthenticate=record.auth is MailboxAuth.GRANT,
         needs_person=record.auth is MailboxAuth.GRANT and record.state is GrantState.NEEDS_REAUTH,
     )
@@ -165,11 +161,6 @@ def _words(record: MailboxRecord) -> tuple[str, str]:
     if reason is None:
         return _SENTENCES.get(record.state, STATE_LABELS[record.state]), ""
     return reason.sentence, reason.step
-
-
-def _ramp(record: MailboxRecord, done: Progress, settings: Settings) -> Ramp:
-    planned = volume_of(record, done.earlier_days, settings=settings) if done.planned is None else done.planned
-    return Ramp(day=done.earlier_days + 1, taken_today=done.taken, planned_today=planned)
 
 
 def duration(left: timedelta) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from gmail_warmup.web.api import consents, history, invites, mailboxes, standing, transfers
+from gmail_warmup.web.api import consents, halts, history, invites, mailboxes, standing, statistics, transfers
 from gmail_warmup.web.rights import MAY_READ
 
 router = APIRouter(prefix="/api/v1", dependencies=[MAY_READ])
@@ -18,5 +18,5 @@ def openapi(request: Request) -> dict[str, Any]:
     return dict(request.app.openapi())
 
 
-for part in (standing, history, mailboxes, consents, invites, transfers):
+for part in (standing, halts, statistics, history, mailboxes, consents, invites, transfers):
     router.include_router(part.router)

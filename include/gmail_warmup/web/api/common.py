@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated
 
 from fastapi import Depends
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from gmail_warmup.mailboxes.records import normal_address
 from gmail_warmup.web.rights import MAY_CHANGE
@@ -16,6 +17,18 @@ CHANGE = [MAY_CHANGE, Depends(check_origin), Depends(check_json)]
 
 Address = Annotated[str, AfterValidator(normal_address)]
 Addresses = Annotated[list[Address], Field(min_length=1, max_length=1000)]
+
+
+def _one_line(text: str) -> str:
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+Reason = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_one_line)
+]
+"""Why somebody does something, for whoever looks later."""
 
 
 class Body(BaseModel):

@@ -11,9 +11,10 @@ from gmail_warmup.errors import InvalidInputError
 from gmail_warmup.mailboxes import changes, repository
 from gmail_warmup.mailboxes.changes import MailboxChanges
 from gmail_warmup.mailboxes.records import MailboxSettings
+from gmail_warmup.warmup import checkup
 from gmail_warmup.web import filters, queries
 from gmail_warmup.web.api import selection
-from gmail_warmup.web.api.common import CHANGE, Address, Body, Changed
+from gmail_warmup.web.api.common import CHANGE, Address, Addresses, Body, Changed, Reason
 from gmail_warmup.web.api.selection import FilterIn, Selection
 from gmail_warmup.web.context import CurrentContext
 from gmail_warmup.web.order import Cursor, Order
@@ -77,7 +78,13 @@ class MailboxIn(Body):
 class PauseIn(Selection):
     """Mailboxes to be paused."""
 
-    reason: str = Field("paused on the page", min_length=1, max_length=200)
+    reason: Reason = "paused on the page"
+
+
+class RequalifyIn(Body):
+    """Mailboxes that were paused or blocked by their health."""
+
+    addresses: Addresses
 
 
 class ChangeIn(Selection):
@@ -155,6 +162,17 @@ def resume(body: Selection, context: CurrentContext) -> Changed:
     with services.engine.begin() as connection:
         addresses = selection.lock(connection, body, expiring_days=services.settings.expiring_days)
         return Changed(changed=repository.resume(connection, addresses))
+
+
+@router.post("/mailboxes/requalify", dependencies=CHANGE)
+def requalify(body: RequalifyIn, context: CurrentContext, user: UserName) -> Changed:
+    """Let mailboxes that their health paused or blocked send a small fresh sample from today on.
+
+    What was sent on earlier days does not count any more. All of them, or none if one is unknown.
+    """
+    with context.services.engine.begin() as connection:
+        named = [record.address for record in repository.by_addresses(connection, body.addresses)]
+        return Changed(changed=checkup.requalify(connection, named, actor=user))
 
 
 @router.post("/mailboxes/change", dependencies=CHANGE)

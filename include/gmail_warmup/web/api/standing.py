@@ -6,17 +6,19 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.web import queries
+from gmail_warmup.web.api.halts import StoppedOut
 from gmail_warmup.web.context import CurrentContext
+from gmail_warmup.web.domains import ClosedDomain
 from gmail_warmup.web.standing import standing
 
 router = APIRouter(tags=["standing"])
 
 
 class CountsOut(BaseModel):
-    """How many mailboxes are how; `expiring` are also among the valid ones, `paused` among all."""
+    """How many mailboxes are how; `expiring` are also among the valid ones, `paused` and the bands among all."""
 
     total: int
     valid: int
@@ -25,11 +27,18 @@ class CountsOut(BaseModel):
     suspect: int
     expiring: int
     paused: int
+    throttled: int = Field(description="Warmup mailboxes that their health lets send less.")
+    health_paused: int = Field(description="Warmup mailboxes that their health lets rest.")
+    health_blocked: int = Field(description="Warmup mailboxes that their health stopped, until a person has looked.")
 
 
 class StandingOut(BaseModel):
     """What concerns many mailboxes at once."""
 
+    model_config = ConfigDict(from_attributes=True)
+
+    stopped: StoppedOut | None = Field(description="Who stopped everything; null while it runs.")
+    closed: list[ClosedDomain] = Field(description="Domains that are not sent from, by name.")
     incidents: list[str] = Field(description="What is open: since when, what it is, and what to do.")
     advice: list[str] = Field(description="What the last audit advised.")
     audited_at: datetime | None = Field(description="When the last audit ended.")
@@ -47,7 +56,7 @@ def get_counts(context: CurrentContext) -> CountsOut:
 
 @router.get("/standing")
 def get_standing(context: CurrentContext) -> StandingOut:
-    """Return the open incidents, and the last audit with its report."""
+    """Return the halt, the open incidents, the domains that are not sent from, and the last audit with its report."""
     with context.services.engine.begin() as connection:
         found = standing(connection)
-    return StandingOut(incidents=found.incidents, advice=found.advice, audited_at=found.audited_at, report=found.report)
+    return StandingOut.model_validate(found)

@@ -8,6 +8,7 @@ import { setTime } from "./times.js";
 
 const address = document.querySelector("#mailbox").dataset.address;
 const NUMBERS = ["daily_target", "open_rate", "reply_rate"];
+const TEXTS = ["display_name", "signature"];
 const LIST = "gmail-warmup-list";
 const SAID = "gmail-warmup-said";
 
@@ -58,7 +59,7 @@ function settingsForm(form) {
     event.preventDefault();
     const values = changes();
     for (const name of NUMBERS) if (name in values) values[name] = number(values[name]);
-    if (values.display_name === "") values.display_name = null;
+    for (const name of TEXTS) if (values[name] === "") values[name] = null;
     save.disabled = true;
     try {
       await post("mailboxes/change", { addresses: [address], changes: values });
@@ -132,6 +133,19 @@ function invites(section) {
   }
 }
 
+function requalifying(button) {
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      await post("mailboxes/requalify", { addresses: [address] });
+      reloadAndSay("The mailbox may send a small fresh sample.");
+    } catch (problem) {
+      complain(problem);
+      button.disabled = false;
+    }
+  });
+}
+
 // The shell shows what follows its own route: this page, with its shell around it.
 function keepPage(link) {
   if (link.getAttribute("href")) link.href += location.pathname + location.search;
@@ -144,4 +158,6 @@ const [form, dialog, section] = ["#settings", "#pause", "#invite"].map((name) =>
 if (form) settingsForm(form);
 if (dialog) pauseDialog(dialog);
 if (section) invites(document.querySelector("#invites"));
+const requalify = document.querySelector("#requalify");
+if (requalify) requalifying(requalify);
 drawCharts();

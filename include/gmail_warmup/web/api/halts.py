@@ -1,0 +1,65 @@
+"""The kill switch: stop everything, and start again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from gmail_warmup.warmup import halt
+from gmail_warmup.web.api.common import CHANGE, Body, Reason
+from gmail_warmup.web.context import CurrentContext
+from gmail_warmup.web.rights import UserName
+
+router = APIRouter(tags=["halt"])
+
+
+class StopIn(Body):
+    """Why everything is stopped."""
+
+    reason: Reason = Field(description="Shown on every page and in every log until it is started again.")
+
+
+class StartIn(Body):
+    """An empty object."""
+
+
+class StoppedOut(BaseModel):
+    """A halt of everything."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    since: datetime
+    by: str
+    reason: str
+
+
+class StopOut(BaseModel):
+    """The halt that goes on."""
+
+    newly: bool = Field(description="False if it was stopped already; then that halt goes on, with its own reason.")
+    stopped: StoppedOut
+
+
+class StartOut(BaseModel):
+    """The halt that ended."""
+
+    ended: StoppedOut | None = Field(description="Null if nothing was stopped.")
+
+
+@router.post("/halt", dependencies=CHANGE)
+def stop(body: StopIn, context: CurrentContext, user: UserName) -> StopOut:
+    """Stop everything at once: no mailbox plans, claims, sends or reads until it is started again."""
+    with context.services.engine.begin() as connection:
+        newly = halt.stop(connection, by=user, reason=body.reason)
+        stopped = halt.current(connection)
+    return StopOut(newly=newly, stopped=StoppedOut.model_validate(stopped))
+
+
+@router.post("/halt/end", dependencies=CHANGE)
+def start(body: StartIn, context: CurrentContext, user: UserName) -> StartOut:
+    """Start everything again; what is left of each day spreads over what is left of its hours."""
+    with context.services.engine.begin() as connection:
+        ended = halt.start(connection, by=user)
+    return StartOut(ended=StoppedOut.model_validate(ended) if ended else None)

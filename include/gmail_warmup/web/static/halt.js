@@ -1,0 +1,39 @@
+// The kill switch: a dialog asks before everything is stopped, or started again.
+
+import { post } from "./api.js";
+import { clearErrors, showErrors } from "./forms.js";
+
+const WAYS = {
+  "halt-begin": (form) => post("halt", { reason: form.elements.reason.value.trim() }),
+  "halt-end": () => post("halt/end", {}),
+};
+
+function asking(dialog, act) {
+  const form = dialog.querySelector("form");
+  const error = dialog.querySelector("[role=alert]");
+  const button = form.querySelector("button:not([type])");
+  for (const opener of document.querySelectorAll(`[data-ask="${dialog.id}"]`)) {
+    opener.addEventListener("click", () => {
+      clearErrors(form, error);
+      dialog.showModal();
+      form.elements.reason?.focus();
+    });
+  }
+  dialog.querySelector("[data-cancel]").addEventListener("click", () => dialog.close());
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    try {
+      await act(form);
+      location.reload();
+    } catch (problem) {
+      showErrors(form, error, problem);
+      button.disabled = false;
+    }
+  });
+}
+
+for (const [id, act] of Object.entries(WAYS)) {
+  const dialog = document.getElementById(id);
+  if (dialog) asking(dialog, act);
+}
