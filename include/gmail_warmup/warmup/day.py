@@ -131,8 +131,8 @@ def send_due(mailbox: MailboxRecord, history: History, *, now: datetime, setting
     Slots that an outage left behind are sent one gap apart, within the hours; what the day's end cuts off is not
     carried over.
     """
-    gap = _gap(settings)
-    if history.last_claim and gap and now - history.last_claim < gap:
+    apart = gap(settings)
+    if history.last_claim and apart and now - history.last_claim < apart:
         return ()
     if not in_hours(mailbox.zone, now=now, settings=settings):
         return ()
@@ -140,10 +140,11 @@ def send_due(mailbox: MailboxRecord, history: History, *, now: datetime, setting
     if left < 1:
         return ()
     due = slots_due(slots_of(mailbox, history, now=now, settings=settings), now=now, taken=history.taken)
-    return due[:1] if gap else due[:left]
+    return due[:1] if apart else due[:left]
 
 
-def _gap(settings: Settings) -> timedelta:
+def gap(settings: Settings) -> timedelta:
+    """Return how far two mails of one mailbox are apart at least."""
     return timedelta(seconds=settings.min_gap * settings.delay_scale)
 
 
@@ -152,7 +153,7 @@ def next_send(mailbox: MailboxRecord, history: History, *, now: datetime, settin
     today = _today(mailbox, now)
     slots = slots_of(mailbox, history, now=now, settings=settings) if not _is_over(mailbox, now, settings) else ()
     if free := [slot.due_at for slot in slots if slot.number not in history.taken]:
-        return max(free[0], history.last_claim + _gap(settings)) if history.last_claim else free[0]
+        return max(free[0], history.last_claim + gap(settings)) if history.last_claim else free[0]
     # Today counts as a day of the warmup as soon as one of its mails is out.
     days = history.days + bool(history.taken)
     for ahead in range(1, _AHEAD):

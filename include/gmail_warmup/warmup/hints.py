@@ -24,15 +24,18 @@ _BASIS = (
 """The settings that the slots of a day depend on."""
 
 
+_GIVEN = sa.select(
+    sa.func.unnest(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))).label("id"),
+    sa.func.unnest(sa.bindparam("times", type_=ARRAY(sa.DateTime(timezone=True)))).label("at"),
+).subquery()
+_REMEMBER = sa.update(Mailbox).where(Mailbox.id == _GIVEN.c.id).values(next_send_at=_GIVEN.c.at)
+
+
 def remember(connection: sa.Connection, hints: Mapping[int, datetime]) -> None:
     """Store hints by mailbox id; the rows are locked by the caller."""
     if not hints:
         return
-    given = sa.select(
-        sa.func.unnest(sa.literal(list(hints), ARRAY(sa.BigInteger))).label("id"),
-        sa.func.unnest(sa.literal(list(hints.values()), ARRAY(sa.DateTime(timezone=True)))).label("at"),
-    ).subquery()
-    connection.execute(sa.update(Mailbox).where(Mailbox.id == given.c.id).values(next_send_at=given.c.at))
+    connection.execute(_REMEMBER, {"ids": list(hints), "times": list(hints.values())})
 
 
 def forget(connection: sa.Connection, mailbox_id: int) -> None:

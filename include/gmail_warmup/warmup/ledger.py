@@ -176,9 +176,15 @@ def open_day(
         planned: mails that are to be sent.
         lowered_by: the reason code for the difference, if there is one.
     """
+    day = {"mailbox_id": mailbox_id, "local_date": local_date, "ramp": ramp, "planned": planned}
+    return int(connection.execute(_open_day(), day | {"lowered_by": lowered_by}).scalar_one())
+
+
+@functools.cache
+def _open_day() -> Any:
     D = MailboxDay
     statement = insert(D).values(
-        mailbox_id=mailbox_id, local_date=local_date, ramp=ramp, planned=planned, lowered_by=lowered_by
+        {name: sa.bindparam(name) for name in ("mailbox_id", "local_date", "ramp", "planned", "lowered_by")}
     )
     lower = statement.excluded.planned < D.planned
     statement = statement.on_conflict_do_update(
@@ -188,7 +194,7 @@ def open_day(
             "lowered_by": sa.case((lower, statement.excluded.lowered_by), else_=D.lowered_by),
         },
     )
-    return int(connection.execute(statement.returning(D.planned)).scalar_one())
+    return statement.returning(D.planned)
 
 
 def lowered(connection: sa.Connection, mailbox_id: int, local_date: date, reason: str) -> None:

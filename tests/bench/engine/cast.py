@@ -11,7 +11,7 @@ RATES = ((80, 55), (60, 30), (95, 70))
 """Open and reply rates, in per cent; the first are the defaults."""
 WARMUP_DOMAIN, POOL_DOMAIN = 5, 5
 """Mailboxes of one domain."""
-SICK, FULL, SMALL = 8, 40, (1, 2, 3, 2)
+SICK, FULL, SMALL = 8, 40, (1, 2)
 """Daily targets: of the domain that goes to spam, of one mailbox with the whole ramp, and of all others in turn. The
 ramp itself is the product's default, 5 mails on the first day and 2 more on each further one, up to the target.
 """

@@ -49,6 +49,11 @@ def _engine(url: sa.URL) -> sa.Engine:
     """Return an engine that is quick in one process: no simulation outlives a loss of power, or asks rows by column."""
     options = {"options": "-c synchronous_commit=off"}
     engine = sa.create_engine(url, pool_size=2, hide_parameters=True, connect_args=options)
+    # SQLAlchemy's own way asks the server each time; nothing here wants another level than these two.
+    engine.dialect.set_isolation_level = lambda connection, level: setattr(
+        connection, "autocommit", level == "AUTOCOMMIT"
+    )
+    engine.dialect.reset_isolation_level = lambda connection: setattr(connection, "autocommit", False)
     return engine.execution_options(_result_disable_adapt_to_context=True)
 
 

@@ -37,6 +37,8 @@ def send(desk: Desk) -> None:
     own_limit.keep(desk)
     while (claimed := claim_next(desk)) is not None:
         _send_one(desk, claimed, fresh=True)
+        if day.gap(desk.settings):
+            return  # nothing more is due before the gap is over
         own_limit.keep(desk)
 
 
