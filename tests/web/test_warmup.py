@@ -310,10 +310,8 @@ def test_the_records_of_a_mailboxs_domain_are_told(ada: Site, op: httpx.Client):
     assert op.get(f"{API}/dns", params={"domain": "\x00"}).json() == {"domains": []}
 
 
-@pytest.mark.parametrize(("number", "more"), [(1, None), (3, None), (5, "And 2 more")])
-def test_domains_that_are_not_sent_from_stand_above_the_list(
-    ada: Site, op: httpx.Client, number: int, more: str | None
-):
+@pytest.mark.parametrize(("number", "more"), [(1, ""), (3, ""), (5, "And 2 more;")])
+def test_domains_that_are_not_sent_from_stand_above_the_list(ada: Site, op: httpx.Client, number: int, more: str):
     for domain in ("example.com", "b.example", "c.example", "d.example", "e.example")[:number]:
         close(ada, domain)
     page = words(op, "")
