@@ -10,14 +10,30 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.db.models import AuditRun, GrantEvent, Invite, LedgerEntry, Mailbox, MailboxDay, OAuthGrant
-from gmail_warmup.warmup.content import first_letter
+from gmail_warmup.db.models import (
+    AuditRun,
+    DomainCheck,
+    GrantEvent,
+    HealthEvent,
+    Invite,
+    LedgerEntry,
+    Mailbox,
+    MailboxDay,
+    OAuthGrant,
+)
+from gmail_warmup.vocabulary import DnsResult
+from gmail_warmup.warmup.content import Brief, compose
+from gmail_warmup.warmup.dns_reasons import DNS_REASONS
+from gmail_warmup.warmup.library.collection import library
+from gmail_warmup.warmup.library.templates import Kind
 from gmail_warmup.warmup.ramp import volume
 
 FEATURED = "lucia.moreno@northlane.example"
 """The mailbox whose page is shown."""
 BROKEN = "hello@brightwater.example"
 """The mailbox that the consents are about."""
+RESTING = "dmitri.volkov@brightwater.example"
+"""The mailbox that its health paused."""
 STRANGER = "someone.else@brightwater.example"
 """Who signs in in its place."""
 
@@ -65,7 +81,18 @@ _TROUBLE: dict[str, dict[str, Any]] = {
     "owen.price@inbox-one.example": {"more": {"expires": 5.6}},
     "amara.okafor@brightwater.example": {"more": {"paused": "On parental leave until March"}},
     "samir.patel@northlane.example": {"more": {"paused": "Domain moves to the new Workspace"}},
+    RESTING: {"more": {"bands": (("throttled", "spam_much", 2.6), ("paused", "spam_too_much", 1.4)), "spam": 0.26}},
+    "hugo.lefevre@northlane.example": {"more": {"bands": (("throttled", "spam_much", 0.8),), "spam": 0.18}},
+    "nadia.haddad@northlane.example": {"more": {"bands": (("blocked", "spam_mostly", 0.4),), "spam": 0.45}},
+    "priya.nair@brightwater.example": {"more": {"bands": (("watch", "spam_some", 1.2),), "spam": 0.13}},
 }
+_REST_DAYS = 2
+_RECORDS = (
+    ("brightwater.example", "spf", "ok", ""), ("brightwater.example", "dkim", "ok", ""),
+    ("brightwater.example", "dmarc", "dmarc_missing", "_dmarc.brightwater.example"),
+    ("northlane.example", "spf", "ok", ""), ("northlane.example", "dkim", "no_answer", "google._domainkey"),
+    ("northlane.example", "dmarc", "ok", ""),
+)  # fmt: skip
 
 
 class Scene:
@@ -86,6 +113,7 @@ class Scene:
             if box.kind == "warmup":
                 self._warm_up(box, pool)
         self._invite(boxes)
+        self._look_at_domains()
         self._insert(
             AuditRun, run_id="scheduled", actor="gmail_token_health", healthy=52, report={"advice": []},
             started_at=self._ago(0.21), finished_at=self._ago(0.2),
@@ -109,6 +137,7 @@ class Scene:
         box.id = self._insert(
             Mailbox, address=box.address, kind=box.kind, display_name=box.name, timezone=box.zone, created_by="maria",
             created_at=self._ago(box.age), daily_target=self._random.choice((30, 40, 40, 50)),
+            signature=f"{box.name}\n{box.address.partition('@')[2]}" if box.address == RESTING else None,
             paused_at=self._ago(2.2) if paused else None, paused_by="maria" if paused else None, pause_reason=paused,
         )  # fmt: skip
         never = box.reason == "never_granted"
@@ -142,10 +171,33 @@ class Scene:
                 reason=reason,
             )  # fmt: skip
 
+    def _health(self, box: _Box) -> None:
+        before = "healthy"
+        for band, reason, ago in box.more.get("bands", ()):
+            self._insert(
+                HealthEvent, mailbox_id=box.id, at=self._ago(ago), actor="warmup", from_band=before, to_band=band,
+                reason=reason, placed=140, spam=round(140 * box.more["spam"]), bounced=1, told=False,
+            )  # fmt: skip
+            rest = self._now.date() + timedelta(days=_REST_DAYS) if band == "paused" else None
+            values = {"band": band, "band_reason": reason, "band_since": self._ago(ago), "health_from": rest}
+            self._connection.execute(sa.update(Mailbox).where(Mailbox.id == box.id).values(values))
+            before = band
+
+    def _look_at_domains(self) -> None:
+        for domain, record, code, detail in _RECORDS:
+            result = DNS_REASONS[code].result
+            bad = {"bad_code": code, "bad_since": self._ago(1.1), "bad_seen_at": self._ago(0.1)}
+            statement = sa.insert(DomainCheck).values(
+                domain=domain, record=record, result=result, code=code, detail=detail, checked_at=self._ago(0.1),
+                **(bad if result is DnsResult.BAD else {}),
+            )  # fmt: skip
+            self._connection.execute(statement)
+
     def _warm_up(self, box: _Box, pool: list[_Box]) -> None:
         target = self._connection.execute(sa.select(Mailbox.daily_target).where(Mailbox.id == box.id)).scalar_one()
         today = self._now.date()
         until = int(box.since) if box.state not in ("active", "suspect") else 2 if "paused" in box.more else 0
+        until = 1 if box.address == RESTING else until
         warmup_day = 0
         for back in range(min(box.age, _DAYS + 15), until - 1, -1):
             day = today - timedelta(days=back)
@@ -156,14 +208,17 @@ class Scene:
             if back <= _DAYS:
                 self._day(box, day, planned, back, warmup_day, pool)
         self._connection.execute(sa.update(Mailbox).where(Mailbox.id == box.id).values(warmup_days=warmup_day))
+        self._health(box)
 
     def _day(self, box: _Box, day: date, planned: int, back: int, warmup_day: int, pool: list[_Box]) -> None:
         sent = planned if back else round(planned * 0.6)
-        placements = [self._placement(warmup_day) for _ in range(sent)]
+        spam = box.more.get("spam") if back < _LEDGER_DAYS else None
+        placements = [self._placement(spam or max(0.02, 0.28 - 0.012 * warmup_day)) for _ in range(sent)]
         count = {name: placements.count(name) for name in ("inbox", "spam", "promotions", "missing")}
         read = round(0.8 * (sent - count["missing"]))
         self._insert(
-            MailboxDay, mailbox_id=box.id, local_date=day, planned=planned, claimed=sent, sent=sent,
+            MailboxDay, mailbox_id=box.id, local_date=day, ramp=planned, planned=planned, sent=sent,
+            claimed=0 if back < _LEDGER_DAYS else sent,  # a trigger counts those in the ledger
             inbox=count["inbox"], spam=count["spam"], elsewhere=count["promotions"],
             missing=count["missing"], rescued=count["spam"], read=read, replied=round(0.55 * read), key="mailbox_id",
         )  # fmt: skip
@@ -171,8 +226,7 @@ class Scene:
             for slot, placement in enumerate(placements):
                 self._mail(box, self._random.choice(pool), day, slot, placement)
 
-    def _placement(self, warmup_day: int) -> str:
-        spam = max(0.02, 0.28 - 0.012 * warmup_day)
+    def _placement(self, spam: float) -> str:
         weights = (1 - spam - 0.045, spam, 0.035, 0.01)
         return self._random.choices(("inbox", "spam", "promotions", "missing"), weights)[0]
 
@@ -184,7 +238,9 @@ class Scene:
         read = sent + timedelta(minutes=self._random.randint(8, 90))
         is_read = seen and self._random.random() < 0.8 and read < self._now
         token = f"{self._random.getrandbits(80):020x}"
-        letter = first_letter(seed=token, sender_name=box.first_name, recipient_name=recipient.first_name)
+        names = {"sender_name": box.first_name, "recipient_name": recipient.first_name}
+        brief = Brief(kind=Kind.FIRST, seed=token, thread=token, **names)
+        letter = compose(brief, library())
         self._insert(
             LedgerEntry, token=token, sender_id=box.id, recipient_id=recipient.id, local_date=day, slot=slot,
             due_at=sent, claimed_at=sent, sent_at=sent, status="sent", subject=letter.subject, placement=placement,

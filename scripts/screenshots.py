@@ -17,7 +17,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
-from screenshot_scene import BROKEN, FEATURED, STRANGER, Scene
+from screenshot_scene import BROKEN, FEATURED, RESTING, STRANGER, Scene
 
 from e2e_kit import FLAGS, MOUNT, Shell, find_chromium, log_in, new_profile
 from gmail_embedded.stack import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Stack
@@ -54,6 +54,7 @@ class Studio:
         """Take every picture."""
         self.list_and_tab()
         self.mailbox()
+        self.stopped()
         self.add()
         self.import_preview()
         self.invites()
@@ -75,10 +76,25 @@ class Studio:
             self._save(shell.page, "list-narrow")
 
     def mailbox(self) -> None:
-        """The page of one mailbox."""
+        """The page of one mailbox, and of one that its health paused."""
         with self._shell(1280, 1500) as shell:
             shell.open(f"/mailboxes/{FEATURED}")
             self._save(shell.page, "mailbox")
+        with self._shell(1280, 1100) as shell:
+            shell.open(f"/mailboxes/{RESTING}")
+            self._save(shell.page, "health")
+
+    def stopped(self) -> None:
+        """The question before everything is stopped, and the list afterwards."""
+        with self._shell(1280, 900) as shell:
+            shell.open().get_by_role("button", name="Stop all sending").click()
+            form = shell.frame.get_by_role("dialog", name="Stop all sending")
+            form.get_by_label("Reason").fill("Bounces from every domain since the change of DNS")
+            self._save(shell.page, "stop")
+            form.get_by_role("button", name="Stop everything").click()
+            shell.frame.locator("#halt").wait_for()
+            self._save(shell.page, "stopped")
+        self.sql("TRUNCATE gmail_warmup.halt")
 
     def add(self) -> None:
         """The form for a new mailbox."""
