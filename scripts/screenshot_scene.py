@@ -21,12 +21,13 @@ from gmail_warmup.db.models import (
     MailboxDay,
     OAuthGrant,
 )
+from gmail_warmup.settings import Settings
 from gmail_warmup.vocabulary import DnsResult
 from gmail_warmup.warmup.content import Brief, compose
 from gmail_warmup.warmup.dns_reasons import DNS_REASONS
 from gmail_warmup.warmup.library.collection import library
 from gmail_warmup.warmup.library.templates import Kind
-from gmail_warmup.warmup.ramp import volume
+from gmail_warmup.warmup.ramp import Ramp
 
 FEATURED = "lucia.moreno@northlane.example"
 """The mailbox whose page is shown."""
@@ -204,7 +205,7 @@ class Scene:
             if day.weekday() >= 5:
                 continue
             warmup_day += 1
-            planned = volume(warmup_day=warmup_day, daily_target=target, start=5, step=3, cap=target)
+            planned = Ramp.of(Settings()).volume(warmup_day=warmup_day, daily_target=target)
             if back <= _DAYS:
                 self._day(box, day, planned, back, warmup_day, pool)
         self._connection.execute(sa.update(Mailbox).where(Mailbox.id == box.id).values(warmup_days=warmup_day))

@@ -296,7 +296,7 @@ def _today(row: Any, volume: Volume) -> Today:
     if planned is None:
         ramp, planned, lowered_by = volume.ramp, volume.planned, volume.lowered_by
     elif (least := max(claimed, volume.planned)) < planned:
-        planned, lowered_by = least, volume.lowered_by
+        ramp, planned, lowered_by = volume.ramp, least, volume.lowered_by
     return Today(
         ramp=ramp,
         planned=planned,

@@ -16,7 +16,7 @@ RARE = "ottilie"
 # Four in five warm up. A quarter of the domains is commoner than the rest together, as at any operator.
 _MAILBOXES = """
 INSERT INTO gmail_warmup.mailbox (address, kind, display_name, daily_target, timezone, created_by, created_at,
-    warmup_days, paused_at, paused_by, pause_reason, deferred_until)
+    warmup_days, paused_at, paused_by, pause_reason, deferred_until, band, band_reason, band_since)
 SELECT CASE WHEN n % 1000 = 7 THEN :rare ELSE (ARRAY['ada', 'bob', 'carol', 'dan', 'eve', 'frank', 'grace'])[1 + n % 7]
         END || '.' || n || '@team' || (n * 7919 % 400) * (n * 31 % 4) / 3 || '.example',
     CASE WHEN n % 5 = 0 THEN 'pool' ELSE 'warmup' END,
@@ -25,8 +25,19 @@ SELECT CASE WHEN n % 1000 = 7 THEN :rare ELSE (ARRAY['ada', 'bob', 'carol', 'dan
     now() - interval '40 days', n % 31,
     CASE WHEN n % 97 = 0 THEN now() - n % 30 * interval '1 day' END,
     CASE WHEN n % 97 = 0 THEN 'bench' END, CASE WHEN n % 97 = 0 THEN 'away' END,
-    CASE WHEN n % 211 = 0 THEN now() + interval '1 hour' END
-FROM generate_series(1, :mailboxes) AS n
+    CASE WHEN n % 211 = 0 THEN now() + interval '1 hour' END, band, CASE WHEN band <> 'healthy' THEN 'spam_much' END,
+    CASE WHEN band <> 'healthy' THEN now() - n % 9 * interval '8 hours' END
+FROM generate_series(1, :mailboxes) AS n, LATERAL (SELECT CASE WHEN n % 17 = 0 THEN
+    (ARRAY['watch', 'throttled', 'paused', 'blocked'])[1 + n / 17 % 4] ELSE 'healthy' END AS band) b
+"""
+# Every sending domain was looked at; one in fifty is not sent from.
+_DOMAINS = """
+INSERT INTO gmail_warmup.domain_check (domain, record, result, code, bad_code, bad_since, bad_seen_at)
+SELECT domain, record, CASE WHEN bad THEN 'bad' ELSE 'ok' END, CASE WHEN bad THEN 'dmarc_missing' ELSE 'ok' END,
+    CASE WHEN bad THEN 'dmarc_missing' END, CASE WHEN bad THEN now() - interval '5 days' END,
+    CASE WHEN bad THEN now() END
+FROM (SELECT DISTINCT domain FROM gmail_warmup.mailbox) d, unnest(ARRAY['spf', 'dkim', 'dmarc']) AS record,
+    LATERAL (SELECT record = 'dmarc' AND abs(hashtext(domain)) % 50 = 0 AS bad) b
 """
 # Nine in ten are valid; ciphertexts are as long as real ones, for they fill the pages that are read.
 _GRANTS = """
@@ -65,7 +76,7 @@ def add_crowd(engine: sa.Engine, mailboxes: int = MAILBOXES) -> None:
     """Fill empty tables with so many mailboxes, their grants, their days and what they received."""
     values = {"mailboxes": mailboxes, "days": DAYS, "rare": RARE}
     with engine.begin() as connection:
-        for statement in (_MAILBOXES, _GRANTS, _DAYS, _LEDGER):
+        for statement in (_MAILBOXES, _DOMAINS, _GRANTS, _DAYS, _LEDGER):
             connection.execute(sa.text(statement), values)
     _each(engine, ("VACUUM ANALYZE",))
     with engine.begin() as connection:

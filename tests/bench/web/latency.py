@@ -45,7 +45,17 @@ def cases() -> Iterator[Case]:
     yield Case(group="list", path=f"{API}/mailboxes")
     for order in Order:
         yield _page("list", sort=order)
-    for state in ("valid", "needs_reauth", "blocked", "suspect", "expiring", "paused"):
+    for state in (
+        "valid",
+        "needs_reauth",
+        "blocked",
+        "suspect",
+        "expiring",
+        "paused",
+        "throttled",
+        "health_paused",
+        "health_blocked",
+    ):
         yield _page("filter", state=state)
     for kind in ("warmup", "pool"):
         yield _page("filter", kind=kind)
@@ -54,6 +64,8 @@ def cases() -> Iterator[Case]:
     yield _page("filter", state="valid", kind="pool")
     yield _page("filter", state="needs_reauth", kind="warmup", domain=_COMMON_DOMAIN)
     yield _page("filter", state="blocked", sort="-since")
+    yield _page("filter", state="throttled", domain=_OTHER_DOMAIN)
+    yield _page("filter", state="health_paused", sort="-since")
     yield _page("search", q="team0")
     yield _page("search", q="a")
     yield _page("search", q="person number 77")
