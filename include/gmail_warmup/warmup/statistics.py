@@ -6,6 +6,7 @@ scan of the ledger: one query each, whatever the ledger's size. Shares are of th
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -25,6 +26,7 @@ from gmail_warmup.warmup.ramp import Ramp
 
 _D = MailboxDay
 _COUNTS = ("sent", "failed", "inbox", "spam", "elsewhere", "missing", "bounced", "rescued", "read", "replied")
+_SAMPLE = len(sample_columns())
 
 DAYS = 30
 """Local days, today included, that totals are over unless told otherwise."""
@@ -148,7 +150,7 @@ def of_mailbox(connection: sa.Connection, address: str, settings: Settings, *, d
     Raises:
         UnknownMailboxError: if no warmup mailbox has this address.
     """
-    found = _statistics(connection, Mailbox.address == address.strip().lower(), settings, days)
+    found = _statistics(connection, _of_address(days), {"address": address.strip().lower()}, settings)
     if not found:
         raise UnknownMailboxError(address)
     return next(iter(found.values()))
@@ -158,7 +160,7 @@ def of_page(
     connection: sa.Connection, mailbox_ids: Collection[int], settings: Settings, *, days: int = DAYS
 ) -> dict[int, MailboxStatistics]:
     """Return the statistics of the warmup mailboxes among these, by mailbox id."""
-    return _statistics(connection, Mailbox.id == _any(mailbox_ids), settings, days)
+    return _statistics(connection, _of_ids(days), {"ids": list(mailbox_ids)}, settings)
 
 
 def of_all(connection: sa.Connection, *, days: int = DAYS) -> Totals:
@@ -222,10 +224,6 @@ def by_day(connection: sa.Connection, *, mailbox_id: int | None = None, days: in
     ]  # fmt: skip
 
 
-def _any(ids: Collection[int]) -> Any:
-    return sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger)))
-
-
 def _since(days: int) -> sa.ColumnElement[bool]:
     return _D.local_date > TODAY - days
 
@@ -240,28 +238,43 @@ def _counts(row: Any) -> Counts:
 
 
 def _statistics(
-    connection: sa.Connection, which: sa.ColumnElement[bool], settings: Settings, days: int
+    connection: sa.Connection, query: sa.Select[Any], which: dict[str, Any], settings: Settings
 ) -> dict[int, MailboxStatistics]:
+    return {row.id: _one(row, settings) for row in connection.execute(query, which)}
+
+
+# Built once: building a statement of so many sums costs as much as executing it.
+@functools.lru_cache(maxsize=16)
+def _of_address(days: int) -> sa.Select[Any]:
+    return _query(days).where(Mailbox.address == sa.bindparam("address"))
+
+
+@functools.lru_cache(maxsize=16)
+def _of_ids(days: int) -> sa.Select[Any]:
+    return _query(days).where(Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))))
+
+
+def _query(days: int) -> sa.Select[Any]:
     today = _D.local_date == TODAY
     day_of = {name: sa.func.max(getattr(_D, name)).filter(today).label(f"today_{name}")
               for name in ("ramp", "planned", "claimed", "sent", "lowered_by")}  # fmt: skip
-    query = (
+    query: sa.Select[Any] = (
         sa.select(
             Mailbox.id, Mailbox.address, Mailbox.daily_target, Mailbox.warmup_days, Mailbox.band, Mailbox.band_reason,
             Mailbox.band_since, Mailbox.health_from, Mailbox.halved_on, sa.func.now().label("now"),
             TODAY.label("today"), *day_of.values(), *_sums(days), *sample_columns(),
         )
         .outerjoin(_D, sa.and_(_D.mailbox_id == Mailbox.id, _D.local_date > TODAY - max(days, health.WINDOW.days)))
-        .where(Mailbox.kind == MailboxKind.WARMUP, which)
+        .where(Mailbox.kind == MailboxKind.WARMUP)
         .group_by(Mailbox.id)
         .order_by(Mailbox.address)
     )  # fmt: skip
-    return {row.id: _one(row, settings) for row in connection.execute(query)}
+    return query
 
 
 def _one(row: Any, settings: Settings) -> MailboxStatistics:
     ramp, standing = Ramp.of(settings), standing_of(row)
-    counts, sample = _counts(row), sample_of(row[-len(sample_columns()) :])
+    counts, sample = _counts(row), sample_of(row[-_SAMPLE:])
     day = max(1, row.warmup_days + (0 if row.today_sent else 1))
     progress = ramp.progress(warmup_day=day, daily_target=row.daily_target)
     legacy = None

@@ -73,4 +73,6 @@ def today(connection: sa.Connection, settings: Settings) -> Today:
 
 
 def _volume(row: Any, settings: Settings) -> int:
+    if not row.waiting:
+        return 0
     return volume_on(row.today, row, row.warmup_days, now=row.now, settings=settings).planned
