@@ -258,18 +258,18 @@ def _query(days: int) -> sa.Select[Any]:
     today = _D.local_date == TODAY
     day_of = {name: sa.func.max(getattr(_D, name)).filter(today).label(f"today_{name}")
               for name in ("ramp", "planned", "claimed", "sent", "lowered_by")}  # fmt: skip
-    query: sa.Select[Any] = (
-        sa.select(
-            Mailbox.id, Mailbox.address, Mailbox.daily_target, Mailbox.warmup_days, Mailbox.band, Mailbox.band_reason,
-            Mailbox.band_since, Mailbox.health_from, Mailbox.halved_on, sa.func.now().label("now"),
-            TODAY.label("today"), *day_of.values(), *_sums(days), *sample_columns(),
-        )
+    columns: list[Any] = [
+        Mailbox.id, Mailbox.address, Mailbox.daily_target, Mailbox.warmup_days, Mailbox.band, Mailbox.band_reason,
+        Mailbox.band_since, Mailbox.health_from, Mailbox.halved_on, sa.func.now().label("now"), TODAY.label("today"),
+        *day_of.values(), *_sums(days), *sample_columns(),
+    ]  # fmt: skip
+    return (
+        sa.select(*columns)
         .outerjoin(_D, sa.and_(_D.mailbox_id == Mailbox.id, _D.local_date > TODAY - max(days, health.WINDOW.days)))
         .where(Mailbox.kind == MailboxKind.WARMUP)
         .group_by(Mailbox.id)
         .order_by(Mailbox.address)
-    )  # fmt: skip
-    return query
+    )
 
 
 def _one(row: Any, settings: Settings) -> MailboxStatistics:
