@@ -11,7 +11,8 @@ from gmail_warmup.gmail.errors import GmailError, SendingLimitError
 from gmail_warmup.grants.errors import FlaggedGrantError
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.settings import Settings
-from gmail_warmup.warmup.due import Action, History, send_due, slots_of
+from gmail_warmup.warmup.day import History, send_due, slots_of
+from gmail_warmup.warmup.due import Action
 from gmail_warmup.warmup.plan import slots_due
 from mail_kit import ADA, HEADER, POOL, act, copy_of, due, everybody, labels, ledger, past, use
 from workers import hook
@@ -242,6 +243,17 @@ def test_an_access_token_that_gmail_rejects_is_refreshed_once(warm: World):
     warm.sandbox.add_fault("gmail", name="gmail.auth_error", address=ADA, times=1)
     assert act(warm, Action.SEND) == {"sent": 6}
     assert warm.token_requests(ADA) == 1
+
+
+def test_a_mail_that_went_out_is_recorded_also_when_gmail_refuses_its_label(warm: World, caplog):
+    refused = {"status": 400, "body": {"error": {"code": 400, "message": "Invalid label name"}}}
+    warm.sandbox.add_fault("gmail.users.labels.create", answer=refused, address=ADA)
+    assert act(warm, Action.SEND) == {"sent": 6}
+    assert [row.status for row in ledger(warm)] == ["sent"] * 6
+    assert len(warm.sandbox.mails()) == 6
+    assert f"{ADA}: Gmail refuses to file" in caplog.text
+    everybody(warm, Action.RESCUE)
+    assert all(row.placement for row in ledger(warm)), "its recipient goes on with it"
 
 
 def test_the_rates_hold_over_the_ledger(warm: World):

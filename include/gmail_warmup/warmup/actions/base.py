@@ -210,6 +210,12 @@ def deliver(
         desk.file(message.id, remove=tuple(message.labels & {"INBOX"}))
     except gmail_errors.NotFoundError:
         pass  # the person deleted it; it was sent all the same
+    except gmail_errors.BadGmailRequestError as error:
+        # Refused for good, and no later try can mend it; that the mail went out is true all the same.
+        log.warning(
+            "%s: Gmail refuses to file a sent mail under the label '%s' [%s]; check AIRFLOW__GMAIL_WARMUP__LABEL",
+            desk.mailbox.address, desk.settings.label, error.reason,
+        )  # fmt: skip
     _record(desk, entry, message, thread)
     return True
 
