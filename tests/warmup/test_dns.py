@@ -11,6 +11,7 @@ from gmail_warmup.doctor.domains import sending_domains
 from gmail_warmup.doctor.findings import Status
 from gmail_warmup.doctor.ground import Ground
 from gmail_warmup.errors import ConfigurationError
+from gmail_warmup.mailboxes.records import CONSUMER_DOMAINS
 from gmail_warmup.settings import Settings, parse
 from gmail_warmup.vocabulary import DnsRecord, DnsResult
 from gmail_warmup.warmup.dns import look_at, look_at_all
@@ -195,7 +196,8 @@ def senders(world: World) -> World:
     ):  # fmt: skip
         world.add(address, kind=kind)
     # Google's stand-in takes reserved domains only; nothing is sent here.
-    world.sql("UPDATE gmail_warmup.mailbox SET address = 'cy@gmail.com' WHERE address = 'cy@also.example'")
+    consumer = f"cy@{CONSUMER_DOMAINS[0]}"
+    world.sql("UPDATE gmail_warmup.mailbox SET address = :a WHERE address = 'cy@also.example'", a=consumer)
     return world
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from gmail_warmup.errors import MayNotSendError
 from gmail_warmup.gmail.errors import SendingLimitError
+from gmail_warmup.mailboxes.records import CONSUMER_DOMAINS
 from gmail_warmup.settings import Settings
 from gmail_warmup.warmup.actions.own_limit import limit_of
 from gmail_warmup.warmup.day import History, volume_today
@@ -38,8 +39,9 @@ def lists(world: World, address: str = ADA) -> int:
 
 def test_the_limit_follows_the_kind_of_account(warm: World):
     assert limit_of(warm.mailbox(ADA), Settings()) == 2000
-    warm.sql("UPDATE gmail_warmup.mailbox SET address = 'ada@gmail.com' WHERE address = :a", a=ADA)
-    assert limit_of(warm.mailbox("ada@gmail.com"), Settings()) == 500
+    consumer = f"ada@{CONSUMER_DOMAINS[0]}"
+    warm.sql("UPDATE gmail_warmup.mailbox SET address = :to WHERE address = :a", a=ADA, to=consumer)
+    assert limit_of(warm.mailbox(consumer), Settings()) == 500
 
 
 def test_what_a_person_sent_is_part_of_the_limit(warm: World):

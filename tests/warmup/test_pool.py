@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 import sqlalchemy as sa
 
+from gmail_warmup.mailboxes.records import CONSUMER_DOMAINS
 from gmail_warmup.settings import Settings
 from gmail_warmup.warmup import pool as pool_module
 from gmail_warmup.warmup.pool import find_partner
@@ -110,11 +111,12 @@ def test_who_cannot_work_is_not_chosen(ada: World):
 
 
 def test_a_second_name_of_the_sender_is_no_partner(ada: World):
-    ada.sql("UPDATE gmail_warmup.mailbox SET address = 'ada.l@gmail.com'")
-    fill(ada, 1, domain="googlemail.com")
-    ada.sql("UPDATE gmail_warmup.mailbox SET address = 'adal@googlemail.com' WHERE kind = 'pool'")
+    first, second = CONSUMER_DOMAINS
+    ada.sql("UPDATE gmail_warmup.mailbox SET address = :a", a=f"ada.l@{first}")
+    fill(ada, 1, domain=second)
+    ada.sql("UPDATE gmail_warmup.mailbox SET address = :a WHERE kind = 'pool'", a=f"adal@{second}")
     with ada.store.engine.begin() as connection:
-        sender = ada.mailbox("ada.l@gmail.com")
+        sender = ada.mailbox(f"ada.l@{first}")
         assert find_partner(connection, sender, now=sender.created_at, settings=SETTINGS, seed="x") is None
 
 

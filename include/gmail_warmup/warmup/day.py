@@ -57,16 +57,6 @@ class Volume:
     lowered_by: str | None = None
 
 
-def volume_of(mailbox: Any, days: int, *, settings: Settings) -> int:
-    """Return how many mails a step of the ramp allows a warmup mailbox.
-
-    Args:
-        mailbox: a record, or a row that has its target.
-        days: earlier days on which it sent at least one mail.
-    """
-    return Ramp.of(settings).volume(warmup_day=days + 1, daily_target=mailbox.daily_target)
-
-
 def volume_today(mailbox: MailboxRecord, history: History, *, now: datetime, settings: Settings) -> Volume:
     """Return today's volume: the ramp's, lowered by health and by Google's sending limit.
 
@@ -85,7 +75,7 @@ def volume_on(day: date, mailbox: Any, days: int, *, now: datetime, settings: Se
         mailbox: a record, or a row that has its target, its standing and ``halved_on``.
         days: earlier days on which it sent at least one mail.
     """
-    ramp = volume_of(mailbox, days, settings=settings)
+    ramp = Ramp.of(settings).volume(warmup_day=days + 1, daily_target=mailbox.daily_target)
     planned, lowered_by = health.allowance(standing_of(mailbox), ramp, now=now, today=day)
     if mailbox.halved_on == day and planned > 1:
         planned, lowered_by = planned // 2, "halved"
@@ -136,10 +126,12 @@ def send_due(mailbox: MailboxRecord, history: History, *, now: datetime, setting
         return ()
     if not in_hours(mailbox.zone, now=now, settings=settings):
         return ()
-    left = volume_today(mailbox, history, now=now, settings=settings).planned - len(history.taken)
+    volume = volume_today(mailbox, history, now=now, settings=settings).planned
+    left = volume - len(history.taken)
     if left < 1:
         return ()
-    due = slots_due(slots_of(mailbox, history, now=now, settings=settings), now=now, taken=history.taken)
+    slots = _slots_on(_today(mailbox, now), mailbox, history, volume, settings)
+    due = slots_due(slots, now=now, taken=history.taken)
     return due[:1] if apart else due[:left]
 
 

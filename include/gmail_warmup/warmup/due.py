@@ -23,12 +23,7 @@ from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.settings import Settings
 from gmail_warmup.warmup import hints, ledger, notices, retention
-from gmail_warmup.warmup.day import History as History
-from gmail_warmup.warmup.day import histories as histories
-from gmail_warmup.warmup.day import in_hours, next_send
-from gmail_warmup.warmup.day import send_due as send_due
-from gmail_warmup.warmup.day import slots_of as slots_of
-from gmail_warmup.warmup.day import volume_of as volume_of
+from gmail_warmup.warmup.day import histories, in_hours, next_send, send_due
 from gmail_warmup.warmup.dns_gate import GATED_DOMAINS
 from gmail_warmup.warmup.obstacles import Circumstances, circumstances, why_not_send
 
