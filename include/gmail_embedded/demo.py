@@ -22,7 +22,7 @@ from rich.table import Table
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.airflow_api import DagRun, TaskInstance
 from gmail_embedded.errors import EmbeddedError
-from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
+from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Installation
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.stack import Options, Stack
 from gmail_embedded.steps import Step, Steps
@@ -47,9 +47,9 @@ class Story:
 
 
 class Demo:
-    """Tell the story on a stack that has been entered."""
+    """Tell the story on an installation that has been entered."""
 
-    def __init__(self, stack: Stack, steps: Steps) -> None:
+    def __init__(self, stack: Installation, steps: Steps) -> None:
         self.stack, self.steps, self.story = stack, steps, Story()
         self._sandbox: SandboxClient | None = None
 
@@ -241,6 +241,38 @@ def show(console: Console, result: dict[str, Any], broken: list[str]) -> None:
         console.print(f"[red]broken:[/] {promise}")
 
 
+def tell(installation: Installation, *, stay: bool) -> int:
+    """Tell the story and show what came of it; return 1 if a promise was broken, 2 if it could not run.
+
+    Args:
+        installation: has not been entered yet.
+        stay: keep the UI up until Ctrl-C instead of ending by itself.
+    """
+    steps, began = Steps(), time.monotonic()
+    try:
+        with installation:
+            steps.console.print(f"Logs of every process: {installation.folder.logs}", soft_wrap=True)
+            result = result_of(Demo(installation, steps).run(), time.monotonic() - began)
+            broken = broken_promises(result)
+            show(steps.console, result, broken)
+            if stay:
+                user, password = installation.login
+                steps.console.print(
+                    f"\nAirflow:  {installation.base_url}  (menu: Gmail accounts)\nLogin:    {user} / {password}\n"
+                    f"Google's stand-in: {installation.sandbox_url}/sandbox/v1/stats\nCtrl-C ends everything.",
+                    soft_wrap=True, highlight=False,
+                )  # fmt: skip
+                installation.watch()
+    except KeyboardInterrupt:
+        steps.console.print("Ended.")
+        return 0 if stay else 130
+    except EmbeddedError as error:
+        steps.console.print(f"[red]Error:[/] {error}", soft_wrap=True)
+        return 2
+    print(json.dumps(result), flush=True)
+    return 1 if broken else 0
+
+
 def main() -> int:
     """Run the demo; return 1 if a promise was broken, 2 if it could not run."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
@@ -248,31 +280,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, help="port of Airflow's pages; a free one by default")
     parser.add_argument("--folder", type=Path, default=CHECKOUT / ".run" / "demo", help="where data and logs are kept")
     arguments = parser.parse_args()
-    steps = Steps()
-    began = time.monotonic()
     options = Options(port=arguments.port, sandbox=True, settings=scene.SETTINGS, durable=False)
-    try:
-        with Stack(arguments.folder, options) as stack:
-            steps.console.print(f"Logs of every process: {stack.folder.root / 'logs'}", soft_wrap=True)
-            result = result_of(Demo(stack, steps).run(), time.monotonic() - began)
-            broken = broken_promises(result)
-            show(steps.console, result, broken)
-            if not arguments.exit:
-                user, password = stack.login
-                steps.console.print(
-                    f"\nAirflow:  {stack.base_url}  (menu: Gmail accounts)\nLogin:    {user} / {password}\n"
-                    f"Google's stand-in: {stack.sandbox_url}/sandbox/v1/stats\nCtrl-C ends everything.",
-                    soft_wrap=True, highlight=False,
-                )  # fmt: skip
-                stack.watch()
-    except KeyboardInterrupt:
-        steps.console.print("Ended.")
-        return 130 if arguments.exit else 0
-    except EmbeddedError as error:
-        steps.console.print(f"[red]Error:[/] {error}", soft_wrap=True)
-        return 2
-    print(json.dumps(result), flush=True)
-    return 1 if broken else 0
+    return tell(Stack(arguments.folder, options), stay=not arguments.exit)
 
 
 if __name__ == "__main__":
