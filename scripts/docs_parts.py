@@ -109,6 +109,14 @@ def grant_states() -> str:
     return table(("state", "meaning", "repaired by", "reason codes"), rows)
 
 
+def answer_classes() -> str:
+    """Return the kinds of answers with who repairs what they are about."""
+    return table(
+        ("kind", "meaning", "repaired by"),
+        [(f"`{kind}`", text, WHO[AnswerClass(kind)]) for kind, text in meanings(AnswerClass)],
+    )
+
+
 def grant_reasons() -> str:
     """Return every reason code of a grant, by what kind of event it is."""
     parts = []
@@ -207,6 +215,7 @@ PARTS: dict[str, Callable[..., str]] = {
     "settings": settings,
     "words": words,
     "grant-states": grant_states,
+    "answer-classes": answer_classes,
     "grant-reasons": grant_reasons,
     "warmup-reasons": warmup_reasons,
     "dns-reasons": dns_reasons,
