@@ -16,7 +16,7 @@ READY := .venv/.ready
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup env demo up cluster test e2e chaos bench screenshots docs lint format types lock clean
+.PHONY: help setup env demo up cluster test e2e chaos bench screenshots recording docs lint format types lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -71,6 +71,9 @@ bench: $(READY) ## measure; BENCH=grants chooses one
 
 screenshots: $(READY) ## take the pictures in docs/images anew; needs Chromium
 	@PYTHONPATH=tests $(BIN)/python scripts/screenshots.py
+
+recording: $(READY) ## record the demo as docs/images/demo.svg
+	@$(BIN)/python scripts/record_demo.py
 
 docs: $(READY) ## bring the generated pages up to date and build the site into build/site
 	@$(BIN)/python scripts/generate_docs.py
