@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class ClusterOptions:
     overrides: Mapping[str, str] = field(default_factory=dict)
     """Variables of Airflow's processes that are stronger than the compose file's, for tests."""
     cores: Sequence[int] = ()
-    """The processor cores that workers are bound to, one each, in turn."""
+    """The processor cores that workers are bound to, one each, as long as there are enough."""
 
 
 class Cluster(Installation):
@@ -60,6 +61,7 @@ class Cluster(Installation):
         self._healthy: set[str] = set()
         self._postgres: Postgres | None = None
         self._worker_number = 0
+        self._cores: dict[str, int] = {}
 
     @property
     def base_url(self) -> str:
@@ -115,11 +117,18 @@ class Cluster(Installation):
         self._wait_until_healthy(worker, child)
         return child.name
 
+    def stop_worker(self, name: str) -> None:
+        """Ask a worker to end, and wait until it has."""
+        self._end_worker(name, self.family.stop)
+
     def kill_worker(self, name: str) -> None:
         """Kill a worker and everything below it at once."""
+        self._end_worker(name, self.family.kill)
+
+    def _end_worker(self, name: str, end: Callable[[Child], None]) -> None:
         child = self._service(name)
         with self.signals.deferred():
-            self.family.kill(child)
+            end(child)
             self._services.remove(child)
             self._instances[services.WORKER].remove(child)
 
@@ -192,14 +201,21 @@ class Cluster(Installation):
 
     def _begin_process(self, service: Service, instance: str) -> Child:
         lasts = compose.COMPLETED not in {other.after.get(service.name) for other in self._known.values()}
-        cores = self.options.cores if service.name == services.WORKER else ()
-        core = cores[(self._worker_number - 1) % len(cores)] if cores else None
+        core = self._free_core() if service.name == services.WORKER else None
         command = self._commands.service(service, instance, lasts=lasts, core=core)
         with self.signals.deferred():
             child = self.family.start(command)
             if lasts and service.name != services.REDIS:  # Redis ends after those that use it
                 self._services.append(child)
         return child
+
+    def _free_core(self) -> int | None:
+        """Return the core that the fewest workers are bound to."""
+        taken = Counter(self._cores[child.name] for child in self._instances[services.WORKER] if self._cores)
+        core = min(self.options.cores, key=lambda number: taken[number], default=None)
+        if core is not None:
+            self._cores[f"{services.WORKER}-{self._worker_number}"] = core
+        return core
 
     def _wait(self, service: Service, condition: str) -> None:
         for child in self._instances[service.name]:
