@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.cluster.parts import CLUSTER
 from bench.engine.parts import ENGINE
 from bench.floor.parts import FLOOR_BENCH
 from bench.grants.parts import GRANTS
@@ -22,7 +23,7 @@ from gmail_embedded.console import FAILED, WRONG_INPUT, run
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.steps import Steps
 
-BENCHES = {"grants": GRANTS, "web": WEB, "engine": ENGINE, "floor": FLOOR_BENCH}
+BENCHES = {"grants": GRANTS, "web": WEB, "engine": ENGINE, "floor": FLOOR_BENCH, "cluster": CLUSTER}
 WIDTH = 120
 """Columns of the table where there is no terminal."""
 
