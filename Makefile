@@ -77,7 +77,7 @@ recording: $(READY) ## record the demo as docs/images/demo.svg
 
 docs: $(READY) ## bring the generated pages up to date and build the site into build/site
 	@$(BIN)/python scripts/generate_docs.py
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: $(READY) ## check style and common mistakes
 	@$(BIN)/ruff check .
