@@ -62,7 +62,8 @@ def record() -> list[Shot]:
     os.close(slave)
     shots = list(_watch(master))
     if running.wait():
-        raise SystemExit("The demo failed; nothing was recorded.")
+        last = ["".join(char for char, _ in line) for line in shots[-1].lines]
+        raise SystemExit("\n".join([*last, "The demo failed; nothing was recorded."]))
     return shots
 
 
