@@ -41,7 +41,7 @@ class Story(demo.Demo):
     """The demo's story; in its last part a worker is killed while it sends, and another one is added."""
 
     def __init__(self, cluster: Cluster) -> None:
-        super().__init__(cluster, Steps(), patience=400)
+        super().__init__(cluster, Steps(), patience=600)
         self.cluster, self.kill = cluster, Kill()
 
     def look(self, run: DagRun, tasks: list[TaskInstance]) -> None:
