@@ -22,7 +22,7 @@ from gmail_warmup.db.models import GrantState, Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.settings import Settings
-from gmail_warmup.warmup import hints, ledger, notices, retention
+from gmail_warmup.warmup import halt, hints, ledger, notices, retention
 from gmail_warmup.warmup.day import histories, in_hours, next_send, send_due
 from gmail_warmup.warmup.dns_gate import GATED_DOMAINS
 from gmail_warmup.warmup.obstacles import Circumstances, circumstances, why_not_send
@@ -83,15 +83,14 @@ def find_due(
         UnknownMailboxError: if ``only`` names an address that is no mailbox.
     """
     chosen = None if only is None else [mailbox.id for mailbox in repository.by_addresses(connection, only)]
-    at = circumstances(connection)
-    if at.stopped:
-        log.warning("%s", at.stopped)
+    if stopped := halt.current(connection):
+        log.warning("%s", stopped)
         return []
-    if action is Action.SEND:
-        if remember and hints.follow(connection, settings):
-            log.info("the settings of the plan have changed: every sender is planned anew")
-        return _Senders(connection, settings, at, chosen, remember=remember).due(limit)
-    return _recipients(connection, action, chosen, limit)
+    if action is not Action.SEND:
+        return _recipients(connection, action, chosen, limit)
+    if remember and hints.follow(connection, settings):
+        log.info("the settings of the plan have changed: every sender is planned anew")
+    return _Senders(connection, settings, circumstances(connection), chosen, remember=remember).due(limit)
 
 
 def _waiting(at: Any, condition: sa.ColumnElement[bool], who: Any = L.recipient_id) -> sa.Select[Any]:
@@ -119,8 +118,13 @@ def _recipients(connection: sa.Connection, action: Action, only: list[int] | Non
     if only is not None:
         query = query.where(waiting.c.mailbox_id.in_(only))
     # Who waits longest is looked at first and, in an overload, alone: not every mailbox that waits.
-    ids = connection.scalars(query.order_by(sa.func.min(waiting.c.since), waiting.c.mailbox_id)).all()
-    found: list[str] = []
+    query = query.order_by(sa.func.min(waiting.c.since), waiting.c.mailbox_id)
+    if limit is not None:  # the first are mostly enough, however many wait
+        ids = connection.scalars(query.limit(BATCH)).all()
+        found = _usable(connection, action, ids)
+        if len(found) >= limit or len(ids) < BATCH:
+            return found[:limit]
+    ids, found = connection.scalars(query).all(), []
     for first in range(0, len(ids), BATCH):
         found += _usable(connection, action, ids[first : first + BATCH])
         if limit is not None and len(found) >= limit:

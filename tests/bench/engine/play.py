@@ -37,11 +37,12 @@ def play(world: World, *, database: str, script: Script) -> Reckoning:
         stage.set_clocks(moment)
         if moment >= script.sick_at:
             stage.let_spam_rise()
-        # The last look at a day is what it was like in the end.
         busy = run(stage, *(action for action in Action if moment < script.end or action is not Action.SEND))
-        if moment < script.end:
-            bands[moment.date()] = bands_now(stage)
-        moment = moment + interval if busy else max(moment + interval, _on_grid(_next_due(stage), interval))
+        today, moment = moment.date(), moment + interval
+        if not busy:
+            moment = max(moment, _on_grid(_next_due(stage), interval))
+        if moment.date() > today < script.end.date():
+            bands[today] = bands_now(stage)
     reckoning = reckon(stage, _of_every_day(script, bands))
     stage.engine.dispose()
     return reckoning
