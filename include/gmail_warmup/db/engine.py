@@ -34,7 +34,7 @@ def make_engine(url: str | sa.URL, *, pooled: bool = False) -> sa.Engine:
         return sa.create_engine(url, pool_size=5, max_overflow=5, pool_pre_ping=True, pool_recycle=1800, **common)
     engine = sa.create_engine(url, pool_size=1, max_overflow=-1, **common)
     _ask_after_a_rest(engine)
-    _leave_to_the_parent(engine)
+    _kept.add(engine)
     return engine
 
 
@@ -55,15 +55,16 @@ def _ask_after_a_rest(engine: sa.Engine) -> None:
             raise DisconnectionError from None  # another one is opened
 
 
-def _leave_to_the_parent(engine: sa.Engine) -> None:
+_kept: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
+
+
+def _leave_to_the_parent() -> None:
     """Let a forked process open connections of its own: two on one would read each other's answers."""
-    pool = weakref.ref(engine)
+    for engine in _kept:
+        engine.dispose(close=False)
 
-    def forget() -> None:
-        if (known := pool()) is not None:
-            known.dispose(close=False)
 
-    os.register_at_fork(after_in_child=forget)
+os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
 @contextmanager
