@@ -16,7 +16,7 @@ READY := .venv/.ready
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup env demo up test e2e chaos bench screenshots lint format types lock clean
+.PHONY: help setup env demo up cluster test e2e chaos upgrade bench screenshots recording docs lint format types lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -53,20 +53,34 @@ demo: $(READY) ## run the main job against Google's stand-in; EXIT=1 ends by its
 up: $(READY) ## run Airflow here against real Google, from .env; PORT=8080
 	@$(BIN)/python -m gmail_embedded up $(if $(PORT),--port $(PORT))
 
+cluster: $(READY) ## run the services of docker-compose.yaml here; WORKERS=2, PORT=, SANDBOX=1 for the demo's story
+	@$(BIN)/python -m gmail_embedded cluster $(if $(WORKERS),--workers $(WORKERS)) $(if $(PORT),--port $(PORT)) \
+	  $(if $(SANDBOX),--sandbox) $(if $(EXIT),--exit)
+
 test: $(READY) ## run the tests; ARGS="-k name" chooses
 	@$(BIN)/python -m pytest -m "not e2e and not chaos" $(ARGS)
 
 e2e: $(READY) ## run the tests that drive real Airflow processes and a browser
 	@$(BIN)/python -m pytest -m e2e $(ARGS)
 
-chaos: $(READY) ## run the fault tests over many processes; ARGS="-k name" chooses
-	@$(BIN)/python -m pytest -m chaos $(ARGS)
+chaos: $(READY) ## let faults strike, and check what must be true after each; ARGS="-k name" chooses
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+upgrade: $(READY) ## take over a database of the oldest Airflow 3.3; needs PyPI, takes minutes
+	@PYTHONPATH=tests $(BIN)/python -m upgrade
 
 bench: $(READY) ## measure; BENCH=grants chooses one
 	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
 screenshots: $(READY) ## take the pictures in docs/images anew; needs Chromium
 	@PYTHONPATH=tests $(BIN)/python scripts/screenshots.py
+
+recording: $(READY) ## record the demo as docs/images/demo.svg
+	@$(BIN)/python scripts/record_demo.py
+
+docs: $(READY) ## bring the generated pages up to date and build the site into build/site
+	@$(BIN)/python scripts/generate_docs.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: $(READY) ## check style and common mistakes
 	@$(BIN)/ruff check .
@@ -82,7 +96,10 @@ types: $(READY) ## check the types
 lock: ## resolve requirements*.txt anew; needs uv
 	@[ -n "$(UV)" ] || { echo "make lock needs uv: https://docs.astral.sh/uv/" >&2; exit 2; }
 	@"$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes -o requirements.lock requirements.txt
-	@"$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes -c requirements.lock -o requirements-dev.lock requirements-dev.txt
+	@for kind in dev kubernetes; do \
+	  "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes -c requirements.lock \
+	    -o requirements-$$kind.lock requirements-$$kind.txt; \
+	done
 
 clean: ## remove what was made here: .venv, .run and caches; .env stays
 	@rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

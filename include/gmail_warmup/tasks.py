@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from gmail_warmup import auditing
 from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.errors import GmailWarmupError, InvalidInputError, MayNotSendError, StoppedError
@@ -24,17 +23,17 @@ from gmail_warmup.grants.report import token_health
 from gmail_warmup.grants.store import Actor
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.services import Services
+from gmail_warmup.settings import mapped_at_most
+from gmail_warmup.traces import without_locals
 from gmail_warmup.vocabulary import FLAGGED
 from gmail_warmup.warmup import look
+from gmail_warmup.warmup.backlog import Backlog, backlog
 from gmail_warmup.warmup.due import Action, find_due
 from gmail_warmup.warmup.generators import templates_of
 from gmail_warmup.warmup.run import run_action, why_not
 from gmail_warmup.web import site
 
 log = logging.getLogger(__name__)
-
-MAPPED_AT_MOST = 1000
-"""Mapped tasks per action and run; Airflow's own limit ([core] max_map_length) is 1024."""
 
 
 class FlaggedSkipException(AirflowSkipException):
@@ -67,7 +66,8 @@ def _errors() -> Iterator[None]:
     that may not send now: somebody knows already, or it ends by itself.
     """
     try:
-        yield
+        with without_locals():
+            yield
     except FlaggedGrantError as error:
         raise _flagged(str(error), error.address) from None
     except (SuspectGrantError, NotAskedError, StoppedError, MayNotSendError) as error:
@@ -80,34 +80,50 @@ def _errors() -> Iterator[None]:
 def plan(action: str, params: Mapping[str, Any]) -> list[str]:
     """Return the addresses with something due for an action; none in a dry run, which only logs them.
 
+    Where more wait than Airflow maps a task over, those that waited longest have their turn, and the XCom ``backlog``
+    holds how many wait.
+
     Raises:
         UnknownMailboxError: if the params name an address that is no mailbox.
     """
-    dry_run = bool(params.get("dry_run"))
+    dry_run, most = bool(params.get("dry_run")), mapped_at_most()
     with _errors():
         services = _services()
         services.check()
         if action == Action.SEND:
             templates_of(services.settings)  # once a run, the log says if the operator's cannot be used
         with services.engine.begin() as connection:
-            addresses = find_due(
+            due = find_due(
                 connection,
                 Action(action),
                 services.settings,
                 only=_chosen(params),
-                limit=MAPPED_AT_MOST + 1,
+                limit=most + 1,
                 remember=not dry_run,
             )
-    due, more = addresses[:MAPPED_AT_MOST], len(addresses) > MAPPED_AT_MOST
-    log.info("%s: due in %s%d mailboxes", action, "more than " if more else "", len(due))
+            waiting = backlog(connection, Action(action)) if len(due) > most else None
+    due = due[:most]
+    log.info("%s: due in %s%d mailboxes", action, "more than " if waiting else "", len(due))
     for address in due[:100]:
         log.info("%s: %s", action, address)
     if dry_run:
         log.info("Dry run: nothing is done")
         return []
-    if more:
-        log.warning("%s: the others wait for the next run; those that waited longest go first", action)
+    if waiting:
+        _report(action, waiting)
     return due
+
+
+def _report(action: str, waiting: Backlog) -> None:
+    """Say that not everybody has a turn; a list that is longer than Airflow allows would fail the plan."""
+    log.warning(
+        "%s: %d mailboxes wait, the first one since %s; Airflow maps a task over %d at most ([core] max_map_length),"
+        " the others wait for the next run; those that waited longest go first",
+        action, waiting.mailboxes, waiting.since, mapped_at_most(),
+    )  # fmt: skip
+    get_current_context()["ti"].xcom_push(
+        "backlog", {"mailboxes": waiting.mailboxes, "since": waiting.since and waiting.since.isoformat()}
+    )
 
 
 def _chosen(params: Mapping[str, Any]) -> list[str] | None:
@@ -145,7 +161,7 @@ def shards() -> list[list[int]]:
         _audit(services)
         with services.engine.begin() as connection:
             ids = connection.scalars(sa.select(Mailbox.id).order_by(Mailbox.id)).all()
-    size = max(services.settings.audit_shard, -(-len(ids) // MAPPED_AT_MOST))
+    size = max(services.settings.audit_shard, -(-len(ids) // mapped_at_most()))
     return [[ids[start], ids[min(start + size, len(ids)) - 1]] for start in range(0, len(ids), size)]
 
 
@@ -156,6 +172,8 @@ def _audit(services: Services) -> verdicts.Running:
 
 def probe(shard: list[int], params: Mapping[str, Any]) -> dict[str, Any]:
     """Probe the grants of one shard; what it found is small enough for XCom."""
+    from gmail_warmup import auditing
+
     with _errors():
         services = _services()
         first, last = shard
@@ -193,6 +211,8 @@ def second_pass(found: dict[str, Any]) -> dict[str, Any] | None:
     Returns:
         What both passes found, added up.
     """
+    from gmail_warmup import auditing
+
     with _errors():
         services = _services()
         settings, audit = services.settings, _audit(services)
@@ -251,11 +271,10 @@ def newly_flagged() -> list[str]:
         services = _services()
         with services.engine.begin() as connection:
             newly = verdicts.newly_flagged(connection, _audit(services))
-    if len(newly) > MAPPED_AT_MOST:
-        log.warning(
-            "%d newly need a person; %d get a task of their own, all are on the page", len(newly), MAPPED_AT_MOST
-        )
-    return newly[:MAPPED_AT_MOST]
+    most = mapped_at_most()
+    if len(newly) > most:
+        log.warning("%d newly need a person; %d get a task of their own, all are on the page", len(newly), most)
+    return newly[:most]
 
 
 def alerts() -> dict[str, Any]:
