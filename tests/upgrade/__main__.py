@@ -18,8 +18,8 @@ from pathlib import Path
 
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.console import FAILED, run
-from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
+from gmail_embedded.runfolder import CHECKOUT
 from gmail_sandbox.client import SandboxClient
 from gmail_sandbox.server import running
 
