@@ -79,7 +79,9 @@ def counted(world: World, *names: str) -> tuple[int, ...]:
 
 def past(world: World, *, days: float) -> None:
     """Let everything that was sent have been sent some days ago."""
-    world.sql("UPDATE gmail_warmup.mailbox_day SET local_date = local_date - CAST(:days AS int)", days=days)
+    # By way of dates that no day has: a moved day must not meet its neighbour that is not moved yet.
+    for ahead in (-10_000, 10_000 - int(days + 0.5)):
+        world.sql("UPDATE gmail_warmup.mailbox_day SET local_date = local_date + :days", days=ahead)
     world.sql(
         "UPDATE gmail_warmup.ledger SET local_date = local_date - CAST(:days AS int),"
         " claimed_at = claimed_at - make_interval(secs => 86400 * :days),"

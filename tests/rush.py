@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -63,7 +64,7 @@ def insert_blindly(url: str, sender_id: int, recipient_id: int, slots: Sequence[
                 today = connection.scalar(sa.text("SELECT (now() AT TIME ZONE 'UTC')::date"))
                 entry = ledger.claim(
                     connection, token=ledger.new_token(), sender_id=sender_id, recipient_id=recipient_id,
-                    local_date=today, slot=slot, due_at=sa.func.now(), subject="Notes",
+                    local_date=today, slot=slot, due_at=datetime.now(UTC), subject="Notes",
                 )  # fmt: skip
             counted["claimed" if entry else "taken"] += 1
         except VolumeReachedError:

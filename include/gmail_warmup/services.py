@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from gmail_warmup.db.base import SCHEMA
-from gmail_warmup.db.engine import make_engine, url_of
+from gmail_warmup.db.engine import by_itself, make_engine, url_of
 from gmail_warmup.errors import ConfigurationError, DatabaseNotReadyError
 from gmail_warmup.grants import canary
 from gmail_warmup.grants.cipher import airflow_cipher
@@ -182,7 +182,7 @@ class Services:
         airflow_cipher()
         url = self.engine.url.render_as_string(hide_password=True)
         try:
-            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            with by_itself(self.engine) as connection:
                 canary.check(connection, self.store.cipher)
         except OperationalError as error:
             raise DatabaseNotReadyError(

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.errors import GmailWarmupError, InvalidInputError, MayNotSendError, StoppedError
 from gmail_warmup.gmail.api_breaker import api_usable
@@ -25,6 +26,7 @@ from gmail_warmup.services import Services
 from gmail_warmup.settings import mapped_at_most
 from gmail_warmup.traces import without_locals
 from gmail_warmup.vocabulary import FLAGGED
+from gmail_warmup.warmup import look
 from gmail_warmup.warmup.backlog import Backlog, backlog
 from gmail_warmup.warmup.due import Action, find_due
 from gmail_warmup.warmup.generators import templates_of
@@ -135,10 +137,9 @@ def act(action: str, address: str) -> dict[str, int]:
     """Do all that is due for one action in one mailbox."""
     with _errors():
         services = _services()
-        with services.engine.begin() as connection:
-            mailbox = repository.get(connection, address)
-            obstacle = why_not(connection, Action(action), mailbox)
-        if obstacle:
+        with by_itself(services.engine) as connection:
+            mailbox, at = look.by_address(connection, address)
+        if obstacle := why_not(Action(action), mailbox, at):
             repairable = mailbox.state in FLAGGED and mailbox.paused_at is None
             raise _flagged(str(obstacle), address) if repairable else AirflowSkipException(str(obstacle))
         with api_usable(services.engine, services.client.client_id, mailbox_id=mailbox.id, address=address):

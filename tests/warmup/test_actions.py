@@ -11,6 +11,7 @@ from gmail_warmup.gmail.errors import GmailError, SendingLimitError
 from gmail_warmup.grants.errors import FlaggedGrantError
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.settings import Settings
+from gmail_warmup.warmup import look
 from gmail_warmup.warmup.day import History, send_due, slots_of
 from gmail_warmup.warmup.due import Action
 from gmail_warmup.warmup.plan import slots_due
@@ -215,7 +216,7 @@ def test_a_paused_or_flagged_mailbox_has_nothing_due(warm: World):
 
 def test_a_mailbox_has_one_task_at_a_time(warm: World):
     with warm.store.engine.begin() as connection:
-        assert repository.take_lease(connection, warm.mailbox(ADA).id, holder="other task", seconds=60)
+        assert look.take(connection, warm.mailbox(ADA).id, holder="other task", seconds=60)
     with pytest.raises(MailboxBusyError, match=ADA):
         act(warm, Action.SEND)
     assert warm.sandbox.mails() == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -116,6 +116,11 @@ def test_a_dry_run_changes_no_row(warm: World):
     assert warm.sandbox.mails() == []
 
 
+def where_it_is_noon() -> str:
+    """Return a zone in which nothing of the last hours lies in yesterday."""
+    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"  # the sign of these names is that of the way to Greenwich
+
+
 def test_those_that_waited_longest_come_first_and_a_limit_holds(warm: World):
     for minutes, address in enumerate((CLEO, BEN)):
         warm.add(address, kind="warmup", expired=False)
@@ -124,6 +129,7 @@ def test_those_that_waited_longest_come_first_and_a_limit_holds(warm: World):
             ago=20 - minutes,
             a=address,
         )
+    warm.sql("UPDATE gmail_warmup.mailbox SET timezone = :zone", zone=where_it_is_noon())
     for _ in range(2):  # without hints, and with them
         assert due(warm, Action.SEND) == [CLEO, BEN, ADA]
         with warm.store.engine.begin() as connection:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import DisconnectionError
 
 from gmail_warmup.errors import ConfigurationError
 
@@ -15,22 +18,68 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 
+_TRUSTED_SECONDS = 1.0
+"""For so long after its last use a connection is taken to be alive; afterwards it is asked."""
+
+
 def make_engine(url: str | sa.URL, *, pooled: bool = False) -> sa.Engine:
     """Make an engine that never logs parameters.
 
-    Each task is a process with one or two short transactions, so it gets no pool; the api-server gets a small one.
+    A task keeps one connection as long as it lives, since opening one costs more than all of its statements; the
+    api-server keeps a few. Nothing is left in a session between two transactions, so PgBouncer may stand in between.
     """
-    common = {"hide_parameters": True, "echo": False}
+    # Looking for the type hstore would cost each new connection a round trip.
+    common = {"hide_parameters": True, "echo": False, "use_native_hstore": False}
     if pooled:
         return sa.create_engine(url, pool_size=5, max_overflow=5, pool_pre_ping=True, pool_recycle=1800, **common)
-    return sa.create_engine(url, poolclass=NullPool, **common)
+    engine = sa.create_engine(url, pool_size=1, max_overflow=-1, **common)
+    _ask_after_a_rest(engine)
+    _kept.add(engine)
+    return engine
+
+
+def _ask_after_a_rest(engine: sa.Engine) -> None:
+    """Ask a kept connection whether it is alive where it may have ended: between two calls of Gmail, not statements."""
+
+    @sa.event.listens_for(engine, "checkin")
+    def rest(_: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @sa.event.listens_for(engine, "checkout")
+    def ask(connection: Any, record: Any, _: Any) -> None:
+        if time.monotonic() - record.info.get("used_at", time.monotonic()) < _TRUSTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error:
+            raise DisconnectionError from None  # another one is opened
+
+
+_kept: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
+
+
+def _leave_to_the_parent() -> None:
+    """Let a forked process open connections of its own: two on one would read each other's answers."""
+    for engine in _kept:
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
 @contextmanager
 def by_itself(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Connect for statements that stand by themselves, each a transaction of its own in one round trip, not three."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        yield connection
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        # The driver's own switch: SQLAlchemy's would name the isolation level to the server, which costs what it saves
+        # and stays behind in the session.
+        before, driver.autocommit = driver.autocommit, True
+        try:
+            yield connection
+        finally:
+            if not driver.closed:
+                driver.autocommit = before
 
 
 def url_of(connection: Connection) -> sa.URL:

@@ -112,6 +112,12 @@ class Mailbox(Base):
     deferred_reason: Mapped[str | None] = mapped_column(Text)
     warmup_days: Mapped[int] = mapped_column(Integer, server_default="0")
     """Days with at least one first mail sent, today's included."""
+    mails_placed: Mapped[int] = mapped_column(Integer, server_default="0")
+    """First mails that were found at their recipients, ever; with the two below, what the rates are held by."""
+    mails_opened: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Of them those that are to be opened, or were."""
+    mails_answered: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Of them those that are to be answered, or were."""
     next_send_at: Mapped[datetime | None] = mapped_column(Timestamp)
     """When it may be worth asking the plan; a hint, never the truth. None: not known, ask."""
     chosen_at: Mapped[datetime] = mapped_column(Timestamp, server_default=text("'epoch'"))

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.intervals import seconds as interval
 from gmail_warmup.db.models import Breaker as Row
 from gmail_warmup.db.models import IncidentKind
@@ -120,7 +121,7 @@ class Breaker:
             sa.func.coalesce(Row.succeeded_at > now - interval(LATELY), sa.false()).label("lately"),
             sa.func.coalesce(Row.succeeded_at > now - interval(LATELY / 2), sa.false()).label("fresh"),
         ).where(Row.client_id == self._client_id)  # fmt: skip
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with by_itself(self._engine) as connection:
             found = connection.execute(query).one_or_none()
         return _Seen(**found._mapping) if found else None
 

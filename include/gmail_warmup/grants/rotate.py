@@ -17,6 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import Canary, Consent, Mailbox, OAuthGrant
 from gmail_warmup.errors import CiphertextError
 from gmail_warmup.grants import canary
@@ -103,7 +104,7 @@ def rotate(engine: sa.Engine, keys: Keys, *, progress: Callable[[int], None] = l
         progress: called with the number of rows done so far, after each batch.
     """
     done = Rotation()
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with by_itself(engine) as connection:
         for table in (_GRANTS, _CONSENTS):
             for batch in _batches(connection, table):
                 for row in batch:
@@ -127,7 +128,7 @@ class Survey:
 def survey(engine: sa.Engine, keys: Keys) -> Survey:
     """Look at every stored secret and change nothing."""
     found = Survey()
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with by_itself(engine) as connection:
         for table in (_GRANTS, _CONSENTS):
             for batch in _batches(connection, table):
                 for row in batch:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.intervals import seconds as interval
 from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
 from gmail_warmup.errors import UnknownMailboxError
@@ -301,5 +302,5 @@ class GrantStore:
         assert decided.state
         return decided, decided.state
 
-    def _autocommit(self) -> sa.Connection:
-        return self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    def _autocommit(self) -> AbstractContextManager[sa.Connection]:
+        return by_itself(self.engine)

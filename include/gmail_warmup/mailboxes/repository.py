@@ -29,19 +29,20 @@ _MAILBOX = (
     "deferred_reason", "band", "band_reason", "band_since", "health_from", "halved_on", "sent_lately", "sent_lately_at",
 )  # fmt: skip
 
+_FIELDS = (*_MAILBOX, *_GRANT)
+OF_ITS_GRANT = OAuthGrant.mailbox_id == Mailbox.id
 SELECT: sa.Select[Any] = sa.select(
     *(getattr(Mailbox, name) for name in _MAILBOX), *(getattr(OAuthGrant, name) for name in _GRANT)
-).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
+).join(OAuthGrant, OF_ITS_GRANT)
 """Every mailbox with its grant's state, in the order of MailboxRecord's fields; secrets are not selected."""
 
 # Statements that every task executes are built once: building one costs as much as executing it.
 _BY_ADDRESS = SELECT.where(Mailbox.address == sa.bindparam("address"))
 _BY_ID = SELECT.where(Mailbox.id == sa.bindparam("id"))
-_BY_ID_LOCKED = _BY_ID.with_for_update(of=Mailbox)
 _IS_MAILBOX, _IS_HELD = Mailbox.id == sa.bindparam("mailbox"), Mailbox.lease_holder == sa.bindparam("holder")
 _HOLD = {"lease_until": sa.func.now() + interval(sa.bindparam("seconds", type_=sa.Float))}
-_KEEP_LEASE = sa.update(Mailbox).where(_IS_MAILBOX, _IS_HELD).values(_HOLD)
-_TAKE_LEASE = (
+KEEP_LEASE = sa.update(Mailbox).where(_IS_MAILBOX, _IS_HELD).values(_HOLD)
+TAKE_LEASE = (
     sa.update(Mailbox)
     .where(_IS_MAILBOX, sa.or_(Mailbox.lease_until.is_(None), Mailbox.lease_until < sa.func.now(), _IS_HELD))
     .values(lease_holder=sa.bindparam("holder"), **_HOLD)
@@ -51,7 +52,7 @@ _RELEASE_LEASE = sa.update(Mailbox).where(_IS_MAILBOX, _IS_HELD).values(lease_ho
 
 def record(row: sa.Row[Any]) -> MailboxRecord:
     """Turn a row of SELECT into a record; further columns are left out."""
-    values = {name: row._mapping[name] for name in (*_MAILBOX, *_GRANT)}
+    values = dict(zip(_FIELDS, row, strict=False))  # further columns come last
     values["kind"], values["auth"] = MailboxKind(row.kind), MailboxAuth(row.auth)
     values["state"], values["band"] = GrantState(row.state), HealthBand(row.band)
     return MailboxRecord(**values)
@@ -82,9 +83,9 @@ def get(connection: sa.Connection, address: str) -> MailboxRecord:
     return found
 
 
-def by_id(connection: sa.Connection, mailbox_id: int, *, lock: bool = False) -> MailboxRecord:
-    """Return the mailbox with this id, with its row locked if that is asked for."""
-    return record(connection.execute(_BY_ID_LOCKED if lock else _BY_ID, {"id": mailbox_id}).one())
+def by_id(connection: sa.Connection, mailbox_id: int) -> MailboxRecord:
+    """Return the mailbox with this id."""
+    return record(connection.execute(_BY_ID, {"id": mailbox_id}).one())
 
 
 def by_addresses(connection: sa.Connection, addresses: Iterable[str]) -> list[MailboxRecord]:
@@ -223,19 +224,6 @@ def resume(connection: sa.Connection, addresses: Sequence[str]) -> int:
         .values(paused_at=None, paused_by=None, pause_reason=None, resumed_at=sa.func.now(), next_send_at=None)
     )
     return connection.execute(statement).rowcount
-
-
-def take_lease(connection: sa.Connection, mailbox_id: int, *, holder: str, seconds: int) -> bool:
-    """Take the mailbox for one task, so that it never has two calls in flight; tell whether that worked.
-
-    A lease that its holder lost (killed, cut off) ends by itself after its seconds, by the database's clock.
-    """
-    return connection.execute(_TAKE_LEASE, {"mailbox": mailbox_id, "holder": holder, "seconds": seconds}).rowcount == 1
-
-
-def keep_lease(connection: sa.Connection, mailbox_id: int, *, holder: str, seconds: int) -> bool:
-    """Hold the mailbox for longer; tell whether this holder still has it."""
-    return connection.execute(_KEEP_LEASE, {"mailbox": mailbox_id, "holder": holder, "seconds": seconds}).rowcount == 1
 
 
 def release_lease(connection: sa.Connection, mailbox_id: int, *, holder: str) -> None:

@@ -24,11 +24,10 @@ IN_WINDOW = sa.and_(
 )
 """The days of a mailbox that its health is judged by."""
 
-_ROWS = sa.select(
+_STANDING = (
     Mailbox.id, Mailbox.band, Mailbox.band_reason, Mailbox.band_since, Mailbox.health_from,
     sa.func.now().label("now"), TODAY.label("today"),
-).with_for_update(key_share=True)  # fmt: skip
-_ROW = _ROWS.where(Mailbox.id == sa.bindparam("id"))
+)  # fmt: skip
 
 ENGINE = "warmup"
 """Who changes a band by its sample, for the history."""
@@ -51,6 +50,9 @@ def sample_columns() -> tuple[sa.ColumnElement[Any], ...]:
     return tuple(sa.func.coalesce(sa.func.sum(what).filter(IN_WINDOW), 0) for what in sums)
 
 
+_SAMPLE = len(sample_columns())
+
+
 def sample_of(values: Collection[int]) -> Sample:
     """Turn the values of ``sample_columns`` into a sample."""
     placed, spam, missing, bounced = (int(value) for value in values)
@@ -60,28 +62,24 @@ def sample_of(values: Collection[int]) -> Sample:
 def check_up(connection: sa.Connection, mailbox_id: int, *, actor: str = ENGINE) -> Standing:
     """Look at a mailbox's sample, change its band if that says so, and return its standing.
 
-    The row of the mailbox is locked, so that two looks at a time agree. A change is kept as an event and forgets the
-    hint of the plan, for the volume changes with it.
+    The row of the mailbox is locked by the caller, so that two looks at a time agree. A change is kept as an event and
+    forgets the hint of the plan, for the volume changes with it.
     """
-    row = connection.execute(_ROW, {"id": mailbox_id}).one()
-    standing = standing_of(row)
-    sample = _sample(connection, mailbox_id)
+    row = connection.execute(_look(), {"id": mailbox_id}).one()
+    standing, sample = standing_of(row), sample_of(row[-_SAMPLE:])
     following = next_standing(standing, sample, now=row.now, today=row.today)
     if following != standing:
         _change(connection, mailbox_id, standing, following, sample, actor=actor)
     return following
 
 
-def _sample(connection: sa.Connection, mailbox_id: int) -> Sample:
-    return sample_of(tuple(connection.execute(_sample_query(), {"id": mailbox_id}).one()))
-
-
 @functools.cache
-def _sample_query() -> sa.Select[Any]:
+def _look() -> sa.Select[Any]:
+    """Return the query of a mailbox's standing with its sample."""
     # Twice the window's start, so that the index alone finds the few days.
     recent = _D.local_date > sa.cast(sa.func.now(), sa.Date) - WINDOW.days - 1
-    query = sa.select(*sample_columns()).join(Mailbox, Mailbox.id == _D.mailbox_id)
-    return query.where(_D.mailbox_id == sa.bindparam("id"), recent)
+    query = sa.select(*_STANDING, *sample_columns()).outerjoin(_D, sa.and_(_D.mailbox_id == Mailbox.id, recent))
+    return query.where(Mailbox.id == sa.bindparam("id")).group_by(Mailbox.id)
 
 
 def _change(
@@ -116,7 +114,8 @@ def requalify(connection: sa.Connection, addresses: Collection[str], *, actor: s
     """
     stopped = Mailbox.band.in_((HealthBand.PAUSED, HealthBand.BLOCKED))
     named = Mailbox.address.in_([address.strip().lower() for address in addresses])
-    rows = connection.execute(_ROWS.where(named, stopped).order_by(Mailbox.id)).all()
+    locked = sa.select(*_STANDING).with_for_update(key_share=True)
+    rows = connection.execute(locked.where(named, stopped).order_by(Mailbox.id)).all()
     done = 0
     for row in rows:
         before = standing_of(row)
@@ -125,7 +124,8 @@ def requalify(connection: sa.Connection, addresses: Collection[str], *, actor: s
         after = Standing(
             band=HealthBand.PAUSED, reason="released", since=row.now, sample_from=_fresh(connection, row.id, row.today)
         )
-        _change(connection, row.id, before, after, _sample(connection, row.id), actor=actor)
+        sample = sample_of(connection.execute(_look(), {"id": row.id}).one()[-_SAMPLE:])
+        _change(connection, row.id, before, after, sample, actor=actor)
         done += 1
     return done
 

@@ -6,6 +6,7 @@ their hints (see `hints`).
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ from gmail_warmup.db.models import GrantState, Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.settings import Settings
-from gmail_warmup.warmup import hints, ledger, notices, retention
+from gmail_warmup.warmup import halt, hints, ledger, notices, retention
 from gmail_warmup.warmup.day import histories, in_hours, next_send, send_due
 from gmail_warmup.warmup.dns_gate import GATED_DOMAINS
 from gmail_warmup.warmup.obstacles import Circumstances, circumstances, why_not_send
@@ -83,15 +84,14 @@ def find_due(
         UnknownMailboxError: if ``only`` names an address that is no mailbox.
     """
     chosen = None if only is None else [mailbox.id for mailbox in repository.by_addresses(connection, only)]
-    at = circumstances(connection)
-    if at.stopped:
-        log.warning("%s", at.stopped)
+    if stopped := halt.current(connection):
+        log.warning("%s", stopped)
         return []
-    if action is Action.SEND:
-        if remember and hints.follow(connection, settings):
-            log.info("the settings of the plan have changed: every sender is planned anew")
-        return _Senders(connection, settings, at, chosen, remember=remember).due(limit)
-    return _recipients(connection, action, chosen, limit)
+    if action is not Action.SEND:
+        return _recipients(connection, action, chosen, limit)
+    if remember and hints.follow(connection, settings):
+        log.info("the settings of the plan have changed: every sender is planned anew")
+    return _Senders(connection, settings, circumstances(connection), chosen, remember=remember).due(limit)
 
 
 def _waiting(at: Any, condition: sa.ColumnElement[bool], who: Any = L.recipient_id) -> sa.Select[Any]:
@@ -114,13 +114,14 @@ WAITING: dict[Action, tuple[sa.Select[Any], ...]] = {
 
 
 def _recipients(connection: sa.Connection, action: Action, only: list[int] | None, limit: int | None) -> list[str]:
-    waiting = sa.union_all(*WAITING[action]).subquery()
-    query = sa.select(waiting.c.mailbox_id).group_by(waiting.c.mailbox_id)
-    if only is not None:
-        query = query.where(waiting.c.mailbox_id.in_(only))
+    query, chosen = _who_waits(action, only is None), {} if only is None else {"only": only}
     # Who waits longest is looked at first and, in an overload, alone: not every mailbox that waits.
-    ids = connection.scalars(query.order_by(sa.func.min(waiting.c.since), waiting.c.mailbox_id)).all()
-    found: list[str] = []
+    if limit is not None:  # the first are mostly enough, however many wait
+        ids = connection.scalars(query.limit(BATCH), chosen).all()
+        found = _usable(connection, action, ids)
+        if len(found) >= limit or len(ids) < BATCH:
+            return found[:limit]
+    ids, found = connection.scalars(query, chosen).all(), []
     for first in range(0, len(ids), BATCH):
         found += _usable(connection, action, ids[first : first + BATCH])
         if limit is not None and len(found) >= limit:
@@ -128,17 +129,47 @@ def _recipients(connection: sa.Connection, action: Action, only: list[int] | Non
     return found[:limit]
 
 
+# Statements of every run are built once: building one costs as much as executing it.
+@functools.cache
+def _who_waits(action: Action, anybody: bool) -> sa.Select[Any]:
+    """Return the query of the mailboxes for which something waits, those that waited longest first."""
+    waiting = sa.union_all(*WAITING[action]).subquery()
+    query = sa.select(waiting.c.mailbox_id).group_by(waiting.c.mailbox_id)
+    if not anybody:
+        query = query.where(waiting.c.mailbox_id == sa.any_(sa.bindparam("only", type_=ARRAY(sa.BigInteger))))
+    return query.order_by(sa.func.min(waiting.c.since), waiting.c.mailbox_id)
+
+
+_USABLE = (
+    sa.select(Mailbox.id, Mailbox.address)
+    .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
+    .where(Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))), WORKS)
+)
+_USABLE_TO_SEND = _USABLE.where(MAY_SEND)
+
+
 def _usable(connection: sa.Connection, action: Action, mailbox_ids: Sequence[int]) -> list[str]:
     """Return the addresses of those mailboxes that a task may use, in the same order."""
-    query = (
-        sa.select(Mailbox.id, Mailbox.address)
-        .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .where(Mailbox.id == sa.any_(sa.literal(list(mailbox_ids), ARRAY(sa.BigInteger))), WORKS)
-    )
-    if action is Action.REPLY:
-        query = query.where(MAY_SEND)
-    usable = {row.id: row.address for row in connection.execute(query)}
+    query = _USABLE_TO_SEND if action is Action.REPLY else _USABLE
+    usable = {row.id: row.address for row in connection.execute(query, {"ids": list(mailbox_ids)})}
     return [usable[mailbox_id] for mailbox_id in mailbox_ids if mailbox_id in usable]
+
+
+_UNSENT = _waiting(L.claimed_at, ledger.UNSENT_FIRST, L.sender_id).subquery()
+_SENDABLE = (Mailbox.kind == MailboxKind.WARMUP, WORKS, MAY_SEND)
+_BEGUN = (
+    repository.SELECT.add_columns(_UNSENT.c.since.label("begun_at"))
+    .join(_UNSENT, _UNSENT.c.mailbox_id == Mailbox.id)
+    .where(*_SENDABLE)
+)
+_HINTS: sa.Select[Any] = (
+    sa.select(Mailbox.id, Mailbox.address, Mailbox.timezone, Mailbox.next_send_at)
+    .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
+    .where(*_SENDABLE)
+    .order_by(Mailbox.next_send_at, Mailbox.id)
+)
+_PLANNED = repository.SELECT.where(Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))))
+_PLANNED_ALONE = _PLANNED.with_for_update(of=Mailbox, skip_locked=True, key_share=True)
 
 
 @dataclass
@@ -171,10 +202,8 @@ class _Senders:
 
     def _begun(self) -> dict[str, datetime]:
         """Return the senders with a mail that an earlier task began, and when it did."""
-        unsent = _waiting(L.claimed_at, ledger.UNSENT_FIRST, L.sender_id).subquery()
-        query = self._sendable(repository.SELECT.add_columns(unsent.c.since.label("begun_at")))
         found = {}
-        for row in self.connection.execute(query.join(unsent, unsent.c.mailbox_id == Mailbox.id)):
+        for row in self.connection.execute(self._of_these(_BEGUN)):
             mailbox = repository.record(row)
             if self._is_time(mailbox.zone, row.begun_at) and why_not_send(mailbox, self.at) is None:
                 found[mailbox.address] = row.begun_at
@@ -186,9 +215,7 @@ class _Senders:
         return earlier_day or in_hours(zone, now=self.at.now, settings=self.settings)
 
     def _batches(self, unsure: sa.ColumnElement[bool]) -> Iterator[Sequence[sa.Row[Any]]]:
-        columns: Any = sa.select(Mailbox.id, Mailbox.address, Mailbox.timezone, Mailbox.next_send_at)
-        query = self._sendable(columns.join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)).where(unsure)
-        query = query.order_by(Mailbox.next_send_at, Mailbox.id).limit(BATCH)
+        query = self._of_these(_HINTS).where(unsure).limit(BATCH)
         last: sa.Row[Any] | None = None
         while True:
             batch = self.connection.execute(query if last is None else query.where(_after(last))).all()
@@ -213,11 +240,9 @@ class _Senders:
         """Ask the plan about senders: note who is due, and keep when it is worth asking about them again."""
         if not mailbox_ids:
             return
-        query = repository.SELECT.where(Mailbox.id.in_(mailbox_ids))
-        if self.remember:
-            # A task that claims at this moment keeps the hint itself.
-            query = query.with_for_update(of=Mailbox, skip_locked=True, key_share=True)
-        mailboxes = [repository.record(row) for row in self.connection.execute(query)]
+        # A task that claims at this moment keeps the hint itself.
+        query = _PLANNED_ALONE if self.remember else _PLANNED
+        mailboxes = [repository.record(row) for row in self.connection.execute(query, {"ids": mailbox_ids})]
         past = histories(self.connection, [mailbox.id for mailbox in mailboxes])
         made: dict[int, datetime] = {}
         for mailbox in mailboxes:
@@ -230,8 +255,7 @@ class _Senders:
         if self.remember:
             hints.remember(self.connection, made)
 
-    def _sendable(self, query: sa.Select[Any]) -> sa.Select[Any]:
-        query = query.where(Mailbox.kind == MailboxKind.WARMUP, WORKS, MAY_SEND)
+    def _of_these(self, query: sa.Select[Any]) -> sa.Select[Any]:
         return query if self.only is None else query.where(Mailbox.id.in_(self.only))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import secrets
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,7 +24,7 @@ from gmail_warmup.warmup import checkup
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A row of the ledger as the actions need it. Times are aware."""
+    """A row of the ledger as the actions need it. Times are aware; ``seen_at`` is when it was like this."""
 
     id: int
     token: str
@@ -46,27 +46,59 @@ class Entry:
     read_due_at: datetime | None
     important: bool | None
     starred: bool | None
+    seen_at: datetime
 
+
+@dataclass(frozen=True, kw_only=True)
+class Draws:
+    """What is drawn for a sender's first mails: its rates, and how many mails there were for each."""
+
+    open_rate: int
+    reply_rate: int
+    placed: int
+    opened: int
+    answered: int
+    now: datetime
+
+
+NOW: sa.ColumnElement[Any] = sa.func.now()
+"""The database's time, as the value of a column in `update`."""
+
+DRAWN = ("mails_placed", "mails_opened", "mails_answered")
+"""Columns of ``mailbox`` by which the rates hold over the whole ledger without reading it."""
 
 _CHECK_VIOLATION = "23514"
 """PostgreSQL's code (SQLSTATE) of a row that a check refuses."""
 
 _FIELDS = tuple(Entry.__dataclass_fields__)
-_SELECT = sa.select(*(getattr(L, name) for name in _FIELDS))
+_COLUMNS = (*(getattr(L, name) for name in _FIELDS[:-1]), NOW.label("seen_at"))
+_SELECT = sa.select(*_COLUMNS)
 
 # Statements of every mail are built once: building one costs as much as executing it.
 _BY_ID = _SELECT.where(L.id == sa.bindparam("id"))
 _REPLY_TO = _SELECT.where(L.parent_id == sa.bindparam("parent_id"))
+_CLAIM = insert(L).on_conflict_do_nothing().returning(*_COLUMNS)
 _LOCK_SENDER = sa.select(Mailbox.id).where(Mailbox.id == sa.bindparam("id")).with_for_update(key_share=True)
-_COUNTS = sa.select(
-    sa.func.count().filter(L.placement != Placement.MISSING).label("placed"),
-    sa.func.count().filter(L.read_due_at.is_not(None)).label("read"),
-    sa.func.count().filter(L.reply_due_at.is_not(None)).label("answered"),
-).where(L.sender_id == sa.bindparam("sender_id"), L.parent_id.is_(None), L.placement.is_not(None))
+_FIRST_OF_DAY = (
+    sa.update(Mailbox).where(Mailbox.id == sa.bindparam("mailbox")).values(warmup_days=Mailbox.warmup_days + 1)
+)
+_DRAWS = (
+    sa.select(
+        Mailbox.open_rate, Mailbox.reply_rate, Mailbox.mails_placed.label("placed"),
+        Mailbox.mails_opened.label("opened"), Mailbox.mails_answered.label("answered"), NOW.label("now"),
+    )
+    .where(Mailbox.id == sa.bindparam("id"))
+    .with_for_update(key_share=True)
+)  # fmt: skip
+_DREW = (
+    sa.update(Mailbox)
+    .where(Mailbox.id == sa.bindparam("mailbox"))
+    .values({name: getattr(Mailbox, name) + sa.bindparam(f"more_{name}") for name in DRAWN})
+)
 
 
 def _entry(row: sa.Row[Any]) -> Entry:
-    values = dict(row._mapping)
+    values = dict(zip(_FIELDS, row, strict=True))
     values["status"] = MailStatus(row.status)
     values["placement"] = Placement(row.placement) if row.placement else None
     return Entry(**values)
@@ -74,6 +106,11 @@ def _entry(row: sa.Row[Any]) -> Entry:
 
 # what is due, as conditions on the ledger; the plan and the actions share them
 UNSENT = L.status.in_((MailStatus.CLAIMED, MailStatus.DRAFTED))
+NOT_PLACED, NOT_READ, NOT_RESCUED, NOT_COLLECTED, TO_READ, TO_ANSWER = (
+    L.placement.is_(None), L.read_at.is_(None), L.rescued_at.is_(None), L.collected_at.is_(None),
+    L.read_due_at.is_not(None), L.reply_due_at.is_not(None),
+)  # fmt: skip
+NOT_SENT = L.status != MailStatus.SENT
 UNSENT_FIRST = sa.and_(UNSENT, L.parent_id.is_(None))
 UNPLACED = sa.and_(
     L.status == MailStatus.SENT, L.parent_id.is_(None), L.placement.is_(None), L.locate_due_at <= sa.func.now()
@@ -125,14 +162,13 @@ def claim(connection: sa.Connection, **values: Any) -> Entry | None:
     Raises:
         VolumeReachedError: the day's volume is used up, by the database's own count.
     """
-    statement = insert(L).values(**values).on_conflict_do_nothing().returning(L.id)
     try:
-        entry_id = connection.execute(statement).scalar_one_or_none()
+        row = connection.execute(_CLAIM, values).one_or_none()
     except IntegrityError as error:
         if getattr(error.orig, "pgcode", None) != _CHECK_VIOLATION:
             raise
         raise VolumeReachedError(f"The volume of {values['local_date']} is used up; nothing more is sent.") from None
-    return None if entry_id is None else get(connection, entry_id)
+    return None if row is None else _entry(row)
 
 
 def reply_to(connection: sa.Connection, parent_id: int) -> Entry | None:
@@ -143,15 +179,60 @@ def reply_to(connection: sa.Connection, parent_id: int) -> Entry | None:
 
 def thread_of(connection: sa.Connection, entry: Entry) -> list[Entry]:
     """Return the mails of a thread up to and including one of them, the first one first."""
-    chain = sa.select(L.id, L.parent_id).where(L.id == entry.id).cte(recursive=True)
+    if entry.parent_id is None:
+        return [entry]
+    return [_entry(row) for row in connection.execute(_thread(), {"id": entry.id})]
+
+
+@functools.cache
+def _thread() -> sa.Select[Any]:
+    chain = sa.select(L.id, L.parent_id).where(L.id == sa.bindparam("id")).cte(recursive=True)
     chain = chain.union_all(sa.select(L.id, L.parent_id).where(L.id == chain.c.parent_id))
-    query = _SELECT.where(L.id.in_(sa.select(chain.c.id))).order_by(L.turn)
-    return [_entry(row) for row in connection.execute(query)]
+    return _SELECT.where(L.id.in_(sa.select(chain.c.id))).order_by(L.turn)
 
 
 def update(connection: sa.Connection, entry_id: int, *only_if: sa.ColumnElement[bool], **values: Any) -> bool:
-    """Change columns of one row if the conditions hold; tell whether they did."""
-    return connection.execute(sa.update(L).where(L.id == entry_id, *only_if).values(**values)).rowcount == 1
+    """Change columns of one row if the conditions hold; tell whether they did.
+
+    Args:
+        values: plain ones, `NOW`, a timedelta for so long from now, or any other expression.
+    """
+    plain: dict[str, Any] = {name: value for name, value in values.items() if not isinstance(value, sa.ClauseElement)}
+    statement = _change(
+        only_if,
+        frozenset(plain),
+        frozenset(name for name, value in values.items() if value is NOW),
+        frozenset(name for name, value in plain.items() if isinstance(value, timedelta)),
+    )
+    further = {name: value for name, value in values.items() if name not in plain and value is not NOW}
+    statement = statement.values(further) if further else statement
+    chosen = {f"to_{name}": value for name, value in plain.items()}
+    return connection.execute(statement, {"entry": entry_id} | chosen).rowcount == 1
+
+
+# The conditions are mostly those of this module, each an object of its own; others push each other out.
+@functools.lru_cache(maxsize=128)
+def _change(
+    only_if: tuple[sa.ColumnElement[bool], ...], plain: frozenset[str], now: frozenset[str], later: frozenset[str]
+) -> sa.Update:
+    values: dict[str, Any] = {
+        name: sa.bindparam(f"to_{name}", type_=L.__table__.c[name].type) for name in plain - later
+    }
+    values |= dict.fromkeys(now, NOW)
+    values |= {name: NOW + sa.bindparam(f"to_{name}", type_=sa.Interval) for name in later}
+    return sa.update(L).where(L.id == sa.bindparam("entry"), *only_if).values(values)
+
+
+def put_draft(connection: sa.Connection, entry_id: int, draft_id: str) -> Entry | None:
+    """Store the draft of a claimed mail, the first one alone; return the row, or None where there is one already."""
+    row = connection.execute(_put_draft(), {"entry": entry_id, "draft": draft_id}).one_or_none()
+    return None if row is None else _entry(row)
+
+
+@functools.cache
+def _put_draft() -> Any:
+    statement = sa.update(L).where(L.id == sa.bindparam("entry"), L.draft_id.is_(None), UNSENT)
+    return statement.values(draft_id=sa.bindparam("draft"), status=MailStatus.DRAFTED).returning(*_COLUMNS)
 
 
 _SIGNS = frozenset({"inbox", "spam", "elsewhere", "missing", "bounced"})
@@ -203,7 +284,7 @@ def lowered(connection: sa.Connection, mailbox_id: int, local_date: date, reason
     connection.execute(statement.values(lowered_by=reason))
 
 
-def tally(connection: sa.Connection, entry: Entry, *names: str) -> None:
+def tally(connection: sa.Connection, entry: Entry, *names: str, locked: bool = False) -> None:
     """Count what became of a first mail on its sender's day; in the transaction that writes it into the ledger.
 
     A reply is counted with the mail that it answers, so nothing is counted for the reply itself.
@@ -211,17 +292,17 @@ def tally(connection: sa.Connection, entry: Entry, *names: str) -> None:
     Args:
         names: columns of ``mailbox_day`` that each grow by one. Where they say how the mailbox fares, its health is
             looked at.
+        locked: the caller has locked the sender's row.
     """
     if entry.parent_id is not None:
         return
-    # First the mailbox and then its day, as everybody does, so that nobody waits for each other.
-    connection.execute(_LOCK_SENDER, {"id": entry.sender_id})
+    if not locked:
+        # First the mailbox and then its day, as everybody does, so that nobody waits for each other.
+        connection.execute(_LOCK_SENDER, {"id": entry.sender_id})
     day = {"mailbox": entry.sender_id, "day": entry.local_date}
     sent = connection.execute(_grow(*names), day).scalar_one()
     if "sent" in names and sent == 1:
-        connection.execute(
-            sa.update(Mailbox).where(Mailbox.id == entry.sender_id).values(warmup_days=Mailbox.warmup_days + 1)
-        )
+        connection.execute(_FIRST_OF_DAY, {"mailbox": entry.sender_id})
     if _SIGNS.intersection(names):
         checkup.check_up(connection, entry.sender_id)
 
@@ -234,7 +315,17 @@ def _grow(*names: str) -> Any:
     return sa.update(D).where(*of_day).values(grown).returning(D.sent)
 
 
-def counts_of_sender(connection: sa.Connection, sender_id: int) -> tuple[int, int, int]:
-    """Return how many first mails of a sender were placed, are to be read, and are to be answered or were."""
-    placed, read, answered = connection.execute(_COUNTS, {"sender_id": sender_id}).one()
-    return int(placed), int(read), int(answered)
+def draws_of(connection: sa.Connection, sender_id: int) -> Draws:
+    """Return what the next draw of a sender goes by.
+
+    Two recipients of one sender draw at the same time: its row, locked until the transaction ends, orders them, so that
+    the rates hold.
+    """
+    return Draws(**connection.execute(_DRAWS, {"id": sender_id}).one()._mapping)
+
+
+def drew(connection: sa.Connection, entry: Entry, *, placed: int = 0, opened: int = 0, answered: int = 0) -> None:
+    """Count what was drawn for a first mail, or, with -1, what turned out not to be possible."""
+    if entry.parent_id is None:
+        more = dict(zip((f"more_{name}" for name in DRAWN), (placed, opened, answered), strict=True))
+        connection.execute(_DREW, {"mailbox": entry.sender_id} | more)

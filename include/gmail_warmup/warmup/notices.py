@@ -33,20 +33,44 @@ _LATELY = sa.and_(
 
 # Every look of every mailbox needs these: they are built once.
 _SENDER, _RECIPIENT = L.sender_id == sa.bindparam("mailbox_id"), L.recipient_id == sa.bindparam("mailbox_id")
-_WATCHED = sa.select(Mailbox.history_id).where(
-    Mailbox.id == sa.bindparam("mailbox_id"), Mailbox.notices_due_at.is_not(None)
-)
 _SENT = sa.select(L.id, L.token, L.rfc_message_id, L.thread_id, L.notice_ids).where(_SENDER, _LATELY)
 _RECEIVED = sa.select(L.recipient_gmail_id).where(_RECIPIENT, _LATELY, L.recipient_gmail_id.is_not(None))
-_SENT_WITHIN = sa.select(
-    sa.exists().where(_SENDER, L.sent_at > sa.func.now() - sa.bindparam("within", type_=sa.Interval))
+_UNFOUND_SINCE = (
+    sa.select(sa.func.min(L.sent_at))
+    .where(
+        _SENDER,
+        L.status == MailStatus.SENT,
+        L.sent_at > sa.func.now() - GIVE_UP_AFTER,
+        L.sent_at <= sa.func.now() - sa.bindparam("patience", type_=sa.Interval),
+        _UNFOUND,
+    )
+    .scalar_subquery()
 )
-_UNFOUND_SINCE = sa.select(sa.func.min(L.sent_at)).where(
-    _SENDER,
-    L.status == MailStatus.SENT,
-    L.sent_at > sa.func.now() - GIVE_UP_AFTER,
-    L.sent_at <= sa.func.now() - sa.bindparam("patience", type_=sa.Interval),
-    _UNFOUND,
+_IS_MAILBOX = Mailbox.id == sa.bindparam("mailbox_id")
+_WATCHED = sa.select(Mailbox.history_id, _UNFOUND_SINCE.label("unfound_since")).where(
+    _IS_MAILBOX, Mailbox.notices_due_at.is_not(None)
+)
+_EXPECT = (
+    sa.update(Mailbox)
+    .where(_IS_MAILBOX)
+    .values(
+        notices_due_at=sa.func.coalesce(
+            Mailbox.notices_due_at, sa.func.now() + sa.bindparam("within", type_=sa.Interval)
+        ),
+        history_id=sa.func.coalesce(Mailbox.history_id, sa.bindparam("history")),
+    )
+)
+_NEXT, _LATER = sa.bindparam("next", type_=sa.Interval), sa.bindparam("later", type_=sa.Interval)
+_LOOKED = (
+    sa.update(Mailbox)
+    .where(_IS_MAILBOX)
+    .values(
+        history_id=sa.bindparam("history"),
+        notices_due_at=sa.case(
+            (sa.exists().where(_SENDER, _LATELY, L.sent_at > sa.func.now() - _NEXT), sa.func.now() + _NEXT),
+            (_UNFOUND_SINCE.is_not(None), sa.func.now() + _LATER),
+        ),
+    )
 )
 
 
@@ -63,19 +87,24 @@ class Sent:
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """Where a mailbox stands: what it sent lately, up to where it was looked through, what is known in it already.
+    """Where a mailbox stands.
 
     Attributes:
         history_id: Gmail's history up to which notices were looked for; None if they never were.
         unfound_since: when the oldest mail was sent that is neither found nor bounced, of those that had the time for
             it; None if there is none.
-        known: Gmail ids of notices and of answers that were identified.
     """
 
-    sent: Sequence[Sent]
     history_id: str | None
     unfound_since: datetime | None
-    known: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What a mailbox sent lately, and the Gmail ids of notices and of answers that were identified in it."""
+
+    sent: Sequence[Sent]
+    message_ids: frozenset[str]
 
 
 def waiting() -> sa.Select[Any]:
@@ -85,15 +114,12 @@ def waiting() -> sa.Select[Any]:
 
 
 def expect(connection: sa.Connection, mailbox_id: int, history_id: str, *, within: timedelta) -> None:
-    """Note that a mailbox sent a mail, so that notices are looked for; the first mail sets where its history begins."""
-    connection.execute(
-        sa.update(Mailbox)
-        .where(Mailbox.id == mailbox_id, sa.or_(Mailbox.notices_due_at.is_(None), Mailbox.history_id.is_(None)))
-        .values(
-            notices_due_at=sa.func.coalesce(Mailbox.notices_due_at, sa.func.now() + within),
-            history_id=sa.func.coalesce(Mailbox.history_id, history_id),
-        )
-    )
+    """Note that a mailbox sent a mail, so that notices are looked for; the first mail sets where its history begins.
+
+    The row of the mailbox is locked until the transaction ends.
+    """
+    values = {"mailbox_id": mailbox_id, "within": within, "history": history_id}
+    connection.execute(_EXPECT, values)
 
 
 def watch(connection: sa.Connection, mailbox_id: int, *, patience: timedelta) -> Watch | None:
@@ -102,31 +128,25 @@ def watch(connection: sa.Connection, mailbox_id: int, *, patience: timedelta) ->
     Args:
         patience: how long a mail has to be found by its recipient before its bounce is searched for.
     """
+    row = connection.execute(_WATCHED, {"mailbox_id": mailbox_id, "patience": patience}).one_or_none()
+    return Watch(history_id=row.history_id, unfound_since=row.unfound_since) if row else None
+
+
+def known_of(connection: sa.Connection, mailbox_id: int) -> Known:
+    """Return the mails that a notice in a mailbox may belong to."""
     mailbox = {"mailbox_id": mailbox_id}
-    row = connection.execute(_WATCHED, mailbox).one_or_none()
-    if row is None:
-        return None
     sent = connection.execute(_SENT, mailbox).all()
     received = connection.scalars(_RECEIVED, mailbox)
-    return Watch(
+    return Known(
         sent=[Sent(**found._mapping) for found in sent],
-        history_id=row.history_id,
-        unfound_since=_unfound_since(connection, mailbox_id, patience=patience),
-        known=frozenset(filter(None, received)).union(*(found.notice_ids for found in sent)),
+        message_ids=frozenset(filter(None, received)).union(*(found.notice_ids for found in sent)),
     )
 
 
 def looked(connection: sa.Connection, mailbox_id: int, history_id: str, *, scale: float) -> None:
     """Note up to where a mailbox was looked through, and set when to look next: soon, later, or after its next mail."""
-    if connection.scalar(_SENT_WITHIN, {"mailbox_id": mailbox_id, "within": NEXT_LOOK * scale}):
-        wait: timedelta | None = NEXT_LOOK * scale
-    else:
-        wait = LATER_LOOK * scale if _unfound_since(connection, mailbox_id) else None
-    connection.execute(
-        sa.update(Mailbox)
-        .where(Mailbox.id == mailbox_id)
-        .values(history_id=history_id, notices_due_at=None if wait is None else sa.func.now() + wait)
-    )
+    waits = {"next": NEXT_LOOK * scale, "later": LATER_LOOK * scale, "patience": timedelta(0)}
+    connection.execute(_LOOKED, {"mailbox_id": mailbox_id, "history": history_id} | waits)
 
 
 def bounced(connection: sa.Connection, entry_id: int, message_id: str, bounce: Bounce) -> bool:
@@ -151,9 +171,3 @@ def auto_replied(connection: sa.Connection, entry_id: int, message_id: str) -> N
 def _noticed(connection: sa.Connection, entry_id: int, message_id: str, **values: Any) -> None:
     new = ~L.notice_ids.contains([message_id])
     ledger.update(connection, entry_id, new, notice_ids=sa.func.array_append(L.notice_ids, message_id), **values)
-
-
-def _unfound_since(
-    connection: sa.Connection, mailbox_id: int, *, patience: timedelta = timedelta(0)
-) -> datetime | None:
-    return connection.scalar(_UNFOUND_SINCE, {"mailbox_id": mailbox_id, "patience": patience})

@@ -42,14 +42,10 @@ class Circumstances:
     domains: Mapping[str, Obstacle] = field(default_factory=dict)
 
 
-def circumstances(connection: sa.Connection, *, sending: bool = True) -> Circumstances:
-    """Return the circumstances at this moment.
-
-    Args:
-        sending: whether the domains are looked at too; they matter for nothing but sending.
-    """
+def circumstances(connection: sa.Connection) -> Circumstances:
+    """Return the circumstances at this moment."""
     now, stopped = halt.look(connection)
-    closed = dns_gate.bad_domains(connection) if sending else {}
+    closed = dns_gate.bad_domains(connection)
     domains = {name: Obstacle(code=gate.code, sentence=gate.sentence, step=gate.step) for name, gate in closed.items()}
     return Circumstances(now=now, stopped=stopped, domains=domains)
 

@@ -7,7 +7,7 @@ mailboxes, and the load spreads by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -70,64 +70,83 @@ def _choose(
 
 def _pairs(connection: sa.Connection, sender: MailboxRecord, now: datetime) -> dict[int, _Pair]:
     """Return what the sender wrote within the rest of a pair, by recipient; its own few rows of these days."""
-    query = (
-        sa.select(
-            L.recipient_id,
-            sa.func.max(L.claimed_at).label("last"),
-            sa.func.count().filter(L.claimed_at > now - _DAY).label("today"),
-        )
-        # The dates find the rows by the index; a local date is at most a day away from UTC's.
-        .where(L.sender_id == sender.id, L.local_date >= now.date() - REST - _DAY, L.parent_id.is_(None))
-        .where(L.claimed_at > now - max(REST, _DAY))
-        .group_by(L.recipient_id)
+    chosen = {
+        "sender_id": sender.id, "day_ago": now - _DAY, "since": now - max(REST, _DAY),
+        "since_date": now.date() - REST - _DAY,
+    }  # fmt: skip
+    return {row.recipient_id: _Pair(last=row.last, today=row.today) for row in connection.execute(_PAIRS, chosen)}
+
+
+_DAY_AGO = sa.bindparam("day_ago", type_=sa.DateTime(timezone=True))
+_PAIRS = (
+    sa.select(
+        L.recipient_id,
+        sa.func.max(L.claimed_at).label("last"),
+        sa.func.count().filter(L.claimed_at > _DAY_AGO).label("today"),
     )
-    return {row.recipient_id: _Pair(last=row.last, today=row.today) for row in connection.execute(query)}
+    # The dates find the rows by the index; a local date is at most a day away from UTC's.
+    .where(L.sender_id == sa.bindparam("sender_id"), L.local_date >= sa.bindparam("since_date"), L.parent_id.is_(None))
+    .where(L.claimed_at > sa.bindparam("since"))
+    .group_by(L.recipient_id)
+)
+_RECEIVED = (
+    sa.select(sa.func.count())
+    .where(L.recipient_id == Mailbox.id, L.claimed_at > _DAY_AGO, L.parent_id.is_(None))
+    .correlate(Mailbox)
+    .scalar_subquery()
+    .label("received")
+)
+"""First mails that a pool mailbox received in the last 24 hours."""
+
+_MET = Mailbox.id == sa.any_(sa.bindparam("met", type_=ARRAY(sa.BigInteger)))
+_SAME = Mailbox.domain == sa.bindparam("domain")
+# A pair that is not rested is one of the sender's own few.
+_KINDS = ((sa.not_(_MET), sa.not_(_SAME)), (sa.not_(_MET), _SAME), (_MET,))
+_LIST = (
+    sa.select(Mailbox.id, Mailbox.address, Mailbox.domain, Mailbox.chosen_at, _RECEIVED)
+    .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
+    .where(Mailbox.kind == MailboxKind.POOL, WORKS)
+    .order_by(Mailbox.chosen_at, Mailbox.id)
+    .limit(sa.bindparam("size", type_=sa.Integer))
+)
+_LOOKS = [_LIST.where(*kind) for kind in _KINDS]
+_FURTHER = sa.tuple_(Mailbox.chosen_at, Mailbox.id) > sa.tuple_(
+    sa.bindparam("last_chosen_at", type_=sa.DateTime(timezone=True)), sa.bindparam("last_id", type_=sa.BigInteger)
+)
+_FURTHER_LOOKS = [look.where(_FURTHER) for look in _LOOKS]
+_CHOSEN = sa.update(Mailbox).where(Mailbox.id == sa.bindparam("mailbox")).values(chosen_at=sa.func.now())
+_PARTNER = repository.SELECT.add_columns(_RECEIVED).where(Mailbox.id == sa.bindparam("mailbox"))
 
 
 def _shortlists(
     connection: sa.Connection, sender: MailboxRecord, pairs: dict[int, _Pair], now: datetime
 ) -> Iterator[list[Candidate]]:
-    met = sa.any_(sa.literal(list(pairs), ARRAY(sa.BigInteger)))
-    rested, elsewhere = sa.not_(Mailbox.id == met), Mailbox.domain != sender.domain
-    # A pair that is not rested is one of the sender's own few.
-    for kind in ((rested, elsewhere), (rested, Mailbox.domain == sender.domain), (Mailbox.id == met,)):
-        yield from _looks(connection, sender, pairs, now, kind)
+    chosen = {"met": list(pairs), "domain": sender.domain, "day_ago": now - _DAY}
+    for first, further in zip(_LOOKS, _FURTHER_LOOKS, strict=True):
+        for rows in _looks(connection, first, further, chosen):
+            yield _candidates(sender, rows, pairs)
 
 
 def _looks(
-    connection: sa.Connection,
-    sender: MailboxRecord,
-    pairs: dict[int, _Pair],
-    now: datetime,
-    kind: tuple[sa.ColumnElement[bool], ...],
-) -> Iterator[list[Candidate]]:
-    query = (
-        sa.select(Mailbox.id, Mailbox.address, Mailbox.domain, Mailbox.chosen_at)
-        .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .where(Mailbox.kind == MailboxKind.POOL, WORKS, *kind)
-        .order_by(Mailbox.chosen_at, Mailbox.id)
-    )
-    size, last = _FIRST_LOOK, None
+    connection: sa.Connection, first: sa.Select[Any], further: sa.Select[Any], chosen: dict[str, Any]
+) -> Iterator[Sequence[sa.Row[Any]]]:
+    size, query = _FIRST_LOOK, first
     while True:
-        further = query.where(sa.tuple_(Mailbox.chosen_at, Mailbox.id) > last) if last is not None else query
-        rows = connection.execute(further.limit(size)).all()
+        rows = connection.execute(query, chosen | {"size": size}).all()
         if rows:
-            yield _candidates(connection, sender, rows, pairs, now)
+            yield rows
         if len(rows) < size:
             return
-        last = sa.tuple_(sa.literal(rows[-1].chosen_at), sa.literal(rows[-1].id))
+        query, chosen = further, chosen | {"last_chosen_at": rows[-1].chosen_at, "last_id": rows[-1].id}
         size *= _GROWTH
 
 
-def _candidates(
-    connection: sa.Connection, sender: MailboxRecord, rows: Any, pairs: dict[int, _Pair], now: datetime
-) -> list[Candidate]:
-    received = _received(connection, [row.id for row in rows], now)
+def _candidates(sender: MailboxRecord, rows: Sequence[sa.Row[Any]], pairs: dict[int, _Pair]) -> list[Candidate]:
     return [
         Candidate(
             id=row.id,
             domain=row.domain,
-            received_today=received.get(row.id, 0),
+            received_today=row.received,
             pair_today=pairs[row.id].today if row.id in pairs else 0,
             last_pair_at=pairs[row.id].last if row.id in pairs else None,
         )
@@ -136,20 +155,8 @@ def _candidates(
     ]
 
 
-def _received(connection: sa.Connection, mailbox_ids: list[int], now: datetime) -> dict[int, int]:
-    """Return how many first mails pool mailboxes received in the last 24 hours."""
-    query = (
-        sa.select(L.recipient_id, sa.func.count())
-        .where(L.recipient_id == sa.any_(sa.literal(mailbox_ids, ARRAY(sa.BigInteger))))
-        .where(L.claimed_at > now - _DAY, L.parent_id.is_(None))
-        .group_by(L.recipient_id)
-    )
-    return {row[0]: row[1] for row in connection.execute(query)}
-
-
 def _take(connection: sa.Connection, mailbox_id: int, now: datetime, settings: Settings) -> MailboxRecord | None:
     """Lock a partner's row and count again, since somebody else may have been quicker; None if it is full."""
-    connection.execute(sa.update(Mailbox).where(Mailbox.id == mailbox_id).values(chosen_at=sa.func.now()))
-    if _received(connection, [mailbox_id], now).get(mailbox_id, 0) >= settings.pool_daily_cap:
-        return None
-    return repository.by_id(connection, mailbox_id)
+    connection.execute(_CHOSEN, {"mailbox": mailbox_id})
+    row = connection.execute(_PARTNER, {"mailbox": mailbox_id, "day_ago": now - _DAY}).one()
+    return None if row.received >= settings.pool_daily_cap else repository.record(row)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -27,18 +28,15 @@ OVERDUE_AT_SENDER = sa.and_(_LATE, _AT_SENDER)
 OVERDUE_AT_RECIPIENT = sa.and_(_LATE, _AT_RECIPIENT)
 
 
-_ORDER = (L.trash_due_at, L.id)
-_SENT = (
-    sa.select(L.id, L.gmail_id, L.notice_ids)
-    .where(L.sender_id == sa.bindparam("mailbox_id"), _AT_SENDER)
-    .order_by(*_ORDER)
-    .limit(sa.bindparam("at_once", type_=sa.Integer))
-)
-_RECEIVED = (
-    sa.select(L.id, L.recipient_gmail_id)
-    .where(L.recipient_id == sa.bindparam("mailbox_id"), _AT_RECIPIENT)
-    .order_by(*_ORDER)
-    .limit(sa.bindparam("at_once", type_=sa.Integer))
+def _oldest(is_sent: bool, mine: Any, old: sa.ColumnElement[bool], message_id: Any) -> Any:
+    found = sa.select(L.id, sa.literal(is_sent).label("is_sent"), message_id.label("message_id"), L.notice_ids)
+    mailbox = mine == sa.bindparam("mailbox_id")
+    return found.where(mailbox, old).order_by(L.trash_due_at, L.id).limit(AT_ONCE).subquery().select()
+
+
+_OLD = sa.union_all(
+    _oldest(True, L.sender_id, _AT_SENDER, L.gmail_id),
+    _oldest(False, L.recipient_id, _AT_RECIPIENT, L.recipient_gmail_id),
 )
 
 
@@ -53,11 +51,10 @@ class Old:
 
 def old_in(connection: sa.Connection, mailbox_id: int) -> Old:
     """Return the mails of a mailbox that are old enough, the oldest first."""
-    chosen = {"mailbox_id": mailbox_id, "at_once": AT_ONCE}
-    sent = connection.execute(_SENT, chosen).all()
-    received = connection.execute(_RECEIVED, chosen).all()
-    ids = [found for row in sent for found in (row.gmail_id, *row.notice_ids[:3])]
-    ids += [row.recipient_gmail_id for row in received]
+    rows = connection.execute(_OLD, {"mailbox_id": mailbox_id}).all()
+    sent, received = [row for row in rows if row.is_sent], [row for row in rows if not row.is_sent]
+    ids = [found for row in sent for found in (row.message_id, *row.notice_ids[:3])]
+    ids += [row.message_id for row in received]
     return Old(sent=[row.id for row in sent], received=[row.id for row in received], message_ids=ids)
 
 

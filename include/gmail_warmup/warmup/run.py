@@ -7,9 +7,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from gmail_warmup.db.engine import by_itself
 from gmail_warmup.gmail.operations import GmailOperations
-from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.settings import Settings
 from gmail_warmup.warmup.actions.base import Desk, held
@@ -20,7 +18,7 @@ from gmail_warmup.warmup.actions.rescue import rescue
 from gmail_warmup.warmup.actions.send import send
 from gmail_warmup.warmup.due import Action
 from gmail_warmup.warmup.generators import Writer, templates_of
-from gmail_warmup.warmup.obstacles import Obstacle, circumstances, why_not_send, why_not_work
+from gmail_warmup.warmup.obstacles import Circumstances, Obstacle, why_not_send, why_not_work
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +34,9 @@ _DO: dict[Action, Callable[[Desk], None]] = {
 _SENDS = frozenset({Action.SEND, Action.REPLY})
 
 
-def why_not(connection: sa.Connection, action: Action, mailbox: MailboxRecord) -> Obstacle | None:
+def why_not(action: Action, mailbox: MailboxRecord, at: Circumstances) -> Obstacle | None:
     """Return why a task must not do this in this mailbox now, or None."""
-    sends = action in _SENDS
-    at = circumstances(connection, sending=sends)
-    return why_not_send(mailbox, at) if sends else why_not_work(mailbox, at)
+    return why_not_send(mailbox, at) if action in _SENDS else why_not_work(mailbox, at)
 
 
 def run_action(
@@ -66,12 +62,9 @@ def run_action(
         GmailError: by cause.
         GrantError: by cause.
     """
-    with held(engine, mailbox, settings) as holder:
-        with by_itself(engine) as connection:
-            # Read again: what the plan saw may be minutes old.
-            mailbox = repository.get(connection, mailbox.address)
-            obstacle = why_not(connection, action, mailbox)
-        if obstacle:
+    # Looked at again: what the plan saw may be minutes old.
+    with held(engine, mailbox, settings) as (holder, (mailbox, at)):
+        if obstacle := why_not(action, mailbox, at):
             log.info("%s", obstacle)
             return {}
         writer = writer or Writer(templates_of(settings))

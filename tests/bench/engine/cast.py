@@ -11,7 +11,7 @@ RATES = ((80, 55), (60, 30), (95, 70))
 """Open and reply rates, in per cent; the first are the defaults."""
 WARMUP_DOMAIN, POOL_DOMAIN = 5, 5
 """Mailboxes of one domain."""
-SICK, FULL, SMALL = 8, 40, (1, 2)
+SICK, FULL, SMALL = 8, 40, (1, 1, 2)
 """Daily targets: of the domain that goes to spam, of one mailbox with the whole ramp, and of all others in turn. The
 ramp itself is the product's default, 5 mails on the first day and 2 more on each further one, up to the target.
 """
@@ -65,26 +65,27 @@ class Script:
         return self.start + timedelta(days=self.sick_from - 1)
 
 
-def cast(*, warmup: int, pool: int, shard: int, full: int) -> list[Player]:
+def cast(*, warmup: int, pool: int, shard: int, sick: bool, full: int | None) -> list[Player]:
     """Return the mailboxes of one shard; zones, targets and rates are dealt out in turn.
 
     Args:
-        full: the target of the one mailbox with the whole ramp; the pool has to be large enough for it.
+        sick: whether the domain that goes to spam is here.
+        full: the target of the one mailbox with the whole ramp, if it is here; the pool has to be large enough for it.
     """
     players = []
     for number in range(warmup):
         domain = f"w{shard}{number // WARMUP_DOMAIN:02}.example"
-        players.append(_player(f"w{number:03}@{domain}", "warmup", number, _target(number, full)))
+        players.append(_player(f"w{number:03}@{domain}", "warmup", number, _target(number, sick, full)))
     for number in range(pool):
         domain = f"p{shard}{number // POOL_DOMAIN:02}.example"
         players.append(_player(f"p{number:03}@{domain}", "pool", number, SICK))
     return players
 
 
-def _target(number: int, full: int) -> int:
-    if number < WARMUP_DOMAIN:
+def _target(number: int, sick: bool, full: int | None) -> int:
+    if sick and number < WARMUP_DOMAIN:
         return SICK
-    return full if number == WARMUP_DOMAIN else SMALL[number % len(SMALL)]
+    return full if full and number == WARMUP_DOMAIN else SMALL[number % len(SMALL)]
 
 
 def _player(address: str, kind: str, number: int, daily_target: int) -> Player:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from bench.engine.cast import Script
 from bench.engine.reckoning import Reckoning, bands_now, reckon
 from bench.engine.stage import Stage
+from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import LedgerEntry, Mailbox
 from gmail_warmup.errors import MayNotSendError
 from gmail_warmup.warmup import due, ledger
@@ -28,6 +29,13 @@ _DUE_TIMES = [
 ]
 
 
+_NEXT_DUE = sa.select(
+    sa.func.least(
+        *(sa.select(sa.func.min(column)).where(column > sa.func.now()).scalar_subquery() for column in _DUE_TIMES)
+    )
+)
+
+
 def play(world: World, *, database: str, script: Script) -> Reckoning:
     """Play a script in a database of its own, and reckon up what happened; a job for a worker process."""
     stage = Stage(world.store.engine.url.set(database=database), script)
@@ -37,11 +45,12 @@ def play(world: World, *, database: str, script: Script) -> Reckoning:
         stage.set_clocks(moment)
         if moment >= script.sick_at:
             stage.let_spam_rise()
-        # The last look at a day is what it was like in the end.
         busy = run(stage, *(action for action in Action if moment < script.end or action is not Action.SEND))
-        if moment < script.end:
-            bands[moment.date()] = bands_now(stage)
-        moment = moment + interval if busy else max(moment + interval, _on_grid(_next_due(stage), interval))
+        today, moment = moment.date(), moment + interval
+        if not busy:
+            moment = max(moment, _on_grid(_next_due(stage), interval))
+        if moment.date() > today < script.end.date():
+            bands[today] = bands_now(stage)
     reckoning = reckon(stage, _of_every_day(script, bands))
     stage.engine.dispose()
     return reckoning
@@ -58,9 +67,8 @@ def _of_every_day(script: Script, bands: dict[date, Counter[str]]) -> dict[date,
 
 def _next_due(stage: Stage) -> datetime:
     """Return the earliest due time that lies ahead, of any kind; until then no run finds anything to do."""
-    parts = [sa.select(sa.func.min(column)).where(column > sa.func.now()).scalar_subquery() for column in _DUE_TIMES]
-    with stage.engine.begin() as connection:
-        found: datetime | None = connection.scalar(sa.select(sa.func.least(*parts)))
+    with by_itself(stage.engine) as connection:
+        found: datetime | None = connection.scalar(_NEXT_DUE)
     return found or stage.script.end + SETTLING
 
 
@@ -82,7 +90,7 @@ _ANYTHING = sa.select(
 
 def run(stage: Stage, *actions: Action) -> int:
     """Do what one run of the DAG does: plan, then a task per mailbox and action; return the number of tasks."""
-    with stage.engine.begin() as connection:
+    with by_itself(stage.engine) as connection:
         waits = connection.execute(_ANYTHING).one()._mapping
     tasks = 0
     for action in actions:

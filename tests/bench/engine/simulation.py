@@ -19,14 +19,20 @@ SEED = 20_270_215
 def scripts(
     *, shards: int, days: int, warmup: int, pool: int, sick_from: int = SICK_FROM, full: int = FULL
 ) -> list[Script]:
-    """Return the script of each shard; the mailboxes are dealt out, and the first shard has the sick domain.
+    """Return the script of each shard; the first one has the sick domain, the last one the mailbox with the whole ramp.
 
     Args:
-        full: see `cast`.
+        full: its target.
     """
     return [
         Script(
-            players=cast(warmup=warmup // shards, pool=pool // shards, shard=shard, full=full),
+            players=cast(
+                warmup=warmup // shards,
+                pool=pool // shards,
+                shard=shard,
+                sick=shard == 0,
+                full=full if shard == shards - 1 else None,
+            ),
             days=days,
             start=MONDAY,
             spam_chance=0.02,

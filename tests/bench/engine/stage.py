@@ -17,6 +17,7 @@ from gmail_sandbox.inprocess import Users
 from gmail_sandbox.mailbox import Mailbox as Box
 from gmail_sandbox.settings import Settings as SandboxSettings
 from gmail_sandbox.world import World
+from gmail_warmup.db.engine import make_engine
 from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
 from gmail_warmup.gmail.operations import GmailOperations
 from gmail_warmup.mailboxes import repository
@@ -46,15 +47,8 @@ class InProcessGmail(GmailOperations):
 
 
 def _engine(url: sa.URL) -> sa.Engine:
-    """Return an engine that is quick in one process: no simulation outlives a loss of power, or asks rows by column."""
-    options = {"options": "-c synchronous_commit=off"}
-    engine = sa.create_engine(url, pool_size=2, hide_parameters=True, connect_args=options)
-    # SQLAlchemy's own way asks the server each time; nothing here wants another level than these two.
-    engine.dialect.set_isolation_level = lambda connection, level: setattr(
-        connection, "autocommit", level == "AUTOCOMMIT"
-    )
-    engine.dialect.reset_isolation_level = lambda connection: setattr(connection, "autocommit", False)
-    return engine.execution_options(_result_disable_adapt_to_context=True)
+    """Return an engine as a task has one, but for losses of power, which no simulation outlives."""
+    return make_engine(url.update_query_dict({"options": "-c synchronous_commit=off"}))
 
 
 class Stage:

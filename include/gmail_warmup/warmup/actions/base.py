@@ -16,7 +16,6 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from gmail_warmup.db import moment
 from gmail_warmup.db.engine import by_itself
-from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailStatus
 from gmail_warmup.errors import MailboxBusyError
 from gmail_warmup.gmail import errors as gmail_errors
@@ -26,11 +25,12 @@ from gmail_warmup.gmail.records import Message
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.settings import Settings
-from gmail_warmup.warmup import engagement, halt, ledger, notices
+from gmail_warmup.warmup import engagement, ledger, look, notices
 from gmail_warmup.warmup.content import Brief, Letter
 from gmail_warmup.warmup.generators import Writer
 from gmail_warmup.warmup.ledger import Entry
 from gmail_warmup.warmup.library.templates import Kind
+from gmail_warmup.warmup.look import Look
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +66,8 @@ class Desk:
             self.still_held(connection)
 
     def still_held(self, connection: sa.Connection) -> None:
-        """Do the same within a transaction."""
-        halt.check(connection)
-        seconds = self.settings.mailbox_lease
-        if not repository.keep_lease(connection, self.mailbox.id, holder=self.holder, seconds=seconds):
-            raise MailboxBusyError(
-                f"{self.mailbox.address}: this task lost the mailbox to another one; nothing is sent."
-            )
+        """Do the same within a transaction, and lock the mailbox's row."""
+        look.keep(connection, self.mailbox, holder=self.holder, seconds=self.settings.mailbox_lease)
 
     def scaled(self, delay: timedelta) -> timedelta:
         """Return a delay, shortened in a demonstration."""
@@ -88,12 +83,9 @@ class Desk:
         Args:
             column: the due time by which they are due.
         """
-        if not entries:
+        if not entries or self.awake(now := entries[0].seen_at, "") == now:
             return entries
         with self.engine.begin() as connection:
-            now = moment.now(connection)
-            if self.awake(now, "") == now:
-                return entries
             for entry in entries:
                 ledger.update(connection, entry.id, **{column.key: self.awake(now, entry.token)})
         return ()
@@ -148,8 +140,8 @@ def name_of(mailbox: MailboxRecord) -> str:
 @contextmanager
 def held(
     engine: sa.Engine, mailbox: MailboxRecord, settings: Settings, *, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[str]:
-    """Hold a mailbox, so that it never has two calls in flight; yield the name under which it is held.
+) -> Iterator[tuple[str, Look]]:
+    """Hold a mailbox, so that it never has two calls in flight; yield the holder's name and a look at the mailbox.
 
     Raises:
         MailboxBusyError: if another task holds it for longer than ``mailbox_wait`` seconds.
@@ -158,13 +150,14 @@ def held(
     deadline = time.monotonic() + settings.mailbox_wait
     while True:
         with by_itself(engine) as connection:
-            if repository.take_lease(connection, mailbox.id, holder=holder, seconds=settings.mailbox_lease):
-                break
+            seen = look.take(connection, mailbox.id, holder=holder, seconds=settings.mailbox_lease)
+        if seen:
+            break
         if time.monotonic() >= deadline:
             raise MailboxBusyError(f"{mailbox.address}: another task is working in this mailbox; it is tried again.")
         sleep(0.2)
     try:
-        yield holder
+        yield holder, seen
     finally:
         with by_itself(engine) as connection:
             repository.release_lease(connection, mailbox.id, holder=holder)
@@ -226,22 +219,24 @@ def _record(desk: Desk, entry: Entry, message: Message, thread: Sequence[Entry])
         newly = ledger.update(
             connection,
             entry.id,
-            L.status != MailStatus.SENT,
+            ledger.NOT_SENT,
             status=MailStatus.SENT,
-            sent_at=sa.func.now(),
+            sent_at=ledger.NOW,
             gmail_id=message.id,
             thread_id=message.thread_id,
             rfc_message_id=message.rfc_message_id,
-            locate_due_at=sa.func.now() + desk.scaled(timedelta(seconds=desk.settings.locate_delay)),
-            trash_due_at=sa.func.now() + timedelta(days=days) if days else None,
+            locate_due_at=desk.scaled(timedelta(seconds=desk.settings.locate_delay)),
+            trash_due_at=timedelta(days=days) if days else None,
         )
         if not newly:
             return
-        ledger.tally(connection, entry, "sent")
+        # Rows of two mailboxes are locked as a claim does it: first who began the thread, then whom it was written to.
         if thread:
-            ledger.update(connection, thread[-1].id, replied_at=sa.func.now())
+            ledger.update(connection, thread[-1].id, replied_at=ledger.NOW)
             ledger.tally(connection, thread[-1], "replied")
         notices.expect(connection, desk.mailbox.id, message.history_id, within=desk.scaled(notices.FIRST_LOOK))
+        if not thread:
+            ledger.tally(connection, entry, "sent", locked=True)
 
 
 def _drafted(
@@ -267,17 +262,15 @@ def _drafted(
     # Each side has a thread id of its own: the answered mail's is the one under which this mailbox received it.
     thread_id = thread[-1].recipient_thread_id if thread else None
     draft = left_behind or desk.gmail.create_draft(mime.raw(mail), thread_id=thread_id)
-    with desk.engine.begin() as connection:
-        # Only one draft is ever sent: the one whose id is stored first.
-        first = ledger.update(
-            connection, entry.id, L.draft_id.is_(None), ledger.UNSENT, draft_id=draft.id, status=MailStatus.DRAFTED
-        )
-        entry = ledger.get(connection, entry.id)
-    if not first:
+    with by_itself(desk.engine) as connection:
+        drafted = ledger.put_draft(connection, entry.id, draft.id)
+        if drafted is None:
+            entry = ledger.get(connection, entry.id)
+    if drafted is None:
         if entry.draft_id != draft.id:
             desk.gmail.delete_draft(draft.id)
         raise MailboxBusyError(f"{desk.mailbox.address}: another task goes on with this mail.")
-    return entry
+    return drafted
 
 
 def _lost(desk: Desk, entry: Entry) -> bool:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
-from gmail_warmup.warmup import checkup, day, hints, ledger
+from gmail_warmup.warmup import checkup, day, hints, ledger, look
 from gmail_warmup.warmup.actions.base import Desk, brief_of
 from gmail_warmup.warmup.day import History
 from gmail_warmup.warmup.ledger import Entry
 from gmail_warmup.warmup.library.templates import Kind
-from gmail_warmup.warmup.obstacles import circumstances, of_reason, why_not_send
+from gmail_warmup.warmup.obstacles import of_reason, why_not_send
 from gmail_warmup.warmup.plan import Slot
 from gmail_warmup.warmup.pool import find_partner
 
@@ -25,7 +24,15 @@ ASK_POOL_AGAIN = timedelta(minutes=30)
 """After so long a sender without a partner looks again: caps count the last 24 hours, so that room comes by itself."""
 
 
-def claim_next(desk: Desk) -> Entry | None:
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A claimed row, and whom its mail goes to."""
+
+    entry: Entry
+    recipient: MailboxRecord
+
+
+def claim_next(desk: Desk) -> Claim | None:
     """Claim the next due slot for a partner, or return None when nothing (more) is due.
 
     The sender's row is locked meanwhile, so volume and gap hold whatever else runs; the partner's row too, so that
@@ -38,8 +45,7 @@ def claim_next(desk: Desk) -> Entry | None:
     with desk.engine.begin() as connection:
         desk.still_held(connection)  # an update, and so the lock
         checkup.check_up(connection, desk.mailbox.id)
-        mailbox = repository.by_id(connection, desk.mailbox.id)
-        at = circumstances(connection)
+        mailbox, at = look.by_id(connection, desk.mailbox.id)
         if obstacle := why_not_send(mailbox, at):
             log.info("%s", obstacle)
             hints.forget(connection, mailbox.id)
@@ -50,22 +56,22 @@ def claim_next(desk: Desk) -> Entry | None:
 
 def _claim(
     connection: sa.Connection, desk: Desk, mailbox: MailboxRecord, history: History, now: datetime
-) -> Entry | None:
+) -> Claim | None:
     slots = day.send_due(mailbox, history, now=now, settings=desk.settings)
-    entry = None
+    claim = None
     if slots:
-        entry = _take(connection, desk, mailbox, history, slots[0], now)
-        if entry is None:
+        claim = _take(connection, desk, mailbox, history, slots[0], now)
+        if claim is None:
             hints.remember(connection, {mailbox.id: now + desk.scaled(ASK_POOL_AGAIN)})
             return None
         history = replace(history, taken=(*history.taken, slots[0].number), last_claim=now)
     hints.remember(connection, {mailbox.id: day.next_send(mailbox, history, now=now, settings=desk.settings)})
-    return entry
+    return claim
 
 
 def _take(
     connection: sa.Connection, desk: Desk, mailbox: MailboxRecord, history: History, slot: Slot, now: datetime
-) -> Entry | None:
+) -> Claim | None:
     volume = day.volume_today(mailbox, history, now=now, settings=desk.settings)
     local_date = now.astimezone(mailbox.zone).date()
     ledger.open_day(
@@ -80,7 +86,7 @@ def _take(
         return None
     token = ledger.new_token()
     brief = brief_of(mailbox, partner, kind=Kind.FIRST, seed=token, thread=token)
-    return ledger.claim(
+    entry = ledger.claim(
         connection,
         token=token,
         sender_id=mailbox.id,
@@ -90,3 +96,4 @@ def _take(
         due_at=slot.due_at,
         subject=desk.writer.subject(brief),
     )
+    return Claim(entry=entry, recipient=partner) if entry else None

@@ -36,12 +36,12 @@ def _collect(desk: Desk, entry: Entry) -> None:
         if message is None:
             return
         placement, message_id = placement_of(message.labels), message.id
-        with desk.engine.begin() as connection:
+        with by_itself(desk.engine) as connection:
             ledger.update(
                 connection,
                 entry.id,
                 placement=placement,
-                placed_at=sa.func.now(),
+                placed_at=ledger.NOW,
                 recipient_gmail_id=message.id,
                 recipient_thread_id=message.thread_id,
             )
@@ -60,14 +60,13 @@ def _collect(desk: Desk, entry: Entry) -> None:
 
 def _collected(desk: Desk, entry: Entry, *, rescued: bool, readable: bool) -> None:
     """Record that an answer was found, and draw whether and when it is answered in turn."""
-    with desk.engine.begin() as connection:
-        now = moment.now(connection)
-        values: dict[str, Any] = {"collected_at": now, "rescued_at": now if rescued else None}
-        further = readable and entry.turn < desk.settings.thread_depth
+    values: dict[str, Any] = {"collected_at": ledger.NOW, "rescued_at": ledger.NOW if rescued else None}
+    further = readable and entry.turn < desk.settings.thread_depth
+    with by_itself(desk.engine) as connection:
         if further and engagement.goes_on(entry.token, rate=_reply_rate(connection, desk, entry)):
-            answer_at = now + desk.scaled(engagement.reply_delay(entry.token))
+            answer_at = moment.now(connection) + desk.scaled(engagement.reply_delay(entry.token))
             values["reply_due_at"] = desk.awake(answer_at, entry.token)
-        ledger.update(connection, entry.id, L.collected_at.is_(None), **values)
+        ledger.update(connection, entry.id, ledger.NOT_COLLECTED, **values)
     desk.counts["collected"] += 1
 
 

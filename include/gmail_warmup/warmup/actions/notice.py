@@ -7,15 +7,15 @@ history is too old to be asked. Either way a message counts only if it names the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from gmail_warmup.db.engine import by_itself
 from gmail_warmup.gmail.errors import NotFoundError
-from gmail_warmup.gmail.records import Message, News
+from gmail_warmup.gmail.records import Added, Message, News
 from gmail_warmup.warmup import dsn, notices
 from gmail_warmup.warmup.actions.base import Desk
 from gmail_warmup.warmup.dsn import Bounce
-from gmail_warmup.warmup.notices import Sent, Watch
+from gmail_warmup.warmup.notices import Known, Sent, Watch
 
 _LARGEST = 1_000_000
 """Bytes of a bounce that is read; ours return mails of a few thousand."""
@@ -29,11 +29,15 @@ def look_for_notices(desk: Desk) -> None:
     if watch is None:
         return
     news = _news(desk, watch)
-    for message_id in dict.fromkeys(_candidates(desk, watch, news)):
-        if message_id not in watch.known:
-            _look_at(desk, watch, message_id)
+    came = [found for found in news.added if not found.labels & _OWN] if news else []
+    if came or news is None or watch.unfound_since:
+        with by_itself(desk.engine) as connection:
+            known = notices.known_of(connection, desk.mailbox.id)
+        for message_id in dict.fromkeys(_candidates(desk, watch, known, came, search=news is None)):
+            if message_id not in known.message_ids:
+                _look_at(desk, known, message_id)
     history_id = news.history_id if news else desk.gmail.profile().history_id
-    with desk.engine.begin() as connection:
+    with by_itself(desk.engine) as connection:
         notices.looked(connection, desk.mailbox.id, history_id, scale=desk.settings.delay_scale)
 
 
@@ -47,24 +51,23 @@ def _news(desk: Desk, watch: Watch) -> News | None:
         return None
 
 
-def _candidates(desk: Desk, watch: Watch, news: News | None) -> Iterator[str]:
-    threads = {mail.thread_id for mail in watch.sent}
-    if news:
-        yield from (found.id for found in news.added if found.thread_id in threads and not found.labels & _OWN)
+def _candidates(desk: Desk, watch: Watch, known: Known, came: Iterable[Added], *, search: bool) -> Iterator[str]:
+    threads = {mail.thread_id for mail in known.sent}
+    yield from (found.id for found in came if found.thread_id in threads)
     since = watch.unfound_since
-    if since or not news:
+    if since or search:
         after = f"after:{int(since.timestamp()) - 3600}" if since else "newer_than:7d"
         yield from desk.gmail.search(f"from:mailer-daemon in:anywhere {after}", limit=20)
 
 
-def _look_at(desk: Desk, watch: Watch, message_id: str) -> None:
+def _look_at(desk: Desk, known: Known, message_id: str) -> None:
     try:
         message = desk.gmail.message(message_id)
         if desk.settings.token_header.lower() in message.headers:
             return  # an answer of ours; it is collected when it is due
         if message.headers.get("content-type", "").lower().startswith("multipart/report"):
-            _look_at_report(desk, watch, message)
-        elif dsn.is_auto_reply(message.headers) and (mail := _answered(watch, message.headers)):
+            _look_at_report(desk, known, message)
+        elif dsn.is_auto_reply(message.headers) and (mail := _answered(known, message.headers)):
             desk.file(message_id, remove=("UNREAD", *message.labels & {"INBOX"}))
             with desk.engine.begin() as connection:
                 notices.auto_replied(connection, mail.id, message_id)
@@ -73,11 +76,11 @@ def _look_at(desk: Desk, watch: Watch, message_id: str) -> None:
         pass  # the person deleted it meanwhile
 
 
-def _look_at_report(desk: Desk, watch: Watch, message: Message) -> None:
+def _look_at_report(desk: Desk, known: Known, message: Message) -> None:
     if message.size > _LARGEST:
         return
     bounce = dsn.parse(desk.gmail.raw(message.id), token_header=desk.settings.token_header)
-    mail = bounce and _returned(watch, bounce)
+    mail = bounce and _returned(known, bounce)
     if not bounce or not mail:
         return
     desk.file(message.id, remove=("UNREAD", *message.labels & {"INBOX"}))
@@ -86,13 +89,13 @@ def _look_at_report(desk: Desk, watch: Watch, message: Message) -> None:
             desk.counts["bounced"] += 1
 
 
-def _returned(watch: Watch, bounce: Bounce) -> Sent | None:
-    by_token = (mail for mail in watch.sent if mail.token in bounce.tokens)
+def _returned(known: Known, bounce: Bounce) -> Sent | None:
+    by_token = (mail for mail in known.sent if mail.token in bounce.tokens)
     return next(by_token, None) or next(
-        (mail for mail in watch.sent if mail.rfc_message_id in bounce.message_ids), None
+        (mail for mail in known.sent if mail.rfc_message_id in bounce.message_ids), None
     )
 
 
-def _answered(watch: Watch, headers: Mapping[str, str]) -> Sent | None:
+def _answered(known: Known, headers: Mapping[str, str]) -> Sent | None:
     named = dsn.answered(headers.get("in-reply-to", ""), headers.get("references", ""))
-    return next((mail for mail in watch.sent if mail.rfc_message_id in named), None)
+    return next((mail for mail in known.sent if mail.rfc_message_id in named), None)

@@ -36,6 +36,13 @@ _KNOWN = sa.select(
 ).where(Mailbox.id == sa.bindparam("mailbox_id"))
 
 
+_COUNTED = (
+    sa.update(Mailbox)
+    .where(Mailbox.id == sa.bindparam("mailbox_id"))
+    .values(sent_lately=sa.bindparam("count"), sent_lately_at=sa.bindparam("at"))
+)
+
+
 def limit_of(mailbox: MailboxRecord, settings: Settings) -> int:
     """Return how many mails Google lets a mailbox send in 24 hours."""
     return settings.consumer_daily_limit if is_consumer(mailbox.address) else settings.workspace_daily_limit
@@ -52,9 +59,8 @@ def keep(desk: Desk) -> None:
         now, count, counted_at = _known(connection, desk.mailbox.id)
     if counted_at is None or now - counted_at >= (_HOUR if 2 * count >= limit else _RARELY):
         count = desk.gmail.count_sent(now - _DAY, up_to=limit)
-        with desk.engine.begin() as connection:
-            values = {"sent_lately": count, "sent_lately_at": now}
-            connection.execute(sa.update(Mailbox).where(Mailbox.id == desk.mailbox.id).values(values))
+        with by_itself(desk.engine) as connection:
+            connection.execute(_COUNTED, {"mailbox_id": desk.mailbox.id, "count": count, "at": now})
     if count >= limit:
         _leave_alone(desk, now)
 

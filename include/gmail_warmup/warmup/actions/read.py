@@ -5,13 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
-from gmail_warmup.db import moment
 from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.gmail.errors import NotFoundError
-from gmail_warmup.mailboxes import repository
 from gmail_warmup.warmup import engagement, ledger
 from gmail_warmup.warmup.actions.base import Desk
 from gmail_warmup.warmup.ledger import Entry
@@ -38,8 +34,8 @@ def mark(desk: Desk) -> None:
             desk.file(entry.recipient_gmail_id, add=marks, remove=("INBOX",))
         except NotFoundError:
             marks = ()  # the person deleted it
-        with desk.engine.begin() as connection:
-            ledger.update(connection, entry.id, marked_at=sa.func.now())
+        with by_itself(desk.engine) as connection:
+            ledger.update(connection, entry.id, marked_at=ledger.NOW)
         desk.counts.update({f"marked_{label.lower()}": 1 for label in marks})
 
 
@@ -49,20 +45,22 @@ def _read(desk: Desk, entry: Entry) -> None:
         desk.file(entry.recipient_gmail_id, remove=("UNREAD", "INBOX"))
     except NotFoundError:
         with desk.engine.begin() as connection:
-            ledger.update(connection, entry.id, read_due_at=None)
+            if ledger.update(connection, entry.id, ledger.TO_READ, read_due_at=None):
+                ledger.drew(connection, entry, opened=-1)
         return
     desk.counts["read"] += 1
     with desk.engine.begin() as connection:
-        sender = repository.by_id(connection, entry.sender_id, lock=True)
-        placed, _, answered = ledger.counts_of_sender(connection, sender.id)
-        now = moment.now(connection)
-        values = _marks(desk, entry, now) | {"read_at": now}
+        sender = ledger.draws_of(connection, entry.sender_id)
+        values = _marks(desk, entry, sender.now) | {"read_at": ledger.NOW}
         # The rate counts over all placed mails, and only an opened one can be answered.
-        if engagement.held(rate=sender.reply_rate, done=answered, total=max(0, placed - 1)):
-            answer_at = now + desk.scaled(engagement.reply_delay(entry.token))
+        answered = engagement.held(rate=sender.reply_rate, done=sender.answered, total=max(0, sender.placed - 1))
+        if answered:
+            answer_at = sender.now + desk.scaled(engagement.reply_delay(entry.token))
             values["reply_due_at"] = desk.awake(answer_at, entry.token)
-        if ledger.update(connection, entry.id, L.read_at.is_(None), **values):
-            ledger.tally(connection, entry, "read")
+        if ledger.update(connection, entry.id, ledger.NOT_READ, **values):
+            if answered:
+                ledger.drew(connection, entry, answered=1)
+            ledger.tally(connection, entry, "read", locked=True)
 
 
 def _marks(desk: Desk, entry: Entry, now: datetime) -> dict[str, Any]:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from gmail_warmup.db import moment
 from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import LedgerEntry as L
-from gmail_warmup.db.models import Mailbox, MailStatus
+from gmail_warmup.db.models import MailStatus
 from gmail_warmup.gmail.errors import BadGmailRequestError, NotFoundError, SendingLimitError
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
@@ -27,8 +26,6 @@ log = logging.getLogger(__name__)
 def reply(desk: Desk) -> None:
     """Send the answers that are due, and finish those that an earlier task began."""
     with by_itself(desk.engine) as connection:
-        if connection.scalar(sa.select(Mailbox.deferred_until > sa.func.now()).where(Mailbox.id == desk.mailbox.id)):
-            return  # Google's sending limit counts answers as well
         questions = ledger.of_recipient(connection, desk.mailbox.id, ledger.UNANSWERED)
     for question in desk.by_day(questions, L.reply_due_at):
         own_limit.keep(desk)
@@ -70,7 +67,7 @@ def _send(desk: Desk, entry: Entry, thread: Sequence[Entry], partner: MailboxRec
 
 
 def _claim(connection: sa.Connection, desk: Desk, question: Entry) -> Entry | None:
-    local = moment.now(connection).astimezone(desk.mailbox.zone)
+    local = question.seen_at.astimezone(desk.mailbox.zone)
     return ledger.claim(
         connection,
         token=ledger.new_token(),
@@ -87,5 +84,6 @@ def _claim(connection: sa.Connection, desk: Desk, question: Entry) -> Entry | No
 def _give_up(desk: Desk, entry: Entry, question: Entry, failure: str) -> None:
     with desk.engine.begin() as connection:
         ledger.update(connection, entry.id, status=MailStatus.FAILED, failure=failure)
-        ledger.update(connection, question.id, reply_due_at=None)
+        if ledger.update(connection, question.id, ledger.TO_ANSWER, reply_due_at=None):
+            ledger.drew(connection, question, answered=-1)
     desk.counts["refused"] += 1

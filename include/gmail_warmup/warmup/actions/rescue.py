@@ -5,15 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
-from gmail_warmup.db import moment
 from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Placement
 from gmail_warmup.gmail.errors import NotFoundError
 from gmail_warmup.gmail.records import Message
-from gmail_warmup.mailboxes import repository
 from gmail_warmup.warmup import engagement, ledger
 from gmail_warmup.warmup.actions.base import Desk
 from gmail_warmup.warmup.actions.locate import locate, placement_of
@@ -40,23 +36,22 @@ def _place(desk: Desk, entry: Entry, message: Message) -> None:
     """Record the placement together with everything that is drawn from it, in one transaction."""
     placement = placement_of(message.labels)
     with desk.engine.begin() as connection:
-        # Two recipients of one sender draw at the same time; its row orders them, so that the rates hold.
-        sender = repository.by_id(connection, entry.sender_id, lock=True)
-        placed, opened, _ = ledger.counts_of_sender(connection, sender.id)
-        chosen = engagement.held(rate=sender.open_rate, done=opened, total=placed)
-        now = moment.now(connection)
+        sender = ledger.draws_of(connection, entry.sender_id)
+        chosen = engagement.held(rate=sender.open_rate, done=sender.opened, total=sender.placed)
+        drawn = _drawn(desk, entry, placement, sender.now, opened=chosen)
         newly = ledger.update(
             connection,
             entry.id,
-            L.placement.is_(None),
+            ledger.NOT_PLACED,
             placement=placement,
-            placed_at=now,
+            placed_at=ledger.NOW,
             recipient_gmail_id=message.id,
             recipient_thread_id=message.thread_id,
-            **_drawn(desk, entry, placement, now, opened=chosen),
+            **drawn,
         )
         if newly:
-            ledger.tally(connection, entry, ledger.placed_as(placement))
+            ledger.drew(connection, entry, placed=1, opened=int("read_due_at" in drawn))
+            ledger.tally(connection, entry, ledger.placed_as(placement), locked=True)
     desk.counts[f"placed_{placement.value}"] += 1
 
 
@@ -82,14 +77,16 @@ def _rescue(desk: Desk, entry: Entry) -> None:
     assert entry.recipient_gmail_id
     try:
         desk.file(entry.recipient_gmail_id, add=("INBOX",), remove=("SPAM",))
-        done: dict[str, Any] = {"rescued_at": sa.func.now()}
+        done: dict[str, Any] = {"rescued_at": ledger.NOW}
         if entry.read_due_at is None:
-            done["mark_due_at"] = sa.func.now()  # nobody opens it, so it leaves the inbox again
+            done["mark_due_at"] = ledger.NOW  # nobody opens it, so it leaves the inbox again
     except NotFoundError:
         # The person deleted it: there is nothing left to rescue, read or answer.
         done = {"rescue_due_at": None, "read_due_at": None}
     with desk.engine.begin() as connection:
-        newly = ledger.update(connection, entry.id, L.rescued_at.is_(None), **done)
+        newly = ledger.update(connection, entry.id, ledger.NOT_RESCUED, **done)
         if newly and "rescued_at" in done:
             ledger.tally(connection, entry, "rescued")
             desk.counts["rescued"] += 1
+        elif newly and entry.read_due_at is not None:
+            ledger.drew(connection, entry, opened=-1)

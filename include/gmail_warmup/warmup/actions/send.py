@@ -14,6 +14,7 @@ from gmail_warmup.db.models import Mailbox, MailboxKind, MailStatus
 from gmail_warmup.gmail import mime
 from gmail_warmup.gmail.errors import BadGmailRequestError, SendingLimitError
 from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup import day, ledger
 from gmail_warmup.warmup.actions import own_limit
 from gmail_warmup.warmup.actions.base import Desk, brief_of, deliver
@@ -36,7 +37,7 @@ def send(desk: Desk) -> None:
         _finish(desk, entry)
     own_limit.keep(desk)
     while (claimed := claim_next(desk)) is not None:
-        _send_one(desk, claimed, fresh=True)
+        _send_one(desk, claimed.entry, claimed.recipient, fresh=True)
         if day.gap(desk.settings):
             return  # nothing more is due before the gap is over
         own_limit.keep(desk)
@@ -51,7 +52,9 @@ def _finish(desk: Desk, entry: Entry) -> None:
     later_day = entry.local_date < now.astimezone(desk.mailbox.zone).date()
     in_hours = day.in_hours(desk.mailbox.zone, now=now, settings=desk.settings)
     if (in_hours and not later_day) or (entry.draft_id and not desk.gmail.draft_exists(entry.draft_id)):
-        _send_one(desk, entry, fresh=False)
+        with by_itself(desk.engine) as connection:
+            recipient = repository.by_id(connection, entry.recipient_id)
+        _send_one(desk, entry, recipient, fresh=False)
     elif later_day:
         _withdraw(desk, entry)
 
@@ -66,9 +69,7 @@ def _withdraw(desk: Desk, entry: Entry) -> None:
     log.info("%s: a mail of %s was not sent on its day and is withdrawn", desk.mailbox.address, entry.local_date)
 
 
-def _send_one(desk: Desk, entry: Entry, *, fresh: bool) -> None:
-    with by_itself(desk.engine) as connection:
-        recipient = repository.by_id(connection, entry.recipient_id)
+def _send_one(desk: Desk, entry: Entry, recipient: MailboxRecord, *, fresh: bool) -> None:
     brief = brief_of(desk.mailbox, recipient, kind=Kind.FIRST, seed=entry.token, thread=entry.token)
     try:
         if deliver(desk, entry, desk.writer.letter(brief), recipient, fresh=fresh):

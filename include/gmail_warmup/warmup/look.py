@@ -1,0 +1,76 @@
+"""One mailbox with everything that stands in its way, in one round trip: what each task asks first, and again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from gmail_warmup.db.models import Halt, Mailbox
+from gmail_warmup.errors import MailboxBusyError, UnknownMailboxError
+from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes.records import MailboxRecord
+from gmail_warmup.warmup import halt
+from gmail_warmup.warmup.dns_gate import GATED_DOMAINS
+from gmail_warmup.warmup.obstacles import Circumstances, circumstances
+
+Look = tuple[MailboxRecord, Circumstances]
+"""A mailbox, and what holds for many at that moment."""
+
+_STOPPED = sa.exists().where(Halt.ended_at.is_(None))
+_MOMENT = (
+    sa.func.now().label("now"),
+    sa.or_(_STOPPED, Mailbox.domain.in_(GATED_DOMAINS)).label("hindered"),
+)
+_SEEN = repository.SELECT.add_columns(*_MOMENT)
+_BY_ADDRESS = _SEEN.where(Mailbox.address == sa.bindparam("address"))
+_BY_ID = _SEEN.where(Mailbox.id == sa.bindparam("id"))
+_TAKEN = repository.TAKE_LEASE.where(repository.OF_ITS_GRANT).returning(*_SEEN.selected_columns)
+_KEPT = repository.KEEP_LEASE.where(~_STOPPED)
+
+
+def by_address(connection: sa.Connection, address: str) -> Look:
+    """Return the mailbox with this address.
+
+    Raises:
+        UnknownMailboxError: if there is none.
+    """
+    row = connection.execute(_BY_ADDRESS, {"address": address.strip().lower()}).one_or_none()
+    if row is None:
+        raise UnknownMailboxError(address)
+    return _look(connection, row)
+
+
+def by_id(connection: sa.Connection, mailbox_id: int) -> Look:
+    """Return the mailbox with this id."""
+    return _look(connection, connection.execute(_BY_ID, {"id": mailbox_id}).one())
+
+
+def take(connection: sa.Connection, mailbox_id: int, *, holder: str, seconds: int) -> Look | None:
+    """Take the mailbox for one task, so that it never has two calls in flight; None if another one holds it.
+
+    A lease that its holder lost (killed, cut off) ends by itself after its seconds, by the database's clock.
+    """
+    held = {"mailbox": mailbox_id, "holder": holder, "seconds": seconds}
+    row = connection.execute(_TAKEN, held).one_or_none()
+    return None if row is None else _look(connection, row)
+
+
+def keep(connection: sa.Connection, mailbox: MailboxRecord, *, holder: str, seconds: int) -> None:
+    """Hold the mailbox for longer, and lock its row until the transaction ends.
+
+    Raises:
+        StoppedError: everything was stopped.
+        MailboxBusyError: another task may hold the mailbox now.
+    """
+    held = {"mailbox": mailbox.id, "holder": holder, "seconds": seconds}
+    if connection.execute(_KEPT, held).rowcount == 1:
+        return
+    halt.check(connection)
+    raise MailboxBusyError(f"{mailbox.address}: this task lost the mailbox to another one; nothing is sent.")
+
+
+def _look(connection: sa.Connection, row: sa.Row[Any]) -> Look:
+    # What stands in the way is rare: it is asked for in words only where there is something.
+    at = circumstances(connection) if row.hindered else Circumstances(now=row.now)
+    return repository.record(row), at
