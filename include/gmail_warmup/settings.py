@@ -119,6 +119,16 @@ class Settings(BaseModel):
     retention_days: int = Field(
         30, ge=0, le=3650, description="Days after which a warmup mail goes to the trash on both sides; 0 keeps it."
     )
+    ledger_days: int = Field(
+        45, ge=40, le=3650, description="Days after which a mail in which nothing is due leaves the ledger for history."
+    )
+    history_months: int = Field(
+        13,
+        ge=0,
+        le=240,
+        description="Months for which mails, days, events and told alerts are kept; then they are removed for good. "
+        "0 keeps them.",
+    )
     locate_delay: int = Field(120, ge=0, description="Seconds after sending until the recipient looks for the mail.")
     missing_after: int = Field(
         86400, ge=60, description="Seconds after sending until an unfound mail counts as missing."

@@ -14,13 +14,14 @@ from rich.console import Console
 from bench.engine.parts import ENGINE
 from bench.grants.parts import GRANTS
 from bench.ground import Ground, ground
+from bench.growth.parts import GROWTH
 from bench.report import Bench, Figure, Part, exactly, show
 from bench.web.parts import WEB
 from gmail_embedded.console import FAILED, WRONG_INPUT, run
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.steps import Steps
 
-BENCHES = {"grants": GRANTS, "web": WEB, "engine": ENGINE}
+BENCHES = {"grants": GRANTS, "web": WEB, "engine": ENGINE, "growth": GROWTH}
 WIDTH = 120
 """Columns of the table where there is no terminal."""
 

@@ -6,11 +6,12 @@ import sqlalchemy as sa
 
 from gmail_warmup.db import models
 from gmail_warmup.db.base import SCHEMA
+from gmail_warmup.db.functions import SIGNATURES
 
 ROLE = "gmail_warmup"
 
 APPEND_ONLY = frozenset({"grant_event"})
-"""Tables whose rows the role may add and read, but neither change nor remove."""
+"""Tables whose rows the role may add and read, but neither change nor remove; a function removes old ones."""
 
 
 def ensure_role(connection: sa.Connection, *, role: str, password: str) -> None:
@@ -37,5 +38,6 @@ def ensure_role(connection: sa.Connection, *, role: str, password: str) -> None:
     for table in models.Base.metadata.sorted_tables:
         rights = "SELECT, INSERT" if table.name in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
         statements.append(f"GRANT {rights} ON {schema}.{quote(table.name)} TO {name}")
+    statements += [f"GRANT EXECUTE ON FUNCTION {signature} TO {name}" for signature in SIGNATURES]
     for statement in statements:
         connection.exec_driver_sql(statement)

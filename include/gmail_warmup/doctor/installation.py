@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from gmail_warmup import db, services
+from gmail_warmup.db import moment
 from gmail_warmup.doctor.findings import Finding, Status
 from gmail_warmup.doctor.ground import Ground
 from gmail_warmup.errors import ConfigurationError, EncryptionKeyError
 from gmail_warmup.grants.cipher import airflow_cipher
 from gmail_warmup.setup import POOL
+from gmail_warmup.warmup import ledger_history
 
 SKEW = 60
 """Seconds by which two clocks may differ."""
+LATE = 7
+"""Days by which the daily upkeep may be late."""
 
 
 def settings(ground: Ground) -> Finding:
@@ -81,6 +85,18 @@ def skew(whose: str, there: datetime) -> Finding:
     if seconds > SKEW:
         return Status.WARNING, f"This machine's clock and {whose} differ by {seconds:.0f} s.", "Let NTP set the clock."
     return Status.OK, f"Agrees with {whose} within {SKEW} s."
+
+
+def upkeep(ground: Ground) -> Finding:
+    """Look whether mails that are done with leave the ledger."""
+    settings = ground.services.settings
+    with ground.services.engine.connect() as connection:
+        now = moment.now(connection)
+        late = ledger_history.overdue(connection, until=now - timedelta(days=settings.ledger_days + LATE), now=now)
+    if late:
+        found = f"Mails that are done with since more than {LATE} days are still in the ledger."
+        return Status.WARNING, found, "Turn the DAG gmail_token_health on, or run: gmail-warmup upkeep"
+    return Status.OK, "What is done with leaves the ledger."
 
 
 def pool(ground: Ground) -> Finding:
