@@ -126,6 +126,23 @@ def test_the_pool_and_the_revision_of_airflows_database(ready: Services):
             connection.exec_driver_sql("DROP TABLE public.slot_pool, public.alembic_version_gmail_warmup")
 
 
+def test_mails_that_stay_in_the_ledger_are_a_warning(ready: Services, world: World):
+    world.add("max@warm.example", kind="warmup")
+    assert checks(ready)["upkeep"].status is Status.OK
+    world.sql("INSERT INTO gmail_warmup.mailbox_day (mailbox_id, local_date, planned) VALUES (2, '2026-01-01', 2)")
+    world.sql(
+        "INSERT INTO gmail_warmup.ledger (token, sender_id, recipient_id, local_date, slot, due_at, claimed_at, status,"
+        " subject) SELECT days::text, 2, 1, '2026-01-01', days, now(), now() - make_interval(days => days), 'failed',"
+        " 'x'"
+        " FROM unnest(ARRAY[51, 53]) days"
+    )
+    found = checks(ready)["upkeep"]
+    assert found.status is Status.WARNING
+    assert "gmail-warmup upkeep" in found.step
+    world.sql("DELETE FROM gmail_warmup.ledger WHERE slot = 53")
+    assert checks(ready)["upkeep"].status is Status.OK
+
+
 def test_the_command_says_it_to_people_and_programs(ready: Services):
     shown = CliRunner().invoke(app, ["doctor"], obj=ready)
     assert shown.exit_code == 1  # the tests' role is a superuser

@@ -41,10 +41,10 @@ def differences() -> str | None:
 
 
 def functions() -> dict[str, str]:
-    """Return the definitions of the functions and who may call them, to compare models and migrations."""
+    """Return the definitions of the functions and whether everybody may call them, to compare models and migrations."""
     query = sa.text(
-        "SELECT p.proname, pg_get_functiondef(p.oid) || coalesce(p.proacl::text, 'everybody') FROM pg_proc p"
-        " JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = :schema"
+        "SELECT p.proname, pg_get_functiondef(p.oid) || has_function_privilege('public', p.oid, 'EXECUTE')"
+        " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = :schema"
     )
     with settings.engine.begin() as connection:
         return dict(connection.execute(query, {"schema": SCHEMA}).tuples().all())
@@ -81,7 +81,7 @@ def history_there_and_back() -> None:
     until = datetime(2026, 3, 1, tzinfo=UTC)
     with settings.engine.begin() as connection:
         found["moved"] = ledger_history.move(connection, after=0, until=until, now=datetime.now(UTC)).mails
-        found["months"] = sorted(set(tables()) - set(found["created"]))
+    found["months"] = sorted(set(tables()) - set(found["created"]))
     found["differences_with_months"] = differences()
     manager_does("downgrade", to_revision="0006")
     found["mails_after_downgrade"] = mails() == before
@@ -141,9 +141,7 @@ found["after_downgrade"] = tables()
 manager_does("upgradedb", use_migration_files=True)
 found["migrated"] = tables()
 found["differences_after_migration"] = differences()
-found["same_functions"] = {
-    name.split("(")[0]: functions().get(name) == code for name, code in functions_after_create.items()
-}
+found["same_functions"] = {name: functions().get(name) == code for name, code in functions_after_create.items()}
 history_there_and_back()
 
 json.dump(found, sys.stdout)
