@@ -16,7 +16,7 @@ READY := .venv/.ready
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup env demo up test e2e chaos bench screenshots lint format types lock clean
+.PHONY: help setup env demo up cluster test e2e chaos bench screenshots recording docs lint format types lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -53,6 +53,10 @@ demo: $(READY) ## run the main job against Google's stand-in; EXIT=1 ends by its
 up: $(READY) ## run Airflow here against real Google, from .env; PORT=8080
 	@$(BIN)/python -m gmail_embedded up $(if $(PORT),--port $(PORT))
 
+cluster: $(READY) ## run the services of docker-compose.yaml here; WORKERS=2, PORT=, SANDBOX=1 for the demo's story
+	@$(BIN)/python -m gmail_embedded cluster $(if $(WORKERS),--workers $(WORKERS)) $(if $(PORT),--port $(PORT)) \
+	  $(if $(SANDBOX),--sandbox) $(if $(EXIT),--exit)
+
 test: $(READY) ## run the tests; ARGS="-k name" chooses
 	@$(BIN)/python -m pytest -m "not e2e and not chaos" $(ARGS)
 
@@ -67,6 +71,13 @@ bench: $(READY) ## measure; BENCH=grants chooses one
 
 screenshots: $(READY) ## take the pictures in docs/images anew; needs Chromium
 	@PYTHONPATH=tests $(BIN)/python scripts/screenshots.py
+
+recording: $(READY) ## record the demo as docs/images/demo.svg
+	@$(BIN)/python scripts/record_demo.py
+
+docs: $(READY) ## bring the generated pages up to date and build the site into build/site
+	@$(BIN)/python scripts/generate_docs.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lint: $(READY) ## check style and common mistakes
 	@$(BIN)/ruff check .

@@ -124,7 +124,7 @@ def test_what_nobody_could_do_for_a_year_is_not_waited_for(old: World):
 
 
 def test_many_batches_move_everything_once(old: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ledger_history, "_MOVE", _in_batches_of(3))
+    monkeypatch.setattr(ledger_history, "BATCH", 3)
     for _ in range(4):
         put(old, days=60, read_due_at="now()")  # rows that stay are passed by
     firsts = [put(old, days=60) for _ in range(10)]
@@ -132,12 +132,6 @@ def test_many_batches_move_everything_once(old: World, monkeypatch: pytest.Monke
         put(old, days=50, parent=first)
     assert run(old).moved == 20
     assert len(ids(old, "ledger")) == 4
-
-
-def _in_batches_of(size: int) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger_history, "BATCH", size)
-        return ledger_history._move()
 
 
 def test_a_run_whose_time_is_up_says_so_and_the_next_one_goes_on(old: World):
@@ -253,15 +247,19 @@ def test_the_restricted_role_keeps_up_and_can_remove_nothing_young(old: World):
     put(old, days=1)
     with old.store.engine.begin() as connection:
         ensure_role(connection, role="upkeep_role", password="x")
-        event = connection.scalar(sa.text("SELECT min(id) FROM gmail_warmup.grant_event"))
     role = sa.create_engine(
         old.store.engine.url, connect_args={"options": "-c role=upkeep_role"}, poolclass=sa.pool.NullPool
     )
     assert keep_up(role, old.settings).moved == 1
     with role.begin() as connection:
         assert connection.scalar(sa.text("SELECT gmail_warmup.drop_months(now() + interval '1 year')")) == 0
-        assert connection.scalar(sa.text(f"SELECT gmail_warmup.forget_grant_events(ARRAY[{event}])")) == 0
-    for statement in ("DELETE FROM gmail_warmup.grant_event", "DROP TABLE gmail_warmup.ledger_history"):
+        assert connection.scalar(sa.text("SELECT gmail_warmup.remove_old(now() + interval '1 year', 10)")) == 0
+        moved = connection.execute(sa.text("SELECT * FROM gmail_warmup.move_mails(0, now() + interval '1 year', 10)"))
+        assert moved.one().mails == 0
+    for statement in (
+        "DELETE FROM gmail_warmup.ledger", "DELETE FROM gmail_warmup.ledger_history",
+        "SELECT gmail_warmup.make_months(now(), now())", "DROP TABLE gmail_warmup.ledger_history",
+    ):  # fmt: skip
         with role.begin() as connection, pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):
             connection.exec_driver_sql(statement)
     with old.store.engine.begin() as connection:

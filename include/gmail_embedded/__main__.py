@@ -1,4 +1,4 @@
-"""`python -m gmail_embedded up`: Airflow on this machine against real Google."""
+"""`python -m gmail_embedded`: Airflow on this machine, as one (`up`) or as the services of a cluster (`cluster`)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gmail_embedded import console, dotenv
+from gmail_embedded import console, demo, dotenv
+from gmail_embedded import demo_scene as scene
+from gmail_embedded.cluster import Cluster, ClusterOptions
 from gmail_embedded.errors import EmbeddedError
+from gmail_embedded.installation import Installation
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.stack import Options, Stack
 from gmail_embedded.steps import Steps
@@ -60,18 +63,41 @@ def up(folder: Path, env_file: Path, port: int | None) -> int:
     """Start, tell where everything is, stay until a signal."""
     chosen = {name: value for name, value in os.environ.items() if name in (*_GOOGLE, "PORT") or _is_setting(name)}
     options = options_from(dotenv.read(env_file) | chosen, port)
-    with Stack(folder, options) as stack:
-        stack.start(Steps().step)
-        user, password = stack.login
+    return _keep(Stack(folder, options))
+
+
+def _keep(installation: Installation) -> int:
+    with installation:
+        installation.start(Steps().step)
+        user, password = installation.login
         out = Console(highlight=False, soft_wrap=True)
-        out.print(f"\n  Airflow          {stack.base_url}")
+        out.print(f"\n  Airflow          {installation.base_url}")
         out.print(f"  Login            {user} / {password}")
-        out.print(f"  Redirect URI     {stack.base_url}{CALLBACK}")
+        out.print(f"  Redirect URI     {installation.base_url}{CALLBACK}")
         out.print("                   (paste it into the OAuth client in the Google Cloud console)")
-        out.print(f"  Logs             {stack.folder.logs}")
+        out.print(f"  Logs             {installation.folder.logs}")
         out.print("\n  Ctrl-C ends it; what is in the database stays.\n")
-        stack.watch()
+        installation.watch()
     return 0
+
+
+def _run_cluster(given: argparse.Namespace) -> int:
+    if given.workers < 1:
+        raise EmbeddedError(f"--workers={given.workers}: a cluster needs at least one worker.")
+    if given.exit and not given.sandbox:
+        raise EmbeddedError("EXIT=1 ends after the demo's story, which is told with SANDBOX=1. Set that too.")
+    # The demonstration empties its tables: never those of a cluster that is in earnest.
+    folder = given.folder or CHECKOUT / ".run" / ("cluster-demo" if given.sandbox else "cluster")
+    options = ClusterOptions(
+        workers=given.workers,
+        port=given.port,
+        sandbox=given.sandbox,
+        settings=scene.SETTINGS if given.sandbox else {},
+        env_file=given.env_file,
+    )
+    if given.sandbox:
+        return demo.tell(Cluster(folder, options), stay=not given.exit)
+    return _keep(Cluster(folder, options))
 
 
 def main() -> int:
@@ -82,8 +108,17 @@ def main() -> int:
     command.add_argument("--port", type=int, help=f"of Airflow's pages (default: PORT, or {DEFAULT_PORT})")
     command.add_argument("--env-file", type=Path, default=CHECKOUT / ".env")
     command.add_argument("--folder", type=Path, default=CHECKOUT / ".run" / "up", help="database and logs")
+    command.set_defaults(run=lambda given: up(given.folder, given.env_file, given.port))
+    command = commands.add_parser("cluster", help="run the services of docker-compose.yaml here, until Ctrl-C")
+    command.add_argument("--port", type=int, help="of Airflow's pages; a free one by default")
+    command.add_argument("--workers", type=int, default=2, help="how many Celery workers (default: 2)")
+    command.add_argument("--sandbox", action="store_true", help="tell the demo's story against Google's stand-in")
+    command.add_argument("--exit", action="store_true", help="with --sandbox: end by itself")
+    command.add_argument("--env-file", type=Path, default=CHECKOUT / ".env")
+    command.add_argument("--folder", type=Path, help="database and logs")
+    command.set_defaults(run=_run_cluster)
     given = parser.parse_args()
-    return up(given.folder, given.env_file, given.port)
+    return int(given.run(given))
 
 
 if __name__ == "__main__":

@@ -53,6 +53,8 @@ class TaskInstance(BaseModel):
     start_date: datetime | None = None
     end_date: datetime | None = None
     duration: float | None = None
+    hostname: str | None = None
+    """Where it runs or ran last."""
 
 
 class ImportFailure(BaseModel):

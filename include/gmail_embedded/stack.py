@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
 from gmail_embedded import ports
-from gmail_embedded.airflow_api import AirflowApi
-from gmail_embedded.environment import airflow_environment, base_environment
+from gmail_embedded.environment import airflow_environment
 from gmail_embedded.errors import EmbeddedError
+from gmail_embedded.installation import Installation, Report, unreported
 from gmail_embedded.postgres import Postgres
 from gmail_embedded.processes import Child, Command, Family, end_leftovers
-from gmail_embedded.runfolder import CHECKOUT, USER, RunFolder
-from gmail_embedded.signals import EndingSignals
-
-SANDBOX_CLIENT_ID = "1234567890-sandbox.apps.googleusercontent.com"
-SANDBOX_CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105  the stand-in accepts what it is told to
-
-Report = Callable[[str], AbstractContextManager[Any]]
-"""Called with the name of each step; the block it returns lasts as long as the step."""
+from gmail_embedded.runfolder import CHECKOUT, USER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +47,8 @@ class Options:
     """Seconds that Airflow has to become ready."""
 
 
-class Stack:
-    """A context manager: entering takes the run folder, `start` starts, leaving ends everything.
+class Stack(Installation):
+    """PostgreSQL, Airflow with its LocalExecutor and, if wanted, Google's stand-in.
 
     Args:
         folder: the run folder; what it holds is used again.
@@ -66,26 +56,14 @@ class Stack:
     """
 
     def __init__(self, folder: Path | str = CHECKOUT / ".run" / "default", options: Options | None = None) -> None:
-        self.folder = RunFolder(Path(folder))
+        super().__init__(folder)
         self.options = options or Options()
-        self.signals = EndingSignals()
-        self._family: Family | None = None
         self._postgres: Postgres | None = None
-        self._api: AirflowApi | None = None
-        self._services: list[Child] = []
-        self._port = self._sandbox_port = 0
-
-    # What is known once it has started.
 
     @property
     def base_url(self) -> str:
         """Return the address of the UI."""
         return f"http://{self.options.host_name}:{self._port}"
-
-    @property
-    def sandbox_url(self) -> str:
-        """Return the address of Google's stand-in."""
-        return f"http://{ports.LOCAL}:{self._sandbox_port}"
 
     @property
     def login(self) -> tuple[str, str]:
@@ -97,14 +75,6 @@ class Stack:
         """Return the administrator's address of the database."""
         assert self._postgres, "start() comes first"
         return self._postgres.url
-
-    @property
-    def api(self) -> AirflowApi:
-        """Return a client of Airflow's API."""
-        if self._api is None:
-            user, password = self.login
-            self._api = AirflowApi(f"http://{ports.LOCAL}:{self._port}", username=user, password=password)
-        return self._api
 
     @property
     def environment(self) -> dict[str, str]:
@@ -124,30 +94,8 @@ class Stack:
             | dict(options.environment)
         )
 
-    # Start and end.
-
-    def __enter__(self) -> Self:
-        """Take the run folder; change nothing else."""
-        self.folder.lock()
-        self.signals.install()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End everything, whatever happened; a signal that comes meanwhile waits."""
-        self.signals.install()
-        with self.signals.deferred():
-            self.stop()
-            self.folder.unlock()
-            self.signals.restore()
-
-    def start(self, report: Report = lambda _: nullcontext()) -> None:
-        """Start everything and wait until it is ready.
-
-        Raises:
-            EmbeddedError: one line on what is wrong; a wrong setting or port before anything was changed.
-        """
+    def start(self, report: Report = unreported) -> None:
+        """Start everything and wait until it is ready."""
         self._check()
         with report("PostgreSQL"):
             end_leftovers(self.folder.root, self.folder.database)
@@ -157,15 +105,15 @@ class Stack:
             self._postgres.start()
         with report("Database tables"):
             # These two need no table while they load, which takes the one of them as long as the migration.
-            self._start_service("api-server", ["airflow", "api-server"], AIRFLOW__DATABASE__CHECK_MIGRATIONS="False")
+            self._start_airflow("api-server", ["airflow", "api-server"], AIRFLOW__DATABASE__CHECK_MIGRATIONS="False")
             if self.options.sandbox:
-                self._start_sandbox()
+                self._start_sandbox(*self.options.sandbox_arguments)
             prepare = self._migrate()
         with report("Airflow"):
             skip = ["--skip-serve-logs"]  # the logs are files of this machine
-            self._start_service("scheduler", ["airflow", "scheduler", *skip])
-            self._start_service("dag-processor", ["airflow", "dag-processor"])
-            self._start_service("triggerer", ["airflow", "triggerer", *skip])
+            self._start_airflow("scheduler", ["airflow", "scheduler", *skip])
+            self._start_airflow("dag-processor", ["airflow", "dag-processor"])
+            self._start_airflow("triggerer", ["airflow", "triggerer", *skip])
             self.family.wait_for(prepare, lambda: prepare.exit_code() is not None, 120, "gmail-warmup init still runs")
             self.folder.initialised.touch()
             self._wait_until_healthy()
@@ -173,37 +121,9 @@ class Stack:
             with report("Google's stand-in"):
                 self._wait_for_sandbox()
 
-    def stop(self) -> None:
-        """End every process: Airflow first, for it uses the database."""
-        if self._api:
-            self._api.close()
-            self._api = None
-        if self._family:
-            with self.signals.deferred():
-                self._family.stop(*self._services)
-                self._services.clear()
-                self._family.close()
-                self._family = None
-
-    def watch(self) -> None:
-        """Stay until a signal ends the program.
-
-        Raises:
-            ProcessDiedError: if a process dies.
-        """
-        while True:
-            self.family.check()
-            time.sleep(0.5)
-
-    @property
-    def family(self) -> Family:
-        """Return the processes."""
-        assert self._family, "start() comes first"
-        return self._family
-
     def restart(self, name: str) -> None:
         """End one of Airflow's processes and start it again."""
-        child = next(child for child in self._services if child.name == name)
+        child = self._service(name)
         with self.signals.deferred():
             self.family.stop(child)
             self._services.remove(child)
@@ -236,36 +156,12 @@ class Stack:
             **more,
         )
 
-    def _start_service(self, name: str, argv: list[str], **variables: str) -> None:
+    def _start_airflow(self, name: str, argv: list[str], **variables: str) -> None:
         program = str(Path(sys.prefix) / "bin" / argv[0])
         command = self._command(name, [program, *argv[1:]], service=True, environment=variables)
-        with self.signals.deferred():
-            self._services.append(self.family.start(command))
-
-    def _start_sandbox(self) -> None:
-        command = Command(
-            name="sandbox",
-            argv=[
-                *(sys.executable, "-m", "gmail_sandbox", "--host", ports.LOCAL, "--port", str(self._sandbox_port)),
-                *self.options.sandbox_arguments,
-            ],
-            environment=base_environment(self.folder.airflow_home),
-            log=self.folder.log("sandbox"),
-            cwd=self.folder.root,
-            service=True,
-            grace=3,
-        )
-        with self.signals.deferred():
-            self._services.append(self.family.start(command))
-
-    def _sandbox_variables(self) -> dict[str, str]:
-        return {
-            "GOOGLE_CLIENT_ID": SANDBOX_CLIENT_ID,
-            "GOOGLE_CLIENT_SECRET": SANDBOX_CLIENT_SECRET,
-            "GOOGLE_AUTH_URI": f"{self.sandbox_url}/o/oauth2/v2/auth",
-            "GOOGLE_TOKEN_URI": f"{self.sandbox_url}/token",
-            "GMAIL_API_ENDPOINT": self.sandbox_url,
-        }
+        # `gmail-warmup init` alone needs it: from then on it is in a Connection, encrypted.
+        environment = {key: value for key, value in command.environment.items() if key != "GOOGLE_CLIENT_SECRET"}
+        self._start_service(replace(command, environment=environment))
 
     def _migrate(self) -> Child:
         """Start migration and initialisation; return when the tables are there."""
@@ -298,22 +194,12 @@ class Stack:
                     return False
             return True
 
-        api_server = next(child for child in self._services if child.name == "api-server")
+        api_server = self._service("api-server")
         try:
             self.family.wait_for(api_server, healthy, self.options.patience, "not healthy")
         except EmbeddedError as error:
             error.args = (str(error).replace("not healthy", lacking),)
             raise
-
-    def _wait_for_sandbox(self) -> None:
-        def answers() -> bool:
-            try:
-                return httpx.get(f"{self.sandbox_url}/sandbox/v1/health", trust_env=False, timeout=5).is_success
-            except httpx.HTTPError:
-                return False
-
-        child = next(child for child in self._services if child.name == "sandbox")
-        self.family.wait_for(child, answers, 30, "it does not answer")
 
 
 def _has_byte(descriptor: int) -> bool:

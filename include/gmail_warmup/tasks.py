@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from gmail_warmup import auditing
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.errors import GmailWarmupError, InvalidInputError, MayNotSendError, StoppedError
 from gmail_warmup.gmail.api_breaker import api_usable
@@ -23,6 +22,7 @@ from gmail_warmup.grants.report import token_health
 from gmail_warmup.grants.store import Actor
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.services import Services
+from gmail_warmup.traces import without_locals
 from gmail_warmup.vocabulary import FLAGGED
 from gmail_warmup.warmup.due import Action, find_due
 from gmail_warmup.warmup.generators import templates_of
@@ -65,7 +65,8 @@ def _errors() -> Iterator[None]:
     that may not send now: somebody knows already, or it ends by itself.
     """
     try:
-        yield
+        with without_locals():
+            yield
     except FlaggedGrantError as error:
         raise _flagged(str(error), error.address) from None
     except (SuspectGrantError, NotAskedError, StoppedError, MayNotSendError) as error:
@@ -155,6 +156,8 @@ def _audit(services: Services) -> verdicts.Running:
 
 def probe(shard: list[int], params: Mapping[str, Any]) -> dict[str, Any]:
     """Probe the grants of one shard; what it found is small enough for XCom."""
+    from gmail_warmup import auditing
+
     with _errors():
         services = _services()
         first, last = shard
@@ -192,6 +195,8 @@ def second_pass(found: dict[str, Any]) -> dict[str, Any] | None:
     Returns:
         What both passes found, added up.
     """
+    from gmail_warmup import auditing
+
     with _errors():
         services = _services()
         settings, audit = services.settings, _audit(services)

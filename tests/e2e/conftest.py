@@ -19,7 +19,8 @@ from alert_kit import CONN_ID, Receiver, listening
 from e2e_kit import FLAGS, MOUNT, Shell, Visits, find_chromium, log_in, new_profile
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.airflow_api import DagRun, TaskInstance
-from gmail_embedded.stack import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Options, Stack
+from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
+from gmail_embedded.stack import Options, Stack
 from gmail_sandbox.client import SandboxClient
 
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page
 
 from e2e_kit import MOUNT
-from gmail_embedded.stack import SANDBOX_CLIENT_ID
+from gmail_embedded.installation import SANDBOX_CLIENT_ID
 from gmail_warmup.web.refusals import REFUSALS
 from refusal_kit import Refusals
 

@@ -520,7 +520,7 @@ class LedgerEntry(Base):
 
 
 YOUNG = timedelta(days=40)
-"""A mail that was claimed within this time is in the ledger, whatever the settings; ``ledger_days`` is no less."""
+"""A mail that was claimed within this time is in the ledger, whatever the settings: nothing younger is moved."""
 
 LEDGER_HISTORY = Table(
     "ledger_history",
@@ -543,7 +543,7 @@ for table, when, statement in (
     (LedgerEntry.__table__, "after_create", COUNT_CLAIMS),
     (LedgerEntry.__table__, "after_create", ON_CLAIM),
     (LedgerEntry.__table__, "after_drop", UNCOUNT_CLAIMS),
-    *((LEDGER_HISTORY, "after_create", function) for function in FUNCTIONS),
-    (LEDGER_HISTORY, "after_drop", DROP_FUNCTIONS),
+    *((Base.metadata, "after_create", function) for function in FUNCTIONS),
+    (Base.metadata, "before_drop", DROP_FUNCTIONS),
 ):
     event.listen(table, when, DDL(statement.replace("%", "%%")))  # type: ignore[no-untyped-call]

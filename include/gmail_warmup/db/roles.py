@@ -2,42 +2,109 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import sqlalchemy as sa
 
 from gmail_warmup.db import models
 from gmail_warmup.db.base import SCHEMA
-from gmail_warmup.db.functions import SIGNATURES
+from gmail_warmup.db.functions import OF_THE_ROLE
 
 ROLE = "gmail_warmup"
 
-APPEND_ONLY = frozenset({"grant_event"})
-"""Tables whose rows the role may add and read, but neither change nor remove; a function removes old ones."""
+
+@dataclass(frozen=True, kw_only=True)
+class Rights:
+    """What the role may do with the rows of a table beside reading them.
+
+    Attributes:
+        add: whether it may add rows.
+        change: whether it may change rows.
+        only: the columns that may be changed, where that is not all of them.
+        remove: whether it may remove rows.
+    """
+
+    add: bool = True
+    change: bool = True
+    only: tuple[str, ...] = ()
+    remove: bool = False
+
+    def privileges(self) -> str:
+        """Return the privileges as GRANT names them."""
+        found = ["SELECT", "INSERT"] if self.add else ["SELECT"]
+        if self.change:
+            found.append(f"UPDATE ({', '.join(self.only)})" if self.only else "UPDATE")
+        return ", ".join([*found, "DELETE"] if self.remove else found)
+
+
+RIGHTS = {
+    "alert": Rights(),
+    "alert_item": Rights(only=("alert_id",), remove=True),
+    "audit": Rights(only=("finished_at", "report")),
+    "breaker": Rights(),
+    "canary": Rights(only=("ciphertext",)),
+    "consent": Rights(only=("code_verifier", "used_at", "outcome")),
+    "domain_check": Rights(remove=True),
+    "grant_event": Rights(change=False),
+    "halt": Rights(only=("ended_at", "ended_by")),
+    "health_event": Rights(only=("alert_id",)),
+    "incident": Rights(only=("reason", "detail", "closed_at", "opened_alert_id", "closed_alert_id")),
+    "invite": Rights(only=("used_at", "revoked_at", "revoked_by")),
+    "ledger": Rights(),
+    "ledger_history": Rights(add=False, change=False),
+    "mailbox": Rights(),
+    "mailbox_day": Rights(),
+    "oauth_grant": Rights(),
+    "plan_basis": Rights(),
+}
+"""What tasks, page and commands do with each table, and no more: histories only grow, and nobody removes a mailbox.
+
+What is old moves and goes by functions of the schema's owner, see ``functions``. A partition needs no entry: its rows
+are reached through its table, under the rights of that.
+"""
+
+# What the role never has. Taking some of them away takes a superuser, so nothing is altered that is as it must be.
+_NEVER = {
+    "rolsuper": "NOSUPERUSER",
+    "rolcreatedb": "NOCREATEDB",
+    "rolcreaterole": "NOCREATEROLE",
+    "rolreplication": "NOREPLICATION",
+    "rolbypassrls": "NOBYPASSRLS",
+}
 
 
 def ensure_role(connection: sa.Connection, *, role: str, password: str) -> None:
-    """Make the role if it is missing, set its password and give it its rights; may be repeated.
+    """Make the role if it is missing, set its password and give it its rights, and no others; may be repeated.
 
     Needs a connection that may create roles and owns the schema.
     """
     quote = connection.dialect.identifier_preparer.quote
     name, schema = quote(role), quote(SCHEMA)
-    exists = connection.scalar(sa.text("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :role)"), {"role": role})
+    verb, attributes = _attributes(connection, role)
     # DDL takes no parameters; the server itself quotes the password.
     literal = connection.scalar(sa.text("SELECT quote_literal(:password)"), {"password": password})
-    verb = "ALTER" if exists else "CREATE"
-    connection.exec_driver_sql(
-        f"{verb} ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD {literal}".replace("%", "%%")
-    )
+    connection.exec_driver_sql(f"{verb} ROLE {name} {attributes} PASSWORD {literal}".replace("%", "%%"))
     database = quote(str(connection.scalar(sa.text("SELECT current_database()"))))
     statements = [
         f"GRANT CONNECT ON DATABASE {database} TO {name}",
         f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {name}",
+        f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {name}",
+        f"REVOKE ALL ON SCHEMA {schema} FROM {name}",
         f"GRANT USAGE ON SCHEMA {schema} TO {name}",
         f"ALTER ROLE {name} IN DATABASE {database} SET search_path = {schema}",
     ]
     for table in models.Base.metadata.sorted_tables:
-        rights = "SELECT, INSERT" if table.name in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
-        statements.append(f"GRANT {rights} ON {schema}.{quote(table.name)} TO {name}")
-    statements += [f"GRANT EXECUTE ON FUNCTION {signature} TO {name}" for signature in SIGNATURES]
+        statements.append(f"GRANT {RIGHTS[table.name].privileges()} ON {schema}.{quote(table.name)} TO {name}")
+    statements += [f"GRANT EXECUTE ON FUNCTION {signature} TO {name}" for signature in OF_THE_ROLE]
     for statement in statements:
         connection.exec_driver_sql(statement)
+
+
+def _attributes(connection: sa.Connection, role: str) -> tuple[str, str]:
+    """Return the verb and what has to be said of the role's attributes."""
+    columns = sa.text(f"SELECT {', '.join(_NEVER)} FROM pg_roles WHERE rolname = :role")  # noqa: S608  our own names
+    known: Any = connection.execute(columns, {"role": role}).mappings().one_or_none()
+    if known is None:
+        return "CREATE", " ".join(["LOGIN", "NOINHERIT", *_NEVER.values()])
+    return "ALTER", " ".join(["LOGIN", "NOINHERIT", *(word for name, word in _NEVER.items() if known[name])])

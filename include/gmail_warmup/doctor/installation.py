@@ -92,7 +92,7 @@ def upkeep(ground: Ground) -> Finding:
     settings = ground.services.settings
     with ground.services.engine.connect() as connection:
         now = moment.now(connection)
-        late = ledger_history.overdue(connection, until=now - timedelta(days=settings.ledger_days + LATE), now=now)
+        late = ledger_history.overdue(connection, until=now - timedelta(days=settings.ledger_days + LATE))
     if late:
         found = f"Mails that are done with since more than {LATE} days are still in the ledger."
         return Status.WARNING, found, "Turn the DAG gmail_token_health on, or run: gmail-warmup upkeep"

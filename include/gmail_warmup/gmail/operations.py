@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx
 from google.auth.exceptions import GoogleAuthError
-from googleapiclient.discovery import build
+from googleapiclient.discovery import build_from_document
+from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.errors import HttpError
 
 from gmail_warmup.gmail import errors
@@ -53,15 +54,9 @@ class GmailOperations:
         from google_auth_httplib2 import AuthorizedHttp
 
         endpoint = self._endpoint()
-        service = build(
-            "gmail",
-            "v1",
-            http=AuthorizedHttp(self._credentials(), http=self._transport(), max_refresh_attempts=1),
-            static_discovery=True,
-            cache_discovery=False,
-            client_options={"api_endpoint": endpoint} if endpoint else None,
+        return _resources(
+            http=AuthorizedHttp(self._credentials(), http=self._transport(), max_refresh_attempts=1), endpoint=endpoint
         )
-        return service.users()
 
     def profile(self) -> Profile:
         """Return whose mailbox this is."""
@@ -227,6 +222,24 @@ class GmailOperations:
             raise errors.GmailUnavailableError(self.address, reason=type(error).__name__) from None
         except GoogleAuthError as error:
             raise errors.GmailUnavailableError(self.address, reason=type(error).__name__) from None
+
+
+@functools.cache
+def _document() -> str:
+    """Return the description of the Gmail API that googleapiclient brings along."""
+    return str(get_static_doc("gmail", "v1"))
+
+
+def _resources(*, http: Any, endpoint: str | None) -> Any:
+    options = {"api_endpoint": endpoint} if endpoint else None
+    return build_from_document(_document(), http=http, client_options=options).users()
+
+
+def warm_up() -> None:
+    """Load what the first call in a process would load; processes that are forked afterwards inherit it."""
+    users = _resources(http=object(), endpoint=None)
+    for resource in (users.messages, users.drafts, users.labels, users.history):
+        resource()
 
 
 def _added(found: dict[str, Any]) -> Added:

@@ -12,6 +12,8 @@ from typing import Any
 import httplib2
 import httpx
 
+from gmail_warmup import tls
+
 
 class Transport:
     """The part of ``httplib2.Http`` that google_auth_httplib2 and googleapiclient call.
@@ -24,7 +26,8 @@ class Transport:
     """googleapiclient removes 308 from this set when it uploads; it is not otherwise read."""
 
     def __init__(self, *, connect_timeout: float, read_timeout: float) -> None:
-        self._http = httpx.Client(timeout=httpx.Timeout(read_timeout, connect=connect_timeout), follow_redirects=False)
+        timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
+        self._http = httpx.Client(verify=tls.context(), timeout=timeout, follow_redirects=False)
 
     def request(
         self,

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from gmail_warmup import tls
 from gmail_warmup.grants.reasons import REASONS, Reason
 
 GOOGLE_AUTH_URI = "https://accounts.google.com/o/oauth2/v2/auth"
@@ -243,7 +244,7 @@ class TokenEndpoint:
         return self._first_accepted(forms, 1)
 
     def _first_accepted(self, forms: Sequence[str], tries: int) -> Verdict:
-        with httpx.Client(timeout=self._timeout, follow_redirects=False) as http:
+        with httpx.Client(verify=tls.context(), timeout=self._timeout, follow_redirects=False) as http:
             for form in forms:
                 verdict = classify(post(http, self.client.token_uri, form, tries=tries))
                 if verdict.reason.code != "invalid_client":

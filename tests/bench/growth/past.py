@@ -48,17 +48,18 @@ _GMAIL_ID = "md5('{}' || {} || '-' || d)"
 _FIRSTS = f"""
 INSERT INTO gmail_warmup.{{table}} ({_COLUMNS})
 SELECT :today - d * {_IDS_A_DAY}::bigint + n, md5('f' || n || '-' || d), 1 + n % :senders,
-    :senders + 1 + (n * 7 + d) % :pool, NULL, 1, (at AT TIME ZONE 'UTC')::date, n / :senders, at, 'sent', at, at,
+    :senders + 1 + (m * 7 + d) % :pool, NULL, 1, (at AT TIME ZONE 'UTC')::date, n / :senders, at, 'sent', at, at,
     'Notes from the call on Tuesday', 'r' || n, {_GMAIL_ID.format("g", "n")}, {_GMAIL_ID.format("g", "n")},
     '<' || {_GMAIL_ID.format("m", "n")} || '@mail.example>', at,
-    CASE WHEN d = 1 AND n % 11 = 0 THEN NULL WHEN n % 20 = 0 THEN 'spam' ELSE 'inbox' END, at,
+    CASE WHEN d = 1 AND m % 11 = 0 THEN NULL WHEN m % 20 = 0 THEN 'spam' ELSE 'inbox' END, at,
     {_GMAIL_ID.format("x", "n")}, {_GMAIL_ID.format("x", "n")},
-    CASE WHEN n % 5 > 0 THEN at END, CASE WHEN n % 5 > 0 AND NOT (d <= 2 AND n % 13 = 0) THEN at END,
-    CASE WHEN n % 20 < :answered THEN at END,
-    CASE WHEN n % 20 < :answered AND NOT (d <= 2 AND n % 22 = 0) THEN at END, NULL, at + interval '30 days',
+    CASE WHEN m % 5 > 0 THEN at END, CASE WHEN m % 5 > 0 AND NOT (d <= 2 AND m % 13 = 0) THEN at END,
+    CASE WHEN m % 20 < :answered THEN at END,
+    CASE WHEN m % 20 < :answered AND NOT (d <= 2 AND m % 22 = 0) THEN at END, NULL, at + interval '30 days',
     CASE WHEN d > 31 THEN at + interval '30 days' END, CASE WHEN d > 31 THEN at + interval '30 days' END, '{{{{}}}}'
 FROM generate_series(:youngest, :oldest) d, generate_series(0, :firsts - 1) n,
-    LATERAL (SELECT date_trunc('day', now()) - d * interval '1 day' + n % 1440 * interval '1 minute' AS at) t
+    LATERAL (SELECT n + n / :senders * 7 AS m,
+        date_trunc('day', now()) - d * interval '1 day' + n % 1440 * interval '1 minute' AS at) t
 """
 _ANSWERS = f"""
 INSERT INTO gmail_warmup.{{table}} ({_COLUMNS})

@@ -91,6 +91,56 @@ BEGIN
     RETURN made;
 END $$
 """
+_MAIL_WAITS = """
+CREATE OR REPLACE FUNCTION gmail_warmup.mail_waits(mail gmail_warmup.ledger) RETURNS boolean LANGUAGE sql STABLE
+AS $$
+    SELECT coalesce(
+        (mail.claimed_at > pg_catalog.now() - interval '366 days' AND mail.status IN ('claimed', 'drafted'))
+        OR (mail.locate_due_at > pg_catalog.now() - interval '366 days' AND mail.status = 'sent'
+            AND CASE WHEN mail.parent_id IS NULL THEN mail.placement IS NULL ELSE mail.collected_at IS NULL END)
+        OR (mail.rescue_due_at > pg_catalog.now() - interval '366 days' AND mail.rescued_at IS NULL)
+        OR (mail.read_due_at > pg_catalog.now() - interval '366 days' AND mail.read_at IS NULL)
+        OR (mail.mark_due_at > pg_catalog.now() - interval '366 days' AND mail.marked_at IS NULL)
+        OR (mail.reply_due_at > pg_catalog.now() - interval '366 days' AND mail.replied_at IS NULL)
+        OR (mail.trash_due_at > pg_catalog.now() - interval '366 days'
+            AND (mail.sender_trashed_at IS NULL
+                OR (mail.recipient_gmail_id IS NOT NULL AND mail.recipient_trashed_at IS NULL))),
+        false
+    )
+$$
+"""
+_MOVE_MAILS = """
+CREATE OR REPLACE FUNCTION gmail_warmup.move_mails(
+    after bigint, until timestamptz, at_once integer, OUT mails bigint, OUT last_id bigint, OUT done boolean
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    oldest timestamptz;
+BEGIN
+    mails := 0;
+    until := least(until, now() - interval '40 days');
+    SELECT max(id), min(claimed_at), coalesce(bool_or(claimed_at >= until), true) INTO last_id, oldest, done
+    FROM (SELECT id, claimed_at FROM gmail_warmup.ledger WHERE id > after ORDER BY id LIMIT at_once) looked;
+    IF last_id IS NULL OR oldest >= until THEN
+        RETURN;
+    END IF;
+    PERFORM gmail_warmup.make_months(oldest, until);
+    WITH RECURSIVE thread AS (
+        SELECT l.id, l.id AS root, gmail_warmup.mail_waits(l) AS waits FROM gmail_warmup.ledger l
+        WHERE l.id > after AND l.id <= last_id AND l.parent_id IS NULL AND l.claimed_at < until
+        UNION ALL
+        SELECT l.id, thread.root, l.claimed_at >= until OR gmail_warmup.mail_waits(l)
+        FROM thread JOIN gmail_warmup.ledger l ON l.parent_id = thread.id
+    ),
+    settled AS (SELECT root FROM thread GROUP BY root HAVING NOT bool_or(waits)),
+    gone AS (
+        DELETE FROM gmail_warmup.ledger l USING thread JOIN settled USING (root) WHERE l.id = thread.id RETURNING l.*
+    )
+    INSERT INTO gmail_warmup.ledger_history (@@) SELECT @@ FROM gone;
+    GET DIAGNOSTICS mails = ROW_COUNT;
+END $$
+"""
 _DROP_MONTHS = """
 CREATE OR REPLACE FUNCTION gmail_warmup.drop_months(before timestamptz) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET lock_timeout = '10s'
@@ -111,32 +161,80 @@ BEGIN
     RETURN dropped;
 END $$
 """
-_FORGET_GRANT_EVENTS = """
-CREATE OR REPLACE FUNCTION gmail_warmup.forget_grant_events(ids bigint[]) RETURNS integer
+_REMOVE_OLD = """
+CREATE OR REPLACE FUNCTION gmail_warmup.remove_old(before timestamptz, at_once integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    forgotten integer;
+    gone integer;
+    removed integer := 0;
 BEGIN
-    DELETE FROM gmail_warmup.grant_event e
-    WHERE e.id = ANY (ids) AND e.at < now() - interval '2 months'
-        AND EXISTS (SELECT FROM gmail_warmup.grant_event n WHERE n.mailbox_id = e.mailbox_id AND n.at > e.at)
-        AND NOT EXISTS (SELECT FROM gmail_warmup.alert_item a WHERE a.event_id = e.id AND a.alert_id IS NULL);
-    GET DIAGNOSTICS forgotten = ROW_COUNT;
-    RETURN forgotten;
+    DELETE FROM gmail_warmup.consent WHERE id IN (
+        SELECT id FROM gmail_warmup.consent WHERE expires_at < now() - interval '90 days' LIMIT at_once
+    );
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    removed := removed + gone;
+    DELETE FROM gmail_warmup.invite WHERE id IN (
+        SELECT id FROM gmail_warmup.invite WHERE expires_at < now() - interval '90 days' LIMIT at_once
+    );
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    removed := removed + gone;
+    IF before IS NULL THEN
+        RETURN removed;
+    END IF;
+    before := least(before, now() - interval '2 months');
+    DELETE FROM gmail_warmup.mailbox_day WHERE (mailbox_id, local_date) IN (
+        SELECT mailbox_id, local_date FROM gmail_warmup.mailbox_day WHERE local_date < before::date LIMIT at_once
+    );
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    removed := removed + gone;
+    DELETE FROM gmail_warmup.grant_event WHERE id IN (
+        SELECT e.id FROM gmail_warmup.grant_event e
+        WHERE e.at < before
+            AND EXISTS (SELECT FROM gmail_warmup.grant_event n WHERE n.mailbox_id = e.mailbox_id AND n.at > e.at)
+            AND NOT EXISTS (SELECT FROM gmail_warmup.alert_item a WHERE a.event_id = e.id AND a.alert_id IS NULL)
+        LIMIT at_once
+    );
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    removed := removed + gone;
+    DELETE FROM gmail_warmup.health_event WHERE id IN (
+        SELECT e.id FROM gmail_warmup.health_event e
+        WHERE e.at < before AND (e.alert_id IS NOT NULL OR NOT e.told)
+            AND EXISTS (SELECT FROM gmail_warmup.health_event n WHERE n.mailbox_id = e.mailbox_id AND n.at > e.at)
+        LIMIT at_once
+    );
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    removed := removed + gone;
+    DELETE FROM gmail_warmup.incident WHERE closed_at < before AND closed_alert_id IS NOT NULL;
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    removed := removed + gone;
+    DELETE FROM gmail_warmup.alert a
+    WHERE created_at < before
+        AND NOT EXISTS (SELECT FROM gmail_warmup.alert_item i WHERE i.alert_id = a.id)
+        AND NOT EXISTS (SELECT FROM gmail_warmup.health_event e WHERE e.alert_id = a.id)
+        AND NOT EXISTS (SELECT FROM gmail_warmup.incident i WHERE a.id IN (i.opened_alert_id, i.closed_alert_id));
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    removed := removed + gone;
+    DELETE FROM gmail_warmup.audit a
+    WHERE started_at < before
+        AND EXISTS (SELECT FROM gmail_warmup.audit n WHERE n.id > a.id AND n.finished_at IS NOT NULL);
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    RETURN removed + gone;
 END $$
 """
-_SIGNATURES = (
-    "gmail_warmup.make_months(timestamptz, timestamptz)",
+_OF_THE_ROLE = (
+    "gmail_warmup.mail_waits(gmail_warmup.ledger)",
+    "gmail_warmup.move_mails(bigint, timestamptz, integer)",
     "gmail_warmup.drop_months(timestamptz)",
-    "gmail_warmup.forget_grant_events(bigint[])",
+    "gmail_warmup.remove_old(timestamptz, integer)",
 )
+_SIGNATURES = ("gmail_warmup.make_months(timestamptz, timestamptz)", *_OF_THE_ROLE)
 # The role of an installed base may call them without another `gmail-warmup init`.
 _ALLOW = """
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'gmail_warmup') THEN
-        GRANT SELECT, INSERT, UPDATE, DELETE ON gmail_warmup.ledger_history TO gmail_warmup;
+        GRANT SELECT ON gmail_warmup.ledger_history TO gmail_warmup;
         GRANT EXECUTE ON FUNCTION {} TO gmail_warmup;
     END IF;
 END $$
@@ -169,11 +267,11 @@ def upgrade() -> None:
     )
     for side in ("sender_id", "recipient_id"):
         op.create_index(f"ix_ledger_history_{side}_claimed_at", "ledger_history", [side, "claimed_at"], schema=_SCHEMA)
-    for statement in (_MAKE_MONTHS, _DROP_MONTHS, _FORGET_GRANT_EVENTS):
+    for statement in (_MAKE_MONTHS, _MAIL_WAITS, _MOVE_MAILS.replace("@@", _LISTED), _DROP_MONTHS, _REMOVE_OLD):
         op.execute(statement)
     for signature in _SIGNATURES:
         op.execute(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
-    op.execute(_ALLOW.format(", ".join(_SIGNATURES)))
+    op.execute(_ALLOW.format(", ".join(_OF_THE_ROLE)))
     for name, table, column in _INDEXES:
         where = sa.text(f"{column} IS NOT NULL")
         op.create_index(name, table, [column], schema=_SCHEMA, postgresql_where=where)
