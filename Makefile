@@ -63,8 +63,8 @@ test: $(READY) ## run the tests; ARGS="-k name" chooses
 e2e: $(READY) ## run the tests that drive real Airflow processes and a browser
 	@$(BIN)/python -m pytest -m e2e $(ARGS)
 
-chaos: $(READY) ## run the fault tests over many processes; ARGS="-k name" chooses
-	@$(BIN)/python -m pytest -m chaos $(ARGS)
+chaos: $(READY) ## let faults strike, and check what must be true after each; ARGS="-k name" chooses
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 bench: $(READY) ## measure; BENCH=grants chooses one
 	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
@@ -93,7 +93,10 @@ types: $(READY) ## check the types
 lock: ## resolve requirements*.txt anew; needs uv
 	@[ -n "$(UV)" ] || { echo "make lock needs uv: https://docs.astral.sh/uv/" >&2; exit 2; }
 	@"$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes -o requirements.lock requirements.txt
-	@"$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes -c requirements.lock -o requirements-dev.lock requirements-dev.txt
+	@for kind in dev kubernetes; do \
+	  "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes -c requirements.lock \
+	    -o requirements-$$kind.lock requirements-$$kind.txt; \
+	done
 
 clean: ## remove what was made here: .venv, .run and caches; .env stays
 	@rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -147,7 +147,7 @@ OF_REFRESH = (*_both("refresh_leased"), *_of_call("token"), *_both("refreshed"))
 OF_CONSENT = (
     *_both("consent_used"), *_of_call("token"), *_of_call("getProfile"), *_both("granted"), *_both("consent_noted"),
 )  # fmt: skip
-OF_ROTATION = (*_both("renewed"), *_both("canary_renewed"))
+OF_ROTATION = (InDatabase("renewed", True), InDatabase("renewed", True), InDatabase("canary_renewed", True))
 OF_RESCUE = (
     *_both("lease_taken"), *_of_call("messages.list"), *_of_call("messages.get"), *_both("placed"),
     *_of_call("messages.modify"), *_both("rescued"), *_both("lease_given_back"),

@@ -23,8 +23,8 @@ def act(world: World, action: Action, address: str, settings: Settings) -> dict[
     )
 
 
-def begin(world: World, *, job: Job = act, **arguments: Any) -> int:
-    """Do a job, by default what is due for an action in one mailbox, in a process of its own; return its id.
+def begin(world: World, *, work: Job = act, **arguments: Any) -> int:
+    """Do some work, by default what is due for an action in one mailbox, in a process of its own; return its id.
 
     A job for a worker.
     """
@@ -33,7 +33,7 @@ def begin(world: World, *, job: Job = act, **arguments: Any) -> int:
         return pid
     code = 1
     try:
-        job(world, **arguments)
+        work(world, **arguments)
         code = 0
     except BaseException:
         traceback.print_exc()
