@@ -241,6 +241,13 @@ def test_days_audits_and_expired_links_are_removed(old: World):
     assert run(old, history_months=0).removed == 0
 
 
+def test_a_mailbox_that_is_removed_takes_its_mails_with_it(old: World):
+    put(old, days=60, parent=put(old, days=60))
+    assert run(old).moved == 2
+    old.sql("DELETE FROM gmail_warmup.mailbox WHERE address = :pool", pool=POOL[0])
+    assert ids(old, "ledger_history") == []
+
+
 def test_the_restricted_role_keeps_up_and_can_remove_nothing_young(old: World):
     run(old, history_months=2)  # months that other tests left behind
     put(old, days=50)

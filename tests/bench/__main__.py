@@ -10,10 +10,10 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.floor.parts import FLOOR_BENCH
 from rich.console import Console
 
 from bench.engine.parts import ENGINE
-from bench.floor.parts import FLOOR_BENCH
 from bench.grants.parts import GRANTS
 from bench.ground import Ground, ground
 from bench.growth.parts import GROWTH

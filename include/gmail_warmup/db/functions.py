@@ -23,6 +23,21 @@ FOR EACH ROW WHEN (NEW.parent_id IS NULL) EXECUTE FUNCTION gmail_warmup.count_cl
 """
 UNCOUNT_CLAIMS = "DROP FUNCTION IF EXISTS gmail_warmup.count_claim()"
 
+FORGET_MAILS = """
+CREATE OR REPLACE FUNCTION gmail_warmup.forget_mails() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM gmail_warmup.ledger_history WHERE sender_id = OLD.id;
+    DELETE FROM gmail_warmup.ledger_history WHERE recipient_id = OLD.id;
+    RETURN NULL;
+END $$
+"""
+ON_REMOVAL = """
+CREATE OR REPLACE TRIGGER forget_mails AFTER DELETE ON gmail_warmup.mailbox
+FOR EACH ROW EXECUTE FUNCTION gmail_warmup.forget_mails()
+"""
+"""In place of foreign keys, for which every new month would lock the mailboxes."""
+FORGET_NO_MAILS = "DROP FUNCTION IF EXISTS gmail_warmup.forget_mails() CASCADE"
+
 MAKE_MONTHS = """
 CREATE OR REPLACE FUNCTION gmail_warmup.make_months(since timestamptz, until timestamptz) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET lock_timeout = '10s'
@@ -206,6 +221,8 @@ FUNCTIONS = (
     MOVE_MAILS,
     DROP_MONTHS,
     REMOVE_OLD,
+    FORGET_MAILS,
+    ON_REMOVAL,
     *(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC" for signature in (_MAKE_MONTHS, *OF_THE_ROLE)),
 )
 DROP_FUNCTIONS = f"DROP FUNCTION IF EXISTS {', '.join((_MAKE_MONTHS, *OF_THE_ROLE))}"

@@ -44,7 +44,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gmail_warmup.db.base import Base as Base
-from gmail_warmup.db.functions import COUNT_CLAIMS, DROP_FUNCTIONS, FUNCTIONS, ON_CLAIM, UNCOUNT_CLAIMS
+from gmail_warmup.db.functions import COUNT_CLAIMS, DROP_FUNCTIONS, FORGET_NO_MAILS, FUNCTIONS, ON_CLAIM, UNCOUNT_CLAIMS
 from gmail_warmup.vocabulary import AlertKind as AlertKind
 from gmail_warmup.vocabulary import ConsentPurpose as ConsentPurpose
 from gmail_warmup.vocabulary import DnsRecord as DnsRecord
@@ -535,7 +535,8 @@ LEDGER_HISTORY = Table(
 """Mails in which nothing is due any more, by the month (in UTC) of their claim; whole months are dropped.
 
 It has the ledger's columns, none of its constraints and few of its indexes: a row is written once and only read. There
-are no foreign keys, so that neither a new month nor the rows of a day hold up anybody who works in a mailbox.
+are no foreign keys, so that neither a new month nor the rows of a day hold up anybody who works in a mailbox; the rows
+of a mailbox that is removed go by a trigger.
 """
 
 # Tables made from the models rather than by a migration get trigger and functions as well.
@@ -545,5 +546,6 @@ for table, when, statement in (
     (LedgerEntry.__table__, "after_drop", UNCOUNT_CLAIMS),
     *((Base.metadata, "after_create", function) for function in FUNCTIONS),
     (Base.metadata, "before_drop", DROP_FUNCTIONS),
+    (Base.metadata, "before_drop", FORGET_NO_MAILS),
 ):
     event.listen(table, when, DDL(statement.replace("%", "%%")))  # type: ignore[no-untyped-call]

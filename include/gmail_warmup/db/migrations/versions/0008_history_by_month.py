@@ -222,6 +222,18 @@ BEGIN
     RETURN removed + gone;
 END $$
 """
+_FORGET_MAILS = """
+CREATE FUNCTION gmail_warmup.forget_mails() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM gmail_warmup.ledger_history WHERE sender_id = OLD.id;
+    DELETE FROM gmail_warmup.ledger_history WHERE recipient_id = OLD.id;
+    RETURN NULL;
+END $$
+"""
+_ON_REMOVAL = """
+CREATE TRIGGER forget_mails AFTER DELETE ON gmail_warmup.mailbox
+FOR EACH ROW EXECUTE FUNCTION gmail_warmup.forget_mails()
+"""
 _OF_THE_ROLE = (
     "gmail_warmup.mail_waits(gmail_warmup.ledger)",
     "gmail_warmup.move_mails(bigint, timestamptz, integer)",
@@ -239,14 +251,11 @@ BEGIN
     END IF;
 END $$
 """
-# A mail whose mailbox was removed meanwhile has no place in the ledger, which would have lost it with the mailbox; nor
-# has an answer whose first mail's month was dropped.
+# An answer whose first mail's month was dropped has no place in the ledger.
 _BACK = f"""
 INSERT INTO gmail_warmup.ledger ({_LISTED})
 SELECT {_LISTED} FROM gmail_warmup.ledger_history h
-WHERE EXISTS (SELECT FROM gmail_warmup.mailbox m WHERE m.id = h.sender_id)
-    AND EXISTS (SELECT FROM gmail_warmup.mailbox m WHERE m.id = h.recipient_id)
-    AND h.turn = :turn
+WHERE h.turn = :turn
     AND (h.parent_id IS NULL OR EXISTS (SELECT FROM gmail_warmup.ledger l WHERE l.id = h.parent_id))
 """  # noqa: S608  # names of columns, from above
 _INDEXES = (
@@ -267,7 +276,15 @@ def upgrade() -> None:
     )
     for side in ("sender_id", "recipient_id"):
         op.create_index(f"ix_ledger_history_{side}_claimed_at", "ledger_history", [side, "claimed_at"], schema=_SCHEMA)
-    for statement in (_MAKE_MONTHS, _MAIL_WAITS, _MOVE_MAILS.replace("@@", _LISTED), _DROP_MONTHS, _REMOVE_OLD):
+    for statement in (
+        _MAKE_MONTHS,
+        _MAIL_WAITS,
+        _MOVE_MAILS.replace("@@", _LISTED),
+        _DROP_MONTHS,
+        _REMOVE_OLD,
+        _FORGET_MAILS,
+        _ON_REMOVAL,
+    ):
         op.execute(statement)
     for signature in _SIGNATURES:
         op.execute(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
@@ -289,6 +306,7 @@ def downgrade() -> None:
     for turn in range(1, 7):  # a mail after the one that it answers
         op.execute(sa.text(_BACK).bindparams(turn=turn))
     op.execute("ALTER TABLE gmail_warmup.ledger ENABLE TRIGGER count_claim")
-    for signature in _SIGNATURES:
+    op.execute("DROP TRIGGER forget_mails ON gmail_warmup.mailbox")
+    for signature in ("gmail_warmup.forget_mails()", *_SIGNATURES):
         op.execute(f"DROP FUNCTION {signature}")
     op.drop_table("ledger_history", schema=_SCHEMA)
