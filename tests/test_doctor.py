@@ -111,7 +111,7 @@ def test_clocks(seconds: int, status: Status):
 
 def test_the_pool_and_the_revision_of_airflows_database(ready: Services):
     with ready.engine.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE public.slot_pool (pool text)")
+        connection.exec_driver_sql("CREATE TABLE public.slot_pool (pool text, slots integer)")
         connection.exec_driver_sql("CREATE TABLE public.alembic_version_gmail_warmup AS SELECT 'old' AS version_num")
     try:
         found = checks(ready)
@@ -119,7 +119,12 @@ def test_the_pool_and_the_revision_of_airflows_database(ready: Services):
         assert "Run: airflow db migrate" in found["schema"].step
         assert found["schema"].status is Status.PROBLEM
         with ready.engine.begin() as connection:
-            connection.exec_driver_sql("INSERT INTO public.slot_pool VALUES ('gmail_warmup')")
+            connection.exec_driver_sql("INSERT INTO public.slot_pool VALUES ('gmail_warmup', 8)")
+        found = checks(ready)["pool"]
+        assert found.status is Status.WARNING
+        assert "8 slots, fewer than tasks_at_once (32)" in found.found
+        with ready.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE public.slot_pool SET slots = 32")
         assert checks(ready)["pool"].status is Status.OK
     finally:
         with ready.engine.begin() as connection:

@@ -71,6 +71,6 @@ def test_more_than_a_run_has_tasks_for_wait_for_the_next_one(
     world: World, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     world.add("ben@warm.example", kind="warmup", expired=False)
-    monkeypatch.setattr(tasks, "MAPPED_AT_MOST", 1)
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "1")
     assert run("plan", "send") == [ADA]
     assert "those that waited longest go first" in caplog.text

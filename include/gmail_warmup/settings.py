@@ -38,6 +38,9 @@ class Settings(BaseModel):
         "*/10 * * * *", description="Schedule of the DAG gmail_warmup, as cron; 'none' for none."
     )
     health_schedule: str = Field("@daily", description="Schedule of the DAG gmail_token_health; 'none' for none.")
+    tasks_at_once: int = Field(
+        32, ge=1, le=10_000, description="Tasks of gmail_warmup that run at once; see docs/capacity.md."
+    )
 
     refresh_margin: int = Field(
         300, ge=230, description="Seconds before its expiry from which an access token is renewed."

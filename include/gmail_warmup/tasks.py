@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from airflow.sdk import get_current_context
+from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSkipException
 
 from gmail_warmup.db.models import Mailbox
@@ -31,8 +32,10 @@ from gmail_warmup.web import site
 
 log = logging.getLogger(__name__)
 
-MAPPED_AT_MOST = 1000
-"""Mapped tasks per action and run; Airflow's own limit ([core] max_map_length) is 1024."""
+
+def mapped_at_most() -> int:
+    """Return how many mapped tasks an action may have in one run: Airflow fails a plan that returns more."""
+    return conf.getint("core", "max_map_length")
 
 
 class FlaggedSkipException(AirflowSkipException):
@@ -82,7 +85,7 @@ def plan(action: str, params: Mapping[str, Any]) -> list[str]:
     Raises:
         UnknownMailboxError: if the params name an address that is no mailbox.
     """
-    dry_run = bool(params.get("dry_run"))
+    dry_run, most = bool(params.get("dry_run")), mapped_at_most()
     with _errors():
         services = _services()
         services.check()
@@ -94,10 +97,10 @@ def plan(action: str, params: Mapping[str, Any]) -> list[str]:
                 Action(action),
                 services.settings,
                 only=_chosen(params),
-                limit=MAPPED_AT_MOST + 1,
+                limit=most + 1,
                 remember=not dry_run,
             )
-    due, more = addresses[:MAPPED_AT_MOST], len(addresses) > MAPPED_AT_MOST
+    due, more = addresses[:most], len(addresses) > most
     log.info("%s: due in %s%d mailboxes", action, "more than " if more else "", len(due))
     for address in due[:100]:
         log.info("%s: %s", action, address)
@@ -145,7 +148,7 @@ def shards() -> list[list[int]]:
         _audit(services)
         with services.engine.begin() as connection:
             ids = connection.scalars(sa.select(Mailbox.id).order_by(Mailbox.id)).all()
-    size = max(services.settings.audit_shard, -(-len(ids) // MAPPED_AT_MOST))
+    size = max(services.settings.audit_shard, -(-len(ids) // mapped_at_most()))
     return [[ids[start], ids[min(start + size, len(ids)) - 1]] for start in range(0, len(ids), size)]
 
 
@@ -268,11 +271,10 @@ def newly_flagged() -> list[str]:
         services = _services()
         with services.engine.begin() as connection:
             newly = verdicts.newly_flagged(connection, _audit(services))
-    if len(newly) > MAPPED_AT_MOST:
-        log.warning(
-            "%d newly need a person; %d get a task of their own, all are on the page", len(newly), MAPPED_AT_MOST
-        )
-    return newly[:MAPPED_AT_MOST]
+    most = mapped_at_most()
+    if len(newly) > most:
+        log.warning("%d newly need a person; %d get a task of their own, all are on the page", len(newly), most)
+    return newly[:most]
 
 
 def alerts() -> dict[str, Any]:

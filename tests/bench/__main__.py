@@ -10,10 +10,11 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.floor.parts import FLOOR_BENCH
 from rich.console import Console
 
+from bench.capacity.parts import CAPACITY
 from bench.engine.parts import ENGINE
+from bench.floor.parts import FLOOR_BENCH
 from bench.grants.parts import GRANTS
 from bench.ground import Ground, ground
 from bench.growth.parts import GROWTH
@@ -23,7 +24,9 @@ from gmail_embedded.console import FAILED, WRONG_INPUT, run
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.steps import Steps
 
-BENCHES = {"grants": GRANTS, "web": WEB, "engine": ENGINE, "floor": FLOOR_BENCH, "growth": GROWTH}
+BENCHES = {
+    "grants": GRANTS, "web": WEB, "engine": ENGINE, "floor": FLOOR_BENCH, "growth": GROWTH, "capacity": CAPACITY,
+}  # fmt: skip
 WIDTH = 120
 """Columns of the table where there is no terminal."""
 

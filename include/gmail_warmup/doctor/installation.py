@@ -101,7 +101,7 @@ def upkeep(ground: Ground) -> Finding:
 
 def pool(ground: Ground) -> Finding:
     """Look for the pool of the warmup's tasks."""
-    query = sa.text("SELECT count(*) FROM public.slot_pool WHERE pool = :pool").bindparams(pool=POOL)
+    query = sa.text("SELECT coalesce(max(slots), 0) FROM public.slot_pool WHERE pool = :pool").bindparams(pool=POOL)
     found = ground.of_airflow(query)
     if found is None:
         step = f"Look with: airflow pools get {POOL}"
@@ -109,6 +109,10 @@ def pool(ground: Ground) -> Finding:
     if not found:
         step = "Run: gmail-warmup init"
         return Status.PROBLEM, f"The pool {POOL} is missing; its tasks would wait for ever.", step
+    wanted = ground.services.settings.tasks_at_once
+    if 0 < found < wanted:
+        step = f"Run: airflow pools set {POOL} {wanted} 'Mailboxes worked in at once'"
+        return Status.WARNING, f"The pool {POOL} has {found} slots, fewer than tasks_at_once ({wanted}).", step
     return Status.OK, f"{POOL} exists."
 
 
