@@ -97,7 +97,8 @@ def test_connections_cut_at_every_round_trip(ground: Ground, proxy: CuttingProxy
     cut_world = through(scene.world, proxy)
     cut_world.settings = SETTINGS
     for action in Action:
-        places = itertools.product(itertools.count(0, step), ("before", "after"))
+        # Not itertools.product, which would first use up the endless count.
+        places = ((at, when) for at in itertools.count(0, step) for when in ("before", "after"))
         for address, (at, when) in zip(scene.due(action), places, strict=False):
             proxy.cut = Cut(at=at, when=when)
             task(cut_world, action, address)
