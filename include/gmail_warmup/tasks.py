@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 
 def mapped_at_most() -> int:
     """Return how many mapped tasks an action may have in one run: Airflow fails a plan that returns more."""
-    return conf.getint("core", "max_map_length")
+    most: int = conf.getint("core", "max_map_length")
+    return most
 
 
 class FlaggedSkipException(AirflowSkipException):

@@ -16,7 +16,7 @@ from gmail_warmup.settings import Settings
 from gmail_warmup.upkeep import keep_up
 
 MILLIONS = (1, 10, 50)
-ROUNDS = 200
+ROUNDS = 100
 FLAT = 1.5
 """So many times the blocks at a million rows a query may read at most; times are noisier, and reported."""
 
