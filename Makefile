@@ -16,7 +16,7 @@ READY := .venv/.ready
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup env demo up cluster test e2e chaos bench screenshots recording docs lint format types lock clean
+.PHONY: help setup env demo up cluster test e2e chaos upgrade bench screenshots recording docs lint format types lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -66,6 +66,9 @@ e2e: $(READY) ## run the tests that drive real Airflow processes and a browser
 chaos: $(READY) ## let faults strike, and check what must be true after each; ARGS="-k name" chooses
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
+upgrade: $(READY) ## take over a database of the oldest Airflow 3.3; needs PyPI, takes minutes
+	@PYTHONPATH=tests $(BIN)/python -m upgrade
+
 bench: $(READY) ## measure; BENCH=grants chooses one
 	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
@@ -77,7 +80,7 @@ recording: $(READY) ## record the demo as docs/images/demo.svg
 
 docs: $(READY) ## bring the generated pages up to date and build the site into build/site
 	@$(BIN)/python scripts/generate_docs.py
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: $(READY) ## check style and common mistakes
 	@$(BIN)/ruff check .

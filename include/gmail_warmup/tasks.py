@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from airflow.sdk import get_current_context
-from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSkipException
 
 from gmail_warmup.db.models import Mailbox
@@ -23,20 +22,16 @@ from gmail_warmup.grants.report import token_health
 from gmail_warmup.grants.store import Actor
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.services import Services
+from gmail_warmup.settings import mapped_at_most
 from gmail_warmup.traces import without_locals
 from gmail_warmup.vocabulary import FLAGGED
+from gmail_warmup.warmup.backlog import Backlog, backlog
 from gmail_warmup.warmup.due import Action, find_due
 from gmail_warmup.warmup.generators import templates_of
 from gmail_warmup.warmup.run import run_action, why_not
 from gmail_warmup.web import site
 
 log = logging.getLogger(__name__)
-
-
-def mapped_at_most() -> int:
-    """Return how many mapped tasks an action may have in one run: Airflow fails a plan that returns more."""
-    most: int = conf.getint("core", "max_map_length")
-    return most
 
 
 class FlaggedSkipException(AirflowSkipException):
@@ -83,6 +78,9 @@ def _errors() -> Iterator[None]:
 def plan(action: str, params: Mapping[str, Any]) -> list[str]:
     """Return the addresses with something due for an action; none in a dry run, which only logs them.
 
+    Where more wait than Airflow maps a task over, those that waited longest have their turn, and the XCom ``backlog``
+    holds how many wait.
+
     Raises:
         UnknownMailboxError: if the params name an address that is no mailbox.
     """
@@ -93,7 +91,7 @@ def plan(action: str, params: Mapping[str, Any]) -> list[str]:
         if action == Action.SEND:
             templates_of(services.settings)  # once a run, the log says if the operator's cannot be used
         with services.engine.begin() as connection:
-            addresses = find_due(
+            due = find_due(
                 connection,
                 Action(action),
                 services.settings,
@@ -101,16 +99,29 @@ def plan(action: str, params: Mapping[str, Any]) -> list[str]:
                 limit=most + 1,
                 remember=not dry_run,
             )
-    due, more = addresses[:most], len(addresses) > most
-    log.info("%s: due in %s%d mailboxes", action, "more than " if more else "", len(due))
+            waiting = backlog(connection, Action(action)) if len(due) > most else None
+    due = due[:most]
+    log.info("%s: due in %s%d mailboxes", action, "more than " if waiting else "", len(due))
     for address in due[:100]:
         log.info("%s: %s", action, address)
     if dry_run:
         log.info("Dry run: nothing is done")
         return []
-    if more:
-        log.warning("%s: the others wait for the next run; those that waited longest go first", action)
+    if waiting:
+        _report(action, waiting)
     return due
+
+
+def _report(action: str, waiting: Backlog) -> None:
+    """Say that not everybody has a turn; a list that is longer than Airflow allows would fail the plan."""
+    log.warning(
+        "%s: %d mailboxes wait, the first one since %s; Airflow maps a task over %d at most ([core] max_map_length),"
+        " the others wait for the next run; those that waited longest go first",
+        action, waiting.mailboxes, waiting.since, mapped_at_most(),
+    )  # fmt: skip
+    get_current_context()["ti"].xcom_push(
+        "backlog", {"mailboxes": waiting.mailboxes, "since": waiting.since and waiting.since.isoformat()}
+    )
 
 
 def _chosen(params: Mapping[str, Any]) -> list[str] | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.capacity.parts import CAPACITY
+from bench.cluster.parts import CLUSTER
 from bench.engine.parts import ENGINE
 from bench.floor.parts import FLOOR_BENCH
 from bench.grants.parts import GRANTS
@@ -25,7 +26,8 @@ from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.steps import Steps
 
 BENCHES = {
-    "grants": GRANTS, "web": WEB, "engine": ENGINE, "floor": FLOOR_BENCH, "growth": GROWTH, "capacity": CAPACITY,
+    "grants": GRANTS, "web": WEB, "engine": ENGINE, "floor": FLOOR_BENCH, "cluster": CLUSTER, "growth": GROWTH,
+    "capacity": CAPACITY,
 }  # fmt: skip
 WIDTH = 120
 """Columns of the table where there is no terminal."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import parse_qs, urlsplit
 
 from cryptography.fernet import Fernet, MultiFernet
+from sqlalchemy.exc import SQLAlchemyError
 
 from chaos.runs import Run, run, task
 from gmail_warmup.errors import GmailWarmupError
@@ -35,7 +36,7 @@ def refresh(world: World, *, address: str) -> str:
     """Get an access token as a task does; return the name of the error there was, or nothing."""
     try:
         world.tokens(read_timeout=5).get(address)
-    except GmailWarmupError as error:
+    except (GmailWarmupError, SQLAlchemyError) as error:
         return type(error).__name__
     return ""
 

@@ -13,15 +13,13 @@ from psycopg2.extras import execute_values
 
 from gmail_warmup.db.models import Base, Mailbox
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.settings import Settings
+from gmail_warmup.settings import Settings, mapped_at_most
 from gmail_warmup.warmup import hints
 from gmail_warmup.warmup.day import History, slots_of
 from gmail_warmup.warmup.due import Action, find_due
 from gmail_warmup.warmup.ramp import Ramp
 
 ROUNDS = 40
-TASKS = 1024
-"""For so many mailboxes one run has tasks, unless Airflow's max_map_length says otherwise."""
 DAYS = 10
 """Days that the senders have been sending."""
 POOL_SHARE = 5
@@ -98,7 +96,7 @@ def _round(engine: sa.Engine) -> dict[Action, tuple[float, int]]:
     for action in Action:
         began = time.perf_counter()
         with engine.begin() as connection:
-            found = find_due(connection, action, SETTINGS, limit=TASKS + 1)
+            found = find_due(connection, action, SETTINGS, limit=mapped_at_most() + 1)
         taken[action] = (time.perf_counter() - began) * 1000, len(found)
     return taken
 

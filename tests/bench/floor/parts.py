@@ -50,10 +50,8 @@ def _pair(site: Stage, say: Say) -> tuple[Run, Run]:
     real = site.run(REAL)
     floor = site.run(FLOOR, real.tasks)
     tasks = ", ".join(f"{count} {action}" for action, count in real.tasks.items())
-    cpu = " and ".join(f"{run.cpu.total():.1f}" for run in (real, floor))
-    say(
-        f"{real.seconds:.1f} and {floor.seconds:.1f} s, processor {cpu} s, for {tasks}: {real.seconds / floor.seconds:.2f}"
-    )
+    say(f"{real.seconds:.1f} s and {floor.seconds:.1f} s for {tasks}: {real.seconds / floor.seconds:.2f}")
+    say(f"  of the processors {real.cpu.total():.1f} s and {floor.cpu.total():.1f} s")
     return real, floor
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.floor.cpu import seconds_by_part
 from gmail_embedded.airflow_api import TaskInstance
 from gmail_embedded.demo_scene import morning_zone, write_accounts
-from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
+from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Installation
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.stack import Options, Stack
 from gmail_sandbox.client import SandboxClient
@@ -112,7 +112,7 @@ def stage(folder: Path) -> Iterator[Stage]:
         sandbox = SandboxClient(stack.sandbox_url, timeout=120)
         try:
             stack.api.wait_for_dags((REAL, FLOOR), timeout=120)
-            _populate(stack, sandbox)
+            populate(stack, sandbox)
             yield Stage(stack, sandbox)
         finally:
             sandbox.close()
@@ -134,7 +134,7 @@ def _bundles() -> dict[str, str]:
     }
 
 
-def _populate(stack: Stack, sandbox: SandboxClient) -> None:
+def populate(stack: Installation, sandbox: SandboxClient) -> None:
     """Add the mailboxes on both sides, as an import does."""
     sandbox.put_client(SANDBOX_CLIENT_ID, client_secrets=[SANDBOX_CLIENT_SECRET])
     warmup = [f"w{number:02}@d{number % 8}.example" for number in range(WARMUP)]
