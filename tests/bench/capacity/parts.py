@@ -15,7 +15,7 @@ from bench.ground import Ground
 from bench.growth.past import LEDGER_DAYS, begin, grow
 from bench.report import Bench, Figure, Part, Say
 
-RUNS, SETTLING = 3, 3
+RUNS, SETTLING = 2, 3
 """Runs that are measured, and runs before them, until every action has something due in each run."""
 SIZES = (10_000, 100_000)
 STAND_IN = "stand-in for Google"
