@@ -1,4 +1,4 @@
-"""Audit the grants of all mailboxes every day, and name those that need a person; look at the sending domains."""
+"""Audit the grants of all mailboxes every day, and name those that need a person; domains and upkeep beside that."""
 
 from __future__ import annotations
 
@@ -64,7 +64,14 @@ def gmail_token_health() -> None:
 
         return tasks.look_at_domains()
 
+    @task(execution_timeout=timedelta(minutes=30))
+    def upkeep() -> dict:
+        from gmail_warmup import tasks
+
+        return tasks.upkeep()
+
     sending_domains()
+    upkeep()
     first = decide(probe.expand(shard=shards()))
     # A quarter of an hour may pass until a second probe is due.
     second_pass = SecondPassSensor(

@@ -12,6 +12,7 @@ from gmail_warmup.operators import MailboxOperator
 from gmail_warmup.retry import RETRY_BY_CAUSE
 from gmail_warmup.settings import load, schedule
 
+settings = load()
 ACTIONS = ("send", "rescue", "read", "reply", "collect")
 
 
@@ -24,11 +25,11 @@ def plan(action: str, params: dict) -> list[str]:
 
 
 @dag(
-    schedule=schedule(load().warmup_schedule),
+    schedule=schedule(settings.warmup_schedule),
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
-    max_active_tasks=32,
+    max_active_tasks=settings.tasks_at_once,
     tags=["gmail"],
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30), "retry_policy": RETRY_BY_CAUSE},
     params={

@@ -111,7 +111,7 @@ def test_clocks(seconds: int, status: Status):
 
 def test_the_pool_and_the_revision_of_airflows_database(ready: Services):
     with ready.engine.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE public.slot_pool (pool text)")
+        connection.exec_driver_sql("CREATE TABLE public.slot_pool (pool text, slots integer)")
         connection.exec_driver_sql("CREATE TABLE public.alembic_version_gmail_warmup AS SELECT 'old' AS version_num")
     try:
         found = checks(ready)
@@ -119,11 +119,33 @@ def test_the_pool_and_the_revision_of_airflows_database(ready: Services):
         assert "Run: airflow db migrate" in found["schema"].step
         assert found["schema"].status is Status.PROBLEM
         with ready.engine.begin() as connection:
-            connection.exec_driver_sql("INSERT INTO public.slot_pool VALUES ('gmail_warmup')")
+            connection.exec_driver_sql("INSERT INTO public.slot_pool VALUES ('gmail_warmup', 8)")
+        found = checks(ready)["pool"]
+        assert found.status is Status.WARNING
+        assert "8 slots, fewer than tasks_at_once (32)" in found.found
+        with ready.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE public.slot_pool SET slots = 32")
         assert checks(ready)["pool"].status is Status.OK
     finally:
         with ready.engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE public.slot_pool, public.alembic_version_gmail_warmup")
+
+
+def test_mails_that_stay_in_the_ledger_are_a_warning(ready: Services, world: World):
+    world.add("max@warm.example", kind="warmup")
+    assert checks(ready)["upkeep"].status is Status.OK
+    world.sql("INSERT INTO gmail_warmup.mailbox_day (mailbox_id, local_date, planned) VALUES (2, '2026-01-01', 2)")
+    world.sql(
+        "INSERT INTO gmail_warmup.ledger (token, sender_id, recipient_id, local_date, slot, due_at, claimed_at, status,"
+        " subject) SELECT days::text, 2, 1, '2026-01-01', days, now(), now() - make_interval(days => days), 'failed',"
+        " 'x'"
+        " FROM unnest(ARRAY[51, 53]) days"
+    )
+    found = checks(ready)["upkeep"]
+    assert found.status is Status.WARNING
+    assert "gmail-warmup upkeep" in found.step
+    world.sql("DELETE FROM gmail_warmup.ledger WHERE slot = 53")
+    assert checks(ready)["upkeep"].status is Status.OK
 
 
 def test_the_command_says_it_to_people_and_programs(ready: Services):

@@ -38,6 +38,9 @@ class Settings(BaseModel):
         "*/10 * * * *", description="Schedule of the DAG gmail_warmup, as cron; 'none' for none."
     )
     health_schedule: str = Field("@daily", description="Schedule of the DAG gmail_token_health; 'none' for none.")
+    tasks_at_once: int = Field(
+        32, ge=1, le=10_000, description="Tasks of gmail_warmup that run at once; see docs/capacity.md."
+    )
 
     refresh_margin: int = Field(
         300, ge=230, description="Seconds before its expiry from which an access token is renewed."
@@ -118,6 +121,16 @@ class Settings(BaseModel):
     )
     retention_days: int = Field(
         30, ge=0, le=3650, description="Days after which a warmup mail goes to the trash on both sides; 0 keeps it."
+    )
+    ledger_days: int = Field(
+        45, ge=40, le=3650, description="Days after which a mail in which nothing is due leaves the ledger for history."
+    )
+    history_months: int = Field(
+        13,
+        ge=0,
+        le=240,
+        description="Months for which mails, days, events and told alerts are kept; then they are removed for good. "
+        "0 keeps them.",
     )
     locate_delay: int = Field(120, ge=0, description="Seconds after sending until the recipient looks for the mail.")
     missing_after: int = Field(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 POOL, POOL_SLOTS = "gmail_warmup", 64
+"""The pool has so many slots at least when it is made."""
 
 DB_ADDRESS = "GMAIL_WARMUP_DB_ADDRESS"
 """Variable with the HOST:PORT at which tasks and page reach the database, where that is another one than Airflow's."""
@@ -127,7 +128,7 @@ def initialise(environment: Mapping[str, str] | None = None) -> list[str]:
         done.append(f"Connection {settings.client_conn_id}: the OAuth client {client.client_id}")
     else:
         done.append(f"Connection {settings.client_conn_id}: left as it is, GOOGLE_CLIENT_ID is not set")
-    _ensure_pool()
+    _ensure_pool(max(POOL_SLOTS, settings.tasks_at_once))
     done.append(f"pool {POOL}: bounds the mailboxes that are worked in at once")
     return done
 
@@ -209,16 +210,14 @@ def _client_connection(client: ClientVariables) -> dict[str, Any]:
     }
 
 
-def _ensure_pool() -> None:
+def _ensure_pool(slots: int) -> None:
     """Make the pool of the warmup's tasks; without it they would wait for ever. Its size is the operator's."""
     from airflow.models.pool import Pool
     from airflow.utils.session import create_session
 
     with create_session() as session:
         if session.scalar(sa.select(Pool).where(Pool.pool == POOL)) is None:
-            session.add(
-                Pool(pool=POOL, slots=POOL_SLOTS, description="Mailboxes worked in at once", include_deferred=False)
-            )
+            session.add(Pool(pool=POOL, slots=slots, description="Mailboxes worked in at once", include_deferred=False))
 
 
 def _save_connection(conn_id: str, values: dict[str, Any]) -> None:

@@ -265,6 +265,19 @@ def look_at_domains() -> dict[str, dict[str, str]]:
     return {domain: {record.value: finding.code for record, finding in found.items()} for domain, found in seen.items()}
 
 
+def upkeep() -> dict[str, Any]:
+    """Move what is done with out of the ledger, and remove what is older than it is kept; return the counts."""
+    from gmail_warmup.upkeep import keep_up
+
+    with _errors():
+        services = _services()
+        done = keep_up(services.engine, services.settings)
+    log.info("%s", done)
+    if not done.finished:
+        log.warning("Some of it is left; the next run goes on, or: gmail-warmup upkeep")
+    return done.as_dict()
+
+
 def newly_flagged() -> list[str]:
     """Return the mailboxes that this audit found to need a person."""
     with _errors():

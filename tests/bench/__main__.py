@@ -12,18 +12,23 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.capacity.parts import CAPACITY
 from bench.cluster.parts import CLUSTER
 from bench.engine.parts import ENGINE
 from bench.floor.parts import FLOOR_BENCH
 from bench.grants.parts import GRANTS
 from bench.ground import Ground, ground
+from bench.growth.parts import GROWTH
 from bench.report import Bench, Figure, Part, exactly, show
 from bench.web.parts import WEB
 from gmail_embedded.console import FAILED, WRONG_INPUT, run
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.steps import Steps
 
-BENCHES = {"grants": GRANTS, "web": WEB, "engine": ENGINE, "floor": FLOOR_BENCH, "cluster": CLUSTER}
+BENCHES = {
+    "grants": GRANTS, "web": WEB, "engine": ENGINE, "floor": FLOOR_BENCH, "cluster": CLUSTER, "growth": GROWTH,
+    "capacity": CAPACITY,
+}  # fmt: skip
 WIDTH = 120
 """Columns of the table where there is no terminal."""
 

@@ -23,6 +23,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "mailboxes requalify": (ADA,),
     "content lint": (),
     "stats": (),
+    "upkeep": (),
     "stop": ("--reason", "why"),
     "start": (),
     "mailboxes import": ("{file}",),

@@ -67,3 +67,4 @@ def test_the_audit_names_each_mailbox_that_needs_a_person(parsed: dict):
     assert tasks["needs_person"]["mapped"]
     assert tasks["probe"]["mapped"]
     assert not tasks["sending_domains"]["mapped"]
+    assert not tasks["upkeep"]["mapped"]

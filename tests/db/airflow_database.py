@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from airflow import settings
@@ -20,6 +21,7 @@ from gmail_warmup.errors import EncryptionKeyError
 from gmail_warmup.grants import canary
 from gmail_warmup.grants.cipher import airflow_cipher
 from gmail_warmup.setup import initialise
+from gmail_warmup.warmup import ledger_history
 
 found = {}
 
@@ -38,6 +40,57 @@ def differences() -> str | None:
     return None
 
 
+def functions() -> dict[str, str]:
+    """Return the definitions of the functions and whether everybody may call them, to compare models and migrations."""
+    query = sa.text(
+        "SELECT p.proname, pg_get_functiondef(p.oid) || has_function_privilege('public', p.oid, 'EXECUTE')"
+        " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = :schema"
+    )
+    with settings.engine.begin() as connection:
+        return dict(connection.execute(query, {"schema": SCHEMA}).tuples().all())
+
+
+SCENE = (
+    "INSERT INTO gmail_warmup.mailbox (address, kind, created_by) VALUES ('ada@warm.example', 'warmup', 't'),"
+    " ('max@pool.example', 'pool', 't')",
+    "INSERT INTO gmail_warmup.mailbox_day (mailbox_id, local_date, planned)"
+    " SELECT 1, date '2026-01-15' + 31 * n, 1 FROM generate_series(0, 3) n",
+    "INSERT INTO gmail_warmup.ledger (token, sender_id, recipient_id, local_date, slot, due_at, claimed_at, status,"
+    " subject) SELECT 'f' || n, 1, 2, date '2026-01-15' + 31 * n, 1, now(), date '2026-01-15' + 31 * n, 'sent', 'x'"
+    " FROM generate_series(0, 3) n",
+    "INSERT INTO gmail_warmup.ledger (token, sender_id, recipient_id, local_date, parent_id, turn, due_at, claimed_at,"
+    " status, subject) SELECT 'r' || id, 2, 1, local_date, id, 2, now(), claimed_at, 'sent', 'x'"
+    " FROM gmail_warmup.ledger",
+)
+
+
+def mails() -> list[list[str]]:
+    """Return every mail, wherever it is, and what its day counted."""
+    with settings.engine.begin() as connection:
+        query = "SELECT l::text FROM gmail_warmup.ledger l ORDER BY id"
+        days = "SELECT d::text FROM gmail_warmup.mailbox_day d ORDER BY local_date"
+        return [list(connection.scalars(sa.text(statement))) for statement in (query, days)]
+
+
+def history_there_and_back() -> None:
+    """Put mails of four months into the ledger, move two of them on, and go back and forth over the revision."""
+    with settings.engine.begin() as connection:
+        for statement in SCENE:
+            connection.execute(sa.text(statement))
+    before = mails()
+    until = datetime(2026, 3, 1, tzinfo=UTC)
+    with settings.engine.begin() as connection:
+        found["moved"] = ledger_history.move(connection, after=0, until=until).mails
+    found["months"] = sorted(set(tables()) - set(found["created"]))
+    found["differences_with_months"] = differences()
+    manager_does("downgrade", to_revision="0006")
+    found["mails_after_downgrade"] = mails() == before
+    manager_does("upgradedb", use_migration_files=True)
+    found["mails_after_upgrade"] = mails() == before
+    with settings.engine.begin() as connection:
+        found["moved_again"] = ledger_history.move(connection, after=0, until=until).mails
+
+
 def manager_does(name: str, **arguments: object) -> None:
     with create_session() as session:
         getattr(GmailWarmupDBManager(session), name)(**arguments)
@@ -46,6 +99,7 @@ def manager_does(name: str, **arguments: object) -> None:
 initdb()
 found["created"] = tables()
 found["differences_after_create"] = differences()
+functions_after_create = functions()
 
 CLIENT = {"GOOGLE_CLIENT_ID": "client-1.apps.example.com", "GOOGLE_CLIENT_SECRET": "GOCSPX-test-secret"}
 connections = []
@@ -86,5 +140,7 @@ found["after_downgrade"] = tables()
 manager_does("upgradedb", use_migration_files=True)
 found["migrated"] = tables()
 found["differences_after_migration"] = differences()
+found["same_functions"] = {name: functions().get(name) == code for name, code in functions_after_create.items()}
+history_there_and_back()
 
 json.dump(found, sys.stdout)

@@ -17,7 +17,8 @@ from gmail_warmup.db.models import Base
 
 TABLES = [
     "alert", "alert_item", "audit", "breaker", "canary", "consent", "domain_check", "grant_event", "halt",
-    "health_event", "incident", "invite", "ledger", "mailbox", "mailbox_day", "oauth_grant", "plan_basis",
+    "health_event", "incident", "invite", "ledger", "ledger_history", "mailbox", "mailbox_day", "oauth_grant",
+    "plan_basis",
 ]  # fmt: skip
 
 
@@ -63,6 +64,20 @@ def test_models_and_migrations_agree(found: dict[str, Any]):
     assert found["differences_after_create"] is None
     assert found["migrated"] == TABLES
     assert found["differences_after_migration"] is None
+
+
+def test_functions_of_models_and_migrations_agree(found: dict[str, Any]):
+    assert found["same_functions"] == dict.fromkeys(
+        ("count_claim", "drop_months", "forget_mails", "mail_waits", "make_months", "move_mails", "remove_old"), True
+    )
+
+
+def test_months_come_and_go_without_a_migration_and_no_mail_is_lost_either_way(found: dict[str, Any]):
+    assert found["moved"] == found["moved_again"] == 4
+    assert {"ledger_history_2026_01", "ledger_history_2026_02"} <= set(found["months"])
+    assert found["differences_with_months"] is None
+    assert found["mails_after_downgrade"]
+    assert found["mails_after_upgrade"]
 
 
 def test_init_may_be_repeated_while_everything_runs(found: dict[str, Any]):

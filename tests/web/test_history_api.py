@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
+from gmail_warmup.warmup import ledger_history
 from web.kit import API, Site
 
 ADA, POOL = "ada@example.com", "pool@example.com"
@@ -161,6 +162,27 @@ def test_paging_shows_each_transition_and_each_mail_once(pair: Site, op: httpx.C
         flat = [one for page in pages for one in page]
         assert len(set(flat)) == len(flat)
     assert [one for page in mails for one in page] == list(range(130, 0, -1))
+
+
+@pytest.mark.parametrize("waiting", [0, 1], ids=["all of them", "two of three"])
+def test_mails_that_left_the_ledger_are_shown_in_their_place(pair: Site, op: httpx.Client, waiting: int):
+    pair.plan(ADA, day="date '2026-01-01'", mails=130)
+    pair.sql(
+        "INSERT INTO gmail_warmup.ledger (token, sender_id, recipient_id, local_date, slot, due_at, claimed_at,"
+        " sent_at, status, placement, subject, read_due_at) SELECT n::text, a.id, p.id, '2026-01-01', n, at, at, at,"
+        " 'sent', 'inbox', 's', CASE WHEN n % 3 < :waiting THEN now() END"
+        " FROM gmail_warmup.mailbox a, gmail_warmup.mailbox p, generate_series(0, 129) n,"
+        " LATERAL (SELECT now() - n / 2 * interval '1 day' AS at) t WHERE a.address = :ada AND p.address = :pool",
+        ada=ADA,
+        pool=POOL,
+        waiting=waiting,
+    )
+    before = walk(op, ADA, "mails", "mails"), walk(op, POOL, "mails", "mails"), ask(op, POOL, "days", days=60)
+    assert [len(page) for page in before[0]] == [50, 50, 30]
+    with pair.engine.begin() as connection:
+        ledger_history.move(connection, after=0, until=datetime.now(UTC) - timedelta(days=45))
+    assert 0 < pair.sql("SELECT count(*) FROM gmail_warmup.ledger_history")[0]["count"] < 130
+    assert before == (walk(op, ADA, "mails", "mails"), walk(op, POOL, "mails", "mails"), ask(op, POOL, "days", days=60))
 
 
 def test_mails_are_seen_from_the_mailbox(pair: Site, op: httpx.Client):

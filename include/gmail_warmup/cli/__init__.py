@@ -10,7 +10,7 @@ os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 
 import typer
 
-from gmail_warmup.cli import backlog, content, dns, doctor, grants, halts, invites, mailboxes, moving, stats
+from gmail_warmup.cli import backlog, content, dns, doctor, grants, halts, invites, mailboxes, moving, stats, upkeep
 from gmail_warmup.cli.common import errors
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command(name="doctor")(doctor.doctor)
 app.command(name="dns")(dns.dns)
 app.command(name="stats")(stats.stats)
 app.command(name="backlog")(backlog.backlog)
+app.command(name="upkeep")(upkeep.upkeep)
 app.command(name="stop")(halts.stop)
 app.command(name="start")(halts.start)
 

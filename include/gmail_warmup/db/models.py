@@ -1,5 +1,8 @@
 """The tables: mailboxes, their grants and history, consents and invites, the ledger; and what watches over the grants.
 
+The ledger holds the mails of the last weeks and those in which something is due; what is done with moves on into
+``ledger_history``, which has a partition for each month.
+
 ``breaker``, ``incident``, ``audit``, ``alert`` and ``alert_item`` belong to all mailboxes together, and so do ``halt``
 and ``plan_basis``; ``canary`` holds one known secret by which a wrong key is noticed before anything is written.
 
@@ -11,7 +14,7 @@ ordinary, reversible migration.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -19,6 +22,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Column,
     Computed,
     Date,
     DateTime,
@@ -27,7 +31,9 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    PrimaryKeyConstraint,
     SmallInteger,
+    Table,
     Text,
     UniqueConstraint,
     event,
@@ -38,6 +44,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gmail_warmup.db.base import Base as Base
+from gmail_warmup.db.functions import COUNT_CLAIMS, DROP_FUNCTIONS, FORGET_NO_MAILS, FUNCTIONS, ON_CLAIM, UNCOUNT_CLAIMS
 from gmail_warmup.vocabulary import AlertKind as AlertKind
 from gmail_warmup.vocabulary import ConsentPurpose as ConsentPurpose
 from gmail_warmup.vocabulary import DnsRecord as DnsRecord
@@ -176,6 +183,7 @@ class GrantEvent(Base):
     __table_args__ = (
         Index("ix_grant_event_mailbox_id_at", "mailbox_id", "at"),
         Index("ix_grant_event_run_id", "run_id", postgresql_where=text("run_id IS NOT NULL")),
+        Index("ix_grant_event_at", "at", postgresql_using="brin"),  # rows come in this order: it costs nothing
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -269,6 +277,9 @@ class AlertItem(Base):
     __table_args__ = (
         Index("ix_alert_item_untold", "event_id", postgresql_where=text("alert_id IS NULL")),
         Index("ix_alert_item_mailbox_id", "mailbox_id"),
+        # By these an alert or incident that is removed finds who refers to it.
+        Index("ix_alert_item_alert_id", "alert_id", postgresql_where=text("alert_id IS NOT NULL")),
+        Index("ix_alert_item_incident_id", "incident_id", postgresql_where=text("incident_id IS NOT NULL")),
     )
 
     event_id: Mapped[int] = mapped_column(ForeignKey("grant_event.id", ondelete="CASCADE"), primary_key=True)
@@ -381,7 +392,9 @@ class HealthEvent(Base):
     __tablename__ = "health_event"
     __table_args__ = (
         Index("ix_health_event_mailbox_id_at", "mailbox_id", "at"),
+        Index("ix_health_event_at", "at", postgresql_using="brin"),
         Index("ix_health_event_untold", "id", postgresql_where=text("alert_id IS NULL AND told")),
+        Index("ix_health_event_alert_id", "alert_id", postgresql_where=text("alert_id IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -512,23 +525,33 @@ class LedgerEntry(Base):
     recipient_trashed_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
-COUNT_CLAIMS = """
-CREATE OR REPLACE FUNCTION gmail_warmup.count_claim() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE gmail_warmup.mailbox_day SET claimed = claimed + 1
-    WHERE mailbox_id = NEW.sender_id AND local_date = NEW.local_date;
-    IF NOT FOUND THEN
-        RAISE check_violation USING MESSAGE = 'no volume is planned for this mailbox and day', TABLE = 'mailbox_day';
-    END IF;
-    RETURN NULL;
-END $$
-"""
-ON_CLAIM = """
-CREATE TRIGGER count_claim AFTER INSERT ON gmail_warmup.ledger
-FOR EACH ROW WHEN (NEW.parent_id IS NULL) EXECUTE FUNCTION gmail_warmup.count_claim()
-"""
-UNCOUNT_CLAIMS = "DROP FUNCTION IF EXISTS gmail_warmup.count_claim()"
+YOUNG = timedelta(days=40)
+"""A mail that was claimed within this time is in the ledger, whatever the settings: nothing younger is moved."""
 
-# Tables made from the models rather than by a migration get the trigger as well.
-for when, statement in (("after_create", COUNT_CLAIMS), ("after_create", ON_CLAIM), ("after_drop", UNCOUNT_CLAIMS)):
-    event.listen(LedgerEntry.__table__, when, DDL(statement.replace("%", "%%")))  # type: ignore[no-untyped-call]
+LEDGER_HISTORY = Table(
+    "ledger_history",
+    Base.metadata,
+    *(Column(column.name, column.type, nullable=column.nullable) for column in LedgerEntry.__table__.columns),
+    # A partitioned table cannot have a key without the column that it is partitioned by.
+    PrimaryKeyConstraint("id", "claimed_at"),
+    Index("ix_ledger_history_sender_id_claimed_at", "sender_id", "claimed_at"),
+    Index("ix_ledger_history_recipient_id_claimed_at", "recipient_id", "claimed_at"),
+    postgresql_partition_by="RANGE (claimed_at)",
+)
+"""Mails in which nothing is due any more, by the month (in UTC) of their claim; whole months are dropped.
+
+It has the ledger's columns, none of its constraints and few of its indexes: a row is written once and only read. There
+are no foreign keys, so that neither a new month nor the rows of a day hold up anybody who works in a mailbox; the rows
+of a mailbox that is removed go by a trigger.
+"""
+
+# Tables made from the models rather than by a migration get trigger and functions as well.
+for table, when, statement in (
+    (LedgerEntry.__table__, "after_create", COUNT_CLAIMS),
+    (LedgerEntry.__table__, "after_create", ON_CLAIM),
+    (LedgerEntry.__table__, "after_drop", UNCOUNT_CLAIMS),
+    *((Base.metadata, "after_create", function) for function in FUNCTIONS),
+    (Base.metadata, "before_drop", DROP_FUNCTIONS),
+    (Base.metadata, "before_drop", FORGET_NO_MAILS),
+):
+    event.listen(table, when, DDL(statement.replace("%", "%%")))  # type: ignore[no-untyped-call]

@@ -8,27 +8,30 @@ import sqlalchemy as sa
 
 from gmail_warmup.db import models
 from gmail_warmup.db.base import SCHEMA
+from gmail_warmup.db.functions import OF_THE_ROLE
 
 ROLE = "gmail_warmup"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rights:
-    """What the role may do with the rows of a table beside reading them and adding more.
+    """What the role may do with the rows of a table beside reading them.
 
     Attributes:
+        add: whether it may add rows.
         change: whether it may change rows.
         only: the columns that may be changed, where that is not all of them.
         remove: whether it may remove rows.
     """
 
+    add: bool = True
     change: bool = True
     only: tuple[str, ...] = ()
     remove: bool = False
 
     def privileges(self) -> str:
         """Return the privileges as GRANT names them."""
-        found = ["SELECT", "INSERT"]
+        found = ["SELECT", "INSERT"] if self.add else ["SELECT"]
         if self.change:
             found.append(f"UPDATE ({', '.join(self.only)})" if self.only else "UPDATE")
         return ", ".join([*found, "DELETE"] if self.remove else found)
@@ -48,6 +51,7 @@ RIGHTS = {
     "incident": Rights(only=("reason", "detail", "closed_at", "opened_alert_id", "closed_alert_id")),
     "invite": Rights(only=("used_at", "revoked_at", "revoked_by")),
     "ledger": Rights(),
+    "ledger_history": Rights(add=False, change=False),
     "mailbox": Rights(),
     "mailbox_day": Rights(),
     "oauth_grant": Rights(),
@@ -55,7 +59,8 @@ RIGHTS = {
 }
 """What tasks, page and commands do with each table, and no more: histories only grow, and nobody removes a mailbox.
 
-A partition needs no entry: its rows are reached through its table, under the rights of that.
+What is old moves and goes by functions of the schema's owner, see ``functions``. A partition needs no entry: its rows
+are reached through its table, under the rights of that.
 """
 
 # What the role never has. Taking some of them away takes a superuser, so nothing is altered that is as it must be.
@@ -90,6 +95,7 @@ def ensure_role(connection: sa.Connection, *, role: str, password: str) -> None:
     ]
     for table in models.Base.metadata.sorted_tables:
         statements.append(f"GRANT {RIGHTS[table.name].privileges()} ON {schema}.{quote(table.name)} TO {name}")
+    statements += [f"GRANT EXECUTE ON FUNCTION {signature} TO {name}" for signature in OF_THE_ROLE]
     for statement in statements:
         connection.exec_driver_sql(statement)
 

@@ -21,6 +21,7 @@ _CHECKS: tuple[tuple[str, Callable[[Ground], Finding], tuple[str, ...]], ...] = 
     ("schema", installation.schema, ("database",)),
     ("database role", installation.role, ("database",)),
     ("database clock", installation.database_clock, ("database",)),
+    ("upkeep", installation.upkeep, ("database",)),
     ("pool", installation.pool, ("database",)),
     ("OAuth client", google.oauth_client, ("settings",)),
     ("token endpoint", google.token_endpoint, ("OAuth client",)),

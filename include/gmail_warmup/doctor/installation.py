@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from gmail_warmup import db, services
+from gmail_warmup.db import moment
 from gmail_warmup.doctor.findings import Finding, Status
 from gmail_warmup.doctor.ground import Ground
 from gmail_warmup.errors import ConfigurationError, EncryptionKeyError
 from gmail_warmup.grants.cipher import airflow_cipher
 from gmail_warmup.setup import POOL
+from gmail_warmup.warmup import ledger_history
 
 SKEW = 60
 """Seconds by which two clocks may differ."""
+LATE = 7
+"""Days by which the daily upkeep may be late."""
 
 
 def settings(ground: Ground) -> Finding:
@@ -84,9 +88,21 @@ def skew(whose: str, there: datetime) -> Finding:
     return Status.OK, f"Agrees with {whose} within {SKEW} s."
 
 
+def upkeep(ground: Ground) -> Finding:
+    """Look whether mails that are done with leave the ledger."""
+    settings = ground.services.settings
+    with ground.services.engine.connect() as connection:
+        now = moment.now(connection)
+        late = ledger_history.overdue(connection, until=now - timedelta(days=settings.ledger_days + LATE))
+    if late:
+        found = f"Mails that are done with since more than {LATE} days are still in the ledger."
+        return Status.WARNING, found, "Turn the DAG gmail_token_health on, or run: gmail-warmup upkeep"
+    return Status.OK, "What is done with leaves the ledger."
+
+
 def pool(ground: Ground) -> Finding:
     """Look for the pool of the warmup's tasks."""
-    query = sa.text("SELECT count(*) FROM public.slot_pool WHERE pool = :pool").bindparams(pool=POOL)
+    query = sa.text("SELECT coalesce(max(slots), 0) FROM public.slot_pool WHERE pool = :pool").bindparams(pool=POOL)
     found = ground.of_airflow(query)
     if found is None:
         step = f"Look with: airflow pools get {POOL}"
@@ -94,6 +110,10 @@ def pool(ground: Ground) -> Finding:
     if not found:
         step = "Run: gmail-warmup init"
         return Status.PROBLEM, f"The pool {POOL} is missing; its tasks would wait for ever.", step
+    wanted = ground.services.settings.tasks_at_once
+    if 0 < found < wanted:
+        step = f"Run: airflow pools set {POOL} {wanted} 'Mailboxes worked in at once'"
+        return Status.WARNING, f"The pool {POOL} has {found} slots, fewer than tasks_at_once ({wanted}).", step
     return Status.OK, f"{POOL} exists."
 
 

@@ -225,7 +225,8 @@ def by_day(connection: sa.Connection, *, mailbox_id: int | None = None, days: in
 
 
 def _since(days: int) -> sa.ColumnElement[bool]:
-    return _D.local_date > TODAY - days
+    # Twice, so that the index on the day finds them: no zone's day is more than one away from the database's.
+    return sa.and_(_D.local_date > TODAY - days, _D.local_date > sa.cast(sa.func.now(), sa.Date) - days - 1)
 
 
 def _sums(days: int) -> list[sa.ColumnElement[Any]]:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.orm import InstrumentedAttribute
 
-from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxDay, MailboxKind, MailStatus, Placement
+from gmail_warmup.db import moment
+from gmail_warmup.db.models import (
+    LEDGER_HISTORY,
+    YOUNG,
+    GrantEvent,
+    GrantState,
+    Mailbox,
+    MailboxDay,
+    MailboxKind,
+    MailStatus,
+    Placement,
+)
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.grants.reasons import REASONS
 from gmail_warmup.mailboxes.records import MailboxRecord
@@ -109,7 +119,7 @@ def days(connection: sa.Connection, record: MailboxRecord, *, now: dt.datetime, 
     """Return the mailbox's last days with today, the oldest first; a day without mails is there and holds zeros."""
     today = now.astimezone(record.zone).date()
     wanted = [today - dt.timedelta(days=back) for back in reversed(range(count))]
-    query = _sent(record, wanted[0]) if record.kind is MailboxKind.WARMUP else _received(record, wanted[0])
+    query = _sent(record, wanted[0]) if record.kind is MailboxKind.WARMUP else _received(record, wanted[0], now)
     known = {row.date: Day.model_validate(row) for row in connection.execute(query)}
     return [known.get(date) or Day(date=date) for date in wanted]
 
@@ -122,20 +132,30 @@ def _sent(record: MailboxRecord, first: dt.date) -> sa.Select[Any]:
     )
 
 
-def _received(record: MailboxRecord, first: dt.date) -> sa.Select[Any]:
-    day = sa.cast(sa.func.timezone(record.timezone, L.sent_at), sa.Date)
+def _received(record: MailboxRecord, first: dt.date, now: dt.datetime) -> sa.Select[Any]:
+    # A mail is sent soon after its claim, and no zone is a day away: the index finds all of them and few more.
+    since = dt.datetime.combine(first, dt.time(), dt.UTC) - dt.timedelta(days=2)
+    ledger = _received_since(L.__table__, record, since)
+    old = since < now - YOUNG
+    mine = (ledger.union_all(_received_since(LEDGER_HISTORY, record, since)) if old else ledger).subquery()
+    day = sa.cast(sa.func.timezone(record.timezone, mine.c.sent_at), sa.Date)
     ways: dict[str, list[Placement]] = {}
     for placement in Placement:
         ways.setdefault(placed_as(placement), []).append(placement)
     numbers: list[sa.Label[Any]] = [
         sa.func.count().label("received"),
-        *(sa.func.count().filter(L.placement.in_(those)).label(name) for name, those in ways.items()),
-        *(sa.func.count(getattr(L, f"{name}_at")).label(name) for name in ("rescued", "read", "replied")),
+        *(sa.func.count().filter(mine.c.placement.in_(those)).label(name) for name, those in ways.items()),
+        *(sa.func.count(mine.c[f"{name}_at"]).label(name) for name in ("rescued", "read", "replied")),
     ]
-    # A mail is sent soon after its claim, and no zone is a day away: the index finds all of them and few more.
-    since = dt.datetime.combine(first, dt.time(), dt.UTC) - dt.timedelta(days=2)
-    mine = (L.recipient_id == record.id, L.claimed_at >= since, L.parent_id.is_(None), L.status == MailStatus.SENT)
-    return sa.select(day.label("date"), *numbers).where(*mine, day >= first).group_by(day)
+    return sa.select(day.label("date"), *numbers).where(day >= first).group_by(day)
+
+
+def _received_since(table: Any, record: MailboxRecord, since: dt.datetime) -> sa.Select[Any]:
+    columns = (table.c[name] for name in ("sent_at", "placement", "rescued_at", "read_at", "replied_at"))
+    return sa.select(*columns).where(
+        table.c.recipient_id == record.id, table.c.claimed_at >= since, table.c.parent_id.is_(None),
+        table.c.status == MailStatus.SENT,
+    )  # fmt: skip
 
 
 def total(some: Iterable[Counts]) -> Counts:
@@ -146,13 +166,13 @@ def total(some: Iterable[Counts]) -> Counts:
 
 def events(connection: sa.Connection, record: MailboxRecord, *, before: int | None = None) -> Events:
     """Return the grant's history from its newest transition on, or from the one before an id."""
-    own = GrantEvent.mailbox_id == record.id
-    query = (
-        sa.select(GrantEvent)
-        .where(own, _older(connection, own, GrantEvent.at, GrantEvent.id, before))
-        .order_by(GrantEvent.at.desc(), GrantEvent.id.desc())
-        .limit(EVENTS + 1)
-    )
+    E = GrantEvent
+    query = sa.select(E).where(E.mailbox_id == record.id)
+    if before is not None:
+        at = connection.scalar(sa.select(E.at).where(E.id == before, E.mailbox_id == record.id))
+        # Nothing is older than what is not there.
+        query = query.where(sa.false() if at is None else sa.tuple_(E.at, E.id) < sa.tuple_(at, before))
+    query = query.order_by(E.at.desc(), E.id.desc()).limit(EVENTS + 1)
     found = [_event(row) for row in connection.execute(query)]
     return Events(history=found[:EVENTS], next_before=found[EVENTS - 1].id if len(found) > EVENTS else None)
 
@@ -165,43 +185,72 @@ def _event(row: sa.Row[Any]) -> Event:
 
 def mails(connection: sa.Connection, record: MailboxRecord, *, before: int | None = None) -> Mails:
     """Return the mails that a mailbox sent and received from the newest on, or from the one before an id."""
-    mine = sa.or_(L.sender_id == record.id, L.recipient_id == record.id)
-    older = _older(connection, mine, L.claimed_at, L.id, before)
+    at = None
+    if before is not None:
+        at = _claimed_at(connection, record, before)
+        if at is None:
+            return Mails(mails=[], next_before=None)  # nothing is older than what is not there
+    found = _page(connection, L.__table__, record, before=(at, before) if at else None)
+    reaches = found[MAILS].claimed_at if len(found) > MAILS else None
+    youngest = moment.now(connection) - YOUNG
+    if reaches is None or reaches < youngest:
+        # The history is asked only where it can have what is not older than this page.
+        earlier = _page(connection, LEDGER_HISTORY, record, before=(at, before) if at else None, youngest=youngest)
+        found = sorted([*found, *earlier], key=lambda row: (row.claimed_at, row.id), reverse=True)
+    mails = [Mail.model_validate(row) for row in found[:MAILS]]
+    return Mails(mails=mails, next_before=mails[-1].id if len(found) > MAILS else None)
+
+
+def _claimed_at(connection: sa.Connection, record: MailboxRecord, mail_id: int) -> dt.datetime | None:
+    for table in (L.__table__, LEDGER_HISTORY):
+        own = sa.or_(table.c.sender_id == record.id, table.c.recipient_id == record.id)
+        at: dt.datetime | None = connection.scalar(sa.select(table.c.claimed_at).where(table.c.id == mail_id, own))
+        if at is not None:
+            return at
+    return None
+
+
+def _page(
+    connection: sa.Connection,
+    table: Any,
+    record: MailboxRecord,
+    *,
+    before: tuple[dt.datetime, int | None] | None,
+    youngest: dt.datetime | None = None,
+) -> list[sa.Row[Any]]:
+    """Return one row more than a page from the ledger, or from its history, the newest first.
+
+    Args:
+        before: claim and id of a mail; only what is older. None for the newest.
+        youngest: only what was claimed before; for the history, so that months without it are not looked at.
+    """
+    older = [] if before is None else [sa.tuple_(table.c.claimed_at, table.c.id) < sa.tuple_(*before)]
+    if before is not None:
+        older.append(table.c.claimed_at <= before[0])  # by this the months are chosen
+    if youngest is not None:
+        older.append(table.c.claimed_at < youngest)
     # Each side by its own index; together they would be read whole and sorted.
     both = sa.union_all(
-        _side(L.sender_id == record.id, L.recipient_id, Direction.SENT, older),
-        _side(L.recipient_id == record.id, L.sender_id, Direction.RECEIVED, older),
+        _side(table, table.c.sender_id, record, table.c.recipient_id, Direction.SENT, older),
+        _side(table, table.c.recipient_id, record, table.c.sender_id, Direction.RECEIVED, older),
     ).subquery()
     query = sa.select(both).order_by(both.c.claimed_at.desc(), both.c.id.desc()).limit(MAILS + 1)
-    found = [Mail.model_validate(row) for row in connection.execute(query)]
-    return Mails(mails=found[:MAILS], next_before=found[MAILS - 1].id if len(found) > MAILS else None)
+    return list(connection.execute(query))
 
 
 def _side(
-    own: sa.ColumnElement[bool],
-    partner_id: InstrumentedAttribute[int],
+    table: Any,
+    own: sa.ColumnElement[int],
+    record: MailboxRecord,
+    partner_id: sa.ColumnElement[int],
     direction: Direction,
-    older: sa.ColumnElement[bool],
+    older: Sequence[sa.ColumnElement[bool]],
 ) -> sa.Select[Any]:
     seen: list[sa.ColumnElement[Any]] = [
         sa.literal(direction.value).label("direction"),
         Mailbox.address.label("partner"),
-        L.parent_id.is_not(None).label("is_reply"),
-        *(getattr(L, name) for name in ("claimed_at", *Mail.model_fields) if hasattr(L, name)),
+        table.c.parent_id.is_not(None).label("is_reply"),
+        *(table.c[name] for name in ("claimed_at", *Mail.model_fields) if name in table.c),
     ]
-    query = sa.select(*seen).join(Mailbox, Mailbox.id == partner_id).where(own, older)
-    return query.order_by(L.claimed_at.desc(), L.id.desc()).limit(MAILS + 1)
-
-
-def _older(
-    connection: sa.Connection,
-    own: sa.ColumnElement[bool],
-    moment: InstrumentedAttribute[dt.datetime],
-    identity: InstrumentedAttribute[int],
-    before: int | None,
-) -> sa.ColumnElement[bool]:
-    """Return the condition that a row is older than the one with an id; nothing is older than what is not there."""
-    if before is None:
-        return sa.true()
-    at = connection.scalar(sa.select(moment).where(identity == before, own))
-    return sa.false() if at is None else sa.tuple_(moment, identity) < sa.tuple_(at, before)
+    query = sa.select(*seen).join_from(table, Mailbox, Mailbox.id == partner_id).where(own == record.id, *older)
+    return query.order_by(table.c.claimed_at.desc(), table.c.id.desc()).limit(MAILS + 1)

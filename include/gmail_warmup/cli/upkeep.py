@@ -1,0 +1,28 @@
+"""``gmail-warmup upkeep``: what the DAG gmail_token_health does for the tables every day."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gmail_warmup.cli.common import Json, errors, print_json, services_of
+
+
+def upkeep(
+    context: typer.Context,
+    minutes: Annotated[int, typer.Option(min=1, help="Minutes after which no further batch is begun.")] = 60,
+    as_json: Json = False,
+) -> None:
+    """Move mails that are done with out of the ledger, and remove for good what is older than it is kept for."""
+    from gmail_warmup.upkeep import keep_up
+
+    with errors():
+        services = services_of(context)
+        done = keep_up(services.engine, services.settings, longest=60.0 * minutes)
+    if as_json:
+        print_json(done.as_dict())
+        return
+    typer.echo(f"{done}.")
+    if not done.finished:
+        typer.echo("Some of it is left: another run is at it, or the time was up. Run it again.")

@@ -1,0 +1,228 @@
+"""What the database does by itself: it counts claims, and moves and removes what is old, which nobody else may.
+
+The functions for the restricted role run with the rights of the schema's owner. Each does one narrow thing, takes typed
+values only, finds nothing by a search path, and leaves what is young alone, whoever asks.
+"""
+
+from __future__ import annotations
+
+COUNT_CLAIMS = """
+CREATE OR REPLACE FUNCTION gmail_warmup.count_claim() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE gmail_warmup.mailbox_day SET claimed = claimed + 1
+    WHERE mailbox_id = NEW.sender_id AND local_date = NEW.local_date;
+    IF NOT FOUND THEN
+        RAISE check_violation USING MESSAGE = 'no volume is planned for this mailbox and day', TABLE = 'mailbox_day';
+    END IF;
+    RETURN NULL;
+END $$
+"""
+ON_CLAIM = """
+CREATE TRIGGER count_claim AFTER INSERT ON gmail_warmup.ledger
+FOR EACH ROW WHEN (NEW.parent_id IS NULL) EXECUTE FUNCTION gmail_warmup.count_claim()
+"""
+UNCOUNT_CLAIMS = "DROP FUNCTION IF EXISTS gmail_warmup.count_claim()"
+
+FORGET_MAILS = """
+CREATE OR REPLACE FUNCTION gmail_warmup.forget_mails() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM gmail_warmup.ledger_history WHERE sender_id = OLD.id;
+    DELETE FROM gmail_warmup.ledger_history WHERE recipient_id = OLD.id;
+    RETURN NULL;
+END $$
+"""
+ON_REMOVAL = """
+CREATE OR REPLACE TRIGGER forget_mails AFTER DELETE ON gmail_warmup.mailbox
+FOR EACH ROW EXECUTE FUNCTION gmail_warmup.forget_mails()
+"""
+"""In place of foreign keys, for which every new month would lock the mailboxes."""
+FORGET_NO_MAILS = "DROP FUNCTION IF EXISTS gmail_warmup.forget_mails() CASCADE"
+
+MAKE_MONTHS = """
+CREATE OR REPLACE FUNCTION gmail_warmup.make_months(since timestamptz, until timestamptz) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET lock_timeout = '10s'
+AS $$
+DECLARE
+    month timestamptz;
+    name text;
+    made integer := 0;
+BEGIN
+    IF until > since + interval '30 years' THEN
+        RAISE EXCEPTION 'more than 30 years of months';
+    END IF;
+    FOR month IN SELECT generate_series(date_trunc('month', since), until, interval '1 month') LOOP
+        name := 'ledger_history_' || to_char(month, 'YYYY_MM');
+        CONTINUE WHEN to_regclass('gmail_warmup.' || name) IS NOT NULL;
+        EXECUTE format(
+            'CREATE TABLE gmail_warmup.%I PARTITION OF gmail_warmup.ledger_history FOR VALUES FROM (%L) TO (%L)',
+            name, month, month + interval '1 month'
+        );
+        made := made + 1;
+    END LOOP;
+    RETURN made;
+END $$
+"""
+# What could not be done for a year, since its mailbox was paused or broken, is not waited for any more.
+MAIL_WAITS = """
+CREATE OR REPLACE FUNCTION gmail_warmup.mail_waits(mail gmail_warmup.ledger) RETURNS boolean LANGUAGE sql STABLE
+AS $$
+    SELECT coalesce(
+        (mail.claimed_at > pg_catalog.now() - interval '366 days' AND mail.status IN ('claimed', 'drafted'))
+        OR (mail.locate_due_at > pg_catalog.now() - interval '366 days' AND mail.status = 'sent'
+            AND CASE WHEN mail.parent_id IS NULL THEN mail.placement IS NULL ELSE mail.collected_at IS NULL END)
+        OR (mail.rescue_due_at > pg_catalog.now() - interval '366 days' AND mail.rescued_at IS NULL)
+        OR (mail.read_due_at > pg_catalog.now() - interval '366 days' AND mail.read_at IS NULL)
+        OR (mail.mark_due_at > pg_catalog.now() - interval '366 days' AND mail.marked_at IS NULL)
+        OR (mail.reply_due_at > pg_catalog.now() - interval '366 days' AND mail.replied_at IS NULL)
+        OR (mail.trash_due_at > pg_catalog.now() - interval '366 days'
+            AND (mail.sender_trashed_at IS NULL
+                OR (mail.recipient_gmail_id IS NOT NULL AND mail.recipient_trashed_at IS NULL))),
+        false
+    )
+$$
+"""
+COLUMNS = (
+    "id, token, sender_id, recipient_id, parent_id, turn, local_date, slot, due_at, status, failure, claimed_at,"
+    " draft_id, sent_at, subject, rfc_message_id, gmail_id, thread_id, locate_due_at, placement, placed_at,"
+    " recipient_gmail_id, recipient_thread_id, rescue_due_at, rescued_at, read_due_at, read_at, important, starred,"
+    " mark_due_at, marked_at, reply_due_at, replied_at, collected_at, bounced_at, bounce_status, auto_replied_at,"
+    " notice_ids, trash_due_at, sender_trashed_at, recipient_trashed_at"
+)
+"""Of the ledger and its history, which may have them in another order after a migration."""
+# The next rows by id come nearly in the order of their claims: no index is needed to find what is old.
+MOVE_MAILS = f"""
+CREATE OR REPLACE FUNCTION gmail_warmup.move_mails(
+    after bigint, until timestamptz, at_once integer, OUT mails bigint, OUT last_id bigint, OUT done boolean
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    oldest timestamptz;
+BEGIN
+    mails := 0;
+    until := least(until, now() - interval '40 days');
+    SELECT max(id), min(claimed_at), coalesce(bool_or(claimed_at >= until), true) INTO last_id, oldest, done
+    FROM (SELECT id, claimed_at FROM gmail_warmup.ledger WHERE id > after ORDER BY id LIMIT at_once) looked;
+    IF last_id IS NULL OR oldest >= until THEN
+        RETURN;
+    END IF;
+    PERFORM gmail_warmup.make_months(oldest, until);
+    WITH RECURSIVE thread AS (
+        SELECT l.id, l.id AS root, gmail_warmup.mail_waits(l) AS waits FROM gmail_warmup.ledger l
+        WHERE l.id > after AND l.id <= last_id AND l.parent_id IS NULL AND l.claimed_at < until
+        UNION ALL
+        SELECT l.id, thread.root, l.claimed_at >= until OR gmail_warmup.mail_waits(l)
+        FROM thread JOIN gmail_warmup.ledger l ON l.parent_id = thread.id
+    ),
+    settled AS (SELECT root FROM thread GROUP BY root HAVING NOT bool_or(waits)),
+    gone AS (
+        DELETE FROM gmail_warmup.ledger l USING thread JOIN settled USING (root) WHERE l.id = thread.id RETURNING l.*
+    )
+    INSERT INTO gmail_warmup.ledger_history ({COLUMNS}) SELECT {COLUMNS} FROM gone;
+    GET DIAGNOSTICS mails = ROW_COUNT;
+END $$
+"""  # noqa: S608  names of columns, from above
+DROP_MONTHS = """
+CREATE OR REPLACE FUNCTION gmail_warmup.drop_months(before timestamptz) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET lock_timeout = '10s'
+AS $$
+DECLARE
+    name text;
+    dropped integer := 0;
+BEGIN
+    FOR name IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'gmail_warmup.ledger_history'::regclass
+            AND to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month'
+                <= least(before, now() - interval '2 months')
+    LOOP
+        EXECUTE format('DROP TABLE gmail_warmup.%I', name);
+        dropped := dropped + 1;
+    END LOOP;
+    RETURN dropped;
+END $$
+"""
+# Events come before the alerts that told them, or these would seem untold; the last one of a mailbox says how it is.
+REMOVE_OLD = """
+CREATE OR REPLACE FUNCTION gmail_warmup.remove_old(before timestamptz, at_once integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    gone integer;
+    removed integer := 0;
+BEGIN
+    DELETE FROM gmail_warmup.consent WHERE id IN (
+        SELECT id FROM gmail_warmup.consent WHERE expires_at < now() - interval '90 days' LIMIT at_once
+    );
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    removed := removed + gone;
+    DELETE FROM gmail_warmup.invite WHERE id IN (
+        SELECT id FROM gmail_warmup.invite WHERE expires_at < now() - interval '90 days' LIMIT at_once
+    );
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    removed := removed + gone;
+    IF before IS NULL THEN
+        RETURN removed;
+    END IF;
+    before := least(before, now() - interval '2 months');
+    DELETE FROM gmail_warmup.mailbox_day WHERE (mailbox_id, local_date) IN (
+        SELECT mailbox_id, local_date FROM gmail_warmup.mailbox_day WHERE local_date < before::date LIMIT at_once
+    );
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    removed := removed + gone;
+    DELETE FROM gmail_warmup.grant_event WHERE id IN (
+        SELECT e.id FROM gmail_warmup.grant_event e
+        WHERE e.at < before
+            AND EXISTS (SELECT FROM gmail_warmup.grant_event n WHERE n.mailbox_id = e.mailbox_id AND n.at > e.at)
+            AND NOT EXISTS (SELECT FROM gmail_warmup.alert_item a WHERE a.event_id = e.id AND a.alert_id IS NULL)
+        LIMIT at_once
+    );
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    removed := removed + gone;
+    DELETE FROM gmail_warmup.health_event WHERE id IN (
+        SELECT e.id FROM gmail_warmup.health_event e
+        WHERE e.at < before AND (e.alert_id IS NOT NULL OR NOT e.told)
+            AND EXISTS (SELECT FROM gmail_warmup.health_event n WHERE n.mailbox_id = e.mailbox_id AND n.at > e.at)
+        LIMIT at_once
+    );
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    removed := removed + gone;
+    DELETE FROM gmail_warmup.incident WHERE closed_at < before AND closed_alert_id IS NOT NULL;
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    removed := removed + gone;
+    DELETE FROM gmail_warmup.alert a
+    WHERE created_at < before
+        AND NOT EXISTS (SELECT FROM gmail_warmup.alert_item i WHERE i.alert_id = a.id)
+        AND NOT EXISTS (SELECT FROM gmail_warmup.health_event e WHERE e.alert_id = a.id)
+        AND NOT EXISTS (SELECT FROM gmail_warmup.incident i WHERE a.id IN (i.opened_alert_id, i.closed_alert_id));
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    removed := removed + gone;
+    DELETE FROM gmail_warmup.audit a
+    WHERE started_at < before
+        AND EXISTS (SELECT FROM gmail_warmup.audit n WHERE n.id > a.id AND n.finished_at IS NOT NULL);
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    RETURN removed + gone;
+END $$
+"""
+
+OF_THE_ROLE = (
+    "gmail_warmup.mail_waits(gmail_warmup.ledger)",
+    "gmail_warmup.move_mails(bigint, timestamptz, integer)",
+    "gmail_warmup.drop_months(timestamptz)",
+    "gmail_warmup.remove_old(timestamptz, integer)",
+)
+"""What the restricted role may call."""
+_MAKE_MONTHS = "gmail_warmup.make_months(timestamptz, timestamptz)"
+
+# A new function may be called by everybody at first.
+FUNCTIONS = (
+    MAKE_MONTHS,
+    MAIL_WAITS,
+    MOVE_MAILS,
+    DROP_MONTHS,
+    REMOVE_OLD,
+    FORGET_MAILS,
+    ON_REMOVAL,
+    *(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC" for signature in (_MAKE_MONTHS, *OF_THE_ROLE)),
+)
+DROP_FUNCTIONS = f"DROP FUNCTION IF EXISTS {', '.join((_MAKE_MONTHS, *OF_THE_ROLE))}"
