@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from gmail_warmup import auditing
+from gmail_warmup import auditing, gauges
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.errors import GmailWarmupError, InvalidInputError, MayNotSendError, StoppedError
 from gmail_warmup.gmail.api_breaker import api_usable
@@ -22,6 +22,7 @@ from gmail_warmup.grants.reasons import REASONS
 from gmail_warmup.grants.report import token_health
 from gmail_warmup.grants.store import Actor
 from gmail_warmup.mailboxes import repository
+from gmail_warmup.metrics import ALERT
 from gmail_warmup.services import Services
 from gmail_warmup.vocabulary import FLAGGED
 from gmail_warmup.warmup.due import Action, find_due
@@ -103,6 +104,8 @@ def plan(action: str, params: Mapping[str, Any]) -> list[str]:
     if dry_run:
         log.info("Dry run: nothing is done")
         return []
+    if _chosen(params) is None:
+        gauges.of_plan(services.engine, services.meter, Action(action), taken=len(due))
     if more:
         log.warning("%s: the others wait for the next run; those that waited longest go first", action)
     return due
@@ -133,6 +136,7 @@ def act(action: str, address: str) -> dict[str, int]:
                 settings=services.settings,
                 gmail=GmailHook(address, services=services),
                 writer=services.writer,
+                meter=services.meter,
             )
 
 
@@ -270,10 +274,13 @@ def alerts() -> dict[str, Any]:
         return {"new": 0, "sent": 0, "failed": 0, "needs_reauth": 0}
     with _errors():
         services = _services()
+        gauges.of_all(services.engine, services.meter, services.settings)
         with services.engine.begin() as connection:
             guard.close_decided(connection)
             newly = verdicts.untold(connection)
         told = notify.tell(services)
+    for outcome, number in (("sent", told.sent), ("failed", told.failed)):
+        services.meter.count(ALERT, outcome, number)
     return {"new": len(told.new), "sent": told.sent, "failed": told.failed, "needs_reauth": newly}
 
 

@@ -15,6 +15,7 @@ from gmail_warmup.grants.reasons import REASONS, AnswerClass
 from gmail_warmup.grants.refresh import AccessToken
 from gmail_warmup.grants.store import Actor, GrantStore, StoredGrant
 from gmail_warmup.grants.writes import Write
+from gmail_warmup.metrics import NO_METER, REFRESH, REFRESH_TIME, Meter
 from gmail_warmup.vocabulary import FLAGGED, GrantState
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,16 @@ class DelegatedTokens:
     request that could spoil another. What a refusal says goes into the mailbox's row, as for any grant.
     """
 
-    def __init__(self, store: GrantStore, delegation: Delegation, *, actor: Actor, lease: int = 60) -> None:
-        self._store, self._delegation, self._actor = store, delegation, actor
+    def __init__(
+        self,
+        store: GrantStore,
+        delegation: Delegation,
+        *,
+        actor: Actor,
+        lease: int = 60,
+        meter: Meter = NO_METER,
+    ) -> None:
+        self._store, self._delegation, self._actor, self._meter = store, delegation, actor, meter
         self._breaker = Breaker(store.engine, delegation.breaker_key, lease=lease)
         self._last: tuple[str, float] | None = None
 
@@ -67,7 +76,10 @@ class DelegatedTokens:
     def _ask(self, grant: StoredGrant) -> Verdict:
         if closed := self._breaker.refusal():
             return Verdict(reason=closed, asked=False)
+        started = time.monotonic()
         verdict = self._delegation.verdict(grant.address)
+        self._meter.count(REFRESH, verdict.reason.answer)
+        self._meter.time(REFRESH_TIME, time.monotonic() - started)
         self._breaker.note(
             [Outcome(mailbox_id=grant.mailbox_id, reason=verdict.reason, retry_after=verdict.retry_after)]
         )

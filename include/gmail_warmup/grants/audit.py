@@ -27,6 +27,7 @@ from gmail_warmup.grants.probe import Prober
 from gmail_warmup.grants.reasons import REASONS, AnswerClass, Reason
 from gmail_warmup.grants.refresh import local_refusal
 from gmail_warmup.grants.store import Actor, GrantStore, StoredGrant
+from gmail_warmup.metrics import NO_METER, Meter
 from gmail_warmup.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Audit:
         actor: Actor,
         force: bool = False,
         delegated: Delegated | None = None,
+        meter: Meter = NO_METER,
     ) -> None:
         self._store, self._client, self._settings = store, client, settings
         self._force, self._delegated = force, delegated
@@ -91,6 +93,7 @@ class Audit:
             client_id=client.client_id,
             actor=actor,
             holder=self._holder,
+            meter=meter,
         )
         self._closed: Reason | None = None
         self._refused: Reason | None = None

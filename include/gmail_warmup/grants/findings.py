@@ -18,6 +18,7 @@ from gmail_warmup.grants.reasons import REASONS, AnswerClass
 from gmail_warmup.grants.refresh import in_context, log_refusal
 from gmail_warmup.grants.store import Actor, GrantStore, StoredGrant
 from gmail_warmup.grants.writes import Write
+from gmail_warmup.metrics import NO_METER, REFRESH, REFRESH_TIME, Meter
 
 log = logging.getLogger(__name__)
 
@@ -78,14 +79,16 @@ class Findings:
         client_id: str,
         actor: Actor,
         holder: str,
+        meter: Meter = NO_METER,
     ) -> None:
-        self._store, self._breaker, self._delegated = store, breaker, delegated
+        self._store, self._breaker, self._delegated, self._meter = store, breaker, delegated, meter
         self._client_id, self._actor, self._holder = client_id, actor, holder
         self.result = AuditResult()
 
     def record(self, batch: Sequence[Found]) -> None:
         """Write a batch: tokens and refusals together; what says nothing about a grant only gives its lease back."""
         batch = self._in_context(batch)
+        self._measure([found for found in batch if found.verdict.asked])
         self._tell_breaker(self._breaker, [found for found in batch if not found.is_delegated])
         if self._delegated:
             self._tell_breaker(self._delegated, [found for found in batch if found.is_delegated])
@@ -98,6 +101,13 @@ class Findings:
             self._not_reached(found)
         if unsaid:
             self._store.release([found.grant.mailbox_id for found in unsaid], holder=self._holder)
+
+    def _measure(self, asked: Sequence[Found]) -> None:
+        for answer, number in Counter(found.verdict.reason.answer for found in asked).items():
+            self._meter.count(REFRESH, answer, number)
+        for found in asked:
+            if found.elapsed:
+                self._meter.time(REFRESH_TIME, found.elapsed)
 
     def _tell_breaker(self, breaker: Breaker, batch: Sequence[Found]) -> None:
         asked = [found for found in batch if found.verdict.asked]

@@ -20,6 +20,7 @@ from gmail_warmup.grants.errors import error_for
 from gmail_warmup.grants.reasons import REASONS, AnswerClass, Reason
 from gmail_warmup.grants.store import Actor, GrantStore, StoredGrant
 from gmail_warmup.grants.writes import Write
+from gmail_warmup.metrics import NO_METER, REFRESH, REFRESH_TIME, Meter
 from gmail_warmup.vocabulary import FLAGGED, GrantState
 
 log = logging.getLogger(__name__)
@@ -52,8 +53,9 @@ class AccessTokens:
         margin: int = 300,
         lease: int = 60,
         sleep: Callable[[float], None] = time.sleep,
+        meter: Meter = NO_METER,
     ) -> None:
-        self._store, self._endpoint, self._actor = store, endpoint, actor
+        self._store, self._endpoint, self._actor, self._meter = store, endpoint, actor, meter
         self._margin, self._lease, self._sleep = margin, lease, sleep
         self._breaker = Breaker(store.engine, endpoint.client.client_id, lease=lease)
 
@@ -177,10 +179,13 @@ class AccessTokens:
             return Verdict(reason=closed, asked=False), 0.0
         started = time.monotonic()
         verdict = self._endpoint.refresh(token)
+        elapsed = time.monotonic() - started
         verdict = in_context(verdict, grant, self._endpoint.client.client_id, works_lately=self._breaker.works_lately)
         self._breaker.note(
             [Outcome(mailbox_id=grant.mailbox_id, reason=verdict.reason, retry_after=verdict.retry_after)]
         )
+        self._meter.count(REFRESH, verdict.reason.answer)
+        self._meter.time(REFRESH_TIME, elapsed)
         return verdict, time.monotonic() - started
 
     def _keep(self, grant: StoredGrant, verdict: Verdict, elapsed: float) -> AccessToken | None:
