@@ -21,6 +21,7 @@ from gmail_warmup.grants.errors import FlaggedGrantError, NotAskedError, Suspect
 from gmail_warmup.grants.reasons import REASONS
 from gmail_warmup.grants.report import token_health
 from gmail_warmup.grants.store import Actor
+from gmail_warmup.logs import about, code_of, event
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.metrics import ALERT
 from gmail_warmup.services import Services
@@ -40,9 +41,9 @@ class FlaggedSkipException(AirflowSkipException):
     """The task is skipped because somebody has to repair its mailbox."""
 
 
-def _flagged(reason: str, address: str) -> FlaggedSkipException:
+def _flagged(reason: str, address: str, code: str) -> FlaggedSkipException:
     """Say why a mailbox is skipped and where it is repaired; Airflow folds away what a skip itself says."""
-    log.warning("%s", reason)
+    event(log, logging.WARNING, "%s", reason, mailbox=address, reason_code=code)
     _say_where(address)
     return FlaggedSkipException(reason)
 
@@ -59,21 +60,30 @@ def _services() -> Services:
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
+def _errors(**fields: str) -> Iterator[None]:
     """Say what went wrong in one line above the traceback.
+
+    Args:
+        fields: what every line of the block is about, see ``logs``.
 
     Skipped, not failed, are a flagged mailbox, any mailbox while the breaker is open or everything is stopped, and one
     that may not send now: somebody knows already, or it ends by itself.
     """
-    try:
-        yield
-    except FlaggedGrantError as error:
-        raise _flagged(str(error), error.address) from None
-    except (SuspectGrantError, NotAskedError, StoppedError, MayNotSendError) as error:
-        raise AirflowSkipException(str(error)) from None
-    except GmailWarmupError as error:
-        log.error("%s", error)
-        raise
+    with about(**fields):
+        try:
+            yield
+        except FlaggedGrantError as error:
+            raise _flagged(str(error), error.address, code_of(error)) from None
+        except (SuspectGrantError, NotAskedError, StoppedError, MayNotSendError) as error:
+            raise _skip(str(error), code_of(error)) from None
+        except GmailWarmupError as error:
+            event(log, logging.ERROR, "%s", error, reason_code=code_of(error))
+            raise
+
+
+def _skip(reason: str, code: str) -> AirflowSkipException:
+    event(log, logging.INFO, "%s", reason, reason_code=code)
+    return AirflowSkipException(reason)
 
 
 def plan(action: str, params: Mapping[str, Any]) -> list[str]:
@@ -83,7 +93,7 @@ def plan(action: str, params: Mapping[str, Any]) -> list[str]:
         UnknownMailboxError: if the params name an address that is no mailbox.
     """
     dry_run = bool(params.get("dry_run"))
-    with _errors():
+    with _errors(action=action):
         services = _services()
         services.check()
         if action == Action.SEND:
@@ -98,16 +108,18 @@ def plan(action: str, params: Mapping[str, Any]) -> list[str]:
                 remember=not dry_run,
             )
     due, more = addresses[:MAPPED_AT_MOST], len(addresses) > MAPPED_AT_MOST
-    log.info("%s: due in %s%d mailboxes", action, "more than " if more else "", len(due))
-    for address in due[:100]:
-        log.info("%s: %s", action, address)
+    text = "%s: due in %s%d mailboxes"
+    event(log, logging.INFO, text, action, "more than " if more else "", len(due), action=action)
     if dry_run:
+        for address in due[:100]:
+            log.info("%s: %s", action, address)
         log.info("Dry run: nothing is done")
         return []
     if _chosen(params) is None:
         gauges.of_plan(services.engine, services.meter, Action(action), taken=len(due))
     if more:
-        log.warning("%s: the others wait for the next run; those that waited longest go first", action)
+        text = "%s: the others wait for the next run; those that waited longest go first"
+        event(log, logging.WARNING, text, action, action=action)
     return due
 
 
@@ -120,14 +132,15 @@ def _chosen(params: Mapping[str, Any]) -> list[str] | None:
 
 def act(action: str, address: str) -> dict[str, int]:
     """Do all that is due for one action in one mailbox."""
-    with _errors():
+    with _errors(action=action, mailbox=address):
         services = _services()
         with services.engine.begin() as connection:
             mailbox = repository.get(connection, address)
             obstacle = why_not(connection, Action(action), mailbox)
         if obstacle:
             repairable = mailbox.state in FLAGGED and mailbox.paused_at is None
-            raise _flagged(str(obstacle), address) if repairable else AirflowSkipException(str(obstacle))
+            code = obstacle.code
+            raise _flagged(str(obstacle), address, code) if repairable else _skip(str(obstacle), code)
         with api_usable(services.engine, services.client.client_id, mailbox_id=mailbox.id, address=address):
             return run_action(
                 Action(action),
@@ -291,6 +304,8 @@ def needs_person(address: str) -> dict[str, str]:
         with services.engine.begin() as connection:
             mailbox = repository.get(connection, address)
     reason = REASONS[mailbox.reason or "never_granted"]
-    log.warning("%s needs a person: %s %s", address, reason.sentence, reason.step)
-    _say_where(address)
+    with about(mailbox=address):
+        text = "%s needs a person: %s %s"
+        event(log, logging.WARNING, text, address, reason.sentence, reason.step, reason_code=reason.code)
+        _say_where(address)
     return {"mailbox": address, "state": mailbox.state.value, "reason": reason.code}

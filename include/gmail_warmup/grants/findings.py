@@ -18,6 +18,7 @@ from gmail_warmup.grants.reasons import REASONS, AnswerClass
 from gmail_warmup.grants.refresh import in_context, log_refusal
 from gmail_warmup.grants.store import Actor, GrantStore, StoredGrant
 from gmail_warmup.grants.writes import Write
+from gmail_warmup.logs import event
 from gmail_warmup.metrics import NO_METER, REFRESH, REFRESH_TIME, Meter
 
 log = logging.getLogger(__name__)
@@ -154,14 +155,14 @@ class Findings:
             log_refusal(write)
 
     def _not_reached(self, found: Found) -> None:
-        reason, detail = found.verdict.reason, found.verdict.detail
+        reason, detail, address = found.verdict.reason, found.verdict.detail, found.grant.address
         self.result.counts[NOT_REACHED[reason.answer]] += 1
         if reason.code in ("unknown_answer", "not_json"):
             self.result.unknown[detail] += 1
         if found.verdict.asked or reason.answer is AnswerClass.LOCAL:
-            log.warning(
-                "%s: %s %s[%s]", found.grant.address, reason.sentence, f"{detail} " if detail else "", reason.code
-            )
+            text, seen = "%s: %s %s[%s]", f"{detail} " if detail else ""
+            fields = {"mailbox": address, "reason_code": reason.code}
+            event(log, logging.WARNING, text, address, reason.sentence, seen, reason.code, **fields)
 
 
 NOT_REACHED = {

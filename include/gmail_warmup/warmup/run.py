@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from gmail_warmup.db.engine import by_itself
 from gmail_warmup.gmail.operations import GmailOperations
+from gmail_warmup.logs import event
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.metrics import DONE, NO_METER, Meter, count_mails
@@ -75,7 +76,7 @@ def run_action(
             mailbox = repository.get(connection, mailbox.address)
             obstacle = why_not(connection, action, mailbox)
         if obstacle:
-            log.info("%s", obstacle)
+            event(log, logging.INFO, "%s", obstacle, reason_code=obstacle.code)
             return {}
         writer = writer or Writer(templates_of(settings))
         desk = Desk(engine=engine, settings=settings, gmail=gmail, mailbox=mailbox, writer=writer, holder=holder)

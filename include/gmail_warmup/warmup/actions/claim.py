@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from gmail_warmup.logs import event
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup import checkup, day, hints, ledger
@@ -41,7 +42,7 @@ def claim_next(desk: Desk) -> Entry | None:
         mailbox = repository.by_id(connection, desk.mailbox.id)
         at = circumstances(connection)
         if obstacle := why_not_send(mailbox, at):
-            log.info("%s", obstacle)
+            event(log, logging.INFO, "%s", obstacle, reason_code=obstacle.code)
             hints.forget(connection, mailbox.id)
             return None
         history = day.histories(connection, [mailbox.id])[mailbox.id]
@@ -74,7 +75,7 @@ def _take(
     seed = f"{mailbox.address}:{slot.due_at.isoformat()}"
     partner = find_partner(connection, mailbox, now=now, settings=desk.settings, seed=seed)
     if partner is None:
-        log.warning("%s", of_reason(mailbox, "pool_too_small"))
+        event(log, logging.WARNING, "%s", of_reason(mailbox, "pool_too_small"), reason_code="pool_too_small")
         ledger.lowered(connection, mailbox.id, local_date, "pool_too_small")
         desk.counts["without_partner"] += 1
         return None
