@@ -46,7 +46,7 @@ def gmail_token_health() -> None:
 
         return tasks.decide(found)
 
-    @task(trigger_rule="all_done")
+    @task(trigger_rule="all_done", show_return_value_in_logs=False)
     def report(first: dict, both: dict) -> dict:
         from gmail_warmup import tasks
 

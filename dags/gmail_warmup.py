@@ -16,7 +16,7 @@ settings = load()
 ACTIONS = ("send", "rescue", "read", "reply", "collect")
 
 
-@task
+@task(show_return_value_in_logs=False)
 def plan(action: str, params: dict) -> list[str]:
     """Return the mailboxes with something due for an action."""
     from gmail_warmup import tasks

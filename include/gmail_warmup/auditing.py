@@ -25,5 +25,13 @@ def probe(services: Services, mailbox_ids: Sequence[int], *, actor: Actor, force
         tries=1,
     )
     with delegation:
-        audit = Audit(services.store, services.client, settings, actor=actor, force=force, delegated=delegation)
+        audit = Audit(
+            services.store,
+            services.client,
+            settings,
+            actor=actor,
+            force=force,
+            delegated=delegation,
+            meter=services.meter,
+        )
         return audit.run(mailbox_ids)

@@ -22,6 +22,8 @@ from gmail_warmup.grants.cipher import airflow_cipher
 from gmail_warmup.grants.endpoint import GOOGLE_AUTH_URI, GOOGLE_TOKEN_URI, OAuthClient, TokenEndpoint
 from gmail_warmup.grants.refresh import AccessTokens
 from gmail_warmup.grants.store import Actor, GrantStore
+from gmail_warmup.metering import airflow_meter
+from gmail_warmup.metrics import Meter
 from gmail_warmup.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -130,6 +132,11 @@ class Services:
         return load()
 
     @functools.cached_property
+    def meter(self) -> Meter:
+        """Return where metrics go: nowhere, unless Airflow's are switched on."""
+        return airflow_meter()
+
+    @functools.cached_property
     def engine(self) -> sa.Engine:
         """Return the engine with the restricted role."""
         found = connection(self.settings.db_conn_id, "the database, with the restricted role")
@@ -156,7 +163,12 @@ class Services:
         """Return the source of access tokens."""
         settings = self.settings
         return AccessTokens(
-            self.store, self.endpoint, actor=self.actor, margin=settings.refresh_margin, lease=settings.refresh_lease
+            self.store,
+            self.endpoint,
+            actor=self.actor,
+            margin=settings.refresh_margin,
+            lease=settings.refresh_lease,
+            meter=self.meter,
         )
 
     @functools.cached_property

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from gmail_warmup import gauges
 from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.errors import GmailWarmupError, InvalidInputError, MayNotSendError, StoppedError
@@ -21,7 +22,9 @@ from gmail_warmup.grants.errors import FlaggedGrantError, NotAskedError, Suspect
 from gmail_warmup.grants.reasons import REASONS
 from gmail_warmup.grants.report import token_health
 from gmail_warmup.grants.store import Actor
+from gmail_warmup.logs import about, code_of, event
 from gmail_warmup.mailboxes import repository
+from gmail_warmup.metrics import ALERT
 from gmail_warmup.services import Services
 from gmail_warmup.settings import mapped_at_most
 from gmail_warmup.traces import without_locals
@@ -40,9 +43,9 @@ class FlaggedSkipException(AirflowSkipException):
     """The task is skipped because somebody has to repair its mailbox."""
 
 
-def _flagged(reason: str, address: str) -> FlaggedSkipException:
+def _flagged(reason: str, address: str, code: str) -> FlaggedSkipException:
     """Say why a mailbox is skipped and where it is repaired; Airflow folds away what a skip itself says."""
-    log.warning("%s", reason)
+    event(log, logging.WARNING, "%s", reason, mailbox=address, reason_code=code)
     _say_where(address)
     return FlaggedSkipException(reason)
 
@@ -59,22 +62,31 @@ def _services() -> Services:
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
+def _errors(**fields: str) -> Iterator[None]:
     """Say what went wrong in one line above the traceback.
+
+    Args:
+        fields: what every line of the block is about, see ``logs``.
 
     Skipped, not failed, are a flagged mailbox, any mailbox while the breaker is open or everything is stopped, and one
     that may not send now: somebody knows already, or it ends by itself.
     """
-    try:
-        with without_locals():
-            yield
-    except FlaggedGrantError as error:
-        raise _flagged(str(error), error.address) from None
-    except (SuspectGrantError, NotAskedError, StoppedError, MayNotSendError) as error:
-        raise AirflowSkipException(str(error)) from None
-    except GmailWarmupError as error:
-        log.error("%s", error)
-        raise
+    with about(**fields):
+        try:
+            with without_locals():
+                yield
+        except FlaggedGrantError as error:
+            raise _flagged(str(error), error.address, code_of(error)) from None
+        except (SuspectGrantError, NotAskedError, StoppedError, MayNotSendError) as error:
+            raise _skip(str(error), code_of(error)) from None
+        except GmailWarmupError as error:
+            event(log, logging.ERROR, "%s", error, reason_code=code_of(error))
+            raise
+
+
+def _skip(reason: str, code: str) -> AirflowSkipException:
+    event(log, logging.INFO, "%s", reason, reason_code=code)
+    return AirflowSkipException(reason)
 
 
 def plan(action: str, params: Mapping[str, Any]) -> list[str]:
@@ -87,7 +99,7 @@ def plan(action: str, params: Mapping[str, Any]) -> list[str]:
         UnknownMailboxError: if the params name an address that is no mailbox.
     """
     dry_run, most = bool(params.get("dry_run")), mapped_at_most()
-    with _errors():
+    with _errors(action=action):
         services = _services()
         services.check()
         if action == Action.SEND:
@@ -103,12 +115,15 @@ def plan(action: str, params: Mapping[str, Any]) -> list[str]:
             )
             waiting = backlog(connection, Action(action)) if len(due) > most else None
     due = due[:most]
-    log.info("%s: due in %s%d mailboxes", action, "more than " if waiting else "", len(due))
-    for address in due[:100]:
-        log.info("%s: %s", action, address)
+    text = "%s: due in %s%d mailboxes"
+    event(log, logging.INFO, text, action, "more than " if waiting else "", len(due), action=action)
     if dry_run:
+        for address in due[:100]:
+            log.info("%s: %s", action, address)
         log.info("Dry run: nothing is done")
         return []
+    if _chosen(params) is None:
+        gauges.of_plan(services.engine, services.meter, Action(action), taken=len(due))
     if waiting:
         _report(action, waiting)
     return due
@@ -135,13 +150,14 @@ def _chosen(params: Mapping[str, Any]) -> list[str] | None:
 
 def act(action: str, address: str) -> dict[str, int]:
     """Do all that is due for one action in one mailbox."""
-    with _errors():
+    with _errors(action=action, mailbox=address):
         services = _services()
         with by_itself(services.engine) as connection:
             mailbox, at = look.by_address(connection, address)
         if obstacle := why_not(Action(action), mailbox, at):
             repairable = mailbox.state in FLAGGED and mailbox.paused_at is None
-            raise _flagged(str(obstacle), address) if repairable else AirflowSkipException(str(obstacle))
+            code = obstacle.code
+            raise _flagged(str(obstacle), address, code) if repairable else _skip(str(obstacle), code)
         with api_usable(services.engine, services.client.client_id, mailbox_id=mailbox.id, address=address):
             return run_action(
                 Action(action),
@@ -150,6 +166,7 @@ def act(action: str, address: str) -> dict[str, int]:
                 settings=services.settings,
                 gmail=GmailHook(address, services=services),
                 writer=services.writer,
+                meter=services.meter,
             )
 
 
@@ -303,10 +320,13 @@ def alerts() -> dict[str, Any]:
         return {"new": 0, "sent": 0, "failed": 0, "needs_reauth": 0}
     with _errors():
         services = _services()
+        gauges.of_all(services.engine, services.meter, services.settings)
         with services.engine.begin() as connection:
             guard.close_decided(connection)
             newly = verdicts.untold(connection)
         told = notify.tell(services)
+    for outcome, number in (("sent", told.sent), ("failed", told.failed)):
+        services.meter.count(ALERT, outcome, number)
     return {"new": len(told.new), "sent": told.sent, "failed": told.failed, "needs_reauth": newly}
 
 
@@ -317,6 +337,8 @@ def needs_person(address: str) -> dict[str, str]:
         with services.engine.begin() as connection:
             mailbox = repository.get(connection, address)
     reason = REASONS[mailbox.reason or "never_granted"]
-    log.warning("%s needs a person: %s %s", address, reason.sentence, reason.step)
-    _say_where(address)
+    with about(mailbox=address):
+        text = "%s needs a person: %s %s"
+        event(log, logging.WARNING, text, address, reason.sentence, reason.step, reason_code=reason.code)
+        _say_where(address)
     return {"mailbox": address, "state": mailbox.state.value, "reason": reason.code}

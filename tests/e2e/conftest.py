@@ -22,6 +22,8 @@ from gmail_embedded.airflow_api import DagRun, TaskInstance
 from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gmail_embedded.stack import Options, Stack
 from gmail_sandbox.client import SandboxClient
+from metrics_kit import StatsD
+from metrics_kit import listening as measuring
 
 
 @dataclass
@@ -34,6 +36,8 @@ class Installation:
     """Every refresh and access token that was handed out when the scene was set."""
     receiver: Receiver
     """Who gets the alerts."""
+    measured: StatsD
+    """Who gets the metrics."""
 
     def run(self, dag_id: str, conf: dict[str, Any] | None = None) -> tuple[DagRun, list[TaskInstance]]:
         """Run a DAG to its end."""
@@ -69,12 +73,21 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Installation]:
+def measured() -> Iterator[StatsD]:
+    """Listen for metrics."""
+    with measuring() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, receiver: Receiver, measured: StatsD
+) -> Iterator[Installation]:
     """Start everything with the demo's 16 mailboxes; seven grants are dead."""
     folder = tmp_path_factory.mktemp("run")
     settings = scene.SETTINGS | {"suspect_delay": "10"}
     alerts = {"conn_type": "apprise", "extra": {"config": [{"path": receiver.url()}]}}
-    environment = {f"AIRFLOW_CONN_{CONN_ID.upper()}": json.dumps(alerts)}
+    environment = {f"AIRFLOW_CONN_{CONN_ID.upper()}": json.dumps(alerts)} | measured.environment
     with Stack(folder, Options(sandbox=True, settings=settings, environment=environment)) as stack:
         stack.start()
         sandbox = SandboxClient(stack.sandbox_url)
@@ -92,7 +105,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -
         for dag_id in ("gmail_warmup", "gmail_token_health"):
             stack.api.unpause(dag_id)
         tokens = [account["oauth_token"][key] for account in accounts for key in ("token", "refresh_token")]
-        yield Installation(stack=stack, sandbox=sandbox, tokens=tokens, receiver=receiver)
+        yield Installation(stack=stack, sandbox=sandbox, tokens=tokens, receiver=receiver, measured=measured)
         sandbox.close()
 
 

@@ -15,6 +15,8 @@ from gmail_warmup.grants.reasons import REASONS, AnswerClass
 from gmail_warmup.grants.refresh import AccessToken
 from gmail_warmup.grants.store import Actor, GrantStore, StoredGrant
 from gmail_warmup.grants.writes import Write
+from gmail_warmup.logs import event
+from gmail_warmup.metrics import NO_METER, REFRESH, REFRESH_TIME, Meter
 from gmail_warmup.vocabulary import FLAGGED, GrantState
 
 log = logging.getLogger(__name__)
@@ -27,8 +29,16 @@ class DelegatedTokens:
     request that could spoil another. What a refusal says goes into the mailbox's row, as for any grant.
     """
 
-    def __init__(self, store: GrantStore, delegation: Delegation, *, actor: Actor, lease: int = 60) -> None:
-        self._store, self._delegation, self._actor = store, delegation, actor
+    def __init__(
+        self,
+        store: GrantStore,
+        delegation: Delegation,
+        *,
+        actor: Actor,
+        lease: int = 60,
+        meter: Meter = NO_METER,
+    ) -> None:
+        self._store, self._delegation, self._actor, self._meter = store, delegation, actor, meter
         self._breaker = Breaker(store.engine, delegation.breaker_key, lease=lease)
         self._last: tuple[str, float] | None = None
 
@@ -60,14 +70,18 @@ class DelegatedTokens:
         if verdict.reason.state is not None:
             self._refused(grant, verdict)
         if usable := self._usable(rejected):
-            log.warning("Asking for %s failed [%s]; its token is still valid", address, verdict.reason.code)
+            text, code = "Asking for %s failed [%s]; its token is still valid", verdict.reason.code
+            event(log, logging.WARNING, text, address, code, mailbox=address, reason_code=code)
             return usable
         raise error_for(address, verdict.reason, verdict.retry_after, asked=verdict.asked)
 
     def _ask(self, grant: StoredGrant) -> Verdict:
         if closed := self._breaker.refusal():
             return Verdict(reason=closed, asked=False)
+        started = time.monotonic()
         verdict = self._delegation.verdict(grant.address)
+        self._meter.count(REFRESH, verdict.reason.answer)
+        self._meter.time(REFRESH_TIME, time.monotonic() - started)
         self._breaker.note(
             [Outcome(mailbox_id=grant.mailbox_id, reason=verdict.reason, retry_after=verdict.retry_after)]
         )
@@ -81,8 +95,9 @@ class DelegatedTokens:
         reason = reason_for(grant, verdict.reason)
         written = self._store.record_reason(grant, reason, actor=self._actor)
         code = written.reason if written and written.reason else reason.code
-        log.warning("Delegated mailbox %s: %s [%s]", grant.address, REASONS[code].sentence, code)
-        raise error_for(grant.address, REASONS[code])
+        text, address = "Delegated mailbox %s: %s [%s]", grant.address
+        event(log, logging.WARNING, text, address, REASONS[code].sentence, code, mailbox=address, reason_code=code)
+        raise error_for(address, REASONS[code])
 
     def _usable(self, rejected: str | None) -> AccessToken | None:
         """Return the token of before, if it is valid and Gmail did not refuse it."""

@@ -61,7 +61,9 @@ class GmailHook(GmailOperations, BaseHook):
         delegation = Delegation(
             settings.google_conn_id, connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
         )
-        return DelegatedTokens(services.store, delegation, actor=services.actor, lease=settings.refresh_lease)
+        return DelegatedTokens(
+            services.store, delegation, actor=services.actor, lease=settings.refresh_lease, meter=services.meter
+        )
 
     def _transport(self) -> Transport:
         settings = self._services.settings

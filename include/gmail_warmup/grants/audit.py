@@ -27,6 +27,8 @@ from gmail_warmup.grants.probe import Prober
 from gmail_warmup.grants.reasons import REASONS, AnswerClass, Reason
 from gmail_warmup.grants.refresh import local_refusal
 from gmail_warmup.grants.store import Actor, GrantStore, StoredGrant
+from gmail_warmup.logs import event
+from gmail_warmup.metrics import NO_METER, Meter
 from gmail_warmup.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -78,6 +80,7 @@ class Audit:
         actor: Actor,
         force: bool = False,
         delegated: Delegated | None = None,
+        meter: Meter = NO_METER,
     ) -> None:
         self._store, self._client, self._settings = store, client, settings
         self._force, self._delegated = force, delegated
@@ -91,6 +94,7 @@ class Audit:
             client_id=client.client_id,
             actor=actor,
             holder=self._holder,
+            meter=meter,
         )
         self._closed: Reason | None = None
         self._refused: Reason | None = None
@@ -176,7 +180,8 @@ class Audit:
     def _leave_out(self, reason: Reason, count: int) -> None:
         result = self._findings.result
         if result.stopped is None:
-            log.error("The audit stops asking Google: %s %s [%s]", reason.sentence, reason.step, reason.code)
+            text, code = "The audit stops asking Google: %s %s [%s]", reason.code
+            event(log, logging.ERROR, text, reason.sentence, reason.step, code, reason_code=code)
         result.stopped = reason.code
         result.counts[NOT_REACHED[reason.answer]] += count
 

@@ -27,6 +27,7 @@ from gmail_warmup.grants.endpoint import SCOPE, SCOPES_ENOUGH, TokenEndpoint, Ve
 from gmail_warmup.grants.reasons import AnswerClass
 from gmail_warmup.grants.refused import Begun, ConsentRefusedError, Refusal
 from gmail_warmup.grants.store import Actor, GrantStore
+from gmail_warmup.logs import event
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxSettings, normal_address, same_mailbox
 from gmail_warmup.vocabulary import InviteState
@@ -145,10 +146,11 @@ class ConsentFlow:
             done = self._finish(consent, code=code, error=error, visitor=visitor)
         except ConsentRefusedError as refused:
             self._note(consent.id, refused.refusal.value)
-            log.warning("Consent for %s refused: %s", consent.address, refused.refusal.value)
+            address, why = consent.address, refused.refusal.value
+            event(log, logging.WARNING, "Consent for %s refused: %s", address, why, mailbox=address, reason_code=why)
             raise
         self._note(consent.id, "granted")
-        log.info("Updated OAuth token for account %s", done.address)
+        event(log, logging.INFO, "Updated OAuth token for account %s", done.address, mailbox=done.address)
         return done
 
     def _start(

@@ -18,6 +18,8 @@ from gmail_warmup.grants.reasons import REASONS, AnswerClass
 from gmail_warmup.grants.refresh import in_context, log_refusal
 from gmail_warmup.grants.store import Actor, GrantStore, StoredGrant
 from gmail_warmup.grants.writes import Write
+from gmail_warmup.logs import event
+from gmail_warmup.metrics import NO_METER, REFRESH, REFRESH_TIME, Meter
 
 log = logging.getLogger(__name__)
 
@@ -78,14 +80,16 @@ class Findings:
         client_id: str,
         actor: Actor,
         holder: str,
+        meter: Meter = NO_METER,
     ) -> None:
-        self._store, self._breaker, self._delegated = store, breaker, delegated
+        self._store, self._breaker, self._delegated, self._meter = store, breaker, delegated, meter
         self._client_id, self._actor, self._holder = client_id, actor, holder
         self.result = AuditResult()
 
     def record(self, batch: Sequence[Found]) -> None:
         """Write a batch: tokens and refusals together; what says nothing about a grant only gives its lease back."""
         batch = self._in_context(batch)
+        self._measure([found for found in batch if found.verdict.asked])
         self._tell_breaker(self._breaker, [found for found in batch if not found.is_delegated])
         if self._delegated:
             self._tell_breaker(self._delegated, [found for found in batch if found.is_delegated])
@@ -98,6 +102,13 @@ class Findings:
             self._not_reached(found)
         if unsaid:
             self._store.release([found.grant.mailbox_id for found in unsaid], holder=self._holder)
+
+    def _measure(self, asked: Sequence[Found]) -> None:
+        for answer, number in Counter(found.verdict.reason.answer for found in asked).items():
+            self._meter.count(REFRESH, answer, number)
+        for found in asked:
+            if found.elapsed:
+                self._meter.time(REFRESH_TIME, found.elapsed)
 
     def _tell_breaker(self, breaker: Breaker, batch: Sequence[Found]) -> None:
         asked = [found for found in batch if found.verdict.asked]
@@ -144,14 +155,14 @@ class Findings:
             log_refusal(write)
 
     def _not_reached(self, found: Found) -> None:
-        reason, detail = found.verdict.reason, found.verdict.detail
+        reason, detail, address = found.verdict.reason, found.verdict.detail, found.grant.address
         self.result.counts[NOT_REACHED[reason.answer]] += 1
         if reason.code in ("unknown_answer", "not_json"):
             self.result.unknown[detail] += 1
         if found.verdict.asked or reason.answer is AnswerClass.LOCAL:
-            log.warning(
-                "%s: %s %s[%s]", found.grant.address, reason.sentence, f"{detail} " if detail else "", reason.code
-            )
+            text, seen = "%s: %s %s[%s]", f"{detail} " if detail else ""
+            fields = {"mailbox": address, "reason_code": reason.code}
+            event(log, logging.WARNING, text, address, reason.sentence, seen, reason.code, **fields)
 
 
 NOT_REACHED = {

@@ -20,6 +20,8 @@ from gmail_warmup.grants.errors import error_for
 from gmail_warmup.grants.reasons import REASONS, AnswerClass, Reason
 from gmail_warmup.grants.store import Actor, GrantStore, StoredGrant
 from gmail_warmup.grants.writes import Write
+from gmail_warmup.logs import event
+from gmail_warmup.metrics import NO_METER, REFRESH, REFRESH_TIME, Meter
 from gmail_warmup.vocabulary import FLAGGED, GrantState
 
 log = logging.getLogger(__name__)
@@ -52,8 +54,9 @@ class AccessTokens:
         margin: int = 300,
         lease: int = 60,
         sleep: Callable[[float], None] = time.sleep,
+        meter: Meter = NO_METER,
     ) -> None:
-        self._store, self._endpoint, self._actor = store, endpoint, actor
+        self._store, self._endpoint, self._actor, self._meter = store, endpoint, actor, meter
         self._margin, self._lease, self._sleep = margin, lease, sleep
         self._breaker = Breaker(store.engine, endpoint.client.client_id, lease=lease)
 
@@ -149,9 +152,9 @@ class AccessTokens:
             return self._refused(grant, verdict.reason, usable)
         self._store.release([grant.mailbox_id], holder=holder)
         if usable:
-            log.warning(
-                "Refreshing %s failed [%s]; its access token is still valid", grant.address, verdict.reason.code
-            )
+            code = verdict.reason.code
+            text = "Refreshing %s failed [%s]; its access token is still valid"
+            event(log, logging.WARNING, text, grant.address, code, mailbox=grant.address, reason_code=code)
             return usable
         raise error_for(grant.address, verdict.reason, verdict.retry_after, asked=verdict.asked)
 
@@ -159,7 +162,8 @@ class AccessTokens:
         """Write a refusal, and raise it unless a token is still valid; None if it was about a grant that is gone."""
         written = self._store.record_reason(grant, reason, actor=self._actor)
         if written is None:
-            log.info("The grant of %s was replaced while it was refused; the refusal is dropped", grant.address)
+            text = "The grant of %s was replaced while it was refused; the refusal is dropped"
+            event(log, logging.INFO, text, grant.address, mailbox=grant.address, reason_code=reason.code)
             return None
         log_refusal(written)
         if usable and written.state is GrantState.SUSPECT:
@@ -177,25 +181,31 @@ class AccessTokens:
             return Verdict(reason=closed, asked=False), 0.0
         started = time.monotonic()
         verdict = self._endpoint.refresh(token)
+        elapsed = time.monotonic() - started
         verdict = in_context(verdict, grant, self._endpoint.client.client_id, works_lately=self._breaker.works_lately)
         self._breaker.note(
             [Outcome(mailbox_id=grant.mailbox_id, reason=verdict.reason, retry_after=verdict.retry_after)]
         )
+        self._meter.count(REFRESH, verdict.reason.answer)
+        self._meter.time(REFRESH_TIME, elapsed)
         return verdict, time.monotonic() - started
 
     def _keep(self, grant: StoredGrant, verdict: Verdict, elapsed: float) -> AccessToken | None:
-        log.info("Successfully refreshed expired credentials for %s", grant.address)
         client_id = self._endpoint.client.client_id
         try:
             written = self._store.record_tokens(grant, verdict, elapsed=elapsed, client_id=client_id, actor=self._actor)
         except SQLAlchemyError as error:
             # The token is good all the same: the task goes on, and the next one refreshes again.
-            log.warning("Could not store the new access token of %s: %s", grant.address, type(error).__name__)
+            text = "Could not store the new access token of %s: %s"
+            cause, code = type(error).__name__, REASONS["write_failed"].code
+            event(log, logging.WARNING, text, grant.address, cause, mailbox=grant.address, reason_code=code)
             return AccessToken(token=verdict.access_token, seconds=verdict.expires_in - elapsed)
         if not written:
-            log.info("The grant of %s was replaced while it was refreshed; the newer one is used", grant.address)
+            text = "The grant of %s was replaced while it was refreshed; the newer one is used"
+            event(log, logging.INFO, text, grant.address, mailbox=grant.address)
             return None
-        log.info("Updated OAuth token for account %s", grant.address)
+        text = "Successfully refreshed expired credentials for %s. Updated OAuth token for account %s"
+        event(log, logging.INFO, text, grant.address, grant.address, mailbox=grant.address)
         return AccessToken(token=verdict.access_token, seconds=verdict.expires_in - elapsed)
 
     def _decrypt(self, grant: StoredGrant, ciphertext: str) -> str:
@@ -230,11 +240,11 @@ def in_context(verdict: Verdict, grant: StoredGrant, client_id: str, *, works_la
 
 def log_refusal(written: Write) -> None:
     """Log what was written about a refused grant, in the words that people search for."""
-    reason = REASONS[written.reason or "unknown_answer"]
+    reason, address = REASONS[written.reason or "unknown_answer"], written.grant.address
     if written.state is GrantState.NEEDS_REAUTH:
         text = "Account %s needs re-authentication: %s [%s]"
     elif written.state in FLAGGED:
         text = "Account %s cannot be used: %s [%s]"
     else:
         text = "Failed to refresh credentials for %s, a second probe decides: %s [%s]"
-    log.warning(text, written.grant.address, reason.sentence, reason.code)
+    event(log, logging.WARNING, text, address, reason.sentence, reason.code, mailbox=address, reason_code=reason.code)

@@ -8,7 +8,9 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from gmail_warmup.gmail.operations import GmailOperations
+from gmail_warmup.logs import event
 from gmail_warmup.mailboxes.records import MailboxRecord
+from gmail_warmup.metrics import DONE, NO_METER, Meter, count_mails
 from gmail_warmup.settings import Settings
 from gmail_warmup.warmup.actions.base import Desk, held
 from gmail_warmup.warmup.actions.collect import collect
@@ -47,11 +49,13 @@ def run_action(
     settings: Settings,
     gmail: GmailOperations,
     writer: Writer | None = None,
+    meter: Meter = NO_METER,
 ) -> dict[str, int]:
     """Do all that is due for one action in one mailbox, and return what was done.
 
     Args:
         writer: writes the mails; by default from the operator's templates, or the library.
+        meter: where metrics go.
 
     Safe to repeat at any time: what was done is in the ledger, and what is not due is not done.
 
@@ -65,13 +69,15 @@ def run_action(
     # Looked at again: what the plan saw may be minutes old.
     with held(engine, mailbox, settings) as (holder, (mailbox, at)):
         if obstacle := why_not(action, mailbox, at):
-            log.info("%s", obstacle)
+            event(log, logging.INFO, "%s", obstacle, reason_code=obstacle.code)
             return {}
         writer = writer or Writer(templates_of(settings))
         desk = Desk(engine=engine, settings=settings, gmail=gmail, mailbox=mailbox, writer=writer, holder=holder)
         try:
             _DO[action](desk)
+            meter.count(DONE, action)
         finally:
+            count_mails(meter, desk.counts)
             if desk.counts:
                 done = ", ".join(f"{name} {count}" for name, count in sorted(desk.counts.items()))
                 log.info("%s %s: %s", action.value, mailbox.address, done)

@@ -22,6 +22,7 @@ from gmail_warmup.gmail import errors as gmail_errors
 from gmail_warmup.gmail import mime
 from gmail_warmup.gmail.operations import GmailOperations
 from gmail_warmup.gmail.records import Message
+from gmail_warmup.logs import code_of, event
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.settings import Settings
@@ -205,10 +206,9 @@ def deliver(
         pass  # the person deleted it; it was sent all the same
     except gmail_errors.BadGmailRequestError as error:
         # Refused for good, and no later try can mend it; that the mail went out is true all the same.
-        log.warning(
-            "%s: Gmail refuses to file a sent mail under the label '%s' [%s]; check AIRFLOW__GMAIL_WARMUP__LABEL",
-            desk.mailbox.address, desk.settings.label, error.reason,
-        )  # fmt: skip
+        text = "%s: Gmail refuses to file a sent mail under the label '%s' [%s]; check AIRFLOW__GMAIL_WARMUP__LABEL"
+        address, code = desk.mailbox.address, code_of(error)
+        event(log, logging.WARNING, text, address, desk.settings.label, code, reason_code=code)
     _record(desk, entry, message, thread)
     return True
 
@@ -285,5 +285,6 @@ def _lost(desk: Desk, entry: Entry) -> bool:
             return False
         if ledger.update(connection, entry.id, ledger.UNSENT, status=MailStatus.FAILED, failure="draft_gone"):
             ledger.tally(connection, entry, "failed")
-            log.warning("%s: the draft of mail %s is gone and no sent mail was found", desk.mailbox.address, entry.id)
+            text = "%s: the draft of mail %s is gone and no sent mail was found [draft_gone]"
+            event(log, logging.WARNING, text, desk.mailbox.address, entry.id, reason_code="draft_gone")
     return False

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from gmail_warmup.logs import event
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup import checkup, day, hints, ledger, look
 from gmail_warmup.warmup.actions.base import Desk, brief_of
@@ -47,7 +48,7 @@ def claim_next(desk: Desk) -> Claim | None:
         checkup.check_up(connection, desk.mailbox.id)
         mailbox, at = look.by_id(connection, desk.mailbox.id)
         if obstacle := why_not_send(mailbox, at):
-            log.info("%s", obstacle)
+            event(log, logging.INFO, "%s", obstacle, reason_code=obstacle.code)
             hints.forget(connection, mailbox.id)
             return None
         history = day.histories(connection, [mailbox.id])[mailbox.id]
@@ -80,7 +81,7 @@ def _take(
     seed = f"{mailbox.address}:{slot.due_at.isoformat()}"
     partner = find_partner(connection, mailbox, now=now, settings=desk.settings, seed=seed)
     if partner is None:
-        log.warning("%s", of_reason(mailbox, "pool_too_small"))
+        event(log, logging.WARNING, "%s", of_reason(mailbox, "pool_too_small"), reason_code="pool_too_small")
         ledger.lowered(connection, mailbox.id, local_date, "pool_too_small")
         desk.counts["without_partner"] += 1
         return None

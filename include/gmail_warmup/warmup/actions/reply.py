@@ -11,6 +11,7 @@ from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import MailStatus
 from gmail_warmup.gmail.errors import BadGmailRequestError, NotFoundError, SendingLimitError
+from gmail_warmup.logs import code_of, event
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup import ledger
@@ -48,7 +49,8 @@ def _answer(desk: Desk, question: Entry) -> None:
         _give_up(desk, entry, question, "thread_gone")  # a person deleted it
     except BadGmailRequestError as error:
         _give_up(desk, entry, question, error.reason or "refused")
-        log.warning("%s: Gmail refuses a reply for good [%s]", desk.mailbox.address, error.reason)
+        text, code = "%s: Gmail refuses a reply for good [%s]", code_of(error)
+        event(log, logging.WARNING, text, desk.mailbox.address, code, reason_code=code)
     except SendingLimitError:
         defer(desk, "sending_limit")
         raise

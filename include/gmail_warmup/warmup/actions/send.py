@@ -13,6 +13,7 @@ from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import Mailbox, MailboxKind, MailStatus
 from gmail_warmup.gmail import mime
 from gmail_warmup.gmail.errors import BadGmailRequestError, SendingLimitError
+from gmail_warmup.logs import code_of, event
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup import day, ledger
@@ -66,7 +67,8 @@ def _withdraw(desk: Desk, entry: Entry) -> None:
     draft = desk.gmail.find_draft(mime.message_id(entry.token, desk.mailbox.address))
     if draft_id := entry.draft_id or (draft.id if draft else None):
         desk.gmail.delete_draft(draft_id)
-    log.info("%s: a mail of %s was not sent on its day and is withdrawn", desk.mailbox.address, entry.local_date)
+    text = "%s: a mail of %s was not sent on its day and is withdrawn [day_over]"
+    event(log, logging.INFO, text, desk.mailbox.address, entry.local_date, reason_code="day_over")
 
 
 def _send_one(desk: Desk, entry: Entry, recipient: MailboxRecord, *, fresh: bool) -> None:
@@ -76,7 +78,8 @@ def _send_one(desk: Desk, entry: Entry, recipient: MailboxRecord, *, fresh: bool
             desk.counts["sent"] += 1
     except BadGmailRequestError as error:
         _fail(desk, entry, error.reason or "refused")
-        log.warning("%s: Gmail refuses the mail of slot %s for good [%s]", desk.mailbox.address, entry.id, error.reason)
+        text, code = "%s: Gmail refuses mail %s for good [%s]", code_of(error)
+        event(log, logging.WARNING, text, desk.mailbox.address, entry.id, code, reason_code=code)
     except SendingLimitError:
         defer(desk, "sending_limit")
         raise

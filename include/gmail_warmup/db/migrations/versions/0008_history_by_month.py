@@ -5,7 +5,7 @@ number of rows at a time. Going back copies all of it into the ledger again, in 
 million mails.
 
 Revision: 0008
-Follows: 0006
+Follows: 0007
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
