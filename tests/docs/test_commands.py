@@ -111,7 +111,7 @@ def test_a_command_of_gmail_warmup_is_understood(command: Command):
 def find(words: list[str]) -> tuple[Any, list[str]]:
     """Return the command that words name, and what follows."""
     found: Any = get_command(app)
-    while words and hasattr(found, "commands"):
+    while words and hasattr(found, "commands") and not words[0].startswith("-"):
         assert words[0] in found.commands, f"there is no command {words[0]}"
         found, words = found.commands[words[0]], words[1:]
     return found, words
