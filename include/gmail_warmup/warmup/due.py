@@ -162,7 +162,7 @@ _BEGUN = (
     .join(_UNSENT, _UNSENT.c.mailbox_id == Mailbox.id)
     .where(*_SENDABLE)
 )
-_HINTS: sa.Select[Any] = (
+_HINTS: Any = (
     sa.select(Mailbox.id, Mailbox.address, Mailbox.timezone, Mailbox.next_send_at)
     .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
     .where(*_SENDABLE)
