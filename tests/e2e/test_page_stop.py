@@ -57,5 +57,5 @@ def test_a_blocked_mailbox_is_let_send_a_fresh_sample(shell, mailboxes):
     frame.get_by_role("button", name="Requalify").click()
     expect(frame.get_by_text("The mailbox may send a small fresh sample.")).to_be_visible()
     expect(frame.get_by_role("button", name="Requalify")).to_have_count(0)
-    health = mailboxes.ask("GET", f"/mailboxes/{ADA}/health")
+    health = mailboxes.ask("GET", f"/mailboxes/{ADA}")["health"]
     assert (health["band"], health["can_requalify"]) == ("paused", False)

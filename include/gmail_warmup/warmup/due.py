@@ -84,11 +84,12 @@ def find_due(
         UnknownMailboxError: if ``only`` names an address that is no mailbox.
     """
     chosen = None if only is None else [mailbox.id for mailbox in repository.by_addresses(connection, only)]
+    if action is not Action.SEND and (found := _recipients(connection, action, chosen, limit)):
+        return found  # nobody is usable while everything is stopped
     if stopped := halt.current(connection):
         log.warning("%s", stopped)
+    if stopped or action is not Action.SEND:
         return []
-    if action is not Action.SEND:
-        return _recipients(connection, action, chosen, limit)
     if remember and hints.follow(connection, settings):
         log.info("the settings of the plan have changed: every sender is planned anew")
     return _Senders(connection, settings, circumstances(connection), chosen, remember=remember).due(limit)
@@ -143,7 +144,7 @@ def _who_waits(action: Action, anybody: bool) -> sa.Select[Any]:
 _USABLE = (
     sa.select(Mailbox.id, Mailbox.address)
     .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-    .where(Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))), WORKS)
+    .where(Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))), WORKS, ~halt.GOES_ON)
 )
 _USABLE_TO_SEND = _USABLE.where(MAY_SEND)
 
@@ -162,7 +163,7 @@ _BEGUN = (
     .join(_UNSENT, _UNSENT.c.mailbox_id == Mailbox.id)
     .where(*_SENDABLE)
 )
-_HINTS: sa.Select[Any] = (
+_HINTS: Any = (
     sa.select(Mailbox.id, Mailbox.address, Mailbox.timezone, Mailbox.next_send_at)
     .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
     .where(*_SENDABLE)

@@ -17,6 +17,10 @@ _CURRENT = sa.select(sa.func.now().label("now"), Halt.started_at, Halt.started_b
 )
 
 
+GOES_ON = sa.exists().where(Halt.ended_at.is_(None))
+"""Whether everything is stopped, as a condition of other statements."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stopped:
     """The halt that goes on: since when (aware), by whom, why."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.db.models import Halt, Mailbox
+from gmail_warmup.db.models import Mailbox
 from gmail_warmup.errors import MailboxBusyError, UnknownMailboxError
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
@@ -17,16 +17,15 @@ from gmail_warmup.warmup.obstacles import Circumstances, circumstances
 Look = tuple[MailboxRecord, Circumstances]
 """A mailbox, and what holds for many at that moment."""
 
-_STOPPED = sa.exists().where(Halt.ended_at.is_(None))
 _MOMENT = (
     sa.func.now().label("now"),
-    sa.or_(_STOPPED, Mailbox.domain.in_(GATED_DOMAINS)).label("hindered"),
+    sa.or_(halt.GOES_ON, Mailbox.domain.in_(GATED_DOMAINS)).label("hindered"),
 )
 _SEEN = repository.SELECT.add_columns(*_MOMENT)
 _BY_ADDRESS = _SEEN.where(Mailbox.address == sa.bindparam("address"))
 _BY_ID = _SEEN.where(Mailbox.id == sa.bindparam("id"))
 _TAKEN = repository.TAKE_LEASE.where(repository.OF_ITS_GRANT).returning(*_SEEN.selected_columns)
-_KEPT = repository.KEEP_LEASE.where(~_STOPPED)
+_KEPT = repository.KEEP_LEASE.where(~halt.GOES_ON)
 
 
 def by_address(connection: sa.Connection, address: str) -> Look:

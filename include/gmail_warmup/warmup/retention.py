@@ -28,10 +28,13 @@ OVERDUE_AT_SENDER = sa.and_(_LATE, _AT_SENDER)
 OVERDUE_AT_RECIPIENT = sa.and_(_LATE, _AT_RECIPIENT)
 
 
+_AT_ONCE = sa.bindparam("at_once", type_=sa.Integer)
+
+
 def _oldest(is_sent: bool, mine: Any, old: sa.ColumnElement[bool], message_id: Any) -> Any:
     found = sa.select(L.id, sa.literal(is_sent).label("is_sent"), message_id.label("message_id"), L.notice_ids)
     mailbox = mine == sa.bindparam("mailbox_id")
-    return found.where(mailbox, old).order_by(L.trash_due_at, L.id).limit(AT_ONCE).subquery().select()
+    return found.where(mailbox, old).order_by(L.trash_due_at, L.id).limit(_AT_ONCE).subquery().select()
 
 
 _OLD = sa.union_all(
@@ -51,7 +54,7 @@ class Old:
 
 def old_in(connection: sa.Connection, mailbox_id: int) -> Old:
     """Return the mails of a mailbox that are old enough, the oldest first."""
-    rows = connection.execute(_OLD, {"mailbox_id": mailbox_id}).all()
+    rows = connection.execute(_OLD, {"mailbox_id": mailbox_id, "at_once": AT_ONCE}).all()
     sent, received = [row for row in rows if row.is_sent], [row for row in rows if not row.is_sent]
     ids = [found for row in sent for found in (row.message_id, *row.notice_ids[:3])]
     ids += [row.message_id for row in received]

@@ -95,7 +95,8 @@ def run(stage: Stage, *actions: Action) -> int:
     tasks = 0
     for action in actions:
         if waits[action]:
-            with stage.engine.begin() as connection:
+            # Only the look at senders writes, and has to be one transaction.
+            with stage.engine.begin() if action is Action.SEND else by_itself(stage.engine) as connection:
                 addresses = find_due(connection, action, stage.settings)
             for address in addresses:
                 act(stage, action, address)
