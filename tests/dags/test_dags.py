@@ -22,6 +22,7 @@ dags = {
     dag_id: {
         "tasks": {task.task_id: {"mapped": task.is_mapped, "pool": getattr(task, "pool", None)} for task in dag.tasks},
         "max_active_runs": dag.max_active_runs,
+        "max_active_tasks": dag.max_active_tasks,
         "params": sorted(dag.params),
     }
     for dag_id, dag in bag.dags.items()
@@ -37,6 +38,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
     environment = os.environ | {
         "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__GMAIL_WARMUP__TASKS_AT_ONCE": "7",
     }
     done = subprocess.run(
         [sys.executable, "-c", PARSE, str(DAGS)], env=environment, capture_output=True, text=True, check=True
@@ -59,6 +61,7 @@ def test_one_mapped_task_per_action(parsed: dict):
     assert tasks.keys() == actions | {f"plan_{action}" for action in actions} | {"alerts"}
     assert all(tasks[action]["mapped"] and tasks[action]["pool"] == "gmail_warmup" for action in actions)
     assert parsed["dags"]["gmail_warmup"]["max_active_runs"] == 1
+    assert parsed["dags"]["gmail_warmup"]["max_active_tasks"] == 7
     assert parsed["dags"]["gmail_warmup"]["params"] == ["dry_run", "mailboxes"]
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import httpx
 import sqlalchemy as sa
 
 from bench.capacity.reckoning import HOURS, MAILS, Measured, Need, mailboxes_per_core, need, tasks_in_an_hour
@@ -37,6 +38,7 @@ class Seen:
 def _capacity(ground: Ground, say: Say) -> list[Figure]:
     ledger_bytes, history_bytes = _mail_bytes(ground)
     with stage(ground.folder.root / "capacity") as site:
+        site.stack.api.http.timeout = httpx.Timeout(120)  # processor time is measured, so a slow machine may be slow
         for _ in range(SETTLING):
             site.run(REAL)
         before, rows, size = _google(site), *_airflow(site)
