@@ -10,8 +10,10 @@ ENV PATH=/opt/venv/bin:$PATH \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1
 
+# The KubernetesExecutor needs more: docker build --build-arg LOCK=requirements-kubernetes.lock
+ARG LOCK=requirements.lock
 WORKDIR /build
-COPY requirements.lock .
+COPY ${LOCK} requirements.lock
 RUN pip install --no-deps --require-hashes --requirement requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY include include
@@ -20,12 +22,13 @@ RUN pip install --no-build-isolation --no-deps .
 
 FROM python:3.11-slim-bookworm
 
-# curl is for the health checks.
+# curl is for the health checks; /entrypoint is what the probes of Airflow's Helm chart begin their commands with.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends curl tini \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 50000 --gid 0 --home-dir /opt/airflow --create-home --shell /usr/sbin/nologin airflow \
-    && install --directory --owner airflow --group 0 --mode 0770 /opt/airflow/logs
+    && install --directory --owner airflow --group 0 --mode 0770 /opt/airflow/logs \
+    && ln -s /usr/bin/env /entrypoint
 COPY --from=build /opt/venv /opt/venv
 COPY dags /opt/airflow/dags
 COPY plugins /opt/airflow/plugins

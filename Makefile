@@ -16,7 +16,7 @@ READY := .venv/.ready
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup env demo up cluster test e2e chaos bench screenshots docs lint format types lock clean
+.PHONY: help setup env demo up cluster test e2e chaos upgrade bench screenshots recording docs lint format types audit sbom lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -63,8 +63,11 @@ test: $(READY) ## run the tests; ARGS="-k name" chooses
 e2e: $(READY) ## run the tests that drive real Airflow processes and a browser
 	@$(BIN)/python -m pytest -m e2e $(ARGS)
 
-chaos: $(READY) ## run the fault tests over many processes; ARGS="-k name" chooses
-	@$(BIN)/python -m pytest -m chaos $(ARGS)
+chaos: $(READY) ## let faults strike, and check what must be true after each; ARGS="-k name" chooses
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+upgrade: $(READY) ## take over a database of the oldest Airflow 3.3; needs PyPI, takes minutes
+	@PYTHONPATH=tests $(BIN)/python -m upgrade
 
 bench: $(READY) ## measure; BENCH=grants chooses one
 	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
@@ -72,9 +75,12 @@ bench: $(READY) ## measure; BENCH=grants chooses one
 screenshots: $(READY) ## take the pictures in docs/images anew; needs Chromium
 	@PYTHONPATH=tests $(BIN)/python scripts/screenshots.py
 
+recording: $(READY) ## record the demo as docs/images/demo.svg
+	@$(BIN)/python scripts/record_demo.py
+
 docs: $(READY) ## bring the generated pages up to date and build the site into build/site
 	@$(BIN)/python scripts/generate_docs.py
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: $(READY) ## check style and common mistakes
 	@$(BIN)/ruff check .
@@ -87,10 +93,30 @@ format: $(READY) ## put the code into the project's format
 types: $(READY) ## check the types
 	@$(BIN)/mypy
 
+AUDIT := .run/audit
+$(AUDIT)/.ready: requirements-audit.lock
+	@"$(PYTHON)" -m venv --clear $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-audit.lock
+	@touch $@
+
+sbom: $(AUDIT)/.ready ## write what the product is built on into build/sbom.json, in CycloneDX
+	@mkdir -p build
+	@$(AUDIT)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --spec-version 1.6 \
+	  --output-reproducible --of JSON -o build/sbom.json
+
+audit: sbom ## look for common mistakes (bandit) and, where it can be reached, for known holes (pip-audit)
+	@$(AUDIT)/bin/bandit --quiet --severity-level medium --recursive include dags plugins scripts
+	@$(AUDIT)/bin/pip-audit --requirement requirements.lock --disable-pip --require-hashes --progress-spinner off
+
 lock: ## resolve requirements*.txt anew; needs uv
 	@[ -n "$(UV)" ] || { echo "make lock needs uv: https://docs.astral.sh/uv/" >&2; exit 2; }
 	@"$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes -o requirements.lock requirements.txt
-	@"$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes -c requirements.lock -o requirements-dev.lock requirements-dev.txt
+	@for kind in dev kubernetes; do \
+	  "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes -c requirements.lock \
+	    -o requirements-$$kind.lock requirements-$$kind.txt; \
+	done
+	@"$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  -o requirements-audit.lock requirements-audit.txt
 
 clean: ## remove what was made here: .venv, .run and caches; .env stays
 	@rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,4 +1,4 @@
-"""The page "Gmail accounts" in Airflow's menu.
+"""The page "Gmail accounts" in Airflow's menu, and the loading of what tasks need before they are forked.
 
 Airflow imports this file in every process, tasks included, so the application is imported only where it is served.
 """
@@ -9,6 +9,8 @@ import functools
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
+
+from gmail_warmup import listener
 
 # Relative addresses: they hold under whatever path Airflow is served.
 _LOOK = {
@@ -21,9 +23,10 @@ _TAB = _LOOK | {"href": "gmail-warmup/dag/{DAG_ID}", "url_route": "gmail-account
 
 
 class GmailWarmupPlugin(AirflowPlugin):
-    """Mount the application, put its page into the menu and its tab on the DAGs."""
+    """Mount the application, put its page into the menu and its tab on the DAGs; listen to what starts."""
 
     name = "gmail_warmup"
+    listeners = [listener]  # noqa: RUF012  so Airflow declares it
 
     @functools.cached_property
     def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]

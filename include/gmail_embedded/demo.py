@@ -47,10 +47,16 @@ class Story:
 
 
 class Demo:
-    """Tell the story on an installation that has been entered."""
+    """Tell the story on an installation that has been entered.
 
-    def __init__(self, stack: Installation, steps: Steps) -> None:
-        self.stack, self.steps, self.story = stack, steps, Story()
+    Args:
+        stack: the installation.
+        steps: where it shows what it does.
+        patience: seconds that a run of a DAG may take.
+    """
+
+    def __init__(self, stack: Installation, steps: Steps, *, patience: float = 180) -> None:
+        self.stack, self.steps, self.story, self._patience = stack, steps, Story(), patience
         self._sandbox: SandboxClient | None = None
 
     @property
@@ -174,12 +180,16 @@ class Demo:
         def progress(now: DagRun, tasks: list[TaskInstance]) -> None:
             mapped = Counter(task.task_id for task in tasks if task.map_index >= 0)
             step.update(", ".join(f"{count} {name}" for name, count in mapped.items()) or now.state)
+            self.look(now, tasks)
 
-        done = self.stack.api.wait(dag_id, run.run_id, timeout=180, progress=progress)
+        done = self.stack.api.wait(dag_id, run.run_id, timeout=self._patience, progress=progress)
         tasks = self.stack.api.task_instances(dag_id, run.run_id)
         self.story.dag_runs += 1
         self.story.failed_tasks += sum(task.state in ("failed", "upstream_failed") for task in tasks)
         return done, tasks
+
+    def look(self, run: DagRun, tasks: list[TaskInstance]) -> None:
+        """Hear of every run while it goes on; for those who want to disturb it."""
 
     @staticmethod
     def _in_words(seen: scene.Seen) -> str:

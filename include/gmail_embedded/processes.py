@@ -148,6 +148,10 @@ class Family:
             if code is not None and (code != 0 or child.command.service):
                 raise ProcessDiedError(child.name, code, child.command.log, self.tail(child.command.log))
 
+    def named(self, name: str) -> Child:
+        """Return the child of this name that was started last."""
+        return next(child for child in reversed(self._children) if child.name == name)
+
     def tail(self, log: Path) -> list[str]:
         """Return the last lines of a log, secrets masked."""
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -159,7 +159,9 @@ class Stack(Installation):
     def _start_airflow(self, name: str, argv: list[str], **variables: str) -> None:
         program = str(Path(sys.prefix) / "bin" / argv[0])
         command = self._command(name, [program, *argv[1:]], service=True, environment=variables)
-        self._start_service(command)
+        # `gmail-warmup init` alone needs it: from then on it is in a Connection, encrypted.
+        environment = {key: value for key, value in command.environment.items() if key != "GOOGLE_CLIENT_SECRET"}
+        self._start_service(replace(command, environment=environment))
 
     def _migrate(self) -> Child:
         """Start migration and initialisation; return when the tables are there."""

@@ -89,7 +89,7 @@ def _config(found: Connection) -> list[Any]:
         extra = json.loads(found.extra or "{}")
         config = extra.get("config") if isinstance(extra, dict) else None
         config = json.loads(config) if isinstance(config, str) else config
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _malformed(found, "its extra, or 'config' in it, is not JSON") from None
     entries = [config] if isinstance(config, dict) else config
     if not isinstance(entries, list) or not entries:

@@ -260,6 +260,13 @@ def load() -> Settings:
     return parse({key: value for key, value in section.items() if value not in (None, "")})
 
 
+def mapped_at_most() -> int:
+    """Return over how many mailboxes Airflow maps a task at most: its own option ``[core] max_map_length``."""
+    from airflow.sdk.configuration import conf
+
+    return int(conf.getint("core", "max_map_length", fallback=1024))
+
+
 def provider_options() -> dict[str, dict[str, Any]]:
     """Describe the options in the form of Airflow's provider information."""
     kinds = {"integer": "integer", "number": "float", "string": "string", "boolean": "boolean"}

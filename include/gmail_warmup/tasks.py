@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from gmail_warmup import auditing, gauges
+from gmail_warmup import gauges
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.errors import GmailWarmupError, InvalidInputError, MayNotSendError, StoppedError
 from gmail_warmup.gmail.api_breaker import api_usable
@@ -25,16 +25,16 @@ from gmail_warmup.logs import about, code_of, event
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.metrics import ALERT
 from gmail_warmup.services import Services
+from gmail_warmup.settings import mapped_at_most
+from gmail_warmup.traces import without_locals
 from gmail_warmup.vocabulary import FLAGGED
+from gmail_warmup.warmup.backlog import Backlog, backlog
 from gmail_warmup.warmup.due import Action, find_due
 from gmail_warmup.warmup.generators import templates_of
 from gmail_warmup.warmup.run import run_action, why_not
 from gmail_warmup.web import site
 
 log = logging.getLogger(__name__)
-
-MAPPED_AT_MOST = 1000
-"""Mapped tasks per action and run; Airflow's own limit ([core] max_map_length) is 1024."""
 
 
 class FlaggedSkipException(AirflowSkipException):
@@ -71,7 +71,8 @@ def _errors(**fields: str) -> Iterator[None]:
     """
     with about(**fields):
         try:
-            yield
+            with without_locals():
+                yield
         except FlaggedGrantError as error:
             raise _flagged(str(error), error.address, code_of(error)) from None
         except (SuspectGrantError, NotAskedError, StoppedError, MayNotSendError) as error:
@@ -89,27 +90,31 @@ def _skip(reason: str, code: str) -> AirflowSkipException:
 def plan(action: str, params: Mapping[str, Any]) -> list[str]:
     """Return the addresses with something due for an action; none in a dry run, which only logs them.
 
+    Where more wait than Airflow maps a task over, those that waited longest have their turn, and the XCom ``backlog``
+    holds how many wait.
+
     Raises:
         UnknownMailboxError: if the params name an address that is no mailbox.
     """
-    dry_run = bool(params.get("dry_run"))
+    dry_run, most = bool(params.get("dry_run")), mapped_at_most()
     with _errors(action=action):
         services = _services()
         services.check()
         if action == Action.SEND:
             templates_of(services.settings)  # once a run, the log says if the operator's cannot be used
         with services.engine.begin() as connection:
-            addresses = find_due(
+            due = find_due(
                 connection,
                 Action(action),
                 services.settings,
                 only=_chosen(params),
-                limit=MAPPED_AT_MOST + 1,
+                limit=most + 1,
                 remember=not dry_run,
             )
-    due, more = addresses[:MAPPED_AT_MOST], len(addresses) > MAPPED_AT_MOST
+            waiting = backlog(connection, Action(action)) if len(due) > most else None
+    due = due[:most]
     text = "%s: due in %s%d mailboxes"
-    event(log, logging.INFO, text, action, "more than " if more else "", len(due), action=action)
+    event(log, logging.INFO, text, action, "more than " if waiting else "", len(due), action=action)
     if dry_run:
         for address in due[:100]:
             log.info("%s: %s", action, address)
@@ -117,10 +122,22 @@ def plan(action: str, params: Mapping[str, Any]) -> list[str]:
         return []
     if _chosen(params) is None:
         gauges.of_plan(services.engine, services.meter, Action(action), taken=len(due))
-    if more:
-        text = "%s: the others wait for the next run; those that waited longest go first"
-        event(log, logging.WARNING, text, action, action=action)
+    if waiting:
+        with about(action=action):
+            _report(action, waiting)
     return due
+
+
+def _report(action: str, waiting: Backlog) -> None:
+    """Say that not everybody has a turn; a list that is longer than Airflow allows would fail the plan."""
+    log.warning(
+        "%s: %d mailboxes wait, the first one since %s; Airflow maps a task over %d at most ([core] max_map_length),"
+        " the others wait for the next run; those that waited longest go first",
+        action, waiting.mailboxes, waiting.since, mapped_at_most(),
+    )  # fmt: skip
+    get_current_context()["ti"].xcom_push(
+        "backlog", {"mailboxes": waiting.mailboxes, "since": waiting.since and waiting.since.isoformat()}
+    )
 
 
 def _chosen(params: Mapping[str, Any]) -> list[str] | None:
@@ -161,7 +178,7 @@ def shards() -> list[list[int]]:
         _audit(services)
         with services.engine.begin() as connection:
             ids = connection.scalars(sa.select(Mailbox.id).order_by(Mailbox.id)).all()
-    size = max(services.settings.audit_shard, -(-len(ids) // MAPPED_AT_MOST))
+    size = max(services.settings.audit_shard, -(-len(ids) // mapped_at_most()))
     return [[ids[start], ids[min(start + size, len(ids)) - 1]] for start in range(0, len(ids), size)]
 
 
@@ -172,6 +189,8 @@ def _audit(services: Services) -> verdicts.Running:
 
 def probe(shard: list[int], params: Mapping[str, Any]) -> dict[str, Any]:
     """Probe the grants of one shard; what it found is small enough for XCom."""
+    from gmail_warmup import auditing
+
     with _errors():
         services = _services()
         first, last = shard
@@ -209,6 +228,8 @@ def second_pass(found: dict[str, Any]) -> dict[str, Any] | None:
     Returns:
         What both passes found, added up.
     """
+    from gmail_warmup import auditing
+
     with _errors():
         services = _services()
         settings, audit = services.settings, _audit(services)
@@ -267,11 +288,10 @@ def newly_flagged() -> list[str]:
         services = _services()
         with services.engine.begin() as connection:
             newly = verdicts.newly_flagged(connection, _audit(services))
-    if len(newly) > MAPPED_AT_MOST:
-        log.warning(
-            "%d newly need a person; %d get a task of their own, all are on the page", len(newly), MAPPED_AT_MOST
-        )
-    return newly[:MAPPED_AT_MOST]
+    most = mapped_at_most()
+    if len(newly) > most:
+        log.warning("%d newly need a person; %d get a task of their own, all are on the page", len(newly), most)
+    return newly[:most]
 
 
 def alerts() -> dict[str, Any]:

@@ -8,10 +8,13 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
+from bench.cluster.parts import CLUSTER
 from bench.engine.parts import ENGINE
+from bench.floor.parts import FLOOR_BENCH
 from bench.grants.parts import GRANTS
 from bench.ground import Ground, ground
 from bench.report import Bench, Figure, Part, exactly, show
@@ -20,7 +23,7 @@ from gmail_embedded.console import FAILED, WRONG_INPUT, run
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.steps import Steps
 
-BENCHES = {"grants": GRANTS, "web": WEB, "engine": ENGINE}
+BENCHES = {"grants": GRANTS, "web": WEB, "engine": ENGINE, "floor": FLOOR_BENCH, "cluster": CLUSTER}
 WIDTH = 120
 """Columns of the table where there is no terminal."""
 
@@ -30,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("bench", nargs="?", help=f"one of: {', '.join(BENCHES)}; all of them by default")
     parser.add_argument("--only", default="", help="names of parts, separated by commas")
+    parser.add_argument("--folder", type=Path, default=CHECKOUT / ".run" / "bench", help="for data and logs")
     chosen = parser.parse_args()
     names = [chosen.bench] if chosen.bench else list(BENCHES)
     if unknown := set(names) - BENCHES.keys():
@@ -40,7 +44,7 @@ def main() -> int:
         if unknown := set(only) - {part.name for part in bench.parts}:
             known = ", ".join(part.name for part in bench.parts)
             return _refuse(f"The bench '{name}' has no part '{unknown.pop()}'. It has: {known}.")
-        missed |= _measure(bench, [part for part in bench.parts if not only or part.name in only])
+        missed |= _measure(bench, [part for part in bench.parts if not only or part.name in only], chosen.folder)
     return FAILED if missed else 0
 
 
@@ -49,11 +53,11 @@ def _refuse(problem: str) -> int:
     return WRONG_INPUT
 
 
-def _measure(bench: Bench, parts: Sequence[Part]) -> bool:
+def _measure(bench: Bench, parts: Sequence[Part], folder: Path) -> bool:
     """Measure the parts, print table and JSON; tell whether a target was missed."""
     steps, began = Steps(), time.monotonic()
     figures: list[Figure] = []
-    with ground(CHECKOUT / ".run" / "bench") as made:
+    with ground(folder) as made:
         logging.basicConfig(filename=made.folder.log("bench"))
         for part in parts:
             figures += _part(steps, made, part)

@@ -1,4 +1,4 @@
-"""The moments at which a worker that sends a mail is killed, and how it is held there until it is.
+"""The moments at which a worker is killed or cut off, and how it is held there until it is.
 
 Nothing in the product knows of them. At Google's side the stand-in keeps an answer back; in the database a trigger
 waits for a lock that the test holds. So a moment is reached for certain, and left only by being killed.
@@ -30,10 +30,19 @@ class Moment(Protocol):
 
 @dataclass(frozen=True)
 class AtGmail:
-    """A call of Gmail: on its way there, with its answer on the way back, or on its way and arriving late."""
+    """A call of Gmail: on its way there, with its answer on the way back, or on its way and arriving late.
+
+    Attributes:
+        method: without ``gmail.users.``, or ``token`` for a request to the token endpoint.
+    """
 
     method: str
     when: Literal["before", "after", "late"]
+
+    @property
+    def where(self) -> str:
+        """Return the place as the stand-in names it."""
+        return self.method if self.method == "token" else f"gmail.users.{self.method}"
 
     def __str__(self) -> str:
         """Return it as a test's name shows it."""
@@ -45,7 +54,7 @@ class AtGmail:
         late = self.when == "late"
         how = {"delay_ms": 500} if late else {"hang_seconds": 60, "close": True}
         when = "before" if late else self.when
-        world.sandbox.add_fault(f"gmail.users.{self.method}", times=1, when=when, **how)
+        world.sandbox.add_fault(self.where, times=1, when=when, **how)
         yield
         world.sandbox.clear_faults()
 
@@ -82,12 +91,23 @@ class InDatabase:
         return world.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") != [(0,)]
 
 
+_VERSION_ROSE = "NEW.version > OLD.version"
+_SAME_REFRESH_TOKEN = "NEW.refresh_token IS NOT DISTINCT FROM OLD.refresh_token"
 _CHANGES = {
     "lease_taken": ("mailbox", "UPDATE", "OLD.lease_holder IS NULL AND NEW.lease_holder IS NOT NULL"),
     "claimed": ("ledger", "INSERT", "true"),
     "drafted": ("ledger", "UPDATE", "OLD.status = 'claimed' AND NEW.status = 'drafted'"),
     "sent": ("ledger", "UPDATE", "OLD.status <> 'sent' AND NEW.status = 'sent'"),
     "lease_given_back": ("mailbox", "UPDATE", "OLD.lease_holder IS NOT NULL AND NEW.lease_holder IS NULL"),
+    "placed": ("ledger", "UPDATE", "OLD.placement IS NULL AND NEW.placement IS NOT NULL"),
+    "rescued": ("ledger", "UPDATE", "OLD.rescued_at IS NULL AND NEW.rescued_at IS NOT NULL"),
+    "refresh_leased": ("oauth_grant", "UPDATE", "OLD.lease_holder IS NULL AND NEW.lease_holder IS NOT NULL"),
+    "refreshed": ("oauth_grant", "UPDATE", f"{_VERSION_ROSE} AND {_SAME_REFRESH_TOKEN}"),
+    "granted": ("oauth_grant", "UPDATE", f"{_VERSION_ROSE} AND NOT ({_SAME_REFRESH_TOKEN})"),
+    "renewed": ("oauth_grant", "UPDATE", f"NOT ({_VERSION_ROSE}) AND NOT ({_SAME_REFRESH_TOKEN})"),
+    "canary_renewed": ("canary", "UPDATE", "NEW.ciphertext <> OLD.ciphertext"),
+    "consent_used": ("consent", "UPDATE", "OLD.used_at IS NULL AND NEW.used_at IS NOT NULL"),
+    "consent_noted": ("consent", "UPDATE", "OLD.outcome IS NULL AND NEW.outcome IS NOT NULL"),
 }
 
 MOMENTS: tuple[AtGmail | InDatabase, ...] = (
@@ -113,6 +133,26 @@ MOMENTS: tuple[AtGmail | InDatabase, ...] = (
     InDatabase("lease_given_back", True),
 )
 """Every step of a mail from the task's first to its last, in their order."""
+
+
+def _both(change: str) -> tuple[InDatabase, InDatabase]:
+    return InDatabase(change, False), InDatabase(change, True)
+
+
+def _of_call(method: str) -> tuple[AtGmail, ...]:
+    return tuple(AtGmail(method, when) for when in ("before", "after", "late"))
+
+
+OF_REFRESH = (*_both("refresh_leased"), *_of_call("token"), *_both("refreshed"))
+OF_CONSENT = (
+    *_both("consent_used"), *_of_call("token"), *_of_call("getProfile"), *_both("granted"), *_both("consent_noted"),
+)  # fmt: skip
+OF_ROTATION = (InDatabase("renewed", True), InDatabase("renewed", True), InDatabase("canary_renewed", True))
+OF_RESCUE = (
+    *_both("lease_taken"), *_of_call("messages.list"), *_of_call("messages.get"), *_both("placed"),
+    *_of_call("messages.modify"), *_both("rescued"), *_both("lease_given_back"),
+)  # fmt: skip
+"""Every step of a refresh, a consent's callback, a rotation of the key and a rescue, in their order."""
 
 WHILE_RECOVERING: tuple[AtGmail, ...] = (
     AtGmail("drafts.list", "before"),

@@ -14,12 +14,14 @@ from bench.grants.hot_path import credentials_valid
 from bench.grants.single_flight import rush, want_token
 from bench.ground import Ground
 from bench.scene import add_crowd, asked, valid
+from chaos.faults import NewFault
 from chaos.forms import forms
+from chaos.runs import Scene, names
 from gmail_warmup.db.models import GrantState
 from world import World
 
 ADDRESS = "ada@pool.example"
-APART = timedelta(minutes=10)
+APART, APART_NAME = timedelta(minutes=10), "clocks ten minutes apart"
 MARGIN = 300
 """Seconds before its expiry from which a token is refreshed: less than the clocks are apart."""
 
@@ -86,9 +88,9 @@ def test_credentials_are_valid_by_the_clock_of_the_machine_that_uses_them(worker
 
 @pytest.mark.parametrize("mailboxes", forms(50, 1_000))
 def test_an_audit_probes_a_suspect_when_the_database_says_so(
-    ground: Ground, workers: list[Worker], skewed: World, mailboxes: int
+    ground: Ground, workers: list[Worker], skewed: World, fault: NewFault, mailboxes: int
 ):
-    crowd = add_crowd(skewed, mailboxes)
+    crowd, account = add_crowd(skewed, mailboxes), fault(APART_NAME)
     suspect = crowd.addresses[-1]
     skewed.sandbox.kill_grants(suspect, cause="bad_request")
     for run_id in ("first", "second"):
@@ -100,5 +102,19 @@ def test_an_audit_probes_a_suspect_when_the_database_says_so(
     workers[0].do(audit, run_id="third", shards=[crowd.ids])
     twice = {address for address, count in asked(skewed).items() if count > 1}
     print(f"{mailboxes} mailboxes, asked about twice: {twice}")
-    assert twice == {suspect}
-    assert skewed.grant(suspect).state is GrantState.NEEDS_REAUTH
+    account.struck()
+    account.check(twice == {suspect}, f"asked about twice: {twice}")
+    account.check(skewed.grant(suspect).state is GrantState.NEEDS_REAUTH, "the suspect was not condemned")
+    account.hold()
+
+
+@pytest.mark.parametrize("apart", [APART, -APART], ids=["database-ahead", "database-behind"])
+@pytest.mark.parametrize("threads", forms(2, 40))
+def test_each_mail_is_sent_once_whatever_google_and_the_database_think_of_the_time(
+    ground: Ground, fault: NewFault, threads: int, apart: timedelta
+):
+    scene = Scene.set(ground, fault(APART_NAME), names("apart", threads))
+    ground.clock.advance(apart)
+    scene.fault.struck()
+    scene.recover()
+    scene.fault.hold()

@@ -5,28 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import Any
 
+from bench.orders import Job
 from gmail_warmup.settings import Settings
 from gmail_warmup.warmup.due import Action
 from gmail_warmup.warmup.run import run_action
 from workers import hook
 from world import World
-
-
-def begin(world: World, *, action: Action, address: str, settings: Settings) -> int:
-    """Do what is due for an action in one mailbox, in a process of its own; return its id. A job for a worker."""
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
-        act(world, action, address, settings)
-        code = 0
-    except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
-    finally:
-        os._exit(code)
 
 
 def act(world: World, action: Action, address: str, settings: Settings) -> dict[str, int]:
@@ -35,6 +21,25 @@ def act(world: World, action: Action, address: str, settings: Settings) -> dict[
     return run_action(
         action, world.mailbox(address), engine=world.store.engine, settings=settings, gmail=hook(world, address)
     )
+
+
+def begin(world: World, *, work: Job = act, **arguments: Any) -> int:
+    """Do some work, by default what is due for an action in one mailbox, in a process of its own; return its id.
+
+    A job for a worker.
+    """
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        work(world, **arguments)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
 
 
 def end(world: World, *, pid: int) -> int:

@@ -1,4 +1,4 @@
-"""``stats``, ``stop``, ``start`` and ``mailboxes requalify`` as a user sees them."""
+"""``backlog``, ``stats``, ``stop``, ``start`` and ``mailboxes requalify`` as a user sees them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gmail_warmup.warmup.due import Action
-from mail_kit import ADA, AT_ONCE, POOL, act
+from mail_kit import ADA, AT_ONCE, POOL, act, due
 from world import World
 
 
@@ -17,6 +17,24 @@ def warm(world: World) -> World:
     world.add(ADA, kind="warmup", expired=False)
     world.add(POOL[0], kind="pool", expired=False)
     return world
+
+
+def test_the_backlog_is_counted_by_action(warm: World, shell: Any, monkeypatch: pytest.MonkeyPatch):
+    warm.add("ben@warm.example", kind="warmup", expired=False)
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "1")
+    due(warm, Action.SEND)  # the plan notes when each one is due
+
+    def counted() -> dict[str, tuple[int, int]]:
+        found = shell.json("backlog")
+        assert found["mapped_at_most"] == 1
+        return {one["action"]: (one["mailboxes"], one["runs"]) for one in found["actions"]}
+
+    assert counted() == {"send": (2, 2), "rescue": (0, 0), "read": (0, 0), "reply": (0, 0), "collect": (0, 0)}
+    act(warm, Action.SEND)
+    assert (counted()["send"], counted()["rescue"]) == ((1, 1), (1, 1))
+    warm.sql("UPDATE gmail_warmup.mailbox SET paused_at = now()")
+    assert counted()["send"] == (0, 0)
+    assert "waiting since (UTC)" in shell("backlog")
 
 
 def test_stop_and_start(warm: World, shell: Any):

@@ -10,11 +10,13 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from jsonschema.validators import validator_for
 
 from gmail_embedded import dotenv
 from gmail_warmup.settings import Settings
@@ -41,6 +43,15 @@ def strings(value: object) -> Iterator[str]:
             yield from strings(entry)
     elif isinstance(value, str):
         yield value
+
+
+def test_the_file_follows_the_compose_specification() -> None:
+    vendored = resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
+    schema = json.loads(vendored.read_text())
+    validator = validator_for(schema)(schema)
+    assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(COMPOSE)] == []
+    broken = {"services": {"worker": {"healthcheck": {"tests": []}}}}
+    assert not validator.is_valid(broken), "the schema checks nothing"
 
 
 def test_every_variable_is_in_the_example() -> None:

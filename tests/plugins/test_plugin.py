@@ -48,7 +48,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_it_imports_no_web_framework(found: dict[str, Any]):
     assert found["heavy"] == []
-    assert found["imported"] == []
+    assert set(found["imported"]) <= {"gmail_warmup", "gmail_warmup.listener", "airflow.listeners"}
 
 
 def test_it_takes_no_time(found: dict[str, Any]):

@@ -48,8 +48,9 @@ def spam(percent: int) -> Sample:
         (spam(20), Band.PAUSED),
         (spam(39), Band.PAUSED),
         (spam(40), Band.BLOCKED),
-        (Sample(placed=20, spam=3), Band.WATCH),  # three of twenty are chance
-        (Sample(placed=20, spam=4), Band.PAUSED),
+        (Sample(placed=20, spam=5), Band.WATCH),  # five of twenty may be chance
+        (Sample(placed=20, spam=6), Band.PAUSED),
+        (Sample(placed=40, spam=6), Band.THROTTLED),
         (Sample(placed=20, spam=8), Band.BLOCKED),
         (Sample(placed=20, bounced=1), Band.WATCH),  # one is chance
         (Sample(placed=98, bounced=2), Band.WATCH),

@@ -10,7 +10,7 @@ os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 
 import typer
 
-from gmail_warmup.cli import content, dns, doctor, grants, halts, invites, mailboxes, stats
+from gmail_warmup.cli import backlog, content, dns, doctor, grants, halts, invites, mailboxes, moving, stats
 from gmail_warmup.cli.common import errors
 
 app = typer.Typer(
@@ -25,9 +25,11 @@ app.add_typer(mailboxes.app, name="mailboxes")
 app.add_typer(invites.app, name="invites")
 app.add_typer(grants.app, name="grants")
 app.add_typer(content.app, name="content")
+app.add_typer(moving.app, name="move-in")
 app.command(name="doctor")(doctor.doctor)
 app.command(name="dns")(dns.dns)
 app.command(name="stats")(stats.stats)
+app.command(name="backlog")(backlog.backlog)
 app.command(name="stop")(halts.stop)
 app.command(name="start")(halts.start)
 

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, Self
 
 import httpx
 
+from gmail_warmup import tls
 from gmail_warmup.errors import ConfigurationError
 from gmail_warmup.grants.delegated import classify_delegated
 from gmail_warmup.grants.endpoint import SCOPE, Verdict, post
@@ -81,7 +82,8 @@ class Delegation:
         with self._lock:
             if self._ready is None:
                 account = service_account(self.conn_id)
-                self._ready = account, httpx.Client(timeout=self._timeout, follow_redirects=False)
+                http = httpx.Client(verify=tls.context(), timeout=self._timeout, follow_redirects=False)
+                self._ready = account, http
             return self._ready
 
 

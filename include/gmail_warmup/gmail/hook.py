@@ -24,6 +24,7 @@ from gmail_warmup.grants.reasons import REASONS
 from gmail_warmup.grants.refresh import AccessToken
 from gmail_warmup.grants.store import Actor, StoredGrant
 from gmail_warmup.services import Services
+from gmail_warmup.traces import without_locals
 
 
 class GmailHook(GmailOperations, BaseHook):
@@ -49,8 +50,9 @@ class GmailHook(GmailOperations, BaseHook):
         self.token_header = self._services.settings.token_header
 
     def _credentials(self) -> Any:
-        grant = self._services.store.read(self.address)
-        return credentials_of(grant, self._tokens(grant))
+        with without_locals():
+            grant = self._services.store.read(self.address)
+            return credentials_of(grant, self._tokens(grant))
 
     def _tokens(self, grant: StoredGrant) -> TokenSource:
         if grant.auth is not MailboxAuth.DELEGATED:
@@ -72,7 +74,8 @@ class GmailHook(GmailOperations, BaseHook):
 
     def _execute(self, request: Any) -> Any:
         try:
-            return super()._execute(request)
+            with without_locals():
+                return super()._execute(request)
         except GmailError as error:
             code = _REASON_OF.get(type(error))
             if code:

@@ -11,6 +11,9 @@ from typing import Any
 
 import httplib2
 import httpx
+from googleapiclient.errors import HttpError
+
+from gmail_warmup import tls
 
 
 class Transport:
@@ -24,7 +27,8 @@ class Transport:
     """googleapiclient removes 308 from this set when it uploads; it is not otherwise read."""
 
     def __init__(self, *, connect_timeout: float, read_timeout: float) -> None:
-        self._http = httpx.Client(timeout=httpx.Timeout(read_timeout, connect=connect_timeout), follow_redirects=False)
+        timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
+        self._http = httpx.Client(verify=tls.context(), timeout=timeout, follow_redirects=False)
 
     def request(
         self,
@@ -47,8 +51,20 @@ class Transport:
             {"status": str(response.status_code), **{k.lower(): v for k, v in response.headers.items()}}
         )
         found.reason = response.reason_phrase
-        return found, response.content
+        return found, response.content if response.is_success else _legible(found, response.content)
 
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
+
+
+def _legible(response: httplib2.Response, content: bytes) -> bytes:
+    """Return the body of a refusal, or nothing where googleapiclient could not make its error of it.
+
+    It expects a text where a proxy, or a fault of Google's, may have put anything.
+    """
+    try:
+        HttpError(response, content)
+    except Exception:
+        return b""
+    return content

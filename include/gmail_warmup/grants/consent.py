@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import httpx
 import sqlalchemy as sa
 
+from gmail_warmup.answers import json_of
 from gmail_warmup.db.intervals import seconds
 from gmail_warmup.db.models import Consent, ConsentPurpose
 from gmail_warmup.grants import invite
@@ -283,8 +284,8 @@ class ConsentFlow:
                 timeout=httpx.Timeout(20, connect=5),
             )
             response.raise_for_status()
-            return str(response.json()["emailAddress"]).lower()
-        except (httpx.HTTPError, ValueError, KeyError) as error:
+            return str(json_of(response.content)["emailAddress"]).lower()
+        except (httpx.HTTPError, LookupError, TypeError) as error:
             refusal = Refusal.GOOGLE_UNREACHABLE
             if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == 403:
                 refusal = Refusal.CLIENT_REFUSED

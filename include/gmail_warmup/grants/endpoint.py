@@ -6,17 +6,16 @@ in which they must be made: transport, status, body, ``error``, subtype and desc
 
 from __future__ import annotations
 
-import email.utils
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 
+from gmail_warmup import tls
+from gmail_warmup.answers import json_of, seconds_of
 from gmail_warmup.grants.reasons import REASONS, Reason
 
 GOOGLE_AUTH_URI = "https://accounts.google.com/o/oauth2/v2/auth"
@@ -25,6 +24,8 @@ SCOPE = "https://www.googleapis.com/auth/gmail.modify"
 """The one scope: it covers sending, reading, labels and drafts, so there is no box to untick."""
 
 SCOPES_ENOUGH = frozenset({SCOPE, "https://mail.google.com/"})
+_LONGEST_LIFE = 10 * 365 * 86_400
+"""Seconds; what is said to live longer does not live for ever, and fits into a timestamp."""
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
@@ -117,24 +118,7 @@ def code_form(client: OAuthClient, secret: str, *, code: str, verifier: str, red
 
 def read_answer(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
     """Turn an HTTP response into an answer, whatever its body is."""
-    try:
-        body = json.loads(content)
-    except ValueError:
-        body = None
-    return Answer(status=status, body=body, retry_after=_retry_after(headers.get("Retry-After")))
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Read the header in either of its forms, seconds or a date (RFC 9110, 10.2.3)."""
-    if not value:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        when = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    return Answer(status=status, body=json_of(content), retry_after=seconds_of(headers.get("Retry-After")))
 
 
 def classify(answer: Answer) -> Verdict:
@@ -163,8 +147,8 @@ def _detail(answer: Answer, reason: Reason) -> str:
 
 def _seconds(value: Any, *, default: int) -> int:
     try:
-        return max(0, int(value))
-    except (TypeError, ValueError):
+        return min(max(0, int(value)), _LONGEST_LIFE)
+    except (TypeError, ValueError, OverflowError):
         return default
 
 
@@ -243,7 +227,7 @@ class TokenEndpoint:
         return self._first_accepted(forms, 1)
 
     def _first_accepted(self, forms: Sequence[str], tries: int) -> Verdict:
-        with httpx.Client(timeout=self._timeout, follow_redirects=False) as http:
+        with httpx.Client(verify=tls.context(), timeout=self._timeout, follow_redirects=False) as http:
             for form in forms:
                 verdict = classify(post(http, self.client.token_uri, form, tries=tries))
                 if verdict.reason.code != "invalid_client":

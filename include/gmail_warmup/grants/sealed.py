@@ -123,7 +123,7 @@ def unseal(sealed: Sealed, passphrase: str) -> str:
 def _require_known_version(text: str) -> None:
     try:
         version = json.loads(text).get("version")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _damaged() from None
     if version != VERSION:
         raise InvalidInputError(

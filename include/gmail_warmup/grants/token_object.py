@@ -40,12 +40,13 @@ def read_token(token: Any) -> IncomingGrant:
     if not isinstance(token, dict) or not isinstance(token.get("refresh_token"), str) or not token["refresh_token"]:
         raise InvalidInputError("the token holds no refresh_token; sign in again instead of importing it.")
     scopes = token.get("scopes")
+    listed = scopes.split() if isinstance(scopes, str) else scopes if isinstance(scopes, list) else ()
     return IncomingGrant(
         refresh_token=token["refresh_token"],
         access_token=_text(token, "token") or _text(token, "access_token"),
         expires_at=_time(token, "expiry"),
         client_id=_text(token, "client_id"),
-        scopes=tuple(scopes.split() if isinstance(scopes, str) else map(str, scopes or ())),
+        scopes=tuple(map(str, listed)),
         refresh_expires_at=_time(token, "refresh_expires_at"),
         granted_at=_time(token, "granted_at"),
     )

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import httpx
 
+from gmail_warmup.answers import json_of
 from gmail_warmup.errors import GmailWarmupError, InvalidInputError
 from gmail_warmup.settings import Settings
 from gmail_warmup.warmup.content import Brief, Letter, compose, faults_of
@@ -103,8 +104,8 @@ def _content_of(answer: httpx.Response) -> str:
     if len(answer.content) > _LARGEST_ANSWER:
         raise GeneratorError("the answer is too large")
     try:
-        content = answer.json()["choices"][0]["message"]["content"]
-    except (ValueError, LookupError, TypeError):
+        content = json_of(answer.content)["choices"][0]["message"]["content"]
+    except (LookupError, TypeError):
         raise GeneratorError("the answer is not that of a chat server") from None
     if not isinstance(content, str) or not content.strip():
         raise GeneratorError("the answer holds no text")

@@ -89,7 +89,7 @@ class Cursor:
             read = datetime.fromisoformat(key) if isinstance(key, str) else key
             if name != order or not _fits(order, stretch, read, last):
                 raise ValueError(name)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             raise InvalidInputError(
                 f"after and before: this is no place in the list sorted by '{order.value}'. Give what one of its pages "
                 "returned as next_after or previous_before, or nothing for the first page."

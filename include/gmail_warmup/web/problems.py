@@ -23,6 +23,7 @@ from gmail_warmup.errors import (
     UnknownInviteError,
     UnknownMailboxError,
 )
+from gmail_warmup.traces import forget_locals
 from gmail_warmup.web import fields, render, site
 from gmail_warmup.web.context import Context
 from gmail_warmup.web.security import inner_path
@@ -70,6 +71,7 @@ def of_package_error(error: GmailWarmupError) -> Problem | None:
 def unexpected(error: Exception) -> Problem:
     """Log an error under an id and return the problem that names nothing but the id."""
     error_id = secrets.token_hex(4)
+    forget_locals(error)
     log.error("Error %s in the page 'Gmail accounts'", error_id, exc_info=error)
     detail = f"Something went wrong. The api-server's log explains it under the id {error_id}."
     return Problem(status=500, slug="unexpected", title="Unexpected error", detail=detail)

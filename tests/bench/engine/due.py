@@ -13,8 +13,7 @@ from psycopg2.extras import execute_values
 
 from gmail_warmup.db.models import Base, Mailbox
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.settings import Settings
-from gmail_warmup.tasks import MAPPED_AT_MOST
+from gmail_warmup.settings import Settings, mapped_at_most
 from gmail_warmup.warmup import hints
 from gmail_warmup.warmup.day import History, slots_of
 from gmail_warmup.warmup.due import Action, find_due
@@ -97,7 +96,7 @@ def _round(engine: sa.Engine) -> dict[Action, tuple[float, int]]:
     for action in Action:
         began = time.perf_counter()
         with engine.begin() as connection:
-            found = find_due(connection, action, SETTINGS, limit=MAPPED_AT_MOST + 1)
+            found = find_due(connection, action, SETTINGS, limit=mapped_at_most() + 1)
         taken[action] = (time.perf_counter() - began) * 1000, len(found)
     return taken
 

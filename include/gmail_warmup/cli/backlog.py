@@ -1,0 +1,28 @@
+"""``gmail-warmup backlog``: how many mailboxes wait for each action, and for how many runs."""
+
+from __future__ import annotations
+
+import typer
+
+from gmail_warmup.cli.common import Json, errors, print_json, print_table, services_of
+
+
+def backlog(context: typer.Context, as_json: Json = False) -> None:
+    """Show how many mailboxes wait for each action now, since when, and how many runs it takes until all had a turn."""
+    from gmail_warmup.settings import mapped_at_most
+    from gmail_warmup.warmup.backlog import backlog
+    from gmail_warmup.warmup.due import Action
+
+    with errors():
+        most = mapped_at_most()
+        with services_of(context).engine.begin() as connection:
+            found = {action.value: backlog(connection, action) for action in Action}
+    rows = [
+        {"action": action, "mailboxes": one.mailboxes, "since": one.since, "runs": -(-one.mailboxes // most)}
+        for action, one in found.items()
+    ]
+    if as_json:
+        print_json({"mapped_at_most": most, "actions": rows})
+        return
+    titles = ("action", "mailboxes", "waiting since (UTC)", "runs")
+    print_table(titles, [tuple(row.values()) for row in rows], fold="action")

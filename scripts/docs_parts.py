@@ -1,0 +1,224 @@
+"""The parts of the documentation that are made from the code: one function for each, and a table of them."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import StrEnum
+from typing import Any
+
+from gmail_warmup import vocabulary
+from gmail_warmup.grants.reasons import REASONS, AnswerClass, Reason
+from gmail_warmup.settings import Settings
+from gmail_warmup.warmup.dns_reasons import DNS_REASONS
+from gmail_warmup.warmup.reasons import WARMUP_REASONS
+
+WHO: dict[AnswerClass, str] = {
+    AnswerClass.OK: "nobody",
+    AnswerClass.TRANSIENT: "nobody",
+    AnswerClass.THROTTLED: "nobody",
+    AnswerClass.ACCOUNT: "whoever can sign in with the mailbox",
+    AnswerClass.AMBIGUOUS: "nobody yet",
+    AnswerClass.BLOCKED: "the Workspace's administrator",
+    AnswerClass.UNUSABLE: "the Workspace's administrator, or the owner",
+    AnswerClass.GONE: "the operator, who removes the mailbox",
+    AnswerClass.APP: "the operator, in the Google Cloud console",
+    AnswerClass.LOCAL: "the operator, at the Fernet keys",
+}
+"""Who repairs what an answer of this kind is about; a kind that is missing here fails the tests."""
+
+
+def part(name: str) -> str:
+    """Return a generated part by the name that a page asks for it with.
+
+    Raises:
+        SystemExit: if there is no such part.
+    """
+    kind, _, rest = name.partition(" ")
+    if kind not in PARTS:
+        raise SystemExit(f"<!-- generated: {name} -->: known are {', '.join(PARTS)}.")
+    return PARTS[kind](*([rest] if rest else []))
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [titles, ["---"] * len(titles), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def meanings(words: type[StrEnum]) -> Iterator[tuple[str, str]]:
+    """Yield each member of an enum with the sentence that stands below it."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(words))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    for member, below in zip(body.body, body.body[1:], strict=False):
+        if isinstance(member, ast.Assign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            assert isinstance(member.targets[0], ast.Name)
+            yield words[member.targets[0].id].value, str(below.value.value)
+
+
+def settings() -> str:
+    """Return every option with its default, what it may be, and its meaning."""
+    schema = Settings.model_json_schema()["properties"]
+    rows = [
+        (f"`{name}`", f"`{_plain(option['default'])}`", _allowed(option), option["description"])
+        for name, option in schema.items()
+    ]
+    return table(("option", "default", "allowed", "meaning"), rows)
+
+
+def _plain(default: Any) -> str:
+    return str(default) if default != "" else " "
+
+
+def _allowed(option: dict[str, Any]) -> str:
+    if "enum" in option:
+        return ", ".join(f"`{value}`" for value in option["enum"])
+    if option["type"] == "boolean":
+        return "`True`, `False`"
+    if option["type"] == "string":
+        return "text"
+    lowest = option.get("minimum", option.get("exclusiveMinimum"))
+    bound = "more than" if "exclusiveMinimum" in option else "from"
+    kind = "whole number" if option["type"] == "integer" else "number"
+    parts = [
+        f"{bound} {lowest:g}" if lowest is not None else "",
+        f"to {option['maximum']}" if "maximum" in option else "",
+    ]
+    return " ".join(filter(None, [kind, *parts]))
+
+
+def words(name: str) -> str:
+    """Return the members of an enum of the vocabulary with their meanings."""
+    found = list(meanings(getattr(vocabulary, name)))
+    return table(
+        (re.sub(r"(?<!^)([A-Z])", r" \1", name).lower(), "meaning"), [(f"`{word}`", text) for word, text in found]
+    )
+
+
+def grant_states() -> str:
+    """Return the states of a grant: what they mean, who ends them, and the codes that lead there."""
+    rows = []
+    for state, meaning in meanings(vocabulary.GrantState):
+        reasons = [reason for reason in REASONS.values() if reason.state == state]
+        who = ", ".join(dict.fromkeys(WHO[reason.answer] for reason in reasons))
+        codes = ", ".join(f"`{reason.code}`" for reason in reasons)
+        rows.append((f"`{state}`", meaning, who, codes))
+    return table(("state", "meaning", "repaired by", "reason codes"), rows)
+
+
+def answer_classes() -> str:
+    """Return the kinds of answers with who repairs what they are about."""
+    return table(
+        ("kind", "meaning", "repaired by"),
+        [(f"`{kind}`", text, WHO[AnswerClass(kind)]) for kind, text in meanings(AnswerClass)],
+    )
+
+
+def grant_reasons() -> str:
+    """Return every reason code of a grant, by what kind of event it is."""
+    parts = []
+    for kind, meaning in meanings(AnswerClass):
+        reasons = [reason for reason in REASONS.values() if reason.answer == kind and reason.code != "ok"]
+        if reasons:
+            parts.append(f"### {kind}\n\n{meaning} {_state_sentence(reasons[0])}\n\n{_reason_table(reasons)}")
+    return "\n\n".join(parts)
+
+
+def _state_sentence(reason: Reason) -> str:
+    changed = f"The grant becomes `{reason.state}`." if reason.state else "No grant changes its state."
+    return f"{changed} Repaired by: {WHO[reason.answer]}."
+
+
+def _reason_table(reasons: Iterable[Any]) -> str:
+    rows = [(f"`{reason.code}`", reason.sentence, reason.step or "Nothing.") for reason in reasons]
+    return table(("code", "what happened", "what to do"), rows)
+
+
+def warmup_reasons() -> str:
+    """Return every reason why a mailbox sends less."""
+    return _reason_table(WARMUP_REASONS.values())
+
+
+def dns_reasons() -> str:
+    """Return every reason code of a record of a domain."""
+    rows = [
+        (f"`{reason.code}`", f"`{reason.result}`", reason.sentence, reason.step_for("DOMAIN") or "Nothing.")
+        for reason in DNS_REASONS.values()
+    ]
+    return table(("code", "result", "what was found", "what to do"), rows)
+
+
+def command(name: str) -> str:
+    """Return the options of a command."""
+    from typer.main import get_command
+
+    from gmail_warmup.cli import app
+
+    found: Any = get_command(app)
+    for word in name.split():
+        found = found.commands[word]
+    options = [parameter for parameter in found.params if parameter.opts[0].startswith("-")]
+    return "\n".join(f"- `{option.opts[0]}`{_metavar(option)}: {_help(option)}" for option in options)
+
+
+def _metavar(option: Any) -> str:
+    kind = option.type_descriptor.annotation
+    is_choice = isinstance(kind, type) and issubclass(kind, StrEnum)
+    return f" ({', '.join(f'`{choice.value}`' for choice in kind)})" if is_choice else ""
+
+
+def _help(option: Any) -> str:
+    default = getattr(option.default, "value", option.default)
+    more = " Required." if option.required else f" Default: {default}." if default not in (None, "", False, ()) else ""
+    return f"{option.help}{more}"
+
+
+def api() -> str:
+    """Return the routes of the API, with the right that each asks for, and its parameters."""
+    from fastapi.routing import APIRoute
+
+    from gmail_warmup.web.api import router
+
+    rows = [
+        (f"`{method} {route.path.replace(':path', '')}`", _right(route), _about(route))
+        for route in sorted(router.routes, key=lambda route: getattr(route, "path", ""))
+        if isinstance(route, APIRoute)
+        for method in sorted(route.methods)
+    ]
+    return table(("route", "right", "what it does"), rows)
+
+
+def _right(route: Any) -> str:
+    asked = {
+        inspect.getclosurevars(dependency.call).nonlocals["method"]
+        for dependency in route.dependant.dependencies
+        if getattr(dependency.call, "__qualname__", "").startswith("requires_access_connection.")
+    }
+    return "edit" if "PUT" in asked else "read"
+
+
+def _about(route: Any) -> str:
+    asked = [f"{kind}: {', '.join(f'`{name}`' for name in names)}." for kind, names in _asked(route) if names]
+    return " ".join([*(route.description or "").split(), *asked])
+
+
+def _asked(route: Any) -> Iterator[tuple[str, list[str]]]:
+    for kind, parameters in (("Query", route.dependant.query_params), ("Body", route.dependant.body_params)):
+        named = [getattr(p.field_info.annotation, "model_fields", [p.alias]) for p in parameters]
+        yield kind, [name for names in named for name in names]
+
+
+PARTS: dict[str, Callable[..., str]] = {
+    "settings": settings,
+    "words": words,
+    "grant-states": grant_states,
+    "answer-classes": answer_classes,
+    "grant-reasons": grant_reasons,
+    "warmup-reasons": warmup_reasons,
+    "dns-reasons": dns_reasons,
+    "command": command,
+    "api": api,
+}

@@ -1,0 +1,73 @@
+"""What is done while a fault strikes, each as a task, a callback or a command does it. All are jobs for a worker."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from urllib.parse import parse_qs, urlsplit
+
+from cryptography.fernet import Fernet, MultiFernet
+from sqlalchemy.exc import SQLAlchemyError
+
+from chaos.runs import Run, run, task
+from gmail_warmup.errors import GmailWarmupError
+from gmail_warmup.grants.cipher import Cipher
+from gmail_warmup.grants.consent import ConsentFlow, Visitor
+from gmail_warmup.grants.endpoint import TokenEndpoint
+from gmail_warmup.grants.keys import Keys
+from gmail_warmup.grants.rotate import Rotation, rotate
+from gmail_warmup.grants.store import GrantStore
+from gmail_warmup.settings import Settings
+from gmail_warmup.warmup.due import Action
+from web.kit import at_google
+from world import World
+
+REDIRECT_URI = "http://localhost/callback"
+PERSON = Visitor(user="op", browser="a browser")
+
+
+def with_keys(world: World, keys: Sequence[str]) -> World:
+    """Return the world as a process with these Fernet keys has it, the newest first."""
+    cipher = Cipher(MultiFernet([Fernet(key) for key in keys]))
+    return dataclasses.replace(world, store=GrantStore(world.store.engine, cipher))
+
+
+def refresh(world: World, *, address: str) -> str:
+    """Get an access token as a task does; return the name of the error there was, or nothing."""
+    try:
+        world.tokens(read_timeout=5).get(address)
+    except (GmailWarmupError, SQLAlchemyError) as error:
+        return type(error).__name__
+    return ""
+
+
+def one_task(world: World, *, action: Action, address: str, settings: Settings) -> Run:
+    """Do one task."""
+    world.settings = settings
+    return task(world, action, address)
+
+
+def flow_of(world: World) -> ConsentFlow:
+    """Return the flow of consents."""
+    return ConsentFlow(world.store, TokenEndpoint(world.client), redirect_uri=REDIRECT_URI)
+
+
+def consent(world: World, *, address: str) -> dict[str, str]:
+    """Begin a consent and allow it at Google; return what the callback is called with."""
+    query = parse_qs(urlsplit(at_google(flow_of(world).reauthenticate(address, PERSON), address)).query)
+    return {name: query[name][0] for name in ("state", "code")}
+
+
+def callback(world: World, *, state: str, code: str) -> None:
+    """Finish a consent."""
+    flow_of(world).finish(state=state, code=code, error="", visitor=PERSON)
+
+
+def renew(world: World, *, keys: Sequence[str]) -> Rotation:
+    """Re-encrypt everything under the first of these keys."""
+    return rotate(world.store.engine, Keys(keys))
+
+
+def run_under(world: World, *, keys: Sequence[str]) -> Run:
+    """Do a run in a process with these keys."""
+    return run(with_keys(world, keys))

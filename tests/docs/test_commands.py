@@ -1,0 +1,166 @@
+"""Every command in the documentation is known here: run by a test, checked for its form, or the reason why not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from gmail_warmup.cli import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+if (ROOT / "SECURITY.md").exists():
+    PAGES.append(ROOT / "SECURITY.md")
+PROGRAMS = ("gmail-warmup", "airflow", "make", "docker", "pg_dump", "pg_restore", "psql", "curl")
+
+KNOWN: tuple[tuple[str, str], ...] = (
+    (
+        r"(GOOGLE_CLIENT_\w+=\S+ )*gmail-warmup ",
+        "form: test_a_command_of_gmail_warmup_is_understood; most are run in tests/cli",
+    ),
+    (r"airflow ", "form: test_a_command_of_airflow_is_understood"),
+    (r"make ", "form: test_a_target_of_make_exists; .ci/run makes lint, types, test, docs, demo and e2e"),
+    (r"docker compose ", "needs Docker; tests/embedded/test_compose.py checks what it starts"),
+    (r"(pg_dump|pg_restore|psql) .*(gmail_warmup.dump|DROP SCHEMA)", "run: tests/e2e/test_documented.py"),
+    (r"psql .*DELETE FROM gmail_warmup.mailbox", "run: tests/e2e/test_documented.py"),
+    (r"(AIRFLOW|TOKEN)=|curl ", "run: tests/e2e/test_documented.py"),
+    (r"export AIRFLOW_CONN_FORMER_SYSTEM=", "run, with another address: tests/cli/test_moving.py"),
+    (r"\.ci/run", "CI itself"),
+    (r"git |cd ", "needs a copy of the repository"),
+)
+"""Commands by how they begin, and what vouches for them; the first that fits counts."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command, and where it stands."""
+
+    page: str
+    text: str
+    inline: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.page}: {self.text[:60]}"
+
+
+def commands() -> Iterator[Command]:
+    """Yield the lines behind a prompt, and the commands that stand in a sentence."""
+    for page in PAGES:
+        text = page.read_text()
+        for block in re.findall(r"^ *```console\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
+            for line in re.findall(r"^ *\$ (.*)", block.replace("\\\n", " "), re.MULTILINE):
+                yield Command(page.name, line)
+        prose = re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
+        for span in re.findall(r"`([^`\n]+)`", prose):
+            if span.split(" ")[0] in PROGRAMS and " " in span:
+                yield Command(page.name, span, inline=True)
+
+
+COMMANDS = list(dict.fromkeys(commands()))
+
+
+def simple(command: Command) -> Iterator[list[str]]:
+    """Yield the words of each part of a command line, without variables that are set for it."""
+    for part in re.split(r" && ", command.text):
+        yield shlex.split(re.sub(r"^(?:[A-Z_]+=\S+ )+", "", part), comments=True)
+
+
+def test_the_pages_have_commands():
+    assert len([command for command in COMMANDS if not command.inline]) > 50
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=str)
+def test_somebody_vouches_for_every_command(command: Command):
+    proofs = [proof for begins, proof in KNOWN if re.match(begins, command.text.lstrip())]
+    assert proofs, "add it to KNOWN, with what vouches for it"
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"tests/[\w/]+\.py|\.ci/run", " ".join(p for _, p in KNOWN)))))
+def test_what_vouches_is_there(path: str):
+    assert (ROOT / path).exists()
+
+
+OURS = [command for command in COMMANDS if "gmail-warmup " in command.text and "docker" not in command.text]
+
+
+@pytest.mark.parametrize("command", OURS, ids=str)
+def test_a_command_of_gmail_warmup_is_understood(command: Command):
+    for words in simple(command):
+        if not words or words[0] != "gmail-warmup":
+            continue
+        found, rest = find(words[1:])
+        if command.inline:
+            options = {option for parameter in getattr(found, "params", ()) for option in parameter.opts} | {"--help"}
+            assert {word for word in rest if word.startswith("--")} <= options
+        else:
+            assert not hasattr(found, "commands"), f"{found.name} is a group; name one of its commands"
+            found.make_context(found.name, list(rest))  # an unknown option, or a missing one, is an error
+
+
+def find(words: list[str]) -> tuple[Any, list[str]]:
+    """Return the command that words name, and what follows."""
+    found: Any = get_command(app)
+    while words and hasattr(found, "commands"):
+        assert words[0] in found.commands, f"there is no command {words[0]}"
+        found, words = found.commands[words[0]], words[1:]
+    return found, words
+
+
+def test_a_target_of_make_exists():
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {words[1] for command in COMMANDS for words in simple(command) if words[:1] == ["make"]}
+    assert named - targets == set()
+    assert len(named) > 8
+
+
+CHECK = """
+import json, sys
+from airflow.cli.cli_parser import get_parser
+parser, wrong = get_parser(), []
+for words in json.load(sys.stdin):
+    try:
+        parser.parse_args(words)
+    except SystemExit as ended:
+        if ended.code:
+            wrong.append(words)
+print(json.dumps(wrong))
+"""
+
+
+def test_a_command_of_airflow_is_understood(tmp_path: Path):
+    asked = [
+        [word.replace("...", "x") for word in words[1:]]
+        for command in COMMANDS
+        for words in simple(command)
+        if words[:1] == ["airflow"] and words[1:]
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK], input=json.dumps(asked), env=os.environ | {"AIRFLOW_HOME": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+    assert len(asked) > 8
+
+
+def test_the_log_lines_of_the_troubleshooting_are_those_of_the_code():
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    table = page.partition("## In a log")[2].partition("\n## ")[0]
+    sources = [*(ROOT / "include").rglob("*.py"), *(ROOT / "dags").glob("*.py")]
+    code = re.sub(r'"\s*\n?\s*f?"', "", "\n".join(path.read_text() for path in sources))
+    lines = [
+        line for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for line in re.findall(r"`([^`]+)`", row)
+    ]
+    parts = {part.strip(" '[]:") for line in lines for part in re.split(r"\.\.\.|\[\w+\]", line)}
+    assert [part for part in sorted(filter(None, parts)) if part not in code] == []
+    assert len(lines) > 10

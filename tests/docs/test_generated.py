@@ -1,0 +1,40 @@
+"""The generated parts of the documentation are those of the code, and the table that says who repairs what is whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import docs_parts  # noqa: E402
+
+from gmail_warmup import vocabulary  # noqa: E402
+from gmail_warmup.grants.reasons import REASONS, AnswerClass  # noqa: E402
+from gmail_warmup.settings import Settings  # noqa: E402
+
+
+def test_no_page_is_out_of_date():
+    done = subprocess.run([sys.executable, ROOT / "scripts" / "generate_docs.py", "--check"], capture_output=True)
+    assert (done.returncode, done.stdout.decode()) == (0, "")
+
+
+def test_an_unknown_part_is_named():
+    with pytest.raises(SystemExit, match="generated: weather -->: known are settings"):
+        docs_parts.part("weather")
+
+
+def test_every_option_state_and_code_is_in_its_table():
+    assert [name for name in Settings.model_fields if f"| `{name}` |" not in docs_parts.settings()] == []
+    states = docs_parts.grant_states()
+    assert [state for state in vocabulary.GrantState if f"| `{state}` |" not in states] == []
+    reasons = docs_parts.grant_reasons()
+    assert [code for code in REASONS if code != "ok" and f"| `{code}` |" not in reasons] == []
+
+
+def test_every_kind_of_answer_has_a_meaning_and_somebody_who_repairs_it():
+    assert {kind for kind, _ in docs_parts.meanings(AnswerClass)} == set(AnswerClass) == set(docs_parts.WHO)

@@ -1,0 +1,117 @@
+"""The demo's story on the services of docker-compose.yaml, with a worker that is killed in the middle of its tasks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster_kit import FAST, SLOW, SOONER, SOONER_SETTINGS, Books, busy, read_books
+from gmail_embedded import demo
+from gmail_embedded import demo_scene as scene
+from gmail_embedded.airflow_api import DagRun, TaskInstance
+from gmail_embedded.cluster import Cluster, ClusterOptions
+from gmail_embedded.processes import alive
+from gmail_embedded.steps import Steps
+
+pytestmark = pytest.mark.e2e
+
+VICTIM = "worker-1"
+
+
+@dataclass
+class Kill:
+    """What was seen of it."""
+
+    run_id: str = ""
+    stopped: list[TaskInstance] = field(default_factory=list)
+    """What the worker was doing when it was killed."""
+    ended: list[TaskInstance] = field(default_factory=list)
+    """The mapped tasks of that run in the end."""
+    added: str = ""
+    """The worker that came afterwards."""
+    shares: Counter[str] = field(default_factory=Counter)
+    """Mapped tasks from that run on, by the host name that did them."""
+
+
+class Story(demo.Demo):
+    """The demo's story; in its last part a worker is killed while it sends, and another one is added."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster, Steps(), patience=600)
+        self.cluster, self.kill = cluster, Kill()
+
+    def look(self, run: DagRun, tasks: list[TaskInstance]) -> None:
+        if not self.story.second_audit:
+            return
+        if self.kill.stopped:
+            self.note(run, tasks)
+        else:
+            self.sandbox.set(latency_ms=SLOW)
+            if doing := busy(tasks, VICTIM):
+                self.cluster.kill_worker(VICTIM)
+                self.sandbox.set(latency_ms=FAST)
+                self.kill = Kill(run_id=run.run_id, stopped=doing, added=self.cluster.add_worker())
+
+    def note(self, run: DagRun, tasks: list[TaskInstance]) -> None:
+        if run.finished:
+            mapped = [task for task in tasks if task.map_index >= 0]
+            self.kill.shares.update(str(task.hostname) for task in mapped)
+            if run.run_id == self.kill.run_id:
+                self.kill.ended = mapped
+
+
+@dataclass(frozen=True)
+class Told:
+    """The story, when everything has ended."""
+
+    result: dict[str, Any]
+    kill: Kill
+    books: Books
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    folder = tmp_path_factory.mktemp("cluster")
+    settings = scene.SETTINGS | SOONER_SETTINGS
+    options = ClusterOptions(sandbox=True, settings=settings, overrides=SOONER, pooler=True)
+    with Cluster(folder, options) as cluster:
+        story = Story(cluster)
+        result = demo.result_of(story.run(), 0)
+        return Told(result, story.kill, read_books(cluster, story.sandbox), folder)
+
+
+def test_the_story_keeps_its_promises(told: Told) -> None:
+    assert demo.broken_promises(told.result) == []
+
+
+def test_what_a_killed_worker_was_doing_is_taken_up_by_others(told: Told) -> None:
+    assert told.kill.stopped, "the worker was never met in the middle of several tasks"
+    ended = {(task.task_id, task.map_index): task for task in told.kill.ended}
+    for task in told.kill.stopped:
+        again = ended[task.task_id, task.map_index]
+        assert (again.state, again.hostname != VICTIM, again.try_number) == ("success", True, task.try_number + 1)
+
+
+def test_a_killed_worker_loses_and_doubles_nothing(told: Told) -> None:
+    assert told.books.recorded == told.books.at_google > demo.ENOUGH_SENT
+    assert (told.books.unfinished, told.books.duplicates, told.books.lost) == (0, 0, 0)
+
+
+def test_a_worker_that_is_added_takes_its_share(told: Told) -> None:
+    assert told.kill.added == "worker-3"
+    assert told.kill.shares[told.kill.added] >= 0.2 * told.kill.shares.total(), told.kill.shares
+
+
+def test_tasks_and_page_came_through_the_connection_pooler(told: Told) -> None:
+    log = (told.folder / "logs" / "pgbouncer.log").read_text()
+    assert log.count("login attempt: db=airflow user=gmail_warmup") > len(told.kill.ended)
+    assert "WARNING" not in log
+
+
+def test_nothing_of_it_is_left(told: Told) -> None:
+    assert alive(told.folder, told.folder / "postgres") == []

@@ -1,0 +1,25 @@
+"""An action is whole: it has work, something that makes it due, and a task in the DAG."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from gmail_warmup.warmup import run
+from gmail_warmup.warmup.due import WAITING, Action
+
+DAG = Path(__file__).parents[2] / "dags" / "gmail_warmup.py"
+
+
+def test_every_action_has_its_work():
+    assert set(run._DO) == set(Action)
+
+
+def test_every_action_becomes_due():
+    assert set(WAITING) == set(Action) - {Action.SEND}, "what waits for an action; sending goes by the plan"
+
+
+def test_every_action_is_a_task_of_the_dag():
+    assigned = [node for node in ast.parse(DAG.read_text()).body if isinstance(node, ast.Assign)]
+    actions = next(node.value for node in assigned if ast.unparse(node.targets[0]) == "ACTIONS")
+    assert ast.literal_eval(actions) == tuple(action.value for action in Action)
