@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gmail_embedded import console, demo, dotenv
+from gmail_embedded import console, demo, dotenv, welcome
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.cluster import Cluster, ClusterOptions
 from gmail_embedded.errors import EmbeddedError
@@ -18,7 +18,6 @@ from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.stack import Options, Stack
 from gmail_embedded.steps import Steps
 
-CALLBACK = "/gmail-warmup/oauth/callback"
 DEFAULT_PORT = 8080
 _SETTING = "AIRFLOW__GMAIL_WARMUP__"
 _GOOGLE = ("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "GOOGLE_AUTH_URI", "GOOGLE_TOKEN_URI", "GMAIL_API_ENDPOINT")
@@ -33,19 +32,22 @@ def options_from(variables: Mapping[str, str], port: int | None = None) -> Optio
     from gmail_warmup.errors import ConfigurationError
     from gmail_warmup.setup import client_variables
 
-    try:
-        if client_variables(variables) is None:
-            raise EmbeddedError(
-                "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set. Create an OAuth client of the type 'Web "
-                "application' in the Google Cloud console and put both into .env."
-            )
-    except ConfigurationError as error:
-        raise EmbeddedError(str(error)) from None
     given = variables.get("PORT", "").strip()
     if port is None and given and not given.isdecimal():
         raise EmbeddedError(f"PORT={given} is no port: it must be a number between 1 and 65535.")
+    chosen = port or int(given or DEFAULT_PORT)
+    try:
+        if client_variables(variables) is None:
+            raise EmbeddedError(
+                "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set. In the Google Cloud console create an OAuth "
+                "client of the type 'Web application' with the redirect URI "
+                f"{welcome.redirect_uri(f'http://localhost:{chosen}')}, put its id and secret into .env and start "
+                "again. Each step is in docs/going-live.md; 'make demo' needs no Google."
+            )
+    except ConfigurationError as error:
+        raise EmbeddedError(str(error)) from None
     return Options(
-        port=port or int(given or DEFAULT_PORT),
+        port=chosen,
         port_asked_by="--port" if port else "PORT",
         host_name="localhost",
         settings={name.removeprefix(_SETTING).lower(): value for name, value in variables.items() if _is_setting(name)},
@@ -68,15 +70,18 @@ def up(folder: Path, env_file: Path, port: int | None) -> int:
 
 def _keep(installation: Installation) -> int:
     with installation:
-        installation.start(Steps().step)
-        user, password = installation.login
-        out = Console(highlight=False, soft_wrap=True)
-        out.print(f"\n  Airflow          {installation.base_url}")
-        out.print(f"  Login            {user} / {password}")
-        out.print(f"  Redirect URI     {installation.base_url}{CALLBACK}")
-        out.print("                   (paste it into the OAuth client in the Google Cloud console)")
-        out.print(f"  Logs             {installation.folder.logs}")
-        out.print("\n  Ctrl-C ends it; what is in the database stays.\n")
+        steps = Steps()
+        installation.start(steps.step)
+        with steps.step("Configuration") as step:
+            wrong = welcome.examine(installation, step)
+        welcome.show(
+            Console(highlight=False, soft_wrap=True),
+            base_url=installation.base_url,
+            login=installation.login,
+            logs=installation.folder.logs,
+            known=welcome.mailboxes(installation),
+            wrong=wrong,
+        )
         installation.watch()
     return 0
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from gmail_warmup import metrics
+from gmail_warmup.db import moment
 from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import AuditRun, Breaker, Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.grants import foresight
@@ -18,7 +19,8 @@ from gmail_warmup.grants.incidents import open_incidents
 from gmail_warmup.metrics import Meter, Metric
 from gmail_warmup.settings import Settings
 from gmail_warmup.warmup import halt
-from gmail_warmup.warmup.due import MAY_SEND, WAITING, WORKS, Action
+from gmail_warmup.warmup.backlog import backlog
+from gmail_warmup.warmup.due import Action
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +33,10 @@ def of_plan(engine: sa.Engine, meter: Meter, action: Action, *, taken: int) -> N
     """
 
     def send(connection: sa.Connection) -> None:
-        count, seconds = connection.execute(_waiting(action)).one()
+        waiting, now = backlog(connection, action), moment.now(connection)
         meter.gauge(metrics.DUE, taken, action)
-        meter.gauge(metrics.BACKLOG, max(0, count - taken), action)
-        meter.gauge(metrics.OLDEST_DUE, round(max(0.0, float(seconds))), action)
+        meter.gauge(metrics.BACKLOG, max(0, waiting.mailboxes - taken), action)
+        meter.gauge(metrics.OLDEST_DUE, round((now - (waiting.since or now)).total_seconds()), action)
 
     _look(engine, meter, send)
 
@@ -70,28 +72,6 @@ def _look(engine: sa.Engine, meter: Meter, send: Callable[[sa.Connection], None]
             send(connection)
     except SQLAlchemyError as error:
         log.warning("Metrics of this run are left out, the database refuses them: %s", type(error).__name__)
-
-
-def _waiting(action: Action) -> sa.Select[Any]:
-    """Return the query for how many usable mailboxes wait, and for how many seconds the first of them has.
-
-    Of senders that are those whose hint is due: the plan has just brought the hints up to date.
-    """
-    if action is Action.SEND:
-        hint = sa.select(Mailbox.id.label("mailbox_id"), Mailbox.next_send_at.label("since"))
-        waits = hint.where(Mailbox.kind == MailboxKind.WARMUP, Mailbox.next_send_at <= sa.func.now()).subquery()
-    else:
-        waits = sa.union_all(*WAITING[action]).subquery()
-    since = sa.func.min(waits.c.since)
-    age = sa.func.coalesce(sa.func.extract("epoch", sa.func.now() - since), 0)
-    columns: tuple[Any, ...] = (sa.func.count(sa.distinct(waits.c.mailbox_id)), age)
-    query = (
-        sa.select(*columns)
-        .join(Mailbox, Mailbox.id == waits.c.mailbox_id)
-        .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .where(WORKS)
-    )
-    return query.where(MAY_SEND) if action in (Action.SEND, Action.REPLY) else query
 
 
 def _counts(connection: sa.Connection, query: sa.Executable) -> dict[str, int]:

@@ -125,7 +125,8 @@ def plan(action: str, params: Mapping[str, Any]) -> list[str]:
     if _chosen(params) is None:
         gauges.of_plan(services.engine, services.meter, Action(action), taken=len(due))
     if waiting:
-        _report(action, waiting)
+        with about(action=action):
+            _report(action, waiting)
     return due
 
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 
 import pytest
 
 from gmail_embedded import demo_scene as scene
+from gmail_warmup.metrics import METRICS
 
 pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module", autouse=True)
+def before(installation) -> tuple[Counter[str], int]:
+    """Return what was counted before these tests, and the last token request."""
+    last = max((request.id for request in installation.sandbox.token_requests()), default=0)
+    return Counter(installation.measured.counts), last
 
 
 def test_the_audit_names_the_seven_that_need_a_person(installation):
@@ -52,6 +61,65 @@ def test_each_mailbox_has_its_own_labelled_task(installation):
     assert sent.keys() == senders
     asked = installation.sandbox.token_requests()
     assert len([request for request in asked if request.address in scene.DEAD_POOL]) == len(scene.DEAD_POOL)
+
+
+def test_what_airflow_measures_is_what_google_saw(installation, before):
+    """The runs above, as a StatsD server received them."""
+    measured, (counted, last) = installation.measured, before
+    counts, gauges = (
+        {name.removeprefix("gmail_warmup."): value for name, value in found.items() if name.startswith("gmail_warmup.")}
+        for found in (measured.counts - counted, measured.gauges)
+    )
+    asked = installation.sandbox.token_requests(after=last)
+    dead = sum(request.address in scene.DEAD_POOL for request in asked)
+    assert (counts["refresh.ok"], counts["refresh.account"]) == (len(asked) - dead, dead)
+    assert len(measured.times["gmail_warmup.refresh_time"]) >= len(asked)
+    first = [mail for mail in installation.sandbox.mails() if mail.sender in scene.WARMUP]
+    assert counts["mail.sent"] == len(first)
+    assert counts["done.send"] == gauges["due.send"] >= len({mail.sender for mail in first}) > 0
+    assert (gauges["grants.active"], gauges["grants.needs_reauth"]) == (9, 7)
+    assert gauges["bands.healthy"] == len(scene.WARMUP)
+    assert (gauges["halted"], gauges["breakers_open"], gauges["backlog.send"]) == (0, 0, 0)
+    assert 0 <= gauges["run_at"] - gauges["audited_at"] < 3600
+    assert {f"gmail_warmup.{name}" for name in counts | gauges} <= {
+        metric.path(part) for metric in METRICS for part in metric.parts or ("",)
+    }
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "task_id", "text", "fields"),
+    [
+        ("gmail_warmup", "plan_send", "send: due in", {"action": "send"}),
+        ("gmail_warmup", "send", ": sent ", {"action": "send"}),
+        (
+            "gmail_token_health",
+            "decide",
+            f"Account {scene.DEAD_POOL[0]} needs re-authentication",
+            {"mailbox": scene.DEAD_POOL[0], "reason_code": "expired_or_revoked"},
+        ),
+        (
+            "gmail_token_health",
+            "needs_person",
+            f"{scene.DEAD_POOL[0]} needs a person",
+            {"mailbox": scene.DEAD_POOL[0], "reason_code": "expired_or_revoked"},
+        ),
+    ],
+)
+def test_an_event_is_one_line_of_json_with_its_fields(installation, dag_id, task_id, text, fields):
+    """The files of the runs above, as a collector of logs reads them."""
+    tasks = installation.stack.folder.logs / "tasks" / f"dag_id={dag_id}"
+    lines = [
+        json.loads(line)
+        for path in tasks.glob(f"run_id=*/task_id={task_id}/**/attempt=*.log")
+        for line in path.read_text().splitlines()
+    ]
+    found = [line for line in lines if text in line["event"]]
+    assert found
+    for line in found:
+        assert line.items() >= {"dag_id": dag_id, "task_id": task_id}.items() | fields.items()
+        assert line["run_id"].startswith("manual__")
+    about = [(line["run_id"], line.get("mailbox")) for line in found]
+    assert len(about) == len(set(about))  # each said once
 
 
 def test_clearing_finished_tasks_does_nothing_twice(installation):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from gmail_embedded import welcome
 from gmail_embedded.__main__ import options_from
 from gmail_embedded.environment import airflow_environment
 from gmail_embedded.errors import EmbeddedError
 from gmail_embedded.runfolder import RunFolder
 from gmail_embedded.stack import Options, Stack
+from gmail_warmup.web import site
 
 CLIENT = {"GOOGLE_CLIENT_ID": "1234567890-abc.apps.googleusercontent.com", "GOOGLE_CLIENT_SECRET": "GOCSPX-abc"}
 
@@ -34,6 +38,41 @@ def test_a_wrong_variable_is_named(variables: dict[str, str], named: str) -> Non
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "GOCSPX" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("variables", "port"), [({}, 8080), ({"PORT": "8090"}, 8090)])
+def test_who_has_no_client_yet_is_told_the_redirect_uri_that_it_needs(variables: dict[str, str], port: int) -> None:
+    with pytest.raises(EmbeddedError, match=f"redirect URI http://localhost:{port}/gmail-warmup/oauth/callback, put"):
+        options_from(variables)
+
+
+def test_the_redirect_uri_that_is_shown_is_the_one_that_the_page_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://localhost:8080")
+    assert welcome.redirect_uri("http://localhost:8080") == site.redirect_uri()
+
+
+WRONG = {"status": "problem", "name": "token endpoint", "found": "Secret 1 of 1 is refused.", "step": "Correct [it]."}
+
+
+@pytest.mark.parametrize(
+    ("known", "wrong", "there", "not_there"),
+    [
+        (0, [], ["First steps", "1. In the Google Cloud", "2. Open http://localhost:1/plugin/gmail-accounts"], "mend"),
+        (2, [], ["2 mailboxes: http://localhost:1/plugin/gmail-accounts"], "First steps"),
+        (1, [WRONG], ["To mend", "problem  token endpoint: Secret 1 of 1 is refused. Correct [it]."], "First steps"),
+    ],
+)
+def test_a_newcomer_sees_what_to_do_and_others_what_is_wrong(
+    known: int, wrong: list[dict[str, str]], there: list[str], not_there: str
+) -> None:
+    out = Console(file=io.StringIO(), width=500)
+    welcome.show(
+        out, base_url="http://localhost:1", login=("admin", "pass"), logs=Path("/logs"), known=known, wrong=wrong
+    )
+    text = out.file.getvalue()  # type: ignore[attr-defined]
+    for line in ("http://localhost:1/gmail-warmup/oauth/callback", "admin / pass", "/logs", "Ctrl-C", *there):
+        assert line in text
+    assert not_there not in text
 
 
 def test_settings_and_client_reach_the_stack_and_nothing_else_does() -> None:
