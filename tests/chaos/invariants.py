@@ -123,6 +123,7 @@ class Invariants:
             sa.select(Mailbox.address, GrantEvent.to_state, GrantEvent.reason)
             .join(Mailbox, Mailbox.id == GrantEvent.mailbox_id)
             .where(GrantEvent.id > self._events, GrantEvent.to_state != GrantState.ACTIVE)
+            .where(GrantEvent.from_state.is_not(None))  # a mailbox begins without a grant
         )
         with self.world.store.engine.begin() as connection:
             grants, flags = connection.execute(states).all(), connection.execute(history).all()

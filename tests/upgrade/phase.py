@@ -28,12 +28,13 @@ def main(folder: Path, sandbox_url: str, accounts: Path) -> None:
         "GMAIL_API_ENDPOINT": sandbox_url,
     }
     settings = scene.SETTINGS | {"suspect_delay": "10"}
-    with Stack(folder, Options(settings=settings, environment=google, parallelism=4, patience=600)) as stack:
+    with Stack(folder, Options(settings=settings, environment=google, parallelism=4, patience=PATIENCE)) as stack:
         stack.start()
         if not mailboxes(stack):
             program = Path(sys.prefix) / "bin" / "gmail-warmup"
             subprocess.run([program, "mailboxes", "import", accounts], env=stack.environment, check=True, stdout=2)
-        stack.api.wait_for_dags(DAGS, timeout=300)
+        stack.api.http.timeout = PATIENCE
+        stack.api.wait_for_dags(DAGS, timeout=PATIENCE)
         found: dict[str, object] = {"airflow": version("apache-airflow")}
         for dag_id in DAGS:
             stack.api.unpause(dag_id)
