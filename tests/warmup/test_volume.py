@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -33,7 +33,7 @@ def claim(world: World, slot: int, local_date: date = DAY) -> None:
     with world.store.engine.begin() as connection:
         ledger.claim(
             connection, token=ledger.new_token(), sender_id=ada.id, recipient_id=pia.id, local_date=local_date,
-            slot=slot, due_at=sa.func.now(), subject="Notes",
+            slot=slot, due_at=datetime.now(UTC), subject="Notes",
         )  # fmt: skip
 
 
