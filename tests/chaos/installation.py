@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -48,6 +49,8 @@ ENVIRONMENT = {
 PATIENCE = 240
 """Seconds for a run that was struck, in which a task may be tried three times, 30 seconds apart."""
 SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
+_TASK = re.compile(r"airflow worker -- (?!LocalExecutor)")
+"""The title of a process that runs a task; its parent, which watches it, is the executor's."""
 IN_HAND = frozenset({"queued", "running", "restarting", "scheduled"})
 
 
@@ -141,7 +144,7 @@ class Installation:
     def tasks(self) -> list[int]:
         """Return the processes in which tasks run now."""
         below = descendants(self.stack.family.named("scheduler").guard.pid)
-        return [pid for pid in below if _title(pid).startswith("airflow worker -- ")]
+        return [pid for pid in below if _TASK.match(_title(pid))]
 
     def kill(self, name: str) -> None:
         """Kill a service as the kernel does, and wait until everything below it is gone too."""
