@@ -1,4 +1,4 @@
-"""Who listens to metrics in tests: a meter that keeps them, and a StatsD server of one socket."""
+"""Who listens to metrics in tests: a meter that keeps them, a StatsD server, and a collector of OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from gmail_warmup.metrics import Metric
 
@@ -77,3 +78,31 @@ def listening() -> Iterator[StatsD]:
         yield found
         server.sendto(b"", ("127.0.0.1", port))
         thread.join(timeout=5)
+
+
+@dataclass
+class Collector:
+    """What a collector of OpenTelemetry received, as it came."""
+
+    port: int
+    received: bytes = b""
+
+
+@contextmanager
+def collecting() -> Iterator[Collector]:
+    """Listen for OpenTelemetry's metrics, which come by HTTP."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            found.received += self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        found = Collector(port=server.server_port)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield found
+        server.shutdown()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from gmail_warmup.warmup import halt
 from gmail_warmup.warmup.due import Action
 from gmail_warmup.warmup.run import run_action
 from mail_kit import ADA, AT_ONCE, POOL, due, use
-from metrics_kit import KeptMeter, listening
+from metrics_kit import KeptMeter, collecting, listening
 from workers import hook, services
 from world import World
 
@@ -248,6 +249,26 @@ def test_airflow_sends_them_to_a_statsd_server(monkeypatch: pytest.MonkeyPatch):
     assert received.counts == {"gmail_warmup.refresh.ok": 3}
     assert received.gauges == {"gmail_warmup.run_at": 1_764_000_000}
     assert received.times == {"gmail_warmup.refresh_time": [250.0]}
+
+
+def test_airflow_sends_them_to_opentelemetry(tmp_path: Path):
+    code = (
+        "from airflow.sdk.observability import stats\n"
+        "from airflow.sdk.observability.metrics import stats_utils\n"
+        "from gmail_warmup import metering, metrics\n"
+        "stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=True)\n"
+        "meter = metering.airflow_meter()\n"
+        "meter.count(metrics.REFRESH, 'ok', 3)\n"
+        "meter.gauge(metrics.HALTED, 1)\n"
+        "meter.time(metrics.REFRESH_TIME, 0.25)\n"
+    )
+    with collecting() as collector:
+        switches = {"otel_on": "True", "otel_host": "127.0.0.1", "otel_port": str(collector.port)}
+        environment = {f"AIRFLOW__METRICS__{name.upper()}": value for name, value in switches.items()}
+        environment |= os.environ | {"AIRFLOW_HOME": str(tmp_path)}
+        subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    for name in ("refresh.ok", "halted", "refresh_time"):
+        assert f"airflow.gmail_warmup.{name}".encode() in collector.received
 
 
 def test_a_receiver_that_fails_fails_no_task_and_is_said_once(

@@ -22,7 +22,7 @@ _PATIENCE = 120
 
 FIRST_STEPS = (
     "In the Google Cloud console open Credentials and your OAuth client. Add the redirect URI above to its authorised "
-    "redirect URIs, to the letter.",
+    "redirect URIs, to the letter. docs/going-live.md shows each click.",
     "Open {page} and log in as above. It is the entry 'Gmail accounts' of Airflow's menu.",
     "Add a pool mailbox, then a warmup mailbox: each time Google's page opens, where you sign in with that mailbox.",
     "Nothing more: the DAG gmail_warmup looks every ten minutes what is due. Mails go out in the sending window of the "

@@ -93,7 +93,7 @@ def test_what_airflow_measures_is_what_google_saw(installation, before):
         ("gmail_warmup", "send", ": sent ", {"action": "send"}),
         (
             "gmail_token_health",
-            "decide",
+            "probe",
             f"Account {scene.DEAD_POOL[0]} needs re-authentication",
             {"mailbox": scene.DEAD_POOL[0], "reason_code": "expired_or_revoked"},
         ),

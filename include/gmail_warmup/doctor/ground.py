@@ -63,7 +63,8 @@ class Ground:
                 try:
                     answer = http.post(client.token_uri, content=refresh_form(client, secret, _MADE_UP), headers=FORM)
                 except (httpx.HTTPError, httpx.InvalidURL):
-                    raise GmailWarmupError(f"No answer from {urlsplit(client.token_uri).netloc}.") from None
+                    host = urlsplit(client.token_uri).netloc
+                    raise GmailWarmupError(f"No answer from {host}. Check the network and its proxy.") from None
                 reason = classify(read_answer(answer.status_code, answer.headers, answer.content)).reason
                 found.append((reason, _date(answer.headers.get("Date"))))
         return found
