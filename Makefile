@@ -16,7 +16,7 @@ READY := .venv/.ready
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup env demo up cluster test e2e chaos upgrade bench screenshots recording docs lint format types lock clean
+.PHONY: help setup env demo up cluster test e2e chaos upgrade bench screenshots recording docs lint format types audit sbom lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -93,6 +93,21 @@ format: $(READY) ## put the code into the project's format
 types: $(READY) ## check the types
 	@$(BIN)/mypy
 
+AUDIT := .run/audit
+$(AUDIT)/.ready: requirements-audit.lock
+	@"$(PYTHON)" -m venv --clear $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-audit.lock
+	@touch $@
+
+sbom: $(AUDIT)/.ready ## write what the product is built on into build/sbom.json, in CycloneDX
+	@mkdir -p build
+	@$(AUDIT)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --spec-version 1.6 \
+	  --output-reproducible --of JSON -o build/sbom.json
+
+audit: sbom ## look for common mistakes (bandit) and, where it can be reached, for known holes (pip-audit)
+	@$(AUDIT)/bin/bandit --quiet --severity-level medium --recursive include dags plugins scripts
+	@$(AUDIT)/bin/pip-audit --requirement requirements.lock --disable-pip --require-hashes --progress-spinner off
+
 lock: ## resolve requirements*.txt anew; needs uv
 	@[ -n "$(UV)" ] || { echo "make lock needs uv: https://docs.astral.sh/uv/" >&2; exit 2; }
 	@"$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes -o requirements.lock requirements.txt
@@ -100,6 +115,8 @@ lock: ## resolve requirements*.txt anew; needs uv
 	  "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes -c requirements.lock \
 	    -o requirements-$$kind.lock requirements-$$kind.txt; \
 	done
+	@"$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  -o requirements-audit.lock requirements-audit.txt
 
 clean: ## remove what was made here: .venv, .run and caches; .env stays
 	@rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ _LINK = re.compile(r"(\]\(|(?:src|srcset|href)=\")([^)\"#\s]+)")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Leave out of the menu what does not exist, and so also an empty part of it."""
-    config.nav = _existing(config.nav or [])
+    """Leave out of the menu what does not exist, and put what it does not name at its end."""
+    named = set(_pages(config.nav or []))
+    others = [{_title(path): path.name} for path in sorted((ROOT / "docs").glob("*.md")) if path.name not in named]
+    config.nav = _existing([*(config.nav or []), {"More": others}])
     return config
 
 
@@ -54,6 +57,16 @@ def _existing(entries: list[Any]) -> list[Any]:
         if inside and (isinstance(inside, list) or _exists(inside)):
             kept.append({title: inside})
     return kept
+
+
+def _pages(entries: list[Any]) -> Iterator[str]:
+    for entry in entries:
+        for inside in entry.values():
+            yield from _pages(inside) if isinstance(inside, list) else [inside]
+
+
+def _title(path: Path) -> str:
+    return path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
 def _exists(page: str) -> bool:

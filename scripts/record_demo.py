@@ -26,8 +26,8 @@ from terminal import Cell, Terminal
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "images" / "demo.svg"
 COLUMNS, ROWS = 104, 30
-SPEED, FRAME, LAST = 5.0, 0.25, 8.0
-"""How much faster it plays; seconds of a frame, and of the last one, as they are shown."""
+LENGTH, FRAME, LAST = 30.0, 0.25, 8.0
+"""Seconds in which the whole run is shown, of one frame, and for which the last one stays."""
 WIDTH, HEIGHT, MARGIN = 7.8, 18, 16
 _SECRET = re.compile(r"1//|ya29\.|GOCSPX|client-secret|Password|Login")
 _STYLE = """
@@ -62,7 +62,8 @@ def record() -> list[Shot]:
     os.close(slave)
     shots = list(_watch(master))
     if running.wait():
-        raise SystemExit("The demo failed; nothing was recorded.")
+        last = ["".join(char for char, _ in line) for line in shots[-1].lines]
+        raise SystemExit("\n".join([*last, "The demo failed; nothing was recorded."]))
     return shots
 
 
@@ -85,11 +86,11 @@ def _watch(master: int) -> Iterator[Shot]:
 
 def frames(shots: Sequence[Shot]) -> Iterator[tuple[float, Sequence[Line]]]:
     """Yield each screen that is shown, with the seconds for which it stays."""
-    step = FRAME * SPEED
+    step = FRAME * max(1.0, shots[-1].at / LENGTH)
     last: dict[int, Sequence[Line]] = {int(shot.at / step): shot.lines for shot in shots}
     places = sorted(last)
     for place, following in zip(places, [*places[1:], places[-1]], strict=True):
-        yield LAST if place == following else min(2.0, (following - place) * FRAME), last[place]
+        yield LAST if place == following else (following - place) * FRAME, last[place]
 
 
 def draw(shown: Sequence[tuple[float, Sequence[Line]]]) -> str:
@@ -109,7 +110,7 @@ def draw(shown: Sequence[tuple[float, Sequence[Line]]]) -> str:
     width, height = round(COLUMNS * WIDTH + 2 * MARGIN), ROWS * HEIGHT + 2 * MARGIN
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="make demo, recorded and played {SPEED:g} times as fast">\n'
+        'aria-label="make demo, recorded and played faster">\n'
         f"<style>{_STYLE}{_timing(shown)}</style>\n<defs>{defined}</defs>\n"
         f'<rect class="bg" width="{width}" height="{height}" rx="8"/>\n'
         f'<g transform="translate({MARGIN} {MARGIN + 13})">\n' + "\n".join(groups) + "\n</g>\n</svg>\n"

@@ -1,10 +1,8 @@
-"""PgBouncer in transaction mode before a PostgreSQL, for tests that everything works behind it."""
+"""PgBouncer before the PostgreSQL of a session, for tests that everything works behind it."""
 
 from __future__ import annotations
 
-import os
 import pwd
-import shutil
 import subprocess
 import tempfile
 import time
@@ -14,25 +12,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-PORT = 6432  # of a socket in a folder of its own, so any number will do
-_CONFIGURATION = """
-[databases]
-* = host={host} port={port}
+from gmail_embedded.pgbouncer import configuration, hand_over, program
 
-[pgbouncer]
-pool_mode = transaction
-listen_addr =
-listen_port = 6432
-unix_socket_dir = {folder}
-auth_type = trust
-auth_file = {folder}/users
-max_client_conn = 500
-default_pool_size = 60
-# Each transaction of a client on another server connection: whatever counts on its session is found out.
-server_round_robin = 1
-server_reset_query =
-logfile = {folder}/log
-"""
+PORT = 6432  # of a socket in a folder of its own, so any number will do
 
 
 @contextmanager
@@ -41,23 +23,24 @@ def pgbouncer(url: str) -> Iterator[str]:
 
     Yields the URL through it.
     """
-    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    assert program, "PgBouncer is missing. Install it: apt-get install pgbouncer"
     server = sa.make_url(url)
     with tempfile.TemporaryDirectory(prefix="pgbouncer-") as name:
-        folder = Path(name)
-        host, port = str(server.query["host"]), server.port or 5432
-        (folder / "ini").write_text(_CONFIGURATION.format(folder=folder, host=host, port=port))
+        folder, host = Path(name), str(server.query["host"])
+        options = {
+            "listen_addr": "",
+            "listen_port": str(PORT),
+            "unix_socket_dir": name,
+            "auth_type": "trust",
+            "auth_file": str(folder / "users"),
+            "logfile": str(folder / "log"),
+        }
+        (folder / "ini").write_text(configuration(f"host={host} port={server.port or 5432}", options))
         (folder / "users").write_text(f'"{server.username}" ""\n')
-        command = [program, "--quiet", str(folder / "ini")]
-        if os.geteuid() == 0:  # as whom it refuses to run; PostgreSQL's own user can enter the folder of its socket
-            owner = Path(host).stat().st_uid
-            for path in (folder, folder / "ini", folder / "users"):
-                os.chown(path, owner, -1)
-            command[1:1] = ["--user", pwd.getpwuid(owner).pw_name]
-        process = subprocess.Popen(command)
+        owner = pwd.getpwuid(Path(host).stat().st_uid).pw_name  # who can enter the folder of the socket
+        user = hand_over([folder, folder / "ini", folder / "users"], owner)
+        process = subprocess.Popen([program(), *user, "--quiet", str(folder / "ini")])
         try:
-            through = server.set(host=None, port=PORT, query={"host": str(folder)})
+            through = server.set(host=None, port=PORT, query={"host": name})
             _wait(process, through, folder / "log")
             yield through.render_as_string(hide_password=False)
         finally:

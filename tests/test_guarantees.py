@@ -1,4 +1,4 @@
-"""docs/guarantees.md names tests that exist."""
+"""docs/guarantees.md and SECURITY.md name tests that exist."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-NAMED = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs" / "guarantees.md").read_text())
+PAGES = ("docs/guarantees.md", "SECURITY.md")
+NAMED = [name for page in PAGES for name in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / page).read_text())]
 
 
 def test_some_are_named():

@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 from gmail_warmup.errors import ConfigurationError, InvalidInputError
 from gmail_warmup.mailboxes.records import parse_settings
 from gmail_warmup.settings import parse
-from gmail_warmup.setup import client_variables
+from gmail_warmup.setup import client_variables, database_address
 
 GOOD = {"GOOGLE_CLIENT_ID": "123-abc.apps.googleusercontent.com", "GOOGLE_CLIENT_SECRET": "GOCSPX-x"}
 
@@ -138,3 +138,17 @@ def test_the_defaults_are_valid_and_documented():
 def test_wrong_mailbox_settings_are_named_with_their_mailbox(values: dict[str, object], said: str):
     with pytest.raises(InvalidInputError, match=f"ada@pool.example: .*{said}"):
         parse_settings(values, address="ada@pool.example")
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [("", None), (" ", None), ("pgbouncer:6432", ("pgbouncer", 6432)), ("10.0.0.1:1", ("10.0.0.1", 1))],
+)
+def test_where_tasks_reach_the_database(given: str, read: tuple[str, int] | None):
+    assert database_address({"GMAIL_WARMUP_DB_ADDRESS": given}) == read
+
+
+@pytest.mark.parametrize("given", ["pgbouncer", ":6432", "pgbouncer:", "a b:1", "pgbouncer:65536", "u:p@host:1"])
+def test_an_address_that_is_none_is_named(given: str):
+    with pytest.raises(ConfigurationError, match="GMAIL_WARMUP_DB_ADDRESS must be HOST:PORT"):
+        database_address({"GMAIL_WARMUP_DB_ADDRESS": given})

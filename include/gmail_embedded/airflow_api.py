@@ -207,13 +207,17 @@ class AirflowApi:
         """
         deadline = time.monotonic() + timeout
         while True:
-            run = self.dag_run(dag_id, run_id)
-            if progress:
-                progress(run, self.task_instances(dag_id, run_id))
-            if run.finished:
-                return run
+            try:
+                run = self.dag_run(dag_id, run_id)
+                if progress:
+                    progress(run, self.task_instances(dag_id, run_id))
+                if run.finished:
+                    return run
+            except httpx.TimeoutException:  # a busy machine answers late; only the deadline ends the wait
+                pass
             if time.monotonic() > deadline:
-                left = [f"{t.task_id}[{t.label or t.map_index}] {t.state}" for t in self.task_instances(dag_id, run_id)]
+                run, tasks = self.dag_run(dag_id, run_id), self.task_instances(dag_id, run_id)
+                left = [f"{t.task_id}[{t.label or t.map_index}] {t.state}" for t in tasks]
                 raise AirflowApiError(
                     f"{dag_id} {run_id} is {run.state} after {timeout:.0f} seconds: {', '.join(left) or 'no task yet'}"
                 )

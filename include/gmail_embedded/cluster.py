@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gmail_embedded import cluster_services as services
-from gmail_embedded import compose, dotenv, ports
+from gmail_embedded import compose, dotenv, pgbouncer, ports
 from gmail_embedded.addresses import Addresses
 from gmail_embedded.cluster_services import Commands
 from gmail_embedded.compose import Service
@@ -38,6 +38,8 @@ class ClusterOptions:
     settings: Mapping[str, str] = field(default_factory=dict)
     """Options of [gmail_warmup] by name."""
     env_file: Path = CHECKOUT / ".env"
+    pooler: bool = False
+    """Whether tasks and page reach the database through a PgBouncer in transaction mode."""
     overrides: Mapping[str, str] = field(default_factory=dict)
     """Variables of Airflow's processes that are stronger than the compose file's, for tests."""
     cores: Sequence[int] = ()
@@ -141,6 +143,10 @@ class Cluster(Installation):
         text = FILE.read_text(encoding="utf-8")
         self._secrets = compose.required(text)
         self._variables = self._given() | {"PORT": str(self._port), "BASE_URL": self.base_url}
+        if self.options.pooler:
+            pgbouncer.program()
+            self._pooler_port = ports.claim(None, purpose="PgBouncer", asked_by="")
+            self._variables["GMAIL_WARMUP_DB_ADDRESS"] = f"{ports.LOCAL}:{self._pooler_port}"
         try:
             self._known = compose.read(FILE, self._variables)
         except EmbeddedError as error:
@@ -191,6 +197,11 @@ class Cluster(Installation):
         self._postgres = Postgres(self.folder, self.family, durable=False, port=port)
         child = self._postgres.start()
         services.admit(self._postgres.url, service.environment)
+        if self.options.pooler:
+            admin, password = (service.environment[f"POSTGRES_{name}"] for name in ("USER", "PASSWORD"))
+            self.family.start(
+                pgbouncer.command(self.folder, port=self._pooler_port, server_port=port, admin=admin, password=password)
+            )
         return child
 
     def _begin_worker(self, service: Service) -> Child:

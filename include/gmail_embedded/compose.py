@@ -50,7 +50,7 @@ class Service:
     """What a service runs with, waits for and is checked by."""
 
     name: str
-    command: tuple[str, ...]
+    command: tuple[str, ...] = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
     after: Mapping[str, str]
     """The services it waits for, each with the condition."""

@@ -10,6 +10,10 @@ class GmailWarmupError(Exception):
         super().__init__(message or type(self).__doc__)
 
 
+class TooManyConsentsError(GmailWarmupError):
+    """This link was followed too often lately. Wait an hour, then open it again."""
+
+
 class ConfigurationError(GmailWarmupError):
     """The configuration is wrong; nothing was changed."""
 

@@ -27,16 +27,18 @@ class ReauthenticateLink(BaseOperatorLink):
 class MailboxOperator(BaseOperator):
     """Do all that is due for one action in one mailbox.
 
+    Its address is the label of the task, and its log says what was done. So neither is handed to Airflow once more, as
+    a rendered field and as an XCom: each is a request and a row for every task of every run.
+
     Args:
         action: which one.
         mailbox: its address.
     """
 
-    template_fields = ("action", "mailbox")
     operator_extra_links: Collection[BaseOperatorLink] = (ReauthenticateLink(),)
 
-    def __init__(self, *, action: str, mailbox: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, action: str, mailbox: str, do_xcom_push: bool = False, **kwargs: Any) -> None:
+        super().__init__(do_xcom_push=do_xcom_push, **kwargs)
         self.action = action
         self.mailbox = mailbox
 

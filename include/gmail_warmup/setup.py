@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 POOL, POOL_SLOTS = "gmail_warmup", 64
 """The pool has so many slots at least when it is made."""
 
+DB_ADDRESS = "GMAIL_WARMUP_DB_ADDRESS"
+"""Variable with the HOST:PORT at which tasks and page reach the database, where that is another one than Airflow's."""
+
 CLIENT_ID_RULE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{5,199}$")
 
 
@@ -78,13 +81,29 @@ def client_variables(environment: Mapping[str, str]) -> ClientVariables | None:
     return ClientVariables(client_id=client_id, secret=secret, **optional)
 
 
+def database_address(environment: Mapping[str, str]) -> tuple[str, int] | None:
+    """Read GMAIL_WARMUP_DB_ADDRESS, such as a PgBouncer's; None if it is not set.
+
+    Raises:
+        ConfigurationError: if it is malformed.
+    """
+    given = environment.get(DB_ADDRESS, "").strip()
+    host, _, port = given.rpartition(":")
+    if not given:
+        return None
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", host) or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigurationError(f"{DB_ADDRESS} must be HOST:PORT (it is {given!r}).")
+    return host, int(port)
+
+
 def initialise(environment: Mapping[str, str] | None = None) -> list[str]:
     """Check everything, then make role, rights and Connections; return what was done, a line each.
 
     Raises:
         ConfigurationError: before anything was changed.
     """
-    client = client_variables(os.environ if environment is None else environment)
+    variables = os.environ if environment is None else environment
+    client, address = client_variables(variables), database_address(variables)
     settings = load()
     cipher = airflow_cipher()
     from airflow import settings as airflow_settings
@@ -102,7 +121,7 @@ def initialise(environment: Mapping[str, str] | None = None) -> list[str]:
     with engine.begin() as connection:
         ensure_role(connection, role=ROLE, password=password)
     done.append(f"role {ROLE}: may use the schema {SCHEMA} and nothing else")
-    _save_connection(settings.db_conn_id, _database_connection(engine.url, password))
+    _save_connection(settings.db_conn_id, _database_connection(engine.url, password, address))
     done.append(f"Connection {settings.db_conn_id}: the database, with that role")
     if client:
         _save_connection(settings.client_conn_id, _client_connection(client))
@@ -163,7 +182,9 @@ def _require_readable(conn_id: str) -> None:
         _known(session, conn_id)
 
 
-def _database_connection(admin: sa.URL, password: str) -> dict[str, Any]:
+def _database_connection(admin: sa.URL, password: str, address: tuple[str, int] | None) -> dict[str, Any]:
+    if address:
+        admin = admin.difference_update_query(["host", "port"]).set(host=address[0], port=address[1])
     return {
         "conn_type": "postgres",
         "login": ROLE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,11 +36,21 @@ SETTINGS = demo_scene.SETTINGS | {
     "delay_scale": "0.000000001", "ramp_start": "1", "ramp_step": "0", "ramp_cap": "1", "pair_daily_cap": "1000",
     "mailbox_lease": "30", "mailbox_wait": "5", "suspect_delay": "10",
 }  # fmt: skip
+FORMER, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+"""Every process has both keys; what is written is under the former one."""
+ENVIRONMENT = {
+    "GOOGLE_CLIENT_ID": CLIENT_ID, "GOOGLE_CLIENT_SECRET": CLIENT_SECRET,
+    "AIRFLOW__CORE__FERNET_KEY": f"{FORMER},{NEW}",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+}  # fmt: skip
+"""A new scheduler takes up what a dead one left after half a minute, and not after Airflow's five."""
 PATIENCE = 240
 """Seconds for a run that was struck, in which a task may be tried three times, 30 seconds apart."""
 SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
-FORMER, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
-"""Every process has both keys; what is written is under the former one."""
+_TASK = re.compile(r"airflow worker -- (?!LocalExecutor)")
+"""The title of a process that runs a task; its parent, which watches it, is the executor's."""
 IN_HAND = frozenset({"queued", "running", "restarting", "scheduled"})
 
 
@@ -74,9 +85,9 @@ class Installation:
     def recover(self, invariants: Invariants, struck: str) -> None:
         """Wait for the run that was struck, whatever it comes to; then a further one must be clean."""
         fault = invariants.fault
-        self._over(fault, struck)
+        self.over(fault, struck)
         self.undo()
-        further = self._over(fault, self.stack.api.trigger(DAG).run_id)
+        further = self.over(fault, self.stack.api.trigger(DAG).run_id)
         fault.check(further.state == "success", f"the next run ended as {further.state}")
         last = self._finish()
         invariants.next_run_clean(last.errors, last.done)
@@ -87,7 +98,7 @@ class Installation:
         while self.afterwards:
             self.afterwards.pop()()
 
-    def _over(self, fault: Fault, run_id: str) -> DagRun:
+    def over(self, fault: Fault, run_id: str) -> DagRun:
         """Wait for a run's end, and start again what died, as whoever runs it does; then no task may be in hand."""
         api, found = self.stack.api, list[DagRun]()
 
@@ -133,7 +144,7 @@ class Installation:
     def tasks(self) -> list[int]:
         """Return the processes in which tasks run now."""
         below = descendants(self.stack.family.named("scheduler").guard.pid)
-        return [pid for pid in below if _title(pid).startswith("airflow worker -- ")]
+        return [pid for pid in below if _TASK.match(_title(pid))]
 
     def kill(self, name: str) -> None:
         """Kill a service as the kernel does, and wait until everything below it is gone too."""
@@ -152,15 +163,12 @@ def _title(pid: int) -> str:
 @contextmanager
 def installation(folder: Path, *, pool: int = 4) -> Iterator[Installation]:
     """Start everything, with a pool and no senders yet."""
-    own = {
-        "GOOGLE_CLIENT_ID": CLIENT_ID, "GOOGLE_CLIENT_SECRET": CLIENT_SECRET,
-        "AIRFLOW__CORE__FERNET_KEY": f"{FORMER},{NEW}",
-    }  # fmt: skip
-    with Stack(folder, Options(sandbox=True, settings=SETTINGS, environment=own, parallelism=4)) as stack:
+    options = Options(sandbox=True, settings=SETTINGS, environment=ENVIRONMENT, parallelism=4)
+    with Stack(folder, options) as stack:
         stack.start()
         with SandboxClient(stack.sandbox_url, timeout=120) as sandbox:
             sandbox.put_client(CLIENT_ID, client_secrets=[CLIENT_SECRET])
-            made = Installation(stack, _world(stack, sandbox))
+            made = Installation(stack, world_of(stack, sandbox, FORMER, NEW))
             for address in names("pool", pool, "pool.example"):
                 made.world.add(address, kind="pool", expired=False)
             stack.api.wait_for_dags((DAG,))
@@ -168,9 +176,10 @@ def installation(folder: Path, *, pool: int = 4) -> Iterator[Installation]:
             yield made
 
 
-def _world(stack: Stack, sandbox: SandboxClient) -> World:
+def world_of(stack: Stack, sandbox: SandboxClient, *keys: str) -> World:
+    """Return database and stand-in of what runs with these Fernet keys, as a test of the plain code has them."""
     engine = sa.create_engine(stack.database_url, poolclass=sa.pool.NullPool, hide_parameters=True)
-    cipher = Cipher(MultiFernet([Fernet(FORMER), Fernet(NEW)]))
+    cipher = Cipher(MultiFernet([Fernet(key) for key in keys]))
     client = OAuthClient(
         client_id=CLIENT_ID, secrets=(CLIENT_SECRET,), auth_uri=sandbox.auth_uri, token_uri=sandbox.token_uri,
         api_endpoint=sandbox.base_url,

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from cryptography.fernet import Fernet, MultiFernet
 from sqlalchemy.exc import SQLAlchemyError
 
-from chaos.runs import Run, run, task
+from chaos.runs import SETTINGS, Run, run, task
 from gmail_warmup.errors import GmailWarmupError
 from gmail_warmup.grants.cipher import Cipher
 from gmail_warmup.grants.consent import ConsentFlow, Visitor
@@ -35,7 +35,7 @@ def with_keys(world: World, keys: Sequence[str]) -> World:
 def refresh(world: World, *, address: str) -> str:
     """Get an access token as a task does; return the name of the error there was, or nothing."""
     try:
-        world.tokens(read_timeout=5).get(address)
+        world.tokens(read_timeout=SETTINGS.read_timeout).get(address)
     except (GmailWarmupError, SQLAlchemyError) as error:
         return type(error).__name__
     return ""

@@ -21,7 +21,7 @@ from chaos.faults import PROPERTY, Fault
 COUNTS = ("fuzz_inputs", "server_errors", "secrets_found")
 
 
-@dataclass
+@dataclass(eq=False)  # pytest keeps its plugins in sets
 class Report:
     """A plugin of pytest that collects what the tests found.
 

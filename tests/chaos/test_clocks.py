@@ -109,7 +109,7 @@ def test_an_audit_probes_a_suspect_when_the_database_says_so(
 
 
 @pytest.mark.parametrize("apart", [APART, -APART], ids=["database-ahead", "database-behind"])
-@pytest.mark.parametrize("threads", forms(2, 40))
+@pytest.mark.parametrize("threads", forms(2, 6))
 def test_each_mail_is_sent_once_whatever_google_and_the_database_think_of_the_time(
     ground: Ground, fault: NewFault, threads: int, apart: timedelta
 ):

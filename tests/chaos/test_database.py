@@ -50,7 +50,7 @@ def triggers(ground: Ground) -> Iterator[None]:
     remove(world)
 
 
-@pytest.mark.parametrize("rounds", forms(1, 8))
+@pytest.mark.parametrize("rounds", forms(1, 2))
 @pytest.mark.usefixtures("triggers")
 def test_sessions_ended_at_every_change(ground: Ground, worker: Worker, fault: NewFault, rounds: int):
     cuts = {
@@ -89,7 +89,7 @@ def through(world: World, proxy: CuttingProxy) -> World:
     return dataclasses.replace(world, store=store)
 
 
-@pytest.mark.parametrize("step", forms(6, 1))
+@pytest.mark.parametrize("step", forms(6, 2))
 def test_connections_cut_at_every_round_trip(ground: Ground, proxy: CuttingProxy, fault: NewFault, step: int):
     count = 2 * 40 // step
     scene = Scene.set(ground, fault("database connection cut"), names("cut", count), pool=count)
@@ -126,14 +126,14 @@ def crash(ground: Ground, server: Child) -> None:
 WAYS: dict[str, Callable[[Ground, Child], None]] = {"stopped": stop_gently, "crashed": crash}
 
 
-@pytest.mark.parametrize("rounds", forms(1, 6))
+@pytest.mark.parametrize("rounds", forms(1, 2))
 @pytest.mark.parametrize("way", WAYS)
 def test_the_server_goes_away_in_the_middle_of_a_run(
     ground: Ground, worker: Worker, fault: NewFault, way: str, rounds: int
 ):
     scene = Scene.set(ground, fault("PostgreSQL stopped and started"), [])
     for number in range(rounds):
-        scene.add(names(f"stopped-{number}-", 8))
+        scene.add(names(f"stopped-{number}-", 5))
         began = scene.world.sandbox.stats().totals.sent
         worker.order(run, settings=SETTINGS)
         until(lambda began=began: scene.world.sandbox.stats().totals.sent > began + 1, "nothing is sent")

@@ -109,7 +109,7 @@ def test_every_answer_of_the_token_endpoint(ground: Ground, fault: NewFault, ste
     scene.fault.hold()
 
 
-@pytest.mark.parametrize("step", forms(17, 1))
+@pytest.mark.parametrize("step", forms(17, 3))
 def test_every_answer_of_gmail_at_every_call(ground: Ground, fault: NewFault, step: int):
     by_action = {action: strikes(action, step) for action in Action}
     count = max(map(len, by_action.values()))

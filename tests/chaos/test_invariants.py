@@ -17,10 +17,10 @@ from world import World
 
 @pytest.fixture
 def invariants(world: World) -> Invariants:
-    """Two senders, each with a mail that was rescued, read, answered and collected."""
-    for address in names("pool", 2, "pool.example"):
+    """A mail that was sent, read, answered and collected."""
+    for address in names("pool", 1, "pool.example"):
         world.add(address, kind="pool", expired=False)
-    for address in names("ada", 2):
+    for address in names("ada", 1):
         world.add(address, kind="warmup", expired=False, open_rate=100, reply_rate=100)
     made = Invariants(Fault("none", injected=1), world)
     made.remember()
@@ -37,9 +37,9 @@ BROKEN = {
     "UPDATE ledger SET read_at = NULL WHERE id = 1": "the mail 1 stopped on its way",
     "UPDATE mailbox_day SET sent = sent + 1": "1 mails on a day that counts 2",
     "UPDATE oauth_grant SET state = 'suspect' WHERE mailbox_id = 1": "pool0000@pool.example is suspect in the end",
-    "INSERT INTO grant_event (mailbox_id, actor, from_state, to_state) VALUES (1, 'x', 'active', 'suspect')": "was suspect [None]",
+    "INSERT INTO grant_event (mailbox_id, actor, from_state, to_state) VALUES (1, '', 'x', 'suspect')": "was suspect",
     "UPDATE mailbox SET lease_until = now() + interval '1 minute' WHERE id = 1": "1 leases of mailbox are left",
-    "UPDATE oauth_grant SET lease_until = now() + interval '1 minute'": "4 leases of oauth_grant are left",
+    "UPDATE oauth_grant SET lease_until = now() + interval '1 minute'": "2 leases of oauth_grant are left",
     "UPDATE oauth_grant SET refresh_token = 'x' WHERE mailbox_id = 1": "another refresh token is stored",
 }
 """What somebody broke in the schema, and in which words it is found."""
@@ -48,7 +48,7 @@ BROKEN = {
 def test_they_hold_where_nothing_happened(invariants: Invariants):
     invariants.check()
     invariants.fault.hold()
-    assert invariants.fault.checked > 25
+    assert invariants.fault.checked > 15
 
 
 @pytest.mark.parametrize("statement", BROKEN)

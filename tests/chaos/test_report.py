@@ -5,6 +5,10 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -52,3 +56,31 @@ def test_one_broken_promise_does_not_hide_the_next():
     assert (fault.checked, fault.violations) == (2, ["no mail twice", "none lost"])
     with pytest.raises(AssertionError):
         fault.hold()
+
+
+TESTS = """
+import pytest
+pytestmark = pytest.mark.chaos
+
+def test_that_counts(record_property):
+    record_property("fault", {"name": "cut", "injected": 3, "checked": 20, "violations": []})
+    record_property("fuzz_inputs", 7)
+
+def test_that_breaks():
+    raise OSError
+"""
+
+
+def test_table_and_json_are_the_last_of_the_output(tmp_path: Path):
+    (tmp_path / "test_made.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = chaos\n")
+    argv = [sys.executable, "-m", "chaos", "-q", "-c", tmp_path / "pytest.ini", tmp_path / "test_made.py"]
+    variables = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(argv, env=variables, capture_output=True, text=True, cwd=tmp_path, check=False)
+    *_, title, table = done.stdout.partition("Faults")
+    assert (title, "cut" in table) == ("Faults", True)
+    violation, last = table.splitlines()[-2:]
+    assert violation.endswith("test_that_breaks failed")
+    line = json.loads(last)
+    assert (line["faults"], line["injected"], line["violations"], line["fuzz_inputs"]) == (2, 3, 1, 7)
+    assert done.returncode == 1

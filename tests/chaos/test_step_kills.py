@@ -35,7 +35,7 @@ def triggers(ground: Ground) -> Iterator[None]:
     remove(world)
 
 
-@pytest.mark.parametrize("rounds", forms(0, 20))
+@pytest.mark.parametrize("rounds", forms(0, 4))
 def test_killed_at_every_step_of_a_refresh(ground: Ground, worker: Worker, fault: NewFault, rounds: int):
     moments = OF_REFRESH * rounds or OF_REFRESH[::3]
     senders = names("refreshed", len(moments))
@@ -48,7 +48,7 @@ def test_killed_at_every_step_of_a_refresh(ground: Ground, worker: Worker, fault
     scene.fault.hold()
 
 
-@pytest.mark.parametrize("rounds", forms(0, 8))
+@pytest.mark.parametrize("rounds", forms(0, 2))
 def test_killed_at_every_step_of_a_rescue(ground: Ground, worker: Worker, fault: NewFault, rounds: int):
     moments = OF_RESCUE * rounds or OF_RESCUE[::3]
     scene = Scene.set(ground, fault("task killed: rescue"), names("rescued", len(moments)), pool=len(moments))
@@ -64,7 +64,7 @@ def test_killed_at_every_step_of_a_rescue(ground: Ground, worker: Worker, fault:
     scene.fault.hold()
 
 
-@pytest.mark.parametrize("rounds", forms(0, 15))
+@pytest.mark.parametrize("rounds", forms(0, 2))
 def test_killed_at_every_step_of_a_consent(ground: Ground, worker: Worker, fault: NewFault, rounds: int):
     moments = OF_CONSENT * rounds or OF_CONSENT[::3]
     people = names("consented", len(moments))
@@ -90,7 +90,7 @@ def test_killed_at_every_step_of_a_consent(ground: Ground, worker: Worker, fault
     scene.fault.hold()
 
 
-@pytest.mark.parametrize("rounds", forms(1, 20))
+@pytest.mark.parametrize("rounds", forms(1, 10))
 def test_killed_at_every_step_of_a_rotation(ground: Ground, worker: Worker, fault: NewFault, rounds: int):
     scene = Scene.set(ground, fault("task killed: rotate"), names("kept", 3))
     keys = [ground.folder.secrets.fernet_key]

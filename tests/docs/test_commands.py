@@ -32,6 +32,7 @@ KNOWN: tuple[tuple[str, str], ...] = (
     (r"airflow ", "form: test_a_command_of_airflow_is_understood"),
     (r"make ", "form: test_a_target_of_make_exists; .ci/run makes lint, types, test, docs, demo and e2e"),
     (r"docker compose ", "needs Docker; tests/embedded/test_compose.py checks what it starts"),
+    (r"docker build ", "needs Docker; tests/embedded/test_helm.py checks the lock that it names"),
     (r"(pg_dump|pg_restore|psql) .*(gmail_warmup.dump|DROP SCHEMA)", "run: tests/e2e/test_documented.py"),
     (r"psql .*DELETE FROM gmail_warmup.mailbox", "run: tests/e2e/test_documented.py"),
     (r"(AIRFLOW|TOKEN)=|curl ", "run: tests/e2e/test_documented.py"),
@@ -111,7 +112,7 @@ def test_a_command_of_gmail_warmup_is_understood(command: Command):
 def find(words: list[str]) -> tuple[Any, list[str]]:
     """Return the command that words name, and what follows."""
     found: Any = get_command(app)
-    while words and hasattr(found, "commands"):
+    while words and hasattr(found, "commands") and not words[0].startswith("-"):
         assert words[0] in found.commands, f"there is no command {words[0]}"
         found, words = found.commands[words[0]], words[1:]
     return found, words

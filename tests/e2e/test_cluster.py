@@ -41,7 +41,7 @@ class Story(demo.Demo):
     """The demo's story; in its last part a worker is killed while it sends, and another one is added."""
 
     def __init__(self, cluster: Cluster) -> None:
-        super().__init__(cluster, Steps(), patience=400)
+        super().__init__(cluster, Steps(), patience=600)
         self.cluster, self.kill = cluster, Kill()
 
     def look(self, run: DagRun, tasks: list[TaskInstance]) -> None:
@@ -77,7 +77,8 @@ class Told:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     folder = tmp_path_factory.mktemp("cluster")
-    options = ClusterOptions(sandbox=True, settings=scene.SETTINGS | SOONER_SETTINGS, overrides=SOONER)
+    settings = scene.SETTINGS | SOONER_SETTINGS
+    options = ClusterOptions(sandbox=True, settings=settings, overrides=SOONER, pooler=True)
     with Cluster(folder, options) as cluster:
         story = Story(cluster)
         result = demo.result_of(story.run(), 0)
@@ -104,6 +105,12 @@ def test_a_killed_worker_loses_and_doubles_nothing(told: Told) -> None:
 def test_a_worker_that_is_added_takes_its_share(told: Told) -> None:
     assert told.kill.added == "worker-3"
     assert told.kill.shares[told.kill.added] >= 0.2 * told.kill.shares.total(), told.kill.shares
+
+
+def test_tasks_and_page_came_through_the_connection_pooler(told: Told) -> None:
+    log = (told.folder / "logs" / "pgbouncer.log").read_text()
+    assert log.count("login attempt: db=airflow user=gmail_warmup") > len(told.kill.ended)
+    assert "WARNING" not in log
 
 
 def test_nothing_of_it_is_left(told: Told) -> None:

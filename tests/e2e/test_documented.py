@@ -72,7 +72,7 @@ def test_who_follows_going_live_has_a_mailbox_that_sends(installation, shell, ma
         frame.get_by_role("button", name="Add mailbox").click()
         form = frame.get_by_role("dialog", name="Add a mailbox")
         form.get_by_label("Address").fill(address)
-        form.get_by_label(kind, exact=True).check()
+        form.get_by_label(kind).check()
         form.get_by_role("button", name="Continue to Google").click()
         google = Google(shell.page)
         assert google.suggested == address
@@ -100,11 +100,11 @@ def test_the_examples_of_the_api_work(installation, mailboxes, terminal: Termina
     assert json.loads(terminal.run(*begin, counts))["total"] > 0
     said = [terminal.run(*begin, example) for example in examples]
     assert "mailboxes" in json.loads(said[0])
-    assert said[1].startswith("address,kind")
+    assert said[1].lstrip("\ufeff").startswith("address,kind")
     assert json.loads(said[2])["address"] == "ada@example.com"
     assert json.loads(said[3])["changed"] == 1
     assert installation.rows("SELECT count(*) FROM gmail_warmup.halt WHERE ended_at IS NULL") == [(0,)]
-    assert json.loads(said[6])["dag_runs"]
+    assert "dag_runs" in json.loads(said[6])
 
 
 @pytest.fixture

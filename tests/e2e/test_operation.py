@@ -69,6 +69,21 @@ def test_clearing_finished_tasks_does_nothing_twice(installation):
     assert max(tokens.values()) == 1
 
 
+def test_more_mailboxes_than_airflow_maps_take_turns_and_the_longest_waiting_goes_first(installation):
+    installation.rows(
+        "UPDATE gmail_warmup.mailbox SET next_send_at = now() - make_interval(secs => id) WHERE kind = 'warmup'"
+    )
+    run, tasks = installation.run("gmail_warmup")
+    assert run.state == "success"
+    turns = {task.label for task in tasks if task.task_id == "send"}
+    (left,) = set(scene.WARMUP) - turns
+    plan = next(task for task in tasks if task.task_id == "plan_send")
+    assert "those that waited longest go first" in installation.log(plan)
+    assert installation.stack.api.xcom(plan, "backlog")["mailboxes"] == len(scene.WARMUP)
+    _, tasks = installation.run("gmail_warmup")
+    assert next(task for task in tasks if task.task_id == "send" and task.map_index == 0).label == left
+
+
 def test_a_dead_grant_is_repaired_in_the_browser(installation, shell):
     address = scene.DEAD_POOL[0]
     shell.find(address)

@@ -145,3 +145,20 @@ def test_the_environment_is_the_given_one_alone(folder: Path, family: Family, mo
     family.run(command(folder, "/usr/bin/env", environment={"ONE": "1"}), 10)
     names = {line.partition("=")[0] for line in (folder / "log").read_text().splitlines()}
     assert names - {"PWD", "SHLVL", "_", "LC_CTYPE"} == {"ONE", "GMAIL_EMBEDDED_RUN", "SPT_NOENV"}
+
+
+def test_a_kill_ends_a_command_and_all_below_it_and_is_no_accident(folder: Path, family: Family) -> None:
+    child = family.start(stubborn(folder))
+    until(lambda: is_up(folder), "the command is not up")
+    family.kill(child)
+    assert alive(folder) == []
+    family.check()  # a service has ended, on purpose
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"), [("exit 0", True), ("exit 1", False), ("sleep 600", False)], ids=["well", "badly", "too late"]
+)
+def test_a_question_is_answered_by_how_a_command_ends(folder: Path, family: Family, line: str, answer: bool) -> None:
+    assert family.succeeds(command(folder, "/bin/sh", "-c", line), timeout=2) is answer
+    family.check()
+    assert alive(folder) == []

@@ -154,6 +154,29 @@ def test_an_answer_lost_at_any_step_costs_and_doubles_no_mail(warm: World, actio
     assert all(row.status == "sent" for row in ledger(warm))
 
 
+_REFUSED = {"name": "gmail.bad_request"}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [("messages.get", _REFUSED)],
+        [("drafts.send", {"close": True, "when": "after"}), ("messages.list", _REFUSED)],
+    ],
+    ids=["read-back", "looked-for"],
+)
+def test_a_mail_that_went_out_is_not_given_up_because_gmail_refuses_to_show_it(warm: World, answers: list):
+    for call, how in answers:
+        warm.sandbox.add_fault(f"gmail.users.{call}", times=1, **how)
+        with pytest.raises(GmailError):
+            act(warm, Action.SEND)
+    act(warm, Action.SEND)
+    assert all(fault.hits for fault in warm.sandbox.faults())
+    assert {row.token for row in ledger(warm)} == {mail.headers[HEADER] for mail in warm.sandbox.mails()}
+    assert len(warm.sandbox.mails()) == 6
+    assert all(row.status == "sent" for row in ledger(warm))
+
+
 def test_only_identified_mail_is_touched(warm: World):
     """A colleague's mail from the same sender, with the same subject, stays as it was."""
     act(warm, Action.SEND)

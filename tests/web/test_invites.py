@@ -75,7 +75,7 @@ def test_the_public_pages_show_nothing_of_what_is_inside(site: Site, owner: http
         assert page.headers["content-type"].startswith("text/html")
         assert page.headers["referrer-policy"] == "no-referrer"
         assert page.headers["cache-control"] == "no-store"
-        assert "frame-ancestors 'self'" in page.headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
         assert ADA not in page.text
         assert_shows_nothing_inside(page)
     assert "set-cookie" not in owner.get(f"{MOUNT}/invite").headers

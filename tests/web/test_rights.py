@@ -224,10 +224,11 @@ def test_every_answer_has_the_headers(site: Site, op: httpx.Client):
     for answer in answers:
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
-        assert "frame-ancestors 'self'" in policy
         assert "unsafe" not in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
         secretive = answer.request.url.path.startswith((f"{MOUNT}/oauth/callback", f"{MOUNT}/invite"))
+        assert ("frame-ancestors 'none'" if secretive else "frame-ancestors 'self'") in policy
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
         assert answer.headers["referrer-policy"] == ("no-referrer" if secretive else "same-origin")
         static = "/static/" in answer.request.url.path
         assert answer.headers["cache-control"] == ("no-cache" if static else "no-store")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -103,8 +102,9 @@ def ensure_role(connection: sa.Connection, *, role: str, password: str) -> None:
 
 def _attributes(connection: sa.Connection, role: str) -> tuple[str, str]:
     """Return the verb and what has to be said of the role's attributes."""
-    columns = sa.text(f"SELECT {', '.join(_NEVER)} FROM pg_roles WHERE rolname = :role")  # noqa: S608  our own names
-    known: Any = connection.execute(columns, {"role": role}).mappings().one_or_none()
+    roles = sa.table("pg_roles", sa.column("rolname"), *map(sa.column, _NEVER))
+    query = sa.select(*(roles.c[name] for name in _NEVER)).where(roles.c.rolname == role)
+    known = connection.execute(query).mappings().one_or_none()
     if known is None:
         return "CREATE", " ".join(["LOGIN", "NOINHERIT", *_NEVER.values()])
     return "ALTER", " ".join(["LOGIN", "NOINHERIT", *(word for name, word in _NEVER.items() if known[name])])

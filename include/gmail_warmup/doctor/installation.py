@@ -50,7 +50,8 @@ def schema(ground: Ground) -> Finding:
     from gmail_warmup.db.manager import VERSION_TABLE
 
     newest = ScriptDirectory(str(Path(next(iter(db.__path__))) / "migrations")).get_current_head()
-    present = ground.of_airflow(sa.text(f"SELECT version_num FROM public.{VERSION_TABLE}"))  # noqa: S608
+    revision = sa.table(VERSION_TABLE, sa.column("version_num"), schema="public")
+    present = ground.of_airflow(sa.select(revision.c.version_num))
     if present is None:
         return Status.WARNING, "Could not tell: this process may not read the revision.", "Run: airflow db migrate"
     if present != newest:

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from gmail_warmup.answers import json_of
 from gmail_warmup.db.intervals import seconds
 from gmail_warmup.db.models import Consent, ConsentPurpose
+from gmail_warmup.errors import TooManyConsentsError
 from gmail_warmup.grants import invite
 from gmail_warmup.grants.endpoint import SCOPE, SCOPES_ENOUGH, TokenEndpoint, Verdict
 from gmail_warmup.grants.reasons import AnswerClass
@@ -34,6 +35,8 @@ from gmail_warmup.vocabulary import InviteState
 log = logging.getLogger(__name__)
 
 GOOGLE_API = "https://gmail.googleapis.com"
+CONSENTS_OF_AN_INVITE = 20
+"""In an hour; counted in the database, so for all processes together. Nobody cancels at Google that often."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,11 +126,17 @@ class ConsentFlow:
         """Start the consent that an invite asks for; return Google's address, or None if the invite is not open.
 
         The consent ends with its invite, if that is sooner.
+
+        Raises:
+            TooManyConsentsError: whoever has the link has begun very many consents with it.
         """
         with self._store.engine.begin() as connection:
             found = invite.find_open(connection, token)
             if found is None:
                 return None
+            lately = (Consent.invite_id == found.id, Consent.created_at > sa.func.now() - seconds(3600))
+            if (connection.scalar(sa.select(sa.func.count()).where(*lately)) or 0) >= CONSENTS_OF_AN_INVITE:
+                raise TooManyConsentsError
             begun = Begun(address=found.address, purpose=ConsentPurpose.REAUTH)
             visitor = Visitor(user=None, browser=browser)
             return self._start(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from gmail_warmup.errors import (
     ConfigurationError,
     GmailWarmupError,
     InvalidInputError,
+    TooManyConsentsError,
     UnknownInviteError,
     UnknownMailboxError,
 )
@@ -55,12 +57,24 @@ class Problem:
         return members | {"errors": self.errors} if self.errors else members
 
 
+class ProblemResponse(JSONResponse):
+    """A problem as JSON; all of it ASCII, since a field that it names may be no text (a lone surrogate)."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        return json.dumps(content).encode("ascii")
+
+
 def of_package_error(error: GmailWarmupError) -> Problem | None:
     """Return the problem that one of the package's errors is, or None if it is not the caller's business."""
     if isinstance(error, UnknownMailboxError):
         return Problem(status=404, slug="unknown-mailbox", title="Unknown mailbox", detail=str(error))
     if isinstance(error, UnknownInviteError):
         return Problem(status=404, slug="unknown-invite", title="Unknown invite", detail=str(error))
+    if isinstance(error, TooManyConsentsError):
+        return Problem(status=429, slug="too-many-consents", title="Too many tries", detail=str(error))
     if isinstance(error, InvalidInputError):
         return Problem(status=422, slug="invalid-input", title="Wrong input", detail=str(error))
     if isinstance(error, ConfigurationError):
@@ -100,7 +114,7 @@ def answer(request: Request, problem: Problem, headers: Mapping[str, str] | None
     if invited and problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         problem = Problem(status=problem.status, slug="unavailable", title="This does not work now", detail=_OURS)
     if inside.startswith("/api/") or (invited and request.method == "POST"):
-        return JSONResponse(problem.body(), problem.status, headers, MEDIA_TYPE)
+        return ProblemResponse(problem.body(), problem.status, headers)
     if invited:
         text = {"title": problem.title, "detail": problem.detail}
         return render.page(request, "invite_message.html", problem.status, headers, **text)

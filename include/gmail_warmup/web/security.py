@@ -16,7 +16,7 @@ from gmail_warmup.web import site
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
+    "form-action 'self'; base-uri 'none'"
 )
 BROWSER_COOKIE = "gmail_warmup_browser"
 _BROWSER_VALUE = re.compile(r"^[A-Za-z0-9_-]{43}$")
@@ -61,9 +61,12 @@ class Headers:
 
 
 def _add_headers(headers: MutableHeaders, inside: str) -> None:
-    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    headers["X-Content-Type-Options"] = "nosniff"
     secretive = inside == site.CALLBACK or site.is_open(inside)
+    # Airflow's shell shows our pages in a frame; those of a consent and of an invite are never in one.
+    frames = "'none'" if secretive else "'self'"
+    headers["Content-Security-Policy"] = f"{CONTENT_SECURITY_POLICY}; frame-ancestors {frames}"
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
     headers["Referrer-Policy"] = "no-referrer" if secretive else "same-origin"
     headers["Cache-Control"] = "no-cache" if inside.startswith("/static/") else "no-store"
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
+
 from bench.floor.cpu import seconds_by_part
 from gmail_embedded.airflow_api import TaskInstance
 from gmail_embedded.demo_scene import morning_zone, write_accounts
@@ -109,6 +111,7 @@ def stage(folder: Path) -> Iterator[Stage]:
     options = Options(sandbox=True, settings=SETTINGS, environment=_bundles(), paused=False)
     with Stack(folder, options) as stack:
         stack.start()
+        stack.api.http.timeout = httpx.Timeout(300)  # where the machine has more to do than this, it answers late
         sandbox = SandboxClient(stack.sandbox_url, timeout=120)
         try:
             stack.api.wait_for_dags((REAL, FLOOR), timeout=120)

@@ -199,12 +199,12 @@ def deliver(
         desk.go_on()
     assert entry.draft_id
     try:
-        message = desk.gmail.message(desk.gmail.send_draft(entry.draft_id))
+        message_id = desk.gmail.send_draft(entry.draft_id)
     except gmail_errors.NotFoundError:
-        found = desk.gmail.find_sent(recipient.address, entry.token)
-        if found is None:
-            return _lost(desk, entry)
-        message = found
+        message_id = ""  # it went out before
+    message = _read_back(desk, entry, recipient, message_id)
+    if message is None:
+        return _lost(desk, entry)
     try:
         # Before it is recorded: what is recorded is never looked at again, and no sent copy must stay in sight.
         desk.file(message.id, remove=tuple(message.labels & {"INBOX"}))
@@ -218,6 +218,27 @@ def deliver(
         )  # fmt: skip
     _record(desk, entry, message, thread)
     return True
+
+
+def _read_back(desk: Desk, entry: Entry, recipient: MailboxRecord, message_id: str) -> Message | None:
+    """Return the mail that went out, or None where it is not found.
+
+    Args:
+        message_id: empty where an earlier try sent it.
+
+    Raises:
+        GmailUnavailableError: also where Gmail refuses to show it for good. It went out, so that nothing here may count
+            as a refusal of the mail; the next try looks again.
+    """
+    try:
+        if message_id:
+            try:
+                return desk.gmail.message(message_id)
+            except gmail_errors.NotFoundError:
+                pass
+        return desk.gmail.find_sent(recipient.address, entry.token)
+    except gmail_errors.BadGmailRequestError as error:
+        raise gmail_errors.GmailUnavailableError(error.address, status=error.status, reason=error.reason) from None
 
 
 def _record(desk: Desk, entry: Entry, message: Message, thread: Sequence[Entry]) -> None:

@@ -1,0 +1,17 @@
+"""Everything that is fed, in a number that is worth a night; and in a short form, so that the long one works."""
+
+from __future__ import annotations
+
+import pytest
+
+from chaos.forms import forms
+from fuzz.whole import feed_everything
+from world import World
+
+
+@pytest.mark.parametrize("inputs", forms(500, 100_000))
+def test_no_input_breaks_a_promise(world: World, inputs: int):
+    fed = feed_everything(world, inputs, seed=2)
+    assert fed.failures == []
+    assert fed.server_errors == 0
+    assert fed.inputs >= inputs * 0.99
