@@ -18,8 +18,10 @@ SOONER = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "30",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
+    # A task that only waits for a free worker is queued again as well; after this many times it would be failed.
+    "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "1000",
 }
-"""What takes five minutes with docker-compose.yaml takes half of one with these."""
+"""What takes five or ten minutes with docker-compose.yaml takes half of one with these."""
 SOONER_SETTINGS = {"mailbox_lease": "30"}
 SLOW, FAST = {"gmail": 400}, {"gmail": 0}
 """Milliseconds of each of Google's answers, so that tasks last long enough to be met in their middle."""

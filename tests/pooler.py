@@ -13,6 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from gmail_embedded.pgbouncer import configuration, hand_over, program
+from gmail_warmup.db.roles import ROLE
 
 PORT = 6432  # of a socket in a folder of its own, so any number will do
 
@@ -35,7 +36,7 @@ def pgbouncer(url: str) -> Iterator[str]:
             "logfile": str(folder / "log"),
         }
         (folder / "ini").write_text(configuration(f"host={host} port={server.port or 5432}", options))
-        (folder / "users").write_text(f'"{server.username}" ""\n')
+        (folder / "users").write_text("".join(f'"{name}" ""\n' for name in (server.username, ROLE)))
         owner = pwd.getpwuid(Path(host).stat().st_uid).pw_name  # who can enter the folder of the socket
         user = hand_over([folder, folder / "ini", folder / "users"], owner)
         process = subprocess.Popen([program(), *user, "--quiet", str(folder / "ini")])

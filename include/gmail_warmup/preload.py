@@ -11,6 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from gmail_warmup import tls
+from gmail_warmup.db import prepared
 from gmail_warmup.gmail import operations
 from gmail_warmup.warmup.library import collection
 
@@ -38,3 +39,4 @@ for _name in _MODULES:
 tls.context()
 operations.warm_up()
 collection.library()
+prepared.prepare()

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from gmail_warmup.db.base import SCHEMA
 from gmail_warmup.db.engine import make_engine, url_of
+from gmail_warmup.db.prepared import engine_of
 from gmail_warmup.errors import ConfigurationError, DatabaseNotReadyError
 from gmail_warmup.grants import canary
 from gmail_warmup.grants.cipher import airflow_cipher
@@ -133,7 +134,8 @@ class Services:
     def engine(self) -> sa.Engine:
         """Return the engine with the restricted role."""
         found = connection(self.settings.db_conn_id, "the database, with the restricted role")
-        return make_engine(url_of(found), pooled=self._pooled)
+        url = url_of(found)
+        return make_engine(url, pooled=True) if self._pooled else engine_of(url)
 
     @functools.cached_property
     def client(self) -> OAuthClient:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from bench.engine.reckoning import UNFINISHED
 from chaos.faults import Fault
 from gmail_sandbox.control.report_models import MailOut
 from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxDay, MailStatus, OAuthGrant
@@ -21,15 +22,6 @@ from mail_kit import HEADER
 from world import World
 
 _PAGE = 10_000
-
-UNFINISHED = sa.or_(
-    L.placement.is_(None),
-    sa.and_(L.rescue_due_at.is_not(None), L.rescued_at.is_(None)),
-    sa.and_(L.read_due_at.is_not(None), L.read_at.is_(None)),
-    sa.and_(L.reply_due_at.is_not(None), L.replied_at.is_(None)),
-    sa.and_(L.parent_id.is_not(None), L.collected_at.is_(None)),
-)
-"""A sent mail of which something is left to do, when everything is due at once and all of it was done."""
 
 
 @dataclass

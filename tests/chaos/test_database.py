@@ -89,7 +89,7 @@ def through(world: World, proxy: CuttingProxy) -> World:
     return dataclasses.replace(world, store=store)
 
 
-@pytest.mark.parametrize("step", forms(6, 2))
+@pytest.mark.parametrize("step", forms(12, 2))
 def test_connections_cut_at_every_round_trip(ground: Ground, proxy: CuttingProxy, fault: NewFault, step: int):
     count = 2 * 40 // step
     scene = Scene.set(ground, fault("database connection cut"), names("cut", count), pool=count)

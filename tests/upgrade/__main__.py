@@ -36,7 +36,10 @@ def oldest_environment() -> Path:
         shutil.rmtree(home, ignore_errors=True)
         wanted = [f"apache-airflow=={OLDEST}", "-e", f"{CHECKOUT}[embedded]"]
         uv = shutil.which("uv")
-        subprocess.run([uv, "venv", "-q", home] if uv else [sys.executable, "-m", "venv", home], check=True)
+        subprocess.run(
+            [uv, "venv", "-q", "--python", sys.executable, home] if uv else [sys.executable, "-m", "venv", home],
+            check=True,
+        )
         pip = [uv, "pip", "install", "-q", "--python", python] if uv else [python, "-m", "pip", "install", "-q"]
         subprocess.run([*pip, *wanted], check=True)
         ready.touch()

@@ -42,10 +42,10 @@ def backlog(connection: sa.Connection, action: Action) -> Backlog:
     return Backlog(mailboxes=row.mailboxes, since=row.since)
 
 
-def _counts(action: Action) -> sa.Select[Any]:
+def _counts(action: Action) -> Any:
     sends = action is Action.SEND
     waiting = sa.union_all(*((_DUE, _BEGUN) if sends else WAITING[action])).subquery()
-    query: sa.Select[Any] = (
+    query: Any = (
         sa.select(
             sa.func.count(waiting.c.mailbox_id.distinct()).label("mailboxes"),
             sa.func.min(waiting.c.since).label("since"),

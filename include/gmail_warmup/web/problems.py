@@ -127,6 +127,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(StarletteHTTPException, _http_error)
+    app.add_exception_handler(UnicodeEncodeError, _no_text)
 
 
 def _package_error(request: Request, error: Exception) -> Response:
@@ -148,6 +149,16 @@ def _validation_error(request: Request, error: Exception) -> Response:
     errors = fields.explain(error.errors())
     detail = "; ".join(f"{item['field']} {item['message']}" if item["field"] else item["message"] for item in errors)
     return answer(request, Problem(status=422, slug="invalid-input", title="Wrong input", detail=detail, errors=errors))
+
+
+_NO_TEXT = "The request holds a character that is no text (a lone surrogate)."
+
+
+def _no_text(request: Request, error: Exception) -> Response:
+    """Refuse what JSON can write and no text can hold: validation and the database's driver stumble over it."""
+    errors = [{"field": "", "message": _NO_TEXT}]
+    problem = Problem(status=422, slug="invalid-input", title="Wrong input", detail=_NO_TEXT, errors=errors)
+    return answer(request, problem)
 
 
 _TITLES = {401: "Please sign in", 403: "Not allowed", 404: "Not found"}

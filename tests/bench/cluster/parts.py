@@ -80,7 +80,8 @@ def _site(folder: Path) -> Iterator[Site]:
         workers=1,
         sandbox=True,
         settings=SETTINGS | SOONER_SETTINGS,
-        overrides=SOONER,
+        # One worker lets tasks wait longer than the tests do; to queue them again would be measured too.
+        overrides=SOONER | {"AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "300"},
         cores=sorted(os.sched_getaffinity(0)),
     )
     with Cluster(folder, options) as cluster:

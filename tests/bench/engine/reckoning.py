@@ -20,6 +20,14 @@ from gmail_warmup.vocabulary import HealthBand
 L = LedgerEntry
 ENOUGH = 50
 """First mails of one sender from which on its rates are looked at; with fewer, half a mail is more than a point."""
+UNFINISHED = sa.or_(
+    L.placement.is_(None),
+    sa.and_(L.rescue_due_at.is_not(None), L.rescued_at.is_(None)),
+    sa.and_(L.read_due_at.is_not(None), L.read_at.is_(None)),
+    sa.and_(L.reply_due_at.is_not(None), L.replied_at.is_(None)),
+    sa.and_(L.parent_id.is_not(None), L.collected_at.is_(None)),
+)
+"""A sent mail of which something is left to do, when all that was due is done."""
 _SLOWED = (HealthBand.THROTTLED, HealthBand.PAUSED, HealthBand.BLOCKED)
 _STOPPED = (HealthBand.PAUSED, HealthBand.BLOCKED)
 
@@ -133,14 +141,7 @@ def _duplicates(stage: Stage, answers: Mapping[str, list[MailRecord]]) -> int:
 
 def _lost(stage: Stage) -> int:
     """Count mails whose row and whose mail at Google do not agree, and those that stopped on their way."""
-    unfinished = sa.or_(
-        L.placement.is_(None),
-        sa.and_(L.rescue_due_at.is_not(None), L.rescued_at.is_(None)),
-        sa.and_(L.read_due_at.is_not(None), L.read_at.is_(None)),
-        sa.and_(L.reply_due_at.is_not(None), L.replied_at.is_(None)),
-        sa.and_(L.parent_id.is_not(None), L.collected_at.is_(None)),
-    )
-    query = sa.select(L.token, sa.case((L.status != MailStatus.SENT, True), else_=unfinished).label("stuck"))
+    query = sa.select(L.token, sa.case((L.status != MailStatus.SENT, True), else_=UNFINISHED).label("stuck"))
     with stage.engine.begin() as connection:
         rows = {row.token: row.stuck for row in connection.execute(query)}
     sent = {_token(stage, mail) for mail in stage.google.mails}

@@ -1,0 +1,64 @@
+"""An engine that is made before the processes of tasks are forked, its statements compiled already.
+
+SQLAlchemy compiles each statement once per engine. A task runs each of its statements about once, so that compiling
+them took as long as everything else that it did.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql import Executable, visitors
+
+from gmail_warmup.db.engine import make_engine
+
+_PACKAGE = __name__.partition(".")[0] + "."
+_ready: list[sa.Engine] = []
+
+
+def prepare() -> None:
+    """Make the engine and compile what is a constant of a loaded module; nothing is connected to."""
+    engine = make_engine("postgresql+psycopg2://")
+    cache: Any = engine._compiled_cache  # SQLAlchemy offers no public way to compile without a connection
+    for statement in _constants():
+        keys = {
+            part.key for part in visitors.iterate(statement) if isinstance(part, sa.BindParameter) and part.required
+        }
+        statement._compile_w_cache(dialect=engine.dialect, compiled_cache=cache, column_keys=sorted(keys))
+    _ready[:] = [engine]
+
+
+def engine_of(url: sa.URL) -> sa.Engine:
+    """Return an engine for a database: the prepared one, where this process inherited it and has not used it."""
+    if not _ready:
+        return make_engine(url)
+    engine = _ready.pop()
+    engine.url = url
+    _, found = engine.dialect.create_connect_args(url)
+
+    @sa.event.listens_for(engine, "do_connect")
+    def aim(_: Any, __: Any, ___: Any, parameters: dict[str, Any]) -> None:
+        parameters.update(found)
+
+    return engine
+
+
+def _constants() -> Iterator[Any]:
+    for name, module in list(sys.modules.items()):
+        if name.startswith(_PACKAGE):
+            for value in list(vars(module).values()):
+                yield from _statements(value)
+
+
+def _statements(value: Any) -> Iterator[Any]:
+    if isinstance(value, Executable) and isinstance(value, sa.ClauseElement):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _statements(part)
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from _statements(part)
