@@ -204,7 +204,9 @@ def mails(connection: sa.Connection, record: MailboxRecord, *, before: int | Non
 def _claimed_at(connection: sa.Connection, record: MailboxRecord, mail_id: int) -> dt.datetime | None:
     for table in (L.__table__, LEDGER_HISTORY):
         own = sa.or_(table.c.sender_id == record.id, table.c.recipient_id == record.id)
-        at: dt.datetime | None = connection.scalar(sa.select(table.c.claimed_at).where(table.c.id == mail_id, own))
+        # The limit: months behind the one that has it are not looked at.
+        query = sa.select(table.c.claimed_at).where(table.c.id == mail_id, own).limit(1)
+        at: dt.datetime | None = connection.scalar(query)
         if at is not None:
             return at
     return None
