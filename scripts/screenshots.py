@@ -29,6 +29,8 @@ from refusal_kit import Refusals
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 Mode = Literal["light", "dark"]
+PATIENCE = 120_000
+"""Milliseconds to wait for a page: a picture may come late, a wrong one must not come."""
 
 FILE = f"""address,kind,daily_target,timezone,pause_reason
 nora.lind@northlane.example,warmup,40,Europe/Oslo,
@@ -138,6 +140,7 @@ class Studio:
     @contextmanager
     def _page(self, width: int, height: int, *, known: bool = True) -> Iterator[Page]:
         context = new_profile(self.browser, self.login if known else None)
+        context.set_default_timeout(PATIENCE)
         # The shell's own choice, which stands in the browser; the pages outside of it follow the system.
         context.add_init_script(f"localStorage.setItem('theme', '{self.mode}')")
         page = context.new_page()
@@ -185,6 +188,7 @@ def main() -> int:
             )  # fmt: skip
             browser = playwright.chromium.launch(args=FLAGS, executable_path=chromium)
             context = new_profile(browser)
+            context.set_default_timeout(PATIENCE)
             log_in(context.new_page(), stack)
             login = context.storage_state()
             for mode in ("light", "dark"):

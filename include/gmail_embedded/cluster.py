@@ -15,8 +15,8 @@ from gmail_embedded import cluster_services as services
 from gmail_embedded import compose, dotenv, pgbouncer, ports
 from gmail_embedded.addresses import Addresses
 from gmail_embedded.cluster_services import Commands
-from gmail_embedded.compose import Service
-from gmail_embedded.errors import EmbeddedError, NotReadyError
+from gmail_embedded.compose import MissingVariablesError, Service
+from gmail_embedded.errors import NotReadyError
 from gmail_embedded.installation import Installation, Report, unreported
 from gmail_embedded.postgres import Postgres
 from gmail_embedded.processes import Child, Family, end_leftovers
@@ -58,6 +58,7 @@ class Cluster(Installation):
         super().__init__(folder)
         self.options = options or ClusterOptions()
         self._variables: dict[str, str] = {}
+        self._secrets: set[str] = set()
         self._known: dict[str, Service] = {}
         self._instances: dict[str, list[Child]] = {}
         self._healthy: set[str] = set()
@@ -149,9 +150,9 @@ class Cluster(Installation):
             self._variables["GMAIL_WARMUP_DB_ADDRESS"] = f"{ports.LOCAL}:{self._pooler_port}"
         try:
             self._known = compose.read(FILE, self._variables)
-        except EmbeddedError as error:
+        except MissingVariablesError as error:
             remedy = f"Fill them in: make env, then edit {self.options.env_file.name}; or play Google: SANDBOX=1."
-            raise EmbeddedError(f"{error} {remedy}" if "are not set" in str(error) else str(error)) from None
+            raise MissingVariablesError(f"{error} {remedy}") from None
         self._addresses = Addresses(self._known)
         for service in self._known.values():
             for inside, outside in service.published.items():
@@ -165,7 +166,6 @@ class Cluster(Installation):
         else:
             found = dotenv.read(self.options.env_file) | dict(os.environ)
         chosen = {_SETTING + name.upper(): value for name, value in self.options.settings.items()}
-        # An empty line of .env means Google, as in a container.
         return found | chosen
 
     def _own_secrets(self) -> Path:
@@ -194,7 +194,7 @@ class Cluster(Installation):
 
     def _begin_postgres(self, service: Service) -> Child:
         port = self._addresses.port(service.name, services.POSTGRES_PORT)
-        self._postgres = Postgres(self.folder, self.family, durable=False, port=port)
+        self._postgres = Postgres(self.folder, self.family, durable=not self.options.sandbox, port=port)
         child = self._postgres.start()
         services.admit(self._postgres.url, service.environment)
         if self.options.pooler:
@@ -231,7 +231,7 @@ class Cluster(Installation):
     def _wait(self, service: Service, condition: str) -> None:
         for child in self._instances[service.name]:
             if condition == compose.COMPLETED:
-                self.family.wait_for(child, lambda: child.exit_code() is not None, 300, "it still runs")  # noqa: B023
+                self.family.wait_for(child, lambda: child.exit_code() is not None, 600, "it still runs")  # noqa: B023
             elif condition == compose.HEALTHY:
                 self._wait_until_healthy(service, child)
 

@@ -19,8 +19,7 @@ from gmail_embedded.processes import Command
 from gmail_embedded.runfolder import CHECKOUT, RunFolder, write_private
 
 POSTGRES, POSTGRES_PORT = "postgres", 5432
-REDIS, API_SERVER, INIT, WORKER = "redis", "api-server", "init", "worker"
-API_PORT = 8080
+REDIS, INIT, WORKER = "redis", "init", "worker"
 
 _NO_AIRFLOW = (POSTGRES, REDIS)
 _REMEDIES = {"redis-server": "redis-server", "redis-cli": "redis-server", "curl": "curl", "taskset": "util-linux"}

@@ -29,6 +29,10 @@ _IMAGE_KEYS = {"image", "build", "restart", "security_opt", "volumes"}
 """What concerns containers alone."""
 
 
+class MissingVariablesError(EmbeddedError):
+    """Variables are not set without which a compose file does not start."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Check:
     """A health check; times in seconds."""
@@ -67,7 +71,8 @@ def read(path: Path, variables: Mapping[str, str]) -> dict[str, Service]:
         variables: of `.env` and the shell.
 
     Raises:
-        EmbeddedError: if the file has what is not understood, or a variable is missing; it names all that are.
+        MissingVariablesError: if a variable is missing; it names all that are.
+        EmbeddedError: if the file has what is not understood.
     """
     try:
         return parse(path.read_text(encoding="utf-8"), variables, path.name)
@@ -84,7 +89,7 @@ def parse(text: str, variables: Mapping[str, str], name: str = "compose.yaml") -
         # The blocks of x- are only read where they are merged in.
         services = _filled(raw["services"], variables, missing)
         if missing:
-            raise EmbeddedError(_lack(name, missing))
+            raise MissingVariablesError(_lack(name, missing))
         found = {key: _service(key, entry, variables) for key, entry in services.items()}
         return {service.name: service for service in _in_order(found)}
     except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:

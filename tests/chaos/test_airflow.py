@@ -20,7 +20,7 @@ from chaos.runs import names
 from gmail_embedded.guard import descendants
 
 pytestmark = pytest.mark.chaos
-SENDERS = 5
+SENDERS = 4
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,11 @@ def installation(
     folder = tmp_path_factory.mktemp("run")
     settings = scene.SETTINGS | {"suspect_delay": "10"}
     alerts = {"conn_type": "apprise", "extra": {"config": [{"path": receiver.url()}]}}
-    environment = {f"AIRFLOW_CONN_{CONN_ID.upper()}": json.dumps(alerts)} | measured.environment
+    environment = measured.environment | {
+        f"AIRFLOW_CONN_{CONN_ID.upper()}": json.dumps(alerts),
+        # One fewer than there are warmup mailboxes.
+        "AIRFLOW__CORE__MAX_MAP_LENGTH": str(len(scene.WARMUP) - 1),
+    }
     with Stack(folder, Options(sandbox=True, settings=settings, environment=environment)) as stack:
         stack.start()
         sandbox = SandboxClient(stack.sandbox_url)

@@ -130,24 +130,26 @@ def test_the_story_has_secrets_of_every_kind(secrets):
     assert len(secrets) > 40
 
 
-def test_no_file_of_the_run_holds_a_secret(installation, secrets):
+def test_no_file_of_the_run_holds_a_secret(installation, secrets, record_property):
     hunt = Hunt(secrets)
     for name, content in files(installation.stack.folder.root, but=HOLDS_SECRETS):
         hunt.look("file", name, content)
     assert hunt.looked_at["file"] > 100_000
+    record_property("secrets_found", len(hunt.found))
     assert hunt.found == []
 
 
-def test_no_table_holds_a_secret_in_the_clear(installation, secrets):
+def test_no_table_holds_a_secret_in_the_clear(installation, secrets, record_property):
     hunt = Hunt(secrets)
     engine = sa.create_engine(installation.stack.database_url, poolclass=sa.pool.NullPool)
     for name, content in tables(engine, "public", "gmail_warmup"):
         hunt.look("table", name, content)
     assert hunt.looked_at["table"] > 100_000
+    record_property("secrets_found", len(hunt.found))
     assert hunt.found == []
 
 
-def test_no_page_and_no_answer_shows_a_secret(installation, secrets):
+def test_no_page_and_no_answer_shows_a_secret(installation, secrets, record_property):
     hunt = Hunt(secrets)
     with operator(installation) as browser:
         for path in own_paths():
@@ -156,6 +158,7 @@ def test_no_page_and_no_answer_shows_a_secret(installation, secrets):
             hunt.look("page", path, answer.content)
         for path in OF_AIRFLOW:
             hunt.look("answer", path, browser.get(f"/api/v2{path}").content)
+    record_property("secrets_found", len(hunt.found))
     assert hunt.found == []
     assert hunt.looked_at["page"] > 50_000
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,6 +13,7 @@ from chaos.faults import Fault
 from chaos.installation import DAG, PATIENCE, Installation, world_of
 from chaos.kills import until
 from gmail_embedded import demo_scene as scene
+from world import CLIENT_ID, CLIENT_SECRET
 
 pytestmark = pytest.mark.e2e
 SENDER = "sue@epsilon.example"
@@ -20,7 +22,8 @@ SENDER = "sue@epsilon.example"
 def test_a_task_that_is_killed_while_it_sends_is_made_up_for(installation):
     stack, account = installation.stack, Fault("a task killed")
     world = world_of(stack, installation.sandbox, stack.folder.secrets.fernet_key)
-    world.add(SENDER, kind="warmup", expired=False)
+    installation.sandbox.put_client(CLIENT_ID, client_secrets=[CLIENT_SECRET])
+    world.add(SENDER, kind="warmup", expired=False, timezone=scene.morning_zone(datetime.now(UTC)))
     struck = Installation(stack, world)
     installation.sandbox.add_fault("gmail.users.drafts.send", address=SENDER, times=1, when="after", hang_seconds=60)
     run_id = stack.api.trigger(DAG, {"mailboxes": [SENDER]}).run_id

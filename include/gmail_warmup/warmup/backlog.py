@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -41,10 +42,10 @@ def backlog(connection: sa.Connection, action: Action) -> Backlog:
     return Backlog(mailboxes=row.mailboxes, since=row.since)
 
 
-def _counts(action: Action) -> sa.Select[tuple[int, datetime | None]]:
+def _counts(action: Action) -> sa.Select[Any]:
     sends = action is Action.SEND
     waiting = sa.union_all(*((_DUE, _BEGUN) if sends else WAITING[action])).subquery()
-    query = (
+    query: sa.Select[Any] = (
         sa.select(
             sa.func.count(waiting.c.mailbox_id.distinct()).label("mailboxes"),
             sa.func.min(waiting.c.since).label("since"),
