@@ -19,7 +19,7 @@ from gmail_embedded.stack import Options, Stack
 from gmail_embedded.steps import Steps
 
 DEFAULT_PORT = 8080
-_SETTING = "AIRFLOW__GMAIL_WARMUP__"
+_SETTING, _METRICS = "AIRFLOW__GMAIL_WARMUP__", "AIRFLOW__METRICS__"
 _GOOGLE = ("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "GOOGLE_AUTH_URI", "GOOGLE_TOKEN_URI", "GMAIL_API_ENDPOINT")
 
 
@@ -51,7 +51,7 @@ def options_from(variables: Mapping[str, str], port: int | None = None) -> Optio
         port_asked_by="--port" if port else "PORT",
         host_name="localhost",
         settings={name.removeprefix(_SETTING).lower(): value for name, value in variables.items() if _is_setting(name)},
-        environment={name: value for name in _GOOGLE if (value := variables.get(name, "").strip())},
+        environment={name: value.strip() for name, value in variables.items() if _is_passed(name) and value.strip()},
         paused=False,
         durable=True,
     )
@@ -61,9 +61,14 @@ def _is_setting(name: str) -> bool:
     return name.startswith(_SETTING)
 
 
+def _is_passed(name: str) -> bool:
+    return name in _GOOGLE or name.startswith(_METRICS)
+
+
 def up(folder: Path, env_file: Path, port: int | None) -> int:
     """Start, tell where everything is, stay until a signal."""
-    chosen = {name: value for name, value in os.environ.items() if name in (*_GOOGLE, "PORT") or _is_setting(name)}
+    ours = (name for name in os.environ if name == "PORT" or _is_passed(name) or _is_setting(name))
+    chosen = {name: os.environ[name] for name in ours}
     options = options_from(dotenv.read(env_file) | chosen, port)
     return _keep(Stack(folder, options))
 

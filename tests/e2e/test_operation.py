@@ -79,7 +79,8 @@ def test_what_airflow_measures_is_what_google_saw(installation, before):
     assert counts["done.send"] == gauges["due.send"] >= len({mail.sender for mail in first}) > 0
     assert (gauges["grants.active"], gauges["grants.needs_reauth"]) == (9, 7)
     assert gauges["bands.healthy"] == len(scene.WARMUP)
-    assert (gauges["halted"], gauges["breakers_open"], gauges["backlog.send"]) == (0, 0, 0)
+    assert (gauges["halted"], gauges["breakers_open"]) == (0, 0)
+    assert 0 <= gauges["backlog.send"] <= len(scene.WARMUP) - gauges["due.send"]
     assert 0 <= gauges["run_at"] - gauges["audited_at"] < 3600
     assert {f"gmail_warmup.{name}" for name in counts | gauges} <= {
         metric.path(part) for metric in METRICS for part in metric.parts or ("",)

@@ -77,9 +77,10 @@ def test_a_newcomer_sees_what_to_do_and_others_what_is_wrong(
 
 def test_settings_and_client_reach_the_stack_and_nothing_else_does() -> None:
     variables = {"AIRFLOW__GMAIL_WARMUP__RAMP_CAP": "30", "AIRFLOW__CORE__EXECUTOR": "x", "POSTGRES_PASSWORD": "x"}
-    options = options_from(CLIENT | variables, port=8081)
+    metrics = {"AIRFLOW__METRICS__STATSD_ON": "True"}
+    options = options_from(CLIENT | variables | metrics, port=8081)
     assert options.settings == {"ramp_cap": "30"}
-    assert options.environment == CLIENT
+    assert options.environment == CLIENT | metrics
     assert (options.port, options.durable, options.sandbox) == (8081, True, False)
     assert "GOCSPX" not in repr(options)
 
