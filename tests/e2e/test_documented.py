@@ -81,9 +81,9 @@ def test_who_follows_going_live_has_a_mailbox_that_sends(installation, shell, ma
     mailboxes.ask("POST", "/mailboxes/change", json={"addresses": [ADA], "changes": {"timezone": zone}})
     installation.run("gmail_warmup", {"mailboxes": [ADA, BEN]})
     mails = sent_by(installation, ADA)
-    assert len(mails) == 1
+    assert mails
     figures = json.loads(terminal.run(f"gmail-warmup stats {ADA} --json"))
-    assert json.dumps(figures).count('"sent": 1') > 0
+    assert f'"sent": {len(mails)}' in json.dumps(figures)
     assert ADA in terminal.run("gmail-warmup mailboxes list")
 
 
