@@ -6,13 +6,20 @@ reads the frames that an error keeps alive, and those held the token or the code
 
 from __future__ import annotations
 
-import traceback
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
+
+_ASYNCHRONOUS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
 def forget_locals(error: BaseException) -> None:
-    """Clear the local variables of every frame that an error and its causes passed through and left."""
+    """Clear the local variables of every frame that an error and its causes passed through and left.
+
+    Coroutines keep theirs: one that an error passed through on its way between two tasks may still be waiting, and
+    clearing its frame would end it. Whatever holds a token or a code here is an ordinary function.
+    """
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -20,8 +27,19 @@ def forget_locals(error: BaseException) -> None:
         if current is None or id(current) in seen:
             continue
         seen.add(id(current))
-        traceback.clear_frames(current.__traceback__)
+        _clear(current.__traceback__)
         waiting += [current.__cause__, current.__context__]
+
+
+def _clear(trace: TracebackType | None) -> None:
+    while trace is not None:
+        frame = trace.tb_frame
+        if not frame.f_code.co_flags & _ASYNCHRONOUS:
+            try:
+                frame.clear()
+            except RuntimeError:
+                pass  # it is still running
+        trace = trace.tb_next
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import typer
 
 from gmail_warmup.cli import app
@@ -23,11 +25,14 @@ CASES: dict[str, tuple[str, ...]] = {
     "mailboxes requalify": (ADA,),
     "content lint": (),
     "stats": (),
+    "backlog": (),
     "upkeep": (),
     "stop": ("--reason", "why"),
     "start": (),
     "mailboxes import": ("{file}",),
     "mailboxes export": ("{file}", "--force"),
+    "move-in database": ("former_system", "--table", "their_accounts"),
+    "move-in tokens": ("{tokens}", "--kind", "pool"),
     "invites list": (),
     "invites revoke": ("1",),
     "grants show": (ADA,),
@@ -36,7 +41,8 @@ CASES: dict[str, tuple[str, ...]] = {
     "grants audit": (),
     "grants rotate": (),
 }
-NEEDS_PERSON = ("doctor",)  # the tests' role is a superuser
+NEEDS_PERSON = ("doctor", "move-in database", "move-in tokens")
+"""The doctor, since the tests' role is a superuser; the others, since what is offered has no grant."""
 
 
 def with_json(command: Any, *name: str) -> set[str]:
@@ -50,6 +56,18 @@ def test_every_command_with_json_is_tried():
     assert with_json(typer.main.get_command(app)) == set(CASES)
 
 
+def offer_accounts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = world.store.engine.url
+    with world.store.engine.begin() as connection:
+        connection.execute(
+            sa.text("CREATE TABLE IF NOT EXISTS their_accounts (email text, kind text, oauth_token json)")
+        )
+        connection.execute(sa.text("DELETE FROM their_accounts"))
+        connection.execute(sa.text("INSERT INTO their_accounts VALUES ('eve@pool.example', 'pool', NULL)"))
+    extra = {"conn_type": "postgres", "login": url.username, "schema": url.database, "extra": dict(url.query)}
+    monkeypatch.setenv("AIRFLOW_CONN_FORMER_SYSTEM", json.dumps(extra))
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_it_is_one_document(world: World, shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
     world.add(ADA)
@@ -58,5 +76,9 @@ def test_it_is_one_document(world: World, shell: Any, tmp_path: Path, monkeypatc
         shell("mailboxes", "invite", ADA)
     file = tmp_path / "mailboxes.csv"
     file.write_text(f"address,kind\n{ADA},pool\n")
-    words = [word.format(file=file) for word in CASES[name]]
+    tokens = tmp_path / "eve@pool.example.json"
+    tokens.write_text("{}")
+    if name == "move-in database":
+        offer_accounts(world, monkeypatch)
+    words = [word.format(file=file, tokens=tokens) for word in CASES[name]]
     assert shell.json(*name.split(), *words, code=1 if name in NEEDS_PERSON else 0)
