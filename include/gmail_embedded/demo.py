@@ -29,7 +29,7 @@ from gmail_embedded.steps import Step, Steps
 from gmail_sandbox.client import SandboxClient
 
 HEALTH, WARMUP = "gmail_token_health", "gmail_warmup"
-RUNS_AT_MOST = 20
+RUNS_AT_MOST = 60
 ENOUGH_SENT = 50
 
 
