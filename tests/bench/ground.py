@@ -22,6 +22,7 @@ from gmail_embedded.processes import Command, Family, end_leftovers
 from gmail_embedded.runfolder import RunFolder
 from gmail_embedded.signals import EndingSignals
 from gmail_warmup.db.models import Base
+from gmail_warmup.settings import Settings
 from world import CLIENT_ID, CLIENT_SECRET, World
 
 SIMULATED = "simulated"
@@ -73,6 +74,7 @@ class Ground:
     def fresh(self, *, simulated: bool = False) -> World:
         """Return a world that is empty but for one OAuth client, its clocks set right."""
         world = self.world(simulated=simulated)
+        world.settings = Settings()
         tables = ", ".join(str(table) for table in Base.metadata.sorted_tables)
         with world.store.engine.begin() as connection:
             connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")

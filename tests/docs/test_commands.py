@@ -31,7 +31,7 @@ KNOWN: tuple[tuple[str, str], ...] = (
     ),
     (r"airflow ", "form: test_a_command_of_airflow_is_understood"),
     (r"make ", "form: test_a_target_of_make_exists; .ci/run makes lint, types, test, docs, demo and e2e"),
-    (r"docker compose ", "needs Docker; tests/embedded/test_compose.py checks what it starts"),
+    (r"docker compose( |$)", "needs Docker; tests/embedded/test_compose.py checks what it starts"),
     (r"docker build ", "needs Docker; tests/embedded/test_helm.py checks the lock that it names"),
     (r"(pg_dump|pg_restore|psql) .*(gmail_warmup.dump|DROP SCHEMA)", "run: tests/e2e/test_documented.py"),
     (r"psql .*DELETE FROM gmail_warmup.mailbox", "run: tests/e2e/test_documented.py"),

@@ -25,7 +25,7 @@ def test_the_same_seed_makes_the_same_inputs():
     feed(parser, 50, seed=3)
     feed(parser, 50, seed=3)
     assert seen[:50] == seen[50:]
-    assert len(set(seen)) > 30
+    assert len(set(seen)) > 25, "most differ, though an example may come as it is"
 
 
 def raises(*_: object) -> None:
