@@ -28,6 +28,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 50000 --gid 0 --home-dir /opt/airflow --create-home --shell /usr/sbin/nologin airflow \
     && install --directory --owner airflow --group 0 --mode 0770 /opt/airflow/logs \
+    && echo "# Empty: every setting comes from the environment." >/opt/airflow/airflow.cfg \
     && ln -s /usr/bin/env /entrypoint
 COPY --from=build /opt/venv /opt/venv
 COPY dags /opt/airflow/dags

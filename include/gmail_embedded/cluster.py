@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gmail_embedded import cluster_services as services
-from gmail_embedded import compose, dotenv, pgbouncer, ports
+from gmail_embedded import compose, dotenv, pgbouncer, ports, sealed
 from gmail_embedded.addresses import Addresses
 from gmail_embedded.cluster_services import Commands
 from gmail_embedded.compose import MissingVariablesError, Service
@@ -65,6 +65,8 @@ class Cluster(Installation):
         self._postgres: Postgres | None = None
         self._worker_number = 0
         self._cores: dict[str, int] = {}
+        self.writes_freely = ""
+        """Why services whose file system is read-only in the file can write here; nothing if they cannot."""
 
     @property
     def base_url(self) -> str:
@@ -95,6 +97,9 @@ class Cluster(Installation):
     def start(self, report: Report = unreported) -> None:
         """Start every service after those that it waits for; return when all of them are healthy."""
         self._check()
+        if self.writes_freely:
+            with report(f"Services write freely: read-only file systems are refused here ({self.writes_freely})"):
+                pass
         with report("Preparation"):
             end_leftovers(self.folder.root, self.folder.database)
             self.folder.prepare()
@@ -157,7 +162,8 @@ class Cluster(Installation):
         for service in self._known.values():
             for inside, outside in service.published.items():
                 self._addresses.publish(service.name, inside, outside)
-        self._commands = Commands(self.folder, self._addresses, self.options.overrides)
+        self.writes_freely = sealed.obstacle() if any(each.read_only for each in self._known.values()) else ""
+        self._commands = Commands(self.folder, self._addresses, self.options.overrides, sealing=not self.writes_freely)
         self._commands.require_programs(self._known.values())
 
     def _given(self) -> dict[str, str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from gmail_embedded import sealed
 from gmail_embedded.addresses import Addresses
 from gmail_embedded.compose import Check, Service
 from gmail_embedded.environment import base_environment
@@ -44,10 +47,14 @@ class Commands:
         folder: the prepared run folder.
         addresses: where the services are.
         overrides: variables of Airflow's processes that are stronger than the file's, for tests.
+        sealing: whether a service whose file system is read-only in the file has it so here.
     """
 
-    def __init__(self, folder: RunFolder, addresses: Addresses, overrides: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: RunFolder, addresses: Addresses, overrides: Mapping[str, str], *, sealing: bool = True
+    ) -> None:
         self._folder, self._addresses, self._overrides = folder, addresses, dict(overrides)
+        self._sealing = sealing
 
     def environment(self, service: Service, instance: str) -> dict[str, str]:
         """Return what an instance gets: the file's variables with addresses rewritten, and the machine's own."""
@@ -73,12 +80,12 @@ class Commands:
             argv += ["--celery-hostname", instance]
         if core is not None:
             argv = ["taskset", "--cpu-list", str(core), *argv]
-        return self._command(instance, argv, self.environment(service, instance), log=instance, lasts=lasts)
+        return self._command(service, instance, instance, argv, log=instance, lasts=lasts)
 
     def check(self, check: Check, service: Service, instance: str) -> Command:
         """Return the health check of an instance as a command."""
         argv = self._addresses.command(instance, check.argv)
-        return self._command(f"check of {instance}", argv, self.environment(service, instance), log="checks")
+        return self._command(service, instance, f"check of {instance}", argv, log="checks")
 
     def require_programs(self, services: Iterable[Service]) -> None:
         """Raise EmbeddedError if a program that the services or their checks need is missing."""
@@ -93,17 +100,29 @@ class Commands:
                     )
 
     def _command(
-        self, name: str, argv: list[str], environment: dict[str, str], *, log: str, lasts: bool = False
+        self, service: Service, instance: str, name: str, argv: list[str], *, log: str, lasts: bool = False
     ) -> Command:
-        program = shutil.which(argv[0], path=environment["PATH"]) or argv[0]
+        environment = self.environment(service, instance)
+        argv = [shutil.which(argv[0], path=environment["PATH"]) or argv[0], *argv[1:]]
+        if service.read_only and self._sealing:
+            argv = sealed.command(argv, needed=self._needed(), writable=[self._airflow_logs()])
         return Command(
             name=name,
-            argv=[program, *argv[1:]],
+            argv=argv,
             environment=environment,
             log=self._folder.log(log),
             cwd=self._folder.airflow_home,
             service=lasts,
         )
+
+    def _needed(self) -> list[Path]:
+        return [CHECKOUT, Path(sys.prefix), self._folder.root]
+
+    def _airflow_logs(self) -> Path:
+        """Return the folder that is the volume `logs` in the file."""
+        logs = self._folder.airflow_home / "logs"
+        logs.mkdir(mode=0o700, exist_ok=True)
+        return logs
 
     def _on_top(self, service: Service, instance: str) -> dict[str, str]:
         found = {

@@ -24,8 +24,8 @@ _REFERENCE = re.compile(
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _TOP_KEYS = {"name", "services", "volumes"}
-_READ_KEYS = {"command", "environment", "depends_on", "healthcheck", "ports", "stop_grace_period"}
-_IMAGE_KEYS = {"image", "build", "restart", "security_opt", "volumes"}
+_READ_KEYS = {"command", "environment", "depends_on", "healthcheck", "ports", "stop_grace_period", "read_only", "tmpfs"}
+_IMAGE_KEYS = {"image", "build", "restart", "security_opt", "cap_drop", "volumes"}
 """What concerns containers alone."""
 
 
@@ -61,6 +61,8 @@ class Service:
     check: Check | None
     published: Mapping[int, int]
     """Ports of the service, each with the one on the machine."""
+    read_only: bool = False
+    """Whether it can write nothing but its volumes and `/tmp`."""
 
 
 def read(path: Path, variables: Mapping[str, str]) -> dict[str, Service]:
@@ -154,6 +156,7 @@ def _service(name: str, raw: Mapping[str, Any], variables: Mapping[str, str]) ->
         after=_after(raw.get("depends_on", {})),
         check=_check(raw["healthcheck"]) if "healthcheck" in raw else None,
         published=dict(_published(entry) for entry in raw.get("ports", [])),
+        read_only=_read_only(raw),
     )
 
 
@@ -167,6 +170,15 @@ def _environment(raw: Mapping[str, Any], variables: Mapping[str, str]) -> Iterat
             raise ValueError(f"the value of {name} is a boolean, of which the container's text is uncertain; quote it")
         else:
             yield name, str(value)
+
+
+def _read_only(raw: Mapping[str, Any]) -> bool:
+    if raw.get("tmpfs", ["/tmp"]) != ["/tmp"]:  # noqa: S108  the container's
+        raise ValueError("a tmpfs other than /tmp is not understood")
+    read_only = raw.get("read_only", False)
+    if read_only and "tmpfs" not in raw:
+        raise ValueError("a service that is read_only needs /tmp as tmpfs here")
+    return bool(read_only)
 
 
 def _after(raw: Mapping[str, Any] | list[str]) -> dict[str, str]:

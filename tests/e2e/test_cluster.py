@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cluster_kit import FAST, SLOW, SOONER, SOONER_SETTINGS, Books, busy, read_books
-from gmail_embedded import demo
+from gmail_embedded import demo, guard, sealed
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.airflow_api import DagRun, TaskInstance
 from gmail_embedded.cluster import Cluster, ClusterOptions
@@ -72,6 +72,27 @@ class Told:
     kill: Kill
     books: Books
     folder: Path
+    writes_freely: str
+    writable: dict[str, set[str]]
+    """Where each service can write, but for devices and what the kernel shows."""
+
+
+def writable_mounts(folder: Path) -> dict[str, set[str]]:
+    """Return where the processes of each service can write."""
+    found: dict[str, set[str]] = {}
+    for pid in alive(folder):
+        process = Path("/proc") / str(pid)
+        try:
+            variables = dict(entry.partition("=")[::2] for entry in (process / "environ").read_text().split("\0"))
+            if "AIRFLOW_HOME" not in variables or guard.__file__ in (process / "cmdline").read_text():
+                continue
+            mounts = [line.split(" - ")[0].split() for line in (process / "mountinfo").read_text().splitlines()]
+        except OSError:  # it has ended meanwhile
+            continue
+        free = {fields[4] for fields in mounts if "rw" in fields[5].split(",")}
+        kernel = ("/dev", "/proc", "/sys")
+        found.setdefault(variables["HOSTNAME"], set()).update(path for path in free if not path.startswith(kernel))
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +103,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     with Cluster(folder, options) as cluster:
         story = Story(cluster)
         result = demo.result_of(story.run(), 0)
-        return Told(result, story.kill, read_books(cluster, story.sandbox), folder)
+        writable = writable_mounts(folder)
+        return Told(result, story.kill, read_books(cluster, story.sandbox), folder, cluster.writes_freely, writable)
 
 
 def test_the_story_keeps_its_promises(told: Told) -> None:
@@ -111,6 +133,15 @@ def test_tasks_and_page_came_through_the_connection_pooler(told: Told) -> None:
     log = (told.folder / "logs" / "pgbouncer.log").read_text()
     assert log.count("login attempt: db=airflow user=gmail_warmup") > len(told.kill.ended)
     assert "WARNING" not in log
+
+
+def test_services_write_their_logs_and_nothing_else(told: Told) -> None:
+    assert told.writable.keys() >= {"api-server", "scheduler", "dag-processor", "triggerer", "worker-2", "worker-3"}
+    if told.writes_freely:
+        assert told.writes_freely == sealed.obstacle(), "where the machine does not allow it, that is said"
+        return
+    logs = str(told.folder / "airflow" / "logs")
+    assert {name: where for name, where in told.writable.items() if where != {"/tmp", logs}} == {}
 
 
 def test_nothing_of_it_is_left(told: Told) -> None:

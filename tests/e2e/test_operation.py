@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import dataclass
 
 import pytest
 
@@ -14,11 +15,22 @@ from gmail_warmup.metrics import METRICS
 pytestmark = pytest.mark.e2e
 
 
+@dataclass(frozen=True)
+class Before:
+    """What there was before these tests: what was measured, the last token request and the last mail."""
+
+    counts: Counter[str]
+    token_request: int
+    mail: int
+
+
 @pytest.fixture(scope="module", autouse=True)
-def before(installation) -> tuple[Counter[str], int]:
-    """Return what was counted before these tests, and the last token request."""
-    last = max((request.id for request in installation.sandbox.token_requests()), default=0)
-    return Counter(installation.measured.counts), last
+def before(installation) -> Before:
+    return Before(
+        counts=Counter(installation.measured.counts),
+        token_request=max((request.id for request in installation.sandbox.token_requests()), default=0),
+        mail=max((mail.id for mail in installation.sandbox.mails(limit=10_000)), default=0),
+    )
 
 
 def test_the_audit_names_the_seven_that_need_a_person(installation):
@@ -34,43 +46,43 @@ def test_the_audit_names_the_seven_that_need_a_person(installation):
     assert all(address in log for address in scene.DEAD_POOL)
 
 
-def test_a_dry_run_says_what_is_due_and_does_nothing(installation):
+def test_a_dry_run_says_what_is_due_and_does_nothing(installation, before):
     _, tasks = installation.run("gmail_warmup", {"dry_run": True})
     plan = next(task for task in tasks if task.task_id == "plan_send")
     assert "Dry run: nothing is done" in installation.log(plan)
-    assert installation.sandbox.mails() == []
+    assert installation.sandbox.mails(after=before.mail) == []
     assert not [task for task in tasks if task.map_index >= 0]
 
 
-def test_an_unknown_mailbox_in_the_params_is_named_at_once(installation):
+def test_an_unknown_mailbox_in_the_params_is_named_at_once(installation, before):
     run, tasks = installation.run("gmail_warmup", {"mailboxes": ["nobody@warm.example"]})
     assert run.state == "failed"
     plan = next(task for task in tasks if task.task_id == "plan_send")
     assert plan.state == "failed"
     assert plan.try_number == 1
     assert "Unknown mailbox: nobody@warm.example" in installation.log(plan)
-    assert installation.sandbox.mails() == []
+    assert installation.sandbox.mails(after=before.mail) == []
 
 
-def test_each_mailbox_has_its_own_labelled_task(installation):
+def test_each_mailbox_has_its_own_labelled_task(installation, before):
     run, tasks = installation.run("gmail_warmup")
     assert run.state == "success"
     senders = {task.label for task in tasks if task.task_id == "send" and task.map_index >= 0}
     assert senders <= set(scene.WARMUP)
-    sent = Counter(mail.sender for mail in installation.sandbox.mails())
+    sent = Counter(mail.sender for mail in installation.sandbox.mails(after=before.mail))
     assert sent.keys() == senders
-    asked = installation.sandbox.token_requests()
+    asked = installation.sandbox.token_requests(after=before.token_request)
     assert len([request for request in asked if request.address in scene.DEAD_POOL]) == len(scene.DEAD_POOL)
 
 
 def test_what_airflow_measures_is_what_google_saw(installation, before):
     """The runs above, as a StatsD server received them."""
-    measured, (counted, last) = installation.measured, before
+    measured = installation.measured
     counts, gauges = (
         {name.removeprefix("gmail_warmup."): value for name, value in found.items() if name.startswith("gmail_warmup.")}
-        for found in (measured.counts - counted, measured.gauges)
+        for found in (measured.counts - before.counts, measured.gauges)
     )
-    asked = installation.sandbox.token_requests(after=last)
+    asked = installation.sandbox.token_requests(after=before.token_request)
     dead = sum(request.address in scene.DEAD_POOL for request in asked)
     assert (counts["refresh.ok"], counts["refresh.account"]) == (len(asked) - dead, dead)
     assert len(measured.times["gmail_warmup.refresh_time"]) >= len(asked)

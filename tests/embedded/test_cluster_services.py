@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gmail_embedded import cluster_services, compose, dotenv
+from gmail_embedded import cluster_services, compose, dotenv, sealed
 from gmail_embedded.addresses import Addresses
 from gmail_embedded.cluster_services import Commands
 from gmail_embedded.compose import Service
@@ -71,7 +71,21 @@ def test_workers_are_told_apart(commands: Commands) -> None:
     assert two.environment["HOSTNAME"] == "worker-2"
     assert one.environment[PORTS["worker"]] != two.environment[PORTS["worker"]]
     bound = commands.service(SERVICES["worker"], "worker-3", lasts=True, core=1)
-    assert [Path(bound.argv[0]).name, *bound.argv[1:3]] == ["taskset", "--cpu-list", "1"]
+    assert bound.argv[bound.argv.index("/usr/bin/taskset") :][1:3] == ["--cpu-list", "1"]
+
+
+def test_a_service_that_is_read_only_is_so_here_if_the_machine_allows_it(folder: RunFolder, here: Addresses) -> None:
+    for sealing in (True, False):
+        commands = Commands(folder, here, {}, sealing=sealing)
+        for name, service in SERVICES.items():
+            if name == "postgres":
+                continue  # it is started by the embedded server
+            argv = commands.service(service, name, lasts=True).argv
+            assert (sealed.__file__ in argv) is (sealing and name in AIRFLOW), name
+            if service.check:
+                assert (sealed.__file__ in commands.check(service.check, service, name).argv) is (
+                    sealing and name in AIRFLOW
+                )
 
 
 def test_no_secret_is_in_a_command_line(commands: Commands, folder: RunFolder) -> None:

@@ -103,6 +103,14 @@ def test_a_service_has_the_credentials_that_it_needs_and_no_others(
     assert ("GOOGLE_CLIENT_SECRET" in names) is (service == "init")
 
 
+def test_nothing_of_ours_can_change_its_image_or_has_a_privilege() -> None:
+    for name in OWN:
+        service = SERVICES[name]
+        assert (service["read_only"], service["tmpfs"], service["cap_drop"]) == (True, ["/tmp"], ["ALL"]), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+    assert re.search(r"^USER 50000$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+
 def test_every_service_but_init_is_checked_and_comes_back() -> None:
     for name, service in SERVICES.items():
         assert ("healthcheck" in service) is (name != "init"), name

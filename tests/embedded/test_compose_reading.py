@@ -101,6 +101,8 @@ def test_an_entry_without_a_value_is_passed_on_if_it_is_set() -> None:
             Check(argv=("a", "b"), interval=5, timeout=90, retries=4, start_period=0.5),
         ),
         ("healthcheck: {test: [CMD-SHELL, 'a | b']}", "check", Check(argv=("/bin/sh", "-c", "a | b"))),
+        ("read_only: true\ntmpfs: [/tmp]", "read_only", True),
+        ("tmpfs: [/tmp]", "read_only", False),
         ("image: a\nbuild: .\nrestart: always\nvolumes: []\nsecurity_opt: []", "command", ()),
     ],
 )
@@ -120,6 +122,8 @@ def test_what_a_service_runs_with(entries: str, attribute: str, value: object) -
         ("ports: ['80']", "the port '80' is not of the form"),
         ("depends_on: [gone]", "it waits for gone, which is no service"),
         ("depends_on: [it]", "these services wait for each other: it"),
+        ("read_only: true", "needs /tmp as tmpfs"),
+        ("tmpfs: [/run]", "a tmpfs other than /tmp"),
         ("command: ['a$']", "a '$' in 'a$...'"),
     ],
 )
