@@ -57,6 +57,34 @@ class Problem:
         return members | {"errors": self.errors} if self.errors else members
 
 
+_SCHEMA = {
+    "title": "Problem",
+    "description": "Problem details, RFC 9457.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "description": "A URN that names the kind of problem."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong and what to do."},
+        "errors": {
+            "type": "array",
+            "description": "For a wrong input, each field with the rule that it breaks.",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+DESCRIBED: dict[int | str, dict[str, Any]] = {
+    status: {"description": description, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
+    for status, description in (("4XX", "What was asked cannot be done."), ("5XX", "It failed, or is not ready."))
+}
+"""What the description of the API says of every error."""
+
+
 class ProblemResponse(JSONResponse):
     """A problem as JSON; all of it ASCII, since a field that it names may be no text (a lone surrogate)."""
 

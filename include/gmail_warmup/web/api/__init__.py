@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from gmail_warmup.web.api import consents, halts, history, invites, mailboxes, standing, statistics, transfers
+from gmail_warmup.web.problems import DESCRIBED
 from gmail_warmup.web.rights import MAY_READ
 
-router = APIRouter(prefix="/api/v1", dependencies=[MAY_READ])
+router = APIRouter(prefix="/api/v1", dependencies=[MAY_READ], responses=DESCRIBED)
 
 
 @router.get("/openapi.json", include_in_schema=False)
