@@ -9,6 +9,8 @@ from rich.console import Console
 
 from chaos.report import Report
 
+AT_ONCE = ("-n", "2", "--dist", "loadfile")
+"""Two files at a time, each with its own PostgreSQL, Google and Airflow: whoever kills mostly waits for the dying."""
 WIDTH = 120
 """Columns of the table where there is no terminal."""
 
@@ -16,7 +18,7 @@ WIDTH = 120
 def main() -> int:
     """Run the tests with pytest's own arguments; return 1 if anything is broken, else pytest's exit code."""
     report = Report()
-    code = int(pytest.main(["-m", "chaos", *sys.argv[1:]], plugins=[report]))
+    code = int(pytest.main(["-m", "chaos", *AT_ONCE, *sys.argv[1:]], plugins=[report]))
     report.show(Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH))
     print(report.as_json(), flush=True)
     return code or int(report.violations > 0)

@@ -16,7 +16,6 @@ import pytest
 from bench.fleet import Worker, one_worker
 from bench.ground import Ground
 from chaos.faults import NewFault
-from chaos.forms import forms
 from chaos.kills import until
 from chaos.moments import MOMENTS, WHILE_RECOVERING, AtGmail, InDatabase, install, remove
 from chaos.victims import act, begin, end
@@ -33,6 +32,8 @@ SETTINGS: Settings = AT_ONCE.model_copy(
 )
 KINDS = ("first mail", "reply", "follow-up")
 SEED = 20_270_215
+PARTS = 10
+"""Of the thousand rounds: the file with the most tests is begun first when files run side by side."""
 
 
 @dataclass
@@ -133,11 +134,20 @@ def kills(ground: Ground) -> Iterator[Kills]:
         remove(world)
 
 
-@pytest.mark.parametrize("rounds", forms(len(MOMENTS), 1_000))
-def test_killed_at_every_step_each_mail_is_sent_exactly_once(kills: Kills, fault: NewFault, rounds: int):
+def parts() -> list[object]:
+    """Return the first round and the number of rounds: a turn of all moments, and a thousand rounds in parts."""
+    part = 1_000 // PARTS
+    full = [pytest.param(first, part, id=f"full-{first}", marks=pytest.mark.chaos) for first in range(0, 1_000, part)]
+    return [pytest.param(0, len(MOMENTS), id="short"), *full]
+
+
+@pytest.mark.parametrize(("first", "rounds"), parts())
+def test_killed_at_every_step_each_mail_is_sent_exactly_once(kills: Kills, fault: NewFault, first: int, rounds: int):
     # The kinds turn with every moment, and begin one further after each turn of the moments.
-    senders = [f"s{number:04}@warm.example" for number in range(rounds)]
-    for number, sender in enumerate(senders):
+    numbers = range(first, first + rounds)
+    senders = [f"s{number:04}@warm.example" for number in numbers]
+    kills.random.seed(SEED + first)
+    for number, sender in zip(numbers, senders, strict=True):
         turn, place = divmod(number, len(MOMENTS))
         kills.round(sender, KINDS[(place + turn) % len(KINDS)], MOMENTS[place])
     until(lambda: kills.world.sandbox.stats().totals.in_flight == 0, "a late call is still under way")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import traceback
+from importlib import import_module
 from typing import Any
 
 from bench.orders import Job
+from gmail_warmup.db import prepared
 from gmail_warmup.settings import Settings
 from gmail_warmup.warmup.due import Action
 from gmail_warmup.warmup.run import run_action
@@ -28,11 +31,13 @@ def begin(world: World, *, work: Job = act, **arguments: Any) -> int:
 
     A job for a worker.
     """
+    _preload()
     pid = os.fork()
     if pid:
         return pid
     code = 1
     try:
+        world.store.engine = prepared.engine_of(world.store.engine.url)
         work(world, **arguments)
         code = 0
     except BaseException:
@@ -40,6 +45,12 @@ def begin(world: World, *, work: Job = act, **arguments: Any) -> int:
         sys.stderr.flush()
     finally:
         os._exit(code)
+
+
+@functools.cache
+def _preload() -> None:
+    """Load what tasks need before they are forked, as a worker of Airflow does."""
+    import_module("gmail_warmup.preload")
 
 
 def end(world: World, *, pid: int) -> int:

@@ -20,7 +20,7 @@ from gmail_warmup.grants.store import owner_of
 from secret_hunt import Found, Hunt, files, processes, tables
 from web.kit import at_google, changed, path_of
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
 
 OF_AIRFLOW = (
     "/connections", "/variables", "/config", "/eventLogs", "/plugins", "/providers", "/dags/gmail_warmup/details",

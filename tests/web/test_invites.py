@@ -544,3 +544,10 @@ def test_what_a_person_typed_is_never_markup(site: Site, op: httpx.Client):
         text = op.get(f"{MOUNT}/invites", params=query).text
         assert "<script>alert" not in text
         assert "49@example.com" not in text
+
+
+@pytest.mark.parametrize("wrong", ["\x00", "a\x00@pool.example", "\r\n\x00", "%", "<i>"])
+def test_whatever_invites_are_looked_for_by_there_is_an_answer(op: httpx.Client, wrong: str):
+    answer = op.get(f"{API}/invites", params={"address": wrong})
+    assert (answer.status_code, answer.json()["invites"]) == (200, [])
+    assert op.get(f"{MOUNT}/invites", params={"address": wrong}).status_code == 200

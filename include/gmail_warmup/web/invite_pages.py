@@ -12,6 +12,7 @@ from gmail_warmup.grants.invite import Wanted
 from gmail_warmup.vocabulary import InviteState
 from gmail_warmup.web import render
 from gmail_warmup.web.context import CurrentContext
+from gmail_warmup.web.filters import storable
 from gmail_warmup.web.rights import MAY_READ, MayChange
 
 router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
@@ -31,7 +32,7 @@ def invites(
 ) -> Response:
     """Show the invites, the newest first; a link with a filter that is not known shows them all."""
     chosen = next((known for known in InviteState if known.value == state), None)
-    wanted = Wanted(address=address.strip(), state=chosen, before=_number(before), after=_number(after))
+    wanted = Wanted(address=storable(address.strip()), state=chosen, before=_number(before), after=_number(after))
     with context.services.engine.begin() as connection:
         page = invite.page(connection, wanted)
     return render.page(

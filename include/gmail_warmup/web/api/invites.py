@@ -13,6 +13,7 @@ from gmail_warmup.vocabulary import InviteState
 from gmail_warmup.web import site
 from gmail_warmup.web.api.common import CHANGE, Addresses, Body
 from gmail_warmup.web.context import CurrentContext
+from gmail_warmup.web.filters import storable
 from gmail_warmup.web.rights import UserName
 
 router = APIRouter(tags=["invites"])
@@ -94,7 +95,7 @@ def list_invites(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> InviteList:
     """List invites, the newest first, a page at a time."""
-    wanted = invite.Wanted(address=address.strip(), state=state, before=before, after=after, limit=limit)
+    wanted = invite.Wanted(address=storable(address.strip()), state=state, before=before, after=after, limit=limit)
     with context.services.engine.begin() as connection:
         page = invite.page(connection, wanted)
     return InviteList(
