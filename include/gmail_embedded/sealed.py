@@ -68,7 +68,9 @@ def command(argv: Sequence[str], *, needed: Sequence[Path] = (), writable: Seque
 def obstacle() -> str:
     """Return why this machine allows no such thing; nothing if it does."""
     try:
-        done = subprocess.run(command(["/bin/sh", "-c", ":"]), capture_output=True, text=True, check=False)  # noqa: S603
+        # In the root folder, for the one of the caller may be below /tmp.
+        argv = command(["/bin/sh", "-c", ":"])
+        done = subprocess.run(argv, capture_output=True, text=True, cwd="/", check=False)  # noqa: S603
     except OSError as error:
         return str(error)
     return done.stderr.strip().rpartition("file system: ")[2] if done.returncode else ""
