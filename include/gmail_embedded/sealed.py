@@ -31,6 +31,7 @@ class _Attributes(ctypes.Structure):
 
 
 def _call(function: str, *arguments: object) -> None:
+    # The guard has the like: two scripts that are run by path import nothing of each other.
     if not hasattr(library := ctypes.CDLL(None, use_errno=True), function):
         raise OSError(errno.ENOSYS, f"{function} is Linux's alone")
     if getattr(library, function)(*arguments) != 0:
@@ -115,14 +116,14 @@ def main() -> int:
     parser.add_argument("--writable", type=Path, action="append", default=[])
     parser.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args()
-    command = given.command[1:] if given.command[:1] == ["--"] else given.command
+    argv = given.command[1:] if given.command[:1] == ["--"] else given.command
     here = Path.cwd()
     try:
         seal(needed=given.needed, writable=given.writable)
         os.chdir(here)  # the same folder, as it is in the new view
-        os.execv(command[0], command)  # noqa: S606  that is the task
+        os.execv(argv[0], argv)  # noqa: S606  that is the task
     except OSError as error:
-        print(f"cannot run {command[0]} on a read-only file system: {error}", file=sys.stderr)
+        print(f"cannot run {argv[0]} on a read-only file system: {error}", file=sys.stderr)
         return _CANNOT_START
 
 

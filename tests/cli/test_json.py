@@ -13,7 +13,7 @@ import typer
 from gmail_warmup.cli import app
 from world import World
 
-ADA = "ada@pool.example"
+ADA, EVE = "ada@pool.example", "eve@pool.example"
 CASES: dict[str, tuple[str, ...]] = {
     "doctor": (),
     "dns": (),
@@ -63,7 +63,7 @@ def offer_accounts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
             sa.text("CREATE TABLE IF NOT EXISTS their_accounts (email text, kind text, oauth_token json)")
         )
         connection.execute(sa.text("DELETE FROM their_accounts"))
-        connection.execute(sa.text("INSERT INTO their_accounts VALUES ('eve@pool.example', 'pool', NULL)"))
+        connection.execute(sa.text("INSERT INTO their_accounts VALUES (:address, 'pool', NULL)"), {"address": EVE})
     extra = {"conn_type": "postgres", "login": url.username, "schema": url.database, "extra": dict(url.query)}
     monkeypatch.setenv("AIRFLOW_CONN_FORMER_SYSTEM", json.dumps(extra))
 
@@ -76,7 +76,7 @@ def test_it_is_one_document(world: World, shell: Any, tmp_path: Path, monkeypatc
         shell("mailboxes", "invite", ADA)
     file = tmp_path / "mailboxes.csv"
     file.write_text(f"address,kind\n{ADA},pool\n")
-    tokens = tmp_path / "eve@pool.example.json"
+    tokens = tmp_path / f"{EVE}.json"
     tokens.write_text("{}")
     if name == "move-in database":
         offer_accounts(world, monkeypatch)

@@ -16,6 +16,7 @@ from world import CLIENT_ID, World
 
 SECRETS = ("1//", "ya29", "GOCSPX")
 CONN_ID = "former_system"
+ADA, BEN, EVA, FINN = (f"{name}@warm.example" for name in ("ada", "ben", "eva", "finn"))
 
 TABLE = """
 CREATE TABLE accounts (
@@ -195,14 +196,14 @@ def folder(tmp_path: Path, world: World) -> Path:
     def write(name: str, content: Any) -> None:
         (tmp_path / name).write_text(content if isinstance(content, str) else json.dumps(content))
 
-    write("ada@warm.example.json", token(world, "ada@warm.example"))
-    write("token_ben@warm.example.json", token(world, "ben@warm.example"))
+    write(f"{ADA}.json", token(world, "ada@warm.example"))
+    write(f"token_{BEN}.json", token(world, "ben@warm.example"))
     write("third.json", token(world, "cleo@warm.example", account="cleo@warm.example"))
     write("token.json", token(world, "dan@warm.example"))
     write("credentials.json", {"installed": {"client_id": CLIENT_ID, "client_secret": "GOCSPX-theirs"}})
     write("robot.json", {"type": "service_account", "private_key": "1//key"})
-    write("eva@warm.example.pickle", "\x80\x04ya29.pickled")
-    write("finn@warm.example.json", token(world, "finn@warm.example", refresh_token=None))
+    write(f"{EVA}.pickle", "\x80\x04ya29.pickled")
+    write(f"{FINN}.json", token(world, "finn@warm.example", refresh_token=None))
     write("notes.txt", "[1]")
     write(".hidden", "")
     (tmp_path / "older").mkdir()
@@ -215,7 +216,7 @@ def test_a_folder_of_token_files(shell, world: World, folder: Path):
     assert [remark["address"] for remark in said["to_sign_in"]] == ["finn@warm.example"]
     assert {remark["source"]: remark["why"].split(";")[0].split(",")[0] for remark in said["left"]} == {
         "credentials.json": "is an OAuth client",
-        "eva@warm.example.pickle": "is not JSON",
+        f"{EVA}.pickle": "is not JSON",
         "notes.txt": "holds no authorized_user object.",
         "robot.json": "is the key of a service account",
         "token.json": "does not say whose it is",

@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from fuzz.feeding import Fed
-from fuzz.web import _BODIES, Page, feed_page, page
-from world import World
-
-
-@pytest.fixture
-def site(world: World) -> Iterator[Page]:
-    with page(world) as made:
-        yield made
-
+from fuzz.web import _BODIES, Page, feed_page
 
 REQUESTS = 300
 """The long form is in test_whole.py."""

@@ -12,6 +12,7 @@ from gmail_warmup.errors import InvalidInputError
 from gmail_warmup.moving.plan import Offer, Remark
 
 _ADDRESS = re.compile(r"[a-z0-9.!#$%&'*+/=?^`{|}~-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
+_EXAMPLE = "ada@example.com"
 _LARGEST = 100_000
 """Bytes; a grant has less than two thousand."""
 
@@ -55,9 +56,7 @@ def _offer(path: Path, kind: str, address: str) -> Offer:
     named = _ADDRESS.search(path.stem.replace("_", " "))
     found = address or str(token.get("account") or "") or (named[0] if named else "")
     if not found:
-        raise InvalidInputError(
-            "does not say whose it is; rename it to ADDRESS.json, for example ada@example.com.json."
-        )
+        raise InvalidInputError(f"does not say whose it is; rename it to ADDRESS.json, for example {_EXAMPLE}.json.")
     return Offer(source=path.name, address=found, settings={"kind": kind}, token=token)
 
 
