@@ -74,7 +74,9 @@ def obstacle() -> str:
         done = subprocess.run(argv, capture_output=True, text=True, cwd="/", check=False)  # noqa: S603
     except OSError as error:
         return str(error)
-    return done.stderr.strip().rpartition("file system: ")[2] if done.returncode else ""
+    if done.returncode == 0:
+        return ""
+    return done.stderr.strip().rpartition("file system: ")[2] or f"exit code {done.returncode}"
 
 
 @contextmanager
