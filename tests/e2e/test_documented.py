@@ -79,9 +79,7 @@ def test_who_follows_going_live_has_a_mailbox_that_sends(installation, shell, ma
         google.allow()
         expect(shell.frame.get_by_text(f"{address} is connected")).to_be_visible()
     mailboxes.ask("POST", "/mailboxes/change", json={"addresses": [ADA], "changes": {"timezone": zone}})
-    installation.run("gmail_warmup", {"mailboxes": [ADA, BEN]})
-    mails = sent_by(installation, ADA)
-    assert mails
+    mails = installation.run_until(lambda: sent_by(installation, ADA), "gmail_warmup", {"mailboxes": [ADA, BEN]})
     figures = json.loads(terminal.run(f"gmail-warmup stats {ADA} --json"))
     assert f'"sent": {len(mails)}' in json.dumps(figures)
     assert ADA in terminal.run("gmail-warmup mailboxes list")
