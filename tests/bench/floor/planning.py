@@ -27,6 +27,10 @@ print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 
 """
 
 
+class PlanFailedError(Exception):
+    """The plan was not made."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Planned:
     """What it took.
@@ -67,13 +71,17 @@ def plan_all(ground: Ground) -> Planned:
 
 
 def _measured(ground: Ground, url: sa.URL) -> Planned:
-    found = {"conn_type": "postgres", "login": url.username, "host": url.query["host"], "schema": url.database}
+    found = {"conn_type": "postgres", "login": url.username, "password": url.password,
+             "host": url.query["host"], "schema": url.database}  # fmt: skip
     environment = ground.environment | {
         "AIRFLOW_CONN_GMAIL_WARMUP_DB": json.dumps(found),
+        "AIRFLOW__CORE__MAX_MAP_LENGTH": str(MAILBOXES),  # all of them have their turn
         "AIRFLOW__GMAIL_WARMUP__SENDING_WINDOW": SETTINGS.sending_window,
         "AIRFLOW__GMAIL_WARMUP__SENDING_DAYS": SETTINGS.sending_days,
         "AIRFLOW__GMAIL_WARMUP__RETENTION_DAYS": str(SETTINGS.retention_days),
     }
-    done = subprocess.run([sys.executable, "-c", _PLAN], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", _PLAN], env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise PlanFailedError(f"The plan failed: {done.stderr[-2000:]}")
     seconds, megabytes, tasks = json.loads(done.stdout.splitlines()[-1])
     return Planned(seconds=seconds, megabytes=megabytes, found=tasks)

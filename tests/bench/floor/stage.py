@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -70,6 +71,22 @@ class Stage:
 
     stack: Stack
     sandbox: SandboxClient
+
+    def wait_for_work(self, mailboxes: int) -> None:
+        """Wait until this many mailboxes are due, those that several actions are due for counted each time.
+
+        Raises:
+            TimeoutError: if they are not within two minutes.
+        """
+        program = str(Path(sys.prefix) / "bin" / "gmail-warmup")
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            done = subprocess.run(
+                [program, "backlog", "--json"], env=self.stack.environment, stdout=subprocess.PIPE, check=True
+            )
+            if sum(action["mailboxes"] for action in json.loads(done.stdout)["actions"]) >= mailboxes:
+                return
+        raise TimeoutError(f"fewer than {mailboxes} mailboxes are due after two minutes")
 
     def run(self, dag_id: str, tasks: Mapping[str, int] | None = None) -> Run:
         """Run a DAG to its end.
