@@ -13,7 +13,7 @@ from bench.ground import Ground
 from bench.report import Bench, Figure, Part, Say, at_most
 from gmail_embedded.runfolder import CHECKOUT
 
-PAIRS, SETTLING, TASKS = 5, 3, 60
+PAIRS, SETTLING, TASKS = 5, 3, 40
 """Pairs that are measured, runs before them, until every action has something due in each run, and how many tasks a run
 has about: in one of a few tasks the scheduler's rounds are most of the time."""
 
