@@ -13,9 +13,8 @@ from bench.ground import Ground
 from bench.report import Bench, Figure, Part, Say, at_most
 from gmail_embedded.runfolder import CHECKOUT
 
-PAIRS, SETTLING, TASKS = 5, 3, 40
-"""Pairs that are measured, runs before them, until every action has something due in each run, and how many tasks a run
-has about: in one of a few tasks the scheduler's rounds are most of the time."""
+PAIRS, SETTLING = 5, 3
+"""Pairs that are measured, and runs before them, until every action has something due in each run."""
 
 
 def _tasks(ground: Ground, say: Say) -> list[Figure]:
@@ -48,8 +47,7 @@ def _processor(pairs: Sequence[tuple[Run, Run]]) -> list[Figure]:
 
 def _pair(site: Stage, say: Say) -> tuple[Run, Run]:
     """Run the product, then as many tasks that do nothing."""
-    site.wait_for_work(TASKS)
-    real = site.run(REAL)
+    real = site.run_with_work()
     floor = site.run(FLOOR, real.tasks)
     tasks = ", ".join(f"{count} {action}" for action, count in real.tasks.items())
     say(f"{real.seconds:.1f} s and {floor.seconds:.1f} s for {tasks}: {real.seconds / floor.seconds:.2f}")

@@ -72,12 +72,17 @@ class Stage:
     stack: Stack
     sandbox: SandboxClient
 
-    def wait_for_work(self, mailboxes: int) -> None:
-        """Wait until this many mailboxes are due, those that several actions are due for counted each time.
+    def run_with_work(self) -> Run:
+        """Run the product when about as much is due as a run can have; in one of a few tasks most is Airflow's rounds.
 
         Raises:
-            TimeoutError: if they are not within two minutes.
+            TimeoutError: if it is not within two minutes.
+            TaskFailedError: see ``run``.
         """
+        self._wait_for_work(WARMUP)
+        return self.run(REAL)
+
+    def _wait_for_work(self, mailboxes: int) -> None:
         program = str(Path(sys.prefix) / "bin" / "gmail-warmup")
         end = time.monotonic() + 120
         while time.monotonic() < end:
