@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,8 @@ from gmail_sandbox.client import SandboxClient
 
 REAL, FLOOR = "gmail_warmup", "floor"
 WARMUP, POOL = 40, 10
+PARALLELISM = 8 * len(os.sched_getaffinity(0))
+"""Tasks at once, as docs/capacity.md ships them. With fewer, tasks mostly wait until Airflow frees a place."""
 SETTINGS = {
     "delay_scale": "0.01",
     "dns_check": "false",  # the sandbox's domains are reserved ones, which no name server knows
@@ -130,7 +133,7 @@ def _not_done(instances: list[TaskInstance]) -> str:
 def stage(folder: Path) -> Iterator[Stage]:
     """Start everything in a folder, which is emptied, and add the mailboxes."""
     shutil.rmtree(folder, ignore_errors=True)
-    options = Options(sandbox=True, settings=SETTINGS, environment=_bundles(), paused=False)
+    options = Options(sandbox=True, settings=SETTINGS, environment=_bundles(), paused=False, parallelism=PARALLELISM)
     with Stack(folder, options) as stack:
         stack.start()
         stack.api.http.timeout = httpx.Timeout(300)  # where the machine has more to do than this, it answers late
