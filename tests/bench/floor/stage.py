@@ -29,6 +29,7 @@ REAL, FLOOR = "gmail_warmup", "floor"
 WARMUP, POOL = 40, 10
 PARALLELISM = 8 * len(os.sched_getaffinity(0))
 """Tasks at once, as docs/capacity.md ships them. With fewer, tasks mostly wait until Airflow frees a place."""
+_PROGRAM = str(Path(sys.prefix) / "bin" / "gmail-warmup")
 SETTINGS = {
     "delay_scale": "0.01",
     "dns_check": "false",  # the sandbox's domains are reserved ones, which no name server knows
@@ -82,19 +83,18 @@ class Stage:
             TimeoutError: if it is not within two minutes.
             TaskFailedError: see ``run``.
         """
-        self._wait_for_work(WARMUP)
+        self._wait_for_work()
         return self.run(REAL)
 
-    def _wait_for_work(self, mailboxes: int) -> None:
-        program = str(Path(sys.prefix) / "bin" / "gmail-warmup")
+    def _wait_for_work(self) -> None:
         end = time.monotonic() + 120
         while time.monotonic() < end:
             done = subprocess.run(
-                [program, "backlog", "--json"], env=self.stack.environment, stdout=subprocess.PIPE, check=True
+                [_PROGRAM, "backlog", "--json"], env=self.stack.environment, stdout=subprocess.PIPE, check=True
             )
-            if sum(action["mailboxes"] for action in json.loads(done.stdout)["actions"]) >= mailboxes:
+            if sum(action["mailboxes"] for action in json.loads(done.stdout)["actions"]) >= WARMUP:
                 return
-        raise TimeoutError(f"fewer than {mailboxes} mailboxes are due after two minutes")
+        raise TimeoutError(f"fewer than {WARMUP} mailboxes are due after two minutes")
 
     def run(self, dag_id: str, tasks: Mapping[str, int] | None = None) -> Run:
         """Run a DAG to its end.
@@ -180,8 +180,7 @@ def populate(stack: Installation, sandbox: SandboxClient) -> None:
         accounts.append({"address": address, "kind": kind, "timezone": zone, "oauth_token": token})
     path = stack.folder.root / "accounts.json"
     write_accounts(path, accounts)
-    program = str(Path(sys.prefix) / "bin" / "gmail-warmup")
     try:
-        subprocess.run([program, "mailboxes", "import", str(path)], env=stack.environment, check=True)
+        subprocess.run([_PROGRAM, "mailboxes", "import", str(path)], env=stack.environment, check=True)
     finally:
         path.unlink()
