@@ -37,6 +37,6 @@ _MODULES = (
 for _name in _MODULES:
     import_module(_name)
 tls.context()
-operations.warm_up()
+operations.users()
 collection.library()
 prepared.prepare()

@@ -93,7 +93,8 @@ def test_the_label_is_made_again(warm: World, change: str):
     assert sorted(names.values()) == ["Mail", "Mail/Warmup"]
     if change == "deleted by the person":
         gone = next(label for label, name in names.items() if name == "Mail/Warmup")
-        hook(warm, ADA)._users.labels().delete(userId="me", id=gone).execute()
+        gmail = hook(warm, ADA)
+        gmail._execute(gmail._users.labels().delete(userId="me", id=gone))
     else:
         use(warm, label="Other")
     past(warm, days=1)

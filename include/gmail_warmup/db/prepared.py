@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.sql import Executable, visitors
+from sqlalchemy.sql import Executable
 
 from gmail_warmup.db.engine import make_engine
 
@@ -24,10 +24,10 @@ def prepare() -> None:
     engine = make_engine("postgresql+psycopg2://")
     cache: Any = engine._compiled_cache  # SQLAlchemy offers no public way to compile without a connection
     for statement in _constants():
-        keys = {
-            part.key for part in visitors.iterate(statement) if isinstance(part, sa.BindParameter) and part.required
-        }
-        statement._compile_w_cache(dialect=engine.dialect, compiled_cache=cache, column_keys=sorted(keys))
+        # Whoever executes it gives a value to each of these, and is to find it under their names.
+        binds = statement.compile(dialect=engine.dialect).binds
+        keys = sorted(name for name, part in binds.items() if part.required)
+        statement._compile_w_cache(dialect=engine.dialect, compiled_cache=cache, column_keys=keys)
     _ready[:] = [engine]
 
 

@@ -67,10 +67,11 @@ class GmailHook(GmailOperations, BaseHook):
 
     def _transport(self) -> Transport:
         settings = self._services.settings
-        return Transport(connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout)
-
-    def _endpoint(self) -> str | None:
-        return self._services.client.api_endpoint
+        return Transport(
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            endpoint=self._services.client.api_endpoint,
+        )
 
     def _execute(self, request: Any) -> Any:
         try:

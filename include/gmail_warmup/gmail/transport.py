@@ -14,10 +14,14 @@ import httpx
 from googleapiclient.errors import HttpError
 
 from gmail_warmup import tls
+from gmail_warmup.grants.endpoint import GOOGLE_API
 
 
 class Transport:
     """The part of ``httplib2.Http`` that google_auth_httplib2 and googleapiclient call.
+
+    Args:
+        endpoint: the root of the Gmail API in place of Google's own, to which all requests are addressed.
 
     Raises:
         httpx.TransportError: from ``request``, when no whole answer came.
@@ -26,9 +30,11 @@ class Transport:
     redirect_codes = frozenset({301, 302, 303, 307, 308})
     """googleapiclient removes 308 from this set when it uploads; it is not otherwise read."""
 
-    def __init__(self, *, connect_timeout: float, read_timeout: float) -> None:
+    def __init__(self, *, connect_timeout: float, read_timeout: float, endpoint: str | None = None) -> None:
         timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
-        self._http = httpx.Client(verify=tls.context(), timeout=timeout, follow_redirects=False)
+        self._http = httpx.Client(
+            base_url=endpoint or GOOGLE_API, verify=tls.context(), timeout=timeout, follow_redirects=False
+        )
 
     def request(
         self,
@@ -46,7 +52,7 @@ class Transport:
             for key, value in (headers or {}).items()
             if key.lower() not in ("accept-encoding", "content-length")
         }
-        response = self._http.request(method, uri, content=body, headers=sent)
+        response = self._http.request(method, uri.removeprefix(GOOGLE_API), content=body, headers=sent)
         found = httplib2.Response(
             {"status": str(response.status_code), **{k.lower(): v for k, v in response.headers.items()}}
         )

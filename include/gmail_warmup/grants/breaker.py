@@ -39,6 +39,27 @@ LATELY = 600
 
 _INCIDENT = {AnswerClass.TRANSIENT: IncidentKind.OUTAGE, AnswerClass.APP: IncidentKind.APP_ERROR}
 
+_NOW: sa.ColumnElement[Any] = sa.func.now()
+_LOOK = sa.select(
+    Row.reason, Row.failures, Row.opened_at,
+    sa.func.coalesce(Row.quiet_until > _NOW, sa.false()).label("quiet"),
+    sa.func.coalesce(Row.succeeded_at > _NOW - interval(LATELY), sa.false()).label("lately"),
+    sa.func.coalesce(Row.succeeded_at > _NOW - interval(LATELY / 2), sa.false()).label("fresh"),
+).where(Row.client_id == sa.bindparam("client_id"))  # fmt: skip
+_CLEAN: dict[str, Any] = {
+    "reason": None, "failures": 0, "last_mailbox_id": None, "opened_at": None, "quiet_seconds": 0, "probe_until": None,
+    "succeeded_at": _NOW,
+}  # fmt: skip
+_CLOSE = (
+    insert(Row)
+    .values(client_id=sa.bindparam("client_id"), **_CLEAN)
+    .on_conflict_do_update(
+        index_elements=[Row.client_id],
+        # The pause that Google asked for holds for everybody, also after an answer to an earlier request.
+        set_=_CLEAN | {"quiet_until": sa.case((Row.opened_at.is_(None), Row.quiet_until))},
+    )
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -114,15 +135,8 @@ class Breaker:
             self._count(failed)
 
     def _look(self) -> _Seen | None:
-        now = sa.func.now()
-        query = sa.select(
-            Row.reason, Row.failures, Row.opened_at,
-            sa.func.coalesce(Row.quiet_until > now, sa.false()).label("quiet"),
-            sa.func.coalesce(Row.succeeded_at > now - interval(LATELY), sa.false()).label("lately"),
-            sa.func.coalesce(Row.succeeded_at > now - interval(LATELY / 2), sa.false()).label("fresh"),
-        ).where(Row.client_id == self._client_id)  # fmt: skip
         with by_itself(self._engine) as connection:
-            found = connection.execute(query).one_or_none()
+            found = connection.execute(_LOOK, {"client_id": self._client_id}).one_or_none()
         return _Seen(**found._mapping) if found else None
 
     def _take_probe(self) -> bool:
@@ -143,14 +157,8 @@ class Breaker:
         """Note a success; nothing is written where the row says so already."""
         if self._seen and self._seen.clean and self._seen.fresh:
             return
-        clean = {"reason": None, "failures": 0, "last_mailbox_id": None, "opened_at": None, "quiet_seconds": 0,
-                 "probe_until": None, "succeeded_at": sa.func.now()}  # fmt: skip
-        statement = insert(Row).values(client_id=self._client_id, **clean)
-        # The pause that Google asked for holds for everybody, also after an answer to an earlier request.
-        pause = sa.case((Row.opened_at.is_(None), Row.quiet_until))
-        statement = statement.on_conflict_do_update(index_elements=[Row.client_id], set_=clean | {"quiet_until": pause})
         with self._engine.begin() as connection:
-            connection.execute(statement)
+            connection.execute(_CLOSE, {"client_id": self._client_id})
             close_incidents(connection, *_INCIDENT.values(), key=self._client_id)
         self._seen = _Seen(reason=None, failures=0, opened_at=None, quiet=False, lately=True, fresh=True)
 

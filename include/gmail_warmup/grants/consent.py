@@ -24,7 +24,7 @@ from gmail_warmup.db.intervals import seconds
 from gmail_warmup.db.models import Consent, ConsentPurpose
 from gmail_warmup.errors import TooManyConsentsError
 from gmail_warmup.grants import invite
-from gmail_warmup.grants.endpoint import SCOPE, SCOPES_ENOUGH, TokenEndpoint, Verdict
+from gmail_warmup.grants.endpoint import GOOGLE_API, SCOPE, SCOPES_ENOUGH, TokenEndpoint, Verdict
 from gmail_warmup.grants.reasons import AnswerClass
 from gmail_warmup.grants.refused import Begun, ConsentRefusedError, Refusal
 from gmail_warmup.grants.store import Actor, GrantStore
@@ -35,7 +35,6 @@ from gmail_warmup.vocabulary import InviteState
 
 log = logging.getLogger(__name__)
 
-GOOGLE_API = "https://gmail.googleapis.com"
 CONSENTS_OF_AN_INVITE = 20
 """In an hour; counted in the database, so for all processes together. Nobody cancels at Google that often."""
 

@@ -20,6 +20,7 @@ from gmail_warmup.grants.reasons import REASONS, Reason
 
 GOOGLE_AUTH_URI = "https://accounts.google.com/o/oauth2/v2/auth"
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105  an address, not a secret
+GOOGLE_API = "https://gmail.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/gmail.modify"
 """The one scope: it covers sending, reading, labels and drafts, so there is no box to untick."""
 

@@ -5,9 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from gmail_warmup.db.models import Incident, IncidentKind
+
+_CLOSE = (
+    sa.update(Incident)
+    .where(
+        Incident.kind == sa.any_(sa.bindparam("kinds", type_=ARRAY(sa.Text))),
+        Incident.key == sa.bindparam("of_key"),
+        Incident.closed_at.is_(None),
+    )
+    .values(closed_at=sa.func.now())
+)
 
 
 def open_incident(
@@ -29,8 +39,7 @@ def open_incident(
 
 def close_incidents(connection: sa.Connection, *kinds: IncidentKind, key: str = "") -> int:
     """Close the open incidents of these kinds; return how many that were."""
-    statement = sa.update(Incident).where(Incident.kind.in_(kinds), Incident.key == key, Incident.closed_at.is_(None))
-    return connection.execute(statement.values(closed_at=sa.func.now())).rowcount
+    return connection.execute(_CLOSE, {"kinds": list(kinds), "of_key": key}).rowcount
 
 
 def open_incidents(connection: sa.Connection) -> list[sa.Row[Any]]:

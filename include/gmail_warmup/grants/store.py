@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.intervals import seconds as interval
@@ -30,26 +31,34 @@ from gmail_warmup.grants.stored import owner_of as owner_of
 from gmail_warmup.grants.writes import Tokens, Write
 
 _G = OAuthGrant
+_BY_ADDRESS = SELECT.where(Mailbox.address == sa.bindparam("address"))
+_FREE = (
+    sa.select(_G.mailbox_id)
+    .where(
+        _G.mailbox_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))),
+        sa.or_(_G.lease_until.is_(None), _G.lease_until <= sa.func.now()),
+    )
+    .order_by(_G.mailbox_id)
+    .with_for_update(skip_locked=True)
+    .cte("free")
+)
+_TAKE_LEASES = (
+    sa.update(_G)
+    .where(_G.mailbox_id.in_(sa.select(_FREE.c.mailbox_id)), Mailbox.id == _G.mailbox_id)
+    .values(
+        lease_holder=sa.bindparam("holder"),
+        lease_until=sa.func.now() + interval(sa.bindparam("seconds", type_=sa.Float)),
+    )
+    .returning(*COLUMNS)
+)
 
 
 def take_leases(
     connection: sa.Connection, mailbox_ids: Sequence[int], *, holder: str, seconds: int
 ) -> list[StoredGrant]:
     """Take the leases that are free, and return those grants as they are now."""
-    free = (
-        sa.select(_G.mailbox_id)
-        .where(_G.mailbox_id.in_(mailbox_ids), sa.or_(_G.lease_until.is_(None), _G.lease_until <= sa.func.now()))
-        .order_by(_G.mailbox_id)
-        .with_for_update(skip_locked=True)
-        .cte("free")
-    )
-    statement = (
-        sa.update(_G)
-        .where(_G.mailbox_id.in_(sa.select(free.c.mailbox_id)), Mailbox.id == _G.mailbox_id)
-        .values(lease_holder=holder, lease_until=sa.func.now() + interval(seconds))
-        .returning(*COLUMNS)
-    )
-    return [stored(row) for row in connection.execute(statement)]
+    chosen = {"ids": list(mailbox_ids), "holder": holder, "seconds": seconds}
+    return [stored(row) for row in connection.execute(_TAKE_LEASES, chosen)]
 
 
 class Look:
@@ -64,7 +73,7 @@ class Look:
         Raises:
             UnknownMailboxError: if no mailbox has this address.
         """
-        row = self._connection.execute(SELECT.where(Mailbox.address == address)).one_or_none()
+        row = self._connection.execute(_BY_ADDRESS, {"address": address}).one_or_none()
         if row is None:
             raise UnknownMailboxError(address)
         return stored(row)

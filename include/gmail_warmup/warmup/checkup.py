@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection
 from datetime import date
 from typing import Any
@@ -51,6 +50,14 @@ def sample_columns() -> tuple[sa.ColumnElement[Any], ...]:
 
 
 _SAMPLE = len(sample_columns())
+# Twice the window's start, so that the index alone finds the few days.
+_RECENT = _D.local_date > sa.cast(sa.func.now(), sa.Date) - WINDOW.days - 1
+_LOOK = (
+    sa.select(*_STANDING, *sample_columns())
+    .outerjoin(_D, sa.and_(_D.mailbox_id == Mailbox.id, _RECENT))
+    .where(Mailbox.id == sa.bindparam("id"))
+    .group_by(Mailbox.id)
+)
 
 
 def sample_of(values: Collection[int]) -> Sample:
@@ -65,21 +72,12 @@ def check_up(connection: sa.Connection, mailbox_id: int, *, actor: str = ENGINE)
     The row of the mailbox is locked by the caller, so that two looks at a time agree. A change is kept as an event and
     forgets the hint of the plan, for the volume changes with it.
     """
-    row = connection.execute(_look(), {"id": mailbox_id}).one()
+    row = connection.execute(_LOOK, {"id": mailbox_id}).one()
     standing, sample = standing_of(row), sample_of(row[-_SAMPLE:])
     following = next_standing(standing, sample, now=row.now, today=row.today)
     if following != standing:
         _change(connection, mailbox_id, standing, following, sample, actor=actor)
     return following
-
-
-@functools.cache
-def _look() -> sa.Select[Any]:
-    """Return the query of a mailbox's standing with its sample."""
-    # Twice the window's start, so that the index alone finds the few days.
-    recent = _D.local_date > sa.cast(sa.func.now(), sa.Date) - WINDOW.days - 1
-    query = sa.select(*_STANDING, *sample_columns()).outerjoin(_D, sa.and_(_D.mailbox_id == Mailbox.id, recent))
-    return query.where(Mailbox.id == sa.bindparam("id")).group_by(Mailbox.id)
 
 
 def _change(
@@ -124,7 +122,7 @@ def requalify(connection: sa.Connection, addresses: Collection[str], *, actor: s
         after = Standing(
             band=HealthBand.PAUSED, reason="released", since=row.now, sample_from=_fresh(connection, row.id, row.today)
         )
-        sample = sample_of(connection.execute(_look(), {"id": row.id}).one()[-_SAMPLE:])
+        sample = sample_of(connection.execute(_LOOK, {"id": row.id}).one()[-_SAMPLE:])
         _change(connection, row.id, before, after, sample, actor=actor)
         done += 1
     return done

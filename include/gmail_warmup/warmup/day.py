@@ -5,7 +5,6 @@ Everything but `histories` is pure: the same mailbox, history, time and settings
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -177,33 +176,33 @@ def histories(connection: sa.Connection, mailbox_ids: Collection[int] | None = N
 
     It costs one row of counts and one look into the ledger's index for each, however long they have been sending.
     """
-    query, chosen = _histories(mailbox_ids is None), {} if mailbox_ids is None else {"ids": list(mailbox_ids)}
-    return {row.id: _history(row) for row in connection.execute(query, chosen)}
+    if mailbox_ids is None:
+        rows = connection.execute(_HISTORIES)
+    else:
+        rows = connection.execute(_HISTORIES_OF, {"ids": list(mailbox_ids)})
+    return {row.id: _history(row) for row in rows}
 
 
-@functools.cache
-def _histories(of_all: bool) -> sa.Select[Any]:
-    recent = (
-        sa.select(
-            sa.func.array_agg(L.slot).filter(L.local_date == TODAY).label("taken"),
-            sa.func.max(L.claimed_at).label("last_claim"),
-        )
-        .where(L.sender_id == Mailbox.id, L.local_date >= TODAY - 1, L.parent_id.is_(None))
-        .correlate(Mailbox)
-        .lateral("recent")
+_RECENT = (
+    sa.select(
+        sa.func.array_agg(L.slot).filter(L.local_date == TODAY).label("taken"),
+        sa.func.max(L.claimed_at).label("last_claim"),
     )
-    D = MailboxDay
-    sent_today = sa.case((D.sent > 0, 1), else_=0)
-    query = (
-        sa.select(
-            Mailbox.id, sa.func.greatest(0, Mailbox.warmup_days - sent_today).label("days"), D.planned, recent.c.taken,
-            recent.c.last_claim, sa.select(sa.func.max(Halt.ended_at)).scalar_subquery().label("reopened"),
-        )
-        .outerjoin(D, sa.and_(D.mailbox_id == Mailbox.id, D.local_date == TODAY))
-        .outerjoin(recent, sa.true())
-    )  # fmt: skip
-    ids = sa.bindparam("ids", type_=ARRAY(sa.BigInteger))
-    return query if of_all else query.where(Mailbox.id == sa.any_(ids))
+    .where(L.sender_id == Mailbox.id, L.local_date >= TODAY - 1, L.parent_id.is_(None))
+    .correlate(Mailbox)
+    .lateral("recent")
+)
+_SENT_TODAY = sa.case((MailboxDay.sent > 0, 1), else_=0)
+_HISTORIES = (
+    sa.select(
+        Mailbox.id, sa.func.greatest(0, Mailbox.warmup_days - _SENT_TODAY).label("days"), MailboxDay.planned,
+        _RECENT.c.taken, _RECENT.c.last_claim,
+        sa.select(sa.func.max(Halt.ended_at)).scalar_subquery().label("reopened"),
+    )
+    .outerjoin(MailboxDay, sa.and_(MailboxDay.mailbox_id == Mailbox.id, MailboxDay.local_date == TODAY))
+    .outerjoin(_RECENT, sa.true())
+)  # fmt: skip
+_HISTORIES_OF = _HISTORIES.where(Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))))
 
 
 def _history(row: Any) -> History:

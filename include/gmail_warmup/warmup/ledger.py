@@ -77,7 +77,11 @@ _SELECT = sa.select(*_COLUMNS)
 # Statements of every mail are built once: building one costs as much as executing it.
 _BY_ID = _SELECT.where(L.id == sa.bindparam("id"))
 _REPLY_TO = _SELECT.where(L.parent_id == sa.bindparam("parent_id"))
-_CLAIM = insert(L).on_conflict_do_nothing().returning(*_COLUMNS)
+_CLAIMED = ("token", "sender_id", "recipient_id", "parent_id", "turn", "local_date", "slot", "due_at", "subject")
+_CLAIM = insert(L).values({name: sa.bindparam(name) for name in _CLAIMED}).on_conflict_do_nothing().returning(*_COLUMNS)
+_CHAIN = sa.select(L.id, L.parent_id).where(L.id == sa.bindparam("id")).cte(recursive=True)
+_CHAIN = _CHAIN.union_all(sa.select(L.id, L.parent_id).where(L.id == _CHAIN.c.parent_id))
+_THREAD = _SELECT.where(L.id.in_(sa.select(_CHAIN.c.id))).order_by(L.turn)
 _LOCK_SENDER = sa.select(Mailbox.id).where(Mailbox.id == sa.bindparam("id")).with_for_update(key_share=True)
 _FIRST_OF_DAY = (
     sa.update(Mailbox).where(Mailbox.id == sa.bindparam("mailbox")).values(warmup_days=Mailbox.warmup_days + 1)
@@ -128,22 +132,25 @@ UNCOLLECTED = sa.and_(
 )
 
 
-def of_recipient(connection: sa.Connection, mailbox_id: int, *conditions: sa.ColumnElement[bool]) -> list[Entry]:
-    """Return a recipient's rows that meet one of the conditions, the oldest first."""
-    query = _of(L.recipient_id, *conditions)
-    return [_entry(row) for row in connection.execute(query, {"mailbox_id": mailbox_id})]
+def _rows_of(side: Any, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return _SELECT.where(side == sa.bindparam("mailbox_id"), condition).order_by(L.id)
 
 
-def of_sender(connection: sa.Connection, mailbox_id: int, condition: sa.ColumnElement[bool]) -> list[Entry]:
-    """Return a sender's rows that meet the condition, the oldest first."""
-    query = _of(L.sender_id, condition)
-    return [_entry(row) for row in connection.execute(query, {"mailbox_id": mailbox_id})]
+_OF_RECIPIENT = {
+    condition: _rows_of(L.recipient_id, condition)
+    for condition in (UNPLACED, UNRESCUED, UNREAD, UNMARKED, UNANSWERED, UNCOLLECTED)
+}
+_UNSENT_FIRST = _rows_of(L.sender_id, UNSENT_FIRST)
 
 
-@functools.cache
-def _of(side: Any, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    # The conditions are the few of this module, each an object of its own.
-    return _SELECT.where(side == sa.bindparam("mailbox_id"), sa.or_(*conditions)).order_by(L.id)
+def of_recipient(connection: sa.Connection, mailbox_id: int, condition: sa.ColumnElement[bool]) -> list[Entry]:
+    """Return a recipient's rows that meet one of the conditions above, the oldest first."""
+    return [_entry(row) for row in connection.execute(_OF_RECIPIENT[condition], {"mailbox_id": mailbox_id})]
+
+
+def begun_by(connection: sa.Connection, mailbox_id: int) -> list[Entry]:
+    """Return a sender's first mails that are claimed and not sent, the oldest first."""
+    return [_entry(row) for row in connection.execute(_UNSENT_FIRST, {"mailbox_id": mailbox_id})]
 
 
 def get(connection: sa.Connection, entry_id: int) -> Entry:
@@ -156,18 +163,39 @@ def new_token() -> str:
     return secrets.token_hex(16)
 
 
-def claim(connection: sa.Connection, **values: Any) -> Entry | None:
+def claim(
+    connection: sa.Connection,
+    *,
+    token: str,
+    sender_id: int,
+    recipient_id: int,
+    local_date: date,
+    due_at: datetime,
+    subject: str,
+    slot: int | None = None,
+    parent_id: int | None = None,
+    turn: int = 1,
+) -> Entry | None:
     """Insert a row, or return None where its slot, or the mail it answers, is taken.
+
+    Args:
+        slot: of a first mail.
+        parent_id: the mail that a reply answers.
+        turn: 1 for a first mail, one more with each reply.
 
     Raises:
         VolumeReachedError: the day's volume is used up, by the database's own count.
     """
+    values = {
+        "token": token, "sender_id": sender_id, "recipient_id": recipient_id, "parent_id": parent_id, "turn": turn,
+        "local_date": local_date, "slot": slot, "due_at": due_at, "subject": subject,
+    }  # fmt: skip
     try:
         row = connection.execute(_CLAIM, values).one_or_none()
     except IntegrityError as error:
         if getattr(error.orig, "pgcode", None) != _CHECK_VIOLATION:
             raise
-        raise VolumeReachedError(f"The volume of {values['local_date']} is used up; nothing more is sent.") from None
+        raise VolumeReachedError(f"The volume of {local_date} is used up; nothing more is sent.") from None
     return None if row is None else _entry(row)
 
 
@@ -181,14 +209,7 @@ def thread_of(connection: sa.Connection, entry: Entry) -> list[Entry]:
     """Return the mails of a thread up to and including one of them, the first one first."""
     if entry.parent_id is None:
         return [entry]
-    return [_entry(row) for row in connection.execute(_thread(), {"id": entry.id})]
-
-
-@functools.cache
-def _thread() -> sa.Select[Any]:
-    chain = sa.select(L.id, L.parent_id).where(L.id == sa.bindparam("id")).cte(recursive=True)
-    chain = chain.union_all(sa.select(L.id, L.parent_id).where(L.id == chain.c.parent_id))
-    return _SELECT.where(L.id.in_(sa.select(chain.c.id))).order_by(L.turn)
+    return [_entry(row) for row in connection.execute(_THREAD, {"id": entry.id})]
 
 
 def update(connection: sa.Connection, entry_id: int, *only_if: sa.ColumnElement[bool], **values: Any) -> bool:
@@ -223,18 +244,43 @@ def _change(
     return sa.update(L).where(L.id == sa.bindparam("entry"), *only_if).values(values)
 
 
+def _usual(*only_if: sa.ColumnElement[bool], plain: str = "", now: str = "", later: str = "") -> sa.Update:
+    return _change(only_if, frozenset((plain + " " + later).split()), frozenset(now.split()), frozenset(later.split()))
+
+
+# What becomes of nearly every mail, one after the other, as the actions ask for it of `update`: sent, answered, placed,
+# rescued, read, marked, and an answer found and collected.
+_USUAL = (
+    _usual(
+        NOT_SENT, plain="status gmail_id thread_id rfc_message_id", now="sent_at", later="locate_due_at trash_due_at"
+    ),
+    _usual(now="replied_at"),
+    _usual(
+        NOT_PLACED, plain="placement recipient_gmail_id recipient_thread_id rescue_due_at read_due_at mark_due_at",
+        now="placed_at",
+    ),
+    _usual(NOT_RESCUED, now="rescued_at"),
+    _usual(NOT_RESCUED, now="rescued_at mark_due_at"),
+    _usual(NOT_READ, plain="important starred mark_due_at reply_due_at", now="read_at"),
+    _usual(now="marked_at"),
+    _usual(plain="placement recipient_gmail_id recipient_thread_id", now="placed_at"),
+    _usual(NOT_COLLECTED, plain="rescued_at reply_due_at", now="collected_at"),
+    _usual(NOT_COLLECTED, plain="reply_due_at", now="rescued_at collected_at"),
+)  # fmt: skip
+
+
 def put_draft(connection: sa.Connection, entry_id: int, draft_id: str) -> Entry | None:
     """Store the draft of a claimed mail, the first one alone; return the row, or None where there is one already."""
-    row = connection.execute(_put_draft(), {"entry": entry_id, "draft": draft_id}).one_or_none()
+    row = connection.execute(_PUT_DRAFT, {"entry": entry_id, "draft": draft_id}).one_or_none()
     return None if row is None else _entry(row)
 
 
-@functools.cache
-def _put_draft() -> Any:
-    statement = sa.update(L).where(L.id == sa.bindparam("entry"), L.draft_id.is_(None), UNSENT)
-    return statement.values(draft_id=sa.bindparam("draft"), status=MailStatus.DRAFTED).returning(*_COLUMNS)
-
-
+_PUT_DRAFT = (
+    sa.update(L)
+    .where(L.id == sa.bindparam("entry"), L.draft_id.is_(None), UNSENT)
+    .values(draft_id=sa.bindparam("draft"), status=MailStatus.DRAFTED)
+    .returning(*_COLUMNS)
+)
 _SIGNS = frozenset({"inbox", "spam", "elsewhere", "missing", "bounced"})
 """Counts that say how a mailbox fares."""
 _PLACED = {Placement.INBOX: "inbox", Placement.SPAM: "spam", Placement.MISSING: "missing"}
@@ -258,24 +304,22 @@ def open_day(
         lowered_by: the reason code for the difference, if there is one.
     """
     day = {"mailbox_id": mailbox_id, "local_date": local_date, "ramp": ramp, "planned": planned}
-    return int(connection.execute(_open_day(), day | {"lowered_by": lowered_by}).scalar_one())
+    return int(connection.execute(_OPEN_DAY, day | {"lowered_by": lowered_by}).scalar_one())
 
 
-@functools.cache
-def _open_day() -> Any:
-    D = MailboxDay
-    statement = insert(D).values(
-        {name: sa.bindparam(name) for name in ("mailbox_id", "local_date", "ramp", "planned", "lowered_by")}
-    )
-    lower = statement.excluded.planned < D.planned
-    statement = statement.on_conflict_do_update(
-        index_elements=[D.mailbox_id, D.local_date],
-        set_={
-            "planned": sa.func.greatest(D.claimed, sa.func.least(D.planned, statement.excluded.planned)),
-            "lowered_by": sa.case((lower, statement.excluded.lowered_by), else_=D.lowered_by),
-        },
-    )
-    return statement.returning(D.planned)
+_D = MailboxDay
+_NEW_DAY = insert(_D).values(
+    {name: sa.bindparam(name) for name in ("mailbox_id", "local_date", "ramp", "planned", "lowered_by")}
+)
+_OPEN_DAY = _NEW_DAY.on_conflict_do_update(
+    index_elements=[_D.mailbox_id, _D.local_date],
+    set_={
+        "planned": sa.func.greatest(_D.claimed, sa.func.least(_D.planned, _NEW_DAY.excluded.planned)),
+        "lowered_by": sa.case(
+            (_NEW_DAY.excluded.planned < _D.planned, _NEW_DAY.excluded.lowered_by), else_=_D.lowered_by
+        ),
+    },
+).returning(_D.planned)
 
 
 def lowered(connection: sa.Connection, mailbox_id: int, local_date: date, reason: str) -> None:
@@ -284,13 +328,22 @@ def lowered(connection: sa.Connection, mailbox_id: int, local_date: date, reason
     connection.execute(statement.values(lowered_by=reason))
 
 
-def tally(connection: sa.Connection, entry: Entry, *names: str, locked: bool = False) -> None:
+_GROW = {
+    name: sa.update(_D)
+    .where(_D.mailbox_id == sa.bindparam("mailbox"), _D.local_date == sa.bindparam("day"))
+    .values({name: getattr(_D, name) + 1})
+    .returning(_D.sent)
+    for name in ("sent", "failed", "missing", "bounced", "inbox", "spam", "elsewhere", "rescued", "read", "replied")
+}
+
+
+def tally(connection: sa.Connection, entry: Entry, name: str, *, locked: bool = False) -> None:
     """Count what became of a first mail on its sender's day; in the transaction that writes it into the ledger.
 
     A reply is counted with the mail that it answers, so nothing is counted for the reply itself.
 
     Args:
-        names: columns of ``mailbox_day`` that each grow by one. Where they say how the mailbox fares, its health is
+        name: the column of ``mailbox_day`` that grows by one. Where it says how the mailbox fares, its health is
             looked at.
         locked: the caller has locked the sender's row.
     """
@@ -300,19 +353,11 @@ def tally(connection: sa.Connection, entry: Entry, *names: str, locked: bool = F
         # First the mailbox and then its day, as everybody does, so that nobody waits for each other.
         connection.execute(_LOCK_SENDER, {"id": entry.sender_id})
     day = {"mailbox": entry.sender_id, "day": entry.local_date}
-    sent = connection.execute(_grow(*names), day).scalar_one()
-    if "sent" in names and sent == 1:
+    sent = connection.execute(_GROW[name], day).scalar_one()
+    if name == "sent" and sent == 1:
         connection.execute(_FIRST_OF_DAY, {"mailbox": entry.sender_id})
-    if _SIGNS.intersection(names):
+    if name in _SIGNS:
         checkup.check_up(connection, entry.sender_id)
-
-
-@functools.cache
-def _grow(*names: str) -> Any:
-    D = MailboxDay
-    grown = {name: getattr(D, name) + 1 for name in names}
-    of_day = (D.mailbox_id == sa.bindparam("mailbox"), D.local_date == sa.bindparam("day"))
-    return sa.update(D).where(*of_day).values(grown).returning(D.sent)
 
 
 def draws_of(connection: sa.Connection, sender_id: int) -> Draws:

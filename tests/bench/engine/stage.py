@@ -43,7 +43,7 @@ class InProcessGmail(GmailOperations):
 
     def __init__(self, google: World, address: str, *, token_header: str) -> None:
         self.address, self.token_header = address, token_header
-        self.__dict__["_users"] = Users(google, address)
+        self.__dict__ |= {"_users": Users(google, address), "_http": None}
 
 
 def _engine(url: sa.URL) -> sa.Engine:

@@ -35,6 +35,12 @@ from gmail_warmup.warmup.look import Look
 
 log = logging.getLogger(__name__)
 
+_LABELLED = (
+    sa.update(Mailbox)
+    .where(Mailbox.id == sa.bindparam("mailbox"))
+    .values(label_id=sa.bindparam("label"), label_name=sa.bindparam("name"))
+)
+
 GIVE_UP_AFTER = timedelta(days=1)
 """How long a mail whose draft is gone is searched for before its slot counts as failed."""
 
@@ -111,9 +117,7 @@ class Desk:
             return self.mailbox.label_id
         label_id = self.gmail.ensure_label(name)
         with self.engine.begin() as connection:
-            connection.execute(
-                sa.update(Mailbox).where(Mailbox.id == self.mailbox.id).values(label_id=label_id, label_name=name)
-            )
+            connection.execute(_LABELLED, {"mailbox": self.mailbox.id, "label": label_id, "name": name})
         self.mailbox = replace(self.mailbox, label_id=label_id, label_name=name)
         return label_id
 

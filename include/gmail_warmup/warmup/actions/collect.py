@@ -60,7 +60,9 @@ def _collect(desk: Desk, entry: Entry) -> None:
 
 def _collected(desk: Desk, entry: Entry, *, rescued: bool, readable: bool) -> None:
     """Record that an answer was found, and draw whether and when it is answered in turn."""
-    values: dict[str, Any] = {"collected_at": ledger.NOW, "rescued_at": ledger.NOW if rescued else None}
+    values: dict[str, Any] = {
+        "collected_at": ledger.NOW, "rescued_at": ledger.NOW if rescued else None, "reply_due_at": None,
+    }  # fmt: skip
     further = readable and entry.turn < desk.settings.thread_depth
     with by_itself(desk.engine) as connection:
         if further and engagement.goes_on(entry.token, rate=_reply_rate(connection, desk, entry)):

@@ -51,7 +51,7 @@ def _read(desk: Desk, entry: Entry) -> None:
     desk.counts["read"] += 1
     with desk.engine.begin() as connection:
         sender = ledger.draws_of(connection, entry.sender_id)
-        values = _marks(desk, entry, sender.now) | {"read_at": ledger.NOW}
+        values = _marks(desk, entry, sender.now) | {"read_at": ledger.NOW, "reply_due_at": None}
         # The rate counts over all placed mails, and only an opened one can be answered.
         answered = engagement.held(rate=sender.reply_rate, done=sender.answered, total=max(0, sender.placed - 1))
         if answered:
@@ -68,6 +68,6 @@ def _marks(desk: Desk, entry: Entry, now: datetime) -> dict[str, Any]:
     important = engagement.marks_important(entry.token, rate=desk.settings.important_rate)
     starred = engagement.is_starred(entry.token, rate=desk.settings.star_rate)
     if not important and not starred:
-        return {"important": False, "starred": False}
+        return {"important": False, "starred": False, "mark_due_at": None}
     mark_at = now + desk.scaled(engagement.mark_delay(entry.token))
     return {"important": important, "starred": starred, "mark_due_at": desk.awake(mark_at, entry.token)}

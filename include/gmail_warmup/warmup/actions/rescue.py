@@ -50,7 +50,7 @@ def _place(desk: Desk, entry: Entry, message: Message) -> None:
             **drawn,
         )
         if newly:
-            ledger.drew(connection, entry, placed=1, opened=int("read_due_at" in drawn))
+            ledger.drew(connection, entry, placed=1, opened=int(drawn["read_due_at"] is not None))
             ledger.tally(connection, entry, ledger.placed_as(placement), locked=True)
     desk.counts[f"placed_{placement.value}"] += 1
 
@@ -60,13 +60,13 @@ def _drawn(desk: Desk, entry: Entry, placement: Placement, now: datetime, *, ope
 
     What nobody opens leaves the inbox at once.
     """
-    due: dict[str, Any] = {}
+    due: dict[str, Any] = dict.fromkeys(("rescue_due_at", "read_due_at", "mark_due_at"))
     if placement is Placement.SPAM:
         if not engagement.is_rescued(entry.token, rate=desk.settings.rescue_rate):
             return due
         due["rescue_due_at"] = desk.awake(now, entry.token)
     if placement is not Placement.TRASH and opened:
-        read_at = due.get("rescue_due_at", now) + desk.scaled(engagement.read_delay(entry.token))
+        read_at = (due["rescue_due_at"] or now) + desk.scaled(engagement.read_delay(entry.token))
         due["read_due_at"] = desk.awake(read_at, entry.token)
     elif placement not in (Placement.TRASH, Placement.SPAM):
         due["mark_due_at"] = now

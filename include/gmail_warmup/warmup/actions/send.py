@@ -33,7 +33,7 @@ def send(desk: Desk) -> None:
     if desk.mailbox.kind is not MailboxKind.WARMUP:
         return
     with by_itself(desk.engine) as connection:
-        begun = ledger.of_sender(connection, desk.mailbox.id, ledger.UNSENT_FIRST)
+        begun = ledger.begun_by(connection, desk.mailbox.id)
     for entry in begun:
         _finish(desk, entry)
     own_limit.keep(desk)
