@@ -32,9 +32,8 @@ class Transport:
 
     def __init__(self, *, connect_timeout: float, read_timeout: float, endpoint: str | None = None) -> None:
         timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
-        self._http = httpx.Client(
-            base_url=endpoint or GOOGLE_API, verify=tls.context(), timeout=timeout, follow_redirects=False
-        )
+        self._http = httpx.Client(verify=tls.context(), timeout=timeout, follow_redirects=False)
+        self._root = (endpoint or GOOGLE_API).rstrip("/")
 
     def request(
         self,
@@ -52,7 +51,7 @@ class Transport:
             for key, value in (headers or {}).items()
             if key.lower() not in ("accept-encoding", "content-length")
         }
-        response = self._http.request(method, uri.removeprefix(GOOGLE_API), content=body, headers=sent)
+        response = self._http.request(method, self._root + uri.removeprefix(GOOGLE_API), content=body, headers=sent)
         found = httplib2.Response(
             {"status": str(response.status_code), **{k.lower(): v for k, v in response.headers.items()}}
         )
