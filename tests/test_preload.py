@@ -112,13 +112,18 @@ def task(world: World, tmp_path: Path) -> Any:
         "AIRFLOW_CONN_GMAIL_OAUTH_CLIENT": json.dumps(client),
         "AIRFLOW__GMAIL_WARMUP__SENDING_WINDOW": "00:00-24:00",
         "AIRFLOW__GMAIL_WARMUP__SENDING_DAYS": "mon,tue,wed,thu,fri,sat,sun",
-        "AIRFLOW__GMAIL_WARMUP__DELAY_SCALE": "0.000000001",
+        # A task sends one mail, and the next one is due at once.
+        "AIRFLOW__GMAIL_WARMUP__MIN_GAP": "240",
+        "AIRFLOW__GMAIL_WARMUP__DELAY_SCALE": "0.000001",
+        "AIRFLOW__GMAIL_WARMUP__RAMP_START": "20",
     }
     return lambda action, address: json.loads(run(tmp_path, _TASK, action, address, **environment))
 
 
 _LIFE_OF_A_MAIL = (
     ("send", ADA, "sent"),
+    ("send", ADA, "sent"),  # to somebody it wrote to before
+    ("send", ADA, "without_partner"),
     ("rescue", POOL[0], "placed_inbox"),
     ("read", POOL[0], "read"),
     ("reply", POOL[0], "replied"),

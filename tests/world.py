@@ -70,7 +70,7 @@ class World:
     def tokens(self, *, read_timeout: float = 5, **options: Any) -> AccessTokens:
         """Return a source of access tokens, as a task has one."""
         endpoint = TokenEndpoint(self.client, connect_timeout=2, read_timeout=read_timeout)
-        return AccessTokens(self.store, endpoint, actor=self.actor, **options)
+        return AccessTokens(self.store, lambda: endpoint, actor=self.actor, **options)
 
     def grant(self, address: str) -> StoredGrant:
         """Return the stored grant."""

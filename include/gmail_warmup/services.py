@@ -18,8 +18,9 @@ from gmail_warmup.db.base import SCHEMA
 from gmail_warmup.db.engine import by_itself, make_engine, url_of
 from gmail_warmup.db.prepared import engine_of
 from gmail_warmup.errors import ConfigurationError, DatabaseNotReadyError
-from gmail_warmup.grants import canary
+from gmail_warmup.grants import canary, client_in_use
 from gmail_warmup.grants.cipher import airflow_cipher
+from gmail_warmup.grants.client_in_use import KnownClient
 from gmail_warmup.grants.endpoint import GOOGLE_AUTH_URI, GOOGLE_TOKEN_URI, OAuthClient, TokenEndpoint
 from gmail_warmup.grants.refresh import AccessTokens
 from gmail_warmup.grants.store import Actor, GrantStore
@@ -150,6 +151,25 @@ class Services:
         return oauth_client(self.settings)
 
     @functools.cached_property
+    def known_client(self) -> KnownClient:
+        """Return the OAuth client without its secrets."""
+        return KnownClient.of(self.client)
+
+    def know_client(self, row: str | None) -> None:
+        """Take it from the row ``client_in_use``, where that can be read, in place of the Connection."""
+        if found := client_in_use.read(row, self.store.cipher):
+            self.known_client = found
+
+    def remember_client(self) -> None:
+        """Read the Connection of the OAuth client, and write down what tasks need to know of it.
+
+        Raises:
+            ConfigurationError: the Connection is missing or wrong.
+        """
+        with by_itself(self.engine) as connection:
+            client_in_use.remember(connection, self.store.cipher, KnownClient.of(self.client))
+
+    @functools.cached_property
     def store(self) -> GrantStore:
         """Return the store of grants."""
         return GrantStore(self.engine, airflow_cipher(), suspect_delay=self.settings.suspect_delay)
@@ -166,7 +186,7 @@ class Services:
         settings = self.settings
         return AccessTokens(
             self.store,
-            self.endpoint,
+            lambda: self.endpoint,
             actor=self.actor,
             margin=settings.refresh_margin,
             lease=settings.refresh_lease,

@@ -114,6 +114,8 @@ def plan(action: str, params: Mapping[str, Any]) -> list[str]:
                 remember=not dry_run,
             )
             waiting = backlog(connection, Action(action)) if len(due) > most else None
+        if due and not dry_run:
+            services.remember_client()
     due = due[:most]
     text = "%s: due in %s%d mailboxes"
     event(log, logging.INFO, text, action, "more than " if waiting else "", len(due), action=action)
@@ -154,12 +156,15 @@ def act(action: str, address: str) -> dict[str, int]:
     with _errors(action=action, mailbox=address):
         services = _services()
         with by_itself(services.engine) as connection:
-            mailbox, at = look.by_address(connection, address)
-        if obstacle := why_not(Action(action), mailbox, at):
+            seen = look.by_address(connection, address)
+        mailbox = seen.mailbox
+        if obstacle := why_not(Action(action), mailbox, seen.at):
             repairable = mailbox.state in FLAGGED and mailbox.paused_at is None
             code = obstacle.code
             raise _flagged(str(obstacle), address, code) if repairable else _skip(str(obstacle), code)
-        with api_usable(services.engine, services.client.client_id, mailbox_id=mailbox.id, address=address):
+        services.know_client(seen.client)
+        client_id = services.known_client.client_id
+        with api_usable(services.engine, client_id, mailbox_id=mailbox.id, address=address, some_open=seen.some_open):
             return run_action(
                 Action(action),
                 mailbox,

@@ -16,8 +16,8 @@ from cryptography.fernet import Fernet
 from gmail_warmup.db.models import Base
 
 TABLES = [
-    "alert", "alert_item", "audit", "breaker", "canary", "consent", "domain_check", "grant_event", "halt",
-    "health_event", "incident", "invite", "ledger", "ledger_history", "mailbox", "mailbox_day", "oauth_grant",
+    "alert", "alert_item", "audit", "breaker", "canary", "client_in_use", "consent", "domain_check", "grant_event",
+    "halt", "health_event", "incident", "invite", "ledger", "ledger_history", "mailbox", "mailbox_day", "oauth_grant",
     "plan_basis",
 ]  # fmt: skip
 

@@ -3,8 +3,9 @@
 The ledger holds the mails of the last weeks and those in which something is due; what is done with moves on into
 ``ledger_history``, which has a partition for each month.
 
-``breaker``, ``incident``, ``audit``, ``alert`` and ``alert_item`` belong to all mailboxes together, and so do ``halt``
-and ``plan_basis``; ``canary`` holds one known secret by which a wrong key is noticed before anything is written.
+``breaker``, ``incident``, ``audit``, ``alert`` and ``alert_item`` belong to all mailboxes together, and so do ``halt``,
+``plan_basis`` and ``client_in_use``; ``canary`` holds one known secret by which a wrong key is noticed before anything
+is written.
 
 All times are ``timestamptz``. Due times, leases and expiries are compared by the database's clock, never by a worker's.
 Text columns with a fixed set of values carry a check constraint instead of an enum type: adding a value is then an
@@ -292,6 +293,16 @@ class Canary(Base):
     """One known text under the Fernet key: a process with another key notices before it writes anything."""
 
     __tablename__ = "canary"
+    __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, server_default="1", autoincrement=False)
+    ciphertext: Mapped[str] = mapped_column(Text)
+
+
+class ClientInUse(Base):
+    """The OAuth client as the last plan read it, without its secrets, see ``grants.client_in_use``; one row."""
+
+    __tablename__ = "client_in_use"
     __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
 
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, server_default="1", autoincrement=False)

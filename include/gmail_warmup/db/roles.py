@@ -43,6 +43,7 @@ RIGHTS = {
     "audit": Rights(only=("finished_at", "report")),
     "breaker": Rights(),
     "canary": Rights(only=("ciphertext",)),
+    "client_in_use": Rights(only=("ciphertext",)),
     "consent": Rights(only=("code_verifier", "used_at", "outcome")),
     "domain_check": Rights(remove=True),
     "grant_event": Rights(change=False),

@@ -10,21 +10,33 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from gmail_warmup.db.models import Breaker as Row
 from gmail_warmup.gmail.errors import GmailApiDisabledError
 from gmail_warmup.grants.breaker import Breaker, Outcome
 from gmail_warmup.grants.errors import NotAskedError
 from gmail_warmup.grants.reasons import REASONS
 
+_NAMED = "Gmail API of "
+SOME_OPEN = sa.exists().where(
+    Row.client_id.startswith(_NAMED), sa.or_(Row.opened_at.is_not(None), Row.quiet_until > sa.func.now())
+)
+"""Whether the Gmail API is known to be switched off for any client, as a condition of other statements."""
+
 
 @contextmanager
-def api_usable(engine: sa.Engine, client_id: str, *, mailbox_id: int, address: str) -> Iterator[None]:
+def api_usable(
+    engine: sa.Engine, client_id: str, *, mailbox_id: int, address: str, some_open: bool = True
+) -> Iterator[None]:
     """Work in a mailbox while the Gmail API is switched on; the first who finds it off spares the others.
+
+    Args:
+        some_open: ``SOME_OPEN``, where the caller has just asked for it.
 
     Raises:
         NotAskedError: it is known to be off, and no probe is due.
     """
-    breaker = Breaker(engine, f"Gmail API of {client_id}", lease=300)
-    if refusal := breaker.refusal():
+    breaker = Breaker(engine, f"{_NAMED}{client_id}", lease=300)
+    if some_open and (refusal := breaker.refusal()):
         raise NotAskedError(address, refusal)
     try:
         yield

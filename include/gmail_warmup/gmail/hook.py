@@ -70,7 +70,7 @@ class GmailHook(GmailOperations, BaseHook):
         return Transport(
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
-            endpoint=self._services.client.api_endpoint,
+            endpoint=self._services.known_client.api_endpoint,
         )
 
     def _execute(self, request: Any) -> Any:

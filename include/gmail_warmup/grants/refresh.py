@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import logging
 import random
@@ -43,12 +44,15 @@ class AccessTokens:
 
     The lease is one short UPDATE; the request runs outside any transaction; its result is written by an UPDATE that
     compares the version. Who finds the lease taken uses the stored token while it is valid, and else waits for the row.
+
+    Args:
+        endpoint: called before the first refresh; most tasks find a valid token and need neither it nor the client.
     """
 
     def __init__(
         self,
         store: GrantStore,
-        endpoint: TokenEndpoint,
+        endpoint: Callable[[], TokenEndpoint],
         *,
         actor: Actor,
         margin: int = 300,
@@ -56,9 +60,16 @@ class AccessTokens:
         sleep: Callable[[float], None] = time.sleep,
         meter: Meter = NO_METER,
     ) -> None:
-        self._store, self._endpoint, self._actor, self._meter = store, endpoint, actor, meter
+        self._store, self._open_endpoint, self._actor, self._meter = store, endpoint, actor, meter
         self._margin, self._lease, self._sleep = margin, lease, sleep
-        self._breaker = Breaker(store.engine, endpoint.client.client_id, lease=lease)
+
+    @functools.cached_property
+    def _endpoint(self) -> TokenEndpoint:
+        return self._open_endpoint()
+
+    @functools.cached_property
+    def _breaker(self) -> Breaker:
+        return Breaker(self._store.engine, self._endpoint.client.client_id, lease=self._lease)
 
     def get(self, address: str, *, rejected: str | None = None, known: StoredGrant | None = None) -> AccessToken:
         """Return a valid access token for a mailbox.

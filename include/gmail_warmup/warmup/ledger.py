@@ -324,15 +324,13 @@ _OPEN_DAY = _NEW_DAY.on_conflict_do_update(
 
 def lowered(connection: sa.Connection, mailbox_id: int, local_date: date, reason: str) -> None:
     """Keep why a sender sends less than planned on a day, for the page; a pool mailbox has no such day."""
-    statement = sa.update(MailboxDay).where(MailboxDay.mailbox_id == mailbox_id, MailboxDay.local_date == local_date)
-    connection.execute(statement.values(lowered_by=reason))
+    connection.execute(_LOWERED, {"mailbox": mailbox_id, "day": local_date, "reason": reason})
 
 
+_OF_DAY = sa.update(_D).where(_D.mailbox_id == sa.bindparam("mailbox"), _D.local_date == sa.bindparam("day"))
+_LOWERED = _OF_DAY.values(lowered_by=sa.bindparam("reason"))
 _GROW = {
-    name: sa.update(_D)
-    .where(_D.mailbox_id == sa.bindparam("mailbox"), _D.local_date == sa.bindparam("day"))
-    .values({name: getattr(_D, name) + 1})
-    .returning(_D.sent)
+    name: _OF_DAY.values({name: getattr(_D, name) + 1}).returning(_D.sent)
     for name in ("sent", "failed", "missing", "bounced", "inbox", "spam", "elsewhere", "rescued", "read", "replied")
 }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.errors import MailboxBusyError, UnknownMailboxError
+from gmail_warmup.gmail import api_breaker
+from gmail_warmup.grants import client_in_use
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup import halt
@@ -22,14 +25,30 @@ _MOMENT = (
     sa.or_(halt.GOES_ON, Mailbox.domain.in_(GATED_DOMAINS)).label("hindered"),
 )
 _SEEN = repository.SELECT.add_columns(*_MOMENT)
-_BY_ADDRESS = _SEEN.where(Mailbox.address == sa.bindparam("address"))
+_FIRST = _SEEN.add_columns(client_in_use.COLUMN, api_breaker.SOME_OPEN.label("some_open"))
+_BY_ADDRESS = _FIRST.where(Mailbox.address == sa.bindparam("address"))
 _BY_ID = _SEEN.where(Mailbox.id == sa.bindparam("id"))
 _TAKEN = repository.TAKE_LEASE.where(repository.OF_ITS_GRANT).returning(*_SEEN.selected_columns)
 _KEPT = repository.KEEP_LEASE.where(~halt.GOES_ON)
 
 
-def by_address(connection: sa.Connection, address: str) -> Look:
-    """Return the mailbox with this address.
+@dataclass(frozen=True, kw_only=True)
+class First:
+    """What a task sees when it begins.
+
+    Attributes:
+        client: the row of ``grants.client_in_use``.
+        some_open: see ``gmail.api_breaker``.
+    """
+
+    mailbox: MailboxRecord
+    at: Circumstances
+    client: str | None
+    some_open: bool
+
+
+def by_address(connection: sa.Connection, address: str) -> First:
+    """Return the first look at the mailbox with this address.
 
     Raises:
         UnknownMailboxError: if there is none.
@@ -37,7 +56,8 @@ def by_address(connection: sa.Connection, address: str) -> Look:
     row = connection.execute(_BY_ADDRESS, {"address": address.strip().lower()}).one_or_none()
     if row is None:
         raise UnknownMailboxError(address)
-    return _look(connection, row)
+    mailbox, at = _look(connection, row)
+    return First(mailbox=mailbox, at=at, client=row.client, some_open=row.some_open)
 
 
 def by_id(connection: sa.Connection, mailbox_id: int) -> Look:

@@ -121,9 +121,10 @@ _PARTNER = repository.SELECT.add_columns(_RECEIVED).where(Mailbox.id == sa.bindp
 def _shortlists(
     connection: sa.Connection, sender: MailboxRecord, pairs: dict[int, _Pair], now: datetime
 ) -> Iterator[list[Candidate]]:
-    chosen = {"met": list(pairs), "domain": sender.domain, "day_ago": now - _DAY}
-    for first, further in zip(_LOOKS, _FURTHER_LOOKS, strict=True):
-        for rows in _looks(connection, first, further, chosen):
+    chosen: dict[str, Any] = {"met": list(pairs), "day_ago": now - _DAY}
+    rested = chosen | {"domain": sender.domain}
+    for first, further, given in zip(_LOOKS, _FURTHER_LOOKS, (rested, rested, chosen), strict=True):
+        for rows in _looks(connection, first, further, given):
             yield _candidates(sender, rows, pairs)
 
 

@@ -44,7 +44,7 @@ def want_tokens(
 
     tokens = AccessTokens(
         world.store,
-        endpoint,
+        lambda: endpoint,
         actor=world.actor,
         margin=chosen.refresh_margin,
         lease=chosen.refresh_lease,
