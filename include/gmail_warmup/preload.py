@@ -13,6 +13,7 @@ from importlib import import_module
 from gmail_warmup import tls
 from gmail_warmup.db import prepared
 from gmail_warmup.gmail import operations
+from gmail_warmup.grants import cipher
 from gmail_warmup.warmup.library import collection
 
 _MODULES = (
@@ -37,6 +38,7 @@ _MODULES = (
 for _name in _MODULES:
     import_module(_name)
 tls.context()
+cipher.warm_up()
 operations.users()
 collection.library()
 prepared.prepare()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -119,6 +120,18 @@ def test_what_tasks_must_not_do_is_refused_by_the_database(task: sa.Connection, 
 def test_init_may_be_repeated_by_an_owner_who_is_no_superuser(owner: sa.Engine):
     with owner.begin() as connection:
         ensure_role(connection, role=ROLE, password="another")
+
+
+@pytest.mark.parametrize(("password", "rounds"), [("chosen by a person", 4096), (secrets.token_urlsafe(24), 1)])
+def test_only_a_password_that_can_be_guessed_pays_for_rounds(
+    owner: sa.Engine, postgres: str, password: str, rounds: int
+):
+    with owner.begin() as connection:
+        ensure_role(connection, role=ROLE, password=password)
+    admin = sa.create_engine(postgres, poolclass=sa.pool.NullPool)
+    with admin.connect() as connection:
+        stored = connection.scalar(sa.text(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{ROLE}'"))
+    assert stored.startswith(f"SCRAM-SHA-256${rounds}:")
 
 
 def test_rights_that_a_former_version_gave_are_taken_away(owner: sa.Engine):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Protocol
 
-from cryptography.fernet import InvalidToken
+from cryptography.fernet import Fernet, InvalidToken
 
 from gmail_warmup.errors import CiphertextError, EncryptionKeyError, UnknownKeyError
 
@@ -61,6 +61,12 @@ class Cipher:
         if found != owner:
             raise CiphertextError(f"The secret of {owner} belongs to {found}; it was moved between rows.")
         return str(secret)
+
+
+def warm_up() -> None:
+    """Let OpenSSL look its algorithms up here; processes that are forked afterwards inherit what it found."""
+    cipher = Cipher(Fernet(Fernet.generate_key()))
+    cipher.decrypt("", cipher.encrypt("", ""))
 
 
 def airflow_cipher() -> Cipher:
