@@ -12,7 +12,7 @@ from importlib import import_module
 
 from gmail_warmup import tls
 from gmail_warmup.db import prepared
-from gmail_warmup.gmail import operations
+from gmail_warmup.gmail import operations, transport
 from gmail_warmup.grants import cipher
 from gmail_warmup.warmup.library import collection
 
@@ -40,5 +40,6 @@ for _name in _MODULES:
 tls.context()
 cipher.warm_up()
 operations.users()
+transport.warm_up()
 collection.library()
 prepared.prepare()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from gmail_sandbox.catalogue import CATALOGUE
@@ -62,8 +64,10 @@ def test_a_call_that_hangs_is_cut_off(world: World):
     world.add(ADA, expired=False)
     world.settings = world.settings.model_copy(update={"read_timeout": 0.3})
     world.sandbox.add_fault("gmail", name="gmail.hang")
+    began = time.monotonic()
     with pytest.raises(errors.GmailUnavailableError):
         hook(world, ADA).profile()
+    assert time.monotonic() - began < 4  # httpx would wait 5 s by itself
 
 
 def test_a_send_is_never_repeated_by_the_transport(world: World):

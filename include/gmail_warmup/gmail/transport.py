@@ -16,6 +16,17 @@ from googleapiclient.errors import HttpError
 from gmail_warmup import tls
 from gmail_warmup.grants.endpoint import GOOGLE_API
 
+_ready: list[httpx.Client] = []
+
+
+def _client() -> httpx.Client:
+    return httpx.Client(verify=tls.context(), follow_redirects=False)
+
+
+def warm_up() -> None:
+    """Make a client, which opens nothing; in each process that is forked afterwards the first transport takes it."""
+    _ready[:] = [_client()]
+
 
 class Transport:
     """The part of ``httplib2.Http`` that google_auth_httplib2 and googleapiclient call.
@@ -31,8 +42,8 @@ class Transport:
     """googleapiclient removes 308 from this set when it uploads; it is not otherwise read."""
 
     def __init__(self, *, connect_timeout: float, read_timeout: float, endpoint: str | None = None) -> None:
-        timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
-        self._http = httpx.Client(verify=tls.context(), timeout=timeout, follow_redirects=False)
+        self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
+        self._http = _ready.pop() if _ready else _client()
         self._root = (endpoint or GOOGLE_API).rstrip("/")
 
     def request(
@@ -51,7 +62,8 @@ class Transport:
             for key, value in (headers or {}).items()
             if key.lower() not in ("accept-encoding", "content-length")
         }
-        response = self._http.request(method, self._root + uri.removeprefix(GOOGLE_API), content=body, headers=sent)
+        address = self._root + uri.removeprefix(GOOGLE_API)
+        response = self._http.request(method, address, content=body, headers=sent, timeout=self._timeout)
         found = httplib2.Response(
             {"status": str(response.status_code), **{k.lower(): v for k, v in response.headers.items()}}
         )
