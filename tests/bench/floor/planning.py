@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from bench.engine.due import SETTINGS, fill
 from bench.ground import Ground
+from world import CLIENT_ID, CLIENT_SECRET
 
 MAILBOXES, LEDGER_ROWS = 12_500, 500_000
 """One of five is in the pool, so ten thousand send."""
@@ -73,8 +74,10 @@ def plan_all(ground: Ground) -> Planned:
 def _measured(ground: Ground, url: sa.URL) -> Planned:
     found = {"conn_type": "postgres", "login": url.username, "password": url.password,
              "host": url.query["host"], "schema": url.database}  # fmt: skip
+    client = {"conn_type": "gmail_oauth_client", "login": CLIENT_ID, "password": CLIENT_SECRET}
     environment = ground.environment | {
         "AIRFLOW_CONN_GMAIL_WARMUP_DB": json.dumps(found),
+        "AIRFLOW_CONN_GMAIL_OAUTH_CLIENT": json.dumps(client),
         "AIRFLOW__CORE__MAX_MAP_LENGTH": str(MAILBOXES),  # all of them have their turn
         "AIRFLOW__GMAIL_WARMUP__SENDING_WINDOW": SETTINGS.sending_window,
         "AIRFLOW__GMAIL_WARMUP__SENDING_DAYS": SETTINGS.sending_days,
