@@ -113,6 +113,7 @@ def test_who_has_no_key_cannot_name_another_address(world: World, planned: Act):
     ciphertexts = (
         json.dumps({"client_id": world.client.client_id, "api_endpoint": NOWHERE}),
         world.store.cipher.encrypt("mailbox:1", json.dumps({"client_id": "x", "api_endpoint": NOWHERE})),
+        world.store.cipher.encrypt(client_in_use.OWNER, json.dumps({"of": "a later version"})),
     )
     for ciphertext in ciphertexts:
         world.sql("UPDATE gmail_warmup.client_in_use SET ciphertext = :it", it=ciphertext)

@@ -189,6 +189,24 @@ def test_a_database_that_is_not_there_is_one_line(shell, world: World, monkeypat
     assert "hush" not in shell.err
 
 
+@pytest.mark.parametrize(
+    ("connection", "said"),
+    [
+        ({"conn_type": "mysql", "host": "db.example.com"}, "has the type 'mysql'; it must be 'postgres'"),
+        ({"conn_type": "postgres", "host": "db.example.com", "extra": "sslmode=hush"}, "is not a JSON object"),
+        ({"conn_type": "postgres", "host": "db.example.com", "extra": '["hush"]'}, "is not a JSON object"),
+    ],
+)
+def test_a_connection_that_cannot_be_used_is_named_with_its_rule(
+    shell, world: World, monkeypatch: pytest.MonkeyPatch, connection: dict[str, str], said: str
+):
+    monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps(connection))
+    shell("move-in", "database", CONN_ID, code=2)
+    assert CONN_ID in shell.err
+    assert said in " ".join(shell.err.split())
+    assert "hush" not in shell.err
+
+
 @pytest.fixture
 def folder(tmp_path: Path, world: World) -> Path:
     """A folder of tokens as people keep them, with other files among them."""

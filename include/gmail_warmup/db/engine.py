@@ -97,7 +97,10 @@ def url_of(connection: Connection) -> sa.URL:
         # Not `extra_dejson`: it tells Airflow's supervisor about secrets that it has been told about already.
         extra = dict(json.loads(connection.extra or "{}"))
     except (ValueError, TypeError):
-        raise ConfigurationError(f"The extra of the Connection '{connection.conn_id}' is not a JSON object.") from None
+        raise ConfigurationError(
+            f"The extra of the Connection '{connection.conn_id}' is not a JSON object. Correct it in Airflow, "
+            "under Admin, Connections."
+        ) from None
     extras = {key: str(value) for key, value in extra.items() if isinstance(value, str | int)}
     return sa.URL.create(
         "postgresql+psycopg2",

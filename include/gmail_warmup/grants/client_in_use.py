@@ -1,7 +1,8 @@
 """The OAuth client in use, as the last plan read it from its Connection: what every task needs of it, without secrets.
 
-A Connection costs a task and Airflow's api-server more than all statements of an action. A task needs the client's
-secrets only when it refreshes an access token, which is about once an hour for each mailbox; the rest it finds here.
+A Connection costs a task and Airflow's api-server about as much as all statements of an action. A task needs the
+client's secrets only when it refreshes an access token, which is about once an hour for each mailbox; the rest it finds
+here.
 
 The row is encrypted although nothing in it is secret: who can write rows and has no key must not be able to name the
 address that access tokens are sent to. One that cannot be read counts as none, and the Connection is asked.
@@ -49,7 +50,7 @@ def read(ciphertext: str | None, cipher: Cipher) -> KnownClient | None:
         return None
     try:
         return KnownClient(**json.loads(cipher.decrypt(OWNER, ciphertext)))
-    except CiphertextError:
+    except (CiphertextError, ValueError, TypeError):  # or written by a version that knew more
         return None
 
 
