@@ -22,7 +22,7 @@ FLAT = 1.5
 
 
 def _sizes() -> list[int]:
-    """Return the sizes to measure, in millions; the largest takes long and some 25 GB, so it has to be asked for."""
+    """Return the sizes to measure, in millions; the largest takes some 30 GB, so it has to be asked for."""
     return [size for size in MILLIONS if size <= int(os.environ.get("ROWS", "10"))]
 
 

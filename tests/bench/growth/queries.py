@@ -66,13 +66,19 @@ def _recipient(connection: sa.Connection, draw: Draw) -> Any:
     return [ledger.of_recipient(connection, draw.recipient.id, condition) for condition in conditions]
 
 
+def _thread(connection: sa.Connection, draw: Draw) -> Any:
+    """Find the answer to a mail, if there is one, and its thread; a first mail is one by itself, without a look."""
+    answer = ledger.reply_to(connection, draw.entry.id)
+    return ledger.thread_of(connection, answer) if answer else []
+
+
 QUERIES: dict[str, Query] = {
     "what is due, five actions": _due,
     "a claim": _claim,
     "what is due for one recipient": _recipient,
     "a mail by its id": lambda connection, draw: ledger.get(connection, draw.entry.id),
     "the reply to a mail": lambda connection, draw: ledger.reply_to(connection, draw.entry.id),
-    "the mails of a thread": lambda connection, draw: ledger.thread_of(connection, draw.entry),
+    "an answer and the mails of its thread": _thread,
     "a mail is read": lambda connection, draw: ledger.update(connection, draw.entry.id, read_at=sa.func.now()),
     "where notices are looked for": lambda connection, draw: notices.watch(
         connection, draw.sender.id, patience=timedelta(hours=1)
