@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -15,6 +14,7 @@ from gmail_warmup.gmail.errors import GmailUnavailableError
 from gmail_warmup.grants import client_in_use
 from gmail_warmup.services import Services
 from mail_kit import ADA, POOL
+from workers import connections
 from world import FERNET_KEY, World
 
 CONNECTION = "AIRFLOW_CONN_GMAIL_OAUTH_CLIENT"
@@ -42,12 +42,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Services]]:
 @pytest.fixture
 def planned(world: World, monkeypatch: pytest.MonkeyPatch, opened: list[Services]) -> Act:
     """Plan a mailbox with a valid access token; return what does its task."""
-    url = world.store.engine.url
-    database = {"conn_type": "postgres", "login": url.username, "host": url.query["host"], "schema": url.database}
-    for name, value in {
+    settings = {
         "AIRFLOW__CORE__FERNET_KEY": FERNET_KEY,
-        "AIRFLOW_CONN_GMAIL_WARMUP_DB": json.dumps(database),
-        CONNECTION: connection(world),
         "AIRFLOW__GMAIL_WARMUP__SENDING_WINDOW": "00:00-24:00",
         "AIRFLOW__GMAIL_WARMUP__SENDING_DAYS": "mon,tue,wed,thu,fri,sat,sun",
         # A task sends one mail, and the next one is due at once.
@@ -55,7 +51,8 @@ def planned(world: World, monkeypatch: pytest.MonkeyPatch, opened: list[Services
         "AIRFLOW__GMAIL_WARMUP__DELAY_SCALE": "0.000001",
         "AIRFLOW__GMAIL_WARMUP__RAMP_START": "20",
         "AIRFLOW__GMAIL_WARMUP__PAIR_DAILY_CAP": "20",
-    }.items():
+    }
+    for name, value in (connections(world) | settings).items():
         monkeypatch.setenv(name, value)
     context = {"dag_run": SimpleNamespace(dag_id="gmail_warmup", run_id="r"), "params": {}}
     monkeypatch.setattr(tasks, "get_current_context", lambda: context)
@@ -63,19 +60,6 @@ def planned(world: World, monkeypatch: pytest.MonkeyPatch, opened: list[Services
     world.add(POOL[0], kind="pool", expired=False)
     assert tasks.plan("send", {}) == [ADA]
     return lambda: tasks.act("send", ADA)
-
-
-def connection(world: World, **changes: Any) -> str:
-    """Return the Connection of the OAuth client as JSON."""
-    extra = {"token_uri": world.client.token_uri, "api_endpoint": world.client.api_endpoint} | changes
-    return json.dumps(
-        {
-            "conn_type": "gmail_oauth_client",
-            "login": world.client.client_id,
-            "password": world.client.secrets[0],
-            "extra": extra,
-        }
-    )
 
 
 def test_a_valid_token_needs_no_connection_of_the_client(world: World, planned: Act, monkeypatch: pytest.MonkeyPatch):
@@ -90,7 +74,7 @@ def test_a_refresh_needs_it(world: World, planned: Act, monkeypatch: pytest.Monk
     with pytest.raises(ConfigurationError, match="gmail_oauth_client"):
         planned()
     assert world.grant(ADA).lease_holder is None
-    monkeypatch.setenv(CONNECTION, connection(world))
+    monkeypatch.setenv(CONNECTION, connections(world)[CONNECTION])
     assert planned() == {"sent": 1}
     assert world.token_requests(ADA) == 1
 
@@ -98,12 +82,12 @@ def test_a_refresh_needs_it(world: World, planned: Act, monkeypatch: pytest.Monk
 def test_a_change_of_the_connection_holds_from_the_next_plan_on(
     world: World, planned: Act, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv(CONNECTION, connection(world, api_endpoint=NOWHERE))
+    monkeypatch.setenv(CONNECTION, connections(world, api_endpoint=NOWHERE)[CONNECTION])
     assert planned() == {"sent": 1}
     tasks.plan("send", {})
     with pytest.raises(GmailUnavailableError):
         planned()
-    monkeypatch.setenv(CONNECTION, connection(world))
+    monkeypatch.setenv(CONNECTION, connections(world)[CONNECTION])
     tasks.plan("send", {})
     assert planned() == {"sent": 2}  # the mail that was begun, and the next one
 

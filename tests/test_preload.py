@@ -13,6 +13,7 @@ import pytest
 
 from gmail_embedded.runfolder import CHECKOUT
 from mail_kit import ADA, POOL
+from workers import connections
 from world import FERNET_KEY, World
 
 # What the command line of Airflow does to begin each of its jobs.
@@ -99,17 +100,7 @@ print(json.dumps({"done": done, "loaded": loaded, "all": sorted(sys.modules), "c
 @pytest.fixture
 def task(world: World, tmp_path: Path) -> Any:
     """Return what does the work of a task in a process of its own, with Connections as Airflow has them."""
-    url = world.store.engine.url
-    database = {"conn_type": "postgres", "login": url.username, "host": url.query["host"], "schema": url.database}
-    client = {
-        "conn_type": "gmail_oauth_client",
-        "login": world.client.client_id,
-        "password": world.client.secrets[0],
-        "extra": {"token_uri": world.client.token_uri, "api_endpoint": world.client.api_endpoint},
-    }
-    environment = {
-        "AIRFLOW_CONN_GMAIL_WARMUP_DB": json.dumps(database),
-        "AIRFLOW_CONN_GMAIL_OAUTH_CLIENT": json.dumps(client),
+    environment = connections(world) | {
         "AIRFLOW__GMAIL_WARMUP__SENDING_WINDOW": "00:00-24:00",
         "AIRFLOW__GMAIL_WARMUP__SENDING_DAYS": "mon,tue,wed,thu,fri,sat,sun",
         # A task sends one mail, and the next one is due at once.
