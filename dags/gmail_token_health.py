@@ -7,10 +7,10 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import Param, dag, task
 
-from gmail_warmup.alerting import alerts
-from gmail_warmup.operators import NeedsPersonOperator, SecondPassSensor
-from gmail_warmup.retry import RETRY_BY_CAUSE
-from gmail_warmup.settings import load, schedule
+from gmail_warmup.airflow.assets import alerts
+from gmail_warmup.airflow.operators import NeedsPersonOperator, SecondPassSensor
+from gmail_warmup.airflow.retry_policy import RETRY_BY_CAUSE
+from gmail_warmup.core.settings import load, schedule
 
 settings = load()
 
@@ -30,43 +30,43 @@ def gmail_token_health() -> None:
 
     @task
     def shards() -> list[list[int]]:
-        from gmail_warmup import tasks
+        from gmail_warmup.airflow import tasks
 
         return tasks.shards()
 
     @task(map_index_template="mailboxes {{ task.op_kwargs['shard'][0] }}-{{ task.op_kwargs['shard'][1] }}")
     def probe(shard: list[int], params: dict) -> dict:
-        from gmail_warmup import tasks
+        from gmail_warmup.airflow import tasks
 
         return tasks.probe(shard, params)
 
     @task(trigger_rule="all_done")
     def decide(found: list[dict]) -> dict:
-        from gmail_warmup import tasks
+        from gmail_warmup.airflow import tasks
 
         return tasks.decide(found)
 
     @task(trigger_rule="all_done", show_return_value_in_logs=False)
     def report(first: dict, both: dict) -> dict:
-        from gmail_warmup import tasks
+        from gmail_warmup.airflow import tasks
 
         return tasks.report(both or first)
 
     @task(trigger_rule="all_done")
     def newly_flagged() -> list[str]:
-        from gmail_warmup import tasks
+        from gmail_warmup.airflow import tasks
 
         return tasks.newly_flagged()
 
     @task
     def sending_domains() -> dict:
-        from gmail_warmup import tasks
+        from gmail_warmup.airflow import tasks
 
         return tasks.look_at_domains()
 
     @task(execution_timeout=timedelta(minutes=30))
     def upkeep() -> dict:
-        from gmail_warmup import tasks
+        from gmail_warmup.airflow import tasks
 
         return tasks.upkeep()
 

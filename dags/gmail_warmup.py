@@ -7,10 +7,10 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import Param, TaskGroup, dag, task
 
-from gmail_warmup.alerting import alerts
-from gmail_warmup.operators import MailboxOperator
-from gmail_warmup.retry import RETRY_BY_CAUSE
-from gmail_warmup.settings import load, schedule
+from gmail_warmup.airflow.assets import alerts
+from gmail_warmup.airflow.operators import MailboxOperator
+from gmail_warmup.airflow.retry_policy import RETRY_BY_CAUSE
+from gmail_warmup.core.settings import load, schedule
 
 settings = load()
 ACTIONS = ("send", "rescue", "read", "reply", "collect")
@@ -19,7 +19,7 @@ ACTIONS = ("send", "rescue", "read", "reply", "collect")
 @task(show_return_value_in_logs=False)
 def plan(action: str, params: dict) -> list[str]:
     """Return the mailboxes with something due for an action."""
-    from gmail_warmup import tasks
+    from gmail_warmup.airflow import tasks
 
     return tasks.plan(action, params)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from gmail_warmup import listener
+from gmail_warmup.airflow import listener
 
 # Relative addresses: they hold under whatever path Airflow is served.
 _LOOK = {
@@ -33,7 +33,7 @@ class GmailWarmupPlugin(AirflowPlugin):
         """Return the page of the menu, and the tab of the DAGs unless ``[gmail_warmup] dag_tab`` switches it off."""
         from airflow.configuration import conf
 
-        # Read here and not by gmail_warmup.settings, which would cost every process the import of pydantic.
+        # Read here and not by gmail_warmup.core.settings, which would cost every process the import of pydantic.
         tab = conf.get("gmail_warmup", "dag_tab", fallback="True").strip().lower() not in ("false", "0", "no", "off")
         return [_PAGE, _TAB] if tab else [_PAGE]
 

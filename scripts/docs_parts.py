@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Any
 
-from gmail_warmup import vocabulary
-from gmail_warmup.grants.reasons import REASONS, AnswerClass, Reason
-from gmail_warmup.settings import Settings
-from gmail_warmup.warmup.dns_reasons import DNS_REASONS
-from gmail_warmup.warmup.reasons import WARMUP_REASONS
+from gmail_warmup.core import enums
+from gmail_warmup.core.enums import AnswerClass
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.domains.reasons import DNS_REASONS
+from gmail_warmup.oauth.reasons import REASONS, Reason
+from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
 
 WHO: dict[AnswerClass, str] = {
     AnswerClass.OK: "nobody",
@@ -92,7 +93,7 @@ def _allowed(option: dict[str, Any]) -> str:
 
 def words(name: str) -> str:
     """Return the members of an enum of the vocabulary with their meanings."""
-    found = list(meanings(getattr(vocabulary, name)))
+    found = list(meanings(getattr(enums, name)))
     return table(
         (re.sub(r"(?<!^)([A-Z])", r" \1", name).lower(), "meaning"), [(f"`{word}`", text) for word, text in found]
     )
@@ -101,7 +102,7 @@ def words(name: str) -> str:
 def grant_states() -> str:
     """Return the states of a grant: what they mean, who ends them, and the codes that lead there."""
     rows = []
-    for state, meaning in meanings(vocabulary.GrantState):
+    for state, meaning in meanings(enums.GrantState):
         reasons = [reason for reason in REASONS.values() if reason.state == state]
         who = ", ".join(dict.fromkeys(WHO[reason.answer] for reason in reasons))
         codes = ", ".join(f"`{reason.code}`" for reason in reasons)

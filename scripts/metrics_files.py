@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from gmail_warmup.metrics import METRICS, PREFIX, Kind, Metric
+from gmail_warmup.core.metrics import METRICS, PREFIX, Kind, Metric
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MAPPING = CHECKOUT / "deploy" / "prometheus" / "statsd-mapping.yaml"
@@ -15,7 +15,7 @@ BEGIN, END = "<!-- the table of metrics: scripts/metrics_files.py writes it -->\
 
 _HEAD = """\
 # Mapping of the statsd_exporter: names of gmail-warmup as Prometheus wants them, what tells series apart as a label.
-# Made by scripts/metrics_files.py from include/gmail_warmup/metrics.py. The first * is [metrics] statsd_prefix.
+# Made by scripts/metrics_files.py from include/gmail_warmup/core/metrics.py. The first * is [metrics] statsd_prefix.
 mappings:
 """
 _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 45)

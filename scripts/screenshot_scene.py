@@ -10,6 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.enums import DnsResult
+from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import (
     AuditRun,
     DomainCheck,
@@ -21,13 +23,12 @@ from gmail_warmup.db.models import (
     MailboxDay,
     OAuthGrant,
 )
-from gmail_warmup.settings import Settings
-from gmail_warmup.vocabulary import DnsResult
-from gmail_warmup.warmup.content import Brief, compose
-from gmail_warmup.warmup.dns_reasons import DNS_REASONS
-from gmail_warmup.warmup.library.collection import library
-from gmail_warmup.warmup.library.templates import Kind
-from gmail_warmup.warmup.ramp import Ramp
+from gmail_warmup.domains.reasons import DNS_REASONS
+from gmail_warmup.warmup.content import compose
+from gmail_warmup.warmup.content.compose import Brief
+from gmail_warmup.warmup.content.template_library import library
+from gmail_warmup.warmup.content.templates import Kind
+from gmail_warmup.warmup.planning.ramp import Ramp
 
 FEATURED = "lucia.moreno@northlane.example"
 """The mailbox whose page is shown."""

@@ -19,13 +19,13 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from screenshot_scene import BROKEN, FEATURED, RESTING, STRANGER, Scene
 
-from e2e_kit import FLAGS, MOUNT, Shell, find_chromium, log_in, new_profile
 from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gmail_embedded.stack import Options as StackOptions
 from gmail_embedded.stack import Stack
 from gmail_sandbox.client import SandboxClient
-from gmail_warmup.web.refusals import REFUSALS
-from refusal_kit import Refusals
+from gmail_warmup.web.views.consent_errors import REFUSALS
+from support.e2e_kit import FLAGS, MOUNT, Shell, find_chromium, log_in, new_profile
+from support.refusal_kit import Refusals
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 Mode = Literal["light", "dark"]

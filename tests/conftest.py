@@ -13,12 +13,12 @@ from cryptography.fernet import Fernet, MultiFernet
 
 from gmail_sandbox.client import SandboxClient
 from gmail_sandbox.server import running
+from gmail_warmup.crypto.cipher import Cipher
 from gmail_warmup.db.models import Base
-from gmail_warmup.grants.cipher import Cipher
-from gmail_warmup.grants.endpoint import OAuthClient
-from gmail_warmup.grants.store import Actor, GrantStore
-from pooler import pgbouncer
-from world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
+from gmail_warmup.oauth.grant_store import Actor, GrantStore
+from gmail_warmup.oauth.token_endpoint import OAuthClient
+from support.pooler import pgbouncer
+from support.world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gmail_embedded import console, demo, dotenv, welcome
+from gmail_embedded import console, demo, dotenv, start_summary
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.cluster import Cluster, ClusterOptions
 from gmail_embedded.errors import EmbeddedError
 from gmail_embedded.installation import Installation
+from gmail_embedded.progress import Steps
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.stack import Options, Stack
-from gmail_embedded.steps import Steps
 
 DEFAULT_PORT = 8080
 _SETTING, _METRICS = "AIRFLOW__GMAIL_WARMUP__", "AIRFLOW__METRICS__"
@@ -29,8 +29,8 @@ def options_from(variables: Mapping[str, str], port: int | None = None) -> Optio
     Raises:
         EmbeddedError: if the OAuth client is missing or malformed, or the port is no number.
     """
-    from gmail_warmup.errors import ConfigurationError
-    from gmail_warmup.setup import client_variables
+    from gmail_warmup.airflow.bootstrap import client_variables
+    from gmail_warmup.core.errors import ConfigurationError
 
     given = variables.get("PORT", "").strip()
     if port is None and given and not given.isdecimal():
@@ -41,8 +41,8 @@ def options_from(variables: Mapping[str, str], port: int | None = None) -> Optio
             raise EmbeddedError(
                 "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set. In the Google Cloud console create an OAuth "
                 "client of the type 'Web application' with the redirect URI "
-                f"{welcome.redirect_uri(f'http://localhost:{chosen}')}, put its id and secret into .env and start "
-                "again. Each step is in docs/going-live.md; 'make demo' needs no Google."
+                f"{start_summary.redirect_uri(f'http://localhost:{chosen}')}, put its id and secret into .env and "
+                "start again. Each step is in docs/going-live.md; 'make demo' needs no Google."
             )
     except ConfigurationError as error:
         raise EmbeddedError(str(error)) from None
@@ -78,13 +78,13 @@ def _keep(installation: Installation) -> int:
         steps = Steps()
         installation.start(steps.step)
         with steps.step("Configuration") as step:
-            wrong = welcome.examine(installation, step)
-        welcome.show(
+            wrong = start_summary.examine(installation, step)
+        start_summary.show(
             Console(highlight=False, soft_wrap=True),
             base_url=installation.base_url,
             login=installation.login,
             logs=installation.folder.logs,
-            known=welcome.mailboxes(installation),
+            known=start_summary.mailboxes(installation),
             wrong=wrong,
         )
         installation.watch()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gmail_embedded import cluster_services as services
-from gmail_embedded import compose, dotenv, pgbouncer, ports, sealed
+from gmail_embedded import compose, dotenv, pgbouncer, ports, readonly_fs
 from gmail_embedded.addresses import Addresses
 from gmail_embedded.cluster_services import Commands
 from gmail_embedded.compose import MissingVariablesError, Service
@@ -162,7 +162,7 @@ class Cluster(Installation):
         for service in self._known.values():
             for inside, outside in service.published.items():
                 self._addresses.publish(service.name, inside, outside)
-        self.writes_freely = sealed.obstacle() if any(each.read_only for each in self._known.values()) else ""
+        self.writes_freely = readonly_fs.obstacle() if any(each.read_only for each in self._known.values()) else ""
         self._commands = Commands(self.folder, self._addresses, self.options.overrides, sealing=not self.writes_freely)
         self._commands.require_programs(self._known.values())
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from gmail_embedded import sealed
+from gmail_embedded import readonly_fs
 from gmail_embedded.addresses import Addresses
 from gmail_embedded.compose import Check, Service
 from gmail_embedded.environment import base_environment
@@ -105,7 +105,7 @@ class Commands:
         environment = self.environment(service, instance)
         argv = [shutil.which(argv[0], path=environment["PATH"]) or argv[0], *argv[1:]]
         if service.read_only and self._sealing:
-            argv = sealed.command(argv, needed=self._needed(), writable=[self._airflow_logs()])
+            argv = readonly_fs.command(argv, needed=self._needed(), writable=[self._airflow_logs()])
         return Command(
             name=name,
             argv=argv,

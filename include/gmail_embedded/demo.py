@@ -23,9 +23,9 @@ from gmail_embedded import demo_scene as scene
 from gmail_embedded.airflow_api import DagRun, TaskInstance
 from gmail_embedded.errors import EmbeddedError
 from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Installation
+from gmail_embedded.progress import Step, Steps
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.stack import Options, Stack
-from gmail_embedded.steps import Step, Steps
 from gmail_sandbox.client import SandboxClient
 
 HEALTH, WARMUP = "gmail_token_health", "gmail_warmup"

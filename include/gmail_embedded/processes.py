@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gmail_embedded import guard
+from gmail_embedded import supervisor as guard
 from gmail_embedded.errors import NotReadyError, ProcessDiedError
 
 MARK = "GMAIL_EMBEDDED_RUN"

@@ -133,8 +133,8 @@ class Stack(Installation):
     # The steps.
 
     def _check(self) -> None:
-        from gmail_warmup.errors import GmailWarmupError
-        from gmail_warmup.settings import parse
+        from gmail_warmup.core.errors import GmailWarmupError
+        from gmail_warmup.core.settings import parse
 
         try:
             parse(dict(self.options.settings))

@@ -10,12 +10,12 @@ from gmail_sandbox.control.routes import PREFIX as CONTROL
 from gmail_sandbox.control.routes import router as control
 from gmail_sandbox.gmail.routes import routes as gmail
 from gmail_sandbox.gmail.routes import unknown
+from gmail_sandbox.http_faults import remember_transport
 from gmail_sandbox.oauth.consent import ConsentEndpoint
 from gmail_sandbox.oauth.revoke import RevokeEndpoint
 from gmail_sandbox.oauth.token import TokenEndpoint
 from gmail_sandbox.settings import Settings
-from gmail_sandbox.wire import remember_transport
-from gmail_sandbox.world import World
+from gmail_sandbox.state import World
 
 
 class SandboxApp(FastAPI):

@@ -9,9 +9,9 @@ from typing import Self
 
 import httpx
 
-from gmail_sandbox.answers import Json
 from gmail_sandbox.control import fault_models, models, report_models, service_account_models
 from gmail_sandbox.control.models import GMAIL_MODIFY
+from gmail_sandbox.responses import Json
 from gmail_sandbox.settings import Settings
 
 

@@ -16,7 +16,7 @@ from gmail_sandbox.gmail.errors import GmailError, invalid_argument, mail_sendin
 from gmail_sandbox.mailbox import Mailbox
 from gmail_sandbox.mime import Content
 from gmail_sandbox.records import MailCopy, MailRecord, Message
-from gmail_sandbox.world import World
+from gmail_sandbox.state import World
 
 DAY = 86400
 _OWN_ID = re.compile(rf"^<CA[\w+=-]+@{re.escape(MESSAGE_ID_DOMAIN)}>$")

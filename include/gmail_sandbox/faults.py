@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gmail_sandbox.addresses import domain_of
-from gmail_sandbox.answers import Answer
+from gmail_sandbox.responses import Answer
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,13 +11,13 @@ from typing import Any
 import httplib2
 from googleapiclient.errors import HttpError
 
-from gmail_sandbox.answers import Answer
 from gmail_sandbox.control.models import GMAIL_MODIFY
 from gmail_sandbox.gmail.call import Call
 from gmail_sandbox.gmail.errors import GmailError
 from gmail_sandbox.gmail.methods import METHODS, Method
 from gmail_sandbox.gmail.routes import admit, perform
-from gmail_sandbox.world import World
+from gmail_sandbox.responses import Answer
+from gmail_sandbox.state import World
 
 _METHODS = {method.name: method for method in METHODS}
 _SCOPES = frozenset({GMAIL_MODIFY})

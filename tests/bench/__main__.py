@@ -22,8 +22,8 @@ from bench.growth.parts import GROWTH
 from bench.report import Bench, Figure, Part, exactly, show
 from bench.web.parts import WEB
 from gmail_embedded.console import FAILED, WRONG_INPUT, run
+from gmail_embedded.progress import Steps
 from gmail_embedded.runfolder import CHECKOUT
-from gmail_embedded.steps import Steps
 
 BENCHES = {
     "grants": GRANTS, "web": WEB, "engine": ENGINE, "floor": FLOOR_BENCH, "cluster": CLUSTER, "growth": GROWTH,

@@ -21,9 +21,9 @@ from gmail_embedded.postgres import Postgres
 from gmail_embedded.processes import Command, Family, end_leftovers
 from gmail_embedded.runfolder import RunFolder
 from gmail_embedded.signals import EndingSignals
+from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import Base
-from gmail_warmup.settings import Settings
-from world import CLIENT_ID, CLIENT_SECRET, World
+from support.world import CLIENT_ID, CLIENT_SECRET, World
 
 SIMULATED = "simulated"
 _READY = re.compile(r"Gmail sandbox on (http://\S+),")

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from cryptography.fernet import Fernet, MultiFernet
 
 from gmail_sandbox.client import SandboxClient
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.crypto.cipher import Cipher
 from gmail_warmup.db.engine import make_engine
-from gmail_warmup.grants.cipher import Cipher
-from gmail_warmup.grants.endpoint import OAuthClient
-from gmail_warmup.grants.store import Actor, GrantStore
-from gmail_warmup.settings import Settings
-from world import CLIENT_ID, CLIENT_SECRET, World
+from gmail_warmup.oauth.grant_store import Actor, GrantStore
+from gmail_warmup.oauth.token_endpoint import OAuthClient
+from support.world import CLIENT_ID, CLIENT_SECRET, World
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, OAuthGrant
-from gmail_warmup.grants.endpoint import SCOPE
-from gmail_warmup.grants.store import owner_of
-from world import CLIENT_ID, World
+from gmail_warmup.oauth.grant_store import owner_of
+from gmail_warmup.oauth.token_endpoint import SCOPE
+from support.world import CLIENT_ID, World
 
 _BULK = 2000
 _GRANTED, _REFRESHED = timedelta(days=30), timedelta(hours=25)

@@ -22,14 +22,14 @@ from chaos.runs import Run, names, run
 from gmail_embedded import demo_scene
 from gmail_embedded.airflow_api import DagRun
 from gmail_embedded.errors import AirflowApiError
-from gmail_embedded.guard import descendants
 from gmail_embedded.stack import Options, Stack
+from gmail_embedded.supervisor import descendants
 from gmail_sandbox.client import SandboxClient
-from gmail_warmup.grants.cipher import Cipher
-from gmail_warmup.grants.endpoint import OAuthClient
-from gmail_warmup.grants.store import Actor, GrantStore
-from gmail_warmup.settings import parse
-from world import CLIENT_ID, CLIENT_SECRET, World
+from gmail_warmup.core.settings import parse
+from gmail_warmup.crypto.cipher import Cipher
+from gmail_warmup.oauth.grant_store import Actor, GrantStore
+from gmail_warmup.oauth.token_endpoint import OAuthClient
+from support.world import CLIENT_ID, CLIENT_SECRET, World
 
 DAG = "gmail_warmup"
 SETTINGS = demo_scene.SETTINGS | {

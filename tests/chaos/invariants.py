@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from bench.engine.reckoning import UNFINISHED
 from chaos.faults import Fault
 from gmail_sandbox.control.report_models import MailOut
+from gmail_warmup.core.errors import CiphertextError
+from gmail_warmup.crypto.cipher import owner_of
 from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxDay, MailStatus, OAuthGrant
 from gmail_warmup.db.models import LedgerEntry as L
-from gmail_warmup.errors import CiphertextError
-from gmail_warmup.grants.stored import owner_of
-from mail_kit import HEADER
-from world import World
+from support.mail_kit import HEADER
+from support.world import World
 
 _PAGE = 10_000
 

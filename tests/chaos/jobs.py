@@ -10,17 +10,17 @@ from cryptography.fernet import Fernet, MultiFernet
 from sqlalchemy.exc import SQLAlchemyError
 
 from chaos.runs import SETTINGS, Run, run, task
-from gmail_warmup.errors import GmailWarmupError
-from gmail_warmup.grants.cipher import Cipher
-from gmail_warmup.grants.consent import ConsentFlow, Visitor
-from gmail_warmup.grants.endpoint import TokenEndpoint
-from gmail_warmup.grants.keys import Keys
-from gmail_warmup.grants.rotate import Rotation, rotate
-from gmail_warmup.grants.store import GrantStore
-from gmail_warmup.settings import Settings
-from gmail_warmup.warmup.due import Action
+from gmail_warmup.core.enums import Action
+from gmail_warmup.core.errors import GmailWarmupError
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.crypto.cipher import Cipher
+from gmail_warmup.crypto.fernet_keys import Keys
+from gmail_warmup.crypto.key_rotation import Rotation, rotate
+from gmail_warmup.oauth.consent.flow import ConsentFlow, Visitor
+from gmail_warmup.oauth.grant_store import GrantStore
+from gmail_warmup.oauth.token_endpoint import TokenEndpoint
+from support.world import World
 from web.kit import at_google
-from world import World
 
 REDIRECT_URI = "http://localhost/callback"
 PERSON = Visitor(user="op", browser="a browser")

@@ -12,7 +12,7 @@ from bench.fleet import Worker
 from bench.orders import Job
 from chaos.moments import AtGmail, InDatabase
 from chaos.victims import begin, end
-from world import World
+from support.world import World
 
 PATIENCE = 30
 """Seconds in which what goes on in another process has to happen, on a busy machine too."""

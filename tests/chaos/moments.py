@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 import sqlalchemy as sa
 
-from world import World
+from support.world import World
 
 _LOCK = 20_270_215
 

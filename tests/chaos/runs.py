@@ -12,16 +12,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from bench.ground import Ground
 from chaos.faults import Fault
 from chaos.invariants import Invariants
+from gmail_warmup.core.enums import Action
+from gmail_warmup.core.errors import GmailWarmupError
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.crypto import key_check
 from gmail_warmup.db.engine import by_itself
-from gmail_warmup.errors import GmailWarmupError
 from gmail_warmup.gmail.api_breaker import api_usable
-from gmail_warmup.grants import canary
-from gmail_warmup.settings import Settings
-from gmail_warmup.warmup.due import Action, find_due
-from gmail_warmup.warmup.run import run_action
-from mail_kit import AT_ONCE
-from workers import hook
-from world import World
+from gmail_warmup.warmup.actions.run import run_action
+from gmail_warmup.warmup.planning.due import find_due
+from support.mail_kit import AT_ONCE
+from support.workers import hook
+from support.world import World
 
 SETTINGS: Settings = AT_ONCE.model_copy(
     update={
@@ -94,7 +95,7 @@ class Scene:
         for address in names("pool", pool, "pool.example"):
             world.add(address, kind="pool", expired=False)
         with by_itself(world.store.engine) as connection:
-            canary.check(connection, world.store.cipher)
+            key_check.check(connection, world.store.cipher)
         scene.add(senders)
         return scene
 

@@ -17,7 +17,7 @@ from chaos.faults import Fault, NewFault
 from chaos.installation import FORMER, NEW, PATIENCE, Installation, installation
 from chaos.kills import until
 from chaos.runs import names
-from gmail_embedded.guard import descendants
+from gmail_embedded.supervisor import descendants
 
 pytestmark = pytest.mark.chaos
 SENDERS = 4

@@ -18,7 +18,7 @@ from chaos.faults import NewFault
 from chaos.forms import forms
 from chaos.runs import Scene, names
 from gmail_warmup.db.models import GrantState
-from world import World
+from support.world import World
 
 ADDRESS = "ada@pool.example"
 APART, APART_NAME = timedelta(minutes=10), "clocks ten minutes apart"

@@ -20,11 +20,11 @@ from chaos.jobs import one_task, refresh
 from chaos.kills import cut_at, until
 from chaos.moments import MOMENTS, OF_REFRESH, OF_RESCUE, InDatabase, install, remove
 from chaos.runs import SETTINGS, Scene, names, run, task
-from gmail_embedded.guard import descendants
 from gmail_embedded.processes import Child
-from gmail_warmup.grants.store import GrantStore
-from gmail_warmup.warmup.due import Action
-from world import World
+from gmail_embedded.supervisor import descendants
+from gmail_warmup.core.enums import Action
+from gmail_warmup.oauth.grant_store import GrantStore
+from support.world import World
 
 SOCKET = ".s.PGSQL.5432"
 

@@ -15,9 +15,9 @@ from chaos.faults import NewFault
 from chaos.forms import forms
 from chaos.jobs import refresh
 from chaos.runs import SETTINGS, Scene, names, task
-from gmail_sandbox.catalogue import CATALOGUE
+from gmail_sandbox.fault_catalog import CATALOGUE
+from gmail_warmup.core.enums import Action
 from gmail_warmup.db.models import GrantState
-from gmail_warmup.warmup.due import Action
 
 SHAPES: Mapping[str, Mapping[str, Any]] = {
     "slow": {"delay_ms": 400},

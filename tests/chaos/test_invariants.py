@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from chaos.faults import Fault
 from chaos.invariants import Invariants
 from chaos.runs import names, run
-from workers import hook
-from world import World
+from support.workers import hook
+from support.world import World
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from chaos.faults import NewFault
 from chaos.forms import forms
 from chaos.kills import until
 from gmail_warmup.db.models import GrantState
-from world import World
+from support.world import World
 
 LEASE = 12
 SETTINGS = {"refresh_lease": LEASE, "connect_timeout": 1, "read_timeout": 4}

@@ -19,10 +19,11 @@ from chaos.faults import NewFault
 from chaos.kills import until
 from chaos.moments import MOMENTS, WHILE_RECOVERING, AtGmail, InDatabase, install, remove
 from chaos.victims import act, begin, end
-from gmail_warmup.settings import Settings
-from gmail_warmup.warmup.due import Action, find_due
-from mail_kit import AT_ONCE, HEADER
-from world import World
+from gmail_warmup.core.enums import Action
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.warmup.planning.due import find_due
+from support.mail_kit import AT_ONCE, HEADER
+from support.world import World
 
 POOL = ("pia@pool.example", "max@pool.example", "zoe@pool.example")
 THREAD = 3

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from bench.engine.simulation import scripts, simulate
 from bench.ground import Ground
 from gmail_embedded.runfolder import CHECKOUT
-from gmail_warmup.vocabulary import HealthBand
+from gmail_warmup.core.enums import HealthBand
 
 
 def test_ten_days_keep_every_promise(ground: Ground, tmp_path: Path):

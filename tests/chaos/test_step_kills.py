@@ -15,10 +15,11 @@ from chaos.jobs import REDIRECT_URI, callback, consent, one_task, refresh, renew
 from chaos.kills import kill_at
 from chaos.moments import OF_CONSENT, OF_REFRESH, OF_RESCUE, OF_ROTATION, install, remove
 from chaos.runs import SETTINGS, Scene, names, run
-from gmail_warmup.grants.keys import Keys
-from gmail_warmup.grants.rotate import survey
-from gmail_warmup.warmup.due import Action, find_due
-from world import CLIENT_ID, CLIENT_SECRET
+from gmail_warmup.core.enums import Action
+from gmail_warmup.crypto.fernet_keys import Keys
+from gmail_warmup.crypto.key_rotation import survey
+from gmail_warmup.warmup.planning.due import find_due
+from support.world import CLIENT_ID, CLIENT_SECRET
 
 
 @pytest.fixture(scope="module")

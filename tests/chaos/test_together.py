@@ -13,8 +13,8 @@ from chaos.faults import NewFault
 from chaos.forms import forms
 from chaos.jobs import renew, run_under, with_keys
 from chaos.runs import SETTINGS, Scene, names, run
-from gmail_warmup.grants.keys import Keys
-from gmail_warmup.grants.rotate import survey
+from gmail_warmup.crypto.fernet_keys import Keys
+from gmail_warmup.crypto.key_rotation import survey
 
 
 @pytest.fixture(scope="module")

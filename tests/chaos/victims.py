@@ -10,12 +10,12 @@ from importlib import import_module
 from typing import Any
 
 from bench.orders import Job
-from gmail_warmup.db import prepared
-from gmail_warmup.settings import Settings
-from gmail_warmup.warmup.due import Action
-from gmail_warmup.warmup.run import run_action
-from workers import hook
-from world import World
+from gmail_warmup.core.enums import Action
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.db import statement_cache
+from gmail_warmup.warmup.actions.run import run_action
+from support.workers import hook
+from support.world import World
 
 
 def act(world: World, action: Action, address: str, settings: Settings) -> dict[str, int]:
@@ -37,7 +37,7 @@ def begin(world: World, *, work: Job = act, **arguments: Any) -> int:
         return pid
     code = 1
     try:
-        world.store.engine = prepared.engine_of(world.store.engine.url)
+        world.store.engine = statement_cache.engine_of(world.store.engine.url)
         work(world, **arguments)
         code = 0
     except BaseException:

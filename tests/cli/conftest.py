@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from gmail_warmup.cli import app
-from workers import services
-from world import FERNET_KEY, World
+from support.workers import services
+from support.world import FERNET_KEY, World
 
 
 class Shell:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from gmail_warmup.crypto.cipher import owner_of
 from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
-from gmail_warmup.grants.stored import owner_of
-from world import World
+from support.world import World
 
 PASSPHRASE = "correct horse battery"
 

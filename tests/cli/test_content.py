@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gmail_warmup.settings import Settings
-from world import World
+from gmail_warmup.core.settings import Settings
+from support.world import World
 
 TEXTS = {
     "first": "== notes\nSubject: Notes\nHello {recipient},\n\nhere they are.\n\n{signature}\n",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cli.conftest import Shell
-from gmail_warmup.settings import Settings
-from warmup.name_server import HOST, serving
-from world import World
+from domains.name_server import HOST, serving
+from gmail_warmup.core.settings import Settings
+from support.world import World
 
 
 def test_it_tells_what_is_bad_and_what_to_do(world: World, shell: Shell):

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from gmail_warmup.cli import app
-from gmail_warmup.cli.common import NEEDS_PERSON, OK, WRONG_INPUT
+from gmail_warmup.cli.output import NEEDS_PERSON, OK, WRONG_INPUT
 
 TEXT = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
 SECTIONS = dict(re.findall(r"^## gmail-warmup (.+)\n((?:(?!## ).*\n)*)", TEXT, re.MULTILINE))

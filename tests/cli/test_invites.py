@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gmail_warmup.grants import invite
-from world import World
+from gmail_warmup.oauth.consent import invites
+from support.world import World
 
 ADA, BOB = "ada@warm.example", "bob@pool.example"
 
@@ -22,7 +22,7 @@ def two(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def opens(world: World, token: str) -> str | None:
     with world.store.engine.begin() as connection:
-        found = invite.find_open(connection, token)
+        found = invites.find_open(connection, token)
     return found.address if found else None
 
 

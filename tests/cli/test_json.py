@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import typer
 
 from gmail_warmup.cli import app
-from world import World
+from support.world import World
 
 ADA, EVE = "ada@pool.example", "eve@pool.example"
 CASES: dict[str, tuple[str, ...]] = {

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-import program
-from world import FERNET_KEY, World
+from support import program
+from support.world import FERNET_KEY, World
 
 ADA, BOB = "ada@warm.example", "bob@pool.example"
 

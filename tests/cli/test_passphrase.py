@@ -7,8 +7,8 @@ import pty
 import stat
 from pathlib import Path
 
-import program
-from world import FERNET_KEY, World
+from support import program
+from support.world import FERNET_KEY, World
 
 PASSPHRASE = "correct horse battery"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gmail_warmup.warmup.due import Action
-from mail_kit import ADA, AT_ONCE, POOL, act, due
-from world import World
+from gmail_warmup.core.enums import Action
+from support.mail_kit import ADA, AT_ONCE, POOL, act, due
+from support.world import World
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ DAGS = Path(__file__).parents[2] / "dags"
 PARSE = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
-heavy = ("googleapiclient", "gmail_warmup.tasks", "gmail_warmup.db.models", "airflow.providers.google", "aiohttp")
+heavy = (
+    "googleapiclient", "gmail_warmup.airflow.tasks", "gmail_warmup.db.models", "airflow.providers.google", "aiohttp"
+)
 before = set(sys.modules)
 bag = DagBag(dag_folder=sys.argv[1])
 dags = {

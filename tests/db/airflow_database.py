@@ -7,7 +7,6 @@ import sys
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
-from airflow import settings
 from airflow.models.connection import Connection
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
@@ -15,13 +14,14 @@ from alembic import command
 from alembic.util.exc import CommandError
 from cryptography.fernet import Fernet
 
+from airflow import settings
+from gmail_warmup.airflow.bootstrap import initialise
+from gmail_warmup.core.errors import EncryptionKeyError
+from gmail_warmup.crypto import key_check
+from gmail_warmup.crypto.cipher import airflow_cipher
 from gmail_warmup.db.base import SCHEMA
 from gmail_warmup.db.manager import GmailWarmupDBManager
-from gmail_warmup.errors import EncryptionKeyError
-from gmail_warmup.grants import canary
-from gmail_warmup.grants.cipher import airflow_cipher
-from gmail_warmup.setup import initialise
-from gmail_warmup.warmup import ledger_history
+from gmail_warmup.warmup.ledger import history
 
 found = {}
 
@@ -80,7 +80,7 @@ def history_there_and_back() -> None:
     before = mails()
     until = datetime(2026, 3, 1, tzinfo=UTC)
     with settings.engine.begin() as connection:
-        found["moved"] = ledger_history.move(connection, after=0, until=until).mails
+        found["moved"] = history.move(connection, after=0, until=until).mails
     found["months"] = sorted(set(tables()) - set(found["created"]))
     found["differences_with_months"] = differences()
     manager_does("downgrade", to_revision="0006")
@@ -88,7 +88,7 @@ def history_there_and_back() -> None:
     manager_does("upgradedb", use_migration_files=True)
     found["mails_after_upgrade"] = mails() == before
     with settings.engine.begin() as connection:
-        found["moved_again"] = ledger_history.move(connection, after=0, until=until).mails
+        found["moved_again"] = history.move(connection, after=0, until=until).mails
 
 
 def manager_does(name: str, **arguments: object) -> None:
@@ -124,7 +124,9 @@ with settings.engine.begin() as connection:
 
 with settings.engine.begin() as connection:
     query = sa.text("SELECT ciphertext FROM gmail_warmup.canary")
-    found["canary_fits"] = airflow_cipher().decrypt(canary.OWNER, connection.execute(query).scalar_one()) == canary.TEXT
+    found["canary_fits"] = (
+        airflow_cipher().decrypt(key_check.OWNER, connection.execute(query).scalar_one()) == key_check.TEXT
+    )
     other = Fernet(Fernet.generate_key()).encrypt(b"x").decode()
     connection.execute(sa.text("UPDATE gmail_warmup.canary SET ciphertext = :other"), {"other": other})
 try:

@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from pooler import pgbouncer
+from support.pooler import pgbouncer
 
 TESTS = Path(__file__).parents[1]
 STORIES = (
-    "grants/test_refresh.py",  # races of refreshes, single flight, compare and set
-    "grants/test_breaker.py",
-    "grants/test_alerts.py",  # one composer of alerts at a time
-    "grants/test_audit.py",
-    "warmup/test_leases.py",
-    "warmup/test_actions.py",  # the whole life of a mail
-    "web/test_api.py",  # pooled connections of the api-server
+    "oauth/test_access_tokens.py",  # races of refreshes, single flight, compare and set
+    "oauth/test_circuit_breaker.py",
+    "alerts/test_compose.py",  # one composer of alerts at a time
+    "audit/test_pipeline.py",
+    "warmup/actions/test_mailbox_lease.py",
+    "warmup/actions/test_actions.py",  # the whole life of a mail
+    "web/api/test_mailboxes.py",  # pooled connections of the api-server
 )
 
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
-from airflow import settings
 from airflow.utils.session import create_session
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
+from airflow import settings
 from gmail_warmup.db.base import SCHEMA, metadata
 from gmail_warmup.db.manager import GmailWarmupDBManager
 

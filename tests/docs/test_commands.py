@@ -36,7 +36,7 @@ KNOWN: tuple[tuple[str, str], ...] = (
     (r"(pg_dump|pg_restore|psql) .*(gmail_warmup.dump|DROP SCHEMA)", "run: tests/e2e/test_documented.py"),
     (r"psql .*DELETE FROM gmail_warmup.mailbox", "run: tests/e2e/test_documented.py"),
     (r"(AIRFLOW|TOKEN)=|curl ", "run: tests/e2e/test_documented.py"),
-    (r"export AIRFLOW_CONN_FORMER_SYSTEM=", "run, with another address: tests/cli/test_moving.py"),
+    (r"export AIRFLOW_CONN_FORMER_SYSTEM=", "run, with another address: tests/cli/test_move_in.py"),
     (r"\.ci/run", "CI itself"),
     (r"git |cd ", "needs a copy of the repository"),
 )

@@ -13,9 +13,10 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import docs_parts  # noqa: E402
 
-from gmail_warmup import vocabulary  # noqa: E402
-from gmail_warmup.grants.reasons import REASONS, AnswerClass  # noqa: E402
-from gmail_warmup.settings import Settings  # noqa: E402
+from gmail_warmup.core import enums  # noqa: E402
+from gmail_warmup.core.enums import AnswerClass  # noqa: E402
+from gmail_warmup.core.settings import Settings  # noqa: E402
+from gmail_warmup.oauth.reasons import REASONS  # noqa: E402
 
 
 def test_no_page_is_out_of_date():
@@ -31,7 +32,7 @@ def test_an_unknown_part_is_named():
 def test_every_option_state_and_code_is_in_its_table():
     assert [name for name in Settings.model_fields if f"| `{name}` |" not in docs_parts.settings()] == []
     states = docs_parts.grant_states()
-    assert [state for state in vocabulary.GrantState if f"| `{state}` |" not in states] == []
+    assert [state for state in enums.GrantState if f"| `{state}` |" not in states] == []
     reasons = docs_parts.grant_reasons()
     assert [code for code in REASONS if code != "ok" and f"| `{code}` |" not in reasons] == []
 

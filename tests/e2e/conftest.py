@@ -16,15 +16,15 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, BrowserContext, StorageState, sync_playwright
 
-from alert_kit import CONN_ID, Receiver, listening
-from e2e_kit import FLAGS, MOUNT, Shell, Visits, find_chromium, log_in, new_profile
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.airflow_api import DagRun, TaskInstance
 from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gmail_embedded.stack import Options, Stack
 from gmail_sandbox.client import SandboxClient
-from metrics_kit import StatsD
-from metrics_kit import listening as measuring
+from support.alert_kit import CONN_ID, Receiver, listening
+from support.e2e_kit import FLAGS, MOUNT, Shell, Visits, find_chromium, log_in, new_profile
+from support.metrics_kit import StatsD
+from support.metrics_kit import listening as measuring
 
 Seen = TypeVar("Seen")
 

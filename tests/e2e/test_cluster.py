@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from cluster_kit import FAST, SLOW, SOONER, SOONER_SETTINGS, Books, busy, read_books
-from gmail_embedded import demo, guard, sealed
+from gmail_embedded import demo, readonly_fs, supervisor
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.airflow_api import DagRun, TaskInstance
 from gmail_embedded.cluster import Cluster, ClusterOptions
 from gmail_embedded.processes import alive
-from gmail_embedded.steps import Steps
+from gmail_embedded.progress import Steps
+from support.cluster_kit import FAST, SLOW, SOONER, SOONER_SETTINGS, Books, busy, read_books
 
 pytestmark = pytest.mark.e2e
 
@@ -86,7 +86,7 @@ def writable_mounts(folder: Path) -> dict[str, set[str]]:
         process = Path("/proc") / str(pid)
         try:
             variables = dict(entry.partition("=")[::2] for entry in (process / "environ").read_text().split("\0"))
-            if "AIRFLOW_HOME" not in variables or guard.__file__ in (process / "cmdline").read_text():
+            if "AIRFLOW_HOME" not in variables or supervisor.__file__ in (process / "cmdline").read_text():
                 continue
             mounts = [line.split(" - ")[0].split() for line in (process / "mountinfo").read_text().splitlines()]
         except OSError:  # it has ended meanwhile
@@ -141,7 +141,7 @@ def test_tasks_and_page_came_through_the_connection_pooler(told: Told) -> None:
 def test_services_write_their_logs_and_nothing_else(told: Told) -> None:
     assert told.writable.keys() >= {"api-server", "scheduler", "dag-processor", "triggerer", "worker-2", "worker-3"}
     if told.writes_freely:
-        assert told.writes_freely == sealed.obstacle(), "where the machine does not allow it, that is said"
+        assert told.writes_freely == readonly_fs.obstacle(), "where the machine does not allow it, that is said"
         return
     logs = str(told.folder / "airflow" / "logs")
     assert {name: where for name, where in told.writable.items() if where != {"/tmp", logs}} == {}

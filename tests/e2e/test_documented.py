@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from e2e_kit import Google
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.postgres import programs
 from gmail_sandbox.control.report_models import MailOut
+from support.e2e_kit import Google
 
 pytestmark = pytest.mark.e2e
 

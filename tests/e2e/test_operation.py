@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from gmail_embedded import demo_scene as scene
-from gmail_warmup.metrics import METRICS
+from gmail_warmup.core.metrics import METRICS
 
 pytestmark = pytest.mark.e2e
 

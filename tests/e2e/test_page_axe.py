@@ -11,10 +11,10 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Page
 
-from e2e_kit import MOUNT
 from gmail_embedded.installation import SANDBOX_CLIENT_ID
-from gmail_warmup.web.refusals import REFUSALS
-from refusal_kit import Refusals
+from gmail_warmup.web.views.consent_errors import REFUSALS
+from support.e2e_kit import MOUNT
+from support.refusal_kit import Refusals
 
 pytestmark = pytest.mark.e2e
 

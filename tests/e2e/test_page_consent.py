@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Page, expect
 
-from e2e_kit import Google
+from support.e2e_kit import Google
 from web.kit import at_google
 
 pytestmark = pytest.mark.e2e

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import FilePayload, expect
 
-from e2e_kit import MOUNT
+from support.e2e_kit import MOUNT
 
 pytestmark = pytest.mark.e2e
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from e2e_kit import Google, Shell
+from support.e2e_kit import Google, Shell
 
 pytestmark = pytest.mark.e2e
 

@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 from cryptography.fernet import Fernet, MultiFernet
 
-from e2e_kit import CHECKOUT, MOUNT
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.installation import SANDBOX_CLIENT_SECRET
 from gmail_embedded.processes import alive
-from gmail_warmup.grants.cipher import Cipher
-from gmail_warmup.grants.store import owner_of
-from secret_hunt import Found, Hunt, files, processes, tables
+from gmail_warmup.crypto.cipher import Cipher
+from gmail_warmup.oauth.grant_store import owner_of
+from support.e2e_kit import CHECKOUT, MOUNT
+from support.secret_hunt import Found, Hunt, files, processes, tables
 from web.kit import at_google, changed, path_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos]

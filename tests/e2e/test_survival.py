@@ -14,7 +14,7 @@ from chaos.faults import Fault
 from chaos.installation import DAG, PATIENCE, Installation, world_of
 from chaos.kills import until
 from gmail_embedded import demo_scene as scene
-from world import CLIENT_ID, CLIENT_SECRET
+from support.world import CLIENT_ID, CLIENT_SECRET
 
 pytestmark = pytest.mark.e2e
 SENDER = "sue@epsilon.example"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gmail_embedded import cluster_services, compose, dotenv, sealed
+from gmail_embedded import cluster_services, compose, dotenv, readonly_fs
 from gmail_embedded.addresses import Addresses
 from gmail_embedded.cluster_services import Commands
 from gmail_embedded.compose import Service
@@ -83,7 +83,7 @@ def test_a_service_that_is_read_only_is_so_here_if_the_machine_allows_it(folder:
             made = [commands.service(service, name, lasts=True)]
             made += [commands.check(service.check, service, name)] if service.check else []
             for command in made:
-                assert (sealed.__file__ in command.argv) is (sealing and name in AIRFLOW), command.name
+                assert (readonly_fs.__file__ in command.argv) is (sealing and name in AIRFLOW), command.name
 
 
 def test_no_secret_is_in_a_command_line(commands: Commands, folder: RunFolder) -> None:

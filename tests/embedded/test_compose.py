@@ -19,7 +19,7 @@ import yaml
 from jsonschema.validators import validator_for
 
 from gmail_embedded import dotenv
-from gmail_warmup.settings import Settings
+from gmail_warmup.core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docker-compose.yaml").read_text()

@@ -22,7 +22,7 @@ import sys
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it, as nohup does
 from gmail_embedded import console
 from gmail_embedded.stack import Stack
-from gmail_embedded.steps import Steps
+from gmail_embedded.progress import Steps
 
 def main():
     with Stack(sys.argv[1]) as stack:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gmail_embedded import welcome
+from gmail_embedded import start_summary
 from gmail_embedded.__main__ import options_from
 from gmail_embedded.environment import airflow_environment
 from gmail_embedded.errors import EmbeddedError
 from gmail_embedded.runfolder import RunFolder
 from gmail_embedded.stack import Options, Stack
-from gmail_warmup.web import site
+from gmail_warmup.core import urls
 
 CLIENT = {"GOOGLE_CLIENT_ID": "1234567890-abc.apps.googleusercontent.com", "GOOGLE_CLIENT_SECRET": "GOCSPX-abc"}
 
@@ -48,7 +48,7 @@ def test_who_has_no_client_yet_is_told_the_redirect_uri_that_it_needs(variables:
 
 def test_the_redirect_uri_that_is_shown_is_the_one_that_the_page_sends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://localhost:8080")
-    assert welcome.redirect_uri("http://localhost:8080") == site.redirect_uri()
+    assert start_summary.redirect_uri("http://localhost:8080") == urls.redirect_uri()
 
 
 WRONG = {"status": "problem", "name": "token endpoint", "found": "Secret 1 of 1 is refused.", "step": "Correct [it]."}
@@ -66,7 +66,7 @@ def test_a_newcomer_sees_what_to_do_and_others_what_is_wrong(
     known: int, wrong: list[dict[str, str]], there: list[str], not_there: str
 ) -> None:
     out = Console(file=io.StringIO(), width=500)
-    welcome.show(
+    start_summary.show(
         out, base_url="http://localhost:1", login=("admin", "pass"), logs=Path("/logs"), known=known, wrong=wrong
     )
     text = out.file.getvalue()  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from fuzz.web import Page, page
-from world import World
+from support.world import World
 
 
 @pytest.fixture

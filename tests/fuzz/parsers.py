@@ -17,20 +17,20 @@ import httpx
 from googleapiclient.errors import HttpError
 
 from fuzz.mutator import Mutator
-from gmail_warmup.errors import ConfigurationError, InvalidInputError
-from gmail_warmup.gmail import errors, mime, operations, transport
-from gmail_warmup.grants import incoming, sealed, spreadsheet
-from gmail_warmup.grants.endpoint import classify, read_answer
-from gmail_warmup.grants.reasons import REASONS
-from gmail_warmup.grants.token_object import read_token
-from gmail_warmup.settings import Settings
-from gmail_warmup.settings import parse as parse_settings
-from gmail_warmup.warmup import dsn, generators
-from gmail_warmup.warmup.dns import look_at
-from gmail_warmup.warmup.dns_lookup import BadNameError, NoAnswerError
-from gmail_warmup.warmup.library.templates import Kind
-from gmail_warmup.warmup.library.templates import parse as parse_templates
-from gmail_warmup.web.order import Cursor, Order
+from gmail_warmup.core.errors import ConfigurationError, InvalidInputError
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.core.settings import parse as parse_settings
+from gmail_warmup.domains.check import look_at
+from gmail_warmup.domains.lookup import BadNameError, NoAnswerError
+from gmail_warmup.gmail import client, delivery_status, errors, mime, transport
+from gmail_warmup.oauth.reasons import REASONS
+from gmail_warmup.oauth.token_endpoint import classify, read_answer
+from gmail_warmup.transfer import csv_format, encrypted_backup, parser
+from gmail_warmup.transfer.authorized_user import read_token
+from gmail_warmup.warmup.content import generators
+from gmail_warmup.warmup.content.templates import Kind
+from gmail_warmup.warmup.content.templates import parse as parse_templates
+from gmail_warmup.web.queries.sorting import Cursor, Order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ Hi.
 
 
 def _report(draw: Mutator, source: random.Random) -> None:
-    found = dsn.parse(draw.bytes(), token_header="X-Warmup-Id")
+    found = delivery_status.parse(draw.bytes(), token_header="X-Warmup-Id")
     if found:
         assert re.fullmatch(r"[45]\.\d{1,3}\.\d{1,3}", found.status)
         assert all(re.fullmatch(r"[0-9a-f]{32}", token) for token in found.tokens)
@@ -90,8 +90,8 @@ def _report(draw: Mutator, source: random.Random) -> None:
 def _headers(draw: Mutator, source: random.Random) -> None:
     names = ("auto-submitted", "precedence", "x-autoreply", "x-autorespond", "in-reply-to", "references")
     headers = {source.choice(names): draw.text(most=300) for _ in range(3)}
-    assert dsn.is_auto_reply(headers) in (True, False)
-    assert len(dsn.answered(headers.get("in-reply-to", ""), headers.get("references", ""))) <= 1
+    assert delivery_status.is_auto_reply(headers) in (True, False)
+    assert len(delivery_status.answered(headers.get("in-reply-to", ""), headers.get("references", ""))) <= 1
 
 
 def _mail(draw: Mutator, source: random.Random) -> None:
@@ -165,7 +165,7 @@ _FILES = (
 
 def _file(draw: Mutator, source: random.Random) -> None:
     try:
-        found = incoming.read(draw.text() if source.random() < 0.7 else draw.json().decode("utf-8", "replace"))
+        found = parser.read(draw.text() if source.random() < 0.7 else draw.json().decode("utf-8", "replace"))
     except InvalidInputError:
         return
     numbers = {item.number for item in found.mailboxes}
@@ -177,9 +177,9 @@ def _cells(draw: Mutator, source: random.Random) -> None:
     cells = [draw.text(most=80).replace("\0", "").strip() for _ in range(3)]
     columns = ["one", "two", "three"]
     rows = [dict(zip(columns, cells, strict=True))]
-    lines = list(spreadsheet.write(columns, rows))
-    assert not [cell for cell in map(spreadsheet.defuse, cells) if cell[:1] in tuple("=+-@\t\r")]
-    table = spreadsheet.read("".join(lines).encode("utf-8", "replace").decode())
+    lines = list(csv_format.write(columns, rows))
+    assert not [cell for cell in map(csv_format.defuse, cells) if cell[:1] in tuple("=+-@\t\r")]
+    table = csv_format.read("".join(lines).encode("utf-8", "replace").decode())
     if any(cells) and all(cell.isprintable() for cell in cells):
         assert [row for _, row in table.rows] == rows
 
@@ -210,7 +210,7 @@ def _gmail(draw: Mutator, source: random.Random) -> None:
     status = source.choice([code for code in _STATUSES if code >= 400])
     response = httplib2.Response({"status": str(status), "retry-after": _one_line(draw).decode("latin-1")})
     content = transport._legible(response, source.choice((draw.bytes, draw.json))())
-    error = operations._translate("ada@warm.example", HttpError(response, content))
+    error = client._translate("ada@warm.example", HttpError(response, content))
     assert isinstance(error, errors.GmailError)
     assert error.retry_after is None or 0 <= error.retry_after < 10**10
     assert len(str(error)) < 500
@@ -231,12 +231,12 @@ def _token(draw: Mutator, source: random.Random) -> None:
     assert "1//" not in said
 
 
-_BACKUP = sealed.seal('{"mailboxes": []}', "a passphrase long enough").encode()
+_BACKUP = encrypted_backup.seal('{"mailboxes": []}', "a passphrase long enough").encode()
 
 
 def _backup(draw: Mutator, source: random.Random) -> None:
     try:
-        sealed.recognise(draw.text() if source.random() < 0.5 else draw.json().decode("utf-8", "replace"))
+        encrypted_backup.recognise(draw.text() if source.random() < 0.5 else draw.json().decode("utf-8", "replace"))
     except InvalidInputError:
         pass
 

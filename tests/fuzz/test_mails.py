@@ -10,12 +10,12 @@ import pytest
 from fuzz.mutator import Mutator
 from fuzz.parsers import PARSERS
 from gmail_sandbox.client import SandboxError
+from gmail_warmup.core.enums import Action
+from gmail_warmup.gmail import delivery_status
 from gmail_warmup.gmail.errors import GmailError
-from gmail_warmup.warmup import dsn
-from gmail_warmup.warmup.due import Action
-from mail_kit import ADA, AT_ONCE, POOL, act, counted, everybody, ledger
-from workers import hook
-from world import World
+from support.mail_kit import ADA, AT_ONCE, POOL, act, counted, everybody, ledger
+from support.workers import hook
+from support.world import World
 
 DAEMON = "mailer-daemon@sandbox.example"
 HUGE = 10_000_000
@@ -98,7 +98,7 @@ SHAPES = {
 def test_a_mail_of_ten_million_bytes_is_read_in_bounded_time(shape: str):
     """Bounces beyond 1 MB are not even fetched; if one were, it takes a second or so."""
     began = time.process_time()
-    dsn.parse(SHAPES[shape], token_header="X-Warmup-Id")
+    delivery_status.parse(SHAPES[shape], token_header="X-Warmup-Id")
     assert time.process_time() - began < 20
 
 

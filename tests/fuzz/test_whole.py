@@ -8,7 +8,7 @@ import pytest
 
 from chaos.forms import forms
 from fuzz.whole import feed_everything
-from world import World
+from support.world import World
 
 
 @pytest.mark.parametrize("inputs", forms(500, 100_000))

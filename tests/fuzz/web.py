@@ -1,7 +1,7 @@
 """The application of the page in this process, on a real PostgreSQL, and requests of every kind to it.
 
-Rights are not what is tried here (see tests/web/test_rights.py), so everybody is somebody who may change everything:
-what is behind the rights gets the inputs.
+Rights are not what is tried here (see tests/web/test_permissions.py), so everybody is somebody who may change
+everything: what is behind the rights gets the inputs.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from fastapi.routing import APIRoute
 from fuzz.feeding import SECONDS, Fed
 from fuzz.mutator import Mutator
 from gmail_warmup.db.models import Base
-from workers import services
-from world import CLIENT_ID, CLIENT_SECRET, World
+from support.workers import services
+from support.world import CLIENT_ID, CLIENT_SECRET, World
 
 ORIGIN = "http://localhost:8080"
 ADA, PIA = "ada@warm.example", "pia@pool.example"
@@ -89,8 +89,9 @@ _DIGEST = sa.text(
 @contextmanager
 def page(world: World) -> Iterator[Page]:
     """Make the application on the world's database, with two mailboxes in it."""
-    from gmail_warmup.web import oauth, rights
+    from gmail_warmup.web import permissions
     from gmail_warmup.web.app import create_app
+    from gmail_warmup.web.routes import oauth_callback
 
     for address, kind in ((ADA, "warmup"), (PIA, "pool")):
         world.add(address, kind=kind, expired=False)
@@ -102,9 +103,9 @@ def page(world: World) -> Iterator[Page]:
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
     checks = [dependency.call for route in routes for dependency in route.dependant.dependencies]
     nobody = dict.fromkeys([call for call in checks if call and _is_of_airflow(call)], lambda: None)
-    app.dependency_overrides |= nobody | {rights.get_user: _Op, rights.may_change: lambda: True}
+    app.dependency_overrides |= nobody | {permissions.get_user: _Op, permissions.may_change: lambda: True}
     variables = {"AIRFLOW__API__BASE_URL": ORIGIN, "AIRFLOW_CONN_GMAIL_OAUTH_CLIENT": _client(world)}
-    with patch.dict("os.environ", variables), patch.object(oauth, "require_change", _op):
+    with patch.dict("os.environ", variables), patch.object(oauth_callback, "require_change", _op):
         yield Page(app, engine, tuple((method, route.path) for route in routes for method in sorted(route.methods)))
     engine.dispose()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fuzz.feeding import Fed, feed_all
 from fuzz.web import feed_page, page
-from world import World
+from support.world import World
 
 OF_THE_PAGE = 0.1
 """The share of the inputs that are requests; each takes as long as many texts."""

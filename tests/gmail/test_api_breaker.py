@@ -7,9 +7,9 @@ import pytest
 from gmail_warmup.db.models import GrantState
 from gmail_warmup.gmail.api_breaker import api_usable
 from gmail_warmup.gmail.errors import GmailApiDisabledError
-from gmail_warmup.grants.errors import NotAskedError
-from workers import hook
-from world import CLIENT_ID, World
+from gmail_warmup.oauth.errors import NotAskedError
+from support.workers import hook
+from support.world import CLIENT_ID, World
 
 
 def work(world: World, address: str) -> None:

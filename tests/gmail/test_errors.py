@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from gmail_sandbox.catalogue import CATALOGUE
+from gmail_sandbox.fault_catalog import CATALOGUE
 from gmail_warmup.db.models import GrantState
 from gmail_warmup.gmail import errors
-from workers import hook
-from world import World
+from support.workers import hook
+from support.world import World
 
 ADA = "ada@warm.example"
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmail_warmup.errors import InvalidInputError
+from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.gmail.mime import Outgoing, build, message_id, raw
 
 LONG_ID = f"<{'a' * 120}@mail.example.com>"

@@ -50,7 +50,7 @@ def test_it_imports_no_web_framework(found: dict[str, Any]):
     assert found["heavy"] == []
     assert set(found["imported"]) <= {
         "gmail_warmup",
-        "gmail_warmup.listener",
+        "gmail_warmup.airflow.listener",
         "airflow.listeners",
         "airflow._shared.listeners",
     }

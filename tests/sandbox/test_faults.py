@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from gmail_sandbox.catalogue import CATALOGUE
 from gmail_sandbox.client import SandboxClient, SandboxError
+from gmail_sandbox.fault_catalog import CATALOGUE
 from gmail_sandbox.server import running
 from sandbox.kit import CLIENT, REDIRECT, SECRET
 

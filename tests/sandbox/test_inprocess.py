@@ -15,7 +15,7 @@ from gmail_sandbox.client import SandboxClient
 from gmail_sandbox.inprocess import Users
 from gmail_sandbox.mailbox import Mailbox
 from gmail_sandbox.settings import Settings
-from gmail_sandbox.world import World
+from gmail_sandbox.state import World
 from sandbox.kit import Gmail, raw
 
 ANN, BOB = "ann@example.com", "bob@example.org"

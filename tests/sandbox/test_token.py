@@ -11,8 +11,8 @@ import pytest
 from google.auth.transport.requests import Request
 from google.oauth2.credentials import Credentials
 
-from gmail_sandbox.catalogue import CATALOGUE, CAUSES
 from gmail_sandbox.client import SandboxClient
+from gmail_sandbox.fault_catalog import CATALOGUE, CAUSES
 from sandbox.kit import CLIENT, SECRET, Gmail
 
 ADDRESS = "ann@example.com"

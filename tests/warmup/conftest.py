@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mail_kit import ADA, AT_ONCE, POOL
-from world import World
+from support.mail_kit import ADA, AT_ONCE, POOL
+from support.world import World
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from gmail_warmup.warmup import run
-from gmail_warmup.warmup.due import WAITING, Action
+from gmail_warmup.core.enums import Action
+from gmail_warmup.warmup.actions import run
+from gmail_warmup.warmup.planning.due import WAITING
 
 DAG = Path(__file__).parents[2] / "dags" / "gmail_warmup.py"
 

@@ -25,7 +25,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount
 
-from gmail_warmup.setup import initialise
+from gmail_warmup.airflow.bootstrap import initialise
 
 
 def rights_of(route: BaseRoute) -> list[str]:

@@ -9,9 +9,9 @@ from threading import Thread
 import httpx
 import pytest
 
-from gmail_warmup.grants.consent import CONSENTS_OF_AN_INVITE
-from gmail_warmup.warmup.generators import ChatServer, GeneratorError
-from gmail_warmup.warmup.library.templates import Kind
+from gmail_warmup.oauth.consent.flow import CONSENTS_OF_AN_INVITE
+from gmail_warmup.warmup.content.generators import ChatServer, GeneratorError
+from gmail_warmup.warmup.content.templates import Kind
 from web.kit import API, MOUNT, Site, at_google, follow, invite, path_of, start
 
 ADA = "ada@pool.example"

@@ -10,11 +10,11 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from gmail_warmup.warmup.dns_reasons import DNS_REASONS
-from gmail_warmup.warmup.reasons import WARMUP_REASONS
+from gmail_warmup.domains.reasons import DNS_REASONS
+from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
+from web.api.test_history import ADA, POOL, put_mail
 from web.kit import API, MOUNT, Site, rows
-from web.test_history_api import ADA, POOL, put_mail
-from web.test_list import put_day
+from web.routes.test_mailbox_list import put_day
 
 BEN = "ben@two.example"
 

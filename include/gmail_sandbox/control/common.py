@@ -9,7 +9,7 @@ from fastapi import Depends, HTTPException, Query, Request
 from gmail_sandbox.addresses import AddressRefused, mailbox_address
 from gmail_sandbox.delivery import deliver_due
 from gmail_sandbox.mailbox import Mailbox
-from gmail_sandbox.world import World
+from gmail_sandbox.state import World
 
 
 async def _world(request: Request) -> World:

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gmail_sandbox.catalogue import CATALOGUE
 from gmail_sandbox.control.models import Address, Lower, Model, OneLine
+from gmail_sandbox.fault_catalog import CATALOGUE
 from gmail_sandbox.gmail.methods import METHOD_IDS
 from gmail_sandbox.settings import Chance
 

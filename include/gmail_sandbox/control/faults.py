@@ -6,13 +6,13 @@ import json
 
 from fastapi import APIRouter
 
-from gmail_sandbox.answers import HTML_TYPE, JSON_TYPE, Answer
-from gmail_sandbox.catalogue import CATALOGUE
 from gmail_sandbox.control.common import WorldNow, missing
 from gmail_sandbox.control.fault_models import CatalogueRow, CustomAnswer, FaultIn, FaultOut
 from gmail_sandbox.control.models import Count
 from gmail_sandbox.control.views import fault_out
+from gmail_sandbox.fault_catalog import CATALOGUE
 from gmail_sandbox.faults import Fault
+from gmail_sandbox.responses import HTML_TYPE, JSON_TYPE, Answer
 
 router = APIRouter(prefix="/faults")
 

@@ -21,7 +21,7 @@ from gmail_sandbox.control.models import (
 from gmail_sandbox.control.views import client_out, moment
 from gmail_sandbox.oauth.grants import TESTING_SECONDS, Grant
 from gmail_sandbox.records import Client
-from gmail_sandbox.world import World
+from gmail_sandbox.state import World
 
 router = APIRouter()
 

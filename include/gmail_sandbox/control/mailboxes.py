@@ -13,7 +13,7 @@ from gmail_sandbox.control.common import PathAddress, WorldNow, known_mailbox
 from gmail_sandbox.control.models import Count, Delivered, DeliverIn, MailboxIn, MailboxOut, NamedMailboxIn
 from gmail_sandbox.control.views import mailbox_out
 from gmail_sandbox.mailbox import Mailbox
-from gmail_sandbox.world import World
+from gmail_sandbox.state import World
 
 router = APIRouter(prefix="/mailboxes")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from gmail_sandbox.addresses import mailbox_address
-from gmail_sandbox.catalogue import CAUSES, SCOPE_LOST
+from gmail_sandbox.fault_catalog import CAUSES, SCOPE_LOST
 from gmail_sandbox.records import ClientRefusal, Publishing
 from gmail_sandbox.settings import Chance
 

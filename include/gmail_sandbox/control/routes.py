@@ -10,7 +10,7 @@ from gmail_sandbox.control.models import ClockIn, ClockOut, Health
 from gmail_sandbox.control.views import moment
 from gmail_sandbox.delivery import deliver_due
 from gmail_sandbox.settings import Settings
-from gmail_sandbox.world import World
+from gmail_sandbox.state import World
 
 PREFIX = "/sandbox/v1"
 router = APIRouter(prefix=PREFIX)

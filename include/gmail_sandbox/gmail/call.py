@@ -12,7 +12,7 @@ from gmail_sandbox.gmail.errors import GmailError, error_body, invalid_argument,
 from gmail_sandbox.mailbox import Mailbox
 from gmail_sandbox.mime import Content
 from gmail_sandbox.records import Label, Message
-from gmail_sandbox.world import World
+from gmail_sandbox.state import World
 
 METADATA_SCOPE = "https://www.googleapis.com/auth/gmail.metadata"
 MAX_RESULTS = 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gmail_sandbox.answers import Answer
+from gmail_sandbox.responses import Answer
 
 _STATUS_NAMES = {
     400: "INVALID_ARGUMENT",

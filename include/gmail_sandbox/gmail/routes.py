@@ -10,18 +10,18 @@ from urllib.parse import parse_qs
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from gmail_sandbox.answers import Answer
 from gmail_sandbox.delivery import deliver_due
-from gmail_sandbox.edge import Caller, respond
+from gmail_sandbox.dispatch import Caller, respond
 from gmail_sandbox.gmail import errors
 from gmail_sandbox.gmail.call import Call
 from gmail_sandbox.gmail.errors import GmailError, error_body
 from gmail_sandbox.gmail.methods import METHODS, Method
+from gmail_sandbox.http_faults import header, read_body, write
 from gmail_sandbox.mailbox import Mailbox
 from gmail_sandbox.oauth.grants import AccessToken
 from gmail_sandbox.quota import UNITS
-from gmail_sandbox.wire import header, read_body, write
-from gmail_sandbox.world import World
+from gmail_sandbox.responses import Answer
+from gmail_sandbox.state import World
 
 PREFIX = "/gmail/v1/users/{userId}/"
 

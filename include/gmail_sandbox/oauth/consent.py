@@ -11,12 +11,12 @@ from jinja2 import Environment, PackageLoader
 from starlette.types import Receive, Scope, Send
 
 from gmail_sandbox.addresses import domain_of
-from gmail_sandbox.answers import Answer
-from gmail_sandbox.edge import Caller, respond
+from gmail_sandbox.dispatch import Caller, respond
+from gmail_sandbox.http_faults import read_body
 from gmail_sandbox.oauth.grants import CODE_SECONDS, Code
 from gmail_sandbox.records import Client
-from gmail_sandbox.wire import read_body
-from gmail_sandbox.world import World
+from gmail_sandbox.responses import Answer
+from gmail_sandbox.state import World
 
 ACCOUNTS_SHOWN = 50
 _SCOPE_WORDS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gmail_sandbox.answers import Answer
+from gmail_sandbox.responses import Answer
 
 RATE_LIMIT_PAGE = """<!DOCTYPE html><html lang="en"><head><title>Error 403 (Rate Limit Exceeded)!!1</title></head>
 <body><p><b>403.</b> That's an error.</p><p>User Rate Limit Exceeded. Please try again later.</p></body></html>

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gmail_sandbox.catalogue import CAUSES, SCOPE_LOST
+from gmail_sandbox.fault_catalog import CAUSES, SCOPE_LOST
 
 TESTING_SECONDS = 7 * 86400
 IDLE_SECONDS = 183 * 86400

@@ -6,11 +6,11 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from gmail_sandbox.answers import Answer
-from gmail_sandbox.edge import Caller, respond
+from gmail_sandbox.dispatch import Caller, respond
+from gmail_sandbox.http_faults import read_body
 from gmail_sandbox.oauth import errors
-from gmail_sandbox.wire import read_body
-from gmail_sandbox.world import World
+from gmail_sandbox.responses import Answer
+from gmail_sandbox.state import World
 
 
 class RevokeEndpoint:

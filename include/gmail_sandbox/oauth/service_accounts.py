@@ -15,10 +15,10 @@ from google.auth import crypt, jwt
 from google.auth.exceptions import GoogleAuthError
 
 from gmail_sandbox.addresses import domain_of
-from gmail_sandbox.answers import Answer
 from gmail_sandbox.oauth import errors
 from gmail_sandbox.records import ServiceAccount
-from gmail_sandbox.world import World
+from gmail_sandbox.responses import Answer
+from gmail_sandbox.state import World
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 AUDIENCES = frozenset(

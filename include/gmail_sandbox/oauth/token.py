@@ -12,15 +12,15 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from starlette.types import Receive, Scope, Send
 
-from gmail_sandbox.answers import JSON_TYPE, Answer
-from gmail_sandbox.catalogue import CATALOGUE, CAUSES, SCOPE_LOST
-from gmail_sandbox.edge import Caller, Outcome, respond
+from gmail_sandbox.dispatch import Caller, Outcome, respond
+from gmail_sandbox.fault_catalog import CATALOGUE, CAUSES, SCOPE_LOST
+from gmail_sandbox.http_faults import header, read_body
 from gmail_sandbox.oauth import errors
 from gmail_sandbox.oauth.grants import TESTING_SECONDS, Code, RefreshToken
 from gmail_sandbox.oauth.service_accounts import JWT_BEARER, Assertion, read_assertion, refusal
 from gmail_sandbox.records import TokenRequest
-from gmail_sandbox.wire import header, read_body
-from gmail_sandbox.world import World
+from gmail_sandbox.responses import JSON_TYPE, Answer
+from gmail_sandbox.state import World
 
 _NO_STORE = (("cache-control", "no-cache, no-store, max-age=0, must-revalidate"), ("pragma", "no-cache"))
 

@@ -10,8 +10,20 @@ os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 
 import typer
 
-from gmail_warmup.cli import backlog, content, dns, doctor, grants, halts, invites, mailboxes, moving, stats, upkeep
-from gmail_warmup.cli.common import errors
+from gmail_warmup.cli import (
+    backlog,
+    content,
+    dns,
+    doctor,
+    grants,
+    invites,
+    kill_switch,
+    mailboxes,
+    move_in,
+    stats,
+    upkeep,
+)
+from gmail_warmup.cli.output import errors
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,20 +37,20 @@ app.add_typer(mailboxes.app, name="mailboxes")
 app.add_typer(invites.app, name="invites")
 app.add_typer(grants.app, name="grants")
 app.add_typer(content.app, name="content")
-app.add_typer(moving.app, name="move-in")
+app.add_typer(move_in.app, name="move-in")
 app.command(name="doctor")(doctor.doctor)
 app.command(name="dns")(dns.dns)
 app.command(name="stats")(stats.stats)
 app.command(name="backlog")(backlog.backlog)
 app.command(name="upkeep")(upkeep.upkeep)
-app.command(name="stop")(halts.stop)
-app.command(name="start")(halts.start)
+app.command(name="stop")(kill_switch.stop)
+app.command(name="start")(kill_switch.start)
 
 
 @app.command()
 def init() -> None:
     """Make the restricted role and the two Connections; run it after 'airflow db migrate'. May be repeated."""
-    from gmail_warmup.setup import initialise
+    from gmail_warmup.airflow.bootstrap import initialise
 
     with errors():
         done = initialise()

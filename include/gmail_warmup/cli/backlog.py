@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from gmail_warmup.cli.common import Json, errors, print_json, print_table, services_of
+from gmail_warmup.cli.output import Json, errors, print_json, print_table, services_of
 
 
 def backlog(context: typer.Context, as_json: Json = False) -> None:
     """Show how many mailboxes wait for each action now, since when, and how many runs it takes until all had a turn."""
-    from gmail_warmup.settings import mapped_at_most
-    from gmail_warmup.warmup.backlog import backlog
-    from gmail_warmup.warmup.due import Action
+    from gmail_warmup.core.enums import Action
+    from gmail_warmup.core.settings import mapped_at_most
+    from gmail_warmup.warmup.planning.backlog import backlog
 
     with errors():
         most = mapped_at_most()

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from gmail_warmup.cli.common import NEEDS_PERSON, Json, errors, print_json
-from gmail_warmup.words import counted
+from gmail_warmup.cli.output import NEEDS_PERSON, Json, errors, print_json
+from gmail_warmup.core.text import counted
 
 app = typer.Typer(no_args_is_help=True, help="Look after the words of the mails.")
 
@@ -28,7 +28,7 @@ def lint(
     as_json: Json = False,
 ) -> None:
     """Check templates of mails: every problem with file, line, rule and what to do. Exit code 1 if there is one."""
-    from gmail_warmup.warmup.library.collection import library, read
+    from gmail_warmup.warmup.content.template_library import library, read
 
     with errors():
         folder = folder or _folder(context)
@@ -45,8 +45,8 @@ def lint(
 
 
 def _folder(context: typer.Context) -> Path | None:
-    from gmail_warmup.services import Services
-    from gmail_warmup.settings import load
+    from gmail_warmup.airflow.services import Services
+    from gmail_warmup.core.settings import load
 
     services = context.find_object(Services)
     settings = services.settings if services else load()

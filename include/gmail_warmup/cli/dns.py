@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gmail_warmup.cli.common import NEEDS_PERSON, Json, errors, print_json, print_table, services_of
+from gmail_warmup.cli.output import NEEDS_PERSON, Json, errors, print_json, print_table, services_of
 
 if TYPE_CHECKING:
-    from gmail_warmup.warmup.dns_gate import Gate
-    from gmail_warmup.warmup.dns_store import StoredFinding
+    from gmail_warmup.domains.gate import Gate
+    from gmail_warmup.domains.store import StoredFinding
 
 
 def dns(context: typer.Context, as_json: Json = False) -> None:
     """Look at the sending domains' records now, and write down what is found. Exit code 1 if a record is bad."""
-    from gmail_warmup.vocabulary import DnsResult
-    from gmail_warmup.warmup.dns import look_at_all, resolver
-    from gmail_warmup.warmup.dns_gate import bad_domains
-    from gmail_warmup.warmup.dns_store import checked
+    from gmail_warmup.core.enums import DnsResult
+    from gmail_warmup.domains.check import look_at_all, resolver
+    from gmail_warmup.domains.gate import bad_domains
+    from gmail_warmup.domains.store import checked
 
     with errors():
         services = services_of(context)

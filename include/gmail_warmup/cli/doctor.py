@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gmail_warmup.cli.common import NEEDS_PERSON, Json, cell, console, errors, print_json, user
-from gmail_warmup.words import counted
+from gmail_warmup.cli.output import NEEDS_PERSON, Json, cell, console, errors, print_json, user
+from gmail_warmup.core.text import counted
 
 if TYPE_CHECKING:
     from gmail_warmup.doctor import Check
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def doctor(context: typer.Context, as_json: Json = False) -> None:
     """Check this installation and its grants, and say what to do. Exit code 1 if there is a problem."""
+    from gmail_warmup.airflow.services import Services
     from gmail_warmup.doctor import Status, examine
-    from gmail_warmup.grants.store import Actor
-    from gmail_warmup.services import Services
+    from gmail_warmup.oauth.grant_store import Actor
 
     with errors():
         checks = examine(context.find_object(Services) or Services(Actor(name=user())))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmail_warmup.cli.common import (
+from gmail_warmup.cli.mailboxes import Address
+from gmail_warmup.cli.output import (
     NEEDS_PERSON,
     Json,
     console,
@@ -16,13 +17,12 @@ from gmail_warmup.cli.common import (
     print_table,
     services_of,
 )
-from gmail_warmup.cli.mailboxes import Address
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from gmail_warmup.grants.report import TokenHealth
-    from gmail_warmup.services import Services
+    from gmail_warmup.airflow.services import Services
+    from gmail_warmup.audit.report import TokenHealth
 
 app = typer.Typer(no_args_is_help=True, help="Look at grants, refresh and audit them, rotate the keys.")
 
@@ -30,8 +30,8 @@ app = typer.Typer(no_args_is_help=True, help="Look at grants, refresh and audit 
 @app.command()
 def show(context: typer.Context, address: Address, as_json: Json = False) -> None:
     """Show what is known about a mailbox's grant, without its secrets. Exit code 1 if it needs a person."""
-    from gmail_warmup.grants.reasons import REASONS
-    from gmail_warmup.vocabulary import FLAGGED
+    from gmail_warmup.core.enums import FLAGGED
+    from gmail_warmup.oauth.reasons import REASONS
 
     with errors():
         services = services_of(context)
@@ -115,8 +115,8 @@ def events(
 @app.command()
 def refresh(context: typer.Context, address: Address, as_json: Json = False) -> None:
     """Ask Google for a new access token now. Exit code 1 if the grant needs a person."""
-    from gmail_warmup.errors import CiphertextError, InvalidInputError
-    from gmail_warmup.vocabulary import MailboxAuth
+    from gmail_warmup.core.enums import MailboxAuth
+    from gmail_warmup.core.errors import CiphertextError, InvalidInputError
 
     with errors():
         services = services_of(context)
@@ -159,22 +159,22 @@ def _audit(services: Services, *, force: bool) -> tuple[TokenHealth, list[str]]:
 
     import sqlalchemy as sa
 
-    from gmail_warmup import auditing
+    from gmail_warmup.airflow import audit_runner
+    from gmail_warmup.audit import decisions
+    from gmail_warmup.audit.report import token_health
     from gmail_warmup.db.models import Mailbox
-    from gmail_warmup.grants import verdicts
-    from gmail_warmup.grants.report import token_health
 
     actor = dataclasses.replace(services.actor, run_id=f"audit-{uuid.uuid4().hex[:12]}")
-    running = verdicts.begin(services.engine, actor.run_id or "", actor=actor)
+    running = decisions.begin(services.engine, actor.run_id or "", actor=actor)
     with services.engine.connect() as connection:
         ids = connection.scalars(sa.select(Mailbox.id).order_by(Mailbox.id)).all()
-    result = auditing.probe(services, ids, actor=actor, force=force)
+    result = audit_runner.probe(services, ids, actor=actor, force=force)
     unreadable = result.counts["unreadable"]
-    verdicts.decide(services.store, running, app_error=result.app_error, unreadable=unreadable, actor=actor)
+    decisions.decide(services.store, running, app_error=result.app_error, unreadable=unreadable, actor=actor)
     with services.engine.begin() as connection:
         health = token_health(connection, result.as_dict(), expiring_days=services.settings.expiring_days)
-        verdicts.finish(connection, running, health.as_dict())
-        newly = verdicts.newly_flagged(connection, running)
+        decisions.finish(connection, running, health.as_dict())
+        newly = decisions.newly_flagged(connection, running)
     return health, newly
 
 
@@ -199,8 +199,8 @@ def rotate(context: typer.Context, as_json: Json = False) -> None:
     """
     from rich.progress import Progress
 
-    from gmail_warmup.grants import rotate as rotation
-    from gmail_warmup.grants.keys import airflow_keys
+    from gmail_warmup.crypto import key_rotation as rotation
+    from gmail_warmup.crypto.fernet_keys import airflow_keys
 
     with errors():
         services = services_of(context)

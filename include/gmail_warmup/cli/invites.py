@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmail_warmup.cli.common import Json, errors, print_json, print_table, services_of, user
-from gmail_warmup.vocabulary import InviteState
-from gmail_warmup.words import counted
+from gmail_warmup.cli.output import Json, errors, print_json, print_table, services_of, user
+from gmail_warmup.core.enums import InviteState
+from gmail_warmup.core.text import counted
 
 if TYPE_CHECKING:
-    from gmail_warmup.grants.invite import InviteRecord
+    from gmail_warmup.oauth.consent.invites import InviteRecord
 
 app = typer.Typer(no_args_is_help=True, help="Look at invites and revoke them.")
 
@@ -26,16 +26,16 @@ def invite(
 
     A link works once, for as many days as the setting invite_days says. It is shown this once.
     """
-    from gmail_warmup.grants import invite as invites
-    from gmail_warmup.web import site
+    from gmail_warmup.core import urls
+    from gmail_warmup.oauth.consent import invites
 
     with errors():
-        site.base_url()  # without it there is no link, so nothing is made
+        urls.base_url()  # without it there is no link, so nothing is made
         services = services_of(context)
         with services.engine.begin() as connection:
             made = invites.create(connection, addresses, actor=user(), days=services.settings.invite_days)
         links = [
-            {"id": new.id, "address": new.address, "url": site.invite_url(new.token), "expires_at": new.expires_at}
+            {"id": new.id, "address": new.address, "url": urls.invite_url(new.token), "expires_at": new.expires_at}
             for new in made
         ]
     if as_json:
@@ -54,7 +54,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List invites, the newest first, without their links."""
-    from gmail_warmup.grants.invite import Wanted, page
+    from gmail_warmup.oauth.consent.invites import Wanted, page
 
     with errors(), services_of(context).engine.connect() as connection:
         found = page(connection, Wanted(address=address, state=state, limit=limit)).rows
@@ -74,7 +74,7 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Take an invite back: its link ends, and whatever somebody has begun with it."""
-    from gmail_warmup.grants import invite as invites
+    from gmail_warmup.oauth.consent import invites
 
     with errors(), services_of(context).engine.begin() as connection:
         record = invites.revoke(connection, invite_id, actor=user())

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gmail_warmup.cli import invites, transfer
-from gmail_warmup.cli.common import Json, errors, print_json, print_table, services_of, user
-from gmail_warmup.errors import InvalidInputError
-from gmail_warmup.vocabulary import GrantState, HealthBand, MailboxAuth, MailboxKind
-from gmail_warmup.words import counted
+from gmail_warmup.cli.output import Json, errors, print_json, print_table, services_of, user
+from gmail_warmup.core.enums import GrantState, HealthBand, MailboxAuth, MailboxKind
+from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.core.text import counted
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -161,11 +161,11 @@ def requalify(context: typer.Context, addresses: Addresses, as_json: Json = Fals
     For when you have looked at the cause; what was sent on earlier days does not count any more.
     """
     from gmail_warmup.mailboxes import repository
-    from gmail_warmup.warmup import checkup
+    from gmail_warmup.warmup.health import monitor
 
     with errors(), services_of(context).engine.begin() as connection:
         named = [record.address for record in repository.by_addresses(connection, addresses)]
-        changed = checkup.requalify(connection, named, actor=user())
+        changed = monitor.requalify(connection, named, actor=user())
     _say_changed("requalified", named, changed, as_json=as_json)
 
 

@@ -6,7 +6,7 @@ import getpass
 import os
 import sys
 
-from gmail_warmup.errors import InvalidInputError
+from gmail_warmup.core.errors import InvalidInputError
 
 VARIABLE = "GMAIL_WARMUP_PASSPHRASE"
 
@@ -26,7 +26,7 @@ def new() -> str:
     Raises:
         InvalidInputError: if it is too short, the two differ, or nobody is there to type it.
     """
-    from gmail_warmup.grants.sealed import require_long
+    from gmail_warmup.transfer.encrypted_backup import require_long
 
     passphrase = _given()
     if passphrase:

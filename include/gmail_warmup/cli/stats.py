@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmail_warmup.cli.common import Json, errors, print_json, print_pairs, print_table, services_of
+from gmail_warmup.cli.output import Json, errors, print_json, print_pairs, print_table, services_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gmail_warmup.warmup.statistics import Counts, DayCounts, MailboxStatistics, Totals
+    from gmail_warmup.warmup.reporting.statistics import Counts, DayCounts, MailboxStatistics, Totals
 
 
 def stats(
@@ -23,7 +23,7 @@ def stats(
 ) -> None:
     """Show what became of the mails, by day in the mailbox's zone, with ramp, health band and score."""
     from gmail_warmup.mailboxes import repository
-    from gmail_warmup.warmup import statistics
+    from gmail_warmup.warmup.reporting import statistics
 
     found: MailboxStatistics | Totals
     with errors():
@@ -46,7 +46,7 @@ def stats(
 
 
 def _of_mailbox(found: MailboxStatistics) -> list[tuple[str, Any]]:
-    from gmail_warmup.warmup.reasons import WARMUP_REASONS
+    from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
 
     today = found.today
     lowered = WARMUP_REASONS.get(today.lowered_by or "")

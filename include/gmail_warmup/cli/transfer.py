@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gmail_warmup.cli import passphrase
-from gmail_warmup.cli.common import NEEDS_PERSON, Json, errors, print_json, services_of
-from gmail_warmup.errors import InvalidInputError
-from gmail_warmup.words import counted
+from gmail_warmup.cli.output import NEEDS_PERSON, Json, errors, print_json, services_of
+from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.core.text import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gmail_warmup.grants.incoming import Incoming
-    from gmail_warmup.grants.transfer import TakenOver
-    from gmail_warmup.services import Services
+    from gmail_warmup.airflow.services import Services
+    from gmail_warmup.transfer.importer import TakenOver
+    from gmail_warmup.transfer.parser import Incoming
 
 _STDOUT = Path("-")
 
@@ -39,7 +39,7 @@ def import_(
     Mailboxes that exist get the file's settings. The passphrase of a backup is asked for, or taken from the environment
     variable GMAIL_WARMUP_PASSPHRASE.
     """
-    from gmail_warmup.grants.transfer import take_over
+    from gmail_warmup.transfer.importer import take_over
 
     with errors():
         exported_at, incoming = _read(file)
@@ -59,9 +59,9 @@ def import_(
 
 
 def _read(file: Path) -> tuple[datetime | None, list[Incoming]]:
-    from gmail_warmup.grants import sealed
-    from gmail_warmup.grants.export import read_back
-    from gmail_warmup.grants.incoming import parse
+    from gmail_warmup.transfer import encrypted_backup
+    from gmail_warmup.transfer.exporter import read_back
+    from gmail_warmup.transfer.parser import parse
 
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -69,9 +69,9 @@ def _read(file: Path) -> tuple[datetime | None, list[Incoming]]:
         raise InvalidInputError(f"{file} is not a text in UTF-8.") from None
     except OSError as error:
         raise InvalidInputError(f"{file} cannot be read: {error.strerror}.") from None
-    backup = sealed.recognise(text)
+    backup = encrypted_backup.recognise(text)
     if backup:
-        return read_back(sealed.unseal(backup, passphrase.known()))
+        return read_back(encrypted_backup.unseal(backup, passphrase.known()))
     return None, parse(text)
 
 
@@ -148,8 +148,8 @@ def _require_free(file: Path, *, with_grants: bool, force: bool, as_json: bool) 
 
 
 def _settings(services: Services) -> _Exported:
-    from gmail_warmup.grants.export import to_csv
     from gmail_warmup.mailboxes import repository
+    from gmail_warmup.transfer.exporter import to_csv
 
     with services.engine.connect() as connection:
         mailboxes = repository.all_mailboxes(connection)
@@ -157,8 +157,8 @@ def _settings(services: Services) -> _Exported:
 
 
 def _back_up(services: Services) -> _Exported:
-    from gmail_warmup.grants.export import back_up
-    from gmail_warmup.grants.sealed import seal
+    from gmail_warmup.transfer.encrypted_backup import seal
+    from gmail_warmup.transfer.exporter import back_up
 
     secret = passphrase.new()
     made = back_up(services.store)

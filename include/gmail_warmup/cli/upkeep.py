@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gmail_warmup.cli.common import Json, errors, print_json, services_of
+from gmail_warmup.cli.output import Json, errors, print_json, services_of
 
 
 def upkeep(
@@ -15,7 +15,7 @@ def upkeep(
     as_json: Json = False,
 ) -> None:
     """Move mails that are done with out of the ledger, and remove for good what is older than it is kept for."""
-    from gmail_warmup.upkeep import keep_up
+    from gmail_warmup.warmup.ledger.maintenance import keep_up
 
     with errors():
         services = services_of(context)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DisconnectionError
 
-from gmail_warmup.errors import ConfigurationError
+from gmail_warmup.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

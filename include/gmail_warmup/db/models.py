@@ -44,19 +44,26 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from gmail_warmup.core.enums import AlertKind as AlertKind
+from gmail_warmup.core.enums import ConsentPurpose as ConsentPurpose
+from gmail_warmup.core.enums import DnsRecord as DnsRecord
+from gmail_warmup.core.enums import DnsResult as DnsResult
+from gmail_warmup.core.enums import GrantState as GrantState
+from gmail_warmup.core.enums import HealthBand as HealthBand
+from gmail_warmup.core.enums import IncidentKind as IncidentKind
+from gmail_warmup.core.enums import MailboxAuth as MailboxAuth
+from gmail_warmup.core.enums import MailboxKind as MailboxKind
+from gmail_warmup.core.enums import MailStatus as MailStatus
+from gmail_warmup.core.enums import Placement as Placement
 from gmail_warmup.db.base import Base as Base
-from gmail_warmup.db.functions import COUNT_CLAIMS, DROP_FUNCTIONS, FORGET_NO_MAILS, FUNCTIONS, ON_CLAIM, UNCOUNT_CLAIMS
-from gmail_warmup.vocabulary import AlertKind as AlertKind
-from gmail_warmup.vocabulary import ConsentPurpose as ConsentPurpose
-from gmail_warmup.vocabulary import DnsRecord as DnsRecord
-from gmail_warmup.vocabulary import DnsResult as DnsResult
-from gmail_warmup.vocabulary import GrantState as GrantState
-from gmail_warmup.vocabulary import HealthBand as HealthBand
-from gmail_warmup.vocabulary import IncidentKind as IncidentKind
-from gmail_warmup.vocabulary import MailboxAuth as MailboxAuth
-from gmail_warmup.vocabulary import MailboxKind as MailboxKind
-from gmail_warmup.vocabulary import MailStatus as MailStatus
-from gmail_warmup.vocabulary import Placement as Placement
+from gmail_warmup.db.sql_functions import (
+    COUNT_CLAIMS,
+    DROP_FUNCTIONS,
+    FORGET_NO_MAILS,
+    FUNCTIONS,
+    ON_CLAIM,
+    UNCOUNT_CLAIMS,
+)
 
 
 def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from gmail_warmup.db import models
 from gmail_warmup.db.base import SCHEMA
-from gmail_warmup.db.functions import OF_THE_ROLE
+from gmail_warmup.db.sql_functions import OF_THE_ROLE
 
 ROLE = "gmail_warmup"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gmail_warmup import services
-from gmail_warmup.doctor.findings import Finding, Status
-from gmail_warmup.doctor.ground import Ground
-from gmail_warmup.warmup.generators import templates_of
-from gmail_warmup.warmup.library.collection import read
-from gmail_warmup.words import counted
+from gmail_warmup.airflow import services
+from gmail_warmup.core.text import counted
+from gmail_warmup.doctor.context import Ground
+from gmail_warmup.doctor.result import Finding, Status
+from gmail_warmup.warmup.content.generators import templates_of
+from gmail_warmup.warmup.content.template_library import read
 
 
 def templates(ground: Ground) -> Finding:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gmail_warmup.doctor.findings import Finding, Status
-from gmail_warmup.doctor.ground import Ground
-from gmail_warmup.vocabulary import DnsResult
-from gmail_warmup.warmup.dns_gate import bad_domains
-from gmail_warmup.warmup.dns_store import checked
-from gmail_warmup.words import counted, some
+from gmail_warmup.core.enums import DnsResult
+from gmail_warmup.core.text import counted, some
+from gmail_warmup.doctor.context import Ground
+from gmail_warmup.doctor.result import Finding, Status
+from gmail_warmup.domains.gate import bad_domains
+from gmail_warmup.domains.store import checked
 
 
 def sending_domains(ground: Ground) -> Finding:

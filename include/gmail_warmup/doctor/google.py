@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from gmail_warmup.doctor.findings import Finding, Status
-from gmail_warmup.doctor.ground import Ground
+from gmail_warmup.core.enums import AnswerClass
+from gmail_warmup.core.text import counted
+from gmail_warmup.doctor.context import Ground
 from gmail_warmup.doctor.installation import skew
-from gmail_warmup.grants.endpoint import GOOGLE_TOKEN_URI
-from gmail_warmup.grants.reasons import AnswerClass
-from gmail_warmup.words import counted
+from gmail_warmup.doctor.result import Finding, Status
+from gmail_warmup.oauth.token_endpoint import GOOGLE_TOKEN_URI
 
 
 def oauth_client(ground: Ground) -> Finding:
@@ -48,9 +48,9 @@ def clock(ground: Ground) -> Finding:
 
 def redirect_uri(ground: Ground) -> Finding:
     """Show the callback's address."""
-    from gmail_warmup.web import site
+    from gmail_warmup.core import urls
 
-    uri = site.redirect_uri()
+    uri = urls.redirect_uri()
     parts = urlsplit(uri)
     if parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1"):
         return Status.OK, f"Paste it into the OAuth client's redirect URIs: {uri}"

@@ -6,17 +6,17 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from gmail_warmup.alerts.text import moment
+from gmail_warmup.core.text import counted, some
+from gmail_warmup.crypto import key_check
+from gmail_warmup.crypto.fernet_keys import airflow_keys
+from gmail_warmup.crypto.key_rotation import survey
 from gmail_warmup.db.models import Breaker, GrantState, IncidentKind, OAuthGrant
-from gmail_warmup.doctor.findings import Finding, Status
-from gmail_warmup.doctor.ground import Ground
-from gmail_warmup.grants import canary
-from gmail_warmup.grants.alert_text import moment
-from gmail_warmup.grants.endpoint import SCOPES_ENOUGH
-from gmail_warmup.grants.incidents import open_incidents
-from gmail_warmup.grants.keys import airflow_keys
-from gmail_warmup.grants.reasons import REASONS
-from gmail_warmup.grants.rotate import survey
-from gmail_warmup.words import counted, some
+from gmail_warmup.doctor.context import Ground
+from gmail_warmup.doctor.result import Finding, Status
+from gmail_warmup.oauth.incidents import open_incidents
+from gmail_warmup.oauth.reasons import REASONS
+from gmail_warmup.oauth.token_endpoint import SCOPES_ENOUGH
 
 _LIVING = OAuthGrant.state.in_((GrantState.ACTIVE, GrantState.SUSPECT))
 _ABOUT_A_WEEK = (timedelta(days=6.5), timedelta(days=8.5))
@@ -36,7 +36,7 @@ def stored_secrets(ground: Ground) -> Finding:
         step = "Put the former key behind the new one in AIRFLOW__CORE__FERNET_KEY; then: gmail-warmup grants rotate"
         return Status.PROBLEM, f"No key reads the secrets of {_mailboxes(found.unreadable)}.", step
     with ground.services.engine.connect() as connection:
-        canary.check(connection, keys.cipher)
+        key_check.check(connection, keys.cipher)
     if found.former:
         step = "Run: gmail-warmup grants rotate"
         return Status.WARNING, f"{found.former} of {total} stored secrets are under a former key.", step

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from gmail_warmup import db, services
-from gmail_warmup.db import moment
-from gmail_warmup.doctor.findings import Finding, Status
-from gmail_warmup.doctor.ground import Ground
-from gmail_warmup.errors import ConfigurationError, EncryptionKeyError
-from gmail_warmup.grants.cipher import airflow_cipher
-from gmail_warmup.setup import POOL
-from gmail_warmup.warmup import ledger_history
+from gmail_warmup import db
+from gmail_warmup.airflow import services
+from gmail_warmup.airflow.bootstrap import POOL
+from gmail_warmup.core.errors import ConfigurationError, EncryptionKeyError
+from gmail_warmup.crypto.cipher import airflow_cipher
+from gmail_warmup.db import clock
+from gmail_warmup.doctor.context import Ground
+from gmail_warmup.doctor.result import Finding, Status
+from gmail_warmup.warmup.ledger import history
 
 SKEW = 60
 """Seconds by which two clocks may differ."""
@@ -92,8 +93,8 @@ def upkeep(ground: Ground) -> Finding:
     """Look whether mails that are done with leave the ledger."""
     settings = ground.services.settings
     with ground.services.engine.connect() as connection:
-        now = moment.now(connection)
-        late = ledger_history.overdue(connection, until=now - timedelta(days=settings.ledger_days + LATE))
+        now = clock.now(connection)
+        late = history.overdue(connection, until=now - timedelta(days=settings.ledger_days + LATE))
     if late:
         found = f"Mails that are done with since more than {LATE} days are still in the ledger."
         return Status.WARNING, found, "Turn the DAG gmail_token_health on, or run: gmail-warmup upkeep"

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from gmail_warmup.db.models import Breaker as Row
 from gmail_warmup.gmail.errors import GmailApiDisabledError
-from gmail_warmup.grants.breaker import Breaker, Outcome
-from gmail_warmup.grants.errors import NotAskedError
-from gmail_warmup.grants.reasons import REASONS
+from gmail_warmup.oauth.circuit_breaker import Breaker, Outcome
+from gmail_warmup.oauth.errors import NotAskedError
+from gmail_warmup.oauth.reasons import REASONS
 
 _NAMED = "Gmail API of "
 SOME_OPEN = sa.exists().where(

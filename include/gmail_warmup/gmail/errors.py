@@ -5,7 +5,7 @@ Google's reasons matter, not its statuses: a 403 may be a rate, a scope, a polic
 
 from __future__ import annotations
 
-from gmail_warmup.errors import GmailWarmupError
+from gmail_warmup.core.errors import GmailWarmupError
 
 
 class GmailError(GmailWarmupError):

@@ -18,7 +18,7 @@ from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from gmail_warmup.errors import InvalidInputError
+from gmail_warmup.core.errors import InvalidInputError
 
 # 7bit: non-ASCII bodies become quoted-printable or base64, whichever is shorter, and pass any server unchanged.
 _POLICY = SMTP.clone(cte_type="7bit")

@@ -13,14 +13,14 @@ import httplib2
 import httpx
 from googleapiclient.errors import HttpError
 
-from gmail_warmup import tls
-from gmail_warmup.grants.endpoint import GOOGLE_API
+from gmail_warmup.core import http_utils
+from gmail_warmup.oauth.token_endpoint import GOOGLE_API
 
 _ready: list[httpx.Client] = []
 
 
 def _client() -> httpx.Client:
-    return httpx.Client(verify=tls.context(), follow_redirects=False)
+    return httpx.Client(verify=http_utils.context(), follow_redirects=False)
 
 
 def warm_up() -> None:

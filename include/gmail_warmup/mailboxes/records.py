@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.models import GrantState, HealthBand, MailboxAuth, MailboxKind
-from gmail_warmup.errors import InvalidInputError
-from gmail_warmup.mailboxes.rules import rule_of
+from gmail_warmup.mailboxes.validation import rule_of
 
 _ADDRESS = re.compile(
     r"^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$"

@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from gmail_warmup.db.intervals import seconds as interval
+from gmail_warmup.core.errors import UnknownMailboxError
+from gmail_warmup.db.clock import seconds as interval
 from gmail_warmup.db.models import GrantEvent, GrantState, HealthBand, Mailbox, MailboxAuth, MailboxKind, OAuthGrant
-from gmail_warmup.errors import UnknownMailboxError
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings, normal_address
 
 _GRANT = (

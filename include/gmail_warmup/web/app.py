@@ -20,20 +20,18 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from gmail_warmup import __version__
-from gmail_warmup.web import (
-    api,
-    dag_page,
-    invite_pages,
-    invited,
-    mailbox_page,
-    oauth,
-    pages,
-    problems,
-    security,
-    transfer_pages,
+from gmail_warmup.web import api, errors, security
+from gmail_warmup.web.dependencies import Context
+from gmail_warmup.web.rate_limit import Throttle
+from gmail_warmup.web.routes import (
+    dag_tab,
+    import_export,
+    invites,
+    mailbox,
+    mailbox_list,
+    oauth_callback,
+    public_invite,
 )
-from gmail_warmup.web.context import Context
-from gmail_warmup.web.throttle import Throttle
 
 _STATIC = Path(__file__).resolve().parent / "static"
 
@@ -51,16 +49,16 @@ def create_app() -> FastAPI:
     )
     app.state.context = Context()
     app.state.throttle = Throttle()
-    app.include_router(pages.router)
-    app.include_router(mailbox_page.router)
-    app.include_router(dag_page.router)
-    app.include_router(transfer_pages.router)
-    app.include_router(invite_pages.router)
-    app.include_router(invited.router)
-    app.include_router(oauth.router)
+    app.include_router(mailbox_list.router)
+    app.include_router(mailbox.router)
+    app.include_router(dag_tab.router)
+    app.include_router(import_export.router)
+    app.include_router(invites.router)
+    app.include_router(public_invite.router)
+    app.include_router(oauth_callback.router)
     app.include_router(api.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
-    problems.install(app)
-    app.add_middleware(problems.LastResort)
+    errors.install(app)
+    app.add_middleware(errors.LastResort)
     app.add_middleware(security.Headers)
     return app

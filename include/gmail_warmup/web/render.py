@@ -12,8 +12,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gmail_warmup.errors import ConfigurationError
-from gmail_warmup.web import site
+from gmail_warmup.core import urls
+from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.web.security import inner_path
 
 
@@ -53,7 +53,7 @@ def _environment() -> Environment:
 def _addresses() -> dict[str, str]:
     """Return the addresses that pages name; empty while the installation does not know its own."""
     try:
-        return {"shell": site.view_url(), "redirect_uri": site.redirect_uri()}
+        return {"shell": urls.view_url(), "redirect_uri": urls.redirect_uri()}
     except ConfigurationError:
         return {"shell": "", "redirect_uri": ""}
 

@@ -12,7 +12,7 @@ from fastapi import HTTPException, Request, Response
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gmail_warmup.web import site
+from gmail_warmup.core import urls
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -47,7 +47,7 @@ class Headers:
             await self._app(scope, receive, send)
             return
         inside = inner_path(scope)
-        if inside == site.CALLBACK:
+        if inside == urls.CALLBACK:
             query = scope["query_string"].decode("latin-1")
             scope[_CALLBACK_KEY] = dict(parse_qsl(query[:_LONGEST_QUERY]))
             scope["query_string"] = b"hidden" if query else b""
@@ -61,7 +61,7 @@ class Headers:
 
 
 def _add_headers(headers: MutableHeaders, inside: str) -> None:
-    secretive = inside == site.CALLBACK or site.is_open(inside)
+    secretive = inside == urls.CALLBACK or urls.is_open(inside)
     # Airflow's shell shows our pages in a frame; those of a consent and of an invite are never in one.
     frames = "'none'" if secretive else "'self'"
     headers["Content-Security-Policy"] = f"{CONTENT_SECURITY_POLICY}; frame-ancestors {frames}"
@@ -82,7 +82,7 @@ def check_origin(request: Request) -> None:
     A client that is no browser sends neither header and is let through: its credentials are its own.
     """
     given = request.headers.get("origin")
-    expected = site.origin()
+    expected = urls.origin()
     if given is None and request.headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
         return
     if given != expected:
@@ -111,9 +111,9 @@ def mark_browser(request: Request, response: Response) -> str:
         BROWSER_COOKIE,
         value,
         max_age=_BROWSER_SECONDS,
-        path=site.path(),
+        path=urls.path(),
         httponly=True,
-        secure=site.is_https(),
+        secure=urls.is_https(),
         samesite="lax",
     )
     return value

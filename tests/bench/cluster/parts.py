@@ -13,10 +13,10 @@ from pathlib import Path
 from bench.floor.stage import SETTINGS, populate
 from bench.ground import Ground
 from bench.report import Bench, Figure, Part, Say, exactly
-from cluster_kit import FAST, SLOW, SOONER, SOONER_SETTINGS, Books, busy, read_books
 from gmail_embedded.airflow_api import DagRun, TaskInstance
 from gmail_embedded.cluster import Cluster, ClusterOptions
 from gmail_sandbox.client import SandboxClient
+from support.cluster_kit import FAST, SLOW, SOONER, SOONER_SETTINGS, Books, busy, read_books
 
 WARMUP_DAG = "gmail_warmup"
 PAIRS, SETTLING = 3, 3

@@ -11,13 +11,14 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from psycopg2.extras import execute_values
 
+from gmail_warmup.core.enums import Action
+from gmail_warmup.core.settings import Settings, mapped_at_most
 from gmail_warmup.db.models import Base, Mailbox
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.settings import Settings, mapped_at_most
-from gmail_warmup.warmup import hints
-from gmail_warmup.warmup.day import History, slots_of
-from gmail_warmup.warmup.due import Action, find_due
-from gmail_warmup.warmup.ramp import Ramp
+from gmail_warmup.warmup.planning import next_send
+from gmail_warmup.warmup.planning.daily_plan import History, slots_of
+from gmail_warmup.warmup.planning.due import find_due
+from gmail_warmup.warmup.planning.ramp import Ramp
 
 ROUNDS = 40
 DAYS = 10
@@ -174,7 +175,7 @@ def fill(engine: sa.Engine, *, mailboxes: int, ledger_rows: int) -> None:
         volume = Ramp.of(SETTINGS).volume(warmup_day=DAYS + 1, daily_target=50)
         connection.execute(sa.text(_DAYS), {"volume": volume})
         connection.exec_driver_sql("ALTER TABLE gmail_warmup.ledger ENABLE TRIGGER USER")
-        hints.follow(connection, SETTINGS)
+        next_send.follow(connection, SETTINGS)
     _end_of_run(engine)
 
 

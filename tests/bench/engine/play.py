@@ -10,13 +10,15 @@ import sqlalchemy as sa
 from bench.engine.cast import Script
 from bench.engine.reckoning import Reckoning, bands_now, reckon
 from bench.engine.stage import Stage
+from gmail_warmup.core.enums import Action
+from gmail_warmup.core.errors import MayNotSendError
 from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import LedgerEntry, Mailbox
-from gmail_warmup.errors import MayNotSendError
-from gmail_warmup.warmup import due, ledger
-from gmail_warmup.warmup.due import Action, find_due
-from gmail_warmup.warmup.run import run_action
-from world import World
+from gmail_warmup.warmup.actions.run import run_action
+from gmail_warmup.warmup.ledger import entries as ledger
+from gmail_warmup.warmup.planning import due
+from gmail_warmup.warmup.planning.due import find_due
+from support.world import World
 
 SETTLING = timedelta(days=4)
 """How long after the last day what was begun is still gone on with: a night, a weekend, a reply."""

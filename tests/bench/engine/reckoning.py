@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from bench.engine.cast import Player, Script
 from bench.engine.stage import Stage
 from gmail_sandbox.records import MailRecord
+from gmail_warmup.core.enums import HealthBand
 from gmail_warmup.db.models import HealthEvent, LedgerEntry, Mailbox, MailStatus
-from gmail_warmup.vocabulary import HealthBand
 
 L = LedgerEntry
 ENOUGH = 50

@@ -16,13 +16,13 @@ from gmail_sandbox.clock import Clock
 from gmail_sandbox.inprocess import Users
 from gmail_sandbox.mailbox import Mailbox as Box
 from gmail_sandbox.settings import Settings as SandboxSettings
-from gmail_sandbox.world import World
+from gmail_sandbox.state import World
+from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.engine import make_engine
 from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
-from gmail_warmup.gmail.operations import GmailOperations
+from gmail_warmup.gmail.client import GmailOperations
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
-from gmail_warmup.settings import Settings
 
 _LONG_AGO = timedelta(days=3)
 """So long before the start the mailboxes were added and granted."""

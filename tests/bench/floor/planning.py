@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from bench.engine.due import SETTINGS, fill
 from bench.ground import Ground
-from world import CLIENT_ID, CLIENT_SECRET
+from support.world import CLIENT_ID, CLIENT_SECRET
 
 MAILBOXES, LEDGER_ROWS = 12_500, 500_000
 """One of five is in the pool, so ten thousand send."""

@@ -12,9 +12,9 @@ from typing import Any
 
 from bench.fleet import Worker
 from bench.scene import Crowd, valid
-from gmail_warmup.grants.endpoint import OAuthClient
-from gmail_warmup.grants.store import Actor
-from world import World
+from gmail_warmup.oauth.grant_store import Actor
+from gmail_warmup.oauth.token_endpoint import OAuthClient
+from support.world import World
 
 PASSES = 5
 
@@ -53,16 +53,16 @@ def audit(
         settings: options of [gmail_warmup] other than their defaults.
         secret: the client's secret, where it is to be another one.
     """
-    from gmail_warmup.grants import verdicts
-    from gmail_warmup.grants.audit import Audit
+    from gmail_warmup.audit import decisions
+    from gmail_warmup.audit.pipeline import Audit
 
     chosen = world.settings.model_copy(update=settings or {})
     client, actor = with_secret(world.client, secret), Actor(name="dag:audit", run_id=run_id)
     started = time.monotonic()
-    running = verdicts.begin(world.store.engine, run_id, actor=actor)
+    running = decisions.begin(world.store.engine, run_id, actor=actor)
     probed = [Audit(world.store, client, chosen, actor=actor).run(shard).as_dict() for shard in shards]
-    found = verdicts.merged(probed)
-    decided = verdicts.decide(
+    found = decisions.merged(probed)
+    decided = decisions.decide(
         world.store,
         running,
         app_error=found["app_error"],

@@ -17,11 +17,11 @@ import sqlalchemy as sa
 
 from bench.wire import SOCKET_NAME, counting_proxy
 from gmail_warmup.db.engine import make_engine
-from gmail_warmup.grants.store import GrantStore
-from world import World
+from gmail_warmup.oauth.grant_store import GrantStore
+from support.world import World
 
 if TYPE_CHECKING:
-    from gmail_warmup.services import Services
+    from gmail_warmup.airflow.services import Services
 
 WARM_UP = 200
 
@@ -91,7 +91,7 @@ def _medians(world: World, address: str, iterations: int) -> tuple[float, float]
 
 
 def _credentials(services: Services, address: str) -> Any:
-    from gmail_warmup.gmail.hook import GmailHook  # with it comes Airflow, which only this process needs
+    from gmail_warmup.airflow.gmail_hook import GmailHook  # with it comes Airflow, which only this process needs
 
     return GmailHook(address, services=services)._credentials()
 
@@ -107,7 +107,7 @@ def _one_connection(url: sa.URL) -> sa.Engine:
 
 
 def _services(world: World, engine: sa.Engine) -> Services:
-    import workers
+    from support import workers
 
     store = GrantStore(engine, world.store.cipher)
     there = World(store=store, sandbox=world.sandbox, client=world.client, actor=world.actor, settings=world.settings)

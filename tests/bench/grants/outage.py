@@ -16,9 +16,9 @@ from bench.grants.audits import audit, until_valid
 from bench.grants.tasks import SERVED, want_tokens
 from bench.ground import Ground
 from bench.scene import Crowd, add_crowd, ever_flagged, expire, valid
-from gmail_sandbox.catalogue import CATALOGUE
-from gmail_warmup.errors import GmailWarmupError
-from world import World
+from gmail_sandbox.fault_catalog import CATALOGUE
+from gmail_warmup.core.errors import GmailWarmupError
+from support.world import World
 
 SETTINGS = {"connect_timeout": 0.5, "read_timeout": 0.5, "refresh_lease": 10}
 """Short, so that an answer that never comes costs little."""

@@ -21,10 +21,10 @@ import sqlalchemy as sa
 from bench.fleet import Worker, soon
 from gmail_sandbox.control.report_models import TokenRequestOut
 from gmail_warmup.db.models import GrantEvent, GrantState, OAuthGrant
-from gmail_warmup.grants.endpoint import SCOPE, Verdict
-from gmail_warmup.grants.errors import GrantError
-from gmail_warmup.grants.reasons import REASONS
-from world import CLIENT_ID, World
+from gmail_warmup.oauth.errors import GrantError
+from gmail_warmup.oauth.reasons import REASONS
+from gmail_warmup.oauth.token_endpoint import SCOPE, Verdict
+from support.world import CLIENT_ID, World
 
 _G = OAuthGrant
 
@@ -107,7 +107,7 @@ def refresh(world: World, *, address: str) -> str:
 
 def audit_one(world: World, *, mailbox_id: int) -> str:
     """Probe one grant as the audit does."""
-    from gmail_warmup.grants.audit import Audit
+    from gmail_warmup.audit.pipeline import Audit
 
     Audit(world.store, world.client, world.settings, actor=world.actor, force=True).run([mailbox_id])
     return ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.fleet import Worker, soon
 from bench.scene import expire
-from world import World
+from support.world import World
 
 ADDRESS, WARM = "wanted@pool.example", "warm@pool.example"
 

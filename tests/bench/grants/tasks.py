@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.grants.audits import with_secret
-from gmail_warmup.grants.endpoint import TokenEndpoint
-from gmail_warmup.grants.errors import GrantError
-from gmail_warmup.grants.refresh import AccessTokens
-from world import World
+from gmail_warmup.oauth.access_tokens import AccessTokens
+from gmail_warmup.oauth.errors import GrantError
+from gmail_warmup.oauth.token_endpoint import TokenEndpoint
+from support.world import World
 
 SERVED = "served"
 

@@ -13,9 +13,9 @@ from bench.grants.audits import audit, until_valid
 from bench.grants.tasks import want_tokens
 from bench.ground import Ground
 from bench.scene import add_crowd, ever_flagged, valid
+from gmail_warmup.alerts.compose import compose
 from gmail_warmup.db.models import Alert, AlertKind
-from gmail_warmup.grants.alerts import compose
-from world import World
+from support.world import World
 
 WRONG = "GOCSPX-a-wrong-secret"
 TASKS = 3

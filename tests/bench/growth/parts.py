@@ -12,8 +12,8 @@ from bench.ground import Ground
 from bench.growth.past import LEDGER_DAYS, begin, days_for, grow
 from bench.growth.queries import Cost, measure
 from bench.report import Bench, Figure, Part, Say, at_most
-from gmail_warmup.settings import Settings
-from gmail_warmup.upkeep import keep_up
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.warmup.ledger.maintenance import keep_up
 
 MILLIONS = (1, 10, 50)
 ROUNDS = 100

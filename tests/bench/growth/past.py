@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from gmail_warmup.settings import Settings
-from gmail_warmup.warmup import hints
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.warmup.planning import next_send
 
 SENDERS, POOL, PER_DAY = 360, 120, 40
 ANSWERED = 11
@@ -85,7 +85,7 @@ def begin(connection: sa.Connection) -> None:
     connection.execute(sa.text(_MAILBOXES), {"senders": SENDERS, "pool": POOL})
     connection.execute(sa.text(_GRANTS))
     connection.exec_driver_sql(f"ALTER TABLE gmail_warmup.ledger ALTER COLUMN id RESTART WITH {_TODAY + _IDS_A_DAY}")
-    hints.follow(connection, SETTINGS)
+    next_send.follow(connection, SETTINGS)
 
 
 def days_for(rows: int) -> int:

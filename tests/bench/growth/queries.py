@@ -13,14 +13,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from bench.growth.past import PER_DAY, SENDERS, SETTINGS
-from gmail_warmup.db import moment
+from gmail_warmup.core.enums import Action
+from gmail_warmup.db import clock
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.warmup import day, ledger, notices, placement, retention
-from gmail_warmup.warmup import statistics as figures
-from gmail_warmup.warmup.due import Action, find_due
-from gmail_warmup.warmup.pool import find_partner
-from gmail_warmup.web import history
+from gmail_warmup.warmup.ledger import bounces, retention
+from gmail_warmup.warmup.ledger import entries as ledger
+from gmail_warmup.warmup.planning import daily_plan
+from gmail_warmup.warmup.planning.due import find_due
+from gmail_warmup.warmup.planning.partners import find_partner
+from gmail_warmup.warmup.reporting import placement
+from gmail_warmup.warmup.reporting import statistics as figures
+from gmail_warmup.web.queries import history
 
 Query = Callable[[sa.Connection, "Draw"], Any]
 
@@ -50,8 +54,8 @@ def _due(connection: sa.Connection, draw: Draw) -> Any:
 
 def _claim(connection: sa.Connection, draw: Draw) -> Any:
     """Make the claim's own steps; the caller rolls back."""
-    now, sender = moment.now(connection), draw.sender
-    day.histories(connection, [sender.id])
+    now, sender = clock.now(connection), draw.sender
+    daily_plan.histories(connection, [sender.id])
     ledger.open_day(connection, sender.id, now.date(), ramp=PER_DAY, planned=PER_DAY, lowered_by=None)
     partner = find_partner(connection, sender, now=now, settings=SETTINGS, seed=str(random.random()))
     assert partner
@@ -80,7 +84,7 @@ QUERIES: dict[str, Query] = {
     "the reply to a mail": lambda connection, draw: ledger.reply_to(connection, draw.entry.id),
     "an answer and the mails of its thread": _thread,
     "a mail is read": lambda connection, draw: ledger.update(connection, draw.entry.id, read_at=sa.func.now()),
-    "where notices are looked for": lambda connection, draw: notices.watch(
+    "where notices are looked for": lambda connection, draw: bounces.watch(
         connection, draw.sender.id, patience=timedelta(hours=1)
     ),
     "what goes to the trash": lambda connection, draw: retention.old_in(connection, draw.recipient.id),

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import httpx
 
 from bench.web.crowd import RARE
-from gmail_warmup.web.order import Cursor, Order
+from gmail_warmup.web.queries.sorting import Cursor, Order
 from web.kit import API, MOUNT, Site
 
 ROUNDS, WARM_UP = 25, 3

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
-from e2e_kit import FLAGS
+from support.e2e_kit import FLAGS
 from web.kit import MOUNT, Site
 
 PAGES = ("/", "/?kind=pool&size=50", "/import", "/invites")

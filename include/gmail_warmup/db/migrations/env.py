@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow import settings
 from alembic import context
 
+from airflow import settings
 from gmail_warmup.db.base import SCHEMA
 from gmail_warmup.db.manager import VERSION_TABLE, GmailWarmupDBManager
 

@@ -8,16 +8,19 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from gmail_warmup.logs import event
+from gmail_warmup.core.log_context import event
 from gmail_warmup.mailboxes.records import MailboxRecord
-from gmail_warmup.warmup import checkup, day, hints, ledger, look
-from gmail_warmup.warmup.actions.base import Desk, brief_of
-from gmail_warmup.warmup.day import History
-from gmail_warmup.warmup.ledger import Entry
-from gmail_warmup.warmup.library.templates import Kind
-from gmail_warmup.warmup.obstacles import of_reason, why_not_send
-from gmail_warmup.warmup.plan import Slot
-from gmail_warmup.warmup.pool import find_partner
+from gmail_warmup.warmup.actions import mailbox_lease
+from gmail_warmup.warmup.actions.session import Desk, brief_of
+from gmail_warmup.warmup.content.templates import Kind
+from gmail_warmup.warmup.health import monitor
+from gmail_warmup.warmup.ledger import entries as ledger
+from gmail_warmup.warmup.ledger.entries import Entry
+from gmail_warmup.warmup.planning import daily_plan, next_send
+from gmail_warmup.warmup.planning.daily_plan import History
+from gmail_warmup.warmup.planning.eligibility import of_reason, why_not_send
+from gmail_warmup.warmup.planning.partners import find_partner
+from gmail_warmup.warmup.planning.slots import Slot
 
 log = logging.getLogger(__name__)
 
@@ -45,35 +48,37 @@ def claim_next(desk: Desk) -> Claim | None:
     """
     with desk.engine.begin() as connection:
         desk.still_held(connection)  # an update, and so the lock
-        checkup.check_up(connection, desk.mailbox.id)
-        mailbox, at = look.by_id(connection, desk.mailbox.id)
+        monitor.check_up(connection, desk.mailbox.id)
+        mailbox, at = mailbox_lease.by_id(connection, desk.mailbox.id)
         if obstacle := why_not_send(mailbox, at):
             event(log, logging.INFO, "%s", obstacle, reason_code=obstacle.code)
-            hints.forget(connection, mailbox.id)
+            next_send.forget(connection, mailbox.id)
             return None
-        history = day.histories(connection, [mailbox.id])[mailbox.id]
+        history = daily_plan.histories(connection, [mailbox.id])[mailbox.id]
         return _claim(connection, desk, mailbox, history, at.now)
 
 
 def _claim(
     connection: sa.Connection, desk: Desk, mailbox: MailboxRecord, history: History, now: datetime
 ) -> Claim | None:
-    slots = day.send_due(mailbox, history, now=now, settings=desk.settings)
+    slots = daily_plan.send_due(mailbox, history, now=now, settings=desk.settings)
     claim = None
     if slots:
         claim = _take(connection, desk, mailbox, history, slots[0], now)
         if claim is None:
-            hints.remember(connection, {mailbox.id: now + desk.scaled(ASK_POOL_AGAIN)})
+            next_send.remember(connection, {mailbox.id: now + desk.scaled(ASK_POOL_AGAIN)})
             return None
         history = replace(history, taken=(*history.taken, slots[0].number), last_claim=now)
-    hints.remember(connection, {mailbox.id: day.next_send(mailbox, history, now=now, settings=desk.settings)})
+    next_send.remember(
+        connection, {mailbox.id: daily_plan.next_send(mailbox, history, now=now, settings=desk.settings)}
+    )
     return claim
 
 
 def _take(
     connection: sa.Connection, desk: Desk, mailbox: MailboxRecord, history: History, slot: Slot, now: datetime
 ) -> Claim | None:
-    volume = day.volume_today(mailbox, history, now=now, settings=desk.settings)
+    volume = daily_plan.volume_today(mailbox, history, now=now, settings=desk.settings)
     local_date = now.astimezone(mailbox.zone).date()
     ledger.open_day(
         connection, mailbox.id, local_date, ramp=volume.ramp, planned=volume.planned, lowered_by=volume.lowered_by

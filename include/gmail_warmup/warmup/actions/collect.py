@@ -6,17 +6,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.db import moment
+from gmail_warmup.db import clock
 from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Placement
 from gmail_warmup.gmail.errors import NotFoundError
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.warmup import engagement, ledger, retention
-from gmail_warmup.warmup.actions.base import Desk
-from gmail_warmup.warmup.actions.locate import locate, placement_of
-from gmail_warmup.warmup.actions.notice import look_for_notices
-from gmail_warmup.warmup.ledger import Entry
+from gmail_warmup.warmup.actions.bounces import look_for_notices
+from gmail_warmup.warmup.actions.find_mail import locate, placement_of
+from gmail_warmup.warmup.actions.session import Desk
+from gmail_warmup.warmup.ledger import entries as ledger
+from gmail_warmup.warmup.ledger import retention
+from gmail_warmup.warmup.ledger.entries import Entry
+from gmail_warmup.warmup.planning import engagement
 
 
 def collect(desk: Desk) -> None:
@@ -66,7 +68,7 @@ def _collected(desk: Desk, entry: Entry, *, rescued: bool, readable: bool) -> No
     further = readable and entry.turn < desk.settings.thread_depth
     with by_itself(desk.engine) as connection:
         if further and engagement.goes_on(entry.token, rate=_reply_rate(connection, desk, entry)):
-            answer_at = moment.now(connection) + desk.scaled(engagement.reply_delay(entry.token))
+            answer_at = clock.now(connection) + desk.scaled(engagement.reply_delay(entry.token))
             values["reply_due_at"] = desk.awake(answer_at, entry.token)
         ledger.update(connection, entry.id, ledger.NOT_COLLECTED, **values)
     desk.counts["collected"] += 1

@@ -8,9 +8,10 @@ from typing import Any
 from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.gmail.errors import NotFoundError
-from gmail_warmup.warmup import engagement, ledger
-from gmail_warmup.warmup.actions.base import Desk
-from gmail_warmup.warmup.ledger import Entry
+from gmail_warmup.warmup.actions.session import Desk
+from gmail_warmup.warmup.ledger import entries as ledger
+from gmail_warmup.warmup.ledger.entries import Entry
+from gmail_warmup.warmup.planning import engagement
 
 
 def read(desk: Desk) -> None:

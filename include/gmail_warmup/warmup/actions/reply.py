@@ -7,19 +7,19 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.log_context import code_of, event
 from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import MailStatus
 from gmail_warmup.gmail.errors import BadGmailRequestError, NotFoundError, SendingLimitError
-from gmail_warmup.logs import code_of, event
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
-from gmail_warmup.warmup import ledger
-from gmail_warmup.warmup.actions import own_limit
-from gmail_warmup.warmup.actions.base import Desk, brief_of, deliver
+from gmail_warmup.warmup.actions import sending_limit
 from gmail_warmup.warmup.actions.send import defer
-from gmail_warmup.warmup.ledger import Entry
-from gmail_warmup.warmup.library.templates import Kind
+from gmail_warmup.warmup.actions.session import Desk, brief_of, deliver
+from gmail_warmup.warmup.content.templates import Kind
+from gmail_warmup.warmup.ledger import entries as ledger
+from gmail_warmup.warmup.ledger.entries import Entry
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def reply(desk: Desk) -> None:
     with by_itself(desk.engine) as connection:
         questions = ledger.of_recipient(connection, desk.mailbox.id, ledger.UNANSWERED)
     for question in desk.by_day(questions, L.reply_due_at):
-        own_limit.keep(desk)
+        sending_limit.keep(desk)
         _answer(desk, question)
 
 

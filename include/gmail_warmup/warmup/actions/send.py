@@ -8,20 +8,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.db import moment
+from gmail_warmup.core.log_context import code_of, event
+from gmail_warmup.db import clock
 from gmail_warmup.db.engine import by_itself
 from gmail_warmup.db.models import Mailbox, MailboxKind, MailStatus
 from gmail_warmup.gmail import mime
 from gmail_warmup.gmail.errors import BadGmailRequestError, SendingLimitError
-from gmail_warmup.logs import code_of, event
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
-from gmail_warmup.warmup import day, ledger
-from gmail_warmup.warmup.actions import own_limit
-from gmail_warmup.warmup.actions.base import Desk, brief_of, deliver
+from gmail_warmup.warmup.actions import sending_limit
 from gmail_warmup.warmup.actions.claim import claim_next
-from gmail_warmup.warmup.ledger import Entry
-from gmail_warmup.warmup.library.templates import Kind
+from gmail_warmup.warmup.actions.session import Desk, brief_of, deliver
+from gmail_warmup.warmup.content.templates import Kind
+from gmail_warmup.warmup.ledger import entries as ledger
+from gmail_warmup.warmup.ledger.entries import Entry
+from gmail_warmup.warmup.planning import daily_plan
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +37,12 @@ def send(desk: Desk) -> None:
         begun = ledger.begun_by(connection, desk.mailbox.id)
     for entry in begun:
         _finish(desk, entry)
-    own_limit.keep(desk)
+    sending_limit.keep(desk)
     while (claimed := claim_next(desk)) is not None:
         _send_one(desk, claimed.entry, claimed.recipient, fresh=True)
-        if day.gap(desk.settings):
+        if daily_plan.gap(desk.settings):
             return  # nothing more is due before the gap is over
-        own_limit.keep(desk)
+        sending_limit.keep(desk)
 
 
 def _finish(desk: Desk, entry: Entry) -> None:
@@ -51,7 +52,7 @@ def _finish(desk: Desk, entry: Entry) -> None:
     """
     now = _now(desk)
     later_day = entry.local_date < now.astimezone(desk.mailbox.zone).date()
-    in_hours = day.in_hours(desk.mailbox.zone, now=now, settings=desk.settings)
+    in_hours = daily_plan.in_hours(desk.mailbox.zone, now=now, settings=desk.settings)
     if (in_hours and not later_day) or (entry.draft_id and not desk.gmail.draft_exists(entry.draft_id)):
         with by_itself(desk.engine) as connection:
             recipient = repository.by_id(connection, entry.recipient_id)
@@ -97,7 +98,7 @@ def defer(desk: Desk, reason: str) -> None:
     local = _now(desk).astimezone(desk.mailbox.zone)
     tomorrow = (local + _DAY).replace(hour=0, minute=0, second=0, microsecond=0)
     values: dict[str, Any] = {"deferred_until": tomorrow, "deferred_reason": reason, "next_send_at": None}
-    values["halved_on"] = day.next_sending_day(desk.mailbox, now=local, settings=desk.settings)
+    values["halved_on"] = daily_plan.next_sending_day(desk.mailbox, now=local, settings=desk.settings)
     with desk.engine.begin() as connection:
         connection.execute(sa.update(Mailbox).where(Mailbox.id == desk.mailbox.id).values(values))
         ledger.lowered(connection, desk.mailbox.id, local.date(), reason)
@@ -105,5 +106,5 @@ def defer(desk: Desk, reason: str) -> None:
 
 def _now(desk: Desk) -> datetime:
     with by_itself(desk.engine) as connection:
-        now = moment.now(connection)
+        now = clock.now(connection)
     return now

@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from gmail_warmup.web.api import consents, halts, history, invites, mailboxes, standing, statistics, transfers
-from gmail_warmup.web.problems import DESCRIBED
-from gmail_warmup.web.rights import MAY_READ
+from gmail_warmup.web.api import consents, halts, history, invites, mailboxes, overview, statistics, transfers
+from gmail_warmup.web.errors import DESCRIBED
+from gmail_warmup.web.permissions import MAY_READ
 
 router = APIRouter(prefix="/api/v1", dependencies=[MAY_READ], responses=DESCRIBED)
 
@@ -19,5 +19,5 @@ def openapi(request: Request) -> dict[str, Any]:
     return dict(request.app.openapi())
 
 
-for part in (standing, halts, statistics, history, mailboxes, consents, invites, transfers):
+for part in (overview, halts, statistics, history, mailboxes, consents, invites, transfers):
     router.include_router(part.router)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.models import ConsentPurpose, MailboxAuth
-from gmail_warmup.errors import InvalidInputError
-from gmail_warmup.grants.consent import Visitor
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxSettings
-from gmail_warmup.web.api.common import CHANGE, Address, Body
-from gmail_warmup.web.context import CurrentContext
-from gmail_warmup.web.rights import UserName
+from gmail_warmup.oauth.consent.flow import Visitor
+from gmail_warmup.web.api.schemas import CHANGE, Address, Body
+from gmail_warmup.web.dependencies import CurrentContext
+from gmail_warmup.web.permissions import UserName
 from gmail_warmup.web.security import mark_browser
 
 router = APIRouter(tags=["consents"])

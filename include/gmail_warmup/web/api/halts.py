@@ -7,10 +7,10 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from gmail_warmup.warmup import halt
-from gmail_warmup.web.api.common import CHANGE, Body, Reason
-from gmail_warmup.web.context import CurrentContext
-from gmail_warmup.web.rights import UserName
+from gmail_warmup.warmup.planning import kill_switch
+from gmail_warmup.web.api.schemas import CHANGE, Body, Reason
+from gmail_warmup.web.dependencies import CurrentContext
+from gmail_warmup.web.permissions import UserName
 
 router = APIRouter(tags=["halt"])
 
@@ -52,8 +52,8 @@ class StartOut(BaseModel):
 def stop(body: StopIn, context: CurrentContext, user: UserName) -> StopOut:
     """Stop everything at once: no mailbox plans, claims, sends or reads until it is started again."""
     with context.services.engine.begin() as connection:
-        newly = halt.stop(connection, by=user, reason=body.reason)
-        stopped = halt.current(connection)
+        newly = kill_switch.stop(connection, by=user, reason=body.reason)
+        stopped = kill_switch.current(connection)
     return StopOut(newly=newly, stopped=StoppedOut.model_validate(stopped))
 
 
@@ -61,5 +61,5 @@ def stop(body: StopIn, context: CurrentContext, user: UserName) -> StopOut:
 def start(body: StartIn, context: CurrentContext, user: UserName) -> StartOut:
     """Start everything again; what is left of each day spreads over what is left of its hours."""
     with context.services.engine.begin() as connection:
-        ended = halt.start(connection, by=user)
+        ended = kill_switch.start(connection, by=user)
     return StartOut(ended=StoppedOut.model_validate(ended) if ended else None)

@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field
 
 from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.web import history, queries
-from gmail_warmup.web.context import CurrentContext
-from gmail_warmup.web.history import Day, Events, Mails
+from gmail_warmup.web.dependencies import CurrentContext
+from gmail_warmup.web.queries import history, mailboxes
+from gmail_warmup.web.queries.history import Day, Events, Mails
 
 router = APIRouter(tags=["mailboxes"])
 
@@ -36,7 +36,7 @@ def get_days(address: str, context: CurrentContext, days: Annotated[int, Query(g
     """Return what became of a mailbox's mails, day by day."""
     with context.services.engine.begin() as connection:
         record = repository.get(connection, address)
-        found = history.days(connection, record, now=queries.now(connection), count=days)
+        found = history.days(connection, record, now=mailboxes.now(connection), count=days)
     return Days(kind=record.kind, timezone=record.timezone, days=found)
 
 

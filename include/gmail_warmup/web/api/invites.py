@@ -8,13 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from gmail_warmup.grants import invite
-from gmail_warmup.vocabulary import InviteState
-from gmail_warmup.web import site
-from gmail_warmup.web.api.common import CHANGE, Addresses, Body
-from gmail_warmup.web.context import CurrentContext
-from gmail_warmup.web.filters import storable
-from gmail_warmup.web.rights import UserName
+from gmail_warmup.core import urls
+from gmail_warmup.core.enums import InviteState
+from gmail_warmup.oauth.consent import invites as invite
+from gmail_warmup.web.api.schemas import CHANGE, Addresses, Body
+from gmail_warmup.web.dependencies import CurrentContext
+from gmail_warmup.web.permissions import UserName
+from gmail_warmup.web.queries.filters import storable
 
 router = APIRouter(tags=["invites"])
 
@@ -79,7 +79,7 @@ def create_invites(body: InvitesIn, context: CurrentContext, user: UserName) -> 
         made = invite.create(connection, body.addresses, actor=user, days=services.settings.invite_days)
     return NewInvites(
         invites=[
-            NewInviteOut(id=new.id, address=new.address, url=site.invite_url(new.token), expires_at=new.expires_at)
+            NewInviteOut(id=new.id, address=new.address, url=urls.invite_url(new.token), expires_at=new.expires_at)
             for new in made
         ]
     )

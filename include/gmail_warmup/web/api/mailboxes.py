@@ -7,20 +7,22 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from gmail_warmup.errors import InvalidInputError
-from gmail_warmup.mailboxes import changes, repository
-from gmail_warmup.mailboxes.changes import MailboxChanges
+from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.mailboxes import bulk_edit as changes
+from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes.bulk_edit import MailboxChanges
 from gmail_warmup.mailboxes.records import MailboxSettings
-from gmail_warmup.warmup import checkup
-from gmail_warmup.web import filters, queries
+from gmail_warmup.warmup.health import monitor
 from gmail_warmup.web.api import selection
-from gmail_warmup.web.api.common import CHANGE, Address, Addresses, Body, Changed, Reason
+from gmail_warmup.web.api.schemas import CHANGE, Address, Addresses, Body, Changed, Reason
 from gmail_warmup.web.api.selection import FilterIn, Selection
-from gmail_warmup.web.context import CurrentContext
-from gmail_warmup.web.order import Cursor, Order
-from gmail_warmup.web.queries import Wanted
-from gmail_warmup.web.rights import UserName
-from gmail_warmup.web.view import MailboxView, views
+from gmail_warmup.web.dependencies import CurrentContext
+from gmail_warmup.web.permissions import UserName
+from gmail_warmup.web.queries import filters
+from gmail_warmup.web.queries import mailboxes as queries
+from gmail_warmup.web.queries.mailboxes import Wanted
+from gmail_warmup.web.queries.sorting import Cursor, Order
+from gmail_warmup.web.views.mailbox import MailboxView, views
 
 router = APIRouter(tags=["mailboxes"])
 
@@ -172,7 +174,7 @@ def requalify(body: RequalifyIn, context: CurrentContext, user: UserName) -> Cha
     """
     with context.services.engine.begin() as connection:
         named = [record.address for record in repository.by_addresses(connection, body.addresses)]
-        return Changed(changed=checkup.requalify(connection, named, actor=user))
+        return Changed(changed=monitor.requalify(connection, named, actor=user))
 
 
 @router.post("/mailboxes/change", dependencies=CHANGE)

@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from fastapi import HTTPException
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
+from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.db.models import Mailbox, MailboxKind
-from gmail_warmup.errors import UnknownMailboxError
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.web import filters
-from gmail_warmup.web.api.common import Addresses, Body
-from gmail_warmup.web.filters import Filter, Group
+from gmail_warmup.web.api.schemas import Addresses, Body
+from gmail_warmup.web.queries import filters
+from gmail_warmup.web.queries.filters import Filter, Group
 
 AT_MOST, MOST = 1000, 100_000
 

@@ -10,15 +10,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.models import MailboxKind
-from gmail_warmup.errors import InvalidInputError
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.web import domains, health, statistics
-from gmail_warmup.web.context import CurrentContext
-from gmail_warmup.web.domains import Domain
-from gmail_warmup.web.filters import storable
-from gmail_warmup.web.health import HealthChange
-from gmail_warmup.web.statistics import MailboxFigures, TotalFigures
+from gmail_warmup.web.dependencies import CurrentContext
+from gmail_warmup.web.queries.filters import storable
+from gmail_warmup.web.views import domains, health, statistics
+from gmail_warmup.web.views.domains import Domain
+from gmail_warmup.web.views.health import HealthChange
+from gmail_warmup.web.views.statistics import MailboxFigures, TotalFigures
 
 router = APIRouter(tags=["statistics"])
 

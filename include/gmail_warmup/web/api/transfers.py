@@ -8,17 +8,17 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from gmail_warmup.grants import incoming, intake
-from gmail_warmup.grants.intake import Outcome, Preview, PreviewOutdatedError
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.web import exports
-from gmail_warmup.web.api.common import CHANGE, Addresses, Body
+from gmail_warmup.transfer import import_preview, parser
+from gmail_warmup.transfer.import_preview import Outcome, Preview, PreviewOutdatedError
+from gmail_warmup.web.api.schemas import CHANGE, Addresses, Body
 from gmail_warmup.web.api.selection import FilterIn
-from gmail_warmup.web.context import CurrentContext
-from gmail_warmup.web.exports import Format
-from gmail_warmup.web.problems import MEDIA_TYPE, Problem
-from gmail_warmup.web.rights import UserName
+from gmail_warmup.web.dependencies import CurrentContext
+from gmail_warmup.web.errors import MEDIA_TYPE, Problem
+from gmail_warmup.web.permissions import UserName
 from gmail_warmup.web.security import check_json, check_origin
+from gmail_warmup.web.views import exports
+from gmail_warmup.web.views.exports import Format
 
 router = APIRouter(tags=["transfers"])
 
@@ -146,9 +146,9 @@ def export_named(body: ExportIn, context: CurrentContext) -> Response:
 @router.post("/imports/preview", dependencies=CHANGE)
 def preview_import(body: PreviewIn, context: CurrentContext) -> PreviewOut:
     """Say what an import of a file would do, line by line, with all that is wrong in it. Nothing is written."""
-    contents = incoming.read(body.text)
+    contents = parser.read(body.text)
     with context.services.engine.begin() as connection:
-        return PreviewOut.of(intake.preview(connection, contents))
+        return PreviewOut.of(import_preview.preview(connection, contents))
 
 
 @router.post("/imports", dependencies=CHANGE, response_model=ImportCounts, responses={409: {"model": PreviewOut}})
@@ -157,14 +157,14 @@ def import_mailboxes(body: ImportIn, context: CurrentContext, user: UserName) ->
 
     Otherwise nothing is written; the answer 409 holds a fresh `preview`.
     """
-    contents = incoming.read(body.text)
+    contents = parser.read(body.text)
     engine = context.services.engine
     try:
         with engine.begin() as connection:
-            return ImportCounts.of(intake.carry_out(connection, contents, token=body.token, actor=user))
+            return ImportCounts.of(import_preview.carry_out(connection, contents, token=body.token, actor=user))
     except PreviewOutdatedError as error:
         with engine.begin() as connection:
-            shown = PreviewOut.of(intake.preview(connection, contents))
+            shown = PreviewOut.of(import_preview.preview(connection, contents))
         detail = _outdated(shown, error)
         problem = Problem(status=409, slug="preview-outdated", title="Not imported", detail=detail)
         return JSONResponse(problem.body() | {"preview": shown.model_dump(mode="json")}, 409, media_type=MEDIA_TYPE)

@@ -1,0 +1,98 @@
+"""Gauges: how everything stands, counted once a run and only while somebody listens; no mailbox's own task does it."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from gmail_warmup.core import metrics
+from gmail_warmup.core.enums import Action
+from gmail_warmup.core.metrics import Meter, Metric
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.db import clock
+from gmail_warmup.db.engine import by_itself
+from gmail_warmup.db.models import AuditRun, Breaker, Mailbox, MailboxKind, OAuthGrant
+from gmail_warmup.oauth import expiry
+from gmail_warmup.oauth.incidents import open_incidents
+from gmail_warmup.warmup.planning import kill_switch
+from gmail_warmup.warmup.planning.backlog import backlog
+
+log = logging.getLogger(__name__)
+
+
+def of_plan(engine: sa.Engine, meter: Meter, action: Action, *, taken: int) -> None:
+    """Send what a run took up of an action, what it left to the next one, and for how long the oldest has waited.
+
+    Args:
+        taken: how many mailboxes it took up; none while everything is stopped.
+    """
+
+    def send(connection: sa.Connection) -> None:
+        waiting, now = backlog(connection, action), clock.now(connection)
+        meter.gauge(metrics.DUE, taken, action)
+        meter.gauge(metrics.BACKLOG, max(0, waiting.mailboxes - taken), action)
+        meter.gauge(metrics.OLDEST_DUE, round((now - (waiting.since or now)).total_seconds()), action)
+
+    _look(engine, meter, send)
+
+
+def of_all(engine: sa.Engine, meter: Meter, settings: Settings) -> None:
+    """Send how grants, bands, incidents, breakers and audits stand."""
+
+    def send(connection: sa.Connection) -> None:
+        _send_each(meter, metrics.GRANTS, _counts(connection, _BY_STATE))
+        _send_each(meter, metrics.BANDS, _counts(connection, _BY_BAND))
+        _send_each(meter, metrics.INCIDENTS, Counter(str(found.kind) for found in open_incidents(connection)))
+        meter.gauge(metrics.EXPIRING, _expiring(connection, settings.expiring_days))
+        meter.gauge(metrics.BREAKERS_OPEN, int(connection.scalar(_OPENED) or 0))
+        now, stopped = kill_switch.look(connection)
+        meter.gauge(metrics.HALTED, int(stopped is not None))
+        meter.gauge(metrics.RUN_AT, int(now.timestamp()))
+        _send_audit(connection, meter)
+
+    _look(engine, meter, send)
+
+
+_BY_STATE = sa.select(OAuthGrant.state, sa.func.count()).group_by(OAuthGrant.state)
+_BY_BAND = sa.select(Mailbox.band, sa.func.count()).where(Mailbox.kind == MailboxKind.WARMUP).group_by(Mailbox.band)
+_OPENED = sa.select(sa.func.count()).where(Breaker.opened_at.is_not(None))
+
+
+def _look(engine: sa.Engine, meter: Meter, send: Callable[[sa.Connection], None]) -> None:
+    """Look where somebody listens. What goes wrong costs the gauges, never the task."""
+    if not meter.on:
+        return
+    try:
+        with by_itself(engine) as connection:
+            send(connection)
+    except SQLAlchemyError as error:
+        log.warning("Metrics of this run are left out, the database refuses them: %s", type(error).__name__)
+
+
+def _counts(connection: sa.Connection, query: sa.Executable) -> dict[str, int]:
+    return {str(part): int(count) for part, count in connection.execute(query)}
+
+
+def _send_each(meter: Meter, metric: Metric, counts: Mapping[str, int]) -> None:
+    """Send every series of a gauge: one that is left out would keep its last value."""
+    for part in metric.parts:
+        meter.gauge(metric, counts.get(part, 0), part)
+
+
+def _expiring(connection: sa.Connection, days: int) -> int:
+    query = sa.select(sa.func.count(Mailbox.id)).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
+    return int(connection.scalar(query.where(expiry.ends_within(days))) or 0)
+
+
+def _send_audit(connection: sa.Connection, meter: Meter) -> None:
+    columns: tuple[Any, ...] = (AuditRun.started_at, AuditRun.finished_at)
+    finished = sa.select(*columns).where(AuditRun.finished_at.is_not(None))
+    last = connection.execute(finished.order_by(AuditRun.finished_at.desc()).limit(1)).one_or_none()
+    meter.gauge(metrics.AUDITED_AT, int(last.finished_at.timestamp()) if last else 0)
+    if last:
+        meter.gauge(metrics.AUDIT_TIME, round((last.finished_at - last.started_at).total_seconds(), 1))

@@ -1,0 +1,47 @@
+"""``gmail-warmup stop`` and ``start``: the kill switch for everything."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from gmail_warmup.cli.output import Json, errors, print_json, services_of, user
+from gmail_warmup.core.errors import InvalidInputError
+
+
+def stop(
+    context: typer.Context,
+    reason: Annotated[str, typer.Option(help="Why; shown in every log until it is started again.")],
+    as_json: Json = False,
+) -> None:
+    """Stop everything at once: no mailbox plans, claims, sends or reads, until 'gmail-warmup start'."""
+    from gmail_warmup.warmup.planning import kill_switch
+
+    with errors():
+        if not reason.strip():
+            raise InvalidInputError("--reason is empty. Say in a few words why, for whoever looks at the logs.")
+        with services_of(context).engine.begin() as connection:
+            newly = kill_switch.stop(connection, by=user(), reason=reason)
+            stopped = kill_switch.current(connection)
+    assert stopped
+    if as_json:
+        print_json(asdict(stopped) | {"newly": newly})
+        return
+    typer.echo(str(stopped) if newly else f"It was stopped already. {stopped}")
+
+
+def start(context: typer.Context, as_json: Json = False) -> None:
+    """Start everything again; what is left of each day spreads over what is left of its hours."""
+    from gmail_warmup.warmup.planning import kill_switch
+
+    with errors(), services_of(context).engine.begin() as connection:
+        ended = kill_switch.start(connection, by=user())
+    if as_json:
+        print_json({"ended": asdict(ended) if ended else None})
+        return
+    if ended is None:
+        typer.echo("Nothing was stopped.")
+        return
+    typer.echo(f"Started again. It was stopped by {ended.by}: {ended.reason}. The next run plans what is due.")

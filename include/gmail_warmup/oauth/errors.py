@@ -1,0 +1,73 @@
+"""Why no access token could be had, by cause."""
+
+from __future__ import annotations
+
+from gmail_warmup.core.enums import AnswerClass
+from gmail_warmup.core.errors import GmailWarmupError
+from gmail_warmup.oauth.reasons import Reason
+
+
+class GrantError(GmailWarmupError):
+    """No access token for a mailbox.
+
+    Attributes:
+        address: the mailbox.
+        reason: what Google, or the row, said.
+        retry_after: seconds that Google asked to wait, or None.
+    """
+
+    def __init__(self, address: str, reason: Reason, retry_after: float | None = None) -> None:
+        self.address, self.reason, self.retry_after = address, reason, retry_after
+        super().__init__(f"{address}: {reason.sentence} {reason.step} [{reason.code}]")
+
+
+class FlaggedGrantError(GrantError):
+    """The mailbox needs a person, an administrator, or its next probe; tasks skip it."""
+
+
+class SuspectGrantError(GrantError):
+    """The grant may be dead; a second probe decides."""
+
+
+class TransientGrantError(GrantError):
+    """Google, the network or the database is in trouble; try again later."""
+
+
+class ThrottledGrantError(TransientGrantError):
+    """Google asks for fewer requests."""
+
+
+class OAuthClientError(GrantError):
+    """The OAuth client or our request is wrong; no account is to blame."""
+
+
+class NotAskedError(TransientGrantError):
+    """The breaker is open: Google is not asked at present; tasks skip the mailbox until it is closed."""
+
+
+class UnreadableGrantError(GrantError):
+    """The stored grant cannot be decrypted."""
+
+
+_ERRORS: dict[AnswerClass, type[GrantError]] = {
+    AnswerClass.TRANSIENT: TransientGrantError,
+    AnswerClass.THROTTLED: ThrottledGrantError,
+    AnswerClass.ACCOUNT: FlaggedGrantError,
+    AnswerClass.AMBIGUOUS: SuspectGrantError,
+    AnswerClass.BLOCKED: FlaggedGrantError,
+    AnswerClass.UNUSABLE: FlaggedGrantError,
+    AnswerClass.GONE: FlaggedGrantError,
+    AnswerClass.APP: OAuthClientError,
+    AnswerClass.LOCAL: UnreadableGrantError,
+}
+
+
+def error_for(address: str, reason: Reason, retry_after: float | None = None, *, asked: bool = True) -> GrantError:
+    """Make the error that belongs to a reason's class.
+
+    Args:
+        asked: whether the reason is Google's answer now, rather than why Google was not asked.
+    """
+    if not asked and reason.answer in (AnswerClass.TRANSIENT, AnswerClass.THROTTLED, AnswerClass.APP):
+        return NotAskedError(address, reason, retry_after)
+    return _ERRORS[reason.answer](address, reason, retry_after)

@@ -1,0 +1,69 @@
+"""A grant as google-auth writes it: the object ``authorized_user``, or the text of one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from gmail_warmup.core.errors import InvalidInputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncomingGrant:
+    """A grant as google-auth writes it; an access token without an expiry is not taken over.
+
+    What google-auth does not keep, the end that Google announced and the time of the consent, is in a backup of ours.
+    """
+
+    refresh_token: str = field(repr=False)
+    access_token: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+    client_id: str | None = None
+    scopes: tuple[str, ...] = ()
+    refresh_expires_at: datetime | None = None
+    granted_at: datetime | None = None
+
+
+def read_token(token: Any) -> IncomingGrant:
+    """Read an ``authorized_user`` object, or the text of one, as a database column holds it.
+
+    Raises:
+        InvalidInputError: saying what is missing; never with a part of a token.
+    """
+    if isinstance(token, str):
+        try:
+            token = json.loads(token)
+        except (ValueError, RecursionError):
+            raise InvalidInputError("the token is not JSON; it must be google-auth's authorized_user object.") from None
+    if not isinstance(token, dict) or not isinstance(token.get("refresh_token"), str) or not token["refresh_token"]:
+        raise InvalidInputError("the token holds no refresh_token; sign in again instead of importing it.")
+    scopes = token.get("scopes")
+    listed = scopes.split() if isinstance(scopes, str) else scopes if isinstance(scopes, list) else ()
+    return IncomingGrant(
+        refresh_token=token["refresh_token"],
+        access_token=_text(token, "token") or _text(token, "access_token"),
+        expires_at=_time(token, "expiry"),
+        client_id=_text(token, "client_id"),
+        scopes=tuple(map(str, listed)),
+        refresh_expires_at=_time(token, "refresh_expires_at"),
+        granted_at=_time(token, "granted_at"),
+    )
+
+
+def _text(token: dict[str, Any], key: str) -> str | None:
+    value = token.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def _time(token: dict[str, Any], key: str) -> datetime | None:
+    """Read a time; google-auth's expiry is UTC whether it says so or not."""
+    value = token.get(key)
+    if value in (None, ""):
+        return None
+    try:
+        when = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise InvalidInputError(f"the {key} '{value}' is not an ISO 8601 time.") from None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -1,0 +1,142 @@
+"""A text under a passphrase: scrypt makes the key, AES-256-GCM encrypts, one JSON object holds what reading needs.
+
+The parameters of scrypt are those that OWASP's "Password Storage Cheat Sheet" puts first (N = 2^17, r = 8, p = 1). What
+stands around the content is authenticated with it. A checksum over both tells a damaged file from a wrong passphrase.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import unicodedata
+from typing import Literal
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gmail_warmup.core.errors import InvalidInputError
+
+FORMAT, VERSION = "gmail-warmup-backup", 1
+SHORTEST = 12
+"""Characters of a passphrase, at least."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64"
+    )
+
+
+class _Kdf(_Part):
+    """scrypt's parameters; it takes 128 * n * r bytes of memory, a GiB at most."""
+
+    name: Literal["scrypt"] = "scrypt"
+    n: int = Field(2**17, ge=2**14, le=2**20)
+    r: int = Field(8, ge=1, le=8)
+    p: int = Field(1, ge=1, le=16)
+    salt: bytes = Field(min_length=16)
+
+
+class _Cipher(_Part):
+    name: Literal["AES-256-GCM"] = "AES-256-GCM"
+    nonce: bytes = Field(min_length=12, max_length=12)
+
+
+class Sealed(_Part):
+    """An encrypted file."""
+
+    format: Literal["gmail-warmup-backup"] = "gmail-warmup-backup"
+    version: Literal[1] = 1
+    kdf: _Kdf
+    cipher: _Cipher
+    sha256: str = ""
+    content: bytes = Field(b"", repr=False)
+
+    @property
+    def header(self) -> bytes:
+        """Return what is authenticated together with the content."""
+        return self.model_dump_json(exclude={"sha256", "content"}).encode()
+
+    @property
+    def checksum(self) -> str:
+        """Return what ``sha256`` has to be."""
+        return hashlib.sha256(self.header + self.content).hexdigest()
+
+
+def seal(content: str, passphrase: str) -> str:
+    """Encrypt a text; return it as a JSON object.
+
+    Raises:
+        InvalidInputError: if the passphrase is too short.
+    """
+    require_long(passphrase)
+    sealed = Sealed(kdf=_Kdf(salt=os.urandom(16)), cipher=_Cipher(nonce=os.urandom(12)))
+    encrypted = AESGCM(_key(passphrase, sealed.kdf)).encrypt(sealed.cipher.nonce, content.encode(), sealed.header)
+    sealed = sealed.model_copy(update={"content": encrypted})
+    return sealed.model_copy(update={"sha256": sealed.checksum}).model_dump_json(indent=1) + "\n"
+
+
+def require_long(passphrase: str) -> None:
+    """Refuse a passphrase that is too short.
+
+    Raises:
+        InvalidInputError: naming its length and the rule.
+    """
+    if len(passphrase) < SHORTEST:
+        raise InvalidInputError(f"The passphrase has {len(passphrase)} characters; it needs {SHORTEST} or more.")
+
+
+def recognise(text: str) -> Sealed | None:
+    """Return an encrypted file, or None if this is something else.
+
+    Raises:
+        InvalidInputError: if it is damaged, or of a version that is not known here.
+    """
+    if not text.lstrip().startswith("{") or f'"{FORMAT}"' not in text:
+        return None
+    _require_known_version(text)
+    try:
+        sealed = Sealed.model_validate_json(text)
+    except ValidationError:
+        raise _damaged() from None
+    if sealed.sha256 != sealed.checksum:
+        raise _damaged()
+    return sealed
+
+
+def unseal(sealed: Sealed, passphrase: str) -> str:
+    """Decrypt a file.
+
+    Raises:
+        InvalidInputError: if the passphrase is wrong.
+    """
+    try:
+        content = AESGCM(_key(passphrase, sealed.kdf)).decrypt(sealed.cipher.nonce, sealed.content, sealed.header)
+    except InvalidTag:
+        raise InvalidInputError("The passphrase is wrong; nothing was imported.") from None
+    return content.decode()
+
+
+def _require_known_version(text: str) -> None:
+    try:
+        version = json.loads(text).get("version")
+    except (ValueError, RecursionError):
+        raise _damaged() from None
+    if version != VERSION:
+        raise InvalidInputError(
+            f"The backup has the version {version}; this gmail-warmup reads version {VERSION}. "
+            "Import it with the gmail-warmup that made it, or a newer one."
+        )
+
+
+def _key(passphrase: str, kdf: _Kdf) -> bytes:
+    # One passphrase has one form, whichever keyboard it was typed on (RFC 8265, 4.2.1).
+    typed = unicodedata.normalize("NFC", passphrase).encode(errors="surrogateescape")
+    return Scrypt(salt=kdf.salt, length=32, n=kdf.n, r=kdf.r, p=kdf.p).derive(typed)
+
+
+def _damaged() -> InvalidInputError:
+    return InvalidInputError("The backup is damaged; nothing was imported. Take another copy of it.")

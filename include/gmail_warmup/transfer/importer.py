@@ -1,0 +1,176 @@
+"""Taking mailboxes over from a file. Everything is checked before anything is written, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
+
+import sqlalchemy as sa
+
+from gmail_warmup.core.errors import CiphertextError
+from gmail_warmup.crypto.cipher import owner_of
+from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
+from gmail_warmup.mailboxes import repository
+from gmail_warmup.oauth.grant import Actor
+from gmail_warmup.oauth.grant_store import GrantStore
+from gmail_warmup.transfer.authorized_user import IncomingGrant
+from gmail_warmup.transfer.parser import Incoming
+from gmail_warmup.transfer.parser import parse as parse
+
+
+@dataclass
+class TakenOver:
+    """What an import did, or would do; numbers of mailboxes."""
+
+    added: int = 0
+    updated: int = 0
+    paused: int = 0
+    to_sign_in: int = 0
+    """New mailboxes for which the file holds no grant."""
+    grants: int = 0
+    """Grants that were taken over."""
+    grants_unchanged: int = 0
+    """Grants that were stored here already."""
+    grants_kept: int = 0
+    """Grants that work here and are newer than those of the backup."""
+
+    @property
+    def mailboxes(self) -> int:
+        """Return how many mailboxes the file holds."""
+        return self.added + self.updated
+
+
+class _Fate(Enum):
+    TAKEN = auto()
+    UNCHANGED = auto()
+    KEPT = auto()
+
+
+def take_over(
+    store: GrantStore,
+    incoming: Sequence[Incoming],
+    *,
+    actor: Actor,
+    exported_at: datetime | None = None,
+    overwrite_grants: bool = False,
+    dry_run: bool = False,
+) -> TakenOver:
+    """Add or update all mailboxes, with their grants where they have one, in one transaction.
+
+    A setting that the file has no column for stays as it is.
+
+    A grant that is stored already stays as it is, with what is known about it. One that works and was granted or
+    refreshed after the backup was made stays as well: it may be newer than the backup's.
+
+    Args:
+        exported_at: when the backup was made, by the clock of the database that it was made from.
+        overwrite_grants: take every grant of the file over.
+        dry_run: only count.
+    """
+    done = TakenOver()
+    with store.engine.begin() as connection:
+        running = _Import(
+            connection, store, actor, exported_at=exported_at, overwrite=overwrite_grants, dry_run=dry_run
+        )
+        present = running.present([item.address for item in incoming])
+        for item in sorted(incoming, key=lambda item: item.address):  # one order, so that two imports cannot deadlock
+            known = present.get(item.address)
+            fate = running.take(item, known)
+            _count(done, item, known, fate)
+    return done
+
+
+class _Import:
+    """One import, inside its transaction."""
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        store: GrantStore,
+        actor: Actor,
+        *,
+        exported_at: datetime | None,
+        overwrite: bool,
+        dry_run: bool,
+    ) -> None:
+        self._connection, self._store, self._actor = connection, store, actor
+        self._overwrite, self._dry_run = overwrite, dry_run
+        touched = sa.func.greatest(OAuthGrant.granted_at, OAuthGrant.refreshed_at)
+        newer = touched > exported_at if exported_at else sa.false()
+        self._query: Any = sa.select(
+            Mailbox.id, Mailbox.address, Mailbox.paused_at, OAuthGrant.refresh_token,
+            sa.and_(OAuthGrant.state == GrantState.ACTIVE, newer).label("newer"),
+        ).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)  # fmt: skip
+
+    def present(self, addresses: Sequence[str]) -> dict[str, Any]:
+        """Return what is stored for these addresses."""
+        query = self._query.where(Mailbox.address.in_(addresses))
+        return {row.address: row for row in self._connection.execute(query)}
+
+    def take(self, item: Incoming, known: Any | None) -> _Fate | None:
+        """Take one mailbox over; return what became of its grant, if it has one."""
+        mailbox_id = None if self._dry_run else self._add(item)
+        if item.grant is None:
+            return None
+        if mailbox_id is not None and known is not None:
+            # Only now is the row ours; a refresh or a consent may have come before.
+            locked = self._query.where(Mailbox.id == mailbox_id).with_for_update(of=OAuthGrant)
+            known = self._connection.execute(locked).one()
+        fate = self._fate(item.grant, known)
+        if mailbox_id is not None and fate is _Fate.TAKEN:
+            self._adopt(mailbox_id, item.grant)
+        return fate
+
+    def _add(self, item: Incoming) -> int:
+        mailbox_id = repository.add_or_update(
+            self._connection,
+            item.address,
+            item.settings,
+            actor=self._actor.name,
+            only=item.settings.model_fields_set,
+        )
+        if item.pause_reason:
+            repository.pause(self._connection, [item.address], actor=self._actor.name, reason=item.pause_reason)
+        return mailbox_id
+
+    def _fate(self, grant: IncomingGrant, known: Any | None) -> _Fate:
+        if known is None or self._overwrite:
+            return _Fate.TAKEN
+        if known.refresh_token and self._secret(known) == grant.refresh_token:
+            return _Fate.UNCHANGED
+        return _Fate.KEPT if known.newer else _Fate.TAKEN
+
+    def _secret(self, known: Any) -> str | None:
+        try:
+            return self._store.cipher.decrypt(owner_of(known.id), known.refresh_token)
+        except CiphertextError:
+            return None
+
+    def _adopt(self, mailbox_id: int, grant: IncomingGrant) -> None:
+        self._store.adopt(
+            self._connection,
+            mailbox_id,
+            refresh_token=grant.refresh_token,
+            access_token=grant.access_token,
+            access_expires_at=grant.expires_at,
+            client_id=grant.client_id,
+            scopes=grant.scopes,
+            refresh_expires_at=grant.refresh_expires_at,
+            granted_at=grant.granted_at,
+            actor=self._actor,
+        )
+
+
+def _count(done: TakenOver, item: Incoming, known: Any | None, fate: _Fate | None) -> None:
+    if known is None:
+        done.added += 1
+        done.to_sign_in += fate is None and item.settings.auth is MailboxAuth.GRANT
+    else:
+        done.updated += 1
+    done.paused += bool(item.pause_reason) and (known is None or known.paused_at is None)
+    done.grants += fate is _Fate.TAKEN
+    done.grants_unchanged += fate is _Fate.UNCHANGED
+    done.grants_kept += fate is _Fate.KEPT

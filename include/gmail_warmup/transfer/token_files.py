@@ -1,0 +1,80 @@
+"""Files like ``token.json``: one grant in each, as google-auth writes it; their folder says whose they are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.transfer.migration_plan import Offer, Remark
+
+_ADDRESS = re.compile(r"[a-z0-9.!#$%&'*+/=?^`{|}~-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
+_EXAMPLE = "ada@example.com"
+_LARGEST = 100_000
+"""Bytes; a grant has less than two thousand."""
+
+
+def read(place: Path, *, kind: str, address: str = "") -> tuple[list[Offer], list[Remark]]:
+    """Read a file, or every file of a folder; return the offers, and the files that are none with why.
+
+    The mailbox is the file's ``account``, else the address in the file's name.
+
+    Args:
+        kind: what new mailboxes are.
+        address: whose the file is; for one file alone.
+
+    Raises:
+        InvalidInputError: if there is no such file or folder, or an address is given for a folder.
+    """
+    if address and place.is_dir():
+        raise InvalidInputError(f"{place} is a folder, and --address names the mailbox of one file.")
+    offers: list[Offer] = []
+    left: list[Remark] = []
+    for path in _files(place):
+        try:
+            offers.append(_offer(path, kind, address))
+        except InvalidInputError as error:
+            left.append(Remark(source=path.name, address="", why=str(error)))
+    return offers, left
+
+
+def _files(place: Path) -> Iterator[Path]:
+    try:
+        found = sorted(place.iterdir()) if place.is_dir() else [place]
+    except OSError as error:
+        raise InvalidInputError(f"{place} cannot be read: {error.strerror}.") from None
+    if not place.exists():
+        raise InvalidInputError(f"{place} does not exist.")
+    yield from (path for path in found if path.is_file() and not path.name.startswith("."))
+
+
+def _offer(path: Path, kind: str, address: str) -> Offer:
+    token = _token(path)
+    named = _ADDRESS.search(path.stem.replace("_", " "))
+    found = address or str(token.get("account") or "") or (named[0] if named else "")
+    if not found:
+        raise InvalidInputError(f"does not say whose it is; rename it to ADDRESS.json, for example {_EXAMPLE}.json.")
+    return Offer(source=path.name, address=found, settings={"kind": kind}, token=token)
+
+
+def _token(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise InvalidInputError("is too large to be a token.")
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InvalidInputError(f"cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        raise InvalidInputError("is not JSON; a pickle has to be written anew with google-auth's to_json().") from None
+    if not isinstance(found, dict):
+        raise InvalidInputError("holds no authorized_user object.")
+    if {"installed", "web"} & found.keys():
+        raise InvalidInputError("is an OAuth client, not a grant; it goes into GOOGLE_CLIENT_ID and _SECRET.")
+    if found.get("type") == "service_account":
+        raise InvalidInputError("is the key of a service account; see docs/delegation.md.")
+    return found

@@ -1,0 +1,158 @@
+"""Where a mail's words come from: templates, or a server that speaks OpenAI's chat API; each behind one method."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+
+from gmail_warmup.core.errors import GmailWarmupError, InvalidInputError
+from gmail_warmup.core.http_utils import json_of
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.warmup.content.compose import Brief, Letter, compose, faults_of
+from gmail_warmup.warmup.content.template_library import Collection, library, load
+from gmail_warmup.warmup.content.templates import Kind
+
+log = logging.getLogger(__name__)
+
+_LARGEST_ANSWER = 100_000
+_TASKS = {
+    Kind.FIRST: "Write the body of a short everyday mail between colleagues with the subject given below.",
+    Kind.REPLY: "Write the body of a short answer to a colleague's everyday mail with the subject given below.",
+    Kind.FOLLOWUP: "Write the body of a short line back to a colleague's answer to your mail with the subject below.",
+}
+_RULES = (
+    "Two to four plain sentences in the language of the subject. No greeting, no closing, no names, no links, no"
+    " numbers, no markup, no placeholders, nothing to sell. Answer with the body alone."
+)
+
+
+class TextGenerator(Protocol):
+    """Something that writes warmup mails."""
+
+    def letter(self, brief: Brief) -> Letter:
+        """Return a mail.
+
+        Raises:
+            GeneratorError: it cannot; the library is then used.
+        """
+
+
+class GeneratorError(GmailWarmupError):
+    """A text generator gave no usable text; the message says why in a few words, without any secret."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Templates:
+    """The text generator that never fails: letters from a collection of templates."""
+
+    collection: Collection
+
+    def letter(self, brief: Brief) -> Letter:
+        """Return a mail; the same brief gives the same one."""
+        return compose(brief, self.collection)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatServer:
+    """The text generator that asks a server with OpenAI's chat API for the paragraphs between greeting and closing.
+
+    Attributes:
+        frame: what the subject, the greeting and the closing come from.
+        base_url: up to and without ``/chat/completions``.
+        timeout: seconds for the whole answer to begin, and between its parts.
+    """
+
+    frame: TextGenerator
+    base_url: str
+    model: str
+    api_key: str = field(default="", repr=False)
+    timeout: float = 20.0
+
+    def letter(self, brief: Brief) -> Letter:
+        """Return the frame's mail with the server's words in it.
+
+        Raises:
+            GeneratorError: the server cannot be reached, refuses, or answers with something else than a text.
+        """
+        framed = self.frame.letter(brief)
+        written = [part.strip() for part in self._ask(brief.kind, framed.subject).split("\n\n")]
+        middle = tuple(part for part in written if part)
+        return replace(framed, paragraphs=(framed.paragraphs[0], *middle, framed.paragraphs[-1]), template="generator")
+
+    def _ask(self, kind: Kind, subject: str) -> str:
+        messages = [
+            {"role": "system", "content": f"{_TASKS[kind]} {_RULES}"},
+            {"role": "user", "content": f"Subject: {subject}"},
+        ]
+        body = {"model": self.model, "messages": messages, "max_tokens": 300, "temperature": 1.0}
+        headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        try:
+            with httpx.Client(timeout=self.timeout) as client:
+                answer = client.post(f"{self.base_url.rstrip('/')}/chat/completions", json=body, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise GeneratorError(type(error).__name__) from None
+        if answer.status_code != 200:
+            raise GeneratorError(f"HTTP status {answer.status_code}")
+        return _content_of(answer)
+
+
+def _content_of(answer: httpx.Response) -> str:
+    if len(answer.content) > _LARGEST_ANSWER:
+        raise GeneratorError("the answer is too large")
+    try:
+        content = json_of(answer.content)["choices"][0]["message"]["content"]
+    except (LookupError, TypeError):
+        raise GeneratorError("the answer is not that of a chat server") from None
+    if not isinstance(content, str) or not content.strip():
+        raise GeneratorError("the answer holds no text")
+    return content.replace("\r\n", "\n")
+
+
+class Writer:
+    """Writes the mails of one task: with the generator if there is one and it works, else from templates.
+
+    A generator that failed is not asked again by this task, so that a dead server costs one timeout.
+    """
+
+    def __init__(self, templates: TextGenerator, generator: TextGenerator | None = None) -> None:
+        self._templates, self._generator = templates, generator
+
+    def subject(self, brief: Brief) -> str:
+        """Return the subject of a mail; it always comes from the templates, so that it is known before the words."""
+        return self._templates.letter(brief).subject
+
+    def letter(self, brief: Brief) -> Letter:
+        """Return a mail that may be sent."""
+        plain = self._templates.letter(brief)
+        if self._generator is None:
+            return plain
+        try:
+            letter = self._generator.letter(brief)
+            if fault := next(faults_of(letter), None):
+                raise GeneratorError(fault)
+            if letter.subject != plain.subject:
+                raise GeneratorError("it changed the subject")
+        except GeneratorError as error:
+            log.warning("The text generator gave no usable text, the templates are used: %s", error)
+            self._generator = None
+            return plain
+        return letter
+
+
+def templates_of(settings: Settings) -> Templates:
+    """Return the operator's templates, or the library where there are none or they are broken, which the log says."""
+    if not settings.templates_folder:
+        return Templates(collection=library())
+    try:
+        return Templates(collection=load(Path(settings.templates_folder)))
+    except InvalidInputError as error:
+        log.warning(
+            "The templates in %s are not used, the library is. See: gmail-warmup content lint\n%s",
+            settings.templates_folder,
+            error,
+        )
+        return Templates(collection=library())

@@ -1,0 +1,43 @@
+"""What the routers of the API share."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated
+
+from fastapi import Depends
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from gmail_warmup.mailboxes.records import normal_address
+from gmail_warmup.web.permissions import MAY_CHANGE
+from gmail_warmup.web.security import check_json, check_origin
+
+CHANGE = [MAY_CHANGE, Depends(check_origin), Depends(check_json)]
+"""What every route that changes something asks for, besides the right to read."""
+
+Address = Annotated[str, AfterValidator(normal_address)]
+Addresses = Annotated[list[Address], Field(min_length=1, max_length=1000)]
+
+
+def _one_line(text: str) -> str:
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+Reason = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_one_line)
+]
+"""Why somebody does something, for whoever looks later."""
+
+
+class Body(BaseModel):
+    """Base of what a client sends: an unknown field is an error, not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Changed(BaseModel):
+    """How many mailboxes were changed; those that were so already are not counted."""
+
+    changed: int

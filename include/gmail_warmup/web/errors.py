@@ -1,0 +1,241 @@
+"""Every error of this application becomes an answer here: problem details for the API, a page for a browser."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gmail_warmup.core import urls
+from gmail_warmup.core.errors import (
+    ConfigurationError,
+    GmailWarmupError,
+    InvalidInputError,
+    TooManyConsentsError,
+    UnknownInviteError,
+    UnknownMailboxError,
+)
+from gmail_warmup.core.tracebacks import forget_locals
+from gmail_warmup.web import render
+from gmail_warmup.web.dependencies import Context
+from gmail_warmup.web.security import inner_path
+from gmail_warmup.web.views import validation_messages
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One error in the form of RFC 9457."""
+
+    status: int
+    slug: str
+    title: str
+    detail: str
+    errors: list[dict[str, str]] = field(default_factory=list)
+    """For a wrong input, each field with the rule that it breaks."""
+
+    def body(self) -> dict[str, Any]:
+        """Return the members of the JSON object."""
+        members: dict[str, Any] = {
+            "type": f"urn:gmail-warmup:problem:{self.slug}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        return members | {"errors": self.errors} if self.errors else members
+
+
+_SCHEMA = {
+    "title": "Problem",
+    "description": "Problem details, RFC 9457.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "description": "A URN that names the kind of problem."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong and what to do."},
+        "errors": {
+            "type": "array",
+            "description": "For a wrong input, each field with the rule that it breaks.",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+DESCRIBED: dict[int | str, dict[str, Any]] = {
+    status: {"description": description, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
+    for status, description in (("4XX", "What was asked cannot be done."), ("5XX", "It failed, or is not ready."))
+}
+"""What the description of the API says of every error."""
+
+
+class ProblemResponse(JSONResponse):
+    """A problem as JSON; all of it ASCII, since a field that it names may be no text (a lone surrogate)."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        return json.dumps(content).encode("ascii")
+
+
+def of_package_error(error: GmailWarmupError) -> Problem | None:
+    """Return the problem that one of the package's errors is, or None if it is not the caller's business."""
+    if isinstance(error, UnknownMailboxError):
+        return Problem(status=404, slug="unknown-mailbox", title="Unknown mailbox", detail=str(error))
+    if isinstance(error, UnknownInviteError):
+        return Problem(status=404, slug="unknown-invite", title="Unknown invite", detail=str(error))
+    if isinstance(error, TooManyConsentsError):
+        return Problem(status=429, slug="too-many-consents", title="Too many tries", detail=str(error))
+    if isinstance(error, InvalidInputError):
+        return Problem(status=422, slug="invalid-input", title="Wrong input", detail=str(error))
+    if isinstance(error, ConfigurationError):
+        return Problem(status=503, slug="configuration", title="Gmail Warmup is not ready", detail=str(error))
+    return None
+
+
+def unexpected(error: Exception) -> Problem:
+    """Log an error under an id and return the problem that names nothing but the id."""
+    error_id = secrets.token_hex(4)
+    forget_locals(error)
+    log.error("Error %s in the page 'Gmail accounts'", error_id, exc_info=error)
+    detail = f"Something went wrong. The api-server's log explains it under the id {error_id}."
+    return Problem(status=500, slug="unexpected", title="Unexpected error", detail=detail)
+
+
+INVITE_OVER = Problem(
+    status=404,
+    slug="invite-over",
+    title="This link does not work any more",
+    detail="Ask whoever sent it for a new one.",
+)
+"""The one answer to a link that opens no invite, whatever the cause."""
+
+_OURS = "Something went wrong, and not by your doing. Try again in a few minutes; if it stays, tell who sent the link."
+
+
+def mark_invited(request: Request) -> None:
+    """Let whatever goes wrong with this request be told to the visitor of an invite."""
+    request.state.invited = True
+
+
+def answer(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a problem as JSON to a script, else as a page; the visitor of an invite learns of nothing inside."""
+    inside = inner_path(request.scope)
+    invited = urls.is_open(inside) or getattr(request.state, "invited", False)
+    if invited and problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        problem = Problem(status=problem.status, slug="unavailable", title="This does not work now", detail=_OURS)
+    if inside.startswith("/api/") or (invited and request.method == "POST"):
+        return ProblemResponse(problem.body(), problem.status, headers)
+    if invited:
+        text = {"title": problem.title, "detail": problem.detail}
+        return render.page(request, "invite_message.html", problem.status, headers, **text)
+    return render.problem_page(request, problem.status, problem.title, problem.detail, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Tell an application which error becomes which answer."""
+    app.add_exception_handler(GmailWarmupError, _package_error)
+    app.add_exception_handler(DBAPIError, _database_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(StarletteHTTPException, _http_error)
+    app.add_exception_handler(UnicodeEncodeError, _no_text)
+
+
+def _package_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, GmailWarmupError)
+    problem = of_package_error(error) or unexpected(error)
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        log.error("The page 'Gmail accounts' cannot serve: %s", problem.detail)
+    return answer(request, problem)
+
+
+def _database_error(request: Request, error: Exception) -> Response:
+    context: Context = request.app.state.context
+    cause = context.diagnose()
+    return answer(request, unexpected(error)) if cause is None else _package_error(request, cause)
+
+
+def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = validation_messages.explain(error.errors())
+    detail = "; ".join(f"{item['field']} {item['message']}" if item["field"] else item["message"] for item in errors)
+    return answer(request, Problem(status=422, slug="invalid-input", title="Wrong input", detail=detail, errors=errors))
+
+
+_NO_TEXT = "The request holds a character that is no text (a lone surrogate)."
+
+
+def _no_text(request: Request, error: Exception) -> Response:
+    """Refuse what JSON can write and no text can hold: validation and the database's driver stumble over it."""
+    errors = [{"field": "", "message": _NO_TEXT}]
+    problem = Problem(status=422, slug="invalid-input", title="Wrong input", detail=_NO_TEXT, errors=errors)
+    return answer(request, problem)
+
+
+_TITLES = {401: "Please sign in", 403: "Not allowed", 404: "Not found"}
+_DETAILS = {
+    401: "You are not signed in to Airflow, or your session has ended.",
+    403: "Your Airflow account has no right to this. Looking needs the right to read Connections, changing something "
+    "the right to edit them.",
+    404: "There is nothing at this address.",
+}
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StarletteHTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    # FastAPI's and Airflow's own details are single words; ours are sentences.
+    ours = isinstance(error, HTTPException) and str(error.detail).endswith(".")
+    detail = str(error.detail) if ours else _DETAILS.get(error.status_code, f"{error.detail}.")
+    slug = phrase.lower().replace(" ", "-")
+    return answer(
+        request,
+        Problem(status=error.status_code, slug=slug, title=_TITLES.get(error.status_code, phrase), detail=detail),
+        error.headers,
+    )
+
+
+class LastResort:
+    """Answer what no handler knew.
+
+    A handler for ``Exception`` would raise the error once more into Airflow's own application, which logs it twice.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http" or started:
+                raise
+            response = answer(Request(scope), unexpected(error))
+            await response(scope, receive, send)

@@ -1,0 +1,43 @@
+"""What the pool mailboxes of a page did lately: received, and rescued from spam."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from gmail_warmup.db.clock import seconds as interval
+from gmail_warmup.db.models import LedgerEntry as L
+from gmail_warmup.db.models import Placement
+
+DAYS = 7
+
+
+class Received(BaseModel):
+    """What a pool mailbox found in the last 7 days, and how much of it it rescued from spam."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mails: int = 0
+    rescued: int = 0
+
+
+def received(connection: sa.Connection, ids: Collection[int]) -> dict[int, Received]:
+    """Count the first mails of the last days by mailbox id; a mail counts when it was found, wherever that was."""
+    if not ids:
+        return {}
+    query = (
+        sa.select(
+            L.recipient_id, sa.func.count(L.placed_at).label("mails"), sa.func.count(L.rescued_at).label("rescued")
+        )
+        .where(
+            L.recipient_id == sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger))),
+            L.parent_id.is_(None),
+            L.claimed_at > sa.func.now() - interval(DAYS * 86_400),
+            L.placement != Placement.MISSING,
+        )
+        .group_by(L.recipient_id)
+    )
+    return {row.recipient_id: Received(mails=row.mails, rescued=row.rescued) for row in connection.execute(query)}

@@ -1,0 +1,20 @@
+"""The page for import and export. It changes nothing: the preview and the import go through the API."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from gmail_warmup.mailboxes.records import MailboxSettings
+from gmail_warmup.web import render
+from gmail_warmup.web.api.transfers import LARGEST
+from gmail_warmup.web.permissions import MAY_READ, MayChange
+
+router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
+
+
+@router.get("/import")
+def import_page(request: Request, may_change: MayChange) -> Response:
+    """Show where a file is chosen or pasted, and links to export."""
+    return render.page(
+        request, "import.html", may_change=may_change, settings=MailboxSettings.model_fields, largest=LARGEST
+    )

@@ -1,0 +1,76 @@
+"""The link of a task whose mailbox needs somebody: it leads into Airflow's shell, and other tasks write none."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+
+from gmail_warmup.airflow import tasks
+from gmail_warmup.airflow.operators import MailboxOperator, NeedsPersonOperator
+from gmail_warmup.core import urls
+
+ADA = "a+b'c@example.com"
+PATH = "/plugin/gmail-accounts{}/gmail-warmup/?reauth=a%2Bb%27c%40example.com"
+
+
+def links(operator: Any) -> list[str]:
+    """Return the links that Airflow writes after the task."""
+    return [link.get_link(operator=operator, ti_key=None) for link in operator.operator_extra_links]
+
+
+@pytest.mark.parametrize(
+    ("base", "link"),
+    [
+        ("https://airflow.example.com", "https://airflow.example.com" + PATH.format("")),
+        ("https://example.com/air/flow/", "https://example.com/air/flow" + PATH.format("/air/flow")),
+        ("", PATH.format("")),  # a worker that does not know it
+    ],
+)
+def test_the_link_is_the_mailbox_inside_the_shell(monkeypatch: pytest.MonkeyPatch, base: str, link: str):
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", base)
+    assert links(NeedsPersonOperator(task_id="needs_person", mailbox=ADA)) == [link]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "carries"),
+    [
+        ({"sent": 1}, False),
+        (AirflowSkipException("paused"), False),
+        (RuntimeError("broken"), False),
+        (tasks.FlaggedSkipException("dead"), True),
+    ],
+    ids=["done", "paused", "failed", "flagged"],
+)
+def test_only_a_flagged_mailbox_has_its_task_write_a_link(monkeypatch: pytest.MonkeyPatch, outcome: Any, carries: bool):
+    def act(action: str, address: str) -> dict[str, int]:
+        assert (action, address) == ("send", ADA)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(tasks, "act", act)
+    operator = MailboxOperator(task_id="send", action="send", mailbox=ADA)
+    with suppress(AirflowSkipException, RuntimeError):
+        assert operator.execute({}) == outcome
+    assert links(operator) == ([urls.task_link(ADA)] if carries else [])
+
+
+def test_a_skip_says_where_the_mailbox_is_repaired(
+    monkeypatch: pytest.MonkeyPatch, world: Any, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
+    world.add("ada@example.com")
+    world.sql("UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'expired_or_revoked'")
+    monkeypatch.setattr(tasks, "_services", lambda: SimpleNamespace(engine=world.store.engine))
+    with pytest.raises(tasks.FlaggedSkipException, match="is needs_reauth"):
+        tasks.act("send", "ada@example.com")
+    link = "https://airflow.example.com/plugin/gmail-accounts/gmail-warmup/?reauth=ada%40example.com"
+    assert f"To repair it: {link}" in caplog.messages
+    world.sql("UPDATE gmail_warmup.mailbox SET paused_at = now()")
+    with pytest.raises(AirflowSkipException) as skipped:
+        tasks.act("send", "ada@example.com")
+    assert not isinstance(skipped.value, tasks.FlaggedSkipException)

@@ -1,0 +1,99 @@
+"""What the tasks of the warmup's DAG do with a dry run, and while everything is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+
+from gmail_warmup.airflow import tasks
+from gmail_warmup.warmup.planning import kill_switch
+from support.mail_kit import ADA, AT_ONCE, POOL, use
+from support.workers import services
+from support.world import FERNET_KEY, World
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def handed_on() -> dict[str, Any]:
+    """Return the XComs that the tasks push, by key."""
+    return {}
+
+
+@pytest.fixture
+def run(world: World, monkeypatch: pytest.MonkeyPatch, handed_on: dict[str, Any]) -> Run:
+    """Return what calls a function of the module as a task of a run with these params does."""
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", FERNET_KEY)
+    world.settings = AT_ONCE
+    world.add(ADA, kind="warmup", expired=False)
+    world.add(POOL[0], kind="pool", expired=False)
+    monkeypatch.setattr(tasks, "_services", lambda: services(world))
+
+    def call(name: str, *args: Any, **params: Any) -> Any:
+        context = {
+            "params": params,
+            "dag_run": SimpleNamespace(),
+            "ti": SimpleNamespace(xcom_push=handed_on.__setitem__),
+        }
+        monkeypatch.setattr(tasks, "get_current_context", lambda: context)
+        more = (params,) if name == "plan" else ()
+        return getattr(tasks, name)(*args, *more)
+
+    return call
+
+
+def everything(world: World) -> list[Any]:
+    """Return all rows that a run could change."""
+    tables = ("mailbox", "mailbox_day", "ledger", "plan_basis", "alert", "health_event", "oauth_grant")
+    return [world.rows(f"SELECT t.*, t.xmin FROM gmail_warmup.{table} t ORDER BY 1") for table in tables]
+
+
+def test_a_dry_run_logs_what_is_due_and_touches_nothing(world: World, run: Run, caplog: pytest.LogCaptureFixture):
+    world.sql(
+        "INSERT INTO gmail_warmup.health_event (mailbox_id, actor, from_band, to_band, reason, placed, spam, bounced,"
+        " told) SELECT id, 'warmup', 'healthy', 'blocked', 'spam_mostly', 20, 20, 0, true FROM gmail_warmup.mailbox"
+    )
+    caplog.set_level("INFO")
+    before = everything(world)
+    for action in ("send", "rescue", "read", "reply", "collect"):
+        assert run("plan", action, dry_run=True) == []
+    assert run("alerts", dry_run=True) == {"new": 0, "sent": 0, "failed": 0, "needs_reauth": 0}
+    assert f"send: {ADA}" in caplog.text
+    assert everything(world) == before
+    assert world.sandbox.calls(ADA) == []
+    assert run("plan", "send") == [ADA]
+
+
+def test_a_stopped_run_plans_nothing_and_skips_what_was_planned(world: World, run: Run):
+    assert run("plan", "send") == [ADA]
+    with world.store.engine.begin() as connection:
+        kill_switch.stop(connection, by="cli:eva", reason="wrong template")
+    assert run("plan", "send") == []
+    with pytest.raises(AirflowSkipException, match="by cli:eva: wrong template"):
+        run("act", "send", ADA)
+    assert world.sandbox.mails() == []
+
+
+def test_more_than_airflow_maps_wait_their_turn_and_are_counted(
+    world: World, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, handed_on: dict[str, Any]
+):
+    """Of five mailboxes two have a turn in each run: nobody has a second one before all had their first."""
+    others = [f"{name}@warm.example" for name in ("ben", "cleo", "dan", "eva")]
+    for address in others:
+        world.add(address, kind="warmup", expired=False)
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "2")
+    use(world, min_gap=240, delay_scale=1e-6)  # a task sends one mail, and the next one is due at once
+    turns: list[str] = []
+    for _ in range(3):
+        planned = run("plan", "send")
+        assert len(planned) <= 2
+        for address in planned:
+            assert run("act", "send", address) == {"sent": 1}
+        turns += planned
+    assert sorted(turns[:5]) == sorted([ADA, *others])
+    assert "those that waited longest go first" in caplog.text
+    assert handed_on["backlog"]["mailboxes"] == 5

@@ -1,0 +1,43 @@
+"""Addresses below a sub-path, and words for lengths of time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from gmail_warmup.core import urls
+from gmail_warmup.web.views.mailbox import duration
+
+
+@pytest.mark.parametrize(
+    ("base", "origin", "path"),
+    [
+        ("https://airflow.example.com", "https://airflow.example.com", "/gmail-warmup"),
+        ("https://airflow.example.com:443", "https://airflow.example.com", "/gmail-warmup"),
+        ("http://Example.com:8080/a/b", "http://example.com:8080", "/a/b/gmail-warmup"),
+        ("http://[::1]:8080", "http://[::1]:8080", "/gmail-warmup"),
+    ],
+)
+def test_addresses(monkeypatch: pytest.MonkeyPatch, base: str, origin: str, path: str):
+    monkeypatch.setattr(urls, "base_url", lambda: base)
+    assert urls.origin() == origin
+    assert urls.path() == path
+    assert urls.redirect_uri() == f"{base}/gmail-warmup/oauth/callback"
+    assert urls.view_url() == f"{base}/plugin/gmail-accounts"
+    assert urls.view_url("a+b@x.example") == f"{base}/plugin/gmail-accounts{path}/?reauth=a%2Bb%40x.example"
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        ({"days": 3, "hours": 23}, "in 3 days"),
+        ({"hours": 25}, "in 1 day"),
+        ({"minutes": 119}, "in 1 hour"),
+        ({"seconds": 150}, "in 2 minutes"),
+        ({"seconds": 5}, "in under a minute"),
+        ({"seconds": -5}, "ended"),
+    ],
+)
+def test_duration(left: dict[str, int], words: str):
+    assert duration(timedelta(**left)) == words

@@ -1,0 +1,42 @@
+"""The engine that tasks inherit: it knows their statements, and connects to the database that the task names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import CacheStats, ExecutionContext
+
+from gmail_warmup.db import statement_cache
+from gmail_warmup.mailboxes import repository
+from support.mail_kit import ADA
+from support.world import World
+
+
+@pytest.fixture
+def inherited(world: World) -> Iterator[sa.Engine]:
+    """Prepare an engine, and take it for the database of the test as a task does."""
+    statement_cache.prepare()
+    engine = statement_cache.engine_of(world.store.engine.url)
+    yield engine
+    engine.dispose()
+
+
+def test_its_statements_are_compiled_before_the_first_connection(world: World, inherited: sa.Engine):
+    world.add(ADA)
+    hits = []
+
+    @sa.event.listens_for(inherited, "before_cursor_execute")
+    def note(_: object, __: object, ___: object, ____: object, context: ExecutionContext, _____: bool) -> None:
+        hits.append(context.cache_hit)
+
+    with inherited.begin() as connection:
+        assert repository.get(connection, ADA).address == ADA
+    assert hits == [CacheStats.CACHE_HIT]
+
+
+def test_a_process_takes_it_once(world: World, inherited: sa.Engine):
+    url = world.store.engine.url
+    assert inherited.url == url  # what an error names
+    assert statement_cache.engine_of(url) is not inherited

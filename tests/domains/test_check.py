@@ -1,0 +1,323 @@
+"""SPF, DKIM and DMARC against a real name server, and the gate that bad records close."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+import pytest
+
+from domains.name_server import HOST, REFUSED, SERVFAIL, SILENCE, NameServer, serving
+from gmail_warmup.core.enums import DnsRecord, DnsResult
+from gmail_warmup.core.errors import ConfigurationError
+from gmail_warmup.core.settings import Settings, parse
+from gmail_warmup.doctor.context import Ground
+from gmail_warmup.doctor.domains import sending_domains
+from gmail_warmup.doctor.result import Status
+from gmail_warmup.domains.check import look_at, look_at_all
+from gmail_warmup.domains.dkim_dmarc import check_dkim, check_dmarc
+from gmail_warmup.domains.gate import GATED_DOMAINS, bad_domains
+from gmail_warmup.domains.lookup import NoAnswerError, Resolver
+from gmail_warmup.domains.reasons import DNS_REASONS, Finding, found
+from gmail_warmup.domains.spf import check_spf
+from gmail_warmup.domains.store import checked, store
+from gmail_warmup.mailboxes.records import CONSUMER_DOMAINS
+from support.workers import services
+from support.world import World
+
+DOMAIN = "warm.example"
+GOOGLE_SPF = "v=spf1 include:_netblocks.google.com ~all"
+NETBLOCKS = "v=spf1 ip4:192.0.2.0/24 ip4:198.51.100.0/24 ip6:2001:db8:1::/48 ~all"
+KEY = base64.b64encode(bytes(294)).decode()  # as long as a key of 2,048 bits
+GOOD_DKIM, GOOD_DMARC = f"v=DKIM1; k=rsa; p={KEY}", "v=DMARC1; p=none; rua=mailto:dmarc@warm.example"
+
+
+@pytest.fixture
+def server() -> Iterator[NameServer]:
+    """Run a name server that knows Google's SPF record."""
+    with serving() as running:
+        running.txt("_spf.google.com", GOOGLE_SPF)
+        running.txt("_netblocks.google.com", NETBLOCKS)
+        yield running
+
+
+@pytest.fixture
+def lookup(server: NameServer) -> Resolver:
+    return Resolver([(HOST, server.port)], timeout=0.6)
+
+
+def good(server: NameServer, domain: str = DOMAIN) -> None:
+    server.txt(domain, "v=spf1 include:_spf.google.com ~all")
+    server.txt(f"google._domainkey.{domain}", GOOD_DKIM)
+    server.txt(f"_dmarc.{domain}", GOOD_DMARC)
+
+
+INCLUDES = " ".join(f"include:s{number}.example" for number in range(9))
+
+
+@pytest.mark.parametrize(
+    ("records", "code"),
+    [
+        (["v=spf1 include:_spf.google.com ~all"], "ok"),
+        (["V=SPF1 a mx:mail.warm.example +INCLUDE:_SPF.Google.Com. -all exp=why.warm.example"], "ok"),
+        (["other=1", "v=spf1 include:_spf.google.com -all", "v=spf10 x"], "ok"),
+        ([["v=spf1 include:_spf", ".google.com ~all"]], "ok"),
+        (["v=spf1 redirect=_spf.google.com"], "ok"),
+        (["v=spf1 include:relay.example ~all"], "ok"),
+        (["v=spf1 ip4:203.0.113.7 ip4:198.51.100.0/24 -all"], "ok"),  # flattened
+        ([], "spf_missing"),
+        (["some other text"], "spf_missing"),
+        (["v=spf1 include:_spf.google.com ~all", "v=spf1 mx -all"], "spf_several"),
+        (["v=spf1 include:_spf.google.com +all"], "spf_everybody"),
+        (["v=spf1 include:_spf.google.com all"], "spf_everybody"),
+        (["v=spf1 include:_spf.google.com ip4:0.0.0.0/0 -all"], "spf_everybody"),
+        (["v=spf1 include:_spf.google.com include:open.example ~all"], "spf_everybody"),
+        (["v=spf1 include:_spf.google.com -include:open.example ~all"], "ok"),
+        (["v=spf1 mx -all"], "spf_without_google"),
+        (["v=spf1 -all"], "spf_without_google"),
+        (["v=spf1 -all include:_spf.google.com"], "spf_without_google"),
+        (["v=spf1 -include:_spf.google.com ~all"], "spf_without_google"),
+        (["v=spf1 ~all redirect=_spf.google.com"], "spf_without_google"),
+        (["v=spf1 ip4:203.0.113.7 -all"], "spf_without_google"),
+        (["v=spf1 include:_spf.google.com exist:x ~all"], "spf_syntax"),
+        (["v=spf1 include:_spf.google.com ip4:300.1.1.1 ~all"], "spf_syntax"),
+        (["v=spf1 include: ~all"], "spf_syntax"),
+        (["v=spf1 include:a..b ~all"], "spf_syntax"),
+        (["v=spf1 include:_spf.google.com include:nobody.example ~all"], "spf_include_missing"),
+        (["v=spf1 include:no-spf.example ~all"], "spf_include_missing"),
+        ([f"v=spf1 {INCLUDES} include:_spf.google.com ~all"], "spf_too_many_lookups"),
+        (["v=spf1 a mx ptr a:b.example mx:c.example a:d.example a:e.example a:f.example include:_spf.google.com -all"],
+         "ok"),
+        (["v=spf1 include:loop.example ~all"], "spf_too_many_lookups"),
+        (["v=spf1 include:%{i}._ip.%{d}.spf.example ~all"], "spf_macros"),
+        (["v=spf1 exists:%{i}.spf.example -all"], "spf_macros"),
+        (["v=spf1 include:down.example include:_spf.google.com ~all"], "no_answer"),
+    ],
+)  # fmt: skip
+def test_spf(server: NameServer, lookup: Resolver, records: list[str | list[str]], code: str):
+    for number in range(9):
+        server.txt(f"s{number}.example", "v=spf1 ip4:203.0.113.1 ~all")
+    server.txt("relay.example", "v=spf1 include:_spf.google.com -all")
+    server.txt("open.example", "v=spf1 +all")
+    server.txt("no-spf.example", "hello")
+    server.txt("loop.example", "v=spf1 include:loop.example ~all")
+    server.trouble("down.example", SERVFAIL)
+    server.txt(DOMAIN, *records)
+    assert look_at(DOMAIN, lookup, selector="google")[DnsRecord.SPF].code == code
+
+
+@pytest.mark.parametrize(
+    ("domain", "zone", "code"),
+    [
+        (DOMAIN, {"_dmarc.warm.example": ["v=DMARC1; p=none"]}, "ok"),
+        (DOMAIN, {"_dmarc.warm.example": ["v = DMARC1 ; P = Reject ; pct=50"]}, "ok"),
+        (DOMAIN, {"_dmarc.warm.example": ["v=DMARC1; p=nones"]}, "dmarc_policy"),
+        (DOMAIN, {"_dmarc.warm.example": ["v=DMARC1"]}, "dmarc_policy"),
+        (DOMAIN, {"_dmarc.warm.example": ["v=DMARC1; rua=mailto:x@warm.example"]}, "ok"),
+        (DOMAIN, {"_dmarc.warm.example": ["p=none; v=DMARC1"]}, "dmarc_missing"),
+        (DOMAIN, {"_dmarc.warm.example": ["v=DMARC1; p=none", "v=DMARC1; p=reject"]}, "dmarc_several"),
+        (DOMAIN, {"_dmarc.warm.example": ["v=spf1 -all", "v=DMARC1; p=none"]}, "ok"),
+        (DOMAIN, {"_dmarc.warm.example": []}, "dmarc_missing"),
+        (DOMAIN, {}, "dmarc_missing"),
+        ("eu.mail.warm.example", {"_dmarc.warm.example": ["v=DMARC1; p=reject; sp=none"]}, "ok"),
+        ("eu.mail.warm.example", {"_dmarc.warm.example": ["v=DMARC1; p=reject; sp=nobody"]}, "dmarc_policy"),
+        ("warm.co.example", {"_dmarc.co.example": ["v=DMARC1; p=reject; psd=y"]}, "dmarc_missing"),
+        ("warm.co.example", {"_dmarc.example": ["v=DMARC1; p=reject"]}, "dmarc_missing"),
+    ],
+)
+def test_dmarc(server: NameServer, lookup: Resolver, domain: str, zone: dict[str, list[str]], code: str):
+    for name, texts in zone.items():
+        server.txt(name, *texts)
+    assert check_dmarc(domain, lookup).code == code
+
+
+@pytest.mark.parametrize(
+    ("records", "code"),
+    [
+        ([GOOD_DKIM], "ok"),
+        ([[GOOD_DKIM[:200], GOOD_DKIM[200:]]], "ok"),
+        ([f"p={KEY}"], "ok"),
+        ([f"k=ed25519; p={base64.b64encode(bytes(32)).decode()}"], "ok"),
+        (["any text", GOOD_DKIM], "ok"),
+        (["v=DKIM1; k=rsa; p="], "dkim_revoked"),
+        (["v=DKIM1; k=rsa; p=not base64!"], "dkim_malformed"),
+        ([GOOD_DKIM[:100]], "dkim_malformed"),
+        ([f"v=DKIM1; k=dsa; p={KEY}"], "dkim_malformed"),
+        (["v=DKIM1; k=rsa"], "dkim_missing"),
+        ([GOOD_DKIM, f"p={KEY}"], "dkim_several"),
+        ([], "dkim_missing"),
+    ],
+)
+def test_dkim(server: NameServer, lookup: Resolver, records: list[str | list[str]], code: str):
+    server.txt(f"s1._domainkey.{DOMAIN}", *records)
+    assert check_dkim(DOMAIN, lookup, selector="s1").code == code
+
+
+def test_a_key_behind_an_alias_is_found(server: NameServer, lookup: Resolver):
+    server.alias(f"google._domainkey.{DOMAIN}", "keys.provider.example")
+    server.txt("keys.provider.example", GOOD_DKIM)
+    assert check_dkim(DOMAIN, lookup, selector="google").code == "ok"
+
+
+def test_an_answer_too_long_for_udp_is_asked_for_by_tcp(server: NameServer, lookup: Resolver):
+    server.txt(DOMAIN, *(f"verification-{number}={'x' * 100}" for number in range(20)), GOOGLE_SPF)
+    assert check_spf(DOMAIN, lookup).code == "ok"
+    assert ("tcp", DOMAIN) in server.asked
+
+
+@pytest.mark.parametrize("how", [SERVFAIL, REFUSED, SILENCE])
+def test_trouble_is_never_bad(server: NameServer, lookup: Resolver, how: str):
+    for name in (DOMAIN, f"google._domainkey.{DOMAIN}", f"_dmarc.{DOMAIN}"):
+        server.trouble(name, how)
+    findings = look_at(DOMAIN, lookup, selector="google")
+    assert {finding.result for finding in findings.values()} == {DnsResult.COULD_NOT_TELL}
+
+
+def test_a_server_that_is_not_there_is_no_answer():
+    with serving() as gone:
+        port = gone.port
+    with pytest.raises(NoAnswerError):
+        Resolver([(HOST, port)], timeout=0.3)(DOMAIN)
+
+
+def test_every_reason_fits_its_record():
+    for code, reason in DNS_REASONS.items():
+        assert Finding(code=code).result is reason.result
+        assert bool(reason.step_for(DOMAIN)) is (code != "ok")
+
+
+@pytest.fixture
+def senders(world: World) -> World:
+    """Return a world with warmup mailboxes in two domains and at Gmail, and a pool mailbox in a third one."""
+    for address, kind in (
+        ("ada@warm.example", "warmup"), ("bob@warm.example", "warmup"), ("cy@also.example", "warmup"),
+        ("pia@pool.example", "pool"),
+    ):  # fmt: skip
+        world.add(address, kind=kind)
+    # Google's stand-in takes reserved domains only; nothing is sent here.
+    consumer = f"cy@{CONSUMER_DOMAINS[0]}"
+    world.sql("UPDATE gmail_warmup.mailbox SET address = :a WHERE address = 'cy@also.example'", a=consumer)
+    return world
+
+
+def look(world: World, lookup: Resolver) -> None:
+    look_at_all(world.store.engine, lookup, selector="google")
+
+
+def test_only_domains_that_warmup_mailboxes_send_from_are_looked_at(
+    senders: World, server: NameServer, lookup: Resolver
+):
+    good(server)
+    look(senders, lookup)
+    with senders.store.engine.connect() as connection:
+        stored = checked(connection)
+    assert [(row.domain, row.record.value, row.finding.code) for row in stored] == [
+        (DOMAIN, "dkim", "ok"), (DOMAIN, "dmarc", "ok"), (DOMAIN, "spf", "ok"),
+    ]  # fmt: skip
+    senders.sql("DELETE FROM gmail_warmup.mailbox WHERE domain = :domain", domain=DOMAIN)
+    look(senders, lookup)
+    assert senders.rows("SELECT * FROM gmail_warmup.domain_check") == []
+
+
+def later(world: World, hours: int) -> None:
+    """Let hours pass, as far as the stored looks go."""
+    world.sql(
+        "UPDATE gmail_warmup.domain_check SET bad_since = bad_since - make_interval(hours => :h),"
+        " bad_seen_at = bad_seen_at - make_interval(hours => :h)", h=hours,
+    )  # fmt: skip
+
+
+def gates(world: World) -> dict[str, str]:
+    with world.store.engine.connect() as connection:
+        closed = bad_domains(connection)
+        assert set(connection.scalars(GATED_DOMAINS)) == closed.keys()
+    return {domain: gate.code for domain, gate in closed.items()}
+
+
+@pytest.mark.parametrize(("name", "code"), [(DOMAIN, "spf_missing"), (f"_dmarc.{DOMAIN}", "dmarc_missing")])
+def test_a_domain_bad_for_72_hours_is_closed_until_the_first_ok(
+    senders: World, server: NameServer, lookup: Resolver, name: str, code: str
+):
+    good(server)
+    server.txt(name)
+    for _ in range(3):
+        look(senders, lookup)
+        assert gates(senders) == {}
+        later(senders, 24)
+    assert gates(senders) == {}, "nobody has seen it bad after 72 hours"
+    server.trouble(name, SERVFAIL)
+    look(senders, lookup)
+    assert gates(senders) == {}, "what could not be told is not held against it"
+    server.txt(name)
+    look(senders, lookup)
+    assert gates(senders) == {DOMAIN: code}
+    server.trouble(name, SILENCE)
+    look(senders, lookup)
+    assert gates(senders) == {DOMAIN: code}, "and does not open it either"
+    good(server)
+    look(senders, lookup)
+    assert gates(senders) == {}
+
+
+def test_an_ok_between_begins_the_time_anew(senders: World, server: NameServer, lookup: Resolver):
+    good(server)
+    server.txt(DOMAIN)
+    look(senders, lookup)
+    later(senders, 71)
+    good(server)
+    look(senders, lookup)
+    server.txt(DOMAIN)
+    look(senders, lookup)
+    later(senders, 70)
+    look(senders, lookup)
+    assert gates(senders) == {}
+
+
+def test_a_bad_dkim_key_closes_nothing(senders: World, server: NameServer, lookup: Resolver):
+    good(server)
+    server.txt(f"google._domainkey.{DOMAIN}")
+    look(senders, lookup)
+    later(senders, 100)
+    look(senders, lookup)
+    assert gates(senders) == {}
+
+
+def test_a_gate_says_what_to_do(senders: World):
+    with senders.store.engine.begin() as connection:
+        for hours in (0, 72):
+            store(connection, DOMAIN, {DnsRecord.SPF: found("spf_missing"), DnsRecord.DMARC: found("dmarc_missing")})
+            connection.exec_driver_sql(
+                f"UPDATE gmail_warmup.domain_check SET bad_since = bad_since - interval '{hours} hours'"
+            )
+        gate = bad_domains(connection)[DOMAIN]
+    assert gate.code == "spf_missing"
+    assert gate.sentence == "warm.example is not sent from: There is no SPF record."
+    assert gate.step.startswith('Publish one TXT record at warm.example: "v=spf1 include:_spf.google.com ~all"')
+    assert gate.step.endswith("gmail-warmup dns")
+
+
+def test_the_doctor_tells_of_bad_records(senders: World):
+    ground = Ground(services(senders), None)
+    assert sending_domains(ground)[0] is Status.OK
+    with senders.store.engine.begin() as connection:
+        store(connection, DOMAIN, {DnsRecord.SPF: found("spf_missing")})
+    assert sending_domains(ground)[:2] == (Status.WARNING, "A record is bad: warm.example (spf).")
+    later(senders, 72)
+    with senders.store.engine.begin() as connection:
+        store(connection, DOMAIN, {DnsRecord.SPF: found("spf_missing")})
+    status, text, step = sending_domains(ground)
+    assert (status, text) == (Status.PROBLEM, "warm.example is not sent from: There is no SPF record.")
+    assert "v=spf1" in step
+
+
+@pytest.mark.parametrize(("value", "servers"), [
+    ("", []), ("192.0.2.53", [("192.0.2.53", 53)]), ("192.0.2.53:5353, 2001:db8::53",
+                                                     [("192.0.2.53", 5353), ("2001:db8::53", 53)]),
+])  # fmt: skip
+def test_name_servers_of_the_settings(value: str, servers: list[tuple[str, int]]):
+    assert Settings(dns_nameservers=value).name_servers == servers
+
+
+def test_a_name_server_by_name_is_refused():
+    with pytest.raises(ConfigurationError, match=r"DNS_NAMESERVERS: .*must list IP addresses"):
+        parse({"dns_nameservers": "ns.example.com"})

@@ -1,0 +1,102 @@
+"""What the tests of the warmup's actions share: a small pool, running an action, and looking at what came of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from gmail_sandbox.control.report_models import MailOut
+from gmail_warmup.core.enums import Action
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.db.models import LedgerEntry as L
+from gmail_warmup.warmup.actions.run import run_action
+from gmail_warmup.warmup.planning.due import find_due
+from support.workers import hook
+from support.world import World
+
+ADA, POOL = "ada@warm.example", ("pia@pool.example", "max@pool.example")
+HEADER = "x-warmup-id"
+
+AT_ONCE = Settings(
+    sending_window="00:00-24:00",
+    sending_days="mon,tue,wed,thu,fri,sat,sun",
+    min_gap=0,
+    run_interval=0,
+    delay_scale=1e-9,
+    pair_daily_cap=50,
+    ramp_start=6,
+    mailbox_wait=0,
+)
+"""Settings under which today's whole plan, and whatever follows from it, is due at once."""
+
+
+def use(world: World, **changes: Any) -> None:
+    """Change settings."""
+    world.settings = world.settings.model_copy(update=changes)
+
+
+def act(world: World, action: Action, address: str = ADA) -> dict[str, int]:
+    """Do what is due for an action in one mailbox."""
+    return run_action(
+        action,
+        world.mailbox(address),
+        engine=world.store.engine,
+        settings=world.settings,
+        gmail=hook(world, address),
+    )
+
+
+def everybody(world: World, *actions: Action, addresses: Sequence[str] = POOL) -> Counter[str]:
+    """Do what is due for some actions, one after the other, in the pool's mailboxes or in those named."""
+    done: Counter[str] = Counter()
+    for action in actions:
+        for address in addresses:
+            done.update(act(world, action, address))
+    return done
+
+
+def due(world: World, action: Action) -> list[str]:
+    """Return the mailboxes in which an action is due."""
+    with world.store.engine.begin() as connection:
+        return find_due(connection, action, world.settings)
+
+
+def ledger(world: World) -> list[Any]:
+    """Return all rows, the oldest first."""
+    with world.store.engine.begin() as connection:
+        return list(connection.execute(sa.select(L.__table__).order_by(L.id)))
+
+
+def counted(world: World, *names: str) -> tuple[int, ...]:
+    """Return what the days of all mailboxes add up to."""
+    (row,) = world.rows(
+        f"SELECT {', '.join(f'coalesce(sum({name}), 0)' for name in names)} FROM gmail_warmup.mailbox_day"
+    )
+    return tuple(map(int, row))
+
+
+def past(world: World, *, days: float) -> None:
+    """Let everything that was sent have been sent some days ago."""
+    # By way of dates that no day has: a moved day must not meet its neighbour that is not moved yet.
+    for ahead in (-10_000, 10_000 - int(days + 0.5)):
+        world.sql("UPDATE gmail_warmup.mailbox_day SET local_date = local_date + :days", days=ahead)
+    world.sql(
+        "UPDATE gmail_warmup.ledger SET local_date = local_date - CAST(:days AS int),"
+        " claimed_at = claimed_at - make_interval(secs => 86400 * :days),"
+        " sent_at = sent_at - make_interval(secs => 86400 * :days),"
+        " trash_due_at = trash_due_at - make_interval(secs => 86400 * :days)",
+        days=days,
+    )
+
+
+def copy_of(mail: MailOut) -> Any:
+    """Return the recipient's copy."""
+    return next(copy for copy in mail.copies if copy.mailbox in mail.to)
+
+
+def labels(world: World, address: str, message_id: str) -> frozenset[str]:
+    """Return a message's labels."""
+    return hook(world, address).message(message_id).labels

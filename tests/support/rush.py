@@ -1,0 +1,72 @@
+"""Many processes that claim at once, without the mailbox's lease, which would let only one of them in."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from gmail_warmup.core.errors import VolumeReachedError
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.db.engine import make_engine
+from gmail_warmup.mailboxes import repository
+from gmail_warmup.warmup.actions.claim import claim_next
+from gmail_warmup.warmup.actions.session import Desk
+from gmail_warmup.warmup.content.generators import Writer, templates_of
+from gmail_warmup.warmup.ledger import entries as ledger
+
+
+class Keyless(Desk):
+    """A desk that believes that it holds the mailbox."""
+
+    def still_held(self, connection: sa.Connection) -> None:
+        """Lock the row as the real one does."""
+        connection.execute(
+            sa.text("UPDATE gmail_warmup.mailbox SET lease_until = now() WHERE id = :id"), {"id": self.mailbox.id}
+        )
+
+
+def rush(work: Callable[..., Counter[str]], jobs: Sequence[tuple[Any, ...]]) -> Counter[str]:
+    """Do the jobs at once, each in a process of its own; return what they counted, added up."""
+    with multiprocessing.get_context("spawn").Pool(len(jobs)) as pool:
+        counted: Counter[str] = Counter()
+        for one in pool.starmap(work, jobs, chunksize=1):
+            counted.update(one)
+        return counted
+
+
+def claim_all(url: str, addresses: Sequence[str], settings: Settings) -> Counter[str]:
+    """Claim by the product's code until nothing is due any more; in each mailbox in turn."""
+    engine, counted = make_engine(url), Counter[str]()
+    for address in addresses:
+        with engine.begin() as connection:
+            mailbox = repository.get(connection, address)
+        desk = Keyless(
+            engine=engine, settings=settings, gmail=None, mailbox=mailbox,  # type: ignore[arg-type]
+            writer=Writer(templates_of(settings)), holder="",
+        )  # fmt: skip
+        while claim_next(desk) is not None:
+            counted[address] += 1
+        counted.update(desk.counts)
+    return counted
+
+
+def insert_blindly(url: str, sender_id: int, recipient_id: int, slots: Sequence[int]) -> Counter[str]:
+    """Claim slots without any look at volume, lock or plan."""
+    engine, counted = make_engine(url), Counter[str]()
+    for slot in slots:
+        try:
+            with engine.begin() as connection:
+                today = connection.scalar(sa.text("SELECT (now() AT TIME ZONE 'UTC')::date"))
+                entry = ledger.claim(
+                    connection, token=ledger.new_token(), sender_id=sender_id, recipient_id=recipient_id,
+                    local_date=today, slot=slot, due_at=datetime.now(UTC), subject="Notes",
+                )  # fmt: skip
+            counted["claimed" if entry else "taken"] += 1
+        except VolumeReachedError:
+            counted["refused"] += 1
+    return counted

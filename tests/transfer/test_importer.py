@@ -1,0 +1,240 @@
+"""Import: everything or nothing, and an error for each bad line."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.db.models import GrantState, HealthBand, MailboxAuth, MailboxKind
+from gmail_warmup.mailboxes.records import MailboxRecord
+from gmail_warmup.oauth.reasons import REASONS
+from gmail_warmup.oauth.token_endpoint import Verdict
+from gmail_warmup.transfer import csv_format, exporter, importer
+from gmail_warmup.transfer import parser as incoming
+from support.world import CLIENT_ID, World
+
+TOKEN = {"token": "ya29.x", "refresh_token": "1//abc", "client_id": CLIENT_ID, "scopes": ["a", "b"]}
+
+
+def test_csv_of_settings():
+    found = importer.parse(
+        "address,kind,daily_target,timezone\nAda@Warm.example,warmup,30,Europe/Berlin\nb@pool.example,pool,,\n"
+    )
+    assert [(item.address, item.settings.kind, item.settings.daily_target) for item in found] == [
+        ("ada@warm.example", "warmup", 30),
+        ("b@pool.example", "pool", 50),
+    ]
+    assert found[0].settings.timezone == "Europe/Berlin"
+    assert found[1].grant is None
+
+
+@pytest.mark.parametrize("token", [TOKEN, json.dumps(TOKEN)], ids=["object", "text of a column"])
+def test_a_token_without_an_expiry_is_taken_without_its_access_token(world: World, token: object):
+    incoming = importer.parse(json.dumps([{"address": "ada@warm.example", "kind": "warmup", "oauth_token": token}]))
+    importer.take_over(world.store, incoming, actor=world.actor)
+    grant = world.grant("ada@warm.example")
+    assert grant.state is GrantState.ACTIVE
+    assert grant.access_token is None
+    assert grant.refresh_token
+    assert world.store.cipher.decrypt(grant.owner, grant.refresh_token) == "1//abc"
+
+
+def test_a_token_with_an_expiry_keeps_its_access_token(world: World):
+    token = TOKEN | {"expiry": "2030-01-01T00:00:00"}
+    incoming = importer.parse(json.dumps([{"address": "ada@warm.example", "kind": "warmup", "oauth_token": token}]))
+    importer.take_over(world.store, incoming, actor=world.actor)
+    assert world.grant("ada@warm.example").access_seconds > 0
+
+
+def test_importing_again_updates_and_doubles_nothing(world: World):
+    world.add("ada@warm.example", kind="warmup")
+    importer.take_over(
+        world.store, importer.parse("address,kind,open_rate\nada@warm.example,warmup,60\n"), actor=world.actor
+    )
+    assert world.mailbox("ada@warm.example").open_rate == 60
+    assert world.grant("ada@warm.example").refresh_token
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "empty"),
+        ("kind,open_rate\npool,80\n", "header line with the columns address and kind"),
+        ("address,kind\nnobody,pool\n", "line 2: 'nobody' is not a mail address"),
+        ("address,kind\na@pool.example,boss\n", "line 2: a@pool.example: kind"),
+        ("address,kind,timezone\na@pool.example,pool,Mars/Base\n", "IANA time zone.*Mars/Base"),
+        ("address,kind,open_rate\na@pool.example,pool,101\n", "open_rate: must be a whole number from 0 to 100 .*101"),
+        ("address,kind,reply_rate\na@pool.example,pool,-1\n", "reply_rate: must be a whole number from 0 to 100 .*-1"),
+        ("address,kind,colour\na@pool.example,pool,red\n", "unknown column colour"),
+        ("address,kind\na@pool.example,pool\nA@pool.example,pool\n", "line 3: a@pool.example stands here twice"),
+        ("[1, 2]", "list of objects"),
+        ("[{", "not JSON"),
+        ('[{"address": "a@pool.example", "kind": "pool", "oauth_token": {"token": "x"}}]', "no refresh_token"),
+        ('[{"address": "a@pool.example", "kind": "pool", "oauth_token": "{"}]', "token is not JSON"),
+    ],
+)
+def test_each_bad_input_is_named_with_its_rule(text: str, said: str):
+    with pytest.raises(InvalidInputError, match=said):
+        importer.parse(text)
+
+
+def test_every_bad_line_is_listed():
+    with pytest.raises(InvalidInputError, match=r"2 of 3 cannot be imported, so nothing was") as caught:
+        importer.parse("address,kind\nx,pool\nok@pool.example,pool\ny,pool\n")
+    assert "line 2" in str(caught.value)
+    assert "line 4" in str(caught.value)
+
+
+def test_no_error_shows_a_token():
+    broken = [{"address": "a@pool.example", "kind": "boss", "oauth_token": TOKEN}]
+    with pytest.raises(InvalidInputError) as caught:
+        importer.parse(json.dumps(broken))
+    assert "1//abc" not in str(caught.value)
+    assert "ya29" not in str(caught.value)
+
+
+def test_a_consent_that_comes_while_a_backup_is_restored_wins(world: World):
+    world.add("ada@warm.example")
+    backup = importer.parse(json.dumps([{"address": "ada@warm.example", "kind": "warmup", "grant": TOKEN}]))
+    made_at = datetime.now(UTC) - timedelta(hours=1)
+    newer = world.sandbox.grant("ada@warm.example", CLIENT_ID)
+    verdict = Verdict(reason=REASONS["ok"], access_token="ya29.y", expires_in=3599, refresh_token=newer.refresh_token)
+    with ThreadPoolExecutor(1) as pool:
+        with world.store.engine.begin() as connection:
+            world.store.replace(connection, 1, verdict, client_id=CLIENT_ID, elapsed=0, actor=world.actor)
+            restoring = pool.submit(importer.take_over, world.store, backup, actor=world.actor, exported_at=made_at)
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            until = time.monotonic() + 30
+            while world.rows(waiting) == [(0,)]:
+                assert not restoring.done()
+                assert time.monotonic() < until
+        done = restoring.result()
+    assert (done.grants, done.grants_kept) == (0, 1)
+    grant = world.grant("ada@warm.example")
+    assert world.store.cipher.decrypt(grant.owner, grant.refresh_token or "") == newer.refresh_token
+
+
+def test_a_setting_without_a_column_stays_and_an_empty_cell_means_the_default(world: World):
+    world.add("ada@warm.example", kind="warmup", daily_target=33, open_rate=12, display_name="Ada")
+    text = "address,kind,open_rate,display_name\nada@warm.example,warmup,,\n"
+    importer.take_over(world.store, importer.parse(text), actor=world.actor)
+    ada = world.mailbox("ada@warm.example")
+    assert (ada.daily_target, ada.open_rate, ada.display_name) == (33, 80, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffaddress;kind;display_name\r\nada@pool.example;pool;Ada, L\r\nbob@pool.example;warmup;\r\n",
+        "address\tkind\tdisplay_name\r\nada@pool.example\tpool\tAda, L\r\nbob@pool.example\twarmup\t\r\n",
+        '"Address", "Kind", "Display_Name",,\nADA@pool.example ,pool,"Ada, L",,\n,,,,\nbob@pool.example,warmup,,,\n',
+        'address,kind,display_name\rada@pool.example,pool,"Ada, L"\rbob@pool.example,warmup\r',
+        '\n\naddress,kind,display_name\n"ada@pool.example","pool","Ada, L"\n\nbob@pool.example,warmup,',
+    ],
+    ids=["Excel, decimal comma", "Excel, Unicode text", "wider once", "old Mac", "empty lines"],
+)
+def test_csv_as_spreadsheet_programs_write_it(text: str):
+    found = importer.parse(text)
+    assert [(item.address, item.settings.kind, item.settings.display_name) for item in found] == [
+        ("ada@pool.example", "pool", "Ada, L"),
+        ("bob@pool.example", "warmup", None),
+    ]
+
+
+def test_all_problems_have_their_line_and_column():
+    text = (
+        "address,kind,colour,open_rate,open_rate\n"
+        "ada@pool.example,boss,,101,101\n"
+        'bob@pool.example,"po"ol,,,\n'
+        "eve@pool.example,pool,,,,6\n"
+        "ok@pool.example,pool\n"
+    )
+    found = incoming.read(text)
+    assert [(problem.number, problem.field) for problem in found.problems] == [
+        (1, "colour"), (1, "open_rate"), (2, "kind"), (2, "open_rate"), (3, ""), (4, ""),
+    ]  # fmt: skip
+    assert [(item.number, item.address) for item in found.mailboxes] == [(5, "ok@pool.example")]
+    assert str(found.problems[3]) == (
+        "line 2: ada@pool.example: open_rate: must be a whole number from 0 to 100 (given: '101')"
+    )
+
+
+def test_an_unclosed_quotation_mark_does_not_swallow_the_file():
+    found = incoming.read('address,kind\nada@pool.example,"pool\nbob@pool.example,pool\n')
+    assert found.mailboxes == []
+    assert "quotation marks" in found.problems[0].rule
+
+
+def test_a_huge_value_is_not_repeated():
+    with pytest.raises(InvalidInputError) as caught:
+        importer.parse(json.dumps([{"address": "a" * 10_000, "kind": "b" * 10_000, "c" * 10_000: 1}]))
+    assert len(str(caught.value)) < 1000
+
+
+@given(st.text())
+def test_defusing_a_cell_is_undone_and_leaves_no_formula(cell: str):
+    defused = csv_format.defuse(cell)
+    assert csv_format.restore(defused) == cell
+    assert not defused.startswith(tuple("=+-@\t\r\n"))
+
+
+@given(st.from_regex(r"\A'{0,3}[=+@\t\r\n-].{0,3}\Z"))
+def test_what_begins_like_a_formula_is_defused(cell: str):
+    assert csv_format.defuse(cell) == f"'{cell}"
+    assert csv_format.restore(f"'{cell}") == cell
+
+
+LETTERS = st.characters(codec="utf-8", exclude_characters="\x00")
+REASONS_TO_PAUSE = st.text(LETTERS, max_size=40) | st.sampled_from(["=1+1", "'=1", "a\r\nb", "a\rb", '"', ";", " x "])
+LOCAL = st.from_regex(r"\A[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,20}\Z")
+
+
+@st.composite
+def mailboxes(draw: st.DrawFn) -> MailboxRecord:
+    """Any mailbox that the rules allow."""
+    nothing = dict.fromkeys(
+        ("label_id", "resumed_at", "deferred_until", "deferred_reason", "reason", "next_probe_at", "granted_at",
+         "refreshed_at", "refresh_expires_at", "access_expires_at", "label_name", "band_reason", "band_since",
+         "health_from", "halved_on", "sent_lately", "sent_lately_at")
+    )  # fmt: skip
+    plain = st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters='<>"\\')
+    line = st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"])
+    now = datetime.now(UTC)
+    return MailboxRecord(
+        id=1,
+        address=draw(LOCAL) + "@shop.example",
+        kind=draw(st.sampled_from(MailboxKind)),
+        auth=draw(st.sampled_from(MailboxAuth)),
+        display_name=draw(st.text(plain, max_size=20)).strip() or None,
+        signature="\n".join(draw(st.lists(st.text(line, max_size=20), max_size=3))).strip() or None,
+        daily_target=draw(st.integers(1, 2000)),
+        open_rate=draw(st.integers(0, 100)),
+        reply_rate=draw(st.integers(0, 100)),
+        timezone=draw(st.sampled_from(["UTC", "Europe/Berlin", "America/Argentina/Ushuaia"])),
+        created_at=now,
+        paused_at=draw(st.none() | st.just(now)),
+        pause_reason=draw(st.none() | REASONS_TO_PAUSE),
+        state=GrantState.ACTIVE,
+        since=now,
+        band=HealthBand.HEALTHY,
+        **nothing,
+    )
+
+
+@pytest.mark.parametrize("write", [exporter.to_csv, exporter.to_json])
+@given(found=st.lists(mailboxes(), min_size=1, max_size=5, unique_by=lambda mailbox: mailbox.address))
+def test_every_mailbox_comes_back_from_its_file(write, found: list[MailboxRecord]):
+    text = "".join(write(found))
+    back = {item.address: item for item in importer.parse(text)}
+    assert back.keys() == {mailbox.address for mailbox in found}
+    for mailbox in found:
+        item = back[mailbox.address]
+        expected = exporter.settings_of(mailbox)
+        assert {"address": item.address, **item.settings.model_dump(), "pause_reason": item.pause_reason} == expected

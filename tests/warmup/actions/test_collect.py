@@ -1,0 +1,219 @@
+"""Collect: bounces and auto-replies matched by identity alone, counted once, put out of sight; and what it costs."""
+
+from __future__ import annotations
+
+import pytest
+
+from gmail_warmup.core.enums import Action
+from gmail_warmup.gmail.delivery_status import Bounce
+from gmail_warmup.gmail.errors import GmailError
+from gmail_warmup.warmup.ledger.bounces import bounced
+from support.mail_kit import ADA, POOL, act, copy_of, counted, due, everybody, labels, ledger, past, use
+from support.workers import hook
+from support.world import World
+
+DAEMON = "mailer-daemon@sandbox.example"
+
+
+def notices(world: World, address: str = ADA) -> list[str]:
+    """Return the ids of what mail systems and absent people sent to a mailbox."""
+    return hook(world, address).search("in:anywhere -in:sent -from:pool.example", limit=50)
+
+
+def out_of_sight(found: frozenset[str]) -> bool:
+    return {"INBOX", "UNREAD"}.isdisjoint(found) and any(label.startswith("Label_") for label in found)
+
+
+@pytest.mark.parametrize(
+    ("status", "failed"), [("5.1.1", True), ("5.2.2", True), ("5.7.26", True), ("4.4.1", False), ("4.2.2", False)]
+)
+def test_a_bounce_is_found_counted_once_and_put_out_of_sight(warm: World, status: str, failed: bool):
+    warm.sandbox.put_mailbox(POOL[0], refuses_with=status)
+    warm.sandbox.put_mailbox(POOL[1], refuses_with=status)
+    act(warm, Action.SEND)
+    done = act(warm, Action.COLLECT)
+    assert done == ({"bounced": 6} if failed else {})
+    rows = ledger(warm)
+    assert {row.bounce_status for row in rows} == {status}
+    assert [row.bounced_at is not None for row in rows] == [failed] * 6
+    found = notices(warm)
+    assert len(found) == 6
+    assert all(out_of_sight(labels(warm, ADA, message_id)) for message_id in found)
+    assert sorted(found) == sorted(message_id for row in rows for message_id in row.notice_ids)
+    warm.sql("UPDATE gmail_warmup.mailbox SET history_id = NULL, notices_due_at = now()")
+    assert act(warm, Action.COLLECT) == {}, "a second look finds nothing new"
+    assert counted(warm, "sent", "bounced", "missing") == (6, 6 if failed else 0, 0)
+
+
+def test_a_mail_that_bounced_is_looked_for_no_longer(warm: World):
+    for address in POOL:
+        warm.sandbox.put_mailbox(address, refuses_with="5.1.1")
+    act(warm, Action.SEND)
+    act(warm, Action.COLLECT)
+    assert due(warm, Action.RESCUE) == []
+    past(warm, days=3)
+    everybody(warm, Action.RESCUE)
+    assert counted(warm, "bounced", "missing") == (6, 0)
+
+
+def test_mails_to_a_deleted_account_bounce_although_nobody_works_there(warm: World):
+    """Nobody can look for them at the recipient; the sender hears of it all the same."""
+    for address in POOL:
+        warm.sandbox.delete_mailbox(address)
+    act(warm, Action.SEND)
+    assert due(warm, Action.COLLECT) == [ADA]
+    assert act(warm, Action.COLLECT) == {"bounced": 6}
+
+
+def test_a_delay_may_end_in_a_bounce_days_later(warm: World):
+    for address in POOL:
+        warm.sandbox.put_mailbox(address, refuses_with="4.4.1")
+    use(warm, ramp_start=1)
+    act(warm, Action.SEND)
+    act(warm, Action.COLLECT)
+    past(warm, days=1.5)
+    everybody(warm, Action.RESCUE)
+    assert counted(warm, "missing", "bounced") == (1, 0)
+    mail = warm.sandbox.mails()[0]
+    gmail = hook(warm, ADA)
+    delayed = gmail.raw(ledger(warm)[0].notice_ids[0])
+    final = delayed.replace(b"Action: delayed", b"Action: failed").replace(b"Status: 4.4.1", b"Status: 4.4.7")
+    final = final.partition(b"\n")[2].replace(b"Message-ID: <CA", b"Message-ID: <CB", 1)
+    warm.sandbox.deliver(ADA, sender=DAEMON, raw=final.decode())
+    assert due(warm, Action.COLLECT) == [ADA], "as long as it is neither found nor bounced, notices are looked for"
+    assert act(warm, Action.COLLECT) == {"bounced": 1}
+    assert (ledger(warm)[0].bounce_status, mail.bounced) == ("4.4.7", mail.to)
+    assert counted(warm, "missing", "bounced") == (1, 1)
+
+
+def test_an_answer_that_bounces_is_noted_at_who_answered(warm: World):
+    warm.sql("UPDATE gmail_warmup.mailbox SET reply_rate = 100 WHERE address = :ada", ada=ADA)
+    act(warm, Action.SEND)
+    everybody(warm, Action.RESCUE, Action.READ)
+    warm.sandbox.put_mailbox(ADA, refuses_with="5.2.2")
+    everybody(warm, Action.REPLY)
+    assert everybody(warm, Action.COLLECT) == {"bounced": 6}
+    assert {row.bounce_status for row in ledger(warm) if row.turn == 2} == {"5.2.2"}
+    assert due(warm, Action.COLLECT) == [ADA]
+    assert act(warm, Action.COLLECT) == {}, "what bounced is not looked for where it cannot be"
+    assert due(warm, Action.COLLECT) == []
+    assert counted(warm, "replied", "bounced") == (6, 0), "the day counts first mails alone"
+
+
+def test_an_auto_reply_is_no_reply(warm: World):
+    for address in POOL:
+        warm.sandbox.put_mailbox(address, vacation="I am away until Monday.")
+    act(warm, Action.SEND)
+    assert act(warm, Action.COLLECT) == {"auto_replies": 6}
+    rows = ledger(warm)
+    assert all(row.auto_replied_at and not row.replied_at and not row.bounced_at for row in rows)
+    assert counted(warm, "replied", "bounced") == (0, 0)
+    assert all(out_of_sight(labels(warm, ADA, row.notice_ids[0])) for row in rows)
+    warm.sql("UPDATE gmail_warmup.mailbox SET notices_due_at = now()")
+    assert act(warm, Action.COLLECT) == {}
+
+
+def test_only_notices_that_name_our_mail_are_touched(warm: World):
+    """Bounces and auto-replies for a person's own mails, a person's answer in our thread, forged subjects."""
+    act(warm, Action.SEND)
+    mail = warm.sandbox.mails()[0]
+    answer = {"In-Reply-To": mail.rfc_message_id, "References": mail.rfc_message_id}
+    sender, subject = mail.to[0], f"Re: {mail.subject}"
+    theirs = [
+        warm.sandbox.deliver(ADA, sender=sender, subject=subject, text="By hand.", headers=answer),
+        warm.sandbox.deliver(ADA, sender=sender, subject=mail.subject, headers={"Auto-Submitted": "auto-replied"}),
+        warm.sandbox.deliver(
+            ADA,
+            sender=DAEMON,
+            raw=BOUNCE.format(daemon=DAEMON, subject=mail.subject, message_id="<of.the.person@warm.example>"),
+        ),
+    ]
+    before = [labels(warm, ADA, one.message_id) for one in theirs]
+    seen = len(warm.sandbox.calls(ADA))
+    assert act(warm, Action.COLLECT) == {}
+    looked_at = {call.target for call in warm.sandbox.calls(ADA)[seen:] if call.method == "messages.get"}
+    assert theirs[1].message_id not in looked_at, "what is in no thread of ours is not even read"
+    assert [labels(warm, ADA, one.message_id) for one in theirs] == before
+    assert all(row.bounced_at is None and row.auto_replied_at is None for row in ledger(warm))
+
+
+BOUNCE = """From: {daemon}
+Subject: {subject}
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example
+
+Final-Recipient: rfc822; somebody@elsewhere.example
+Action: failed
+Status: 5.1.1
+
+--b
+Content-Type: message/rfc822
+
+Subject: {subject}
+Message-ID: {message_id}
+
+Text.
+--b--
+"""
+
+
+def test_a_look_costs_little(warm: World):
+    """With a mailbox full of other mail: one call for the history, and nothing is read."""
+    act(warm, Action.SEND)
+    everybody(warm, Action.RESCUE)
+    for number in range(20):
+        warm.sandbox.deliver(ADA, sender="boss@corp.example", subject=f"Numbers {number}")
+    before = warm.sandbox.stats().mailboxes[ADA]
+    assert act(warm, Action.COLLECT) == {}
+    after = warm.sandbox.stats().mailboxes[ADA]
+    assert after.units - before.units == 2
+    assert due(warm, Action.COLLECT) == []
+    assert act(warm, Action.COLLECT) == {}
+    assert warm.sandbox.stats().mailboxes[ADA].units == after.units, "nothing was sent since"
+
+
+def test_history_that_google_forgot_is_made_up_for_by_a_search(warm: World):
+    for address in POOL:
+        warm.sandbox.put_mailbox(address, refuses_with="5.1.1")
+    act(warm, Action.SEND)
+    warm.sql("UPDATE gmail_warmup.mailbox SET history_id = '1' WHERE address = :ada", ada=ADA)
+    assert act(warm, Action.COLLECT) == {"bounced": 6}
+    assert warm.rows("SELECT history_id FROM gmail_warmup.mailbox WHERE address = :ada", ada=ADA) != [("1",)]
+
+
+def test_a_look_that_was_cut_off_is_done_again(warm: World):
+    for address in POOL:
+        warm.sandbox.put_mailbox(address, refuses_with="5.1.1")
+    act(warm, Action.SEND)
+    warm.sandbox.add_fault("gmail.users.messages.modify", close=True, times=1, when="after")
+    with pytest.raises(GmailError):
+        act(warm, Action.COLLECT)
+    assert act(warm, Action.COLLECT)["bounced"] == 6
+    assert counted(warm, "bounced") == (6,)
+
+
+def test_a_delivered_mail_did_not_bounce_whatever_a_notice_says(warm: World):
+    act(warm, Action.SEND)
+    everybody(warm, Action.RESCUE)
+    mail = warm.sandbox.mails()[0]
+    forged = BOUNCE.format(daemon=DAEMON, subject="x", message_id=mail.rfc_message_id)
+    warm.sandbox.deliver(
+        ADA, sender=DAEMON, raw=f"In-Reply-To: {mail.rfc_message_id}\nSubject: Re: {mail.subject}\n{forged}"
+    )
+    act(warm, Action.COLLECT)
+    assert counted(warm, "bounced", "inbox") == (0, 6)
+    assert copy_of(mail).placement == "INBOX"
+
+
+def test_a_notice_that_two_tasks_read_counts_once(warm: World):
+    use(warm, ramp_start=1)
+    act(warm, Action.SEND)
+    bounce = Bounce(failed=True, status="5.1.1", tokens=frozenset(), message_ids=frozenset())
+    with warm.store.engine.begin() as connection:
+        assert [written(connection, 1, "message", bounce) for written in (bounced, bounced)] == [True, False]
+    assert ledger(warm)[0].notice_ids == ["message"]
+    assert counted(warm, "bounced") == (1,)

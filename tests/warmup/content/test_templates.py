@@ -1,0 +1,175 @@
+"""An operator's own templates: the form, every problem with its line, and what happens while a folder is broken."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gmail_warmup.core.enums import Action
+from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.doctor import Status
+from gmail_warmup.doctor.content import templates as doctor_templates
+from gmail_warmup.doctor.context import Ground
+from gmail_warmup.warmup.content import compose
+from gmail_warmup.warmup.content.compose import Brief
+from gmail_warmup.warmup.content.generators import templates_of
+from gmail_warmup.warmup.content.template_library import library, load, read
+from gmail_warmup.warmup.content.templates import Kind, Problem, parse
+from support.mail_kit import act, everybody, use
+from support.workers import services
+from support.world import World
+
+FIRST = """# ours
+
+== notes
+Subject: Notes | My notes
+Hello {recipient},
+
+here they are. | I have them.
+Bye.
+
+{signature}
+"""
+REPLY = "== thanks\nHello {recipient},\n\nthank you.\n\n{sender}\n"
+FOLLOWUP = "== fine\n{recipient}, fine.\n{signature}\n"
+GERMAN = {"first": FIRST.replace("Hello", "Hallo"), "replies": REPLY.replace("Hello", "Hallo"), "followups": FOLLOWUP}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for kind, text in {"first": FIRST, "replies": REPLY, "followups": FOLLOWUP}.items():
+        (tmp_path / f"{kind}.txt").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def brief(kind: Kind, thread: str = "t", **changes: Any) -> Brief:
+    usual: dict[str, Any] = {"seed": "s", "sender_name": "Ada Lovelace", "recipient_name": "Grace Hopper"}
+    return Brief(kind=kind, thread=thread, **(usual | changes))
+
+
+def test_a_template_is_the_whole_mail_as_it_stands(folder: Path):
+    texts = {compose(brief(Kind.FIRST, seed=str(seed)), load(folder)).text for seed in range(20)}
+    assert texts == {
+        "Hello Grace,\n\nhere they are.\nBye.\n\nAda Lovelace\n",
+        "Hello Grace,\n\nI have them.\nBye.\n\nAda Lovelace\n",
+    }
+    signed = compose(brief(Kind.FOLLOWUP, signature="Ada\nLondon", subject="Notes"), load(folder))
+    assert (signed.subject, signed.text) == ("Re: Notes", "Grace, fine.\nAda\nLondon\n")
+
+
+def test_a_name_with_braces_stays_a_name(folder: Path):
+    one = compose(brief(Kind.REPLY, sender_name="{recipient} <b>", subject="x"), load(folder))
+    assert one.text.endswith("\n{recipient} <b>\n")
+    assert "&lt;b&gt;" in one.html
+
+
+def test_all_mails_of_a_thread_are_in_one_language(folder: Path):
+    for kind, text in GERMAN.items():
+        (folder / f"{kind}.de.txt").write_text(text, encoding="utf-8")
+    seen = set()
+    for thread in map(str, range(40)):
+        greetings = {
+            compose(brief(kind, thread, subject="x"), load(folder)).text[:5] for kind in (Kind.FIRST, Kind.REPLY)
+        }
+        assert len(greetings) == 1
+        seen |= greetings
+    assert seen == {"Hello", "Hallo"}
+
+
+def test_a_change_in_the_folder_is_seen(folder: Path):
+    load(folder)
+    (folder / "replies.txt").write_text("== again\nAnother text.\n", encoding="utf-8")
+    assert [template.name for template in load(folder).of(Kind.REPLY, thread="t")] == ["again"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "problems"),
+    [
+        ("Hello.\n", Kind.FIRST, [(1, "text before the first template")]),
+        (FIRST + "== notes\nSubject: A\nB.\n", Kind.FIRST, [(11, "a template needs a name of its own")]),
+        ("== \nSubject: A\nB.\n", Kind.FIRST, [(1, "a template needs a name of its own")]),
+        ("== one\nHello.\n", Kind.FIRST, [(1, "template 'one' has no subject")]),
+        ("\n== one\nSubject: A\n", Kind.FIRST, [(2, "template 'one' has no text")]),
+        ("== one\nSubject: A\nSubject: B\nHello.\n", Kind.FIRST, [(3, "a template has one Subject line")]),
+        ("== one\nSubject: A\nHello. | | B.\n", Kind.FIRST, [(3, "an alternative is empty")]),
+        ("== one\nSubject: A\nHello {name}.\n", Kind.FIRST, [(3, "unknown placeholder {name}")]),
+        ("== one\nSubject: A\nHello {topic}.\n", Kind.FIRST, [(3, "unknown placeholder {topic}")]),
+        (
+            "== one\nSubject: A\nHello {.\n",
+            Kind.FIRST,
+            [(3, "unknown placeholder {")],
+        ),
+        ("== one\nSubject: A\nHello.\n", Kind.REPLY, [(2, "an answer has no subject")]),
+        ("== one\n\n", Kind.FOLLOWUP, [(1, "template 'one' has no text")]),
+        ("# nothing\n", Kind.REPLY, [(None, "no templates")]),
+        ("== one\nSee www.pages.test!!\n", Kind.REPLY, [(2, "holds a link"), (2, "holds shouting")]),
+        ("== one\nSubject: BUY IT NOW\nHello.\n", Kind.FIRST, [(2, "holds shouting")]),
+        ("== one\nSubject: " + "a" * 101 + "\nHello.\n", Kind.FIRST, [(2, "too long (101 characters)")]),
+        ("== one\n" + "Hello you there. | Hi.\n" * 150, Kind.REPLY, [(1, "template 'one' is too long")]),
+    ],
+)
+def test_every_problem_is_named_with_its_line_and_remedy(text: str, kind: Kind, problems: list[tuple[int | None, str]]):
+    _, found = parse(text, origin="own.txt", kind=kind, whole=True)
+    assert [(one.line, one.rule[: len(rule)]) for one, (_, rule) in zip(found, problems, strict=True)] == problems
+    for one in found:
+        assert re.fullmatch(r"own\.txt(, line \d+)?: .+\. .+[.:!?'s]", str(one)), str(one)
+        assert one.remedy
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda folder: (folder / "replies.txt").unlink(), "replies.txt: the file is missing"),
+        (lambda folder: (folder / "first.de.txt").write_text(FIRST), "followups.de.txt: the file is missing"),
+        (lambda folder: (folder / "frist.txt").write_text(FIRST), "frist.txt: the name says neither"),
+        (
+            lambda folder: (folder / "first.txt").write_bytes(b"== a\nSubject: \xff\n"),
+            "first.txt: it is not a text in UTF-8",
+        ),
+        (lambda folder: (folder / "first.txt").write_text("#" * 1_000_001), "first.txt: larger than"),
+        (lambda folder: [file.unlink() for file in folder.iterdir()], "no templates"),
+        (lambda folder: [file.unlink() for file in folder.iterdir()] and folder.rmdir(), "the folder cannot be read"),
+    ],
+)
+def test_a_folder_that_lacks_something_is_refused(folder: Path, change: Callable[[Path], object], named: str):
+    assert read(folder)[1] == []
+    change(folder)
+    assert any(named in str(problem) for problem in read(folder)[1]), read(folder)[1]
+    with pytest.raises(InvalidInputError, match=re.escape(named)):
+        load(folder)
+
+
+def test_a_broken_folder_never_stops_the_warmup_and_is_said(
+    warm: World, folder: Path, caplog: pytest.LogCaptureFixture
+):
+    (folder / "first.txt").write_text("== one\nSubject: A\nSee www.pages.test\n")
+    use(warm, templates_folder=str(folder))
+    with caplog.at_level(logging.WARNING):
+        assert act(warm, Action.SEND)["sent"] == 6
+    assert "first.txt, line 3: holds a link" in caplog.text
+    assert all("pages.test" not in mail.subject for mail in warm.sandbox.mails())
+    assert templates_of(warm.settings).collection is library()
+    status, found, step = doctor_templates(Ground(services(warm), None))
+    assert status is Status.PROBLEM
+    assert "first.txt, line 3" in found
+    assert step == f"Run: gmail-warmup content lint {folder}"
+
+
+def test_own_templates_are_what_is_sent(warm: World, folder: Path):
+    use(warm, templates_folder=str(folder))
+    warm.sql("UPDATE gmail_warmup.mailbox SET reply_rate = 100, signature = 'Best, A.' WHERE kind = 'warmup'")
+    act(warm, Action.SEND)
+    everybody(warm, Action.RESCUE, Action.READ, Action.REPLY)
+    assert {mail.subject.removeprefix("Re: ") for mail in warm.sandbox.mails()} == {"Notes", "My notes"}
+    assert doctor_templates(Ground(services(warm), None)) == (Status.OK, f"Those in {folder}.")
+
+
+def test_the_settings_name_no_folder_by_default():
+    assert templates_of(Settings()).collection is library()
+    assert Problem(file="a", line=None, rule="b", remedy="C.").__str__() == "a: b. C."

@@ -1,0 +1,181 @@
+"""Health in the tables: from placements at Google to bands, pauses, a fresh sample, alerts and a person's word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gmail_warmup.alerts import health_alerts
+from gmail_warmup.alerts.compose import compose as compose_grants
+from gmail_warmup.alerts.compose import read
+from gmail_warmup.core.enums import Action
+from gmail_warmup.core.enums import HealthBand as Band
+from gmail_warmup.warmup.health import monitor
+from gmail_warmup.warmup.planning.eligibility import circumstances, why_not_send
+from support.mail_kit import ADA, act, due, everybody, use
+from support.world import World
+
+
+def band(world: World) -> tuple[Band, str | None]:
+    mailbox = world.mailbox(ADA)
+    return mailbox.band, mailbox.band_reason
+
+
+def events(world: World) -> list[tuple[Any, ...]]:
+    return world.rows("SELECT from_band, to_band, reason FROM gmail_warmup.health_event ORDER BY id")
+
+
+def another_day(world: World, days: int = 1) -> None:
+    """Let all that is known have happened some days earlier."""
+    for step in (1000, days - 1000):  # by way of long ago, so that no day meets another one
+        world.sql("UPDATE gmail_warmup.mailbox_day SET local_date = local_date - CAST(:step AS int)", step=step)
+        world.sql("UPDATE gmail_warmup.ledger SET local_date = local_date - CAST(:step AS int)", step=step)
+    shift = {"days": days}
+    world.sql(
+        "UPDATE gmail_warmup.ledger SET claimed_at = claimed_at - make_interval(days => :days),"
+        " sent_at = sent_at - make_interval(days => :days)",
+        **shift,
+    )
+    world.sql(
+        "UPDATE gmail_warmup.mailbox SET band_since = band_since - make_interval(days => :days),"
+        " health_from = health_from - CAST(:days AS int), created_at = created_at - make_interval(days => :days),"
+        " sent_lately_at = sent_lately_at - make_interval(days => :days)",
+        **shift,
+    )
+
+
+def live(world: World, *, spam: float) -> int:
+    """Let a day pass in which all is sent and placed; return how many mails that was."""
+    world.sandbox.set(spam_chance=spam)
+    sent = act(world, Action.SEND).get("sent", 0)
+    everybody(world, Action.RESCUE)
+    another_day(world)
+    return sent
+
+
+@pytest.fixture
+def steady(warm: World) -> World:
+    """Return a world in which Ada sends ten mails a day."""
+    use(warm, ramp_start=10, ramp_step=0, rescue_rate=0)
+    warm.sandbox.set(units=False)
+    return warm
+
+
+def test_spam_slows_then_pauses_and_a_fresh_sample_brings_it_back_in_steps(steady: World):
+    assert [live(steady, spam=0) for _ in range(2)] == [10, 10]
+    assert band(steady) == (Band.HEALTHY, None)
+    assert live(steady, spam=1) == 10
+    assert band(steady)[0] is Band.THROTTLED
+    assert live(steady, spam=0.5) <= 7
+    assert band(steady)[0] in (Band.PAUSED, Band.BLOCKED)
+    steady.sql("UPDATE gmail_warmup.mailbox SET band = 'paused', band_reason = 'spam_too_much'")
+    assert [live(steady, spam=0) for _ in range(2)] == [0, 0]
+    assert [live(steady, spam=0) for _ in range(4)] == [5, 5, 5, 5], "twenty mails, and the old spam does not count"
+    assert band(steady) == (Band.THROTTLED, "requalified")
+    assert [live(steady, spam=0) for _ in range(5)] == [5, 7, 7, 10, 10]
+    assert band(steady) == (Band.HEALTHY, None)
+
+
+def test_a_pause_by_health_is_told_apart_and_explained(steady: World):
+    for _ in range(2):
+        live(steady, spam=0)
+    live(steady, spam=1)
+    steady.sql("UPDATE gmail_warmup.mailbox SET band_since = band_since - interval '1 day'")
+    live(steady, spam=1)
+    mailbox = steady.mailbox(ADA)
+    assert mailbox.paused_at is None
+    with steady.store.engine.begin() as connection:
+        obstacle = why_not_send(mailbox, circumstances(connection))
+    assert obstacle is not None
+    assert obstacle.code in ("spam_too_much", "spam_mostly")
+    assert ADA in obstacle.sentence
+    assert "SPF, DKIM and DMARC" in obstacle.step
+    assert due(steady, Action.SEND) == []
+    assert act(steady, Action.SEND) == {}
+
+
+def test_nothing_is_judged_below_the_floor(steady: World):
+    assert live(steady, spam=1) == 10
+    assert band(steady) == (Band.HEALTHY, None)
+    assert events(steady) == []
+
+
+def test_old_days_leave_the_window(steady: World):
+    for _ in range(2):
+        live(steady, spam=1)
+    assert band(steady)[0] is Band.BLOCKED
+    steady.sql("UPDATE gmail_warmup.mailbox SET band = 'throttled', band_reason = 'spam_much'")
+    another_day(steady, 7)
+    assert [live(steady, spam=0) for _ in range(3)] == [5, 5, 5]
+    assert band(steady)[0] is Band.THROTTLED, "fifteen new mails are no sample yet"
+    live(steady, spam=0)
+    assert band(steady) == (Band.HEALTHY, None)
+
+
+def test_a_blocked_mailbox_waits_for_a_person_who_lets_it_send_a_fresh_sample(steady: World):
+    for _ in range(2):
+        live(steady, spam=1)
+    assert band(steady) == (Band.BLOCKED, "spam_mostly")
+    assert [live(steady, spam=0) for _ in range(5)] == [0] * 5
+    with steady.store.engine.begin() as connection:
+        assert monitor.requalify(connection, [ADA.upper()], actor="cli:eva") == 1
+        assert monitor.requalify(connection, [ADA], actor="cli:eva") == 0
+    assert events(steady)[-1] == ("blocked", "paused", "released")
+    assert [live(steady, spam=0) for _ in range(4)] == [5, 5, 5, 5]
+    assert band(steady) == (Band.THROTTLED, "requalified")
+
+
+def test_a_fresh_sample_that_is_bad_rests_again(steady: World):
+    steady.sql(
+        "UPDATE gmail_warmup.mailbox SET band = 'paused', band_reason = 'spam_too_much', band_since = now(),"
+        " health_from = (now() AT TIME ZONE 'UTC')::date WHERE kind = 'warmup'"
+    )
+    assert [live(steady, spam=0.6) for _ in range(4)] == [5, 5, 5, 5]
+    assert band(steady)[0] is Band.PAUSED
+    assert live(steady, spam=0) == 0
+    with steady.store.engine.begin() as connection:
+        changes = monitor.history(connection, steady.mailbox(ADA).id)
+    assert [(row.from_band, row.to_band, row.placed) for row in changes] == [("paused", "paused", 20)]
+
+
+def test_the_operator_is_told_once_in_one_message(steady: World):
+    others = [f"box{number}@warm.example" for number in range(2)]
+    for address in others:
+        steady.add(address, kind="warmup", expired=False)
+    assert health_alerts.compose(steady.store.engine) == []
+    spoil(steady)
+    (alert_id,) = health_alerts.compose(steady.store.engine)
+    assert compose_grants(steady.store.engine) == []
+    (alert,) = read(steady.store.engine, [alert_id])
+    assert alert.bad
+    assert alert.title == "3 warmup mailboxes fare badly"
+    for part in (ADA, *others, "40 %", "it is stopped", "To do: ", "requalify"):
+        assert part in alert.body
+    assert health_alerts.compose(steady.store.engine) == []
+    with steady.store.engine.begin() as connection:
+        monitor.requalify(connection, [ADA], actor="cli:eva")
+    assert health_alerts.compose(steady.store.engine) == [], "nobody is told of what he does himself"
+
+
+def spoil(world: World) -> None:
+    """Let twenty mails of every sender have been put in spam today, and look at their health."""
+    world.sql(
+        "INSERT INTO gmail_warmup.mailbox_day (mailbox_id, local_date, planned, claimed, sent, spam)"
+        " SELECT id, (now() AT TIME ZONE 'UTC')::date, 20, 20, 20, 20 FROM gmail_warmup.mailbox WHERE kind = 'warmup'"
+    )
+    with world.store.engine.begin() as connection:
+        for (mailbox_id,) in world.rows("SELECT id FROM gmail_warmup.mailbox WHERE kind = 'warmup'"):
+            monitor.check_up(connection, mailbox_id)
+
+
+def test_watch_is_no_news(steady: World):
+    steady.sql(
+        "INSERT INTO gmail_warmup.mailbox_day (mailbox_id, local_date, planned, claimed, sent, inbox, spam)"
+        " SELECT id, (now() AT TIME ZONE 'UTC')::date, 20, 20, 20, 18, 2 FROM gmail_warmup.mailbox"
+        " WHERE kind = 'warmup'"
+    )
+    with steady.store.engine.begin() as connection:
+        assert monitor.check_up(connection, steady.mailbox(ADA).id).band is Band.WATCH
+    assert events(steady) == [("healthy", "watch", "spam_some")]
+    assert health_alerts.compose(steady.store.engine) == []
