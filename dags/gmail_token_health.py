@@ -10,13 +10,13 @@ from airflow.sdk import Param, dag, task
 from gmail_warmup.airflow.assets import alerts
 from gmail_warmup.airflow.operators import NeedsPersonOperator, SecondPassSensor
 from gmail_warmup.airflow.retry_policy import RETRY_BY_CAUSE
-from gmail_warmup.core.settings import load, schedule
+from gmail_warmup.core.settings import load_settings, parse_schedule
 
-settings = load()
+settings = load_settings()
 
 
 @dag(
-    schedule=schedule(settings.health_schedule),
+    schedule=parse_schedule(settings.health_schedule),
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
@@ -32,43 +32,43 @@ def gmail_token_health() -> None:
     def shards() -> list[list[int]]:
         from gmail_warmup.airflow import tasks
 
-        return tasks.shards()
+        return tasks.plan_audit()
 
     @task(map_index_template="mailboxes {{ task.op_kwargs['shard'][0] }}-{{ task.op_kwargs['shard'][1] }}")
     def probe(shard: list[int], params: dict) -> dict:
         from gmail_warmup.airflow import tasks
 
-        return tasks.probe(shard, params)
+        return tasks.probe_shard(shard, params)
 
     @task(trigger_rule="all_done")
     def decide(found: list[dict]) -> dict:
         from gmail_warmup.airflow import tasks
 
-        return tasks.decide(found)
+        return tasks.decide_refused_grants(found)
 
     @task(trigger_rule="all_done", show_return_value_in_logs=False)
     def report(first: dict, both: dict) -> dict:
         from gmail_warmup.airflow import tasks
 
-        return tasks.report(both or first)
+        return tasks.report_audit(both or first)
 
     @task(trigger_rule="all_done")
     def newly_flagged() -> list[str]:
         from gmail_warmup.airflow import tasks
 
-        return tasks.newly_flagged()
+        return tasks.get_newly_flagged()
 
     @task
     def sending_domains() -> dict:
         from gmail_warmup.airflow import tasks
 
-        return tasks.look_at_domains()
+        return tasks.check_sending_domains()
 
     @task(execution_timeout=timedelta(minutes=30))
     def upkeep() -> dict:
         from gmail_warmup.airflow import tasks
 
-        return tasks.upkeep()
+        return tasks.run_daily_maintenance()
 
     sending_domains()
     upkeep()

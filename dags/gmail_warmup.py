@@ -10,9 +10,9 @@ from airflow.sdk import Param, TaskGroup, dag, task
 from gmail_warmup.airflow.assets import alerts
 from gmail_warmup.airflow.operators import MailboxOperator
 from gmail_warmup.airflow.retry_policy import RETRY_BY_CAUSE
-from gmail_warmup.core.settings import load, schedule
+from gmail_warmup.core.settings import load_settings, parse_schedule
 
-settings = load()
+settings = load_settings()
 ACTIONS = ("send", "rescue", "read", "reply", "collect")
 
 
@@ -21,15 +21,15 @@ def plan(action: str, params: dict) -> list[str]:
     """Return the mailboxes with something due for an action."""
     from gmail_warmup.airflow import tasks
 
-    return tasks.plan(action, params)
+    return tasks.plan_action(action, params)
 
 
 @dag(
-    schedule=schedule(settings.warmup_schedule),
+    schedule=parse_schedule(settings.warmup_schedule),
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
-    max_active_tasks=settings.tasks_at_once,
+    max_active_tasks=settings.max_active_tasks,
     tags=["gmail"],
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30), "retry_policy": RETRY_BY_CAUSE},
     params={

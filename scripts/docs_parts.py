@@ -11,23 +11,23 @@ from enum import StrEnum
 from typing import Any
 
 from gmail_warmup.core import enums
-from gmail_warmup.core.enums import AnswerClass
+from gmail_warmup.core.enums import ResponseCategory
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.domains.reasons import DNS_REASONS
 from gmail_warmup.oauth.reasons import REASONS, Reason
 from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
 
-WHO: dict[AnswerClass, str] = {
-    AnswerClass.OK: "nobody",
-    AnswerClass.TRANSIENT: "nobody",
-    AnswerClass.THROTTLED: "nobody",
-    AnswerClass.ACCOUNT: "whoever can sign in with the mailbox",
-    AnswerClass.AMBIGUOUS: "nobody yet",
-    AnswerClass.BLOCKED: "the Workspace's administrator",
-    AnswerClass.UNUSABLE: "the Workspace's administrator, or the owner",
-    AnswerClass.GONE: "the operator, who removes the mailbox",
-    AnswerClass.APP: "the operator, in the Google Cloud console",
-    AnswerClass.LOCAL: "the operator, at the Fernet keys",
+WHO: dict[ResponseCategory, str] = {
+    ResponseCategory.OK: "nobody",
+    ResponseCategory.TRANSIENT: "nobody",
+    ResponseCategory.THROTTLED: "nobody",
+    ResponseCategory.ACCOUNT: "whoever can sign in with the mailbox",
+    ResponseCategory.AMBIGUOUS: "nobody yet",
+    ResponseCategory.BLOCKED: "the Workspace's administrator",
+    ResponseCategory.UNUSABLE: "the Workspace's administrator, or the owner",
+    ResponseCategory.GONE: "the operator, who removes the mailbox",
+    ResponseCategory.APP: "the operator, in the Google Cloud console",
+    ResponseCategory.LOCAL: "the operator, at the Fernet keys",
 }
 """Who repairs what an answer of this kind is about; a kind that is missing here fails the tests."""
 
@@ -104,7 +104,7 @@ def grant_states() -> str:
     rows = []
     for state, meaning in meanings(enums.GrantState):
         reasons = [reason for reason in REASONS.values() if reason.state == state]
-        who = ", ".join(dict.fromkeys(WHO[reason.answer] for reason in reasons))
+        who = ", ".join(dict.fromkeys(WHO[reason.category] for reason in reasons))
         codes = ", ".join(f"`{reason.code}`" for reason in reasons)
         rows.append((f"`{state}`", meaning, who, codes))
     return table(("state", "meaning", "repaired by", "reason codes"), rows)
@@ -114,15 +114,15 @@ def answer_classes() -> str:
     """Return the kinds of answers with who repairs what they are about."""
     return table(
         ("kind", "meaning", "repaired by"),
-        [(f"`{kind}`", text, WHO[AnswerClass(kind)]) for kind, text in meanings(AnswerClass)],
+        [(f"`{kind}`", text, WHO[ResponseCategory(kind)]) for kind, text in meanings(ResponseCategory)],
     )
 
 
 def grant_reasons() -> str:
     """Return every reason code of a grant, by what kind of event it is."""
     parts = []
-    for kind, meaning in meanings(AnswerClass):
-        reasons = [reason for reason in REASONS.values() if reason.answer == kind and reason.code != "ok"]
+    for kind, meaning in meanings(ResponseCategory):
+        reasons = [reason for reason in REASONS.values() if reason.category == kind and reason.code != "ok"]
         if reasons:
             parts.append(f"### {kind}\n\n{meaning} {_state_sentence(reasons[0])}\n\n{_reason_table(reasons)}")
     return "\n\n".join(parts)
@@ -130,11 +130,11 @@ def grant_reasons() -> str:
 
 def _state_sentence(reason: Reason) -> str:
     changed = f"The grant becomes `{reason.state}`." if reason.state else "No grant changes its state."
-    return f"{changed} Repaired by: {WHO[reason.answer]}."
+    return f"{changed} Repaired by: {WHO[reason.category]}."
 
 
 def _reason_table(reasons: Iterable[Any]) -> str:
-    rows = [(f"`{reason.code}`", reason.sentence, reason.step or "Nothing.") for reason in reasons]
+    rows = [(f"`{reason.code}`", reason.message, reason.remedy or "Nothing.") for reason in reasons]
     return table(("code", "what happened", "what to do"), rows)
 
 
@@ -146,7 +146,7 @@ def warmup_reasons() -> str:
 def dns_reasons() -> str:
     """Return every reason code of a record of a domain."""
     rows = [
-        (f"`{reason.code}`", f"`{reason.result}`", reason.sentence, reason.step_for("DOMAIN") or "Nothing.")
+        (f"`{reason.code}`", f"`{reason.result}`", reason.message, reason.remedy_for("DOMAIN") or "Nothing.")
         for reason in DNS_REASONS.values()
     ]
     return table(("code", "result", "what was found", "what to do"), rows)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from gmail_warmup.core.metrics import METRICS, PREFIX, Kind, Metric
+from gmail_warmup.core.metrics import METRICS, PREFIX, Metric, MetricKind
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MAPPING = CHECKOUT / "deploy" / "prometheus" / "statsd-mapping.yaml"
@@ -27,14 +27,14 @@ def mapping() -> str:
 
 
 def _rule(metric: Metric) -> Iterator[str]:
-    kind = "observer" if metric.kind is Kind.TIMER else metric.kind.value
-    yield f'  - match: "*.{PREFIX}.{metric.name}{".*" if metric.parts else ""}"'
+    kind = "observer" if metric.kind is MetricKind.TIMER else metric.kind.value
+    yield f'  - match: "*.{PREFIX}.{metric.name}{".*" if metric.label_values else ""}"'
     yield f"    match_metric_type: {kind}"
-    yield f"    name: {metric.prometheus}"
-    yield f'    help: "{metric.sentence}"'
-    if metric.parts:
+    yield f"    name: {metric.prometheus_name}"
+    yield f'    help: "{metric.description}"'
+    if metric.label_values:
         yield f'    labels: {{{metric.label}: "$2"}}'
-    if metric.kind is Kind.TIMER:
+    if metric.kind is MetricKind.TIMER:
         yield "    observer_type: histogram"
         yield f"    histogram_options: {{buckets: [{', '.join(map(str, _BUCKETS))}]}}"
 
@@ -44,9 +44,13 @@ def table() -> str:
     lines = ["| name | kind | in Prometheus | what it says |", "| --- | --- | --- | --- |"]
     for metric in METRICS:
         label = f"{{{metric.label}}}" if metric.label else ""
-        parts = f" `{metric.label}`: {', '.join(f'`{part}`' for part in metric.parts)}." if metric.parts else ""
-        name = f"{PREFIX}.{metric.name}" + (f".<{metric.label}>" if metric.parts else "")
-        lines.append(f"| `{name}` | {metric.kind} | `{metric.prometheus}{label}` | {metric.sentence}{parts} |")
+        parts = (
+            f" `{metric.label}`: {', '.join(f'`{part}`' for part in metric.label_values)}."
+            if metric.label_values
+            else ""
+        )
+        name = f"{PREFIX}.{metric.name}" + (f".<{metric.label}>" if metric.label_values else "")
+        lines.append(f"| `{name}` | {metric.kind} | `{metric.prometheus_name}{label}` | {metric.description}{parts} |")
     return "\n".join(lines) + "\n"
 
 

@@ -25,9 +25,9 @@ from gmail_warmup.db.models import (
 )
 from gmail_warmup.domains.reasons import DNS_REASONS
 from gmail_warmup.warmup.content import compose
-from gmail_warmup.warmup.content.compose import Brief
-from gmail_warmup.warmup.content.template_library import library
-from gmail_warmup.warmup.content.templates import Kind
+from gmail_warmup.warmup.content.compose import MailContext
+from gmail_warmup.warmup.content.template_library import load_builtin_templates
+from gmail_warmup.warmup.content.templates import MailKind
 from gmail_warmup.warmup.planning.ramp import Ramp
 
 FEATURED = "lucia.moreno@northlane.example"
@@ -147,7 +147,7 @@ class Scene:
         expires = box.more.get("expires")
         self._insert(
             OAuthGrant, mailbox_id=box.id, state=box.state, reason=box.reason,
-            since=self._ago(box.since) if box.reason else granted, granted_at=granted,
+            state_since=self._ago(box.since) if box.reason else granted, granted_at=granted,
             refreshed_at=None if never else self._ago(box.since + self._random.uniform(0.005, 0.04)),
             refresh_expires_at=self._ago(-expires) if expires else None, key="mailbox_id",
         )  # fmt: skip
@@ -178,10 +178,10 @@ class Scene:
         for band, reason, ago in box.more.get("bands", ()):
             self._insert(
                 HealthEvent, mailbox_id=box.id, at=self._ago(ago), actor="warmup", from_band=before, to_band=band,
-                reason=reason, placed=140, spam=round(140 * box.more["spam"]), bounced=1, told=False,
+                reason=reason, placed=140, spam=round(140 * box.more["spam"]), bounced=1, is_alertable=False,
             )  # fmt: skip
             rest = self._now.date() + timedelta(days=_REST_DAYS) if band == "paused" else None
-            values = {"band": band, "band_reason": reason, "band_since": self._ago(ago), "health_from": rest}
+            values = {"band": band, "band_reason": reason, "band_since": self._ago(ago), "health_window_start": rest}
             self._connection.execute(sa.update(Mailbox).where(Mailbox.id == box.id).values(values))
             before = band
 
@@ -206,7 +206,7 @@ class Scene:
             if day.weekday() >= 5:
                 continue
             warmup_day += 1
-            planned = Ramp.of(Settings()).volume(warmup_day=warmup_day, daily_target=target)
+            planned = Ramp.from_settings(Settings()).compute_volume(warmup_day=warmup_day, daily_target=target)
             if back <= _DAYS:
                 self._day(box, day, planned, back, warmup_day, pool)
         self._connection.execute(sa.update(Mailbox).where(Mailbox.id == box.id).values(warmup_days=warmup_day))
@@ -241,8 +241,8 @@ class Scene:
         is_read = seen and self._random.random() < 0.8 and read < self._now
         token = f"{self._random.getrandbits(80):020x}"
         names = {"sender_name": box.first_name, "recipient_name": recipient.first_name}
-        brief = Brief(kind=Kind.FIRST, seed=token, thread=token, **names)
-        letter = compose(brief, library())
+        brief = MailContext(kind=MailKind.FIRST, seed=token, thread_seed=token, **names)
+        letter = compose(brief, load_builtin_templates())
         self._insert(
             LedgerEntry, token=token, sender_id=box.id, recipient_id=recipient.id, local_date=day, slot=slot,
             due_at=sent, claimed_at=sent, sent_at=sent, status="sent", subject=letter.subject, placement=placement,

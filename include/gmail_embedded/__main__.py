@@ -29,7 +29,7 @@ def options_from(variables: Mapping[str, str], port: int | None = None) -> Optio
     Raises:
         EmbeddedError: if the OAuth client is missing or malformed, or the port is no number.
     """
-    from gmail_warmup.airflow.bootstrap import client_variables
+    from gmail_warmup.airflow.bootstrap import read_client_variables
     from gmail_warmup.core.errors import ConfigurationError
 
     given = variables.get("PORT", "").strip()
@@ -37,7 +37,7 @@ def options_from(variables: Mapping[str, str], port: int | None = None) -> Optio
         raise EmbeddedError(f"PORT={given} is no port: it must be a number between 1 and 65535.")
     chosen = port or int(given or DEFAULT_PORT)
     try:
-        if client_variables(variables) is None:
+        if read_client_variables(variables) is None:
             raise EmbeddedError(
                 "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set. In the Google Cloud console create an OAuth "
                 "client of the type 'Web application' with the redirect URI "

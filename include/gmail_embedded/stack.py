@@ -134,10 +134,10 @@ class Stack(Installation):
 
     def _check(self) -> None:
         from gmail_warmup.core.errors import GmailWarmupError
-        from gmail_warmup.core.settings import parse
+        from gmail_warmup.core.settings import validate_settings
 
         try:
-            parse(dict(self.options.settings))
+            validate_settings(dict(self.options.settings))
         except GmailWarmupError as error:
             raise EmbeddedError(str(error)) from None
         options = self.options

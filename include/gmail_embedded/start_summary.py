@@ -16,7 +16,7 @@ from gmail_embedded.errors import EmbeddedError
 from gmail_embedded.installation import Installation
 from gmail_embedded.progress import Step
 from gmail_warmup.core import urls
-from gmail_warmup.core.text import counted
+from gmail_warmup.core.text import pluralize
 
 _PATIENCE = 120
 
@@ -32,7 +32,7 @@ FIRST_STEPS = (
 
 def redirect_uri(base_url: str) -> str:
     """Return the callback's address as the page sends it to Google."""
-    return f"{base_url}{urls.MOUNT}{urls.CALLBACK}"
+    return f"{base_url}{urls.MOUNT_PATH}{urls.CALLBACK_PATH}"
 
 
 def examine(installation: Installation, step: Step) -> list[dict[str, str]]:
@@ -92,9 +92,9 @@ def show(
         says = f"{check['found']} {check['step']}".strip()
         out.print(Text.assemble("  ", (f"{check['status']:<9}", style), f"{check['name']}: {says}"))
     if known:
-        out.print(Text(f"\n  {counted(known, 'mailbox')}: {base_url}{urls.VIEW}"))
+        out.print(Text(f"\n  {pluralize(known, 'mailbox')}: {base_url}{urls.VIEW_PATH}"))
     else:
         out.print("\n  First steps")
         for number, text in enumerate(FIRST_STEPS, 1):
-            out.print(Text(f"  {number}. {text.format(page=base_url + urls.VIEW)}"))
+            out.print(Text(f"  {number}. {text.format(page=base_url + urls.VIEW_PATH)}"))
     out.print("\n  Ctrl-C ends it; what is in the database stays.\n")

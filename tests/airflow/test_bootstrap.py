@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
 
-from gmail_warmup.airflow.bootstrap import client_variables, database_address
+from gmail_warmup.airflow.bootstrap import read_client_variables, read_database_address
 from gmail_warmup.core.errors import ConfigurationError, InvalidInputError
-from gmail_warmup.core.settings import parse
-from gmail_warmup.mailboxes.records import parse_settings
+from gmail_warmup.core.settings import validate_settings
+from gmail_warmup.mailboxes.records import validate_mailbox_settings
 
 GOOD = {"GOOGLE_CLIENT_ID": "123-abc.apps.googleusercontent.com", "GOOGLE_CLIENT_SECRET": "GOCSPX-x"}
 
@@ -80,11 +80,11 @@ def test_no_database_is_one_line(tmp_path: Path):
 )
 def test_a_wrong_client_is_named(variables: dict[str, str], said: str):
     with pytest.raises(ConfigurationError, match=said):
-        client_variables(variables)
+        read_client_variables(variables)
 
 
 def test_no_client_at_all_is_not_an_error():
-    assert client_variables({}) is None
+    assert read_client_variables({}) is None
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ def test_no_client_at_all_is_not_an_error():
 )
 def test_a_wrong_setting_is_named(option: str, value: str, said: str):
     with pytest.raises(ConfigurationError, match=said):
-        parse({option: value})
+        validate_settings({option: value})
 
 
 def test_the_defaults_are_valid_and_documented():
     from gmail_warmup.airflow.provider_info import get_provider_info
 
     options = get_provider_info()["config"]["gmail_warmup"]["options"]
-    parse({name: option["default"] for name, option in options.items()})
+    validate_settings({name: option["default"] for name, option in options.items()})
     assert all(option["description"].endswith(".") for option in options.values())
 
 
@@ -137,7 +137,7 @@ def test_the_defaults_are_valid_and_documented():
 )
 def test_wrong_mailbox_settings_are_named_with_their_mailbox(values: dict[str, object], said: str):
     with pytest.raises(InvalidInputError, match=f"ada@pool.example: .*{said}"):
-        parse_settings(values, address="ada@pool.example")
+        validate_mailbox_settings(values, address="ada@pool.example")
 
 
 @pytest.mark.parametrize(
@@ -145,10 +145,10 @@ def test_wrong_mailbox_settings_are_named_with_their_mailbox(values: dict[str, o
     [("", None), (" ", None), ("pgbouncer:6432", ("pgbouncer", 6432)), ("10.0.0.1:1", ("10.0.0.1", 1))],
 )
 def test_where_tasks_reach_the_database(given: str, read: tuple[str, int] | None):
-    assert database_address({"GMAIL_WARMUP_DB_ADDRESS": given}) == read
+    assert read_database_address({"GMAIL_WARMUP_DB_ADDRESS": given}) == read
 
 
 @pytest.mark.parametrize("given", ["pgbouncer", ":6432", "pgbouncer:", "a b:1", "pgbouncer:65536", "u:p@host:1"])
 def test_an_address_that_is_none_is_named(given: str):
     with pytest.raises(ConfigurationError, match="GMAIL_WARMUP_DB_ADDRESS must be HOST:PORT"):
-        database_address({"GMAIL_WARMUP_DB_ADDRESS": given})
+        read_database_address({"GMAIL_WARMUP_DB_ADDRESS": given})

@@ -16,10 +16,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
 from gmail_warmup.airflow import notifier as notify
-from gmail_warmup.airflow.notifier import GmailAlertsNotifier, Told, sender, tell
+from gmail_warmup.airflow.notifier import AlertSummary, GmailAlertsNotifier, build_sender, send_alerts
 from gmail_warmup.airflow.provider_info import get_provider_info
 from gmail_warmup.airflow.services import Services
-from gmail_warmup.alerts.apprise_sender import AlertNotTakenError
+from gmail_warmup.alerts.apprise_sender import AlertDeliveryError
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.oauth.grant_store import Actor
@@ -60,7 +60,7 @@ def nobody() -> str:
 
 
 def test_a_message_arrives_as_it_is(receiver: Receiver):
-    send = sender(CONN_ID)
+    send = build_sender(CONN_ID)
     assert send
     send("3 Gmail mailboxes need a person", "ada_1@one.example & *more* <b>\n  - \\n")
     (message,) = receiver.messages
@@ -70,8 +70,8 @@ def test_a_message_arrives_as_it_is(receiver: Receiver):
 
 def test_nobody_configured_is_no_error(scene: Scene, services: Services, caplog: pytest.LogCaptureFixture):
     scene.down(ADA)
-    told = tell(services)
-    assert (len(told.new), told.configured, told.sent) == (1, False, 0)
+    told = send_alerts(services)
+    assert (len(told.new_alert_ids), told.configured, told.sent) == (1, False, 0)
     assert ADA in caplog.text
     assert scene.alerts()[0].sent_at is None
 
@@ -97,7 +97,7 @@ def test_a_malformed_connection_is_named_and_not_shown(
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps(value))
     with pytest.raises(ConfigurationError) as caught:
-        sender(CONN_ID)
+        build_sender(CONN_ID)
     assert f"'{CONN_ID}' (who receives alerts) is malformed" in str(caught.value)
     assert "It needs the type apprise" in str(caught.value)
     assert PASSWORD not in f"{caught.value!r} {caught.value.__cause__!r} {caplog.text}"
@@ -114,7 +114,7 @@ def test_all_forms_of_the_providers_connection_are_read(
         "uri": str(sa.URL.create("apprise", query={"config": json.dumps(config)})),
     }[form]
     monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", value)
-    send = sender(CONN_ID)
+    send = build_sender(CONN_ID)
     assert send
     send("title", "body")
     assert receiver.titles == ["title"]
@@ -137,13 +137,13 @@ def test_no_secret_in_log_error_or_table(
     else:
         configure(monkeypatch, nobody() + path)
     scene.down(ADA)
-    assert tell(services).failed == 1
-    send = sender(CONN_ID)
+    assert send_alerts(services).failed == 1
+    send = build_sender(CONN_ID)
     assert send
-    with pytest.raises(AlertNotTakenError, match=f"JSON \\({f'HTTP {status}' if status else 'no answer'}\\)") as caught:
+    with pytest.raises(AlertDeliveryError, match=f"JSON \\({f'HTTP {status}' if status else 'no answer'}\\)") as caught:
         send("title", "body")
     (alert,) = scene.alerts()
-    assert alert.failure == "AlertNotTakenError"
+    assert alert.failure == "AlertDeliveryError"
     assert PASSWORD not in f"{caught.value!r} {alert!r} {caplog.text}"
 
 
@@ -156,7 +156,7 @@ def test_one_of_two_receivers_is_enough_and_the_other_is_named(
 ):
     configure(monkeypatch, nobody(), receiver.url())
     scene.down(ADA)
-    assert tell(services).sent == 1
+    assert send_alerts(services).sent == 1
     assert len(receiver.messages) == 1
     assert "Not every receiver in the Airflow Connection 'gmail_warmup_alerts' took the alert: JSON" in caplog.text
 
@@ -166,7 +166,7 @@ def test_what_a_service_does_not_take_whole_is_cut(
     option: str, messages: int, scene: Scene, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ):
     configure(monkeypatch, receiver.url() + option)
-    send = sender(CONN_ID)
+    send = build_sender(CONN_ID)
     assert send
     send("title", "word " * 8000)
     assert len(receiver.messages) == messages
@@ -182,9 +182,9 @@ def test_what_is_new_is_logged_and_sent_once(
     caplog.set_level(logging.INFO, logger=notify.__name__)
     scene.down(ADA)
     scene.close(scene.incident("outage", "unreachable"))
-    told = tell(services)
-    assert told == Told(new=told.new, configured=True, sent=2)
-    assert tell(services) == Told(new=[], configured=True)
+    told = send_alerts(services)
+    assert told == AlertSummary(new_alert_ids=told.new_alert_ids, configured=True, sent=2)
+    assert send_alerts(services) == AlertSummary(new_alert_ids=[], configured=True)
     assert receiver.titles == ["Over: Google cannot be reached", "1 Gmail mailbox needs a person"]
     assert receiver.messages[1]["message"].startswith(f"{BASE}/plugin/gmail-accounts\n\nFound ")
     logged = {record.getMessage().split("\n")[0]: record.levelname for record in caplog.records}
@@ -198,7 +198,7 @@ def test_what_nobody_could_be_told_is_logged_all_the_same(
     configure(monkeypatch, "nosuchservice://")
     scene.down(ADA)
     with pytest.raises(ConfigurationError):
-        tell(services)
+        send_alerts(services)
     assert ADA in caplog.text
     assert len(scene.alerts()) == 1
 
@@ -266,7 +266,7 @@ def test_a_failure_that_nobody_takes_still_leaves_the_alerts_written(
 ):
     receiver.status = 500
     scene.down(ADA)
-    with pytest.raises(AlertNotTakenError):
+    with pytest.raises(AlertDeliveryError):
         notifier(of_task(exception=ValueError()))
     assert [alert.title for alert in scene.alerts()] == ["1 Gmail mailbox needs a person"]
     assert "Task send of the DAG gmail_warmup failed" in caplog.text

@@ -52,11 +52,11 @@ def test_only_a_flagged_mailbox_has_its_task_write_a_link(monkeypatch: pytest.Mo
             raise outcome
         return outcome
 
-    monkeypatch.setattr(tasks, "act", act)
+    monkeypatch.setattr(tasks, "run_mailbox_action", act)
     operator = MailboxOperator(task_id="send", action="send", mailbox=ADA)
     with suppress(AirflowSkipException, RuntimeError):
         assert operator.execute({}) == outcome
-    assert links(operator) == ([urls.task_link(ADA)] if carries else [])
+    assert links(operator) == ([urls.task_view_url(ADA)] if carries else [])
 
 
 def test_a_skip_says_where_the_mailbox_is_repaired(
@@ -65,12 +65,12 @@ def test_a_skip_says_where_the_mailbox_is_repaired(
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
     world.add("ada@example.com")
     world.sql("UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'expired_or_revoked'")
-    monkeypatch.setattr(tasks, "_services", lambda: SimpleNamespace(engine=world.store.engine))
+    monkeypatch.setattr(tasks, "_build_services", lambda: SimpleNamespace(engine=world.store.engine))
     with pytest.raises(tasks.FlaggedSkipException, match="is needs_reauth"):
-        tasks.act("send", "ada@example.com")
+        tasks.run_mailbox_action("send", "ada@example.com")
     link = "https://airflow.example.com/plugin/gmail-accounts/gmail-warmup/?reauth=ada%40example.com"
     assert f"To repair it: {link}" in caplog.messages
     world.sql("UPDATE gmail_warmup.mailbox SET paused_at = now()")
     with pytest.raises(AirflowSkipException) as skipped:
-        tasks.act("send", "ada@example.com")
+        tasks.run_mailbox_action("send", "ada@example.com")
     assert not isinstance(skipped.value, tasks.FlaggedSkipException)

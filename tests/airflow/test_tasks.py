@@ -31,7 +31,7 @@ def run(world: World, monkeypatch: pytest.MonkeyPatch, handed_on: dict[str, Any]
     world.settings = AT_ONCE
     world.add(ADA, kind="warmup", expired=False)
     world.add(POOL[0], kind="pool", expired=False)
-    monkeypatch.setattr(tasks, "_services", lambda: services(world))
+    monkeypatch.setattr(tasks, "_build_services", lambda: services(world))
 
     def call(name: str, *args: Any, **params: Any) -> Any:
         context = {
@@ -40,7 +40,7 @@ def run(world: World, monkeypatch: pytest.MonkeyPatch, handed_on: dict[str, Any]
             "ti": SimpleNamespace(xcom_push=handed_on.__setitem__),
         }
         monkeypatch.setattr(tasks, "get_current_context", lambda: context)
-        more = (params,) if name == "plan" else ()
+        more = (params,) if name == "plan_action" else ()
         return getattr(tasks, name)(*args, *more)
 
     return call
@@ -55,26 +55,27 @@ def everything(world: World) -> list[Any]:
 def test_a_dry_run_logs_what_is_due_and_touches_nothing(world: World, run: Run, caplog: pytest.LogCaptureFixture):
     world.sql(
         "INSERT INTO gmail_warmup.health_event (mailbox_id, actor, from_band, to_band, reason, placed, spam, bounced,"
-        " told) SELECT id, 'warmup', 'healthy', 'blocked', 'spam_mostly', 20, 20, 0, true FROM gmail_warmup.mailbox"
+        " is_alertable) SELECT id, 'warmup', 'healthy', 'blocked', 'spam_mostly', 20, 20, 0, true FROM "
+        "gmail_warmup.mailbox"
     )
     caplog.set_level("INFO")
     before = everything(world)
     for action in ("send", "rescue", "read", "reply", "collect"):
-        assert run("plan", action, dry_run=True) == []
-    assert run("alerts", dry_run=True) == {"new": 0, "sent": 0, "failed": 0, "needs_reauth": 0}
+        assert run("plan_action", action, dry_run=True) == []
+    assert run("alert_operator", dry_run=True) == {"new": 0, "sent": 0, "failed": 0, "needs_reauth": 0}
     assert f"send: {ADA}" in caplog.text
     assert everything(world) == before
     assert world.sandbox.calls(ADA) == []
-    assert run("plan", "send") == [ADA]
+    assert run("plan_action", "send") == [ADA]
 
 
 def test_a_stopped_run_plans_nothing_and_skips_what_was_planned(world: World, run: Run):
-    assert run("plan", "send") == [ADA]
+    assert run("plan_action", "send") == [ADA]
     with world.store.engine.begin() as connection:
-        kill_switch.stop(connection, by="cli:eva", reason="wrong template")
-    assert run("plan", "send") == []
+        kill_switch.begin_halt(connection, by="cli:eva", reason="wrong template")
+    assert run("plan_action", "send") == []
     with pytest.raises(AirflowSkipException, match="by cli:eva: wrong template"):
-        run("act", "send", ADA)
+        run("run_mailbox_action", "send", ADA)
     assert world.sandbox.mails() == []
 
 
@@ -89,10 +90,10 @@ def test_more_than_airflow_maps_wait_their_turn_and_are_counted(
     use(world, min_gap=240, delay_scale=1e-6)  # a task sends one mail, and the next one is due at once
     turns: list[str] = []
     for _ in range(3):
-        planned = run("plan", "send")
+        planned = run("plan_action", "send")
         assert len(planned) <= 2
         for address in planned:
-            assert run("act", "send", address) == {"sent": 1}
+            assert run("run_mailbox_action", "send", address) == {"sent": 1}
         turns += planned
     assert sorted(turns[:5]) == sorted([ADA, *others])
     assert "those that waited longest go first" in caplog.text

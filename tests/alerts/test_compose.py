@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from gmail_warmup.airflow.notifier import sender
-from gmail_warmup.alerts.compose import compose, digest
-from gmail_warmup.alerts.outbox import Delivery, deliver
-from gmail_warmup.alerts.text import Change, changes
+from gmail_warmup.airflow.notifier import build_sender
+from gmail_warmup.alerts.compose import compose_alerts, write_digest
+from gmail_warmup.alerts.outbox import SendCounts, send_pending_alerts
+from gmail_warmup.alerts.text import GrantChange, render_changes
 from gmail_warmup.oauth.reasons import REASONS
 from support.alert_kit import CONN_ID, NOON, Receiver, Scene, configure, listening
 
@@ -45,7 +45,7 @@ def the_alert(scene: Scene) -> sa.Row[Any]:
 def test_one_message_grouped_by_cause_and_domain(scene: Scene):
     scene.down(ADA, BOB, EVE)
     scene.down("tim@two.example", reason="blocked_by_admin", state="blocked_by_admin", at=NOON + timedelta(minutes=3))
-    assert len(compose(scene.engine)) == 1
+    assert len(compose_alerts(scene.engine)) == 1
     alert = the_alert(scene)
     assert (alert.kind, alert.title) == ("changes", "4 Gmail mailboxes need a person")
     assert alert.body == (
@@ -65,12 +65,12 @@ def test_one_message_grouped_by_cause_and_domain(scene: Scene):
 
 def test_the_same_facts_give_the_same_text(scene: Scene):
     scene.down(EVE, BOB, ADA)
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     first = the_alert(scene)
     with scene.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM gmail_warmup.alert_item")
     scene.down(ADA, EVE, BOB)
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     second = scene.alerts()[1]
     assert (first.title, first.body) == (second.title, second.body)
 
@@ -90,7 +90,7 @@ def test_a_domain_that_goes_down_together_gets_a_guess(
 ):
     for number in range(3):
         scene.down(f"m{number}@{domain}", reason=reason, at=NOON + timedelta(minutes=minutes * number))
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     body = the_alert(scene).body
     assert ("forced password reset or an administrator's action. This is a guess." in body) is guessed
 
@@ -99,51 +99,51 @@ def test_mailboxes_that_never_worked_here_give_no_guess(scene: Scene):
     scene.down(*(f"m{number}@one.example" for number in range(3)))
     with scene.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE gmail_warmup.oauth_grant SET refreshed_at = NULL")
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     assert "guess" not in the_alert(scene).body
 
 
 def test_nothing_is_told_twice(scene: Scene):
     scene.down(ADA)
     scene.incident("outage", "unreachable")
-    assert len(compose(scene.engine)) == 2
-    assert compose(scene.engine) == []
+    assert len(compose_alerts(scene.engine)) == 2
+    assert compose_alerts(scene.engine) == []
     assert len(scene.alerts()) == 2
 
 
 def test_composers_at_once_make_one_message(scene: Scene):
     scene.down(*(f"m{number}@one.example" for number in range(50)))
     scene.incident("outage", "unreachable")
-    assert sorted(map(len, at_once(8, lambda: compose(scene.engine)))) == [0] * 7 + [2]
+    assert sorted(map(len, at_once(8, lambda: compose_alerts(scene.engine)))) == [0] * 7 + [2]
     assert [alert.kind for alert in scene.alerts()] == ["incident", "changes"]
 
 
 def test_down_and_up_before_anybody_heard_of_it_is_no_news(scene: Scene):
     scene.down(ADA)
     scene.up(ADA)
-    assert compose(scene.engine) == []
+    assert compose_alerts(scene.engine) == []
     assert scene.untold() == 0
 
 
 def test_a_first_consent_is_no_recovery(scene: Scene):
     scene.up(ADA)
-    assert compose(scene.engine) == []
+    assert compose_alerts(scene.engine) == []
     assert scene.untold() == 0
 
 
 def test_a_recovery_is_told_to_who_heard_of_the_fall(scene: Scene):
     scene.down(ADA, BOB)
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     scene.up(ADA)
     scene.down(EVE)
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     alert = scene.alerts()[1]
     assert alert.title == "1 Gmail mailbox needs a person, 1 recovered"
     assert alert.body.endswith("1 mailbox works again:\n- one.example, 1: ada@one.example")
     scene.up(ADA)  # a second consent: it was up already
-    assert compose(scene.engine) == []
+    assert compose_alerts(scene.engine) == []
     scene.up(BOB, EVE)
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     assert scene.alerts()[2].title == "2 Gmail mailboxes recovered"
 
 
@@ -151,25 +151,25 @@ def test_a_recovery_is_told_to_who_heard_of_the_fall(scene: Scene):
 def test_only_the_last_of_several_moves_is_news(scene: Scene, moves: str, title: str | None):
     for move in moves:
         (scene.down if move == "d" else scene.up)(ADA)
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     assert [alert.title for alert in scene.alerts()] == ([title] if title else [])
     assert scene.untold() == 0
 
 
 def test_who_heard_of_the_fall_hears_how_it_ended(scene: Scene):
     scene.down(ADA)
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     scene.up(ADA)
     scene.down(ADA, reason="scope_missing")
     scene.up(ADA)
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     assert [alert.title for alert in scene.alerts()][1:] == ["1 Gmail mailbox recovered"]
 
 
 @pytest.mark.parametrize("domains", [1, 1500])
 def test_1500_mailboxes_are_one_message_of_bounded_length(scene: Scene, domains: int):
     scene.down(*(f"mailbox-{number:04}@d{number % domains:04}.example" for number in range(1500)))
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     alert = the_alert(scene)
     assert alert.title == "1500 Gmail mailboxes need a person"
     assert len(alert.body) <= 4000
@@ -182,7 +182,7 @@ def test_a_long_list_of_one_cause_leaves_room_for_the_others(scene: Scene):
     causes = ("expired_or_revoked", "scope_missing", "session_control", "grant_refused_twice")
     for reason in causes:
         scene.down(*(f"{reason}-{number}@{'long-' * 5}{number % 10}.example" for number in range(50)), reason=reason)
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     body = the_alert(scene).body
     assert all(f"[{reason}]\n" in body for reason in causes)
     assert "- and 8 more domains with 40 mailboxes, on the page 'Gmail accounts'\n" in body
@@ -190,11 +190,11 @@ def test_a_long_list_of_one_cause_leaves_room_for_the_others(scene: Scene):
 
 def test_what_is_too_long_all_the_same_is_cut_after_a_whole_line():
     down = [
-        Change(address=f"{'long-' * 10}{number}@{'long-' * 30}{number}.example", at=NOON, reason=reason)
+        GrantChange(address=f"{'long-' * 10}{number}@{'long-' * 30}{number}.example", at=NOON, reason=reason)
         for reason in REASONS
         for number in range(2)
     ]
-    body = changes(down, []).body
+    body = render_changes(down, []).body
     assert len(body) <= 4000
     *whole, before, last = body.split("\n")
     assert last == "... cut here; all of it is on the page 'Gmail accounts'."
@@ -206,10 +206,10 @@ def test_what_is_too_long_all_the_same_is_cut_after_a_whole_line():
 
 def test_an_incident_is_told_when_it_opens_and_when_it_closes(scene: Scene):
     incident = scene.incident("app_error", "invalid_client", key="client-1.apps.example.com")
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     scene.close(incident)
-    compose(scene.engine)
-    assert compose(scene.engine) == []
+    compose_alerts(scene.engine)
+    assert compose_alerts(scene.engine) == []
     opened, closed = scene.alerts()
     assert (opened.kind, opened.title) == ("incident", "Google refuses the OAuth client")
     assert opened.body == (
@@ -227,8 +227,8 @@ def test_an_incident_is_told_when_it_opens_and_when_it_closes(scene: Scene):
 
 def test_an_incident_that_came_and_went_is_one_message(scene: Scene):
     scene.close(scene.incident("outage", "server_error"), after=timedelta(hours=3, minutes=5))
-    assert len(compose(scene.engine)) == 1
-    assert compose(scene.engine) == []
+    assert len(compose_alerts(scene.engine)) == 1
+    assert compose_alerts(scene.engine) == []
     body = the_alert(scene).body
     assert "Google answered with a server error." in body
     assert "It began and ended before this message." in body
@@ -244,37 +244,37 @@ def test_a_mass_refusal_covers_the_mailboxes_held_under_it(scene: Scene):
         healthy=40,
         domains={"two.example": 1, "one.example": 2},
     )
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     opened = the_alert(scene)
     assert opened.title == "3 Gmail grants were refused at once"
     assert "Mailboxes: 3 of 40 that worked before\nDomains: one.example (2), two.example (1)\n" in opened.body
     assert "Re-authenticate" not in opened.body  # no verdict yet, so no consent is asked for
     scene.down(ADA, BOB, incident=incident)
     scene.down(EVE)
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     ordinary = scene.alerts()[1]
     assert ordinary.title == "1 Gmail mailbox needs a person"
     assert ADA not in ordinary.body
     assert scene.untold() == 0
     scene.close(incident)
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     closed = scene.alerts()[2]
     assert "The second pass has decided: 2 mailboxes need a person of 3; the others work." in closed.body
     assert "- one.example, 2: ada@one.example, bob@one.example" in closed.body
     scene.up(ADA)
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     assert scene.alerts()[3].title == "1 Gmail mailbox recovered"
 
 
 def test_a_mass_refusal_that_was_none(scene: Scene):
     scene.close(scene.incident("mass_refusal", "grant_refused", mailboxes=9, held=9))
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     assert "The second pass cleared them: nobody has to do anything." in the_alert(scene).body
 
 
 def test_a_fall_under_an_untold_incident_is_told_by_it(scene: Scene):
     scene.down(ADA, incident=scene.incident("mass_refusal", "expired_or_revoked", mailboxes=1))
-    compose(scene.engine)
+    compose_alerts(scene.engine)
     assert the_alert(scene).kind == "incident"
     assert scene.untold() == 0
 
@@ -297,7 +297,7 @@ REPORT = {
 def test_the_report_of_an_audit_is_told_once(scene: Scene):
     def report(key: str) -> int | None:
         with scene.engine.begin() as connection:
-            return digest(connection, REPORT, key)
+            return write_digest(connection, REPORT, key)
 
     assert sum(made is not None for made in at_once(4, lambda: report("run-1"))) == 1
     assert report("run-2") is not None
@@ -332,8 +332,8 @@ def test_the_report_of_an_audit_is_told_once(scene: Scene):
 
 def test_older_ones_are_sent_first_and_each_once(scene: Scene, receiver: Receiver):
     scene.write("first", "second")
-    assert send_all(scene) == Delivery(sent=2)
-    assert send_all(scene) == Delivery()
+    assert send_all(scene) == SendCounts(sent=2)
+    assert send_all(scene) == SendCounts()
     assert receiver.titles == ["first", "second"]
     assert receiver.messages[0]["message"].startswith("About first.")
     assert all(alert.sent_at for alert in scene.alerts())
@@ -344,15 +344,15 @@ def test_a_receiver_that_is_down_gets_it_later_and_once(
 ):
     scene.write("first")
     receiver.status = 503
-    assert send_all(scene) == Delivery(failed=1)
-    assert "is tried again in 1 min: AlertNotTakenError: No receiver" in caplog.text
+    assert send_all(scene) == SendCounts(failed=1)
+    assert "is tried again in 1 min: AlertDeliveryError: No receiver" in caplog.text
     assert "(HTTP 503)" in caplog.text
-    assert send_all(scene) == Delivery(), "its time has not come"
+    assert send_all(scene) == SendCounts(), "its time has not come"
     scene.later(hours=0.02)
-    assert send_all(scene) == Delivery(failed=1)
+    assert send_all(scene) == SendCounts(failed=1)
     receiver.status = 200
     scene.later(hours=0.04)
-    assert send_all(scene) == Delivery(sent=1)
+    assert send_all(scene) == SendCounts(sent=1)
     assert receiver.titles == ["first"]
     assert (the_alert(scene).failure, the_alert(scene).attempts) == (None, 3)
 
@@ -361,7 +361,7 @@ def test_pauses_grow_to_an_hour(scene: Scene):
     scene.write("first")
     pauses = []
     for _ in range(8):
-        deliver(scene.engine, refuse)
+        send_pending_alerts(scene.engine, refuse)
         with scene.engine.begin() as connection:
             pauses.append(
                 connection.scalar(sa.text("SELECT extract(epoch FROM next_try_at - now()) FROM gmail_warmup.alert"))
@@ -372,7 +372,7 @@ def test_pauses_grow_to_an_hour(scene: Scene):
 
 def test_a_dead_receiver_costs_three_tries_and_not_one_per_alert(scene: Scene):
     scene.write(*(f"alert {number}" for number in range(20)))
-    assert deliver(scene.engine, refuse) == Delivery(failed=3)
+    assert send_pending_alerts(scene.engine, refuse) == SendCounts(failed=3)
 
 
 def test_one_that_cannot_be_sent_does_not_hold_up_the_others(scene: Scene):
@@ -384,14 +384,14 @@ def test_one_that_cannot_be_sent_does_not_hold_up_the_others(scene: Scene):
             raise OSError("https://user:hunter2@hooks.example.com/T0/B0")
         taken.append(title)
 
-    assert deliver(scene.engine, send) == Delivery(sent=1, failed=1)
+    assert send_pending_alerts(scene.engine, send) == SendCounts(sent=1, failed=1)
     assert taken == ["good"]
 
 
 def test_a_failure_holds_no_secret(scene: Scene, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
     scene.write("first")
-    deliver(scene.engine, refuse)
+    send_pending_alerts(scene.engine, refuse)
     assert the_alert(scene).failure == "OSError"
     assert "hunter2" not in caplog.text
 
@@ -400,11 +400,11 @@ def test_after_a_day_it_is_given_up_and_the_log_says_so(
     scene: Scene, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ):
     scene.write("first")
-    deliver(scene.engine, refuse)
+    send_pending_alerts(scene.engine, refuse)
     scene.later(hours=25)
-    assert send_all(scene) == Delivery(given_up=1)
+    assert send_all(scene) == SendCounts(given_up=1)
     assert "(first) was not sent within a day and is not tried again; gave up: OSError" in caplog.text
-    assert send_all(scene) == Delivery()
+    assert send_all(scene) == SendCounts()
     assert receiver.titles == []
     assert the_alert(scene).sent_at is None
 
@@ -413,7 +413,7 @@ def test_what_was_written_while_nobody_received_is_not_sent_weeks_later(scene: S
     scene.write("old")
     scene.later(hours=24.1)
     scene.write("new")
-    assert send_all(scene) == Delivery(sent=1)
+    assert send_all(scene) == SendCounts(sent=1)
     assert receiver.titles == ["new"]
 
 
@@ -432,20 +432,20 @@ def test_a_process_that_dies_while_sending_leaves_it_to_the_next(scene: Scene, r
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        deliver(scene.engine, die)
-    assert send_all(scene) == Delivery(), "it may still be sending"
+        send_pending_alerts(scene.engine, die)
+    assert send_all(scene) == SendCounts(), "it may still be sending"
     scene.later(hours=0.1)
-    assert send_all(scene) == Delivery(sent=1)
+    assert send_all(scene) == SendCounts(sent=1)
 
 
 def refuse(title: str, body: str) -> None:
     raise OSError("https://user:hunter2@hooks.example.com/T0/B0")
 
 
-def send_all(scene: Scene) -> Delivery:
-    send = sender(CONN_ID)
+def send_all(scene: Scene) -> SendCounts:
+    send = build_sender(CONN_ID)
     assert send
-    return deliver(scene.engine, send)
+    return send_pending_alerts(scene.engine, send)
 
 
 def at_once(number: int, call: Callable[[], Any]) -> list[Any]:

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from gmail_warmup.audit import decisions
-from gmail_warmup.audit.decisions import Decided
+from gmail_warmup.audit.decisions import AuditDecision
 from gmail_warmup.audit.pipeline import Audit
 from gmail_warmup.audit.results import AuditResult
 from gmail_warmup.db.models import GrantState
@@ -23,11 +23,11 @@ def healthy(world: World, count: int, domain: str) -> list[int]:
     return ids
 
 
-def audit(world: World, ids: list[int], *, run_id: str = "first") -> tuple[AuditResult, Decided]:
+def audit(world: World, ids: list[int], *, run_id: str = "first") -> tuple[AuditResult, AuditDecision]:
     actor = dataclasses.replace(world.actor, run_id=run_id)
-    running = decisions.begin(world.store.engine, run_id, actor=actor)
+    running = decisions.begin_audit(world.store.engine, run_id, actor=actor)
     result = Audit(world.store, world.client, world.settings, actor=actor).run(ids)
-    decided = decisions.decide(world.store, running, app_error=result.app_error, unreadable=0, actor=actor)
+    decided = decisions.decide_refusals(world.store, running, app_error=result.app_error, unreadable=0, actor=actor)
     return result, decided
 
 
@@ -38,14 +38,14 @@ def states(world: World) -> dict[str, int]:
 
 def delay_is_over(world: World) -> None:
     world.sql(
-        "UPDATE gmail_warmup.oauth_grant SET since = since - interval '15 min', next_probe_at = now()"
+        "UPDATE gmail_warmup.oauth_grant SET state_since = state_since - interval '15 min', next_probe_at = now()"
         " WHERE state = 'suspect'"
     )
 
 
 @pytest.mark.parametrize(("mailboxes", "together"), [(0, 5), (16, 5), (250, 5), (300, 6), (5_000, 100)])
 def test_the_limit(mailboxes: int, together: int):
-    assert mass_refusal.limit(mailboxes) == together
+    assert mass_refusal.compute_refusal_limit(mailboxes) == together
 
 
 def test_a_few_deaths_are_condemned_when_the_audit_is_in(world: World):
@@ -53,19 +53,19 @@ def test_a_few_deaths_are_condemned_when_the_audit_is_in(world: World):
     world.sandbox.kill_grants("a0@pool.example", "a1@pool.example", cause="revoked")
     result, decided = audit(world, ids)
     assert result.counts == {"refreshed": 6, "suspect": 2}
-    assert decided == Decided(confirmed=["a0@pool.example", "a1@pool.example"], held=0)
+    assert decided == AuditDecision(confirmed=["a0@pool.example", "a1@pool.example"], held_count=0)
     assert states(world) == {"active": 6, "needs_reauth": 2}
     assert world.rows("SELECT count(*) FROM gmail_warmup.incident")[0][0] == 0
     with world.store.engine.connect() as connection:
-        running = decisions.begin(world.store.engine, "first", actor=world.actor)
-        assert decisions.newly_flagged(connection, running) == ["a0@pool.example", "a1@pool.example"]
+        running = decisions.begin_audit(world.store.engine, "first", actor=world.actor)
+        assert decisions.list_newly_flagged(connection, running) == ["a0@pool.example", "a1@pool.example"]
 
 
 def test_many_deaths_are_held_and_confirmed_by_the_second_pass(world: World):
     ids = healthy(world, 10, "pool.example")
     world.sandbox.kill_grants(*(f"a{number}@pool.example" for number in range(6)), cause="revoked")
     _, decided = audit(world, ids)
-    assert decided == Decided(confirmed=[], held=6)
+    assert decided == AuditDecision(confirmed=[], held_count=6)
     assert states(world) == {"active": 4, "suspect": 6}
     assert world.rows("SELECT kind, detail->>'mailboxes', detail->'domains' FROM gmail_warmup.incident") == [
         ("mass_refusal", "6", {"pool.example": 6})
@@ -77,7 +77,7 @@ def test_many_deaths_are_held_and_confirmed_by_the_second_pass(world: World):
     audit(world, ids, run_id="second")
     assert states(world) == {"active": 4, "needs_reauth": 6}
     with world.store.engine.begin() as connection:
-        assert mass_refusal.close_decided(connection) == 1
+        assert mass_refusal.close_decided_incidents(connection) == 1
     assert world.rows("SELECT detail->>'confirmed', closed_at IS NULL FROM gmail_warmup.incident") == [("6", False)]
 
 
@@ -97,10 +97,10 @@ def test_an_app_error_in_the_audit_holds_even_one_death(world: World):
     ids = healthy(world, 8, "pool.example")
     world.sandbox.kill_grants("a0@pool.example", cause="revoked")
     actor = dataclasses.replace(world.actor, run_id="first")
-    running = decisions.begin(world.store.engine, "first", actor=actor)
+    running = decisions.begin_audit(world.store.engine, "first", actor=actor)
     Audit(world.store, world.client, world.settings, actor=actor).run(ids)
-    decided = decisions.decide(world.store, running, app_error="invalid_client", unreadable=0, actor=actor)
-    assert decided == Decided(confirmed=[], held=1)
+    decided = decisions.decide_refusals(world.store, running, app_error="invalid_client", unreadable=0, actor=actor)
+    assert decided == AuditDecision(confirmed=[], held_count=1)
     assert world.grant("a0@pool.example").state is GrantState.SUSPECT
 
 
@@ -117,7 +117,7 @@ def test_a_cohort_whose_end_was_announced_is_condemned_at_once(world: World):
     world.sandbox.kill_grants(domain="pool.example", cause="revoked")
     result, decided = audit(world, ids)
     assert result.counts == {"needs_reauth": 20}
-    assert decided.held == 0
+    assert decided.held_count == 0
 
 
 def test_tasks_that_find_deaths_one_by_one_are_guarded_too(world: World):
@@ -125,7 +125,7 @@ def test_tasks_that_find_deaths_one_by_one_are_guarded_too(world: World):
     world.sandbox.kill_grants(domain="pool.example", cause="revoked")
     for number in range(12):
         with pytest.raises((FlaggedGrantError, SuspectGrantError)):
-            world.tokens().get(f"a{number}@pool.example")
+            world.tokens().get_token(f"a{number}@pool.example")
     assert states(world) == {"needs_reauth": 5, "suspect": 7}
     assert world.rows("SELECT detail->>'held' FROM gmail_warmup.incident") == [("7",)]
 
@@ -135,23 +135,23 @@ def test_a_valid_token_goes_on_being_served_while_the_verdict_is_held(world: Wor
     world.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now() + interval '200 s'")
     world.sandbox.kill_grants(domain="pool.example", cause="revoked")
     audit(world, ids)
-    assert 190 < world.tokens().get("a3@pool.example").seconds <= 200
+    assert 190 < world.tokens().get_token("a3@pool.example").seconds <= 200
 
 
 def test_a_person_who_signs_in_before_the_verdict_wins(world: World):
     ids = healthy(world, 8, "pool.example")
     world.sandbox.kill_grants("a0@pool.example", cause="revoked")
     actor = dataclasses.replace(world.actor, run_id="first")
-    running = decisions.begin(world.store.engine, "first", actor=actor)
+    running = decisions.begin_audit(world.store.engine, "first", actor=actor)
     Audit(world.store, world.client, world.settings, actor=actor).run(ids)
     world.reauthenticate("a0@pool.example")
-    decided = decisions.decide(world.store, running, app_error=None, unreadable=0, actor=actor)
+    decided = decisions.decide_refusals(world.store, running, app_error=None, unreadable=0, actor=actor)
     assert decided.confirmed == []
     assert world.grant("a0@pool.example").state is GrantState.ACTIVE
 
 
 def test_unreadable_grants_are_one_incident_until_they_are_read(world: World):
-    running = decisions.begin(world.store.engine, "first", actor=world.actor)
+    running = decisions.begin_audit(world.store.engine, "first", actor=world.actor)
     for unreadable in (3, 3, 0):
-        decisions.decide(world.store, running, app_error=None, unreadable=unreadable, actor=world.actor)
+        decisions.decide_refusals(world.store, running, app_error=None, unreadable=unreadable, actor=world.actor)
     assert world.rows("SELECT kind, closed_at IS NULL FROM gmail_warmup.incident") == [("unreadable", False)]

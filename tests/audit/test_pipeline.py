@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gmail_warmup.audit.pipeline import Audit, AuditResult
-from gmail_warmup.audit.report import TokenHealth, token_health
+from gmail_warmup.audit.report import TokenHealth, build_token_health
 from gmail_warmup.db.models import GrantState
 from support.world import World
 
@@ -14,7 +14,7 @@ def audit(world: World, *ids: int, force: bool = False) -> AuditResult:
 
 def report(world: World, result: AuditResult) -> TokenHealth:
     with world.store.engine.begin() as connection:
-        return token_health(connection, result.as_dict(), expiring_days=7)
+        return build_token_health(connection, result.as_dict(), expiring_days=7)
 
 
 def test_the_state_in_which_the_first_system_was_found(world: World):
@@ -26,7 +26,7 @@ def test_the_state_in_which_the_first_system_was_found(world: World):
 
     health = report(world, first)
     assert (health.valid, health.refreshed, health.needs_reauth, len(health.attention)) == (0, 9, 7, 7)
-    lines = "\n".join(health.lines())
+    lines = "\n".join(health.format_lines())
     assert "dead-3@pool.example" in lines
     assert "expired or revoked" in lines
     assert "Re-authenticate" in lines
@@ -59,7 +59,7 @@ def test_a_wrong_client_secret_flags_nobody_and_stops_asking(world: World):
     assert result.app_error == "invalid_client"
     assert world.token_requests() <= 2
     assert all(world.grant(f"a{number}@pool.example").state is GrantState.ACTIVE for number in range(30))
-    assert any("no account is to blame" in line for line in report(world, result).lines())
+    assert any("no account is to blame" in line for line in report(world, result).format_lines())
 
 
 def test_throttling_slows_down_and_loses_nobody(world: World):

@@ -11,7 +11,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, OAuthGrant
-from gmail_warmup.oauth.grant_store import owner_of
+from gmail_warmup.oauth.grant_store import build_secret_owner
 from gmail_warmup.oauth.token_endpoint import SCOPE
 from support.world import CLIENT_ID, World
 
@@ -64,7 +64,7 @@ def _row(world: World, mailbox_id: int, refresh_token: str) -> dict[str, object]
     return {
         "mailbox_id": mailbox_id,
         "client_id": CLIENT_ID,
-        "refresh_token": world.store.cipher.encrypt(owner_of(mailbox_id), refresh_token),
+        "refresh_token": world.store.cipher.encrypt(build_secret_owner(mailbox_id), refresh_token),
         "scopes": [SCOPE],
         "state": GrantState.ACTIVE,
     }

@@ -25,7 +25,7 @@ from gmail_embedded.errors import AirflowApiError
 from gmail_embedded.stack import Options, Stack
 from gmail_embedded.supervisor import descendants
 from gmail_sandbox.client import SandboxClient
-from gmail_warmup.core.settings import parse
+from gmail_warmup.core.settings import validate_settings
 from gmail_warmup.crypto.cipher import Cipher
 from gmail_warmup.oauth.grant_store import Actor, GrantStore
 from gmail_warmup.oauth.token_endpoint import OAuthClient
@@ -33,7 +33,7 @@ from support.world import CLIENT_ID, CLIENT_SECRET, World
 
 DAG = "gmail_warmup"
 SETTINGS = demo_scene.SETTINGS | {
-    "delay_scale": "0.000000001", "ramp_start": "1", "ramp_step": "0", "ramp_cap": "1", "pair_daily_cap": "1000",
+    "delay_scale": "0.000000001", "ramp_start": "1", "ramp_step": "0", "ramp_cap": "1", "partner_daily_cap": "1000",
     "mailbox_lease": "30", "mailbox_wait": "5", "suspect_delay": "10",
 }  # fmt: skip
 FORMER, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
@@ -130,7 +130,7 @@ class Installation:
         """Do here what further runs would do: what was rescued is read, answered and collected."""
         last = Run()
         for _ in range(8):
-            last = run(self.world, settings=parse(dict(SETTINGS)))
+            last = run(self.world, settings=validate_settings(dict(SETTINGS)))
             if not last.done and not last.errors:
                 break
         return last

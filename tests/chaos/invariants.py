@@ -15,7 +15,7 @@ from bench.engine.reckoning import UNFINISHED
 from chaos.faults import Fault
 from gmail_sandbox.control.report_models import MailOut
 from gmail_warmup.core.errors import CiphertextError
-from gmail_warmup.crypto.cipher import owner_of
+from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxDay, MailStatus, OAuthGrant
 from gmail_warmup.db.models import LedgerEntry as L
 from support.mail_kit import HEADER
@@ -166,6 +166,6 @@ class Invariants:
 
     def _read(self, mailbox_id: int, ciphertext: str) -> str:
         try:
-            return self.world.store.cipher.decrypt(owner_of(mailbox_id), ciphertext)
+            return self.world.store.cipher.decrypt(build_secret_owner(mailbox_id), ciphertext)
         except CiphertextError:
             return ""

@@ -14,16 +14,16 @@ from gmail_warmup.core.enums import Action
 from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.crypto.cipher import Cipher
-from gmail_warmup.crypto.fernet_keys import Keys
-from gmail_warmup.crypto.key_rotation import Rotation, rotate
-from gmail_warmup.oauth.consent.flow import ConsentFlow, Visitor
+from gmail_warmup.crypto.fernet_keys import FernetKeys
+from gmail_warmup.crypto.key_rotation import RotationResult, rotate_keys
+from gmail_warmup.oauth.consent.flow import BrowserSession, ConsentFlow
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.token_endpoint import TokenEndpoint
 from support.world import World
 from web.kit import at_google
 
 REDIRECT_URI = "http://localhost/callback"
-PERSON = Visitor(user="op", browser="a browser")
+PERSON = BrowserSession(user="op", browser="a browser")
 
 
 def with_keys(world: World, keys: Sequence[str]) -> World:
@@ -35,7 +35,7 @@ def with_keys(world: World, keys: Sequence[str]) -> World:
 def refresh(world: World, *, address: str) -> str:
     """Get an access token as a task does; return the name of the error there was, or nothing."""
     try:
-        world.tokens(read_timeout=SETTINGS.read_timeout).get(address)
+        world.tokens(read_timeout=SETTINGS.read_timeout).get_token(address)
     except (GmailWarmupError, SQLAlchemyError) as error:
         return type(error).__name__
     return ""
@@ -54,7 +54,7 @@ def flow_of(world: World) -> ConsentFlow:
 
 def consent(world: World, *, address: str) -> dict[str, str]:
     """Begin a consent and allow it at Google; return what the callback is called with."""
-    query = parse_qs(urlsplit(at_google(flow_of(world).reauthenticate(address, PERSON), address)).query)
+    query = parse_qs(urlsplit(at_google(flow_of(world).start_reauthentication(address, PERSON), address)).query)
     return {name: query[name][0] for name in ("state", "code")}
 
 
@@ -63,9 +63,9 @@ def callback(world: World, *, state: str, code: str) -> None:
     flow_of(world).finish(state=state, code=code, error="", visitor=PERSON)
 
 
-def renew(world: World, *, keys: Sequence[str]) -> Rotation:
+def renew(world: World, *, keys: Sequence[str]) -> RotationResult:
     """Re-encrypt everything under the first of these keys."""
-    return rotate(world.store.engine, Keys(keys))
+    return rotate_keys(world.store.engine, FernetKeys(keys))
 
 
 def run_under(world: World, *, keys: Sequence[str]) -> Run:

@@ -16,17 +16,17 @@ from gmail_warmup.core.enums import Action
 from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.crypto import key_check
-from gmail_warmup.db.engine import by_itself
-from gmail_warmup.gmail.api_breaker import api_usable
+from gmail_warmup.db.engine import connect_autocommit
+from gmail_warmup.gmail.api_breaker import require_api_enabled
 from gmail_warmup.warmup.actions.run import run_action
-from gmail_warmup.warmup.planning.due import find_due
+from gmail_warmup.warmup.planning.due import find_due_mailboxes
 from support.mail_kit import AT_ONCE
 from support.workers import hook
 from support.world import World
 
 SETTINGS: Settings = AT_ONCE.model_copy(
     update={
-        "ramp_start": 1, "ramp_step": 0, "ramp_cap": 1, "pool_daily_cap": 100_000, "pair_daily_cap": 100_000,
+        "ramp_start": 1, "ramp_step": 0, "ramp_cap": 1, "pool_daily_cap": 100_000, "partner_daily_cap": 100_000,
         "connect_timeout": 1.0, "read_timeout": 1.5, "refresh_lease": 30, "suspect_delay": 10,
     }
 )  # fmt: skip
@@ -57,7 +57,7 @@ def run(
     for action in actions or Action:
         try:
             with world.store.engine.begin() as connection:
-                addresses = find_due(connection, action, settings, only=only)
+                addresses = find_due_mailboxes(connection, action, settings, only=only)
         except SQLAlchemyError as error:
             came.errors[type(error).__name__] += 1
             continue
@@ -71,7 +71,7 @@ def task(world: World, action: Action, address: str) -> Run:
     engine, settings = world.store.engine, world.settings
     try:
         mailbox = world.mailbox(address)
-        with api_usable(engine, world.client.client_id, mailbox_id=mailbox.id, address=address):
+        with require_api_enabled(engine, world.client.client_id, mailbox_id=mailbox.id, address=address):
             done = run_action(action, mailbox, engine=engine, settings=settings, gmail=hook(world, address))
     except (GmailWarmupError, SQLAlchemyError) as error:
         return Run(errors=Counter([type(error).__name__]))
@@ -94,8 +94,8 @@ class Scene:
         scene.leave_midnight()
         for address in names("pool", pool, "pool.example"):
             world.add(address, kind="pool", expired=False)
-        with by_itself(world.store.engine) as connection:
-            key_check.check(connection, world.store.cipher)
+        with connect_autocommit(world.store.engine) as connection:
+            key_check.check_key(connection, world.store.cipher)
         scene.add(senders)
         return scene
 
@@ -123,7 +123,7 @@ class Scene:
     def due(self, action: Action) -> list[str]:
         """Return the mailboxes in which an action is due."""
         with self.world.store.engine.begin() as connection:
-            return find_due(connection, action, SETTINGS)
+            return find_due_mailboxes(connection, action, SETTINGS)
 
     def catch_up(self, *actions: Action) -> None:
         """Let leases and pauses end by themselves, and do what is due."""

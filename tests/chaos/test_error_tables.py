@@ -89,7 +89,9 @@ def repair(scene: Scene, address: str, strike: Strike) -> None:
         scene.invariants.suspects.add(address)
         scene.invariants.tokens[address] = scene.world.reauthenticate(address)
     scene.world.sql("DELETE FROM gmail_warmup.breaker")
-    scene.world.sql("UPDATE gmail_warmup.mailbox SET deferred_until = NULL, deferred_reason = NULL, halved_on = NULL")
+    scene.world.sql(
+        "UPDATE gmail_warmup.mailbox SET deferred_until = NULL, deferred_reason = NULL, half_volume_on = NULL"
+    )
 
 
 @pytest.mark.parametrize("step", forms(11, 1))

@@ -61,7 +61,7 @@ def test_each_one_can_fail(invariants: Invariants, statement: str):
 def test_a_mail_that_goes_out_twice_is_found(invariants: Invariants):
     (mail, *_) = invariants.world.sandbox.mails()
     gmail = hook(invariants.world, mail.sender)
-    gmail.send_draft(gmail.create_draft(base64.urlsafe_b64encode(gmail.raw(mail.message_id)).decode()).id)
+    gmail.send_draft(gmail.create_draft(base64.urlsafe_b64encode(gmail.get_raw_message(mail.message_id)).decode()).id)
     invariants.check()
     assert "a mail was sent 2 times" in invariants.fault.violations
 

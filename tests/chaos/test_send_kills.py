@@ -21,7 +21,7 @@ from chaos.moments import MOMENTS, WHILE_RECOVERING, AtGmail, InDatabase, instal
 from chaos.victims import act, begin, end
 from gmail_warmup.core.enums import Action
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.warmup.planning.due import find_due
+from gmail_warmup.warmup.planning.due import find_due_mailboxes
 from support.mail_kit import AT_ONCE, HEADER
 from support.world import World
 
@@ -75,7 +75,7 @@ class Kills:
     def who(self, sender: str, action: Action) -> str | None:
         """Return the mailbox of this thread in which an action is due."""
         with self.world.store.engine.begin() as connection:
-            found = find_due(connection, action, SETTINGS, only=(sender, *POOL))
+            found = find_due_mailboxes(connection, action, SETTINGS, only=(sender, *POOL))
         return found[0] if found else None
 
     def kill(self, action: Action, address: str | None, moment: AtGmail | InDatabase) -> None:
@@ -111,7 +111,7 @@ class Kills:
         """Do what is due in the mailboxes of this thread."""
         for action in actions:
             with self.world.store.engine.begin() as connection:
-                due = find_due(connection, action, SETTINGS, only=(sender, *POOL))
+                due = find_due_mailboxes(connection, action, SETTINGS, only=(sender, *POOL))
             for address in due[:1] if once else due:
                 act(self.world, action, address, SETTINGS)
 

@@ -16,9 +16,9 @@ from chaos.kills import kill_at
 from chaos.moments import OF_CONSENT, OF_REFRESH, OF_RESCUE, OF_ROTATION, install, remove
 from chaos.runs import SETTINGS, Scene, names, run
 from gmail_warmup.core.enums import Action
-from gmail_warmup.crypto.fernet_keys import Keys
-from gmail_warmup.crypto.key_rotation import survey
-from gmail_warmup.warmup.planning.due import find_due
+from gmail_warmup.crypto.fernet_keys import FernetKeys
+from gmail_warmup.crypto.key_rotation import inspect_key_usage
+from gmail_warmup.warmup.planning.due import find_due_mailboxes
 from support.world import CLIENT_ID, CLIENT_SECRET
 
 
@@ -56,7 +56,7 @@ def test_killed_at_every_step_of_a_rescue(ground: Ground, worker: Worker, fault:
     scene.world.sandbox.set(spam_chance=1.0)
     run(scene.world, actions=[Action.SEND])
     with scene.world.store.engine.begin() as connection:
-        recipients = find_due(connection, Action.RESCUE, SETTINGS)
+        recipients = find_due_mailboxes(connection, Action.RESCUE, SETTINGS)
     for address, moment in zip(recipients, moments, strict=False):
         kill_at(worker, scene.world, moment, one_task, action=Action.RESCUE, address=address, settings=SETTINGS)
         scene.fault.struck()
@@ -102,7 +102,7 @@ def test_killed_at_every_step_of_a_rotation(ground: Ground, worker: Worker, faul
             kill_at(worker, scene.world, moment, renew, keys=keys)
             scene.fault.struck()
         done = renew(scene.world, keys=keys)
-        found = survey(scene.world.store.engine, Keys(keys))
+        found = inspect_key_usage(scene.world.store.engine, FernetKeys(keys))
         scene.fault.check(not done.unreadable and not done.unsettled, f"left as they were: {done}")
         scene.fault.check(found.former == 0 and not found.unreadable, f"not under the newest key: {found}")
     scene.world = scene.invariants.world = with_keys(scene.world, keys[:1])

@@ -13,8 +13,8 @@ from chaos.faults import NewFault
 from chaos.forms import forms
 from chaos.jobs import renew, run_under, with_keys
 from chaos.runs import SETTINGS, Scene, names, run
-from gmail_warmup.crypto.fernet_keys import Keys
-from gmail_warmup.crypto.key_rotation import survey
+from gmail_warmup.crypto.fernet_keys import FernetKeys
+from gmail_warmup.crypto.key_rotation import inspect_key_usage
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_the_key_is_replaced_in_the_middle_of_a_run(
         for worker in workers[:2]:
             worker.result()
     renew(scene.world, keys=keys)
-    found = survey(scene.world.store.engine, Keys(keys))
+    found = inspect_key_usage(scene.world.store.engine, FernetKeys(keys))
     scene.fault.check(found.former == 0 and not found.unreadable, f"not under the newest key: {found}")
     scene.world = scene.invariants.world = with_keys(scene.world, keys[:1])
     scene.recover()

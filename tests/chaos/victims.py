@@ -37,7 +37,7 @@ def begin(world: World, *, work: Job = act, **arguments: Any) -> int:
         return pid
     code = 1
     try:
-        world.store.engine = statement_cache.engine_of(world.store.engine.url)
+        world.store.engine = statement_cache.take_prepared_engine(world.store.engine.url)
         work(world, **arguments)
         code = 0
     except BaseException:

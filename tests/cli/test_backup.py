@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from gmail_warmup.crypto.cipher import owner_of
+from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
 from support.world import World
 
@@ -57,7 +57,7 @@ def test_everything_comes_back_and_works(shell, world: World, backup: Path):
     after = world.grant("ada@pool.example")
     assert (after.granted_at, after.refresh_expires_at) == (before.granted_at, before.refresh_expires_at)
     for address in ("ada@pool.example", "bob@warm.example"):
-        assert world.tokens().get(address).seconds > 3000
+        assert world.tokens().get_token(address).seconds > 3000
     assert world.grant("new@pool.example").state is GrantState.NEEDS_REAUTH
 
 
@@ -73,7 +73,7 @@ def test_a_newer_grant_is_not_overwritten_unless_asked(shell, world: World, back
     done = shell.json("mailboxes", "import", str(backup))
     assert (done["grants"], done["grants_kept"], done["grants_unchanged"]) == (0, 1, 1)
     grant = world.grant("ada@pool.example")
-    assert world.store.cipher.decrypt(grant.owner, grant.refresh_token or "") == newest
+    assert world.store.cipher.decrypt(grant.secret_owner, grant.refresh_token or "") == newest
     done = shell.json("mailboxes", "import", str(backup), "--overwrite-grants")
     assert (done["grants"], done["grants_kept"]) == (2, 0)
 
@@ -186,14 +186,19 @@ def test_a_dead_grant_that_was_replaced_after_the_backup_is_not_worth_keeping(sh
     world.reauthenticate("ada@pool.example")
     world.sql("UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'grant_refused_twice'")
     assert shell.json("mailboxes", "import", str(backup))["grants"] == 1
-    assert world.tokens().get("ada@pool.example").seconds > 3000
+    assert world.tokens().get_token("ada@pool.example").seconds > 3000
 
 
 def test_five_thousand_mailboxes_come_back(shell, world: World, tmp_path: Path, typed):
     numbers, encrypt = range(1, 5001), world.store.cipher.encrypt
     mailboxes = [{"address": f"m{n}@pool.example", "kind": "pool", "created_by": "test"} for n in numbers]
     grants = [
-        {"mailbox_id": n, "state": "active", "refresh_token": encrypt(owner_of(n), f"1//{n}"), "client_id": f"c{n}"}
+        {
+            "mailbox_id": n,
+            "state": "active",
+            "refresh_token": encrypt(build_secret_owner(n), f"1//{n}"),
+            "client_id": f"c{n}",
+        }
         for n in numbers
     ]
     with world.store.engine.begin() as connection:
@@ -206,6 +211,6 @@ def test_five_thousand_mailboxes_come_back(shell, world: World, tmp_path: Path, 
     query = "SELECT g.mailbox_id, m.address, g.refresh_token, g.client_id FROM gmail_warmup.oauth_grant g"
     restored = world.rows(f"{query} JOIN gmail_warmup.mailbox m ON m.id = g.mailbox_id")
     assert {
-        (address, world.store.cipher.decrypt(owner_of(mailbox_id), token), client_id)
+        (address, world.store.cipher.decrypt(build_secret_owner(mailbox_id), token), client_id)
         for mailbox_id, address, token, client_id in restored
     } == {(f"m{n}@pool.example", f"1//{n}", f"c{n}") for n in numbers}

@@ -22,7 +22,7 @@ def two(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def opens(world: World, token: str) -> str | None:
     with world.store.engine.begin() as connection:
-        found = invites.find_open(connection, token)
+        found = invites.find_open_invite(connection, token)
     return found.address if found else None
 
 

@@ -104,7 +104,7 @@ def test_show_tells_all_but_the_secrets(two: World, shell: Any):
     stored = two.grant(BOB)
     assert stored.refresh_token is not None
     assert stored.refresh_token not in shell.out
-    assert two.store.cipher.decrypt(stored.owner, stored.refresh_token) not in shell.out
+    assert two.store.cipher.decrypt(stored.secret_owner, stored.refresh_token) not in shell.out
 
 
 def test_refresh_asks_google_even_while_the_token_is_valid(world: World, shell: Any):

@@ -142,7 +142,7 @@ def test_what_was_taken_works_with_its_settings(shell, world: World, accounts: F
     assert cleo.pause_reason == "was not active in the former system"
     for address in ("ada@warm.example", "ben@pool.example", "hugo@warm.example"):
         assert world.grant(address).access_token is None  # without an expiry it would be valid for ever
-        assert world.tokens().get(address).seconds > 3000
+        assert world.tokens().get_token(address).seconds > 3000
     assert world.grant("dan@warm.example").state is GrantState.NEEDS_REAUTH
 
 
@@ -155,9 +155,9 @@ def test_moving_in_again_changes_nothing_that_is_here(shell, world: World, accou
     said = shell.json("move-in", "database", CONN_ID, code=1)
     assert (said["added"], said["grants"]) == (0, 1)
     grant = world.grant("ada@warm.example")
-    assert world.store.cipher.decrypt(grant.owner, grant.refresh_token or "") == newer
+    assert world.store.cipher.decrypt(grant.secret_owner, grant.refresh_token or "") == newer
     assert world.rows("SELECT DISTINCT daily_target, paused_at FROM gmail_warmup.mailbox") == [(12, None)]
-    assert world.tokens().get("dan@warm.example").seconds > 3000
+    assert world.tokens().get_token("dan@warm.example").seconds > 3000
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_a_folder_of_token_files(shell, world: World, folder: Path):
     }
     no_secret(shell)
     for address in ("ada@warm.example", "ben@warm.example", "cleo@warm.example"):
-        assert world.tokens().get(address).seconds > 3000
+        assert world.tokens().get_token(address).seconds > 3000
 
 
 def test_one_token_file_for_a_mailbox_that_waits_for_its_grant(shell, world: World, folder: Path):

@@ -20,7 +20,7 @@ from gmail_warmup.airflow import audit_runner, tasks
 from gmail_warmup.core import log_context
 from gmail_warmup.core.errors import DatabaseNotReadyError, GmailWarmupError, StoppedError
 from gmail_warmup.gmail.errors import BadGmailRequestError
-from gmail_warmup.oauth.errors import error_for
+from gmail_warmup.oauth.errors import build_grant_error
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.warmup.planning import kill_switch
 from support.mail_kit import ADA, AT_ONCE, POOL
@@ -67,7 +67,7 @@ def warm(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     world.settings = AT_ONCE
     world.add(ADA, kind="warmup")
     world.add(PIA)
-    monkeypatch.setattr(tasks, "_services", lambda: services(world))
+    monkeypatch.setattr(tasks, "_build_services", lambda: services(world))
     monkeypatch.setattr(tasks, "get_current_context", lambda: {"params": {}, "dag_run": SimpleNamespace()})
     return world
 
@@ -87,7 +87,7 @@ def _flagged(world: World) -> None:
 
 def _stopped(world: World) -> None:
     with world.store.engine.begin() as connection:
-        kill_switch.stop(connection, by="cli:eva", reason="test")
+        kill_switch.begin_halt(connection, by="cli:eva", reason="test")
 
 
 SENDING = {"mailbox": ADA, "action": "send"}
@@ -131,7 +131,7 @@ def test_an_event_of_a_mailboxs_task_is_one_line_with_its_fields(
 ):
     happens(warm)
     try:
-        tasks.act("send", ADA)
+        tasks.run_mailbox_action("send", ADA)
     except Exception:
         pass
     found = [line for line in lines() if text in line["event"]]
@@ -141,29 +141,29 @@ def test_an_event_of_a_mailboxs_task_is_one_line_with_its_fields(
 
 def test_nothing_to_do_is_no_line(warm: World, lines: Callable[[], list[dict[str, Any]]]):
     warm.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now() + interval '1 h'")
-    tasks.act("read", PIA)
+    tasks.run_mailbox_action("read", PIA)
     assert lines() == []
 
 
 def test_a_plan_is_one_line_and_names_nobody_twice(warm: World, lines: Callable[[], list[dict[str, Any]]]):
-    assert tasks.plan("send", {}) == [ADA]
+    assert tasks.plan_action("send", {}) == [ADA]
     found = [line for line in lines() if line["logger"] == "gmail_warmup.airflow.tasks"]
     assert [(line["event"], line["action"]) for line in found] == [("send: due in 1 mailboxes", "send")]
-    tasks.plan("send", {"dry_run": True})
+    tasks.plan_action("send", {"dry_run": True})
     assert f"send: {ADA}" in [line["event"] for line in lines()]
 
 
 def test_an_audit_says_whom_a_line_is_about(warm: World, lines: Callable[[], list[dict[str, Any]]]):
     warm.sandbox.kill_grants(PIA, cause="revoked")
     warm.sandbox.add_fault("token", name="token.html_404", address=ADA)
-    audit_runner.probe(services(warm), [1, 2], actor=warm.actor, force=True)
+    audit_runner.run_audit_pass(services(warm), [1, 2], actor=warm.actor, force=True)
     found = {line["mailbox"]: (line["reason_code"], line["level"]) for line in lines() if "mailbox" in line}
     assert found == {ADA: ("not_json", "warning"), PIA: ("expired_or_revoked", "warning")}
 
 
 def test_who_needs_a_person_is_named_with_the_reason(warm: World, lines: Callable[[], list[dict[str, Any]]]):
     _flagged(warm)
-    tasks.needs_person(PIA)
+    tasks.report_flagged(PIA)
     first, second = lines()
     assert (first["mailbox"], first["reason_code"]) == (PIA, "scope_missing")
     assert (second["mailbox"], "reason_code" in second) == (PIA, False)
@@ -172,7 +172,7 @@ def test_who_needs_a_person_is_named_with_the_reason(warm: World, lines: Callabl
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (error_for(ADA, REASONS["unreachable"]), "unreachable"),
+        (build_grant_error(ADA, REASONS["unreachable"]), "unreachable"),
         (BadGmailRequestError(ADA, status=400, reason="badRequest"), "badRequest"),
         (BadGmailRequestError(ADA, status=400), "bad_gmail_request"),
         (StoppedError(), "stopped"),
@@ -180,13 +180,13 @@ def test_who_needs_a_person_is_named_with_the_reason(warm: World, lines: Callabl
     ],
 )
 def test_every_error_has_a_code(error: GmailWarmupError, code: str):
-    assert log_context.code_of(error) == code
+    assert log_context.reason_code(error) == code
 
 
 def test_fields_end_with_their_block(lines: Callable[[], list[dict[str, Any]]]):
     log = logging.getLogger("gmail_warmup.test")
-    with log_context.about(mailbox=ADA):
-        log_context.event(log, logging.INFO, "one", reason_code="ok")
+    with log_context.log_fields(mailbox=ADA):
+        log_context.log_event(log, logging.INFO, "one", reason_code="ok")
         log.info("two")
     log.info("three")
     one, two, three = lines()

@@ -24,8 +24,8 @@ from support.metrics_kit import KeptMeter, collecting, listening
 from support.workers import hook, services
 from support.world import World
 
-PACKAGE = Path(metrics.__file__).parent
-SERIES = [metric.path(part) for metric in METRICS for part in (metric.parts or ("",))]
+PACKAGE = Path(metrics.__file__).parents[1]
+SERIES = [metric.series_name(part) for metric in METRICS for part in (metric.label_values or ("",))]
 
 
 @pytest.fixture
@@ -36,15 +36,15 @@ def meter() -> KeptMeter:
 def test_every_series_has_a_name_of_its_own_that_every_receiver_takes():
     assert len(set(SERIES)) == len(SERIES)
     assert [name for name in SERIES if not re.fullmatch(r"gmail_warmup(\.[a-z_]+)+", name)] == []
-    assert len({metric.prometheus for metric in METRICS}) == len(METRICS)
+    assert len({metric.prometheus_name for metric in METRICS}) == len(METRICS)
     assert tuple(Action) == metrics.ACTIONS
 
 
 def test_a_series_that_the_table_lacks_has_no_name():
     with pytest.raises(ValueError, match="'sold' is no part of the metric mail"):
-        metrics.MAIL.path("sold")
+        metrics.MAIL.series_name("sold")
     with pytest.raises(ValueError, match="'' is no part of the metric mail"):
-        metrics.MAIL.path()
+        metrics.MAIL.series_name()
 
 
 def test_whatever_an_action_counts_is_a_metric():
@@ -74,7 +74,7 @@ def test_a_refresh_is_counted_by_what_its_answer_means(
     if cause:
         world.sandbox.kill_grants(ADA, cause=cause)
     try:
-        world.tokens(meter=meter).get(ADA)
+        world.tokens(meter=meter).get_token(ADA)
     except GrantError:
         pass
     assert meter.counts == {f"gmail_warmup.refresh.{answer}": 1}
@@ -86,9 +86,9 @@ def test_a_stored_token_and_a_flagged_grant_are_no_refreshes(world: World, meter
     world.add(ADA, expired=False)
     world.add(POOL[0])
     world.sql("UPDATE gmail_warmup.oauth_grant SET refresh_token = NULL WHERE mailbox_id = 2")
-    world.tokens(meter=meter).get(ADA)
+    world.tokens(meter=meter).get_token(ADA)
     with pytest.raises(GrantError):
-        world.tokens(meter=meter).get(POOL[0])
+        world.tokens(meter=meter).get_token(POOL[0])
     assert meter.counts == {}
 
 
@@ -97,7 +97,7 @@ def test_an_audit_counts_every_answer(world: World, meter: KeptMeter):
     world.sandbox.kill_grants("m0@pool.example", cause="revoked")
     made = services(world)
     made.__dict__["meter"] = meter
-    audit_runner.probe(made, ids, actor=world.actor, force=True)
+    audit_runner.run_audit_pass(made, ids, actor=world.actor, force=True)
     assert meter.counts == {"gmail_warmup.refresh.ok": 4, "gmail_warmup.refresh.account": 1}
     assert len(meter.times["gmail_warmup.refresh_time"]) == 5
 
@@ -169,8 +169,8 @@ def test_a_plan_says_what_it_took_what_it_left_and_how_long_the_oldest_waits(war
     warm.add("flagged@pool.example")
     flag(warm, 4)
     assert len(due(warm, Action.RESCUE)) == 2
-    gauges.of_plan(warm.store.engine, meter, Action.RESCUE, taken=1)
-    gauges.of_plan(warm.store.engine, meter, Action.REPLY, taken=0)
+    gauges.send_plan_gauges(warm.store.engine, meter, Action.RESCUE, taken=1)
+    gauges.send_plan_gauges(warm.store.engine, meter, Action.REPLY, taken=0)
     assert meter.gauges["gmail_warmup.due.rescue"] == 1
     assert meter.gauges["gmail_warmup.backlog.rescue"] == 1
     assert 89 <= meter.gauges["gmail_warmup.oldest_due.rescue"] < 200
@@ -179,9 +179,9 @@ def test_a_plan_says_what_it_took_what_it_left_and_how_long_the_oldest_waits(war
 
 def test_a_sender_waits_from_the_slot_that_the_plan_found(warm: World, meter: KeptMeter):
     assert due(warm, Action.SEND) == [ADA]
-    gauges.of_plan(warm.store.engine, meter, Action.SEND, taken=1)
+    gauges.send_plan_gauges(warm.store.engine, meter, Action.SEND, taken=1)
     assert meter.gauges["gmail_warmup.backlog.send"] == 0
-    gauges.of_plan(warm.store.engine, meter, Action.SEND, taken=0)
+    gauges.send_plan_gauges(warm.store.engine, meter, Action.SEND, taken=0)
     assert meter.gauges["gmail_warmup.backlog.send"] == 1
     slot = warm.rows("SELECT extract(epoch FROM now() - next_send_at) FROM gmail_warmup.mailbox WHERE id = 1")[0][0]
     assert abs(float(slot) - meter.gauges["gmail_warmup.oldest_due.send"]) < 5
@@ -198,8 +198,8 @@ def test_how_everything_stands_is_sent_with_its_zeros(warm: World, meter: KeptMe
     )
     warm.sql("UPDATE gmail_warmup.oauth_grant SET refresh_expires_at = now() + interval '2 days' WHERE mailbox_id = 2")
     with warm.store.engine.begin() as connection:
-        kill_switch.stop(connection, by="test", reason="test")
-    gauges.of_all(warm.store.engine, meter, warm.settings)
+        kill_switch.begin_halt(connection, by="test", reason="test")
+    gauges.send_status_gauges(warm.store.engine, meter, warm.settings)
     found = {name.removeprefix("gmail_warmup."): value for name, value in meter.gauges.items()}
     run_at, audited_at = found.pop("run_at"), found.pop("audited_at")
     assert run_at - audited_at in (60, 61)
@@ -208,26 +208,26 @@ def test_how_everything_stands_is_sent_with_its_zeros(warm: World, meter: KeptMe
         "breakers_open": 1, "halted": 1, "audit_time": 60,
     }  # fmt: skip
     wanted = {
-        metric.path(part)
+        metric.series_name(part)
         for metric in METRICS
         if metric.name in ("grants", "bands", "incidents")
-        for part in metric.parts
+        for part in metric.label_values
     }
     assert wanted <= meter.gauges.keys()
 
 
 def test_nobody_is_asked_while_nobody_listens(world: World):
     engine = sa.create_engine("postgresql+psycopg2://nobody@127.0.0.1:1/nothing")
-    gauges.of_all(engine, metrics.NO_METER, world.settings)
-    gauges.of_plan(engine, metrics.NO_METER, Action.SEND, taken=1)
+    gauges.send_status_gauges(engine, metrics.NULL_METER, world.settings)
+    gauges.send_plan_gauges(engine, metrics.NULL_METER, Action.SEND, taken=1)
 
 
 def test_a_database_that_refuses_costs_the_gauges_alone(
     world: World, meter: KeptMeter, caplog: pytest.LogCaptureFixture
 ):
     engine = sa.create_engine("postgresql+psycopg2://nobody@127.0.0.1:1/nothing")
-    gauges.of_all(engine, meter, world.settings)
-    gauges.of_plan(engine, meter, Action.SEND, taken=1)
+    gauges.send_status_gauges(engine, meter, world.settings)
+    gauges.send_plan_gauges(engine, meter, Action.SEND, taken=1)
     assert meter.gauges == {}
     assert caplog.text.count("Metrics of this run are left out") == 2
 
@@ -241,10 +241,10 @@ def test_airflow_sends_them_to_a_statsd_server(monkeypatch: pytest.MonkeyPatch):
             monkeypatch.setenv(name, value)
         stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=True)
         try:
-            meter = stats_meter.airflow_meter()
-            meter.count(metrics.REFRESH, "ok", 3)
-            meter.gauge(metrics.RUN_AT, 1_764_000_000)
-            meter.time(metrics.REFRESH_TIME, 0.25)
+            meter = stats_meter.create_meter()
+            meter.increment_counter(metrics.REFRESH, "ok", 3)
+            meter.set_gauge(metrics.RUN_AT, 1_764_000_000)
+            meter.record_duration(metrics.REFRESH_TIME, 0.25)
         finally:
             stats.initialize(factory=stats_utils.NoStatsLogger, export_legacy_names=True)
     assert received.counts == {"gmail_warmup.refresh.ok": 3}
@@ -256,12 +256,13 @@ def test_airflow_sends_them_to_opentelemetry(tmp_path: Path):
     code = (
         "from airflow.sdk.observability import stats\n"
         "from airflow.sdk.observability.metrics import stats_utils\n"
-        "from gmail_warmup import metering, metrics\n"
+        "from gmail_warmup.airflow import stats_meter\n"
+        "from gmail_warmup.core import metrics\n"
         "stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=True)\n"
-        "meter = metering.airflow_meter()\n"
-        "meter.count(metrics.REFRESH, 'ok', 3)\n"
-        "meter.gauge(metrics.HALTED, 1)\n"
-        "meter.time(metrics.REFRESH_TIME, 0.25)\n"
+        "meter = stats_meter.create_meter()\n"
+        "meter.increment_counter(metrics.REFRESH, 'ok', 3)\n"
+        "meter.set_gauge(metrics.HALTED, 1)\n"
+        "meter.record_duration(metrics.REFRESH_TIME, 0.25)\n"
     )
     with collecting() as collector:
         switches = {"otel_on": "True", "otel_host": "127.0.0.1", "otel_port": str(collector.port)}
@@ -283,18 +284,18 @@ def test_a_receiver_that_fails_fails_no_task_and_is_said_once(
     for name in ("incr", "gauge", "timing"):
         monkeypatch.setattr(stats, name, fail)
     meter = stats_meter.AirflowMeter()
-    meter.count(metrics.REFRESH, "ok")
-    meter.count(metrics.REFRESH, "no such part")
-    meter.gauge(metrics.HALTED, 1)
-    meter.time(metrics.REFRESH_TIME, 1)
+    meter.increment_counter(metrics.REFRESH, "ok")
+    meter.increment_counter(metrics.REFRESH, "no such part")
+    meter.set_gauge(metrics.HALTED, 1)
+    meter.record_duration(metrics.REFRESH_TIME, 1)
     assert caplog.text.count("Metrics cannot be sent: OSError: no route to host") == 1
 
 
 def test_nothing_is_loaded_while_metrics_are_off():
     code = (
-        "import sys; from gmail_warmup.airflow.stats_meter import airflow_meter;"
-        "from gmail_warmup.core.metrics import NO_METER;"
-        "assert airflow_meter() is NO_METER; print('statsd' in sys.modules)"
+        "import sys; from gmail_warmup.airflow.stats_meter import create_meter;"
+        "from gmail_warmup.core.metrics import NULL_METER;"
+        "assert create_meter() is NULL_METER; print('statsd' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]

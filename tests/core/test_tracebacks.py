@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from rich.traceback import Traceback
 
-from gmail_warmup.oauth.consent.flow import ConsentFlow, Visitor
+from gmail_warmup.oauth.consent.flow import BrowserSession, ConsentFlow
 from gmail_warmup.oauth.token_endpoint import TokenEndpoint
 from gmail_warmup.web import errors
 from support.secret_hunt import Hunt
@@ -57,11 +57,11 @@ def test_a_defect_below_the_hook(world: World, broken: Callable[[], None], expir
     assert stored.refresh_token
     assert stored.access_token
     cipher = world.store.cipher
-    secrets = {"refresh": cipher.decrypt(stored.owner, stored.refresh_token), "client": CLIENT_SECRET}
-    secrets["access"] = cipher.decrypt(stored.owner, stored.access_token)
+    secrets = {"refresh": cipher.decrypt(stored.secret_owner, stored.refresh_token), "client": CLIENT_SECRET}
+    secrets["access"] = cipher.decrypt(stored.secret_owner, stored.access_token)
     broken()
     with pytest.raises(RuntimeError) as caught:
-        hook(world, ADA).profile()
+        hook(world, ADA).get_profile()
     text = shown(caught.value)
     assert b"a defect behind" in text
     assert b"locals" in text
@@ -73,9 +73,9 @@ def test_a_defect_below_the_hook(world: World, broken: Callable[[], None], expir
 def test_a_defect_in_a_callback(world: World, broken: Callable[[], None], caplog: pytest.LogCaptureFixture):
     world.add(ADA)
     world.sandbox.put_client(world.client.client_id, client_secrets=[CLIENT_SECRET], redirect_uris=[CALLBACK])
-    visitor = Visitor(user="op", browser="b" * 43)
+    visitor = BrowserSession(user="op", browser="b" * 43)
     flow = ConsentFlow(world.store, TokenEndpoint(world.client), redirect_uri=CALLBACK)
-    back = parse_qs(urlsplit(at_google(flow.reauthenticate(ADA, visitor), ADA)).query)
+    back = parse_qs(urlsplit(at_google(flow.start_reauthentication(ADA, visitor), ADA)).query)
     broken()
 
     def handler() -> None:
@@ -85,7 +85,7 @@ def test_a_defect_in_a_callback(world: World, broken: Callable[[], None], caplog
         handler()
     except RuntimeError as error:
         with caplog.at_level(logging.ERROR):
-            errors.unexpected(error)
+            errors.internal_error(error)
     assert caplog.records[0].exc_info
     logged = caplog.records[0].exc_info[1]
     assert logged

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from gmail_warmup.core import urls
-from gmail_warmup.web.views.mailbox import duration
+from gmail_warmup.web.views.mailbox import format_time_left
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,8 @@ from gmail_warmup.web.views.mailbox import duration
 )
 def test_addresses(monkeypatch: pytest.MonkeyPatch, base: str, origin: str, path: str):
     monkeypatch.setattr(urls, "base_url", lambda: base)
-    assert urls.origin() == origin
-    assert urls.path() == path
+    assert urls.airflow_origin() == origin
+    assert urls.cookie_path() == path
     assert urls.redirect_uri() == f"{base}/gmail-warmup/oauth/callback"
     assert urls.view_url() == f"{base}/plugin/gmail-accounts"
     assert urls.view_url("a+b@x.example") == f"{base}/plugin/gmail-accounts{path}/?reauth=a%2Bb%40x.example"
@@ -40,4 +40,4 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch, base: str, origin: str, path
     ],
 )
 def test_duration(left: dict[str, int], words: str):
-    assert duration(timedelta(**left)) == words
+    assert format_time_left(timedelta(**left)) == words

@@ -17,7 +17,7 @@ from gmail_sandbox.client import SandboxClient
 from gmail_warmup.crypto.cipher import Cipher
 from gmail_warmup.oauth.grant_store import Actor, GrantStore
 from gmail_warmup.oauth.reasons import REASONS
-from gmail_warmup.oauth.token_endpoint import SCOPE, OAuthClient, Verdict
+from gmail_warmup.oauth.token_endpoint import SCOPE, OAuthClient, TokenResult
 from support.world import CLIENT_ID, CLIENT_SECRET, World
 
 order = json.loads(sys.stdin.readline())
@@ -34,7 +34,7 @@ lost = 0
 def refresh(address: str) -> None:
     """Refresh, whether it is due or not: the token handed out last counts as rejected."""
     global lost
-    last[address] = world.tokens().get(address, rejected=last.get(address)).token
+    last[address] = world.tokens().get_token(address, rejected=last.get(address)).token
     lost += last[address] in seen
     seen.add(last[address])
 
@@ -42,15 +42,15 @@ def refresh(address: str) -> None:
 def sign_in(address: str) -> None:
     """Do what a finished consent does."""
     global lost
-    stored = store.read(address)
-    lost += address in last and cipher.decrypt(stored.owner, stored.refresh_token or "") != last[address]
+    stored = store.read_grant(address)
+    lost += address in last and cipher.decrypt(stored.secret_owner, stored.refresh_token or "") != last[address]
     grant = sandbox.grant(address, CLIENT_ID, scopes=[SCOPE])
-    verdict = Verdict(
+    verdict = TokenResult(
         reason=REASONS["ok"], access_token=grant.access_token, expires_in=3599, refresh_token=grant.refresh_token,
         scopes=(SCOPE,),
     )  # fmt: skip
     with store.engine.begin() as connection:
-        store.replace(connection, stored.mailbox_id, verdict, client_id=CLIENT_ID, elapsed=0, actor=world.actor)
+        store.store_consent(connection, stored.mailbox_id, verdict, client_id=CLIENT_ID, elapsed=0, actor=world.actor)
     last[address] = grant.refresh_token
 
 

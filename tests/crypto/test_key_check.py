@@ -37,7 +37,7 @@ def cipher(*keys: str) -> Cipher:
 
 def check(engine: sa.Engine, *keys: str) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        key_check.check(connection, cipher(*keys))
+        key_check.check_key(connection, cipher(*keys))
 
 
 def rows(engine: sa.Engine, table: str) -> int:
@@ -101,21 +101,21 @@ def test_the_check_is_one_round_trip(world: World):
     def note(*event: Any) -> None:
         asked.append(event[2])
 
-    ready.check()
+    ready.check_installation()
     sa.event.listen(world.store.engine, "before_cursor_execute", note)
     try:
-        ready.check()
+        ready.check_installation()
     finally:
         sa.event.remove(world.store.engine, "before_cursor_execute", note)
     assert len(asked) == 1, asked
 
 
-PAGE = "from gmail_warmup.web.dependencies import Context; Context().services"
+PAGE = "from gmail_warmup.web.dependencies import AppContext; AppContext().services"
 
 
 def test_processes_with_another_key_refuse_and_write_nothing(world: World, tmp_path: Path):
     world.add(ADA)
-    services(world).check()
+    services(world).check_installation()
     variables = program.environment(tmp_path, world.store.engine, OTHER)
     for words in ("mailboxes add bob@pool.example --kind pool", "grants audit", "grants rotate"):
         done = program.run(variables, *words.split())
@@ -131,7 +131,7 @@ def test_processes_with_another_key_refuse_and_write_nothing(world: World, tmp_p
 
 def test_a_lost_key_is_left_behind_as_the_docs_say(world: World):
     world.add(ADA)
-    services(world).check()
+    services(world).check_installation()
     text = (Path(__file__).parents[2] / "docs" / "encryption.md").read_text()
     statements, connections = re.findall(r"```sql\n(.*?)```", text[text.index("## A lost key") :], re.DOTALL)
     assert "public.connection" in connections
@@ -139,5 +139,5 @@ def test_a_lost_key_is_left_behind_as_the_docs_say(world: World):
         world.sql(statement)
     check(world.store.engine, OTHER)
     with pytest.raises(FlaggedGrantError, match="Re-authenticate"):
-        world.tokens().get(ADA)
+        world.tokens().get_token(ADA)
     assert world.token_requests() == 0

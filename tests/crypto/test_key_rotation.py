@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from gmail_warmup.cli import app
 from gmail_warmup.crypto import key_rotation as rotation
 from gmail_warmup.crypto.cipher import Cipher
-from gmail_warmup.crypto.fernet_keys import Keys
-from gmail_warmup.crypto.key_rotation import Rotation, rotate
+from gmail_warmup.crypto.fernet_keys import FernetKeys
+from gmail_warmup.crypto.key_rotation import RotationResult, rotate_keys
 from gmail_warmup.mailboxes.records import MailboxSettings
-from gmail_warmup.oauth.consent.flow import ConsentFlow, Visitor
+from gmail_warmup.oauth.consent.flow import BrowserSession, ConsentFlow
 from gmail_warmup.oauth.grant_store import Actor, GrantStore
 from gmail_warmup.oauth.token_endpoint import TokenEndpoint
 from support.workers import services
@@ -38,8 +38,8 @@ def five(world: World) -> World:
     return world
 
 
-def run(world: World, **options: Any) -> Rotation:
-    return rotate(world.store.engine, Keys([NEW, OLD]), **options)
+def run(world: World, **options: Any) -> RotationResult:
+    return rotate_keys(world.store.engine, FernetKeys([NEW, OLD]), **options)
 
 
 def under(key: str, world: World) -> int:
@@ -66,8 +66,8 @@ def test_everything_comes_under_the_new_key(five: World):
         new = five.grant(old.address)
         assert old.refresh_token
         assert new.refresh_token
-        assert five.store.cipher.decrypt(new.owner, new.refresh_token) == five.store.cipher.decrypt(
-            old.owner, old.refresh_token
+        assert five.store.cipher.decrypt(new.secret_owner, new.refresh_token) == five.store.cipher.decrypt(
+            old.secret_owner, old.refresh_token
         )
         assert (new.version, new.lease_holder, new.lease_until) == (old.version, old.lease_holder, old.lease_until)
     again = run(five)
@@ -76,19 +76,19 @@ def test_everything_comes_under_the_new_key(five: World):
 
 def test_a_grant_renewed_between_reading_and_writing_is_kept(five: World, monkeypatch: pytest.MonkeyPatch):
     grant = five.grant(ADDRESSES[0])
-    token = grant.access_token and five.store.cipher.decrypt(grant.owner, grant.access_token)
-    real, refreshed = rotation._write, []
+    token = grant.access_token and five.store.cipher.decrypt(grant.secret_owner, grant.access_token)
+    real, refreshed = rotation._update_row, []
 
     def slow_write(*arguments: Any) -> bool:
         if not refreshed:
-            refreshed.append(five.tokens().get(ADDRESSES[0], rejected=token).token)
+            refreshed.append(five.tokens().get_token(ADDRESSES[0], rejected=token).token)
         return real(*arguments)
 
-    monkeypatch.setattr(rotation, "_write", slow_write)
+    monkeypatch.setattr(rotation, "_update_row", slow_write)
     assert run(five).rotated == 5
     stored = five.grant(ADDRESSES[0])
     assert stored.access_token
-    assert five.store.cipher.decrypt(stored.owner, stored.access_token) == refreshed[0]
+    assert five.store.cipher.decrypt(stored.secret_owner, stored.access_token) == refreshed[0]
     assert under(NEW, five) == 10
 
 
@@ -96,15 +96,17 @@ def test_a_refresh_begun_before_the_rotation_can_still_write(five: World):
     grant = five.grant(ADDRESSES[0])
     assert grant.access_token
     assert grant.refresh_token
-    verdict = TokenEndpoint(five.client).refresh(five.store.cipher.decrypt(grant.owner, grant.refresh_token))
+    verdict = TokenEndpoint(five.client).refresh_access_token(
+        five.store.cipher.decrypt(grant.secret_owner, grant.refresh_token)
+    )
     run(five)
     assert five.store.record_tokens(grant, verdict, elapsed=0, client_id="c", actor=Actor(name="test"))
     assert run(five).rotated == 1
-    assert five.tokens().get(ADDRESSES[0]).token == verdict.access_token
+    assert five.tokens().get_token(ADDRESSES[0]).token == verdict.access_token
 
 
 def test_a_killed_run_is_run_again(five: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rotation, "BATCH", 2)
+    monkeypatch.setattr(rotation, "BATCH_SIZE", 2)
 
     def die(rows: int) -> None:
         raise KeyboardInterrupt
@@ -143,7 +145,9 @@ def test_unreadable_rows_are_named_and_left(five: World, how: str, monkeypatch: 
 def test_open_consents_are_rotated_and_readable_with_the_new_key(world: World, store: GrantStore):
     flow = ConsentFlow(store, TokenEndpoint(world.client), redirect_uri="http://localhost/callback")
     for name in ("open", "used", "late"):
-        flow.add(f"{name}@pool.example", MailboxSettings(kind="pool"), Visitor(user="ada", browser="b"))
+        flow.start_addition(
+            f"{name}@pool.example", MailboxSettings(kind="pool"), BrowserSession(user="ada", browser="b")
+        )
     world.sql("UPDATE gmail_warmup.consent SET used_at = now() WHERE address LIKE 'used%'")
     world.sql("UPDATE gmail_warmup.consent SET expires_at = now() WHERE address LIKE 'late%'")
     assert run(world).rotated == 1

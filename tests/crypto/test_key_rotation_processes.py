@@ -18,11 +18,11 @@ from cryptography.fernet import Fernet, MultiFernet
 
 from gmail_warmup.core.errors import CiphertextError, EncryptionKeyError
 from gmail_warmup.crypto import key_check
-from gmail_warmup.crypto.cipher import Cipher, owner_of
-from gmail_warmup.crypto.fernet_keys import Keys
-from gmail_warmup.crypto.key_rotation import rotate, survey
+from gmail_warmup.crypto.cipher import Cipher, build_secret_owner
+from gmail_warmup.crypto.fernet_keys import FernetKeys
+from gmail_warmup.crypto.key_rotation import inspect_key_usage, rotate_keys
 from gmail_warmup.oauth.grant_store import Actor, GrantStore
-from gmail_warmup.transfer.importer import take_over
+from gmail_warmup.transfer.importer import import_mailboxes
 from gmail_warmup.transfer.parser import parse_rows
 from support import program
 from support.world import World
@@ -49,14 +49,14 @@ def many(store: GrantStore) -> GrantStore:
          "grant": {"refresh_token": f"1//{number}", "token": f"ya29.{number}", "expiry": "2100-01-01T00:00:00"}}
         for number in range(1, ROWS + 1)
     ]  # fmt: skip
-    take_over(store, parse_rows(rows), actor=Actor(name="test"))
+    import_mailboxes(store, parse_rows(rows), actor=Actor(name="test"))
     check(store.engine, OLD)
     return store
 
 
 def check(engine: sa.Engine, *keys: str) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        key_check.check(connection, cipher_of(*keys))
+        key_check.check_key(connection, cipher_of(*keys))
 
 
 def stored(engine: sa.Engine, *keys: str) -> dict[str, tuple[str, str]]:
@@ -68,19 +68,19 @@ def stored(engine: sa.Engine, *keys: str) -> dict[str, tuple[str, str]]:
         ).all()
     return {
         row.address: (
-            cipher.decrypt(owner_of(row.mailbox_id), row.refresh_token),
-            cipher.decrypt(owner_of(row.mailbox_id), row.access_token),
+            cipher.decrypt(build_secret_owner(row.mailbox_id), row.refresh_token),
+            cipher.decrypt(build_secret_owner(row.mailbox_id), row.access_token),
         )
         for row in rows
     }
 
 
-class SlowKeys(Keys):
+class SlowKeys(FernetKeys):
     """Takes as long between reading a row and writing it as a large batch does."""
 
     def renew(self, owner: str, ciphertext: str) -> str:
         time.sleep(0.004)
-        return super().renew(owner, ciphertext)
+        return super().reencrypt(owner, ciphertext)
 
 
 def until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
@@ -92,7 +92,7 @@ def until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 
 
 def test_a_rotation_killed_in_the_middle_is_finished_by_the_next(many: GrantStore, tmp_path: Path):
-    engine, both = many.engine, Keys([NEW, OLD])
+    engine, both = many.engine, FernetKeys([NEW, OLD])
     before = stored(engine, OLD)
     variables = program.environment(tmp_path, engine, NEW, OLD)
     with engine.begin() as connection:
@@ -101,7 +101,7 @@ def test_a_rotation_killed_in_the_middle_is_finished_by_the_next(many: GrantStor
             sa.text("SELECT FROM gmail_warmup.oauth_grant WHERE mailbox_id = :id FOR UPDATE"), {"id": HALFWAY}
         )
         process = program.start(variables, "grants", "rotate")
-        until(lambda: survey(engine, both).newest == 2 * (HALFWAY - 1), process)
+        until(lambda: inspect_key_usage(engine, both).newest == 2 * (HALFWAY - 1), process)
         process.kill()
         process.communicate()
     assert stored(engine, NEW, OLD) == before
@@ -134,12 +134,12 @@ def test_nothing_newer_is_lost_while_others_refresh_and_sign_in(world: World):
     go(writers)
     rotated = 0
     while any(process.poll() is None for process in writers):
-        done = rotate(engine, keys)
+        done = rotate_keys(engine, keys)
         assert done.unreadable == []
         rotated += done.rotated
     refreshed, signed, signed_both, _ = (result(process) for process in writers)
     assert rotated > 2 * 9, "the rotation met rows that were written under the old key while it ran"
-    assert rotate(engine, keys).unsettled == []
+    assert rotate_keys(engine, keys).unsettled == []
     now = stored(engine, NEW)
     assert {address: now[address][1] for address in groups["fresh"]} == refreshed
     assert {address: now[address][0] for address in groups["signed"]} == signed

@@ -40,7 +40,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
     environment = os.environ | {
         "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__GMAIL_WARMUP__TASKS_AT_ONCE": "7",
+        "AIRFLOW__GMAIL_WARMUP__MAX_ACTIVE_TASKS": "7",
     }
     done = subprocess.run(
         [sys.executable, "-c", PARSE, str(DAGS)], env=environment, capture_output=True, text=True, check=True

@@ -15,10 +15,10 @@ from alembic.util.exc import CommandError
 from cryptography.fernet import Fernet
 
 from airflow import settings
-from gmail_warmup.airflow.bootstrap import initialise
+from gmail_warmup.airflow.bootstrap import initialize_installation
 from gmail_warmup.core.errors import EncryptionKeyError
 from gmail_warmup.crypto import key_check
-from gmail_warmup.crypto.cipher import airflow_cipher
+from gmail_warmup.crypto.cipher import load_airflow_cipher
 from gmail_warmup.db.base import SCHEMA
 from gmail_warmup.db.manager import GmailWarmupDBManager
 from gmail_warmup.warmup.ledger import history
@@ -80,7 +80,7 @@ def history_there_and_back() -> None:
     before = mails()
     until = datetime(2026, 3, 1, tzinfo=UTC)
     with settings.engine.begin() as connection:
-        found["moved"] = history.move(connection, after=0, until=until).mails
+        found["moved"] = history.move_mails(connection, after=0, until=until).mails
     found["months"] = sorted(set(tables()) - set(found["created"]))
     found["differences_with_months"] = differences()
     manager_does("downgrade", to_revision="0006")
@@ -88,7 +88,7 @@ def history_there_and_back() -> None:
     manager_does("upgradedb", use_migration_files=True)
     found["mails_after_upgrade"] = mails() == before
     with settings.engine.begin() as connection:
-        found["moved_again"] = history.move(connection, after=0, until=until).mails
+        found["moved_again"] = history.move_mails(connection, after=0, until=until).mails
 
 
 def manager_does(name: str, **arguments: object) -> None:
@@ -104,7 +104,7 @@ functions_after_create = functions()
 CLIENT = {"GOOGLE_CLIENT_ID": "client-1.apps.example.com", "GOOGLE_CLIENT_SECRET": "GOCSPX-test-secret"}
 connections = []
 for _ in range(2):
-    initialise(CLIENT)
+    initialize_installation(CLIENT)
     with create_session() as session:
         rows = session.scalars(sa.select(Connection).order_by(Connection.conn_id))
         connections.append([(row.conn_id, row.conn_type, row.login, row.password, row.extra) for row in rows])
@@ -125,12 +125,13 @@ with settings.engine.begin() as connection:
 with settings.engine.begin() as connection:
     query = sa.text("SELECT ciphertext FROM gmail_warmup.canary")
     found["canary_fits"] = (
-        airflow_cipher().decrypt(key_check.OWNER, connection.execute(query).scalar_one()) == key_check.TEXT
+        load_airflow_cipher().decrypt(key_check.CANARY_OWNER, connection.execute(query).scalar_one())
+        == key_check.CANARY_TEXT
     )
     other = Fernet(Fernet.generate_key()).encrypt(b"x").decode()
     connection.execute(sa.text("UPDATE gmail_warmup.canary SET ciphertext = :other"), {"other": other})
 try:
-    initialise(CLIENT | {"GOOGLE_CLIENT_ID": "client-2.apps.example.com"})
+    initialize_installation(CLIENT | {"GOOGLE_CLIENT_ID": "client-2.apps.example.com"})
 except EncryptionKeyError as error:
     found["init_with_another_key"] = str(error)
 with create_session() as session:

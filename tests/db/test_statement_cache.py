@@ -17,8 +17,8 @@ from support.world import World
 @pytest.fixture
 def inherited(world: World) -> Iterator[sa.Engine]:
     """Prepare an engine, and take it for the database of the test as a task does."""
-    statement_cache.prepare()
-    engine = statement_cache.engine_of(world.store.engine.url)
+    statement_cache.compile_statements()
+    engine = statement_cache.take_prepared_engine(world.store.engine.url)
     yield engine
     engine.dispose()
 
@@ -32,11 +32,11 @@ def test_its_statements_are_compiled_before_the_first_connection(world: World, i
         hits.append(context.cache_hit)
 
     with inherited.begin() as connection:
-        assert repository.get(connection, ADA).address == ADA
+        assert repository.get_mailbox(connection, ADA).address == ADA
     assert hits == [CacheStats.CACHE_HIT]
 
 
 def test_a_process_takes_it_once(world: World, inherited: sa.Engine):
     url = world.store.engine.url
     assert inherited.url == url  # what an error names
-    assert statement_cache.engine_of(url) is not inherited
+    assert statement_cache.take_prepared_engine(url) is not inherited

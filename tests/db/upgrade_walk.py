@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ from airflow import settings
 from gmail_warmup.db.base import SCHEMA, metadata
 from gmail_warmup.db.manager import GmailWarmupDBManager
 
+VERSIONS = "gmail_warmup.db.migrations.versions"
 FIRST_DATA = """
 INSERT INTO gmail_warmup.mailbox (address, kind, display_name, daily_target, label_id, created_by, paused_at, paused_by,
     pause_reason, deferred_until, deferred_reason, lease_holder, lease_until) VALUES
@@ -74,11 +76,16 @@ def columns() -> dict[str, list[str]]:
     return {table: [column["name"] for column in inspector.get_columns(table, SCHEMA)] for table in tables()}
 
 
+RENAMED = {(table, old): new for table, old, new in import_module(f"{VERSIONS}.0010_clear_names")._COLUMNS}
+"""Columns of the first release, and the names that a later revision gives them."""
+
+
 def rows(of: dict[str, list[str]]) -> Rows:
-    """Return every row of these tables and columns, as text, in an order of their own."""
-    found, there = {}, tables()
+    """Return every row of these tables and columns, as text, in an order of their own; renamed columns are followed."""
+    found, there, present = {}, tables(), columns()
     with settings.engine.begin() as connection:
         for table, names in of.items():
+            names = [name if name in present[table] else RENAMED[table, name] for name in names]
             listed = ", ".join(f'"{name}"::text' for name in names)
             # Where there is a history, mails that are done with have moved there.
             parts = [part for part in (table, f"{table}_history") if part in there]

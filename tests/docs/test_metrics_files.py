@@ -12,14 +12,14 @@ from types import ModuleType
 import pytest
 import yaml
 
-from gmail_warmup.core.metrics import METRICS, Kind, Metric
+from gmail_warmup.core.metrics import METRICS, Metric, MetricKind
 
 CHECKOUT = Path(__file__).parents[2]
 RULES = yaml.safe_load((CHECKOUT / "deploy/prometheus/alerts.yaml").read_text())["groups"][0]["rules"]
 RULE_TESTS = yaml.safe_load((CHECKOUT / "deploy/prometheus/alerts-test.yaml").read_text())["tests"]
 DASHBOARD = json.loads((CHECKOUT / "deploy/grafana/gmail-warmup.json").read_text())
 DOCS = (CHECKOUT / "docs/metrics.md").read_text()
-BY_NAME = {metric.prometheus: metric for metric in METRICS}
+BY_NAME = {metric.prometheus_name: metric for metric in METRICS}
 ALERTS = [rule["alert"] for rule in RULES]
 EXPRESSIONS = {rule["alert"]: rule["expr"] for rule in RULES} | {
     panel["title"]: target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]
@@ -47,10 +47,10 @@ def test_what_is_generated_is_up_to_date(written: ModuleType):
 def test_the_mapping_gives_every_series_its_name_and_label(written: ModuleType):
     rules = yaml.safe_load(written.mapping())["mappings"]
     for metric in METRICS:
-        for part in metric.parts or ("",):
-            sent = f"airflow.{metric.path(part)}".split(".")
+        for part in metric.label_values or ("",):
+            sent = f"airflow.{metric.series_name(part)}".split(".")
             fitting = [rule for rule in rules if _fits(rule["match"].split("."), sent)]
-            assert [rule["name"] for rule in fitting] == [metric.prometheus]
+            assert [rule["name"] for rule in fitting] == [metric.prometheus_name]
             assert list(fitting[0].get("labels", {}).items()) == ([(metric.label, "$2")] if part else [])
 
 
@@ -65,7 +65,7 @@ def _used(expression: str) -> Iterator[tuple[str, str]]:
 
 def _metric(name: str) -> Metric:
     found = BY_NAME.get(name) or BY_NAME[re.sub(r"_(bucket|sum|count)$", "", name)]
-    assert (found.kind is Kind.TIMER) == (found.prometheus != name), name
+    assert (found.kind is MetricKind.TIMER) == (found.prometheus_name != name), name
     return found
 
 
@@ -77,7 +77,7 @@ def test_an_expression_uses_metrics_labels_and_values_that_there_are(title: str)
         metric = _metric(name)
         for label, values in re.findall(r'(\w+)(?:=~|!=|=)"([^"]+)"', braces):
             assert label == metric.label
-            assert set(values.split("|")) <= set(metric.parts)
+            assert set(values.split("|")) <= set(metric.label_values)
     grouped = re.findall(r"by \(([^)]+)\)", EXPRESSIONS[title])
     assert set(grouped) <= {_metric(name).label for name, _ in used} | OWN_LABELS
 

@@ -15,8 +15,8 @@ from gmail_warmup.airflow.services import Services
 from gmail_warmup.cli import app
 from gmail_warmup.core.enums import IncidentKind
 from gmail_warmup.db.roles import ensure_role
-from gmail_warmup.doctor import Check, Status, examine
-from gmail_warmup.doctor.installation import skew
+from gmail_warmup.doctor import CheckResult, Status, run_checks
+from gmail_warmup.doctor.installation import compare_clocks
 from gmail_warmup.oauth.errors import OAuthClientError
 from gmail_warmup.oauth.incidents import close_incidents, open_incident
 from support.workers import services
@@ -33,8 +33,8 @@ def ready(world: World, monkeypatch: pytest.MonkeyPatch) -> Services:
     return services(world)
 
 
-def checks(ready: Services) -> dict[str, Check]:
-    return {check.name: check for check in examine(ready, airflow_engine=ready.engine)}
+def checks(ready: Services) -> dict[str, CheckResult]:
+    return {check.name: check for check in run_checks(ready, airflow_engine=ready.engine)}
 
 
 def test_a_sound_installation(ready: Services):
@@ -60,7 +60,7 @@ def test_a_superuser_is_a_problem_and_the_role_of_init_is_not(ready: Services):
 
 
 def test_a_wrong_client_secret_is_told_from_a_wrong_token(ready: Services, world: World):
-    ready.__dict__["client"] = dataclasses.replace(world.client, secrets=("wrong", CLIENT_SECRET))
+    ready.__dict__["oauth_client"] = dataclasses.replace(world.client, secrets=("wrong", CLIENT_SECRET))
     assert checks(ready)["token endpoint"].status is Status.WARNING
     world.sandbox.put_client(CLIENT_ID, client_secrets=["another"])
     found = checks(ready)["token endpoint"]
@@ -70,7 +70,7 @@ def test_a_wrong_client_secret_is_told_from_a_wrong_token(ready: Services, world
 
 
 def test_an_unreachable_endpoint_is_a_problem_without_a_traceback(ready: Services, world: World):
-    ready.__dict__["client"] = dataclasses.replace(world.client, token_uri="http://127.0.0.1:9/token")
+    ready.__dict__["oauth_client"] = dataclasses.replace(world.client, token_uri="http://127.0.0.1:9/token")
     found = checks(ready)
     assert found["token endpoint"].status is Status.PROBLEM
     assert found["Google's clock"].found.startswith("Not checked")
@@ -106,7 +106,7 @@ def test_http_is_refused_for_a_public_name(ready: Services, monkeypatch: pytest.
 
 @pytest.mark.parametrize(("seconds", "status"), [(30, Status.OK), (90, Status.WARNING), (-90, Status.WARNING)])
 def test_clocks(seconds: int, status: Status):
-    assert skew("Google's", datetime.now(UTC) + timedelta(seconds=seconds))[0] is status
+    assert compare_clocks("Google's", datetime.now(UTC) + timedelta(seconds=seconds))[0] is status
 
 
 def test_the_pool_and_the_revision_of_airflows_database(ready: Services):
@@ -122,7 +122,7 @@ def test_the_pool_and_the_revision_of_airflows_database(ready: Services):
             connection.exec_driver_sql("INSERT INTO public.slot_pool VALUES ('gmail_warmup', 8)")
         found = checks(ready)["pool"]
         assert found.status is Status.WARNING
-        assert "8 slots, fewer than tasks_at_once (32)" in found.found
+        assert "8 slots, fewer than max_active_tasks (32)" in found.found
         with ready.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE public.slot_pool SET slots = 32")
         assert checks(ready)["pool"].status is Status.OK
@@ -214,7 +214,7 @@ def test_incidents_and_an_open_breaker_are_shown(ready: Services, world: World):
     assert (checks(ready)["incidents"].status, checks(ready)["breaker"].status) == (Status.OK, Status.OK)
     world.sandbox.add_fault("token", name="token.deleted_client")
     with pytest.raises(OAuthClientError):
-        world.tokens().get(ADA)
+        world.tokens().get_token(ADA)
     world.sandbox.clear_faults()
     assert "The OAuth client is deleted." in checks(ready)["incidents"].found
     assert checks(ready)["breaker"].status is Status.PROBLEM
@@ -226,7 +226,7 @@ def test_grants_that_died_at_seven_days_suggest_testing(
     ready: Services, world: World, reason: str, days: int, advised: bool
 ):
     world.sql(
-        "UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = :reason, since = now(),"
+        "UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = :reason, state_since = now(),"
         " granted_at = now() - :age", reason=reason, age=timedelta(days=days),
     )  # fmt: skip
     found = checks(ready)["publishing status"]

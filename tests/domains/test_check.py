@@ -10,17 +10,17 @@ import pytest
 from domains.name_server import HOST, REFUSED, SERVFAIL, SILENCE, NameServer, serving
 from gmail_warmup.core.enums import DnsRecord, DnsResult
 from gmail_warmup.core.errors import ConfigurationError
-from gmail_warmup.core.settings import Settings, parse
-from gmail_warmup.doctor.context import Ground
-from gmail_warmup.doctor.domains import sending_domains
+from gmail_warmup.core.settings import Settings, validate_settings
+from gmail_warmup.doctor.context import DoctorContext
+from gmail_warmup.doctor.domains import check_domain_records
 from gmail_warmup.doctor.result import Status
-from gmail_warmup.domains.check import look_at, look_at_all
+from gmail_warmup.domains.check import check_all_domains, check_domain
 from gmail_warmup.domains.dkim_dmarc import check_dkim, check_dmarc
-from gmail_warmup.domains.gate import GATED_DOMAINS, bad_domains
-from gmail_warmup.domains.lookup import NoAnswerError, Resolver
-from gmail_warmup.domains.reasons import DNS_REASONS, Finding, found
+from gmail_warmup.domains.gate import GATED_DOMAINS, load_gated_domains
+from gmail_warmup.domains.lookup import NoAnswerError, TxtResolver
+from gmail_warmup.domains.reasons import DNS_REASONS, RecordFinding, make_finding
 from gmail_warmup.domains.spf import check_spf
-from gmail_warmup.domains.store import checked, store
+from gmail_warmup.domains.store import load_findings, store_findings
 from gmail_warmup.mailboxes.records import CONSUMER_DOMAINS
 from support.workers import services
 from support.world import World
@@ -42,8 +42,8 @@ def server() -> Iterator[NameServer]:
 
 
 @pytest.fixture
-def lookup(server: NameServer) -> Resolver:
-    return Resolver([(HOST, server.port)], timeout=0.6)
+def lookup(server: NameServer) -> TxtResolver:
+    return TxtResolver([(HOST, server.port)], timeout=0.6)
 
 
 def good(server: NameServer, domain: str = DOMAIN) -> None:
@@ -94,7 +94,7 @@ INCLUDES = " ".join(f"include:s{number}.example" for number in range(9))
         (["v=spf1 include:down.example include:_spf.google.com ~all"], "no_answer"),
     ],
 )  # fmt: skip
-def test_spf(server: NameServer, lookup: Resolver, records: list[str | list[str]], code: str):
+def test_spf(server: NameServer, lookup: TxtResolver, records: list[str | list[str]], code: str):
     for number in range(9):
         server.txt(f"s{number}.example", "v=spf1 ip4:203.0.113.1 ~all")
     server.txt("relay.example", "v=spf1 include:_spf.google.com -all")
@@ -103,7 +103,7 @@ def test_spf(server: NameServer, lookup: Resolver, records: list[str | list[str]
     server.txt("loop.example", "v=spf1 include:loop.example ~all")
     server.trouble("down.example", SERVFAIL)
     server.txt(DOMAIN, *records)
-    assert look_at(DOMAIN, lookup, selector="google")[DnsRecord.SPF].code == code
+    assert check_domain(DOMAIN, lookup, selector="google")[DnsRecord.SPF].code == code
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_spf(server: NameServer, lookup: Resolver, records: list[str | list[str]
         ("warm.co.example", {"_dmarc.example": ["v=DMARC1; p=reject"]}, "dmarc_missing"),
     ],
 )
-def test_dmarc(server: NameServer, lookup: Resolver, domain: str, zone: dict[str, list[str]], code: str):
+def test_dmarc(server: NameServer, lookup: TxtResolver, domain: str, zone: dict[str, list[str]], code: str):
     for name, texts in zone.items():
         server.txt(name, *texts)
     assert check_dmarc(domain, lookup).code == code
@@ -148,28 +148,28 @@ def test_dmarc(server: NameServer, lookup: Resolver, domain: str, zone: dict[str
         ([], "dkim_missing"),
     ],
 )
-def test_dkim(server: NameServer, lookup: Resolver, records: list[str | list[str]], code: str):
+def test_dkim(server: NameServer, lookup: TxtResolver, records: list[str | list[str]], code: str):
     server.txt(f"s1._domainkey.{DOMAIN}", *records)
     assert check_dkim(DOMAIN, lookup, selector="s1").code == code
 
 
-def test_a_key_behind_an_alias_is_found(server: NameServer, lookup: Resolver):
+def test_a_key_behind_an_alias_is_found(server: NameServer, lookup: TxtResolver):
     server.alias(f"google._domainkey.{DOMAIN}", "keys.provider.example")
     server.txt("keys.provider.example", GOOD_DKIM)
     assert check_dkim(DOMAIN, lookup, selector="google").code == "ok"
 
 
-def test_an_answer_too_long_for_udp_is_asked_for_by_tcp(server: NameServer, lookup: Resolver):
+def test_an_answer_too_long_for_udp_is_asked_for_by_tcp(server: NameServer, lookup: TxtResolver):
     server.txt(DOMAIN, *(f"verification-{number}={'x' * 100}" for number in range(20)), GOOGLE_SPF)
     assert check_spf(DOMAIN, lookup).code == "ok"
     assert ("tcp", DOMAIN) in server.asked
 
 
 @pytest.mark.parametrize("how", [SERVFAIL, REFUSED, SILENCE])
-def test_trouble_is_never_bad(server: NameServer, lookup: Resolver, how: str):
+def test_trouble_is_never_bad(server: NameServer, lookup: TxtResolver, how: str):
     for name in (DOMAIN, f"google._domainkey.{DOMAIN}", f"_dmarc.{DOMAIN}"):
         server.trouble(name, how)
-    findings = look_at(DOMAIN, lookup, selector="google")
+    findings = check_domain(DOMAIN, lookup, selector="google")
     assert {finding.result for finding in findings.values()} == {DnsResult.COULD_NOT_TELL}
 
 
@@ -177,13 +177,13 @@ def test_a_server_that_is_not_there_is_no_answer():
     with serving() as gone:
         port = gone.port
     with pytest.raises(NoAnswerError):
-        Resolver([(HOST, port)], timeout=0.3)(DOMAIN)
+        TxtResolver([(HOST, port)], timeout=0.3)(DOMAIN)
 
 
 def test_every_reason_fits_its_record():
     for code, reason in DNS_REASONS.items():
-        assert Finding(code=code).result is reason.result
-        assert bool(reason.step_for(DOMAIN)) is (code != "ok")
+        assert RecordFinding(code=code).result is reason.result
+        assert bool(reason.remedy_for(DOMAIN)) is (code != "ok")
 
 
 @pytest.fixture
@@ -200,17 +200,17 @@ def senders(world: World) -> World:
     return world
 
 
-def look(world: World, lookup: Resolver) -> None:
-    look_at_all(world.store.engine, lookup, selector="google")
+def look(world: World, lookup: TxtResolver) -> None:
+    check_all_domains(world.store.engine, lookup, selector="google")
 
 
 def test_only_domains_that_warmup_mailboxes_send_from_are_looked_at(
-    senders: World, server: NameServer, lookup: Resolver
+    senders: World, server: NameServer, lookup: TxtResolver
 ):
     good(server)
     look(senders, lookup)
     with senders.store.engine.connect() as connection:
-        stored = checked(connection)
+        stored = load_findings(connection)
     assert [(row.domain, row.record.value, row.finding.code) for row in stored] == [
         (DOMAIN, "dkim", "ok"), (DOMAIN, "dmarc", "ok"), (DOMAIN, "spf", "ok"),
     ]  # fmt: skip
@@ -229,14 +229,14 @@ def later(world: World, hours: int) -> None:
 
 def gates(world: World) -> dict[str, str]:
     with world.store.engine.connect() as connection:
-        closed = bad_domains(connection)
+        closed = load_gated_domains(connection)
         assert set(connection.scalars(GATED_DOMAINS)) == closed.keys()
     return {domain: gate.code for domain, gate in closed.items()}
 
 
 @pytest.mark.parametrize(("name", "code"), [(DOMAIN, "spf_missing"), (f"_dmarc.{DOMAIN}", "dmarc_missing")])
 def test_a_domain_bad_for_72_hours_is_closed_until_the_first_ok(
-    senders: World, server: NameServer, lookup: Resolver, name: str, code: str
+    senders: World, server: NameServer, lookup: TxtResolver, name: str, code: str
 ):
     good(server)
     server.txt(name)
@@ -259,7 +259,7 @@ def test_a_domain_bad_for_72_hours_is_closed_until_the_first_ok(
     assert gates(senders) == {}
 
 
-def test_an_ok_between_begins_the_time_anew(senders: World, server: NameServer, lookup: Resolver):
+def test_an_ok_between_begins_the_time_anew(senders: World, server: NameServer, lookup: TxtResolver):
     good(server)
     server.txt(DOMAIN)
     look(senders, lookup)
@@ -273,7 +273,7 @@ def test_an_ok_between_begins_the_time_anew(senders: World, server: NameServer, 
     assert gates(senders) == {}
 
 
-def test_a_bad_dkim_key_closes_nothing(senders: World, server: NameServer, lookup: Resolver):
+def test_a_bad_dkim_key_closes_nothing(senders: World, server: NameServer, lookup: TxtResolver):
     good(server)
     server.txt(f"google._domainkey.{DOMAIN}")
     look(senders, lookup)
@@ -285,11 +285,15 @@ def test_a_bad_dkim_key_closes_nothing(senders: World, server: NameServer, looku
 def test_a_gate_says_what_to_do(senders: World):
     with senders.store.engine.begin() as connection:
         for hours in (0, 72):
-            store(connection, DOMAIN, {DnsRecord.SPF: found("spf_missing"), DnsRecord.DMARC: found("dmarc_missing")})
+            store_findings(
+                connection,
+                DOMAIN,
+                {DnsRecord.SPF: make_finding("spf_missing"), DnsRecord.DMARC: make_finding("dmarc_missing")},
+            )
             connection.exec_driver_sql(
                 f"UPDATE gmail_warmup.domain_check SET bad_since = bad_since - interval '{hours} hours'"
             )
-        gate = bad_domains(connection)[DOMAIN]
+        gate = load_gated_domains(connection)[DOMAIN]
     assert gate.code == "spf_missing"
     assert gate.sentence == "warm.example is not sent from: There is no SPF record."
     assert gate.step.startswith('Publish one TXT record at warm.example: "v=spf1 include:_spf.google.com ~all"')
@@ -297,15 +301,15 @@ def test_a_gate_says_what_to_do(senders: World):
 
 
 def test_the_doctor_tells_of_bad_records(senders: World):
-    ground = Ground(services(senders), None)
-    assert sending_domains(ground)[0] is Status.OK
+    ground = DoctorContext(services(senders), None)
+    assert check_domain_records(ground)[0] is Status.OK
     with senders.store.engine.begin() as connection:
-        store(connection, DOMAIN, {DnsRecord.SPF: found("spf_missing")})
-    assert sending_domains(ground)[:2] == (Status.WARNING, "A record is bad: warm.example (spf).")
+        store_findings(connection, DOMAIN, {DnsRecord.SPF: make_finding("spf_missing")})
+    assert check_domain_records(ground)[:2] == (Status.WARNING, "A record is bad: warm.example (spf).")
     later(senders, 72)
     with senders.store.engine.begin() as connection:
-        store(connection, DOMAIN, {DnsRecord.SPF: found("spf_missing")})
-    status, text, step = sending_domains(ground)
+        store_findings(connection, DOMAIN, {DnsRecord.SPF: make_finding("spf_missing")})
+    status, text, step = check_domain_records(ground)
     assert (status, text) == (Status.PROBLEM, "warm.example is not sent from: There is no SPF record.")
     assert "v=spf1" in step
 
@@ -320,4 +324,4 @@ def test_name_servers_of_the_settings(value: str, servers: list[tuple[str, int]]
 
 def test_a_name_server_by_name_is_refused():
     with pytest.raises(ConfigurationError, match=r"DNS_NAMESERVERS: .*must list IP addresses"):
-        parse({"dns_nameservers": "ns.example.com"})
+        validate_settings({"dns_nameservers": "ns.example.com"})

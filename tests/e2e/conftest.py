@@ -197,7 +197,8 @@ class Mailboxes:
         self.connected(address, **settings)
         self.installation.sandbox.kill_grants(address, cause="revoked")
         self.installation.rows(
-            "UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'expired_or_revoked', since = now()"
+            "UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'expired_or_revoked', "
+            "state_since = now()"
             " WHERE mailbox_id = (SELECT id FROM gmail_warmup.mailbox WHERE address = :address)", address=address
         )  # fmt: skip
         return address

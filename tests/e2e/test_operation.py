@@ -95,7 +95,7 @@ def test_what_airflow_measures_is_what_google_saw(installation, before):
     assert 0 <= gauges["backlog.send"] <= len(scene.WARMUP) - gauges["due.send"]
     assert 0 <= gauges["run_at"] - gauges["audited_at"] < 3600
     assert {f"gmail_warmup.{name}" for name in counts | gauges} <= {
-        metric.path(part) for metric in METRICS for part in metric.parts or ("",)
+        metric.series_name(part) for metric in METRICS for part in metric.label_values or ("",)
     }
 
 

@@ -36,7 +36,7 @@ def test_a_wrong_secret_flags_nobody_and_is_told_once(installation, told):
     assert installation.in_state("needs_reauth") == dead
     assert len(told()) == 1
     installation.sandbox.clear_faults()
-    installation.rows("UPDATE gmail_warmup.breaker SET quiet_until = now()")
+    installation.rows("UPDATE gmail_warmup.breaker SET cooldown_until = now()")
     installation.run(HEALTH, {"force": True})
     assert len(told()) == 1  # it works again
 

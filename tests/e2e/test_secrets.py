@@ -15,7 +15,7 @@ from gmail_embedded import demo_scene as scene
 from gmail_embedded.installation import SANDBOX_CLIENT_SECRET
 from gmail_embedded.processes import alive
 from gmail_warmup.crypto.cipher import Cipher
-from gmail_warmup.oauth.grant_store import owner_of
+from gmail_warmup.oauth.grant_store import build_secret_owner
 from support.e2e_kit import CHECKOUT, MOUNT
 from support.secret_hunt import Found, Hunt, files, processes, tables
 from web.kit import at_google, changed, path_of
@@ -99,7 +99,7 @@ def stored(installation) -> dict[str, str]:
     for mailbox_id, *tokens in installation.rows(query):
         for kind, token in zip(("refresh token", "access token"), tokens, strict=True):
             if token:
-                found[f"the {kind} of {mailbox_id}"] = cipher.decrypt(owner_of(mailbox_id), token)
+                found[f"the {kind} of {mailbox_id}"] = cipher.decrypt(build_secret_owner(mailbox_id), token)
     for state_hash, verifier in installation.rows("SELECT state_hash, code_verifier FROM gmail_warmup.consent"):
         found[f"the verifier of {state_hash[:8]}"] = cipher.decrypt(f"consent:{state_hash}", verifier)
     return found

@@ -19,17 +19,17 @@ from googleapiclient.errors import HttpError
 from fuzz.mutator import Mutator
 from gmail_warmup.core.errors import ConfigurationError, InvalidInputError
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.core.settings import parse as parse_settings
-from gmail_warmup.domains.check import look_at
-from gmail_warmup.domains.lookup import BadNameError, NoAnswerError
+from gmail_warmup.core.settings import validate_settings as parse_settings
+from gmail_warmup.domains.check import check_domain
+from gmail_warmup.domains.lookup import InvalidNameError, NoAnswerError
 from gmail_warmup.gmail import client, delivery_status, errors, mime, transport
 from gmail_warmup.oauth.reasons import REASONS
-from gmail_warmup.oauth.token_endpoint import classify, read_answer
+from gmail_warmup.oauth.token_endpoint import classify_response, parse_response
 from gmail_warmup.transfer import csv_format, encrypted_backup, parser
-from gmail_warmup.transfer.authorized_user import read_token
+from gmail_warmup.transfer.authorized_user import parse_authorized_user
 from gmail_warmup.warmup.content import generators
-from gmail_warmup.warmup.content.templates import Kind
-from gmail_warmup.warmup.content.templates import parse as parse_templates
+from gmail_warmup.warmup.content.templates import MailKind
+from gmail_warmup.warmup.content.templates import parse_templates as parse_templates
 from gmail_warmup.web.queries.sorting import Cursor, Order
 
 
@@ -80,7 +80,7 @@ Hi.
 
 
 def _report(draw: Mutator, source: random.Random) -> None:
-    found = delivery_status.parse(draw.bytes(), token_header="X-Warmup-Id")
+    found = delivery_status.parse_delivery_status(draw.bytes(), token_header="X-Warmup-Id")
     if found:
         assert re.fullmatch(r"[45]\.\d{1,3}\.\d{1,3}", found.status)
         assert all(re.fullmatch(r"[0-9a-f]{32}", token) for token in found.tokens)
@@ -91,7 +91,9 @@ def _headers(draw: Mutator, source: random.Random) -> None:
     names = ("auto-submitted", "precedence", "x-autoreply", "x-autorespond", "in-reply-to", "references")
     headers = {source.choice(names): draw.text(most=300) for _ in range(3)}
     assert delivery_status.is_auto_reply(headers) in (True, False)
-    assert len(delivery_status.answered(headers.get("in-reply-to", ""), headers.get("references", ""))) <= 1
+    assert (
+        len(delivery_status.find_replied_message_id(headers.get("in-reply-to", ""), headers.get("references", ""))) <= 1
+    )
 
 
 def _mail(draw: Mutator, source: random.Random) -> None:
@@ -101,8 +103,8 @@ def _mail(draw: Mutator, source: random.Random) -> None:
         return good if source.random() < 0.6 else draw.text(most=400)
 
     try:
-        built = mime.build(
-            mime.Outgoing(
+        built = mime.build_message(
+            mime.OutgoingMail(
                 sender=maybe("ada@warm.example"),
                 sender_name=maybe("Ada"),
                 recipient=maybe("pia@pool.example"),
@@ -146,10 +148,10 @@ def _dns(draw: Mutator, source: random.Random) -> None:
         if chance < 0.03:
             raise NoAnswerError(name)
         if chance < 0.06 or len(name) > 253:
-            raise BadNameError(name)
+            raise InvalidNameError(name)
         return [draw.text(most=600) for _ in range(source.choice((0, 1, 1, 1, 2)))]
 
-    findings = look_at("a.b.warm.example", lookup, selector="google")
+    findings = check_domain("a.b.warm.example", lookup, selector="google")
     assert len(findings) == 3
     assert asked < 60, "a record makes for too many questions"
 
@@ -165,7 +167,9 @@ _FILES = (
 
 def _file(draw: Mutator, source: random.Random) -> None:
     try:
-        found = parser.read(draw.text() if source.random() < 0.7 else draw.json().decode("utf-8", "replace"))
+        found = parser.parse_with_problems(
+            draw.text() if source.random() < 0.7 else draw.json().decode("utf-8", "replace")
+        )
     except InvalidInputError:
         return
     numbers = {item.number for item in found.mailboxes}
@@ -177,9 +181,9 @@ def _cells(draw: Mutator, source: random.Random) -> None:
     cells = [draw.text(most=80).replace("\0", "").strip() for _ in range(3)]
     columns = ["one", "two", "three"]
     rows = [dict(zip(columns, cells, strict=True))]
-    lines = list(csv_format.write(columns, rows))
-    assert not [cell for cell in map(csv_format.defuse, cells) if cell[:1] in tuple("=+-@\t\r")]
-    table = csv_format.read("".join(lines).encode("utf-8", "replace").decode())
+    lines = list(csv_format.write_table(columns, rows))
+    assert not [cell for cell in map(csv_format.escape_formula, cells) if cell[:1] in tuple("=+-@\t\r")]
+    table = csv_format.parse_table("".join(lines).encode("utf-8", "replace").decode())
     if any(cells) and all(cell.isprintable() for cell in cells):
         assert [row for _, row in table.rows] == rows
 
@@ -195,7 +199,9 @@ _STATUSES = (200, 200, 200, 302, 400, 400, 401, 403, 404, 408, 425, 429, 500, 50
 
 def _answer(draw: Mutator, source: random.Random) -> None:
     headers = httpx.Headers([(b"retry-after", _one_line(draw))])
-    verdict = classify(read_answer(source.choice(_STATUSES), headers, source.choice((draw.bytes, draw.json))()))
+    verdict = classify_response(
+        parse_response(source.choice(_STATUSES), headers, source.choice((draw.bytes, draw.json))())
+    )
     assert verdict.reason.code in REASONS
     for seconds in (verdict.expires_in, verdict.refresh_expires_in, verdict.retry_after):
         assert seconds is None or (0 <= seconds < 10**10 and math.isfinite(seconds))
@@ -209,8 +215,8 @@ def _gmail(draw: Mutator, source: random.Random) -> None:
     """Hand a refusal on as the transport does, and read it as the operations do."""
     status = source.choice([code for code in _STATUSES if code >= 400])
     response = httplib2.Response({"status": str(status), "retry-after": _one_line(draw).decode("latin-1")})
-    content = transport._legible(response, source.choice((draw.bytes, draw.json))())
-    error = client._translate("ada@warm.example", HttpError(response, content))
+    content = transport._drop_unreadable_body(response, source.choice((draw.bytes, draw.json))())
+    error = client._translate_error("ada@warm.example", HttpError(response, content))
     assert isinstance(error, errors.GmailError)
     assert error.retry_after is None or 0 <= error.retry_after < 10**10
     assert len(str(error)) < 500
@@ -224,19 +230,21 @@ _TOKENS = (
 
 def _token(draw: Mutator, source: random.Random) -> None:
     try:
-        said = repr(read_token(draw.text() if source.random() < 0.5 else json.loads(draw.json())))
+        said = repr(parse_authorized_user(draw.text() if source.random() < 0.5 else json.loads(draw.json())))
     except InvalidInputError as error:
         said = str(error)
     assert "ya29" not in said
     assert "1//" not in said
 
 
-_BACKUP = encrypted_backup.seal('{"mailboxes": []}', "a passphrase long enough").encode()
+_BACKUP = encrypted_backup.encrypt_backup('{"mailboxes": []}', "a passphrase long enough").encode()
 
 
 def _backup(draw: Mutator, source: random.Random) -> None:
     try:
-        encrypted_backup.recognise(draw.text() if source.random() < 0.5 else draw.json().decode("utf-8", "replace"))
+        encrypted_backup.parse_encrypted_backup(
+            draw.text() if source.random() < 0.5 else draw.json().decode("utf-8", "replace")
+        )
     except InvalidInputError:
         pass
 
@@ -275,7 +283,7 @@ _TEMPLATE = b"# a\n== notes\nSubject: A | B {day}\nHi {recipient} | Yo.\n\nBye.\
 
 def _templates(draw: Mutator, source: random.Random) -> None:
     found, problems = parse_templates(
-        draw.text(), origin="a", kind=source.choice(list(Kind)), whole=source.random() < 0.5
+        draw.text(), origin="a", kind=source.choice(list(MailKind)), whole=source.random() < 0.5
     )
     assert found or problems
     assert len(list(map(str, problems))) == len(problems)
@@ -283,7 +291,9 @@ def _templates(draw: Mutator, source: random.Random) -> None:
 
 def _generated(draw: Mutator, source: random.Random) -> None:
     try:
-        assert generators._content_of(httpx.Response(200, content=source.choice((draw.bytes, draw.json))())).strip()
+        assert generators._extract_content(
+            httpx.Response(200, content=source.choice((draw.bytes, draw.json))())
+        ).strip()
     except generators.GeneratorError:
         pass
 

@@ -98,7 +98,7 @@ SHAPES = {
 def test_a_mail_of_ten_million_bytes_is_read_in_bounded_time(shape: str):
     """Bounces beyond 1 MB are not even fetched; if one were, it takes a second or so."""
     began = time.process_time()
-    delivery_status.parse(SHAPES[shape], token_header="X-Warmup-Id")
+    delivery_status.parse_delivery_status(SHAPES[shape], token_header="X-Warmup-Id")
     assert time.process_time() - began < 20
 
 
@@ -120,4 +120,4 @@ def test_hostile_mails_in_a_mailbox_change_nothing(warm: World):
     everybody(warm, Action.RESCUE, Action.READ)
     assert counted(warm, "sent", "missing") == (2, 0)
     with pytest.raises(GmailError):
-        hook(warm, ADA).message("no such message")
+        hook(warm, ADA).get_message("no such message")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gmail_sandbox import bounce as sandbox_bounce
 from gmail_sandbox import mime as sandbox_mime
-from gmail_warmup.gmail.delivery_status import answered, is_auto_reply, parse
+from gmail_warmup.gmail.delivery_status import find_replied_message_id, is_auto_reply, parse_delivery_status
 
 TOKEN = "0123456789abcdef" * 2
 OWN, OTHER = "<own@mail.sandbox.example>", "<other@elsewhere.example>"
@@ -64,8 +64,8 @@ def report(
     ],
 )
 def test_what_a_notification_says(action: str | None, status: str | None, verdict: tuple[bool, str] | None):
-    found = parse(report(action=action, status=status), token_header="X-Warmup-Id")
-    assert (found and (found.failed, found.status)) == verdict
+    found = parse_delivery_status(report(action=action, status=status), token_header="X-Warmup-Id")
+    assert (found and (found.is_final, found.status)) == verdict
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_what_a_notification_says(action: str | None, status: str | None, verdic
     ],
 )
 def test_which_mail_a_notification_is_about(changes: dict[str, str], tokens: set[str], message_ids: set[str]):
-    found = parse(report(**changes), token_header="X-Warmup-Id")
+    found = parse_delivery_status(report(**changes), token_header="X-Warmup-Id")
     assert found
     assert (found.tokens, found.message_ids) == (tokens, message_ids)
 
@@ -102,14 +102,14 @@ def test_which_mail_a_notification_is_about(changes: dict[str, str], tokens: set
     ],
 )
 def test_what_is_none_is_none(raw: bytes):
-    assert parse(raw, token_header="X-Warmup-Id") is None
+    assert parse_delivery_status(raw, token_header="X-Warmup-Id") is None
 
 
 def test_parts_within_parts_without_end():
     raw = ORIGINAL.encode()
     for depth in range(1500):
         raw = f'Content-Type: multipart/report; boundary="b{depth}"\r\n\r\n--b{depth}\r\n'.encode() + raw
-    assert parse(raw, token_header="X-Warmup-Id") is None
+    assert parse_delivery_status(raw, token_header="X-Warmup-Id") is None
 
 
 SOUND = report()
@@ -134,7 +134,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 @example(SOUND.replace(b"boundary", b"boundary*0*"))
 @example(SOUND.replace(b"rfc822", b"external-body"))
 def test_no_notification_raises_and_none_is_made_up(raw: bytes):
-    found = parse(raw, token_header="X-Warmup-Id")
+    found = parse_delivery_status(raw, token_header="X-Warmup-Id")
     if found:
         assert re.fullmatch(r"[45]\.\d{1,3}\.\d{1,3}", found.status)
         assert all(re.fullmatch(r"[0-9a-f]{32}", token) for token in found.tokens)
@@ -149,9 +149,9 @@ def test_no_notification_raises_and_none_is_made_up(raw: bytes):
 def test_what_gmails_stand_in_sends_comes_back_whole(status: str, subject: str):
     original = sandbox_mime.read(ORIGINAL.replace("A question", subject or "-").replace("\n", "\r\n").encode())
     raw = sandbox_bounce.bounce(original, "ada@warm.example", "pia@pool.example", "<b@x.example>", 0.0, status)
-    found = parse(raw, token_header="X-Warmup-Id")
+    found = parse_delivery_status(raw, token_header="X-Warmup-Id")
     assert found
-    assert (found.failed, found.status) == (not status.startswith("4"), status)
+    assert (found.is_final, found.status) == (not status.startswith("4"), status)
     assert (found.tokens, found.message_ids) == ({TOKEN}, {OWN})
 
 
@@ -187,4 +187,4 @@ def test_who_answers_by_itself(headers: dict[str, str], automatic: bool):
     ],
 )
 def test_which_mail_is_answered(in_reply_to: str, references: str, found: list[str]):
-    assert answered(in_reply_to, references) == found
+    assert find_replied_message_id(in_reply_to, references) == found

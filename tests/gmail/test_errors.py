@@ -54,7 +54,7 @@ def test_a_refusal_has_its_own_error_and_flags_only_what_it_must(
     world.add(ADA, expired=False)
     world.sandbox.add_fault("gmail", name=fault)
     with pytest.raises(errors.GmailError) as caught:
-        hook(world, ADA).search("in:inbox", limit=1)
+        hook(world, ADA).search_messages("in:inbox", limit=1)
     assert type(caught.value) is kind
     assert ADA in str(caught.value)
     assert world.grant(ADA).state is state
@@ -66,7 +66,7 @@ def test_a_call_that_hangs_is_cut_off(world: World):
     world.sandbox.add_fault("gmail", name="gmail.hang")
     began = time.monotonic()
     with pytest.raises(errors.GmailUnavailableError):
-        hook(world, ADA).profile()
+        hook(world, ADA).get_profile()
     assert time.monotonic() - began < 4  # httpx would wait 5 s by itself
 
 
@@ -86,4 +86,4 @@ def test_a_send_is_never_repeated_by_the_transport(world: World):
 
 def test_the_credentials_hold_no_refresh_token(world: World):
     world.add(ADA, expired=False)
-    assert hook(world, ADA)._credentials().refresh_token is None
+    assert hook(world, ADA)._load_credentials().refresh_token is None

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.gmail.mime import Outgoing, build, message_id, raw
+from gmail_warmup.gmail.mime import OutgoingMail, build_message, encode_message, make_message_id
 
 LONG_ID = f"<{'a' * 120}@mail.example.com>"
 
 
-def outgoing(**changes: Any) -> Outgoing:
+def outgoing(**changes: Any) -> OutgoingMail:
     usual: dict[str, Any] = {
         "sender": "ada@warm.example",
         "sender_name": "Ada Lovelace",
@@ -31,12 +31,12 @@ def outgoing(**changes: Any) -> Outgoing:
         "message_id": "<token@warm.example>",
         "headers": {"X-Warmup-Id": "token"},
     }
-    return Outgoing(**(usual | changes))
+    return OutgoingMail(**(usual | changes))
 
 
-def parsed(mail: Outgoing) -> Message:
+def parsed(mail: OutgoingMail) -> Message:
     """Read with the older parser of the standard library, which shares no header code with the newer one."""
-    return message_from_bytes(build(mail))
+    return message_from_bytes(build_message(mail))
 
 
 def unfolded(value: str) -> str:
@@ -49,7 +49,7 @@ def people(message: Message, header: str) -> list[tuple[str, str]]:
 
 def test_a_mail_as_gmail_gets_it() -> None:
     assert (
-        build(outgoing())
+        build_message(outgoing())
         .decode()
         .startswith(
             "From: Ada Lovelace <ada@warm.example>\r\n"
@@ -101,7 +101,7 @@ LINES = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_
 @settings(max_examples=150, deadline=None)
 @given(LINES, LINES, LINES)
 def test_any_name_and_subject_comes_back_and_adds_nothing(sender_name: str, recipient_name: str, subject: str) -> None:
-    content = build(outgoing(sender_name=sender_name, recipient_name=recipient_name, subject=subject))
+    content = build_message(outgoing(sender_name=sender_name, recipient_name=recipient_name, subject=subject))
     head = content.partition(b"\r\n\r\n")[0].decode("ascii")
     assert all(len(line) <= 100 for line in head.split("\r\n"))
     assert "\n" not in head.replace("\r\n", "")
@@ -122,7 +122,7 @@ BODIES = st.text(st.characters(exclude_categories=("Cc", "Cs")) | st.sampled_fro
 @settings(max_examples=100, deadline=None)
 @given(BODIES, BODIES)
 def test_any_body_comes_back(text: str, html: str) -> None:
-    content = build(outgoing(text=text, html=html))
+    content = build_message(outgoing(text=text, html=html))
     assert content.isascii()
     assert all(len(line) <= 78 for line in content.split(b"\r\n"))
     message = message_from_bytes(content, policy=policy.default)
@@ -141,10 +141,10 @@ BREAKS = ["\r\n", "\n", "\r", "\0", "\x0b", "\x85", "\u2028", "\x7f", "\ud800"]
 @pytest.mark.parametrize("mark", BREAKS, ids=ascii)
 def test_control_characters_are_refused_by_field(field: str, mark: str) -> None:
     good = "<token@warm.example>" if field in ("message_id", "in_reply_to") else "ada@warm.example"
-    build(outgoing(**{field: good}))
+    build_message(outgoing(**{field: good}))
     for value in (f"{good}{mark}Bcc: b@evil.example", f"{good}{mark}", f"{mark}{good}"):
         with pytest.raises(InvalidInputError, match=rf"^{field}: "):
-            build(outgoing(**{field: value}))
+            build_message(outgoing(**{field: value}))
 
 
 @pytest.mark.parametrize(
@@ -176,27 +176,27 @@ def test_control_characters_are_refused_by_field(field: str, mark: str) -> None:
 )
 def test_what_breaks_a_header_or_part_is_refused_by_field(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(InvalidInputError, match=rf"^{named}"):
-        build(outgoing(**changes))
+        build_message(outgoing(**changes))
 
 
 def test_a_long_token_stays_whole() -> None:
-    assert f"\r\nX-Warmup-Id: {'t' * 200}\r\n" in build(outgoing(headers={"X-Warmup-Id": "t" * 200})).decode()
+    assert f"\r\nX-Warmup-Id: {'t' * 200}\r\n" in build_message(outgoing(headers={"X-Warmup-Id": "t" * 200})).decode()
 
 
 def test_the_same_mail_has_the_same_bytes() -> None:
-    assert build(outgoing()) == build(outgoing())
-    assert build(outgoing()) != build(outgoing(text="Other.\n"))
+    assert build_message(outgoing()) == build_message(outgoing())
+    assert build_message(outgoing()) != build_message(outgoing(text="Other.\n"))
 
 
 def test_raw_is_base64url() -> None:
     mail = outgoing(text="ÿþý~~~???" * 20)
-    assert set("+/").isdisjoint(raw(mail))
-    assert base64.urlsafe_b64decode(raw(mail)) == build(mail)
+    assert set("+/").isdisjoint(encode_message(mail))
+    assert base64.urlsafe_b64decode(encode_message(mail)) == build_message(mail)
 
 
 def test_message_id_joins_token_and_domain() -> None:
-    assert message_id("4f1c-9.a_b", "ada@mail.warm.example") == "<4f1c-9.a_b@mail.warm.example>"
-    build(outgoing(message_id=message_id("a" * 100, "ada@warm.example")))
+    assert make_message_id("4f1c-9.a_b", "ada@mail.warm.example") == "<4f1c-9.a_b@mail.warm.example>"
+    build_message(outgoing(message_id=make_message_id("a" * 100, "ada@warm.example")))
 
 
 @pytest.mark.parametrize(
@@ -212,4 +212,4 @@ def test_message_id_joins_token_and_domain() -> None:
 )
 def test_wrong_parts_of_a_message_id_are_named(token: str, address: str, named: str) -> None:
     with pytest.raises(InvalidInputError, match=f"^{named}: "):
-        message_id(token, address)
+        make_message_id(token, address)

@@ -22,15 +22,15 @@ from gmail_warmup.cli import app
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.db.models import GrantState
 from gmail_warmup.gmail import errors as gmail_errors
-from gmail_warmup.gmail.service_account import Delegation
-from gmail_warmup.gmail.service_account_tokens import DelegatedTokens
+from gmail_warmup.gmail.service_account import ServiceAccount
+from gmail_warmup.gmail.service_account_tokens import ServiceAccountTokens
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.oauth import errors
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.oauth.token_endpoint import SCOPE
 from gmail_warmup.web.queries import mailboxes
-from gmail_warmup.web.views.mailbox import MailboxView, views
+from gmail_warmup.web.views.mailbox import MailboxView, build_views
 from support.workers import hook, services
 from support.world import FERNET_KEY, World
 
@@ -56,9 +56,9 @@ class Workspace:
         for address in addresses:
             put(self.world, address, "delegated")
 
-    def tokens(self, **options: Any) -> DelegatedTokens:
-        delegation = Delegation(CONNECTION, connect_timeout=2, read_timeout=2, **options)
-        return DelegatedTokens(self.world.store, delegation, actor=self.world.actor)
+    def tokens(self, **options: Any) -> ServiceAccountTokens:
+        delegation = ServiceAccount(CONNECTION, connect_timeout=2, read_timeout=2, **options)
+        return ServiceAccountTokens(self.world.store, delegation, actor=self.world.actor)
 
     def refuse(self, error: str, text: str, *, status: int = 400) -> None:
         self.world.sandbox.clear_faults()
@@ -70,7 +70,9 @@ class Workspace:
 
     def let_time_pass(self) -> None:
         """Let the second probe be due."""
-        self.world.sql("UPDATE gmail_warmup.oauth_grant SET since = now() - interval '1 day', next_probe_at = now()")
+        self.world.sql(
+            "UPDATE gmail_warmup.oauth_grant SET state_since = now() - interval '1 day', next_probe_at = now()"
+        )
 
 
 def put(world: World, address: str, auth: str) -> None:
@@ -107,7 +109,7 @@ def test_the_hook_reads_and_sends_for_a_delegated_mailbox(workspace: Workspace):
     world = workspace.world
     workspace.add(BEN)
     gmail = hook(world, ADA)
-    assert gmail.profile().address == ADA
+    assert gmail.get_profile().address == ADA
     gmail.send_draft(gmail.create_draft(RAW).id)
     assert [(mail.sender, mail.to) for mail in world.sandbox.mails()] == [(ADA, [BEN])]
     assert world.token_requests(ADA) == 1
@@ -115,7 +117,7 @@ def test_the_hook_reads_and_sends_for_a_delegated_mailbox(workspace: Workspace):
 
 def test_no_token_is_stored_and_the_row_is_left_alone(workspace: Workspace):
     before = workspace.world.grant(ADA)
-    credentials = hook(workspace.world, ADA)._credentials()
+    credentials = hook(workspace.world, ADA)._load_credentials()
     after = workspace.world.grant(ADA)
     assert credentials.refresh_token is None
     assert (after.access_token, after.refresh_token, after.version) == (None, None, before.version)
@@ -126,15 +128,15 @@ def test_the_key_may_be_stored_as_the_provider_allows(workspace: Workspace, tmp_
     file.write_text(json.dumps(workspace.keyfile))
     for extra in ({"keyfile_dict": workspace.keyfile}, {"key_path": str(file)}):
         workspace.set_connection(extra)
-        assert hook(workspace.world, ADA).profile().address == ADA
+        assert hook(workspace.world, ADA).get_profile().address == ADA
 
 
 def test_a_token_that_gmail_rejects_is_asked_for_anew(workspace: Workspace):
     gmail, sandbox = hook(workspace.world, ADA), workspace.world.sandbox
-    gmail.profile()
+    gmail.get_profile()
     sandbox.revoke_delegation(ROBOT, "work.example")  # takes the token along
     sandbox.delegate(ROBOT, "work.example")
-    assert gmail.profile().address == ADA
+    assert gmail.get_profile().address == ADA
     assert workspace.world.token_requests(ADA) == 2
 
 
@@ -174,10 +176,10 @@ def test_an_answer_has_its_meaning_and_flags_only_what_it_must(
 ):
     workspace.refuse(error, text)
     with pytest.raises(errors.GrantError) as caught:
-        hook(workspace.world, ADA).profile()
+        hook(workspace.world, ADA).get_profile()
     reason = REASONS[code]
-    assert (caught.value.reason, type(caught.value)) == (reason, type(errors.error_for(ADA, reason)))
-    assert reason.step in str(caught.value)
+    assert (caught.value.reason, type(caught.value)) == (reason, type(errors.build_grant_error(ADA, reason)))
+    assert reason.remedy in str(caught.value)
     grant = workspace.world.grant(ADA)
     assert (grant.state, grant.reason) == (state, None if state is ACTIVE else code)
 
@@ -187,17 +189,17 @@ def test_what_the_sandbox_itself_refuses_is_understood(workspace: Workspace):
     put(world, DORA, "delegated")  # no such user
     foreign = "eve@elsewhere.example"  # a domain that delegated nothing
     sandbox.put_mailbox(foreign)
-    delegation = Delegation(CONNECTION)
-    assert delegation.verdict(ADA).reason.code == "ok"
-    assert delegation.verdict(DORA).reason.code == "not_a_workspace_user"
-    assert delegation.verdict(foreign).reason.code == "delegation_missing"
+    delegation = ServiceAccount(CONNECTION)
+    assert delegation.request_token(ADA).reason.code == "ok"
+    assert delegation.request_token(DORA).reason.code == "not_a_workspace_user"
+    assert delegation.request_token(foreign).reason.code == "delegation_missing"
     sandbox.advance(86_400)
-    assert delegation.verdict(ADA).reason.code == "clock_wrong"
+    assert delegation.request_token(ADA).reason.code == "clock_wrong"
     sandbox.advance(-86_400)
     sandbox.disable_service_account(ROBOT)
-    assert delegation.verdict(ADA).reason.code == "service_account_missing"
+    assert delegation.request_token(ADA).reason.code == "service_account_missing"
     sandbox.put_service_account(ROBOT)  # with another key
-    assert delegation.verdict(ADA).reason.code == "service_account_key"
+    assert delegation.request_token(ADA).reason.code == "service_account_key"
 
 
 @pytest.mark.parametrize("name", sorted(name for name in CATALOGUE if name.startswith("token.") and "hang" not in name))
@@ -206,10 +208,10 @@ def test_nothing_leaves_a_mailbox_to_a_consent_that_cannot_be(workspace: Workspa
     workspace.world.sandbox.add_fault("token", name=name)
     for _ in range(2):
         if name == "token.scope_lost":
-            hook(workspace.world, ADA)._credentials()
+            hook(workspace.world, ADA)._load_credentials()
         else:
             with pytest.raises(errors.GrantError):
-                hook(workspace.world, ADA).profile()
+                hook(workspace.world, ADA).get_profile()
         workspace.let_time_pass()
     assert workspace.world.grant(ADA).state in (ACTIVE, BLOCKED, DISABLED)
     assert view_of(workspace.world, ADA).needs_person is False
@@ -221,14 +223,14 @@ def test_nothing_leaves_a_mailbox_to_a_consent_that_cannot_be(workspace: Workspa
 def test_a_disturbance_is_tried_twice_at_most_and_changes_nothing(workspace: Workspace, fault: str, requests: int):
     workspace.world.sandbox.add_fault("token", name=fault)
     with pytest.raises(errors.TransientGrantError):
-        hook(workspace.world, ADA).profile()
+        hook(workspace.world, ADA).get_profile()
     assert workspace.world.token_requests(ADA) == requests
     assert workspace.world.grant(ADA).state is ACTIVE
 
 
 def test_a_hanging_endpoint_is_left_in_time(workspace: Workspace):
     workspace.world.sandbox.add_fault("token", name="token.hang")
-    assert Delegation(CONNECTION, read_timeout=0.3, tries=1).verdict(ADA).reason.code == "unreachable"
+    assert ServiceAccount(CONNECTION, read_timeout=0.3, tries=1).request_token(ADA).reason.code == "unreachable"
 
 
 # What becomes of the row
@@ -238,7 +240,7 @@ def test_a_flagged_mailbox_costs_no_request(workspace: Workspace):
     workspace.world.sandbox.revoke_delegation(ROBOT, "work.example")
     for _ in range(3):
         with pytest.raises(errors.FlaggedGrantError, match="Domain-wide delegation"):
-            hook(workspace.world, ADA).profile()
+            hook(workspace.world, ADA).get_profile()
     assert workspace.world.token_requests(ADA) == 1
     grant = workspace.world.grant(ADA)
     assert grant.next_probe_at is not None
@@ -249,11 +251,11 @@ def test_a_suspect_that_works_at_its_second_probe_is_active_again(workspace: Wor
     workspace.refuse("invalid_grant", "")
     for _ in range(2):  # the second time nobody asks: the probe is not due
         with pytest.raises(errors.SuspectGrantError):
-            hook(workspace.world, ADA).profile()
+            hook(workspace.world, ADA).get_profile()
     assert workspace.world.token_requests(ADA) == 1
     workspace.works_again()
     workspace.let_time_pass()
-    assert hook(workspace.world, ADA).profile().address == ADA
+    assert hook(workspace.world, ADA).get_profile().address == ADA
     grant = workspace.world.grant(ADA)
     assert (grant.state, grant.reason, grant.next_probe_at) == (ACTIVE, None, None)
     assert workspace.world.events(ADA) == [
@@ -266,10 +268,10 @@ def test_a_suspect_that_works_at_its_second_probe_is_active_again(workspace: Wor
 def test_a_suspect_that_is_refused_again_waits_for_its_administrator_and_no_consent(workspace: Workspace):
     workspace.refuse("invalid_grant", "Bad Request")
     with pytest.raises(errors.SuspectGrantError):
-        hook(workspace.world, ADA).profile()
+        hook(workspace.world, ADA).get_profile()
     workspace.let_time_pass()
     with pytest.raises(errors.FlaggedGrantError, match="twice without saying why"):
-        hook(workspace.world, ADA).profile()
+        hook(workspace.world, ADA).get_profile()
     grant = workspace.world.grant(ADA)
     assert (grant.state, grant.reason) == (BLOCKED, "delegation_refused")
     assert grant.next_probe_at is not None
@@ -288,20 +290,20 @@ def test_gmails_refusals_are_read_for_a_delegated_mailbox(
 ):
     workspace.world.sandbox.add_fault("gmail", name=fault)
     with pytest.raises(kind):
-        hook(workspace.world, ADA).profile()
+        hook(workspace.world, ADA).get_profile()
     grant = workspace.world.grant(ADA)
     assert (grant.state, grant.reason) == (state, code)
 
 
 def test_a_valid_token_is_served_while_asking_fails(workspace: Workspace):
     tokens = workspace.tokens()
-    first = tokens.get(ADA)
+    first = tokens.get_token(ADA)
     workspace.world.sandbox.add_fault("token", name="token.html_503")
-    again = tokens.get(ADA)
+    again = tokens.get_token(ADA)
     assert again.token == first.token
     assert 0 < again.seconds <= first.seconds
     with pytest.raises(errors.TransientGrantError):
-        tokens.get(ADA, rejected=first.token)
+        tokens.get_token(ADA, rejected=first.token)
 
 
 def test_a_dead_key_is_asked_about_for_few_mailboxes_and_then_for_none(workspace: Workspace):
@@ -313,12 +315,12 @@ def test_a_dead_key_is_asked_about_for_few_mailboxes_and_then_for_none(workspace
     seen = []
     for address in others:
         with pytest.raises(errors.GrantError) as caught:
-            workspace.tokens().get(address)
+            workspace.tokens().get_token(address)
         seen.append(type(caught.value))
         assert caught.value.reason.code == "service_account_key"
         assert world.grant(address).state is ACTIVE
     assert seen[0] is errors.OAuthClientError
-    assert seen[-1] is errors.NotAskedError
+    assert seen[-1] is errors.CircuitOpenError
     assert world.token_requests() <= 3
 
 
@@ -329,8 +331,8 @@ def test_the_grants_are_refreshed_while_the_service_account_is_refused(workspace
     workspace.add(BEN, DORA)
     for address in (ADA, BEN, DORA, ADA):
         with pytest.raises(errors.GrantError):
-            workspace.tokens().get(address)
-    assert hook(world, "greta@pool.example").profile().address == "greta@pool.example"
+            workspace.tokens().get_token(address)
+    assert hook(world, "greta@pool.example").get_profile().address == "greta@pool.example"
 
 
 # The Connection
@@ -356,7 +358,7 @@ def test_a_connection_without_a_key_is_named_with_its_remedy(
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     workspace.set_connection(extra)
     with pytest.raises(ConfigurationError, match=r"'google_cloud_default' holds no key .*Keyfile JSON") as caught:
-        hook(workspace.world, ADA).profile()
+        hook(workspace.world, ADA).get_profile()
     assert "s3cret" not in str(caught.value)
     assert caught.value.__context__ is None or caught.value.__suppress_context__
     assert workspace.world.grant(ADA).state is ACTIVE
@@ -365,7 +367,7 @@ def test_a_connection_without_a_key_is_named_with_its_remedy(
 def test_a_missing_connection_is_named_with_its_remedy(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv(f"AIRFLOW_CONN_{CONNECTION.upper()}")
     with pytest.raises(ConfigurationError, match=r"'google_cloud_default' .* is missing\. Make it .*Keyfile JSON"):
-        hook(workspace.world, ADA).profile()
+        hook(workspace.world, ADA).get_profile()
 
 
 # For the audit
@@ -376,11 +378,11 @@ def test_one_delegation_serves_many_threads_and_reads_its_connection_once(
 ):
     addresses = [f"user{number}@work.example" for number in range(24)]
     workspace.add(*addresses)
-    with Delegation(CONNECTION, tries=1) as delegation:
-        delegation.verdict(ADA)
+    with ServiceAccount(CONNECTION, tries=1) as delegation:
+        delegation.request_token(ADA)
         monkeypatch.delenv(f"AIRFLOW_CONN_{CONNECTION.upper()}")
         with ThreadPoolExecutor(8) as pool:
-            verdicts = list(pool.map(delegation.verdict, addresses))
+            verdicts = list(pool.map(delegation.request_token, addresses))
     assert {verdict.reason.code for verdict in verdicts} == {"ok"}
     assert len({verdict.access_token for verdict in verdicts}) == len(addresses)
     assert {row.address for row in workspace.world.sandbox.token_requests()} == {ADA, *addresses}
@@ -388,7 +390,7 @@ def test_one_delegation_serves_many_threads_and_reads_its_connection_once(
 
 def test_a_verdict_sends_one_request_where_one_is_asked_for(workspace: Workspace):
     workspace.world.sandbox.add_fault("token", name="token.html_503_retry_after")
-    verdict = Delegation(CONNECTION, tries=1).verdict(ADA)
+    verdict = ServiceAccount(CONNECTION, tries=1).request_token(ADA)
     assert (verdict.reason.code, verdict.retry_after) == ("server_error", 2)
     assert workspace.world.token_requests(ADA) == 1
 
@@ -396,8 +398,9 @@ def test_a_verdict_sends_one_request_where_one_is_asked_for(workspace: Workspace
 def test_the_providers_hook_is_not_imported_before_a_delegated_mailbox_is_used():
     program = (
         "import sys\n"
-        "from gmail_warmup.gmail import hook, delegation\n"
-        "delegation.Delegation('google_cloud_default').breaker_key\n"
+        "from gmail_warmup.airflow import gmail_hook\n"
+        "from gmail_warmup.gmail import service_account\n"
+        "service_account.ServiceAccount('google_cloud_default').breaker_key\n"
         "print([name for name in sys.modules if name.startswith('airflow.providers.google.common')])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -409,10 +412,10 @@ def test_the_providers_hook_is_not_imported_before_a_delegated_mailbox_is_used()
 
 def test_neither_key_nor_token_nor_assertion_is_logged(workspace: Workspace, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
-    credentials = hook(workspace.world, ADA)._credentials()
+    credentials = hook(workspace.world, ADA)._load_credentials()
     workspace.refuse("invalid_grant", "Bad Request")
     with pytest.raises(errors.GrantError):
-        hook(workspace.world, ADA).profile()
+        hook(workspace.world, ADA).get_profile()
     said = caplog.text
     assert ADA in said
     assert credentials.token not in said
@@ -428,15 +431,15 @@ def test_from_a_grant_to_the_service_account(workspace: Workspace):
     world.add("tom@work.example")
     refresh_token = world.grant("tom@work.example").refresh_token
     before = world.grant("tom@work.example")
-    world.store.record_reason(before, REASONS["expired_or_revoked"], actor=world.actor)
+    world.store.record_refusal(before, REASONS["expired_or_revoked"], actor=world.actor)
     stale = world.grant("tom@work.example")
     put(world, "tom@work.example", "delegated")
     grant = world.grant("tom@work.example")
     assert (grant.state, grant.reason, grant.refresh_token) == (ACTIVE, None, refresh_token)
     assert world.events("tom@work.example")[-1] == ("needs_reauth", "active", "auth_delegated")
-    assert hook(world, "tom@work.example").profile().address == "tom@work.example"
+    assert hook(world, "tom@work.example").get_profile().address == "tom@work.example"
     # A refusal of before, still on its way, changes nothing any more.
-    assert world.store.record_reason(stale, REASONS["expired_or_revoked"], actor=world.actor) is None
+    assert world.store.record_refusal(stale, REASONS["expired_or_revoked"], actor=world.actor) is None
     assert world.grant("tom@work.example").state is ACTIVE
 
 
@@ -447,7 +450,7 @@ def test_from_the_service_account_to_a_grant_that_nobody_gave(workspace: Workspa
     assert (grant.state, grant.reason) == (GrantState.NEEDS_REAUTH, "never_granted")
     assert world.events(ADA)[-1] == ("active", "needs_reauth", "never_granted")
     with pytest.raises(errors.FlaggedGrantError, match="Nobody has signed in"):
-        hook(world, ADA).profile()
+        hook(world, ADA).get_profile()
     assert world.token_requests(ADA) == 0
 
 
@@ -456,7 +459,7 @@ def test_back_to_the_grant_that_was_stored(workspace: Workspace):
     world.add("tom@work.example", expired=False)
     for auth in ("delegated", "grant"):
         put(world, "tom@work.example", auth)
-    assert hook(world, "tom@work.example").profile().address == "tom@work.example"
+    assert hook(world, "tom@work.example").get_profile().address == "tom@work.example"
     assert [row.grant_type for row in world.sandbox.token_requests("tom@work.example")] == ["refresh_token"]
     assert world.events("tom@work.example")[-1] == ("active", "active", "auth_grant")
 
@@ -465,11 +468,11 @@ def test_other_changes_of_a_mailbox_leave_its_row_alone(workspace: Workspace):
     world = workspace.world
     world.sandbox.revoke_delegation(ROBOT, "work.example")
     with pytest.raises(errors.FlaggedGrantError):
-        hook(world, ADA).profile()
+        hook(world, ADA).get_profile()
     before = world.grant(ADA)
     put(world, ADA, "delegated")
     after = world.grant(ADA)
-    assert (after.state, after.version, after.since) == (before.state, before.version, before.since)
+    assert (after.state, after.version, after.state_since) == (before.state, before.version, before.state_since)
     assert len(world.events(ADA)) == 2
 
 
@@ -493,8 +496,8 @@ def shell(world: World, *words: str) -> Any:
 
 def view_of(world: World, address: str) -> MailboxView:
     with world.store.engine.begin() as connection:
-        record = repository.get(connection, address)
-        return views(connection, [record], now=mailboxes.now(connection), settings=world.settings)[0]
+        record = repository.get_mailbox(connection, address)
+        return build_views(connection, [record], now=mailboxes.database_time(connection), settings=world.settings)[0]
 
 
 def test_the_page_says_what_an_administrator_does_and_offers_no_consent(workspace: Workspace):
@@ -508,7 +511,7 @@ def test_the_page_says_what_an_administrator_does_and_offers_no_consent(workspac
     )
     world.sandbox.revoke_delegation(ROBOT, "work.example")
     with pytest.raises(errors.FlaggedGrantError):
-        hook(world, ADA).profile()
+        hook(world, ADA).get_profile()
     shown = view_of(world, ADA)
     assert (shown.state_label, shown.can_reauthenticate, shown.needs_person) == ("Blocked by admin", False, False)
     assert "service account" in shown.sentence

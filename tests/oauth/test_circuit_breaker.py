@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gmail_warmup.db.models import GrantState
-from gmail_warmup.oauth.errors import FlaggedGrantError, NotAskedError, OAuthClientError, TransientGrantError
+from gmail_warmup.oauth.errors import CircuitOpenError, FlaggedGrantError, OAuthClientError, TransientGrantError
 from support.world import CLIENT_ID, World
 
 
@@ -15,7 +15,7 @@ def incidents(world: World) -> list[tuple[str, str, bool]]:
 
 
 def quiet_is_over(world: World) -> None:
-    world.sql("UPDATE gmail_warmup.breaker SET quiet_until = now()")
+    world.sql("UPDATE gmail_warmup.breaker SET cooldown_until = now()")
 
 
 def add(world: World, count: int, *, domain: str = "pool.example") -> list[str]:
@@ -27,7 +27,7 @@ def add(world: World, count: int, *, domain: str = "pool.example") -> list[str]:
 
 def fails(world: World, address: str, error: type[Exception]) -> None:
     with pytest.raises(error):
-        world.tokens().get(address)
+        world.tokens().get_token(address)
 
 
 def test_a_refused_client_is_asked_about_once_and_one_incident_is_raised(world: World):
@@ -35,7 +35,7 @@ def test_a_refused_client_is_asked_about_once_and_one_incident_is_raised(world: 
     world.sandbox.add_fault("token", name="token.invalid_client")
     fails(world, addresses[0], OAuthClientError)
     for address in addresses[1:]:
-        fails(world, address, NotAskedError)
+        fails(world, address, CircuitOpenError)
     assert world.token_requests() == 1
     assert incidents(world) == [("app_error", "invalid_client", True)]
     assert all(world.grant(address).state is GrantState.ACTIVE for address in addresses)
@@ -47,11 +47,11 @@ def test_one_probe_decides_and_the_first_success_closes_it(world: World):
     fails(world, addresses[0], OAuthClientError)
     quiet_is_over(world)
     fails(world, addresses[1], OAuthClientError)  # the probe
-    fails(world, addresses[2], NotAskedError)
+    fails(world, addresses[2], CircuitOpenError)
     world.sandbox.clear_faults()
     quiet_is_over(world)
-    assert world.tokens().get(addresses[2]).seconds > 3000
-    assert world.tokens().get(addresses[3]).seconds > 3000
+    assert world.tokens().get_token(addresses[2]).seconds > 3000
+    assert world.tokens().get_token(addresses[3]).seconds > 3000
     assert world.token_requests() == 4
     assert incidents(world) == [("app_error", "deleted_client", False)]
 
@@ -62,7 +62,7 @@ def test_while_a_probe_is_under_way_nobody_else_asks(world: World):
     fails(world, addresses[0], OAuthClientError)
     quiet_is_over(world)
     world.sql("UPDATE gmail_warmup.breaker SET probe_until = now() + interval '1 minute'")
-    fails(world, addresses[1], NotAskedError)
+    fails(world, addresses[1], CircuitOpenError)
     assert world.token_requests() == 1
     world.sql("UPDATE gmail_warmup.breaker SET probe_until = now()")  # it died
     fails(world, addresses[1], OAuthClientError)
@@ -74,7 +74,7 @@ def test_a_probe_that_fails_doubles_the_quiet(world: World):
     seconds = []
     for _ in range(6):
         fails(world, address, OAuthClientError)
-        seconds.append(world.rows("SELECT quiet_seconds FROM gmail_warmup.breaker")[0][0])
+        seconds.append(world.rows("SELECT cooldown_seconds FROM gmail_warmup.breaker")[0][0])
         quiet_is_over(world)
     assert seconds == [60, 120, 240, 480, 900, 900]
 
@@ -86,7 +86,7 @@ def test_an_outage_opens_it_after_ten_different_mailboxes(world: World):
         fails(world, address, TransientGrantError)
     assert incidents(world) == [("outage", "server_error", True)]
     asked = world.token_requests()
-    fails(world, addresses[11], NotAskedError)
+    fails(world, addresses[11], CircuitOpenError)
     assert world.token_requests() == asked
 
 
@@ -97,7 +97,7 @@ def test_a_success_in_between_starts_the_count_anew(world: World):
         for address in half:
             fails(world, address, TransientGrantError)
         world.sandbox.clear_faults()
-        world.tokens().get(addresses[9] if half[0] == addresses[0] else addresses[19])
+        world.tokens().get_token(addresses[9] if half[0] == addresses[0] else addresses[19])
     assert incidents(world) == []
 
 
@@ -107,23 +107,23 @@ def test_a_valid_token_is_served_while_it_is_open(world: World):
     world.sandbox.add_fault("token", name="token.invalid_client")
     fails(world, address, OAuthClientError)
     world.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now() + interval '100 s' WHERE mailbox_id = 2")
-    assert 90 < world.tokens().get("fresh@pool.example").seconds <= 100
+    assert 90 < world.tokens().get_token("fresh@pool.example").seconds <= 100
 
 
 def test_a_pause_that_google_asks_for_holds_for_everybody(world: World):
     addresses = add(world, 2)
     world.sandbox.add_fault("token", name="token.html_429", times=1)
     fails(world, addresses[0], TransientGrantError)
-    fails(world, addresses[1], NotAskedError)
+    fails(world, addresses[1], CircuitOpenError)
     assert world.token_requests() == 1
     assert incidents(world) == []
     quiet_is_over(world)
-    assert world.tokens().get(addresses[1]).seconds > 3000
+    assert world.tokens().get_token(addresses[1]).seconds > 3000
 
 
 def test_a_grant_of_another_client_is_its_own_fault_while_others_work(world: World):
     addresses = add(world, 3)
-    world.tokens().get(addresses[0])
+    world.tokens().get_token(addresses[0])
     world.sandbox.add_fault("token", name="token.unauthorized_client")
     fails(world, addresses[1], FlaggedGrantError)
     assert world.grant(addresses[1]).reason == "other_client"
@@ -135,7 +135,7 @@ def test_when_nobody_works_a_client_that_may_not_use_grants_is_the_apps_fault(wo
     world.sandbox.add_fault("token", name="token.unauthorized_client")
     for address in addresses[:3]:
         fails(world, address, OAuthClientError)
-    fails(world, addresses[3], NotAskedError)
+    fails(world, addresses[3], CircuitOpenError)
     assert incidents(world) == [("app_error", "unauthorized_client", True)]
     assert all(world.grant(address).state is GrantState.ACTIVE for address in addresses)
 

@@ -74,7 +74,7 @@ def refused(world: World, fault: str) -> GrantError:
     world.add(ADDRESS)
     world.sandbox.add_fault("token", name=fault)
     with pytest.raises(GrantError) as caught:
-        world.tokens(read_timeout=0.3).get(ADDRESS)
+        world.tokens(read_timeout=0.3).get_token(ADDRESS)
     return caught.value
 
 
@@ -83,7 +83,7 @@ def test_what_is_nobodys_fault_changes_no_grant(world: World, fault: str, code: 
     error = refused(world, fault)
     assert error.reason.code == code
     grant = world.grant(ADDRESS)
-    assert (grant.state, grant.reason, grant.leased) == (GrantState.ACTIVE, None, False)
+    assert (grant.state, grant.reason, grant.is_leased) == (GrantState.ACTIVE, None, False)
     assert world.events(ADDRESS)[1:] == [("needs_reauth", "active", "imported")]
 
 
@@ -92,7 +92,7 @@ def test_what_is_the_accounts_fault_flags_it(world: World, fault: str, code: str
     error = refused(world, fault)
     assert error.reason.code == code
     grant = world.grant(ADDRESS)
-    assert (grant.state, grant.reason, grant.leased) == (state, code, False)
+    assert (grant.state, grant.reason, grant.is_leased) == (state, code, False)
     assert world.events(ADDRESS)[-1] == ("active", state.value, code)
 
 
@@ -102,10 +102,10 @@ def test_the_audit_judges_as_a_task_does(world: World, fault: str, code: str, st
     world.sandbox.add_fault("token", name=fault)
     Audit(world.store, world.client, world.settings, actor=world.actor).run([mailbox_id])
     grant = world.grant(ADDRESS)
-    assert (grant.state, grant.reason, grant.leased) == (state, code, False)
+    assert (grant.state, grant.reason, grant.is_leased) == (state, code, False)
 
 
 def test_every_reason_says_what_to_do():
     for reason in REASONS.values():
-        assert reason.sentence.endswith(".")
-        assert reason.code == "ok" or reason.step.endswith(".")
+        assert reason.message.endswith(".")
+        assert reason.code == "ok" or reason.remedy.endswith(".")

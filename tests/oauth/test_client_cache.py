@@ -27,13 +27,13 @@ Act = Callable[[], dict[str, int]]
 def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Services]]:
     """Close what the tasks of the test opened."""
     made: list[Services] = []
-    wire = tasks._services
+    wire = tasks._build_services
 
     def keep() -> Services:
         made.append(wire())
         return made[-1]
 
-    monkeypatch.setattr(tasks, "_services", keep)
+    monkeypatch.setattr(tasks, "_build_services", keep)
     yield made
     for services in made:
         services.engine.dispose()
@@ -50,7 +50,7 @@ def planned(world: World, monkeypatch: pytest.MonkeyPatch, opened: list[Services
         "AIRFLOW__GMAIL_WARMUP__MIN_GAP": "240",
         "AIRFLOW__GMAIL_WARMUP__DELAY_SCALE": "0.000001",
         "AIRFLOW__GMAIL_WARMUP__RAMP_START": "20",
-        "AIRFLOW__GMAIL_WARMUP__PAIR_DAILY_CAP": "20",
+        "AIRFLOW__GMAIL_WARMUP__PARTNER_DAILY_CAP": "20",
     }
     for name, value in (connections(world) | settings).items():
         monkeypatch.setenv(name, value)
@@ -58,8 +58,8 @@ def planned(world: World, monkeypatch: pytest.MonkeyPatch, opened: list[Services
     monkeypatch.setattr(tasks, "get_current_context", lambda: context)
     world.add(ADA, kind="warmup", expired=False)
     world.add(POOL[0], kind="pool", expired=False)
-    assert tasks.plan("send", {}) == [ADA]
-    return lambda: tasks.act("send", ADA)
+    assert tasks.plan_action("send", {}) == [ADA]
+    return lambda: tasks.run_mailbox_action("send", ADA)
 
 
 def test_a_valid_token_needs_no_connection_of_the_client(world: World, planned: Act, monkeypatch: pytest.MonkeyPatch):
@@ -84,11 +84,11 @@ def test_a_change_of_the_connection_holds_from_the_next_plan_on(
 ):
     monkeypatch.setenv(CONNECTION, connections(world, api_endpoint=NOWHERE)[CONNECTION])
     assert planned() == {"sent": 1}
-    tasks.plan("send", {})
+    tasks.plan_action("send", {})
     with pytest.raises(GmailUnavailableError):
         planned()
     monkeypatch.setenv(CONNECTION, connections(world)[CONNECTION])
-    tasks.plan("send", {})
+    tasks.plan_action("send", {})
     assert planned() == {"sent": 2}  # the mail that was begun, and the next one
 
 

@@ -11,14 +11,14 @@ from support.world import World
 
 def expiring(world: World, days: int = 7) -> list[tuple[str, int]]:
     with world.store.engine.connect() as connection:
-        count, listed = expiry.expiring(connection, days=days)
+        count, listed = expiry.list_expiring_grants(connection, days=days)
     assert count == len(listed)
     return [(item["address"], item["days"]) for item in listed]
 
 
 def advice(world: World) -> list[str]:
     with world.store.engine.connect() as connection:
-        return expiry.advice(connection)
+        return expiry.list_advice(connection)
 
 
 def test_what_google_announced(world: World):
@@ -36,7 +36,7 @@ def test_six_idle_months_end_a_grant(world: World):
     world.add("used@pool.example")
     world.sql("UPDATE gmail_warmup.oauth_grant SET refreshed_at = now() - interval '176 days 1 h' WHERE mailbox_id = 1")
     assert expiring(world) == [("idle@pool.example", 3)]
-    world.tokens().get("idle@pool.example")
+    world.tokens().get_token("idle@pool.example")
     assert expiring(world) == []
 
 
@@ -44,7 +44,7 @@ def test_the_seven_days_of_testing_are_announced_by_every_refresh(world: World):
     world.add("ada@pool.example")
     world.reauthenticate("ada@pool.example", testing=True)
     assert expiring(world) == [("ada@pool.example", 6)]
-    assert advice(world) == [expiry.ADVICE_PUBLISH]
+    assert advice(world) == [expiry.PUBLISH_APP_ADVICE]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_likelier_cause_is_named(world: World, column: str, age: str, reason
     world.sql(f"UPDATE gmail_warmup.oauth_grant SET {column} = now() - interval '{age}'")
     world.sandbox.kill_grants("ada@pool.example", cause="revoked")
     with pytest.raises(FlaggedGrantError):
-        world.tokens().get("ada@pool.example")
+        world.tokens().get_token("ada@pool.example")
     assert world.grant("ada@pool.example").reason == reason
 
 
@@ -70,5 +70,5 @@ def test_grants_that_died_at_seven_days_bring_the_advice_too(world: World):
     world.sql("UPDATE gmail_warmup.oauth_grant SET granted_at = now() - interval '7 days'")
     world.sandbox.kill_grants("ada@pool.example", cause="revoked")
     with pytest.raises(FlaggedGrantError):
-        world.tokens().get("ada@pool.example")
-    assert advice(world) == [expiry.ADVICE_PUBLISH]
+        world.tokens().get_token("ada@pool.example")
+    assert advice(world) == [expiry.PUBLISH_APP_ADVICE]

@@ -54,7 +54,7 @@ class Scene:
                         sa.insert(OAuthGrant).values(mailbox_id=self.ids[address], state=before, refreshed_at=at)
                     )
                 mailbox_id = self.ids[address]
-                moved = {"state": after, "reason": None if after == "active" else reason, "since": at}
+                moved = {"state": after, "reason": None if after == "active" else reason, "state_since": at}
                 connection.execute(sa.update(OAuthGrant).where(OAuthGrant.mailbox_id == mailbox_id).values(moved))
                 event_id = connection.scalar(
                     sa.insert(GrantEvent)

@@ -13,7 +13,7 @@ from gmail_warmup.core.enums import Action
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.warmup.actions.run import run_action
-from gmail_warmup.warmup.planning.due import find_due
+from gmail_warmup.warmup.planning.due import find_due_mailboxes
 from support.workers import hook
 from support.world import World
 
@@ -26,7 +26,7 @@ AT_ONCE = Settings(
     min_gap=0,
     run_interval=0,
     delay_scale=1e-9,
-    pair_daily_cap=50,
+    partner_daily_cap=50,
     ramp_start=6,
     mailbox_wait=0,
 )
@@ -61,7 +61,7 @@ def everybody(world: World, *actions: Action, addresses: Sequence[str] = POOL) -
 def due(world: World, action: Action) -> list[str]:
     """Return the mailboxes in which an action is due."""
     with world.store.engine.begin() as connection:
-        return find_due(connection, action, world.settings)
+        return find_due_mailboxes(connection, action, world.settings)
 
 
 def ledger(world: World) -> list[Any]:
@@ -99,4 +99,4 @@ def copy_of(mail: MailOut) -> Any:
 
 def labels(world: World, address: str, message_id: str) -> frozenset[str]:
     """Return a message's labels."""
-    return hook(world, address).message(message_id).labels
+    return hook(world, address).get_message(message_id).labels

@@ -17,19 +17,19 @@ from gmail_warmup.core.metrics import Metric
 class KeptMeter:
     """Keep what is measured by the name that it would be sent under; a name that the table lacks is an error."""
 
-    on: bool = True
+    is_enabled: bool = True
     counts: Counter[str] = field(default_factory=Counter)
     gauges: dict[str, float] = field(default_factory=dict)
     times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
-    def count(self, metric: Metric, part: str = "", number: int = 1) -> None:
-        self.counts[metric.path(part)] += number
+    def increment_counter(self, metric: Metric, part: str = "", number: int = 1) -> None:
+        self.counts[metric.series_name(part)] += number
 
-    def gauge(self, metric: Metric, value: float, part: str = "") -> None:
-        self.gauges[metric.path(part)] = value
+    def set_gauge(self, metric: Metric, value: float, part: str = "") -> None:
+        self.gauges[metric.series_name(part)] = value
 
-    def time(self, metric: Metric, seconds: float) -> None:
-        self.times[metric.path()].append(seconds)
+    def record_duration(self, metric: Metric, seconds: float) -> None:
+        self.times[metric.series_name()].append(seconds)
 
 
 @dataclass

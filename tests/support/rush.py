@@ -14,16 +14,16 @@ from gmail_warmup.core.errors import VolumeReachedError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.engine import make_engine
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.warmup.actions.claim import claim_next
-from gmail_warmup.warmup.actions.session import Desk
-from gmail_warmup.warmup.content.generators import Writer, templates_of
+from gmail_warmup.warmup.actions.claim import claim_next_slot
+from gmail_warmup.warmup.actions.session import MailboxSession
+from gmail_warmup.warmup.content.generators import MailWriter, build_template_generator
 from gmail_warmup.warmup.ledger import entries as ledger
 
 
-class Keyless(Desk):
+class Keyless(MailboxSession):
     """A desk that believes that it holds the mailbox."""
 
-    def still_held(self, connection: sa.Connection) -> None:
+    def extend_lease_in(self, connection: sa.Connection) -> None:
         """Lock the row as the real one does."""
         connection.execute(
             sa.text("UPDATE gmail_warmup.mailbox SET lease_until = now() WHERE id = :id"), {"id": self.mailbox.id}
@@ -44,12 +44,12 @@ def claim_all(url: str, addresses: Sequence[str], settings: Settings) -> Counter
     engine, counted = make_engine(url), Counter[str]()
     for address in addresses:
         with engine.begin() as connection:
-            mailbox = repository.get(connection, address)
+            mailbox = repository.get_mailbox(connection, address)
         desk = Keyless(
             engine=engine, settings=settings, gmail=None, mailbox=mailbox,  # type: ignore[arg-type]
-            writer=Writer(templates_of(settings)), holder="",
+            writer=MailWriter(build_template_generator(settings)), holder="",
         )  # fmt: skip
-        while claim_next(desk) is not None:
+        while claim_next_slot(desk) is not None:
             counted[address] += 1
         counted.update(desk.counts)
     return counted
@@ -62,8 +62,8 @@ def insert_blindly(url: str, sender_id: int, recipient_id: int, slots: Sequence[
         try:
             with engine.begin() as connection:
                 today = connection.scalar(sa.text("SELECT (now() AT TIME ZONE 'UTC')::date"))
-                entry = ledger.claim(
-                    connection, token=ledger.new_token(), sender_id=sender_id, recipient_id=recipient_id,
+                entry = ledger.claim_entry(
+                    connection, token=ledger.generate_token(), sender_id=sender_id, recipient_id=recipient_id,
                     local_date=today, slot=slot, due_at=datetime.now(UTC), subject="Notes",
                 )  # fmt: skip
             counted["claimed" if entry else "taken"] += 1

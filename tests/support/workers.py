@@ -14,7 +14,9 @@ def services(world: World) -> Services:
     """Return services on the test's database and Google's stand-in."""
     made = Services(world.actor)
     # functools.cached_property keeps its value in the instance: what is there already is not looked up in Airflow.
-    made.__dict__.update(settings=world.settings, engine=world.store.engine, client=world.client, store=world.store)
+    made.__dict__.update(
+        settings=world.settings, engine=world.store.engine, oauth_client=world.client, grant_store=world.store
+    )
     return made
 
 

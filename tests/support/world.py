@@ -40,7 +40,7 @@ class World:
         with self.store.engine.begin() as connection:
             chosen = MailboxSettings(kind=kind, **settings)
             mailbox_id = repository.add_or_update(connection, address, chosen, actor="test")
-            self.store.adopt(
+            self.store.import_grant(
                 connection,
                 mailbox_id,
                 refresh_token=grant.refresh_token,
@@ -55,9 +55,9 @@ class World:
     def reauthenticate(self, address: str, **grant: Any) -> str:
         """Put a new grant in place of the stored one, as a consent does; return its refresh token."""
         made = self.sandbox.grant(address, CLIENT_ID, scopes=[SCOPE], **grant)
-        verdict = TokenEndpoint(self.client).refresh(made.refresh_token)
+        verdict = TokenEndpoint(self.client).refresh_access_token(made.refresh_token)
         with self.store.engine.begin() as connection:
-            self.store.replace(
+            self.store.store_consent(
                 connection,
                 self.grant(address).mailbox_id,
                 dataclasses.replace(verdict, refresh_token=made.refresh_token),
@@ -74,12 +74,12 @@ class World:
 
     def grant(self, address: str) -> StoredGrant:
         """Return the stored grant."""
-        return self.store.read(address)
+        return self.store.read_grant(address)
 
     def mailbox(self, address: str) -> MailboxRecord:
         """Return the mailbox."""
         with self.store.engine.begin() as connection:
-            return repository.get(connection, address)
+            return repository.get_mailbox(connection, address)
 
     def events(self, address: str) -> list[tuple[str | None, str, str | None]]:
         """Return the history of a grant: from state, to state, reason."""

@@ -15,16 +15,15 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.models import GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.oauth.reasons import REASONS
-from gmail_warmup.oauth.token_endpoint import Verdict
-from gmail_warmup.transfer import csv_format, exporter, importer
-from gmail_warmup.transfer import parser as incoming
+from gmail_warmup.oauth.token_endpoint import TokenResult
+from gmail_warmup.transfer import csv_format, exporter, importer, parser
 from support.world import CLIENT_ID, World
 
 TOKEN = {"token": "ya29.x", "refresh_token": "1//abc", "client_id": CLIENT_ID, "scopes": ["a", "b"]}
 
 
 def test_csv_of_settings():
-    found = importer.parse(
+    found = parser.parse_mailboxes(
         "address,kind,daily_target,timezone\nAda@Warm.example,warmup,30,Europe/Berlin\nb@pool.example,pool,,\n"
     )
     assert [(item.address, item.settings.kind, item.settings.daily_target) for item in found] == [
@@ -37,26 +36,30 @@ def test_csv_of_settings():
 
 @pytest.mark.parametrize("token", [TOKEN, json.dumps(TOKEN)], ids=["object", "text of a column"])
 def test_a_token_without_an_expiry_is_taken_without_its_access_token(world: World, token: object):
-    incoming = importer.parse(json.dumps([{"address": "ada@warm.example", "kind": "warmup", "oauth_token": token}]))
-    importer.take_over(world.store, incoming, actor=world.actor)
+    parsed = parser.parse_mailboxes(
+        json.dumps([{"address": "ada@warm.example", "kind": "warmup", "oauth_token": token}])
+    )
+    importer.import_mailboxes(world.store, parsed, actor=world.actor)
     grant = world.grant("ada@warm.example")
     assert grant.state is GrantState.ACTIVE
     assert grant.access_token is None
     assert grant.refresh_token
-    assert world.store.cipher.decrypt(grant.owner, grant.refresh_token) == "1//abc"
+    assert world.store.cipher.decrypt(grant.secret_owner, grant.refresh_token) == "1//abc"
 
 
 def test_a_token_with_an_expiry_keeps_its_access_token(world: World):
     token = TOKEN | {"expiry": "2030-01-01T00:00:00"}
-    incoming = importer.parse(json.dumps([{"address": "ada@warm.example", "kind": "warmup", "oauth_token": token}]))
-    importer.take_over(world.store, incoming, actor=world.actor)
+    parsed = parser.parse_mailboxes(
+        json.dumps([{"address": "ada@warm.example", "kind": "warmup", "oauth_token": token}])
+    )
+    importer.import_mailboxes(world.store, parsed, actor=world.actor)
     assert world.grant("ada@warm.example").access_seconds > 0
 
 
 def test_importing_again_updates_and_doubles_nothing(world: World):
     world.add("ada@warm.example", kind="warmup")
-    importer.take_over(
-        world.store, importer.parse("address,kind,open_rate\nada@warm.example,warmup,60\n"), actor=world.actor
+    importer.import_mailboxes(
+        world.store, parser.parse_mailboxes("address,kind,open_rate\nada@warm.example,warmup,60\n"), actor=world.actor
     )
     assert world.mailbox("ada@warm.example").open_rate == 60
     assert world.grant("ada@warm.example").refresh_token
@@ -82,12 +85,12 @@ def test_importing_again_updates_and_doubles_nothing(world: World):
 )
 def test_each_bad_input_is_named_with_its_rule(text: str, said: str):
     with pytest.raises(InvalidInputError, match=said):
-        importer.parse(text)
+        parser.parse_mailboxes(text)
 
 
 def test_every_bad_line_is_listed():
     with pytest.raises(InvalidInputError, match=r"2 of 3 cannot be imported, so nothing was") as caught:
-        importer.parse("address,kind\nx,pool\nok@pool.example,pool\ny,pool\n")
+        parser.parse_mailboxes("address,kind\nx,pool\nok@pool.example,pool\ny,pool\n")
     assert "line 2" in str(caught.value)
     assert "line 4" in str(caught.value)
 
@@ -95,21 +98,25 @@ def test_every_bad_line_is_listed():
 def test_no_error_shows_a_token():
     broken = [{"address": "a@pool.example", "kind": "boss", "oauth_token": TOKEN}]
     with pytest.raises(InvalidInputError) as caught:
-        importer.parse(json.dumps(broken))
+        parser.parse_mailboxes(json.dumps(broken))
     assert "1//abc" not in str(caught.value)
     assert "ya29" not in str(caught.value)
 
 
 def test_a_consent_that_comes_while_a_backup_is_restored_wins(world: World):
     world.add("ada@warm.example")
-    backup = importer.parse(json.dumps([{"address": "ada@warm.example", "kind": "warmup", "grant": TOKEN}]))
+    backup = parser.parse_mailboxes(json.dumps([{"address": "ada@warm.example", "kind": "warmup", "grant": TOKEN}]))
     made_at = datetime.now(UTC) - timedelta(hours=1)
     newer = world.sandbox.grant("ada@warm.example", CLIENT_ID)
-    verdict = Verdict(reason=REASONS["ok"], access_token="ya29.y", expires_in=3599, refresh_token=newer.refresh_token)
+    verdict = TokenResult(
+        reason=REASONS["ok"], access_token="ya29.y", expires_in=3599, refresh_token=newer.refresh_token
+    )
     with ThreadPoolExecutor(1) as pool:
         with world.store.engine.begin() as connection:
-            world.store.replace(connection, 1, verdict, client_id=CLIENT_ID, elapsed=0, actor=world.actor)
-            restoring = pool.submit(importer.take_over, world.store, backup, actor=world.actor, exported_at=made_at)
+            world.store.store_consent(connection, 1, verdict, client_id=CLIENT_ID, elapsed=0, actor=world.actor)
+            restoring = pool.submit(
+                importer.import_mailboxes, world.store, backup, actor=world.actor, exported_at=made_at
+            )
             waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
             until = time.monotonic() + 30
             while world.rows(waiting) == [(0,)]:
@@ -118,13 +125,13 @@ def test_a_consent_that_comes_while_a_backup_is_restored_wins(world: World):
         done = restoring.result()
     assert (done.grants, done.grants_kept) == (0, 1)
     grant = world.grant("ada@warm.example")
-    assert world.store.cipher.decrypt(grant.owner, grant.refresh_token or "") == newer.refresh_token
+    assert world.store.cipher.decrypt(grant.secret_owner, grant.refresh_token or "") == newer.refresh_token
 
 
 def test_a_setting_without_a_column_stays_and_an_empty_cell_means_the_default(world: World):
     world.add("ada@warm.example", kind="warmup", daily_target=33, open_rate=12, display_name="Ada")
     text = "address,kind,open_rate,display_name\nada@warm.example,warmup,,\n"
-    importer.take_over(world.store, importer.parse(text), actor=world.actor)
+    importer.import_mailboxes(world.store, parser.parse_mailboxes(text), actor=world.actor)
     ada = world.mailbox("ada@warm.example")
     assert (ada.daily_target, ada.open_rate, ada.display_name) == (33, 80, None)
 
@@ -141,7 +148,7 @@ def test_a_setting_without_a_column_stays_and_an_empty_cell_means_the_default(wo
     ids=["Excel, decimal comma", "Excel, Unicode text", "wider once", "old Mac", "empty lines"],
 )
 def test_csv_as_spreadsheet_programs_write_it(text: str):
-    found = importer.parse(text)
+    found = parser.parse_mailboxes(text)
     assert [(item.address, item.settings.kind, item.settings.display_name) for item in found] == [
         ("ada@pool.example", "pool", "Ada, L"),
         ("bob@pool.example", "warmup", None),
@@ -156,7 +163,7 @@ def test_all_problems_have_their_line_and_column():
         "eve@pool.example,pool,,,,6\n"
         "ok@pool.example,pool\n"
     )
-    found = incoming.read(text)
+    found = parser.parse_with_problems(text)
     assert [(problem.number, problem.field) for problem in found.problems] == [
         (1, "colour"), (1, "open_rate"), (2, "kind"), (2, "open_rate"), (3, ""), (4, ""),
     ]  # fmt: skip
@@ -167,28 +174,28 @@ def test_all_problems_have_their_line_and_column():
 
 
 def test_an_unclosed_quotation_mark_does_not_swallow_the_file():
-    found = incoming.read('address,kind\nada@pool.example,"pool\nbob@pool.example,pool\n')
+    found = parser.parse_with_problems('address,kind\nada@pool.example,"pool\nbob@pool.example,pool\n')
     assert found.mailboxes == []
     assert "quotation marks" in found.problems[0].rule
 
 
 def test_a_huge_value_is_not_repeated():
     with pytest.raises(InvalidInputError) as caught:
-        importer.parse(json.dumps([{"address": "a" * 10_000, "kind": "b" * 10_000, "c" * 10_000: 1}]))
+        parser.parse_mailboxes(json.dumps([{"address": "a" * 10_000, "kind": "b" * 10_000, "c" * 10_000: 1}]))
     assert len(str(caught.value)) < 1000
 
 
 @given(st.text())
 def test_defusing_a_cell_is_undone_and_leaves_no_formula(cell: str):
-    defused = csv_format.defuse(cell)
-    assert csv_format.restore(defused) == cell
+    defused = csv_format.escape_formula(cell)
+    assert csv_format.unescape_formula(defused) == cell
     assert not defused.startswith(tuple("=+-@\t\r\n"))
 
 
 @given(st.from_regex(r"\A'{0,3}[=+@\t\r\n-].{0,3}\Z"))
 def test_what_begins_like_a_formula_is_defused(cell: str):
-    assert csv_format.defuse(cell) == f"'{cell}"
-    assert csv_format.restore(f"'{cell}") == cell
+    assert csv_format.escape_formula(cell) == f"'{cell}"
+    assert csv_format.unescape_formula(f"'{cell}") == cell
 
 
 LETTERS = st.characters(codec="utf-8", exclude_characters="\x00")
@@ -202,7 +209,7 @@ def mailboxes(draw: st.DrawFn) -> MailboxRecord:
     nothing = dict.fromkeys(
         ("label_id", "resumed_at", "deferred_until", "deferred_reason", "reason", "next_probe_at", "granted_at",
          "refreshed_at", "refresh_expires_at", "access_expires_at", "label_name", "band_reason", "band_since",
-         "health_from", "halved_on", "sent_lately", "sent_lately_at")
+         "health_window_start", "half_volume_on", "sent_24h", "sent_24h_at")
     )  # fmt: skip
     plain = st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters='<>"\\')
     line = st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"])
@@ -222,19 +229,19 @@ def mailboxes(draw: st.DrawFn) -> MailboxRecord:
         paused_at=draw(st.none() | st.just(now)),
         pause_reason=draw(st.none() | REASONS_TO_PAUSE),
         state=GrantState.ACTIVE,
-        since=now,
+        state_since=now,
         band=HealthBand.HEALTHY,
         **nothing,
     )
 
 
-@pytest.mark.parametrize("write", [exporter.to_csv, exporter.to_json])
+@pytest.mark.parametrize("write", [exporter.write_csv, exporter.write_json])
 @given(found=st.lists(mailboxes(), min_size=1, max_size=5, unique_by=lambda mailbox: mailbox.address))
 def test_every_mailbox_comes_back_from_its_file(write, found: list[MailboxRecord]):
     text = "".join(write(found))
-    back = {item.address: item for item in importer.parse(text)}
+    back = {item.address: item for item in parser.parse_mailboxes(text)}
     assert back.keys() == {mailbox.address for mailbox in found}
     for mailbox in found:
         item = back[mailbox.address]
-        expected = exporter.settings_of(mailbox)
+        expected = exporter.to_settings_row(mailbox)
         assert {"address": item.address, **item.settings.model_dump(), "pause_reason": item.pause_reason} == expected

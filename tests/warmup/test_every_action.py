@@ -7,17 +7,17 @@ from pathlib import Path
 
 from gmail_warmup.core.enums import Action
 from gmail_warmup.warmup.actions import run
-from gmail_warmup.warmup.planning.due import WAITING
+from gmail_warmup.warmup.planning.due import WAITING_QUERIES
 
 DAG = Path(__file__).parents[2] / "dags" / "gmail_warmup.py"
 
 
 def test_every_action_has_its_work():
-    assert set(run._DO) == set(Action)
+    assert set(run._ACTION_FUNCTIONS) == set(Action)
 
 
 def test_every_action_becomes_due():
-    assert set(WAITING) == set(Action) - {Action.SEND}, "what waits for an action; sending goes by the plan"
+    assert set(WAITING_QUERIES) == set(Action) - {Action.SEND}, "what waits for an action; sending goes by the plan"
 
 
 def test_every_action_is_a_task_of_the_dag():

@@ -25,7 +25,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount
 
-from gmail_warmup.airflow.bootstrap import initialise
+from gmail_warmup.airflow.bootstrap import initialize_installation
 
 
 def rights_of(route: BaseRoute) -> list[str]:
@@ -73,7 +73,7 @@ def make_fab_users() -> None:
 
 
 initdb()
-initialise(os.environ)
+initialize_installation(os.environ)
 airflow = create_app()
 ours = next(route.app for route in airflow.routes if isinstance(route, Mount) and route.path == "/gmail-warmup")
 tokens = simple_tokens() if isinstance(get_auth_manager(), SimpleAuthManager) else {}

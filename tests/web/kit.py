@@ -116,7 +116,8 @@ def fill(site: Site, number: int) -> None:
             SELECT 'box+' || to_char(n * 7 % :number, 'FM0000') || '&x@team' || n % 3 || '.example',
                 CASE WHEN n % 4 = 0 THEN 'pool' ELSE 'warmup' END, 't', n % 5, CASE WHEN n % 11 = 0 THEN now() END
             FROM generate_series(0, :number - 1) AS n RETURNING id)
-        INSERT INTO gmail_warmup.oauth_grant (mailbox_id, state, since, granted_at, refreshed_at, refresh_expires_at)
+        INSERT INTO gmail_warmup.oauth_grant (mailbox_id, state, state_since, granted_at, refreshed_at,
+        refresh_expires_at)
         SELECT id, (ARRAY['active', 'active', 'needs_reauth', 'suspect', 'disabled'])[1 + id % 5],
             now() - id % 6 * interval '1.0001 days', now() - interval '170 days',
             CASE WHEN id % 3 > 0 THEN now() - id % 7 * interval '29 days' END,

@@ -9,9 +9,9 @@ from threading import Thread
 import httpx
 import pytest
 
-from gmail_warmup.oauth.consent.flow import CONSENTS_OF_AN_INVITE
-from gmail_warmup.warmup.content.generators import ChatServer, GeneratorError
-from gmail_warmup.warmup.content.templates import Kind
+from gmail_warmup.oauth.consent.flow import MAX_INVITE_CONSENTS_PER_HOUR
+from gmail_warmup.warmup.content.generators import ChatGenerator, GeneratorError
+from gmail_warmup.warmup.content.templates import MailKind
 from web.kit import API, MOUNT, Site, at_google, follow, invite, path_of, start
 
 ADA = "ada@pool.example"
@@ -22,12 +22,12 @@ def test_brute_force_an_invite_begins_a_bounded_number_of_consents(site: Site, o
     site.add(ADA)
     token = invite(op, ADA)
     with site.stranger() as one, site.stranger() as other:
-        for number in range(CONSENTS_OF_AN_INVITE):
+        for number in range(MAX_INVITE_CONSENTS_PER_HOUR):
             follow(one if number % 2 else other, token)  # the limit is the invite's, not a browser's or a network's
         answers = [who.post(f"{MOUNT}/invite/start", json={"token": token}) for who in (one, other)]
         assert [answer.status_code for answer in answers] == [429, 429]
         assert "Wait an hour" in answers[0].json()["detail"]
-        assert site.sql("SELECT count(*) AS n FROM gmail_warmup.consent")[0]["n"] == CONSENTS_OF_AN_INVITE
+        assert site.sql("SELECT count(*) AS n FROM gmail_warmup.consent")[0]["n"] == MAX_INVITE_CONSENTS_PER_HOUR
         site.sql("UPDATE gmail_warmup.consent SET created_at = created_at - interval '61 minutes'")
         assert one.get(at_google(follow(one, token), ADA)).status_code == 303
 
@@ -108,9 +108,9 @@ def elsewhere() -> Iterator[tuple[str, list[str]]]:
 
 def test_forged_requests_the_text_generator_is_followed_nowhere(elsewhere: tuple[str, list[str]]):
     url, asked = elsewhere
-    chat = ChatServer(frame=None, base_url=url, model="m")  # type: ignore[arg-type]
+    chat = ChatGenerator(templates=None, base_url=url, model="m")  # type: ignore[arg-type]
     with pytest.raises(GeneratorError, match="HTTP status 307"):
-        chat._ask(Kind.FIRST, "A question")
+        chat._request_text(MailKind.FIRST, "A question")
     assert asked == ["/chat/completions"]
 
 

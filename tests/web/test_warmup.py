@@ -57,10 +57,10 @@ STANDINGS: list[tuple[str, str | None, dict[str, str], str, int, str | None]] = 
     ("watch", "spam_some", {}, "Watched", 25, None),
     ("throttled", "spam_much", {"band_since": "now()"}, "Throttled", 17, "spam_much"),
     ("throttled", "spam_much", {"band_since": "now() - interval '3 days'"}, "Throttled", 12, "spam_much"),
-    ("paused", "spam_too_much", {"health_from": f"{TODAY} + 2"}, "Paused by health", 0, "spam_too_much"),
-    ("paused", "spam_too_much", {"health_from": TODAY}, "Paused by health", 5, "requalifying"),
+    ("paused", "spam_too_much", {"health_window_start": f"{TODAY} + 2"}, "Paused by health", 0, "spam_too_much"),
+    ("paused", "spam_too_much", {"health_window_start": TODAY}, "Paused by health", 5, "requalifying"),
     ("blocked", "bounces_mostly", {}, "Blocked by health", 0, "bounces_mostly"),
-    ("healthy", None, {"halved_on": TODAY}, "Healthy", 12, "halved"),
+    ("healthy", None, {"half_volume_on": TODAY}, "Healthy", 12, "halved"),
 ]
 
 
@@ -79,7 +79,7 @@ def test_the_days_volume_is_what_the_engine_allows(
     assert f"0 of {planned} today" in listed
     assert ("data-band" in listed) == (band != "healthy")
     if lowered_by:
-        assert f"Less than the ramp allows: {WARMUP_REASONS[lowered_by].sentence}" in page
+        assert f"Less than the ramp allows: {WARMUP_REASONS[lowered_by].message}" in page
     else:
         assert "Less than the ramp allows" not in page
 
@@ -99,7 +99,7 @@ def test_what_all_may_send_today_is_the_sum_of_what_each_may(ada: Site, op: http
 
 def test_a_day_that_has_begun_is_as_it_was_planned_or_less(ada: Site, op: httpx.Client):
     put_day(ada, ADA, 0, planned=9, claimed=8, sent=7, ramp=25)
-    ada.sql("UPDATE gmail_warmup.mailbox_day SET lowered_by = 'pool_too_small'")
+    ada.sql("UPDATE gmail_warmup.mailbox_day SET reduction_reason = 'pool_too_small'")
     ramp = op.get(f"{API}/mailboxes/{ADA}").json()["ramp"]
     assert (ramp["planned_today"], ramp["pending_today"], ramp["lowered_by"]) == (9, 2, "pool_too_small")
     set_health(ada, ADA, "blocked", "spam_mostly")
@@ -111,11 +111,11 @@ def test_a_band_is_told_with_its_reason_and_step(ada: Site, op: httpx.Client):
     set_health(ada, ADA, "blocked", "spam_mostly", band_since="'2026-11-24 03:00+00'")
     reason = WARMUP_REASONS["spam_mostly"]
     page, listed = page_of(op), words(op, "")
-    assert reason.sentence in page
-    assert reason.step_for(ADA) in page
+    assert reason.message in page
+    assert reason.remedy_for(ADA) in page
     assert "ADDRESS" not in page
     assert "2026-11-24 03:00:00 UTC" in page
-    assert reason.sentence in listed
+    assert reason.message in listed
     assert 'data-band="blocked"' in listed
 
 
@@ -208,11 +208,11 @@ def test_requalify_lets_a_stopped_mailbox_send_a_sample(ada: Site, op: httpx.Cli
     assert (row["band"], row["band_reason"]) == ("paused", "released")
     page = page_of(op)
     assert 'id="requalify"' not in page
-    assert WARMUP_REASONS["requalifying"].sentence in page
+    assert WARMUP_REASONS["requalifying"].message in page
     assert "by op;" in page
     (event,) = op.get(f"{API}/mailboxes/{ADA}/health").json()["history"]
     assert (event["actor"], event["from_band"], event["to_band"]) == ("op", "blocked", "paused")
-    assert event["sentence"] == WARMUP_REASONS["released"].sentence
+    assert event["sentence"] == WARMUP_REASONS["released"].message
     unknown = op.post(f"{API}/mailboxes/requalify", json={"addresses": [ADA, "who@example.com"]})
     assert unknown.status_code == 404
 
@@ -221,14 +221,15 @@ def test_changes_of_the_band_are_told_in_words_the_newest_first(ada: Site, op: h
     for before, after, reason in (("healthy", "throttled", "spam_much"), ("throttled", "paused", "spam_too_much")):
         ada.sql(
             "INSERT INTO gmail_warmup.health_event (mailbox_id, actor, from_band, to_band, reason, placed, spam,"
-            " bounced, told) SELECT id, 'warmup', :before, :after, :reason, 30, 7, 1, false FROM gmail_warmup.mailbox"
+            " bounced, is_alertable) SELECT id, 'warmup', :before, :after, :reason, 30, 7, 1, false FROM "
+            "gmail_warmup.mailbox"
             " WHERE address = :address",
             before=before, after=after, reason=reason, address=ADA,
         )  # fmt: skip
     page = page_of(op)
     told = page[page.index('id="health-history"') :]
     assert told.index("Paused by health") < told.index("Throttled</strong>")
-    assert WARMUP_REASONS["spam_too_much"].sentence in told
+    assert WARMUP_REASONS["spam_too_much"].message in told
     assert "by the warmup; 7 of 30 in spam, 1 bounced" in told
 
 
@@ -302,7 +303,7 @@ def test_the_records_of_a_mailboxs_domain_are_told(ada: Site, op: httpx.Client):
     shown = re.findall(r"</svg> (SPF|DKIM|DMARC) ([a-z ]+)</span>", page)
     assert shown == [("SPF", "ok"), ("DKIM", "could not tell"), ("DMARC", "bad")]
     for code in ("no_answer", "dmarc_missing"):
-        assert DNS_REASONS[code].step_for("example.com") in page
+        assert DNS_REASONS[code].remedy_for("example.com") in page
     assert "is not sent from" not in page
     assert 'id="closed"' not in words(op, "")
     (found,) = op.get(f"{API}/dns", params={"domain": "EXAMPLE.com"}).json()["domains"]

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.audit.pipeline import Audit
 from gmail_warmup.audit.results import AuditResult
-from gmail_warmup.gmail.service_account import Delegation
+from gmail_warmup.gmail.service_account import ServiceAccount
 from gmail_warmup.oauth.grant_store import Actor
 
 
-def probe(services: Services, mailbox_ids: Sequence[int], *, actor: Actor, force: bool) -> AuditResult:
+def run_audit_pass(services: Services, mailbox_ids: Sequence[int], *, actor: Actor, force: bool) -> AuditResult:
     """Probe these mailboxes and return what was found.
 
     Args:
         force: ask Google also about grants that were refreshed lately.
     """
     settings = services.settings
-    delegation = Delegation(
+    delegation = ServiceAccount(
         settings.google_conn_id,
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
@@ -26,8 +26,8 @@ def probe(services: Services, mailbox_ids: Sequence[int], *, actor: Actor, force
     )
     with delegation:
         audit = Audit(
-            services.store,
-            services.client,
+            services.grant_store,
+            services.oauth_client,
             settings,
             actor=actor,
             force=force,

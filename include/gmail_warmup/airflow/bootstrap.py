@@ -15,9 +15,9 @@ from cryptography.fernet import InvalidToken
 from sqlalchemy.exc import SQLAlchemyError
 
 from gmail_warmup.core.errors import ConfigurationError, DatabaseNotReadyError, EncryptionKeyError
-from gmail_warmup.core.settings import load
+from gmail_warmup.core.settings import load_settings
 from gmail_warmup.crypto import key_check
-from gmail_warmup.crypto.cipher import airflow_cipher
+from gmail_warmup.crypto.cipher import load_airflow_cipher
 from gmail_warmup.db.base import SCHEMA
 from gmail_warmup.db.models import Base
 from gmail_warmup.db.roles import ROLE, ensure_role
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 POOL, POOL_SLOTS = "gmail_warmup", 64
 """The pool has so many slots at least when it is made."""
 
-DB_ADDRESS = "GMAIL_WARMUP_DB_ADDRESS"
+DB_ADDRESS_VARIABLE = "GMAIL_WARMUP_DB_ADDRESS"
 """Variable with the HOST:PORT at which tasks and page reach the database, where that is another one than Airflow's."""
 
-CLIENT_ID_RULE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{5,199}$")
+CLIENT_ID_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{5,199}$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class ClientVariables:
     api_endpoint: str | None = None
 
 
-def client_variables(environment: Mapping[str, str]) -> ClientVariables | None:
+def read_client_variables(environment: Mapping[str, str]) -> ClientVariables | None:
     """Read GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET and the optional endpoints; None if neither of the two is set.
 
     Raises:
@@ -61,7 +61,7 @@ def client_variables(environment: Mapping[str, str]) -> ClientVariables | None:
             raise ConfigurationError(
                 f"{name} is empty while its partner is set. Copy both from the Google Cloud console."
             )
-    if not CLIENT_ID_RULE.match(client_id):
+    if not CLIENT_ID_PATTERN.match(client_id):
         raise ConfigurationError(
             "GOOGLE_CLIENT_ID is malformed: it has letters, digits, dots and dashes only and mostly ends in "
             ".apps.googleusercontent.com. Copy it again from the Google Cloud console."
@@ -81,31 +81,31 @@ def client_variables(environment: Mapping[str, str]) -> ClientVariables | None:
     return ClientVariables(client_id=client_id, secret=secret, **optional)
 
 
-def database_address(environment: Mapping[str, str]) -> tuple[str, int] | None:
+def read_database_address(environment: Mapping[str, str]) -> tuple[str, int] | None:
     """Read GMAIL_WARMUP_DB_ADDRESS, such as a PgBouncer's; None if it is not set.
 
     Raises:
         ConfigurationError: if it is malformed.
     """
-    given = environment.get(DB_ADDRESS, "").strip()
+    given = environment.get(DB_ADDRESS_VARIABLE, "").strip()
     host, _, port = given.rpartition(":")
     if not given:
         return None
     if not re.fullmatch(r"[A-Za-z0-9._-]+", host) or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ConfigurationError(f"{DB_ADDRESS} must be HOST:PORT (it is {given!r}).")
+        raise ConfigurationError(f"{DB_ADDRESS_VARIABLE} must be HOST:PORT (it is {given!r}).")
     return host, int(port)
 
 
-def initialise(environment: Mapping[str, str] | None = None) -> list[str]:
+def initialize_installation(environment: Mapping[str, str] | None = None) -> list[str]:
     """Check everything, then make role, rights and Connections; return what was done, a line each.
 
     Raises:
         ConfigurationError: before anything was changed.
     """
     variables = os.environ if environment is None else environment
-    client, address = client_variables(variables), database_address(variables)
-    settings = load()
-    cipher = airflow_cipher()
+    client, address = read_client_variables(variables), read_database_address(variables)
+    settings = load_settings()
+    cipher = load_airflow_cipher()
     from airflow import settings as airflow_settings
 
     engine = airflow_settings.engine
@@ -114,21 +114,21 @@ def initialise(environment: Mapping[str, str] | None = None) -> list[str]:
     _require_schema(engine)
     _require_readable(settings.client_conn_id)
     # Kept if it exists: whoever is running holds connections made with it, and goes on making them.
-    password = _known_password(settings.db_conn_id) or secrets.token_urlsafe(24)
+    password = _find_password(settings.db_conn_id) or secrets.token_urlsafe(24)
     with engine.begin() as connection:
-        key_check.check(connection, cipher)
+        key_check.check_key(connection, cipher)
     done = ["Fernet key: it is the one that the stored secrets are under"]
     with engine.begin() as connection:
         ensure_role(connection, role=ROLE, password=password)
     done.append(f"role {ROLE}: may use the schema {SCHEMA} and nothing else")
-    _save_connection(settings.db_conn_id, _database_connection(engine.url, password, address))
+    _save_connection(settings.db_conn_id, _build_database_connection(engine.url, password, address))
     done.append(f"Connection {settings.db_conn_id}: the database, with that role")
     if client:
-        _save_connection(settings.client_conn_id, _client_connection(client))
+        _save_connection(settings.client_conn_id, _build_client_connection(client))
         done.append(f"Connection {settings.client_conn_id}: the OAuth client {client.client_id}")
     else:
         done.append(f"Connection {settings.client_conn_id}: left as it is, GOOGLE_CLIENT_ID is not set")
-    _ensure_pool(max(POOL_SLOTS, settings.tasks_at_once))
+    _ensure_pool(max(POOL_SLOTS, settings.max_active_tasks))
     done.append(f"pool {POOL}: bounds the mailboxes that are worked in at once")
     return done
 
@@ -150,7 +150,7 @@ def _require_schema(engine: sa.Engine) -> None:
         raise DatabaseNotReadyError()
 
 
-def _known(session: Session, conn_id: str) -> Connection | None:
+def _find_connection(session: Session, conn_id: str) -> Connection | None:
     """Return a stored Connection.
 
     Raises:
@@ -167,11 +167,11 @@ def _known(session: Session, conn_id: str) -> Connection | None:
         ) from None
 
 
-def _known_password(conn_id: str) -> str | None:
+def _find_password(conn_id: str) -> str | None:
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        known = _known(session, conn_id)
+        known = _find_connection(session, conn_id)
         return known.password if known is not None and known.login == ROLE else None
 
 
@@ -179,10 +179,10 @@ def _require_readable(conn_id: str) -> None:
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        _known(session, conn_id)
+        _find_connection(session, conn_id)
 
 
-def _database_connection(admin: sa.URL, password: str, address: tuple[str, int] | None) -> dict[str, Any]:
+def _build_database_connection(admin: sa.URL, password: str, address: tuple[str, int] | None) -> dict[str, Any]:
     if address:
         admin = admin.difference_update_query(["host", "port"]).set(host=address[0], port=address[1])
     return {
@@ -196,7 +196,7 @@ def _database_connection(admin: sa.URL, password: str, address: tuple[str, int] 
     }
 
 
-def _client_connection(client: ClientVariables) -> dict[str, Any]:
+def _build_client_connection(client: ClientVariables) -> dict[str, Any]:
     extra = {
         "auth_uri": client.auth_uri,
         "token_uri": client.token_uri,
@@ -226,7 +226,7 @@ def _save_connection(conn_id: str, values: dict[str, Any]) -> None:
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        known = _known(session, conn_id)
+        known = _find_connection(session, conn_id)
         if known is None:
             session.add(Connection(conn_id=conn_id, **values))
             return

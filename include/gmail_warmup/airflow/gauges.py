@@ -15,84 +15,86 @@ from gmail_warmup.core.enums import Action
 from gmail_warmup.core.metrics import Meter, Metric
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db import clock
-from gmail_warmup.db.engine import by_itself
+from gmail_warmup.db.engine import connect_autocommit
 from gmail_warmup.db.models import AuditRun, Breaker, Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.oauth import expiry
-from gmail_warmup.oauth.incidents import open_incidents
+from gmail_warmup.oauth.incidents import list_open_incidents
 from gmail_warmup.warmup.planning import kill_switch
-from gmail_warmup.warmup.planning.backlog import backlog
+from gmail_warmup.warmup.planning.backlog import count_backlog
 
 log = logging.getLogger(__name__)
 
 
-def of_plan(engine: sa.Engine, meter: Meter, action: Action, *, taken: int) -> None:
+def send_plan_gauges(engine: sa.Engine, meter: Meter, action: Action, *, taken: int) -> None:
     """Send what a run took up of an action, what it left to the next one, and for how long the oldest has waited.
 
     Args:
         taken: how many mailboxes it took up; none while everything is stopped.
     """
 
-    def send(connection: sa.Connection) -> None:
-        waiting, now = backlog(connection, action), clock.now(connection)
-        meter.gauge(metrics.DUE, taken, action)
-        meter.gauge(metrics.BACKLOG, max(0, waiting.mailboxes - taken), action)
-        meter.gauge(metrics.OLDEST_DUE, round((now - (waiting.since or now)).total_seconds()), action)
+    def send_gauges(connection: sa.Connection) -> None:
+        waiting, now = count_backlog(connection, action), clock.get_current_time(connection)
+        meter.set_gauge(metrics.DUE, taken, action)
+        meter.set_gauge(metrics.BACKLOG, max(0, waiting.mailboxes - taken), action)
+        meter.set_gauge(metrics.OLDEST_DUE, round((now - (waiting.since or now)).total_seconds()), action)
 
-    _look(engine, meter, send)
+    _send_if_enabled(engine, meter, send_gauges)
 
 
-def of_all(engine: sa.Engine, meter: Meter, settings: Settings) -> None:
+def send_status_gauges(engine: sa.Engine, meter: Meter, settings: Settings) -> None:
     """Send how grants, bands, incidents, breakers and audits stand."""
 
-    def send(connection: sa.Connection) -> None:
-        _send_each(meter, metrics.GRANTS, _counts(connection, _BY_STATE))
-        _send_each(meter, metrics.BANDS, _counts(connection, _BY_BAND))
-        _send_each(meter, metrics.INCIDENTS, Counter(str(found.kind) for found in open_incidents(connection)))
-        meter.gauge(metrics.EXPIRING, _expiring(connection, settings.expiring_days))
-        meter.gauge(metrics.BREAKERS_OPEN, int(connection.scalar(_OPENED) or 0))
-        now, stopped = kill_switch.look(connection)
-        meter.gauge(metrics.HALTED, int(stopped is not None))
-        meter.gauge(metrics.RUN_AT, int(now.timestamp()))
-        _send_audit(connection, meter)
+    def send_gauges(connection: sa.Connection) -> None:
+        _send_series(meter, metrics.GRANTS, _load_counts(connection, _COUNT_BY_STATE))
+        _send_series(meter, metrics.BANDS, _load_counts(connection, _COUNT_BY_BAND))
+        _send_series(meter, metrics.INCIDENTS, Counter(str(found.kind) for found in list_open_incidents(connection)))
+        meter.set_gauge(metrics.EXPIRING, _count_expiring(connection, settings.expiring_days))
+        meter.set_gauge(metrics.BREAKERS_OPEN, int(connection.scalar(_COUNT_OPEN_BREAKERS) or 0))
+        now, stopped = kill_switch.get_time_and_halt(connection)
+        meter.set_gauge(metrics.HALTED, int(stopped is not None))
+        meter.set_gauge(metrics.RUN_AT, int(now.timestamp()))
+        _send_audit_gauges(connection, meter)
 
-    _look(engine, meter, send)
-
-
-_BY_STATE = sa.select(OAuthGrant.state, sa.func.count()).group_by(OAuthGrant.state)
-_BY_BAND = sa.select(Mailbox.band, sa.func.count()).where(Mailbox.kind == MailboxKind.WARMUP).group_by(Mailbox.band)
-_OPENED = sa.select(sa.func.count()).where(Breaker.opened_at.is_not(None))
+    _send_if_enabled(engine, meter, send_gauges)
 
 
-def _look(engine: sa.Engine, meter: Meter, send: Callable[[sa.Connection], None]) -> None:
+_COUNT_BY_STATE = sa.select(OAuthGrant.state, sa.func.count()).group_by(OAuthGrant.state)
+_COUNT_BY_BAND = (
+    sa.select(Mailbox.band, sa.func.count()).where(Mailbox.kind == MailboxKind.WARMUP).group_by(Mailbox.band)
+)
+_COUNT_OPEN_BREAKERS = sa.select(sa.func.count()).where(Breaker.opened_at.is_not(None))
+
+
+def _send_if_enabled(engine: sa.Engine, meter: Meter, send: Callable[[sa.Connection], None]) -> None:
     """Look where somebody listens. What goes wrong costs the gauges, never the task."""
-    if not meter.on:
+    if not meter.is_enabled:
         return
     try:
-        with by_itself(engine) as connection:
+        with connect_autocommit(engine) as connection:
             send(connection)
     except SQLAlchemyError as error:
         log.warning("Metrics of this run are left out, the database refuses them: %s", type(error).__name__)
 
 
-def _counts(connection: sa.Connection, query: sa.Executable) -> dict[str, int]:
+def _load_counts(connection: sa.Connection, query: sa.Executable) -> dict[str, int]:
     return {str(part): int(count) for part, count in connection.execute(query)}
 
 
-def _send_each(meter: Meter, metric: Metric, counts: Mapping[str, int]) -> None:
+def _send_series(meter: Meter, metric: Metric, counts: Mapping[str, int]) -> None:
     """Send every series of a gauge: one that is left out would keep its last value."""
-    for part in metric.parts:
-        meter.gauge(metric, counts.get(part, 0), part)
+    for part in metric.label_values:
+        meter.set_gauge(metric, counts.get(part, 0), part)
 
 
-def _expiring(connection: sa.Connection, days: int) -> int:
+def _count_expiring(connection: sa.Connection, days: int) -> int:
     query = sa.select(sa.func.count(Mailbox.id)).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-    return int(connection.scalar(query.where(expiry.ends_within(days))) or 0)
+    return int(connection.scalar(query.where(expiry.expires_within(days))) or 0)
 
 
-def _send_audit(connection: sa.Connection, meter: Meter) -> None:
+def _send_audit_gauges(connection: sa.Connection, meter: Meter) -> None:
     columns: tuple[Any, ...] = (AuditRun.started_at, AuditRun.finished_at)
     finished = sa.select(*columns).where(AuditRun.finished_at.is_not(None))
     last = connection.execute(finished.order_by(AuditRun.finished_at.desc()).limit(1)).one_or_none()
-    meter.gauge(metrics.AUDITED_AT, int(last.finished_at.timestamp()) if last else 0)
+    meter.set_gauge(metrics.AUDITED_AT, int(last.finished_at.timestamp()) if last else 0)
     if last:
-        meter.gauge(metrics.AUDIT_TIME, round((last.finished_at - last.started_at).total_seconds(), 1))
+        meter.set_gauge(metrics.AUDIT_TIME, round((last.finished_at - last.started_at).total_seconds(), 1))

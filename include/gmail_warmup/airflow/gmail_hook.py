@@ -8,9 +8,9 @@ from typing import Any, Protocol
 from airflow.sdk import BaseHook
 
 from gmail_warmup.airflow.services import Services
-from gmail_warmup.core.tracebacks import without_locals
+from gmail_warmup.core.tracebacks import clear_locals_on_error
 from gmail_warmup.db.models import MailboxAuth
-from gmail_warmup.gmail.client import GmailOperations
+from gmail_warmup.gmail.client import GmailClient
 from gmail_warmup.gmail.errors import (
     AccessRejectedError,
     BlockedByPolicyError,
@@ -18,16 +18,16 @@ from gmail_warmup.gmail.errors import (
     MailboxUnusableError,
     ScopeMissingError,
 )
-from gmail_warmup.gmail.service_account import Delegation
-from gmail_warmup.gmail.service_account_tokens import DelegatedTokens
+from gmail_warmup.gmail.service_account import ServiceAccount
+from gmail_warmup.gmail.service_account_tokens import ServiceAccountTokens
 from gmail_warmup.gmail.transport import Transport
 from gmail_warmup.oauth.access_tokens import AccessToken
-from gmail_warmup.oauth.delegation_errors import reason_for
+from gmail_warmup.oauth.delegation_errors import adjust_delegated_reason
 from gmail_warmup.oauth.grant_store import Actor, StoredGrant
 from gmail_warmup.oauth.reasons import REASONS
 
 
-class GmailHook(GmailOperations, BaseHook):
+class GmailHook(GmailClient, BaseHook):
     """Reach one mailbox.
 
     The credentials that googleapiclient gets hold an access token and a way to ask for another, never the refresh
@@ -49,44 +49,44 @@ class GmailHook(GmailOperations, BaseHook):
         self._services = services or Services(Actor(name="hook"))
         self.token_header = self._services.settings.token_header
 
-    def _credentials(self) -> Any:
-        with without_locals():
-            grant = self._services.store.read(self.address)
-            return credentials_of(grant, self._tokens(grant))
+    def _load_credentials(self) -> Any:
+        with clear_locals_on_error():
+            grant = self._services.grant_store.read_grant(self.address)
+            return build_credentials(grant, self._get_token_source(grant))
 
-    def _tokens(self, grant: StoredGrant) -> TokenSource:
+    def _get_token_source(self, grant: StoredGrant) -> TokenSource:
         if grant.auth is not MailboxAuth.DELEGATED:
             return self._services.access_tokens
         services, settings = self._services, self._services.settings
-        delegation = Delegation(
+        delegation = ServiceAccount(
             settings.google_conn_id, connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
         )
-        return DelegatedTokens(
-            services.store, delegation, actor=services.actor, lease=settings.refresh_lease, meter=services.meter
+        return ServiceAccountTokens(
+            services.grant_store, delegation, actor=services.actor, lease=settings.refresh_lease, meter=services.meter
         )
 
-    def _transport(self) -> Transport:
+    def _create_transport(self) -> Transport:
         settings = self._services.settings
         return Transport(
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
-            endpoint=self._services.known_client.api_endpoint,
+            endpoint=self._services.client_info.api_endpoint,
         )
 
-    def _execute(self, request: Any) -> Any:
+    def _execute_request(self, request: Any) -> Any:
         try:
-            with without_locals():
-                return super()._execute(request)
+            with clear_locals_on_error():
+                return super()._execute_request(request)
         except GmailError as error:
-            code = _REASON_OF.get(type(error))
+            code = _GRANT_REASONS.get(type(error))
             if code:
-                store = self._services.store
-                grant = store.read(self.address)
-                store.record_reason(grant, reason_for(grant, REASONS[code]), actor=self._services.actor)
+                store = self._services.grant_store
+                grant = store.read_grant(self.address)
+                store.record_refusal(grant, adjust_delegated_reason(grant, REASONS[code]), actor=self._services.actor)
             raise
 
 
-_REASON_OF: dict[type[GmailError], str] = {
+_GRANT_REASONS: dict[type[GmailError], str] = {
     AccessRejectedError: "token_rejected",
     ScopeMissingError: "scope_missing",
     BlockedByPolicyError: "blocked_by_admin",
@@ -98,27 +98,29 @@ _REASON_OF: dict[type[GmailError], str] = {
 class TokenSource(Protocol):
     """Where the access tokens of a mailbox come from, see ``AccessTokens`` and ``DelegatedTokens``."""
 
-    def get(self, address: str, *, rejected: str | None = None, known: StoredGrant | None = None) -> AccessToken:
+    def get_token(self, address: str, *, rejected: str | None = None, known: StoredGrant | None = None) -> AccessToken:
         """Return a valid access token, never the rejected one."""
 
 
-def credentials_of(grant: StoredGrant, tokens: TokenSource) -> Any:
+def build_credentials(grant: StoredGrant, tokens: TokenSource) -> Any:
     """Return google-auth credentials of a mailbox, with access token, expiry and a ``refresh_handler``."""
     from google.auth.credentials import TokenState
     from google.oauth2.credentials import Credentials
 
-    def refresh(request: Any, scopes: Any) -> tuple[str, datetime]:
+    def refresh_access_token(request: Any, scopes: Any) -> tuple[str, datetime]:
         # Called before the expiry and after a 401. A token that was fresh and is refreshed all the same was rejected.
         rejected = credentials.token if credentials.token_state is TokenState.FRESH else None
-        token = tokens.get(grant.address, rejected=rejected)
-        return token.token, _naive_expiry(token.seconds)
+        token = tokens.get_token(grant.address, rejected=rejected)
+        return token.token, _to_naive_expiry(token.seconds)
 
-    first = tokens.get(grant.address, known=grant)
-    credentials = Credentials(token=first.token, expiry=_naive_expiry(first.seconds), refresh_handler=refresh)
+    first = tokens.get_token(grant.address, known=grant)
+    credentials = Credentials(
+        token=first.token, expiry=_to_naive_expiry(first.seconds), refresh_handler=refresh_access_token
+    )
     return credentials
 
 
-def _naive_expiry(seconds: float) -> datetime:
+def _to_naive_expiry(seconds: float) -> datetime:
     """Return an expiry as google-auth wants it: naive UTC, by this machine's clock, more than 225 s ahead.
 
     A token with less time left is only handed out while refreshing fails; without this floor google-auth would

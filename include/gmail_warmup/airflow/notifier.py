@@ -21,20 +21,20 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class AlertSummary:
     """The alerts that are new, and how many were sent or not sent this time.
 
     Args:
         configured: whether there is anybody to send them to.
     """
 
-    new: list[int]
+    new_alert_ids: list[int]
     configured: bool
     sent: int = 0
     failed: int = 0
 
 
-def sender(conn_id: str) -> Callable[[str, str], None] | None:
+def build_sender(conn_id: str) -> Callable[[str, str], None] | None:
     """Return what sends a title and a body to the receivers, or None if nobody configured any.
 
     A message that one of several receivers took counts as sent; the others are named in the log.
@@ -49,12 +49,12 @@ def sender(conn_id: str) -> Callable[[str, str], None] | None:
         found = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
         return None
-    from gmail_warmup.alerts.apprise_sender import Receivers
+    from gmail_warmup.alerts.apprise_sender import AppriseSender
 
-    return Receivers(found).send
+    return AppriseSender(found).send
 
 
-def tell(services: Services, *, conn_id: str | None = None) -> Told:
+def send_alerts(services: Services, *, conn_id: str | None = None) -> AlertSummary:
     """Compose what is untold, log it, and send all that is unsent.
 
     Args:
@@ -64,28 +64,28 @@ def tell(services: Services, *, conn_id: str | None = None) -> Told:
         ConfigurationError: if the receivers' Connection is malformed; the alerts are written and logged all the same.
     """
     from gmail_warmup.alerts import health_alerts
-    from gmail_warmup.alerts.compose import compose, read
-    from gmail_warmup.alerts.outbox import deliver
+    from gmail_warmup.alerts.compose import compose_alerts, read_alerts
+    from gmail_warmup.alerts.outbox import send_pending_alerts
 
-    new = [*compose(services.engine), *health_alerts.compose(services.engine)]
-    for alert in read(services.engine, new):
-        log.log(logging.WARNING if alert.bad else logging.INFO, "%s\n%s", alert.title, alert.body)
-    send = sender(conn_id or services.settings.alert_conn_id)
+    new = [*compose_alerts(services.engine), *health_alerts.compose_health_alert(services.engine)]
+    for alert in read_alerts(services.engine, new):
+        log.log(logging.WARNING if alert.is_problem else logging.INFO, "%s\n%s", alert.title, alert.body)
+    send = build_sender(conn_id or services.settings.alert_conn_id)
     if send is None:
-        return Told(new=new, configured=False)
-    link = _link()
-    delivery = deliver(services.engine, lambda title, body: send(title, link + body))
-    return Told(new=new, configured=True, sent=delivery.sent, failed=delivery.failed)
+        return AlertSummary(new_alert_ids=new, configured=False)
+    link = _build_page_link()
+    delivery = send_pending_alerts(services.engine, lambda title, body: send(title, link + body))
+    return AlertSummary(new_alert_ids=new, configured=True, sent=delivery.sent, failed=delivery.failed)
 
 
-def _link() -> str:
+def _build_page_link() -> str:
     """Return the page's address as the first line: what is cut off for a service with short messages is the end."""
     from airflow.sdk.configuration import conf
 
     from gmail_warmup.core import urls
 
     base = conf.get("api", "base_url", fallback="").rstrip("/")
-    return f"{base}{urls.VIEW}\n\n" if base else ""
+    return f"{base}{urls.VIEW_PATH}\n\n" if base else ""
 
 
 class GmailAlertsNotifier(BaseNotifier):
@@ -113,13 +113,13 @@ class GmailAlertsNotifier(BaseNotifier):
         services = Services(Actor(name="notifier"))
         conn_id = self.alert_conn_id or services.settings.alert_conn_id
         try:
-            if failed(context):
-                _tell_failure(context, conn_id)
+            if is_failure(context):
+                _send_failure(context, conn_id)
         finally:
-            tell(services, conn_id=conn_id)
+            send_alerts(services, conn_id=conn_id)
 
 
-def failed(context: Context) -> bool:
+def is_failure(context: Context) -> bool:
     """Tell a failure callback from others: Airflow calls all of them with a context and nothing else.
 
     The callback of a DAG has a ``reason``; that of a task has an ``exception``, which is None after a success, and
@@ -135,14 +135,14 @@ def failed(context: Context) -> bool:
     return "ti" in values
 
 
-def _tell_failure(context: Context, conn_id: str) -> None:
-    title, body = failure_text(context)
+def _send_failure(context: Context, conn_id: str) -> None:
+    title, body = describe_failure(context)
     log.warning("%s\n%s", title, body)
-    if send := sender(conn_id):
+    if send := build_sender(conn_id):
         send(title, body)
 
 
-def failure_text(context: Context) -> tuple[str, str]:
+def describe_failure(context: Context) -> tuple[str, str]:
     """Return title and body about a failed task or DAG run; of an exception only its type, which holds no secret."""
     values: Any = context
     ti, exception = values.get("ti"), values.get("exception")

@@ -21,7 +21,7 @@ class ReauthenticateLink(BaseOperatorLink):
         """Return the page's address in Airflow's shell; made in the worker when the task has run, kept in XCom."""
         from gmail_warmup.core import urls
 
-        return urls.task_link(getattr(operator, "mailbox", ""))
+        return urls.task_view_url(getattr(operator, "mailbox", ""))
 
 
 class MailboxOperator(BaseOperator):
@@ -49,7 +49,7 @@ class MailboxOperator(BaseOperator):
         # Airflow writes the links of a task into XCom whatever became of it: a request and a row for nothing.
         links, self.operator_extra_links = self.operator_extra_links, ()
         try:
-            return tasks.act(self.action, self.mailbox)
+            return tasks.run_mailbox_action(self.action, self.mailbox)
         except tasks.FlaggedSkipException:
             self.operator_extra_links = links
             raise
@@ -72,9 +72,9 @@ class NeedsPersonOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, str]:
         """Say what the mailbox needs."""
-        from gmail_warmup.airflow.tasks import needs_person
+        from gmail_warmup.airflow.tasks import report_flagged
 
-        return needs_person(self.mailbox)
+        return report_flagged(self.mailbox)
 
 
 class SecondPassSensor(BaseSensorOperator):
@@ -92,7 +92,7 @@ class SecondPassSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Return what both passes found, when the second is done."""
-        from gmail_warmup.airflow.tasks import second_pass
+        from gmail_warmup.airflow.tasks import run_second_pass
 
-        both = second_pass(self.found)
+        both = run_second_pass(self.found)
         return PokeReturnValue(is_done=both is not None, xcom_value=both)

@@ -37,9 +37,9 @@ _MODULES = (
 
 for _name in _MODULES:
     import_module(_name)
-http_utils.context()
-cipher.warm_up()
-client.users()
-transport.warm_up()
-template_library.library()
-statement_cache.prepare()
+http_utils.get_ssl_context()
+cipher.warm_up_openssl()
+client.build_users_api()
+transport.prepare_client()
+template_library.load_builtin_templates()
+statement_cache.compile_statements()

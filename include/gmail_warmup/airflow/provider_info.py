@@ -7,9 +7,9 @@ from typing import Any
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's information: DB manager, connection type, notifier and settings."""
-    from gmail_warmup.core.settings import SECTION, provider_options
+    from gmail_warmup.core.settings import SECTION, build_provider_options
 
-    def text(title: str) -> dict[str, Any]:
+    def text_field(title: str) -> dict[str, Any]:
         return {"label": title, "schema": {"type": ["string", "null"]}}
 
     return {
@@ -23,9 +23,9 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "gmail_warmup.airflow.gmail_hook.GmailHook",
                 "hook-name": "Gmail OAuth client",
                 "conn-fields": {
-                    "auth_uri": text("Consent page (empty: Google's)"),
-                    "token_uri": text("Token endpoint (empty: Google's)"),
-                    "api_endpoint": text("Gmail API (empty: Google's)"),
+                    "auth_uri": text_field("Consent page (empty: Google's)"),
+                    "token_uri": text_field("Token endpoint (empty: Google's)"),
+                    "api_endpoint": text_field("Gmail API (empty: Google's)"),
                 },
                 "ui-field-behaviour": {
                     "hidden-fields": ["host", "port", "schema"],
@@ -38,7 +38,7 @@ def get_provider_info() -> dict[str, Any]:
         "config": {
             SECTION: {
                 "description": "Settings of gmail-warmup: grants, audit, ramp, plan and engagement.",
-                "options": provider_options(),
+                "options": build_provider_options(),
             }
         },
     }

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
-_NEVER = (
+_PERMANENT_ERRORS = (
     "gmail_warmup.core.errors.ConfigurationError",
     "gmail_warmup.core.errors.InvalidInputError",
     "gmail_warmup.oauth.errors.OAuthClientError",
@@ -23,7 +23,7 @@ _NEVER = (
 
 RETRY_BY_CAUSE = ExceptionRetryPolicy(
     rules=[
-        RetryRule(exception=list(_NEVER), action=RetryAction.FAIL, reason="repeating it cannot help"),
+        RetryRule(exception=list(_PERMANENT_ERRORS), action=RetryAction.FAIL, reason="repeating it cannot help"),
         RetryRule(
             exception="gmail_warmup.core.errors.MailboxBusyError",
             action=RetryAction.RETRY,

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from gmail_warmup.airflow.stats_meter import airflow_meter
+from gmail_warmup.airflow.stats_meter import create_meter
 from gmail_warmup.core.errors import ConfigurationError, DatabaseNotReadyError
 from gmail_warmup.core.metrics import Meter
-from gmail_warmup.core.settings import Settings, load
+from gmail_warmup.core.settings import Settings, load_settings
 from gmail_warmup.crypto import key_check
-from gmail_warmup.crypto.cipher import airflow_cipher
+from gmail_warmup.crypto.cipher import load_airflow_cipher
 from gmail_warmup.db.base import SCHEMA
-from gmail_warmup.db.engine import by_itself, make_engine, url_of
-from gmail_warmup.db.statement_cache import engine_of
+from gmail_warmup.db.engine import build_url, connect_autocommit, make_engine
+from gmail_warmup.db.statement_cache import take_prepared_engine
 from gmail_warmup.oauth import client_cache
 from gmail_warmup.oauth.access_tokens import AccessTokens
 from gmail_warmup.oauth.client_cache import KnownClient
@@ -32,12 +32,12 @@ from gmail_warmup.oauth.token_endpoint import GOOGLE_AUTH_URI, GOOGLE_TOKEN_URI,
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from gmail_warmup.warmup.content.generators import TextGenerator, Writer
+    from gmail_warmup.warmup.content.generators import MailWriter, TextGenerator
 
 log = logging.getLogger(__name__)
 
 
-def connection(conn_id: str, purpose: str) -> Connection:
+def get_airflow_connection(conn_id: str, purpose: str) -> Connection:
     """Return an Airflow Connection.
 
     Raises:
@@ -55,14 +55,14 @@ def connection(conn_id: str, purpose: str) -> Connection:
         ) from None
 
 
-def oauth_client(settings: Settings) -> OAuthClient:
+def load_oauth_client(settings: Settings) -> OAuthClient:
     """Return the operator's OAuth client.
 
     Raises:
         ConfigurationError: if the Connection is missing, has no client id or no secret, or a malformed extra.
     """
     conn_id = settings.client_conn_id
-    found = connection(conn_id, "the OAuth client")
+    found = get_airflow_connection(conn_id, "the OAuth client")
     if not found.login or not found.password:
         raise ConfigurationError(
             f"The Airflow Connection '{conn_id}' needs the client id as its login and the client secret as its "
@@ -84,7 +84,7 @@ def oauth_client(settings: Settings) -> OAuthClient:
     )
 
 
-def chat_server(settings: Settings, frame: TextGenerator) -> TextGenerator | None:
+def build_chat_server(settings: Settings, frame: TextGenerator) -> TextGenerator | None:
     """Return the text generator of the settings, or None where there is none.
 
     Args:
@@ -93,12 +93,12 @@ def chat_server(settings: Settings, frame: TextGenerator) -> TextGenerator | Non
     Raises:
         ConfigurationError: if its Connection is missing, or names no server or model.
     """
-    from gmail_warmup.warmup.content.generators import ChatServer
+    from gmail_warmup.warmup.content.generators import ChatGenerator
 
     conn_id = settings.generator_conn_id
     if not conn_id:
         return None
-    found = connection(conn_id, "the text generator")
+    found = get_airflow_connection(conn_id, "the text generator")
     try:
         extra = json.loads(found.extra) if found.extra else {}
         base_url, model = str(extra.get("base_url") or found.host or ""), str(extra.get("model") or "")
@@ -112,8 +112,8 @@ def chat_server(settings: Settings, frame: TextGenerator) -> TextGenerator | Non
             f"The Airflow Connection '{conn_id}' needs the server's address, https://..., as its host, and a model in "
             'its extra, {"model": "..."}. See docs/content.md.'
         )
-    return ChatServer(
-        frame=frame, base_url=base_url, model=model, api_key=found.password or "", timeout=min(timeout, 60)
+    return ChatGenerator(
+        templates=frame, base_url=base_url, model=model, api_key=found.password or "", timeout=min(timeout, 60)
     )
 
 
@@ -132,62 +132,64 @@ class Services:
     @functools.cached_property
     def settings(self) -> Settings:
         """Return the settings."""
-        return load()
+        return load_settings()
 
     @functools.cached_property
     def meter(self) -> Meter:
         """Return where metrics go: nowhere, unless Airflow's are switched on."""
-        return airflow_meter()
+        return create_meter()
 
     @functools.cached_property
     def engine(self) -> sa.Engine:
         """Return the engine with the restricted role."""
-        found = connection(self.settings.db_conn_id, "the database, with the restricted role")
-        url = url_of(found)
-        return make_engine(url, pooled=True) if self._pooled else engine_of(url)
+        found = get_airflow_connection(self.settings.db_conn_id, "the database, with the restricted role")
+        url = build_url(found)
+        return make_engine(url, pooled=True) if self._pooled else take_prepared_engine(url)
 
     @functools.cached_property
-    def client(self) -> OAuthClient:
+    def oauth_client(self) -> OAuthClient:
         """Return the OAuth client."""
-        return oauth_client(self.settings)
+        return load_oauth_client(self.settings)
 
     @functools.cached_property
-    def known_client(self) -> KnownClient:
+    def client_info(self) -> KnownClient:
         """Return the OAuth client without its secrets."""
-        return KnownClient.of(self.client)
+        return KnownClient.of(self.oauth_client)
 
-    def know_client(self, row: str | None) -> None:
+    def use_cached_client(self, row: str | None) -> None:
         """Take it from the row ``client_in_use``, where that can be read, in place of the Connection."""
-        if found := client_cache.read(row, self.store.cipher):
-            self.known_client = found
+        if found := client_cache.read(row, self.grant_store.cipher):
+            self.client_info = found
 
-    def remember_client(self) -> None:
+    def cache_client(self) -> None:
         """Read the Connection of the OAuth client, and write down what tasks need to know of it.
 
         Raises:
             ConfigurationError: the Connection is missing or wrong.
         """
-        with by_itself(self.engine) as connection:
-            client_cache.remember(connection, self.store.cipher, KnownClient.of(self.client))
+        with connect_autocommit(self.engine) as connection:
+            client_cache.remember(connection, self.grant_store.cipher, KnownClient.of(self.oauth_client))
 
     @functools.cached_property
-    def store(self) -> GrantStore:
+    def grant_store(self) -> GrantStore:
         """Return the store of grants."""
-        return GrantStore(self.engine, airflow_cipher(), suspect_delay=self.settings.suspect_delay)
+        return GrantStore(self.engine, load_airflow_cipher(), suspect_delay=self.settings.suspect_delay)
 
     @functools.cached_property
-    def endpoint(self) -> TokenEndpoint:
+    def token_endpoint(self) -> TokenEndpoint:
         """Return the token endpoint."""
         settings = self.settings
-        return TokenEndpoint(self.client, connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout)
+        return TokenEndpoint(
+            self.oauth_client, connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
+        )
 
     @functools.cached_property
     def access_tokens(self) -> AccessTokens:
         """Return the source of access tokens."""
         settings = self.settings
         return AccessTokens(
-            self.store,
-            lambda: self.endpoint,
+            self.grant_store,
+            lambda: self.token_endpoint,
             actor=self.actor,
             margin=settings.refresh_margin,
             lease=settings.refresh_lease,
@@ -195,18 +197,18 @@ class Services:
         )
 
     @functools.cached_property
-    def writer(self) -> Writer:
+    def mail_writer(self) -> MailWriter:
         """Return who writes the mails; nothing that is wrong with a text generator keeps them from being sent."""
-        from gmail_warmup.warmup.content.generators import Writer, templates_of
+        from gmail_warmup.warmup.content.generators import MailWriter, build_template_generator
 
-        templates = templates_of(self.settings)
+        templates = build_template_generator(self.settings)
         try:
-            return Writer(templates, chat_server(self.settings, templates))
+            return MailWriter(templates, build_chat_server(self.settings, templates))
         except ConfigurationError as error:
             log.warning("The text generator cannot be used, the templates are: %s", error)
-            return Writer(templates)
+            return MailWriter(templates)
 
-    def check(self) -> None:
+    def check_installation(self) -> None:
         """Check key, database and schema before anything is changed, in one round trip.
 
         Raises:
@@ -214,11 +216,11 @@ class Services:
             DatabaseNotReadyError: no database, or the schema is not migrated.
             ConfigurationError: a setting or a Connection is missing or wrong.
         """
-        airflow_cipher()
+        load_airflow_cipher()
         url = self.engine.url.render_as_string(hide_password=True)
         try:
-            with by_itself(self.engine) as connection:
-                key_check.check(connection, self.store.cipher)
+            with connect_autocommit(self.engine) as connection:
+                key_check.check_key(connection, self.grant_store.cipher)
         except OperationalError as error:
             raise DatabaseNotReadyError(
                 f"No database at {url}: {str(error.orig).strip().splitlines()[0]}. Start it, or correct the Airflow "

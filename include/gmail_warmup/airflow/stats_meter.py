@@ -9,36 +9,36 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from gmail_warmup.core.metrics import NO_METER, Meter, Metric
+from gmail_warmup.core.metrics import NULL_METER, Meter, Metric
 
 log = logging.getLogger(__name__)
 
-_SWITCHES = ("statsd_on", "statsd_datadog_enabled", "otel_on")
+_ENABLING_OPTIONS = ("statsd_on", "statsd_datadog_enabled", "otel_on")
 
 
 class AirflowMeter:
     """Send metrics by Airflow's statistics, as the task process has set them up."""
 
-    on = True
+    is_enabled = True
 
     def __init__(self) -> None:
         from airflow.sdk.observability import stats
 
         self._stats, self._failed = stats, False
 
-    def count(self, metric: Metric, part: str = "", number: int = 1) -> None:
+    def increment_counter(self, metric: Metric, part: str = "", number: int = 1) -> None:
         """Add to a counter."""
-        self._send(lambda: self._stats.incr(metric.path(part), number))
+        self._send_safely(lambda: self._stats.incr(metric.series_name(part), number))
 
-    def gauge(self, metric: Metric, value: float, part: str = "") -> None:
+    def set_gauge(self, metric: Metric, value: float, part: str = "") -> None:
         """Say how a gauge stands."""
-        self._send(lambda: self._stats.gauge(metric.path(part), value))
+        self._send_safely(lambda: self._stats.gauge(metric.series_name(part), value))
 
-    def time(self, metric: Metric, seconds: float) -> None:
+    def record_duration(self, metric: Metric, seconds: float) -> None:
         """Note how long something took; Airflow's statistics take milliseconds."""
-        self._send(lambda: self._stats.timing(metric.path(), seconds * 1000))
+        self._send_safely(lambda: self._stats.timing(metric.series_name(), seconds * 1000))
 
-    def _send(self, send: Callable[[], Any]) -> None:
+    def _send_safely(self, send: Callable[[], Any]) -> None:
         """Send, and never fail a task for it; that nothing leaves is said once in its log."""
         try:
             send()
@@ -48,9 +48,9 @@ class AirflowMeter:
             self._failed = True
 
 
-def airflow_meter() -> Meter:
+def create_meter() -> Meter:
     """Return what sends metrics, or what does nothing where Airflow's are switched off."""
     from airflow.sdk.configuration import conf
 
-    on = any(conf.getboolean("metrics", switch, fallback=False) for switch in _SWITCHES)
-    return AirflowMeter() if on else NO_METER
+    on = any(conf.getboolean("metrics", switch, fallback=False) for switch in _ENABLING_OPTIONS)
+    return AirflowMeter() if on else NULL_METER

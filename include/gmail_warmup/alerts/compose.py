@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from gmail_warmup.alerts import incident_text, text
-from gmail_warmup.alerts.text import Change, Message
-from gmail_warmup.core.enums import FLAGGED, ILL
-from gmail_warmup.db.clock import seconds as interval
+from gmail_warmup.alerts.text import AlertMessage, GrantChange
+from gmail_warmup.core.enums import FLAGGED_STATES, LIMITED_BANDS
+from gmail_warmup.db.clock import make_interval as interval
 from gmail_warmup.db.models import (
     Alert,
     AlertItem,
@@ -30,15 +30,15 @@ from gmail_warmup.db.models import (
     OAuthGrant,
 )
 
-_LATELY = 2 * 86_400
+_RECENT_SECONDS = 2 * 86_400
 """Seconds since its last refresh in which a grant is known to have worked; the audit asks every day."""
 
-_COMPOSER = 7_310_575_252_113_449_331
+_LOCK_KEY = 7_310_575_252_113_449_331
 """The key of the advisory lock; any number that nobody else in Airflow's database uses."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item(Change):
+class UnreportedTransition(GrantChange):
     """An untold transition.
 
     Args:
@@ -47,78 +47,80 @@ class Item(Change):
 
     event_id: int
     mailbox_id: int
-    down: bool
-    told_by: int | None
+    is_down: bool
+    incident_alert_id: int | None
 
 
 @dataclass(kw_only=True)
-class Settled:
+class AlertSelection:
     """What becomes of the untold transitions."""
 
-    down: list[Item] = field(default_factory=list)
-    up: list[Item] = field(default_factory=list)
-    covered: list[Item] = field(default_factory=list)
+    down: list[UnreportedTransition] = field(default_factory=list)
+    up: list[UnreportedTransition] = field(default_factory=list)
+    already_reported: list[UnreportedTransition] = field(default_factory=list)
     """An incident's alert has told them."""
-    dropped: list[Item] = field(default_factory=list)
+    dropped: list[UnreportedTransition] = field(default_factory=list)
     """No news: undone, or followed by something newer, before anybody heard of them."""
 
 
-def settle(items: Iterable[Item], *, known_down: Collection[int]) -> Settled:
+def select_news(items: Iterable[UnreportedTransition], *, known_down: Collection[int]) -> AlertSelection:
     """Decide what is news; of each mailbox only the last transition can be.
 
     Args:
         items: the untold transitions, older first.
         known_down: the mailboxes of which the operator heard last that they need a person.
     """
-    settled = Settled()
-    last: dict[int, Item] = {}
+    settled = AlertSelection()
+    last: dict[int, UnreportedTransition] = {}
     for item in items:
         if item.mailbox_id in last:
             settled.dropped.append(last[item.mailbox_id])
         last[item.mailbox_id] = item
     for item in last.values():
-        if item.down:
-            (settled.down if item.told_by is None else settled.covered).append(item)
+        if item.is_down:
+            (settled.down if item.incident_alert_id is None else settled.already_reported).append(item)
         else:
             (settled.up if item.mailbox_id in known_down else settled.dropped).append(item)
     return settled
 
 
-def compose(engine: sa.Engine) -> list[int]:
+def compose_alerts(engine: sa.Engine) -> list[int]:
     """Write the alerts about everything that is untold, in one transaction; return their ids, older first."""
     with engine.begin() as connection:
-        _lock(connection)
-        made = _incidents(connection)
-        items = _untold(connection)
-        settled = settle(items, known_down=_known_down(connection, items))
+        _acquire_lock(connection)
+        made = _write_incident_alerts(connection)
+        items = _load_unreported(connection)
+        settled = select_news(items, known_down=_load_reported_down(connection, items))
         if settled.down or settled.up:
-            alert_id = _add(connection, AlertKind.CHANGES, text.changes(settled.down, settled.up))
-            _link(connection, alert_id, [*settled.down, *settled.up])
+            alert_id = _insert_alert(connection, AlertKind.CHANGES, text.render_changes(settled.down, settled.up))
+            _assign_alert(connection, alert_id, [*settled.down, *settled.up])
             made.append(alert_id)
-        for told_by in {item.told_by for item in settled.covered}:
-            _link(connection, told_by, [item for item in settled.covered if item.told_by == told_by])
-        connection.execute(sa.delete(AlertItem).where(_among(settled.dropped)))
+        for told_by in {item.incident_alert_id for item in settled.already_reported}:
+            _assign_alert(
+                connection, told_by, [item for item in settled.already_reported if item.incident_alert_id == told_by]
+            )
+        connection.execute(sa.delete(AlertItem).where(_match_items(settled.dropped)))
     return made
 
 
-def digest(connection: sa.Connection, report: Mapping[str, Any], key: str) -> int | None:
+def write_digest(connection: sa.Connection, report: Mapping[str, Any], key: str) -> int | None:
     """Write the alert with an audit's report, inside the caller's transaction; return its id, or None if there is one.
 
     Args:
         key: names the audit, and ends the text: it is how a repeated call knows.
     """
-    _lock(connection)
-    message = text.digest(report, key=key)
+    _acquire_lock(connection)
+    message = text.render_digest(report, key=key)
     query = sa.select(Alert.id).where(
-        Alert.kind == AlertKind.DIGEST, Alert.body.endswith(text.signed(key), autoescape=True)
+        Alert.kind == AlertKind.DIGEST, Alert.body.endswith(text.render_footer(key), autoescape=True)
     )
     if connection.scalar(query.limit(1)) is not None:
         return None
-    return _add(connection, AlertKind.DIGEST, message)
+    return _insert_alert(connection, AlertKind.DIGEST, message)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
+class StoredAlert:
     """An alert as it was written.
 
     Args:
@@ -127,50 +129,57 @@ class Written:
 
     title: str
     body: str
-    bad: bool
+    is_problem: bool
 
 
-def read(engine: sa.Engine, alert_ids: Collection[int]) -> list[Written]:
+def read_alerts(engine: sa.Engine, alert_ids: Collection[int]) -> list[StoredAlert]:
     """Return alerts, in the order in which they were written."""
     went_down = (
         sa.select(AlertItem.event_id)
         .join(GrantEvent, GrantEvent.id == AlertItem.event_id)
-        .where(AlertItem.alert_id == Alert.id, GrantEvent.to_state.in_(FLAGGED))
+        .where(AlertItem.alert_id == Alert.id, GrantEvent.to_state.in_(FLAGGED_STATES))
     )
-    slowed = sa.select(HealthEvent.id).where(HealthEvent.alert_id == Alert.id, HealthEvent.to_band.in_(ILL))
+    slowed = sa.select(HealthEvent.id).where(HealthEvent.alert_id == Alert.id, HealthEvent.to_band.in_(LIMITED_BANDS))
     goes_on = sa.select(Incident.id).where(Incident.opened_alert_id == Alert.id, Incident.closed_at.is_(None))
     bad = sa.or_(went_down.exists(), goes_on.exists(), slowed.exists())
-    query = sa.select(Alert.title, Alert.body, bad.label("bad")).where(Alert.id == _any(alert_ids)).order_by(Alert.id)
+    query = (
+        sa.select(Alert.title, Alert.body, bad.label("bad"))
+        .where(Alert.id == _any_of_ids(alert_ids))
+        .order_by(Alert.id)
+    )
     with engine.begin() as connection:
-        return [Written(title=row.title, body=row.body, bad=row.bad) for row in connection.execute(query)]
+        return [StoredAlert(title=row.title, body=row.body, is_problem=row.bad) for row in connection.execute(query)]
 
 
-def _lock(connection: sa.Connection) -> None:
+def _acquire_lock(connection: sa.Connection) -> None:
     # A statement of its own: what follows sees everything that the holder before had committed.
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_COMPOSER)))
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
 
 
-def _add(connection: sa.Connection, kind: AlertKind, message: Message) -> int:
+def _insert_alert(connection: sa.Connection, kind: AlertKind, message: AlertMessage) -> int:
     added = sa.insert(Alert).values(kind=kind, title=message.title, body=message.body).returning(Alert.id)
     return int(connection.execute(added).scalar_one())
 
 
-def _incidents(connection: sa.Connection) -> list[int]:
+def _write_incident_alerts(connection: sa.Connection) -> list[int]:
     untold = sa.or_(
         Incident.opened_alert_id.is_(None), sa.and_(Incident.closed_at.is_not(None), Incident.closed_alert_id.is_(None))
     )
     rows = connection.execute(sa.select(Incident.__table__).where(untold).order_by(Incident.id)).all()
-    return [_incident(connection, row) for row in rows]
+    return [_write_incident_alert(connection, row) for row in rows]
 
 
-def _incident(connection: sa.Connection, row: Any) -> int:
-    happening = incident_text.Happening(
+def _write_incident_alert(connection: sa.Connection, row: Any) -> int:
+    happening = incident_text.IncidentView(
         kind=IncidentKind(row.kind), key=row.key, reason=row.reason, detail=row.detail,
-        opened_at=row.opened_at, closed_at=row.closed_at, flagged=_flagged(connection, row.id) if row.closed_at else (),
+        opened_at=row.opened_at, closed_at=row.closed_at, flagged=_list_flagged(connection,
+        row.id) if row.closed_at else (),
     )  # fmt: skip
     told = row.opened_alert_id is not None
-    message = incident_text.closed(happening, told=told) if row.closed_at else incident_text.opened(happening)
-    alert_id = _add(connection, AlertKind.INCIDENT, message)
+    message = (
+        incident_text.render_closed(happening, told=told) if row.closed_at else incident_text.render_opened(happening)
+    )
+    alert_id = _insert_alert(connection, AlertKind.INCIDENT, message)
     values = {} if told else {"opened_alert_id": alert_id}
     if row.closed_at:
         values["closed_alert_id"] = alert_id
@@ -178,25 +187,28 @@ def _incident(connection: sa.Connection, row: Any) -> int:
     return alert_id
 
 
-def _flagged(connection: sa.Connection, incident_id: int) -> list[Change]:
+def _list_flagged(connection: sa.Connection, incident_id: int) -> list[GrantChange]:
     """Return the mailboxes that went down under an incident and still need a person."""
     query = (
-        sa.select(Mailbox.address, OAuthGrant.since, OAuthGrant.reason)
+        sa.select(Mailbox.address, OAuthGrant.state_since, OAuthGrant.reason)
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
         .where(
-            OAuthGrant.state.in_(FLAGGED),
+            OAuthGrant.state.in_(FLAGGED_STATES),
             Mailbox.id.in_(sa.select(AlertItem.mailbox_id).where(AlertItem.incident_id == incident_id)),
         )
     )
-    return [Change(address=address, at=since, reason=reason) for address, since, reason in connection.execute(query)]
+    return [
+        GrantChange(address=address, at=since, reason=reason) for address, since, reason in connection.execute(query)
+    ]
 
 
-def _untold(connection: sa.Connection) -> list[Item]:
+def _load_unreported(connection: sa.Connection) -> list[UnreportedTransition]:
     query = (
         sa.select(
             AlertItem.event_id, AlertItem.mailbox_id, Incident.opened_alert_id,
             Mailbox.address, GrantEvent.to_state, GrantEvent.reason, GrantEvent.at,
-            sa.func.coalesce(OAuthGrant.refreshed_at > GrantEvent.at - interval(_LATELY), sa.false()).label("worked"),
+            sa.func.coalesce(OAuthGrant.refreshed_at > GrantEvent.at - interval(_RECENT_SECONDS),
+            sa.false()).label("worked"),
         )
         .join(GrantEvent, GrantEvent.id == AlertItem.event_id)
         .join(Mailbox, Mailbox.id == AlertItem.mailbox_id)
@@ -206,33 +218,35 @@ def _untold(connection: sa.Connection) -> list[Item]:
         .order_by(AlertItem.event_id)
     )  # fmt: skip
     return [
-        Item(
+        UnreportedTransition(
             event_id=row.event_id, mailbox_id=row.mailbox_id, address=row.address, at=row.at, reason=row.reason,
-            down=GrantState(row.to_state) in FLAGGED, told_by=row.opened_alert_id,
-            worked=row.worked,
+            is_down=GrantState(row.to_state) in FLAGGED_STATES, incident_alert_id=row.opened_alert_id,
+            worked_recently=row.worked,
         )
         for row in connection.execute(query)
     ]  # fmt: skip
 
 
-def _known_down(connection: sa.Connection, items: Collection[Item]) -> set[int]:
+def _load_reported_down(connection: sa.Connection, items: Collection[UnreportedTransition]) -> set[int]:
     last_told = (
         sa.select(sa.func.max(AlertItem.event_id))
-        .where(AlertItem.alert_id.is_not(None), AlertItem.mailbox_id == _any(item.mailbox_id for item in items))
+        .where(AlertItem.alert_id.is_not(None), AlertItem.mailbox_id == _any_of_ids(item.mailbox_id for item in items))
         .group_by(AlertItem.mailbox_id)
     )
-    query = sa.select(GrantEvent.mailbox_id).where(GrantEvent.id.in_(last_told), GrantEvent.to_state.in_(FLAGGED))
+    query = sa.select(GrantEvent.mailbox_id).where(
+        GrantEvent.id.in_(last_told), GrantEvent.to_state.in_(FLAGGED_STATES)
+    )
     return set(connection.scalars(query))
 
 
-def _link(connection: sa.Connection, alert_id: int | None, items: Collection[Item]) -> None:
-    connection.execute(sa.update(AlertItem).where(_among(items)).values(alert_id=alert_id))
+def _assign_alert(connection: sa.Connection, alert_id: int | None, items: Collection[UnreportedTransition]) -> None:
+    connection.execute(sa.update(AlertItem).where(_match_items(items)).values(alert_id=alert_id))
 
 
-def _among(items: Collection[Item]) -> sa.ColumnElement[bool]:
-    return AlertItem.event_id == _any(item.event_id for item in items)
+def _match_items(items: Collection[UnreportedTransition]) -> sa.ColumnElement[bool]:
+    return AlertItem.event_id == _any_of_ids(item.event_id for item in items)
 
 
-def _any(ids: Iterable[int]) -> sa.ColumnElement[Any]:
+def _any_of_ids(ids: Iterable[int]) -> sa.ColumnElement[Any]:
     # One parameter for however many: a list of thousands of bound values is slow to plan.
     return sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger)))

@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.alerts.text import Message, bounded, counted, some
-from gmail_warmup.core.enums import ILL, HealthBand
+from gmail_warmup.alerts.text import AlertMessage, format_count, join_addresses, render_body
+from gmail_warmup.core.enums import LIMITED_BANDS, HealthBand
 from gmail_warmup.db.models import Alert, AlertKind, HealthEvent, Mailbox
 from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
 
@@ -25,14 +25,14 @@ _HEADINGS = {
 }
 
 
-def compose(engine: sa.Engine) -> list[int]:
+def compose_health_alert(engine: sa.Engine) -> list[int]:
     """Write the alert about everything that is untold, in one transaction; return its id, or nothing."""
     with engine.begin() as connection:
-        events = _untold(connection)
+        events = _select_unreported(connection)
         if not events:
             return []
         last = {event.mailbox_id: event for event in events}
-        message = worded(list(last.values()))
+        message = format_health_alert(list(last.values()))
         added = sa.insert(Alert).values(kind=AlertKind.HEALTH, title=message.title, body=message.body)
         alert_id = int(connection.execute(added.returning(Alert.id)).scalar_one())
         told = sa.update(HealthEvent).where(HealthEvent.id.in_([event.id for event in events]))
@@ -40,11 +40,11 @@ def compose(engine: sa.Engine) -> list[int]:
     return [alert_id]
 
 
-def _untold(connection: sa.Connection) -> Sequence[Any]:
+def _select_unreported(connection: sa.Connection) -> Sequence[Any]:
     query = (
         sa.select(HealthEvent.id, HealthEvent.mailbox_id, HealthEvent.to_band, HealthEvent.reason, Mailbox.address)
         .join(Mailbox, Mailbox.id == HealthEvent.mailbox_id)
-        .where(HealthEvent.alert_id.is_(None), HealthEvent.told)
+        .where(HealthEvent.alert_id.is_(None), HealthEvent.is_alertable)
         .order_by(HealthEvent.id)
         # Two who compose at once share the events, and tell none twice.
         .with_for_update(of=HealthEvent, skip_locked=True)
@@ -52,23 +52,23 @@ def _untold(connection: sa.Connection) -> Sequence[Any]:
     return connection.execute(query).all()
 
 
-def worded(events: Sequence[Any]) -> Message:
+def format_health_alert(events: Sequence[Any]) -> AlertMessage:
     """Word what happened to mailboxes: rows with address, to_band and reason, the last one of each mailbox."""
-    ill = [event for event in events if event.to_band in ILL and event.reason != "requalified"]
+    ill = [event for event in events if event.to_band in LIMITED_BANDS and event.reason != "requalified"]
     lines: list[str] = []
-    for (band, reason), group in _by_cause(events):
+    for (band, reason), group in _group_by_cause(events):
         words = WARMUP_REASONS[reason]
         heading = "coming back" if reason == "requalified" else _HEADINGS[HealthBand(band)]
-        lines += ["", f"{counted(len(group), 'mailbox', 'mailboxes')} {heading}: {words.sentence}"]
-        lines += [f"To do: {words.step}"] if words.step and not words.step.startswith("Nothing") else []
-        lines.append(f"- {some(event.address for event in group)}")
-    title = f"{counted(len(ill), 'warmup mailbox fares', 'warmup mailboxes fare')} badly"
+        lines += ["", f"{format_count(len(group), 'mailbox', 'mailboxes')} {heading}: {words.message}"]
+        lines += [f"To do: {words.remedy}"] if words.remedy and not words.remedy.startswith("Nothing") else []
+        lines.append(f"- {join_addresses(event.address for event in group)}")
+    title = f"{format_count(len(ill), 'warmup mailbox fares', 'warmup mailboxes fare')} badly"
     if not ill:
-        title = f"{counted(len(events), 'warmup mailbox fares', 'warmup mailboxes fare')} better"
-    return Message(title=title, body=bounded(lines[1:]))
+        title = f"{format_count(len(events), 'warmup mailbox fares', 'warmup mailboxes fare')} better"
+    return AlertMessage(title=title, body=render_body(lines[1:]))
 
 
-def _by_cause(events: Sequence[Any]) -> list[tuple[tuple[str, str], list[Any]]]:
+def _group_by_cause(events: Sequence[Any]) -> list[tuple[tuple[str, str], list[Any]]]:
     groups: dict[tuple[str, str], list[Any]] = {}
     for event in events:
         groups.setdefault((event.to_band, event.reason), []).append(event)

@@ -7,30 +7,41 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gmail_warmup.alerts.text import PAGE, Change, Message, bounded, causes, counted, explained, moment, step_of, to_do
+from gmail_warmup.alerts.text import (
+    PAGE_NAME,
+    AlertMessage,
+    GrantChange,
+    explain_reason,
+    format_count,
+    format_time,
+    list_causes,
+    remedy_for,
+    remedy_line,
+    render_body,
+)
 from gmail_warmup.core.enums import IncidentKind
 
-_TITLE = {
+_TITLES = {
     IncidentKind.APP_ERROR: "Google refuses the OAuth client",
     IncidentKind.OUTAGE: "Google cannot be reached",
     IncidentKind.MASS_REFUSAL: "Many Gmail grants were refused at once",
     IncidentKind.UNREADABLE: "Stored Gmail grants cannot be decrypted",
 }
 
-_ASKED_AGAIN = (
+_RETRY_NOTE = (
     "No account is changed; access tokens that are still valid go on being used; Google is asked again by itself."
 )
-_MEANWHILE = {
-    IncidentKind.APP_ERROR: _ASKED_AGAIN,
-    IncidentKind.OUTAGE: _ASKED_AGAIN,
+_INTERIM_EFFECTS = {
+    IncidentKind.APP_ERROR: _RETRY_NOTE,
+    IncidentKind.OUTAGE: _RETRY_NOTE,
     IncidentKind.MASS_REFUSAL: (
         "The verdicts are held until a second pass decides; access tokens that are still valid go on being used. What "
-        f"the second pass confirms is flagged and waits on {PAGE}; if it clears some, another message says so."
+        f"the second pass confirms is flagged and waits on {PAGE_NAME}; if it clears some, another message says so."
     ),
     IncidentKind.UNREADABLE: "No account is changed; the stored grants stay as they are.",
 }
 
-_STEP = {
+_KIND_REMEDIES = {
     IncidentKind.MASS_REFUSAL: (
         "Nothing yet. Find out whether passwords were reset, or the app's access was changed, for these domains."
     ),
@@ -39,7 +50,7 @@ _STEP = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Happening:
+class IncidentView:
     """An incident as it is told.
 
     Args:
@@ -52,58 +63,58 @@ class Happening:
     detail: Mapping[str, Any]
     opened_at: datetime
     closed_at: datetime | None
-    flagged: Sequence[Change] = ()
+    flagged: Sequence[GrantChange] = ()
 
 
-def opened(incident: Happening) -> Message:
+def render_opened(incident: IncidentView) -> AlertMessage:
     """Word an incident that goes on."""
     lines = [
-        *_facts(incident),
-        f"Since: {moment(incident.opened_at)}",
+        *_render_facts(incident),
+        f"Since: {format_time(incident.opened_at)}",
         "",
-        f"Meanwhile: {_MEANWHILE[incident.kind]}",
-        to_do(_STEP.get(incident.kind) or step_of(incident.reason)),
+        f"Meanwhile: {_INTERIM_EFFECTS[incident.kind]}",
+        remedy_line(_KIND_REMEDIES.get(incident.kind) or remedy_for(incident.reason)),
     ]
-    return Message(title=_titled(incident), body=bounded(lines))
+    return AlertMessage(title=_build_title(incident), body=render_body(lines))
 
 
-def closed(incident: Happening, *, told: bool) -> Message:
+def render_closed(incident: IncidentView, *, told: bool) -> AlertMessage:
     """Word an incident that has ended.
 
     Args:
         told: whether its beginning was told; if not, this message says all of it.
     """
     assert incident.closed_at
-    lines = [] if told else [*_facts(incident), "It began and ended before this message."]
+    lines = [] if told else [*_render_facts(incident), "It began and ended before this message."]
     lines += [
-        f"From {moment(incident.opened_at)} to {moment(incident.closed_at)}, {_length(incident)}.",
+        f"From {format_time(incident.opened_at)} to {format_time(incident.closed_at)}, {_format_duration(incident)}.",
         "",
-        *_outcome(incident),
+        *_render_outcome(incident),
     ]
-    return Message(title=f"Over: {_titled(incident)}", body=bounded(lines))
+    return AlertMessage(title=f"Over: {_build_title(incident)}", body=render_body(lines))
 
 
-def _titled(incident: Happening) -> str:
-    mailboxes = _number(incident.detail, "mailboxes")
+def _build_title(incident: IncidentView) -> str:
+    mailboxes = _get_count(incident.detail, "mailboxes")
     if incident.kind is IncidentKind.MASS_REFUSAL and mailboxes:
-        return f"{counted(mailboxes, 'Gmail grant was', 'Gmail grants were')} refused at once"
-    return _TITLE[incident.kind]
+        return f"{format_count(mailboxes, 'Gmail grant was', 'Gmail grants were')} refused at once"
+    return _TITLES[incident.kind]
 
 
-def _facts(incident: Happening) -> list[str]:
-    lines = [f"What: {explained(incident.reason)}"]
+def _render_facts(incident: IncidentView) -> list[str]:
+    lines = [f"What: {explain_reason(incident.reason)}"]
     if incident.key:
         lines.append(f"OAuth client: {incident.key}")
-    mailboxes, healthy = _number(incident.detail, "mailboxes"), _number(incident.detail, "healthy")
+    mailboxes, healthy = _get_count(incident.detail, "mailboxes"), _get_count(incident.detail, "healthy")
     if mailboxes:
         share = f" of {healthy} that worked before" if healthy else ""
         lines.append(f"Mailboxes: {mailboxes}{share}")
-    if domains := _domains(incident.detail):
+    if domains := _render_domains(incident.detail):
         lines.append(f"Domains: {domains}")
     return lines
 
 
-def _domains(detail: Mapping[str, Any]) -> str:
+def _render_domains(detail: Mapping[str, Any]) -> str:
     found = detail.get("domains")
     if not isinstance(found, Mapping):
         return ""
@@ -112,25 +123,25 @@ def _domains(detail: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} ({count})" for name, count in ordered[:10]) + more
 
 
-def _outcome(incident: Happening) -> list[str]:
+def _render_outcome(incident: IncidentView) -> list[str]:
     if incident.kind is not IncidentKind.MASS_REFUSAL:
         return ["Nothing is left to do."]
-    held = _number(incident.detail, "held") or _number(incident.detail, "mailboxes")
+    held = _get_count(incident.detail, "held") or _get_count(incident.detail, "mailboxes")
     if not incident.flagged:
         return ["The second pass cleared them: nobody has to do anything."]
-    left = counted(len(incident.flagged), "mailbox needs", "mailboxes need")
+    left = format_count(len(incident.flagged), "mailbox needs", "mailboxes need")
     of = f" of {held}" if held and held >= len(incident.flagged) else ""
-    return [f"The second pass has decided: {left} a person{of}; the others work.", *causes(incident.flagged)]
+    return [f"The second pass has decided: {left} a person{of}; the others work.", *list_causes(incident.flagged)]
 
 
-def _length(incident: Happening) -> str:
+def _format_duration(incident: IncidentView) -> str:
     assert incident.closed_at
     minutes = max(1, round((incident.closed_at - incident.opened_at).total_seconds() / 60))
     if minutes < 120:
-        return counted(minutes, "minute", "minutes")
+        return format_count(minutes, "minute", "minutes")
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def _number(detail: Mapping[str, Any], name: str) -> int:
+def _get_count(detail: Mapping[str, Any], name: str) -> int:
     value = detail.get(name)
     return value if isinstance(value, int) else 0

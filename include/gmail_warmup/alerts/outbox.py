@@ -14,28 +14,28 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.core.errors import GmailWarmupError
-from gmail_warmup.db.clock import seconds as interval
+from gmail_warmup.db.clock import make_interval as interval
 from gmail_warmup.db.models import Alert
 
 log = logging.getLogger(__name__)
 
-Send = Callable[[str, str], None]
+SendFunction = Callable[[str, str], None]
 """Sends a title and a body, and raises if nobody took them."""
 
-OLDEST = 86_400
+MAX_AGE_SECONDS = 86_400
 """Seconds after which an alert is not sent any more, were it because somebody configures a receiver at last."""
-CLAIM = 300
+CLAIM_SECONDS = 300
 """Seconds within which a send is over; longer than any sender takes."""
-LONGEST_PAUSE = 60
+MAX_RETRY_MINUTES = 60
 """Minutes between two tries at most: 1, 2, 4, ... 60."""
-FAILURES = 3
+MAX_CONSECUTIVE_FAILURES = 3
 """After so many failures in a row the receiver is down, and the rest waits for the next run."""
 
-_GAVE_UP = "gave up: "
+_GIVEN_UP_PREFIX = "gave up: "
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delivery:
+class SendCounts:
     """How many alerts were sent, not sent this time, and given up."""
 
     sent: int = 0
@@ -43,25 +43,25 @@ class Delivery:
     given_up: int = 0
 
 
-def deliver(engine: sa.Engine, send: Send) -> Delivery:
+def send_pending_alerts(engine: sa.Engine, send: SendFunction) -> SendCounts:
     """Send what is due, the oldest first; what fails is left to a later run, for a day.
 
     Several may deliver at once: each alert is claimed by one of them.
     """
-    given_up = _give_up(engine)
+    given_up = _give_up_expired(engine)
     sent = failed = in_a_row = 0
-    while in_a_row < FAILURES and (alert := _claim(engine)):
-        if _send(engine, send, alert):
+    while in_a_row < MAX_CONSECUTIVE_FAILURES and (alert := _claim_alert(engine)):
+        if _send_alert(engine, send, alert):
             sent, in_a_row = sent + 1, 0
         else:
             failed, in_a_row = failed + 1, in_a_row + 1
-    return Delivery(sent=sent, failed=failed, given_up=given_up)
+    return SendCounts(sent=sent, failed=failed, given_up=given_up)
 
 
-def _claim(engine: sa.Engine) -> Any:
+def _claim_alert(engine: sa.Engine) -> Any:
     due = (
         sa.select(Alert.id)
-        .where(Alert.sent_at.is_(None), Alert.created_at > _too_old(), Alert.next_try_at <= sa.func.now())
+        .where(Alert.sent_at.is_(None), Alert.created_at > _oldest_allowed(), Alert.next_try_at <= sa.func.now())
         .order_by(Alert.created_at, Alert.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -70,41 +70,44 @@ def _claim(engine: sa.Engine) -> Any:
     claim = (
         sa.update(Alert)
         .where(Alert.id == due.c.id)
-        .values(attempts=Alert.attempts + 1, next_try_at=sa.func.now() + interval(CLAIM))
+        .values(attempts=Alert.attempts + 1, next_try_at=sa.func.now() + interval(CLAIM_SECONDS))
         .returning(Alert.id, Alert.title, Alert.body, Alert.attempts)
     )
     with engine.begin() as connection:
         return connection.execute(claim).one_or_none()
 
 
-def _send(engine: sa.Engine, send: Send, alert: Any) -> bool:
+def _send_alert(engine: sa.Engine, send: SendFunction, alert: Any) -> bool:
     try:
         send(alert.title, alert.body)
     except Exception as error:
         # Of a foreign error only its type: its text may hold the receiver's URL, which is a secret.
         why = f"{type(error).__name__}: {error}" if isinstance(error, GmailWarmupError) else type(error).__name__
-        pause = min(LONGEST_PAUSE, 2 ** min(alert.attempts - 1, 6))
+        pause = min(MAX_RETRY_MINUTES, 2 ** min(alert.attempts - 1, 6))
         log.warning("Alert %d was not sent, and is tried again in %d min: %s", alert.id, pause, why)
-        _set(engine, alert.id, failure=type(error).__name__, next_try_at=sa.func.now() + interval(60 * pause))
+        _update_alert(engine, alert.id, failure=type(error).__name__, next_try_at=sa.func.now() + interval(60 * pause))
         return False
-    _set(engine, alert.id, sent_at=sa.func.now(), failure=None)
+    _update_alert(engine, alert.id, sent_at=sa.func.now(), failure=None)
     return True
 
 
-def _set(engine: sa.Engine, alert_id: int, **values: Any) -> None:
+def _update_alert(engine: sa.Engine, alert_id: int, **values: Any) -> None:
     with engine.begin() as connection:
         connection.execute(sa.update(Alert).where(Alert.id == alert_id).values(values))
 
 
-def _give_up(engine: sa.Engine) -> int:
+def _give_up_expired(engine: sa.Engine) -> int:
     """Mark and log those that were tried for a day in vain; return how many."""
     failure = sa.func.coalesce(Alert.failure, "")
     statement = (
         sa.update(Alert)
         .where(
-            Alert.sent_at.is_(None), Alert.attempts > 0, Alert.created_at <= _too_old(), ~failure.startswith(_GAVE_UP)
+            Alert.sent_at.is_(None),
+            Alert.attempts > 0,
+            Alert.created_at <= _oldest_allowed(),
+            ~failure.startswith(_GIVEN_UP_PREFIX),
         )
-        .values(failure=_GAVE_UP + sa.func.coalesce(Alert.failure, "no answer"))
+        .values(failure=_GIVEN_UP_PREFIX + sa.func.coalesce(Alert.failure, "no answer"))
         .returning(Alert.id, Alert.title, Alert.failure)
     )
     with engine.begin() as connection:
@@ -114,5 +117,5 @@ def _give_up(engine: sa.Engine) -> int:
     return len(lost)
 
 
-def _too_old() -> sa.ColumnElement[Any]:
-    return sa.func.now() - interval(OLDEST)
+def _oldest_allowed() -> sa.ColumnElement[Any]:
+    return sa.func.now() - interval(MAX_AGE_SECONDS)

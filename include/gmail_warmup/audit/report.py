@@ -8,14 +8,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.audit.results import NOT_REACHED
-from gmail_warmup.core.enums import FLAGGED, AnswerClass
+from gmail_warmup.audit.results import UNREACHED_COUNT_NAMES
+from gmail_warmup.core.enums import FLAGGED_STATES, ResponseCategory
 from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
 from gmail_warmup.oauth import expiry
-from gmail_warmup.oauth.incidents import open_incidents
+from gmail_warmup.oauth.incidents import list_open_incidents
 from gmail_warmup.oauth.reasons import REASONS
 
-LISTED = 100
+MAX_LISTED_FLAGGED = 100
 """How many mailboxes a report names; it counts them all."""
 
 
@@ -46,7 +46,7 @@ class TokenHealth:
     """What to do so that grants stop dying for a known cause."""
 
     @property
-    def flagged(self) -> int:
+    def flagged_count(self) -> int:
         """Return how many mailboxes need somebody."""
         return self.needs_reauth + self.blocked + self.deleted + self.disabled
 
@@ -54,23 +54,23 @@ class TokenHealth:
         """Return plain values, as XCom keeps them."""
         return asdict(self)
 
-    def lines(self) -> list[str]:
+    def format_lines(self) -> list[str]:
         """Return the report as lines for a log."""
-        lines = [self.headline(), *self.incidents, *self.advice]
+        lines = [self.format_headline(), *self.incidents, *self.advice]
         if self.app_error and not self.incidents:
             reason = REASONS[self.app_error]
-            lines.append(f"The OAuth client is refused, no account is to blame: {reason.sentence} {reason.step}")
+            lines.append(f"The OAuth client is refused, no account is to blame: {reason.message} {reason.remedy}")
         lines += [f"Google's answer '{answer}' is not in the table: {count} times" for answer, count in
                   sorted(self.unknown.items())]  # fmt: skip
         lines += [f"{item['address']} [{item['state']}] {item['reason']} {item['step']}" for item in self.attention]
-        if (unnamed := self.flagged - len(self.attention)) > 0:
+        if (unnamed := self.flagged_count - len(self.attention)) > 0:
             lines.append(f"... and {unnamed} more; see the page 'Gmail accounts'")
-        lines += [f"{item['address']} expires in {_days(item['days'])}" for item in self.expiring_list]
+        lines += [f"{item['address']} expires in {_format_days(item['days'])}" for item in self.expiring_list]
         if (unnamed := self.expiring - len(self.expiring_list)) > 0:
             lines.append(f"... and {unnamed} more expire soon")
         return lines
 
-    def headline(self) -> str:
+    def format_headline(self) -> str:
         """Return the counts in one line."""
         return (
             f"{self.mailboxes} mailboxes: {self.valid} valid, {self.refreshed} refreshed, {self.needs_reauth} need "
@@ -80,11 +80,11 @@ class TokenHealth:
         )
 
 
-def _days(count: int) -> str:
+def _format_days(count: int) -> str:
     return "less than a day" if count < 1 else "1 day" if count == 1 else f"{count} days"
 
 
-def token_health(connection: sa.Connection, found: Mapping[str, Any], *, expiring_days: int) -> TokenHealth:
+def build_token_health(connection: sa.Connection, found: Mapping[str, Any], *, expiring_days: int) -> TokenHealth:
     """Put the report together: states from the table, what was done from the results of the audit.
 
     Args:
@@ -94,8 +94,8 @@ def token_health(connection: sa.Connection, found: Mapping[str, Any], *, expirin
     by_state = sa.select(OAuthGrant.state, sa.func.count()).group_by(OAuthGrant.state)
     states = {state: count for state, count in connection.execute(by_state)}
     active, refreshed = states.get(GrantState.ACTIVE, 0), done.get("refreshed", 0)
-    not_reached = sum(done.get(name, 0) for name in NOT_REACHED.values())
-    expiring, expiring_list = expiry.expiring(connection, days=expiring_days)
+    not_reached = sum(done.get(name, 0) for name in UNREACHED_COUNT_NAMES.values())
+    expiring, expiring_list = expiry.list_expiring_grants(connection, days=expiring_days)
     return TokenHealth(
         mailboxes=sum(states.values()),
         valid=max(0, active - refreshed - not_reached),
@@ -107,29 +107,29 @@ def token_health(connection: sa.Connection, found: Mapping[str, Any], *, expirin
         disabled=states.get(GrantState.DISABLED, 0),
         expiring=expiring,
         not_reached=not_reached,
-        app_error=stopped if stopped and REASONS[stopped].answer is AnswerClass.APP else None,
-        attention=_attention(connection),
+        app_error=stopped if stopped and REASONS[stopped].category is ResponseCategory.APP else None,
+        attention=_list_flagged(connection),
         expiring_list=expiring_list,
         unknown=dict(found.get("unknown", {})),
-        incidents=incident_sentences(connection),
-        advice=expiry.advice(connection),
+        incidents=describe_open_incidents(connection),
+        advice=expiry.list_advice(connection),
     )
 
 
-def incident_sentences(connection: sa.Connection) -> list[str]:
+def describe_open_incidents(connection: sa.Connection) -> list[str]:
     """Say what is open: since when, what it is, and what to do."""
     sentences = []
-    for incident in open_incidents(connection):
+    for incident in list_open_incidents(connection):
         reason = REASONS[incident.reason]
         many = incident.detail.get("mailboxes")
         sentences.append(
-            f"Since {incident.opened_at:%Y-%m-%d %H:%M} UTC, {INCIDENTS[incident.kind]}"
-            f"{f' ({many} mailboxes)' if many else ''}: {reason.sentence} {reason.step}"
+            f"Since {incident.opened_at:%Y-%m-%d %H:%M} UTC, {INCIDENT_TEXTS[incident.kind]}"
+            f"{f' ({many} mailboxes)' if many else ''}: {reason.message} {reason.remedy}"
         )
     return sentences
 
 
-INCIDENTS = {
+INCIDENT_TEXTS = {
     "app_error": "the OAuth client is refused, no account is to blame",
     "outage": "Google is not asked, because one request after the other failed",
     "mass_refusal": "suspiciously many grants were refused at once, and wait for a second probe",
@@ -138,16 +138,16 @@ INCIDENTS = {
 """What an incident of a kind means, as part of a sentence."""
 
 
-def _attention(connection: sa.Connection) -> list[dict[str, str]]:
+def _list_flagged(connection: sa.Connection) -> list[dict[str, str]]:
     query = (
         sa.select(Mailbox.address, OAuthGrant.state, OAuthGrant.reason)
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .where(OAuthGrant.state.in_(FLAGGED))
-        .order_by(OAuthGrant.since.desc(), Mailbox.address)
-        .limit(LISTED)
+        .where(OAuthGrant.state.in_(FLAGGED_STATES))
+        .order_by(OAuthGrant.state_since.desc(), Mailbox.address)
+        .limit(MAX_LISTED_FLAGGED)
     )
     listed = []
     for address, state, code in connection.execute(query):
         reason = REASONS[code or "never_granted"]
-        listed.append({"address": address, "state": state, "reason": reason.sentence, "step": reason.step})
+        listed.append({"address": address, "state": state, "reason": reason.message, "step": reason.remedy})
     return listed

@@ -10,22 +10,30 @@ from typing import Self
 
 import aiohttp
 
-from gmail_warmup.audit.rate_limiter import Pacer
-from gmail_warmup.core.enums import AnswerClass
+from gmail_warmup.audit.rate_limiter import RateLimiter
+from gmail_warmup.core.enums import ResponseCategory
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.oauth.reasons import REASONS, Reason
-from gmail_warmup.oauth.token_endpoint import FORM, Answer, OAuthClient, Verdict, classify, read_answer, refresh_form
+from gmail_warmup.oauth.token_endpoint import (
+    FORM_HEADERS,
+    OAuthClient,
+    TokenResponse,
+    TokenResult,
+    build_refresh_form,
+    classify_response,
+    parse_response,
+)
 
-TRIES = 2
+MAX_TRANSIENT_TRIES = 2
 """How often one grant is asked about while Google fails."""
-THROTTLED_TRIES = 20
+MAX_THROTTLED_TRIES = 20
 """How often one grant is asked about while Google throttles; each time at a slower pace."""
 
 
-class Prober:
+class TokenProber:
     """Ask Google about refresh tokens; an asynchronous context manager."""
 
-    def __init__(self, client: OAuthClient, settings: Settings, pacer: Pacer) -> None:
+    def __init__(self, client: OAuthClient, settings: Settings, pacer: RateLimiter) -> None:
         self._client, self._settings, self._pacer = client, settings, pacer
         self._secrets = list(client.secrets)
 
@@ -44,7 +52,9 @@ class Prober:
         """Close them."""
         await self._http.close()
 
-    async def ask(self, refresh_token: str, *, closed: Callable[[], Reason | None]) -> tuple[Verdict, float]:
+    async def probe_token(
+        self, refresh_token: str, *, closed: Callable[[], Reason | None]
+    ) -> tuple[TokenResult, float]:
         """Return Google's verdict, and the seconds since it was asked.
 
         Args:
@@ -52,40 +62,40 @@ class Prober:
         """
         failed = throttled = 0
         while True:
-            sent = await self._pacer.turn()
+            sent = await self._pacer.wait_for_turn()
             if reason := closed():
-                return Verdict(reason=reason, asked=False), 0.0
-            verdict = await self._first_accepted(refresh_token)
+                return TokenResult(reason=reason, request_sent=False), 0.0
+            verdict = await self._try_secrets(refresh_token)
             elapsed = time.monotonic() - sent
-            if verdict.reason.answer is AnswerClass.THROTTLED:
-                self._pacer.throttled(verdict.retry_after, sent=sent)
+            if verdict.reason.category is ResponseCategory.THROTTLED:
+                self._pacer.record_throttling(verdict.retry_after, sent=sent)
                 throttled += 1
-            elif verdict.reason.answer is AnswerClass.TRANSIENT:
+            elif verdict.reason.category is ResponseCategory.TRANSIENT:
                 failed += 1
             else:
-                self._pacer.answered()
+                self._pacer.record_answer()
                 return verdict, elapsed
-            if failed >= TRIES or throttled >= THROTTLED_TRIES:
+            if failed >= MAX_TRANSIENT_TRIES or throttled >= MAX_THROTTLED_TRIES:
                 return verdict, elapsed
-            if verdict.reason.answer is AnswerClass.TRANSIENT:
+            if verdict.reason.category is ResponseCategory.TRANSIENT:
                 await asyncio.sleep(min(verdict.retry_after or 0.2, 30))
 
-    async def _first_accepted(self, refresh_token: str) -> Verdict:
+    async def _try_secrets(self, refresh_token: str) -> TokenResult:
         """Try the client's secrets in order; the one that was accepted is tried first from then on."""
-        verdict = Verdict(reason=REASONS["invalid_client"])
+        verdict = TokenResult(reason=REASONS["invalid_client"])
         for secret in list(self._secrets):
-            verdict = classify(await self._post(refresh_form(self._client, secret, refresh_token)))
+            verdict = classify_response(await self._post_form(build_refresh_form(self._client, secret, refresh_token)))
             if verdict.reason.code != "invalid_client":
-                if verdict.reason.answer is AnswerClass.OK and secret != self._secrets[0]:
+                if verdict.reason.category is ResponseCategory.OK and secret != self._secrets[0]:
                     self._secrets.sort(key=lambda known: known != secret)
                 break
         return verdict
 
-    async def _post(self, form: str) -> Answer:
+    async def _post_form(self, form: str) -> TokenResponse:
         try:
             async with self._http.post(
-                self._client.token_uri, data=form, headers=FORM, allow_redirects=False
+                self._client.token_uri, data=form, headers=FORM_HEADERS, allow_redirects=False
             ) as response:
-                return read_answer(response.status, response.headers, await response.read())
+                return parse_response(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, TimeoutError) as error:
-            return Answer(status=None, detail=type(error).__name__)
+            return TokenResponse(status=None, detail=type(error).__name__)

@@ -23,7 +23,7 @@ from gmail_warmup.cli import (
     stats,
     upkeep,
 )
-from gmail_warmup.cli.output import errors
+from gmail_warmup.cli.output import report_errors
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,21 +38,21 @@ app.add_typer(invites.app, name="invites")
 app.add_typer(grants.app, name="grants")
 app.add_typer(content.app, name="content")
 app.add_typer(move_in.app, name="move-in")
-app.command(name="doctor")(doctor.doctor)
-app.command(name="dns")(dns.dns)
-app.command(name="stats")(stats.stats)
-app.command(name="backlog")(backlog.backlog)
-app.command(name="upkeep")(upkeep.upkeep)
-app.command(name="stop")(kill_switch.stop)
-app.command(name="start")(kill_switch.start)
+app.command(name="doctor")(doctor.run_doctor)
+app.command(name="dns")(dns.check_dns)
+app.command(name="stats")(stats.show_stats)
+app.command(name="backlog")(backlog.show_backlog)
+app.command(name="upkeep")(upkeep.run_upkeep)
+app.command(name="stop")(kill_switch.stop_all)
+app.command(name="start")(kill_switch.start_all)
 
 
 @app.command()
 def init() -> None:
     """Make the restricted role and the two Connections; run it after 'airflow db migrate'. May be repeated."""
-    from gmail_warmup.airflow.bootstrap import initialise
+    from gmail_warmup.airflow.bootstrap import initialize_installation
 
-    with errors():
-        done = initialise()
+    with report_errors():
+        done = initialize_installation()
     for line in done:
         typer.echo(line)

@@ -7,31 +7,39 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gmail_warmup.cli.output import NEEDS_PERSON, Json, cell, console, errors, print_json, user
-from gmail_warmup.core.text import counted
+from gmail_warmup.cli.output import (
+    NEEDS_PERSON,
+    JsonOption,
+    actor_name,
+    format_cell,
+    make_console,
+    print_json,
+    report_errors,
+)
+from gmail_warmup.core.text import pluralize
 
 if TYPE_CHECKING:
-    from gmail_warmup.doctor import Check
+    from gmail_warmup.doctor import CheckResult
 
 
-def doctor(context: typer.Context, as_json: Json = False) -> None:
+def run_doctor(context: typer.Context, as_json: JsonOption = False) -> None:
     """Check this installation and its grants, and say what to do. Exit code 1 if there is a problem."""
     from gmail_warmup.airflow.services import Services
-    from gmail_warmup.doctor import Status, examine
+    from gmail_warmup.doctor import Status, run_checks
     from gmail_warmup.oauth.grant_store import Actor
 
-    with errors():
-        checks = examine(context.find_object(Services) or Services(Actor(name=user())))
+    with report_errors():
+        checks = run_checks(context.find_object(Services) or Services(Actor(name=actor_name())))
     healthy = all(check.status is not Status.PROBLEM for check in checks)
     if as_json:
         print_json({"ok": healthy, "checks": [check.as_dict() for check in checks]})
     else:
-        _show(checks)
+        _print_checks(checks)
     if not healthy:
         raise typer.Exit(NEEDS_PERSON)
 
 
-def _show(checks: list[Check]) -> None:
+def _print_checks(checks: list[CheckResult]) -> None:
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -39,7 +47,9 @@ def _show(checks: list[Check]) -> None:
         table.add_column(name, no_wrap=True)
     table.add_column("found", overflow="fold")
     for check in checks:
-        table.add_row(cell(check.status.value), cell(check.name), cell(f"{check.found} {check.step}".strip()))
-    console().print(table)
+        table.add_row(
+            format_cell(check.status.value), format_cell(check.name), format_cell(f"{check.found} {check.step}".strip())
+        )
+    make_console().print(table)
     number = Counter(check.status.value for check in checks)
-    typer.echo(f"\n{counted(number['problem'], 'problem')}, {counted(number['warning'], 'warning')}.")
+    typer.echo(f"\n{pluralize(number['problem'], 'problem')}, {pluralize(number['warning'], 'warning')}.")

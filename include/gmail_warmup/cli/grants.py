@@ -9,13 +9,13 @@ import typer
 from gmail_warmup.cli.mailboxes import Address
 from gmail_warmup.cli.output import (
     NEEDS_PERSON,
-    Json,
-    console,
-    errors,
+    JsonOption,
+    get_services,
+    make_console,
     print_json,
     print_pairs,
     print_table,
-    services_of,
+    report_errors,
 )
 
 if TYPE_CHECKING:
@@ -28,25 +28,25 @@ app = typer.Typer(no_args_is_help=True, help="Look at grants, refresh and audit 
 
 
 @app.command()
-def show(context: typer.Context, address: Address, as_json: Json = False) -> None:
+def show(context: typer.Context, address: Address, as_json: JsonOption = False) -> None:
     """Show what is known about a mailbox's grant, without its secrets. Exit code 1 if it needs a person."""
-    from gmail_warmup.core.enums import FLAGGED
+    from gmail_warmup.core.enums import FLAGGED_STATES
     from gmail_warmup.oauth.reasons import REASONS
 
-    with errors():
-        services = services_of(context)
-        grant = services.store.read(address.strip().lower())
+    with report_errors():
+        services = get_services(context)
+        grant = services.grant_store.read_grant(address.strip().lower())
         with services.engine.connect() as connection:
-            scopes, granted_at = _consented(connection, grant.mailbox_id)
+            scopes, granted_at = _load_consent(connection, grant.mailbox_id)
     reason = REASONS.get(grant.reason or "")
     seconds = int(grant.access_seconds)
     known: dict[str, Any] = {
         "mailbox": grant.address,
         "state": grant.state.value,
         "reason": grant.reason,
-        "meaning": reason.sentence if reason else None,
-        "step": reason.step if reason else None,
-        "since": grant.since,
+        "meaning": reason.message if reason else None,
+        "step": reason.remedy if reason else None,
+        "since": grant.state_since,
         "next_probe_at": grant.next_probe_at,
         "auth": grant.auth.value,
         "client_id": grant.client_id,
@@ -56,7 +56,7 @@ def show(context: typer.Context, address: Address, as_json: Json = False) -> Non
         "refresh_token": "stored" if grant.refresh_token else "none",
         "refresh_expires_at": grant.refresh_expires_at,
         "access_token": f"valid for {seconds} s" if seconds > 0 else "expired" if grant.access_token else "none",
-        "being_refreshed": grant.leased,
+        "being_refreshed": grant.is_leased,
         "version": grant.version,
     }
     if as_json:
@@ -64,11 +64,11 @@ def show(context: typer.Context, address: Address, as_json: Json = False) -> Non
     else:
         known["scopes"] = " ".join(scopes)
         print_pairs((name.replace("_", " "), value) for name, value in known.items())
-    if grant.state in FLAGGED:
+    if grant.state in FLAGGED_STATES:
         raise typer.Exit(NEEDS_PERSON)
 
 
-def _consented(connection: sa.Connection, mailbox_id: int) -> tuple[list[str], Any]:
+def _load_consent(connection: sa.Connection, mailbox_id: int) -> tuple[list[str], Any]:
     import sqlalchemy as sa
 
     from gmail_warmup.db.models import OAuthGrant
@@ -83,7 +83,7 @@ def events(
     context: typer.Context,
     address: Address,
     limit: Annotated[int, typer.Option(min=1, help="How many, the newest.")] = 50,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the history of a mailbox's grant, the newest first."""
     import sqlalchemy as sa
@@ -92,8 +92,8 @@ def events(
     from gmail_warmup.mailboxes import repository
 
     names = ("at", "actor", "from_state", "to_state", "reason", "dag_id", "run_id")
-    with errors(), services_of(context).engine.connect() as connection:
-        mailbox = repository.get(connection, address)
+    with report_errors(), get_services(context).engine.connect() as connection:
+        mailbox = repository.get_mailbox(connection, address)
         query = sa.select(*(getattr(GrantEvent, name) for name in names)).where(GrantEvent.mailbox_id == mailbox.id)
         found = connection.execute(query.order_by(GrantEvent.id.desc()).limit(limit)).mappings().all()
     if as_json:
@@ -113,22 +113,22 @@ def events(
 
 
 @app.command()
-def refresh(context: typer.Context, address: Address, as_json: Json = False) -> None:
+def refresh(context: typer.Context, address: Address, as_json: JsonOption = False) -> None:
     """Ask Google for a new access token now. Exit code 1 if the grant needs a person."""
     from gmail_warmup.core.enums import MailboxAuth
     from gmail_warmup.core.errors import CiphertextError, InvalidInputError
 
-    with errors():
-        services = services_of(context)
-        grant = services.store.read(address.strip().lower())
+    with report_errors():
+        services = get_services(context)
+        grant = services.grant_store.read_grant(address.strip().lower())
         if grant.auth is MailboxAuth.DELEGATED:
             raise InvalidInputError(f"{grant.address} is delegated: the service account serves it, there is no grant.")
         try:
             # What is stored counts as rejected; else it would be served while it is valid.
-            stored = grant.access_token and services.store.cipher.decrypt(grant.owner, grant.access_token)
+            stored = grant.access_token and services.grant_store.cipher.decrypt(grant.secret_owner, grant.access_token)
         except CiphertextError:
             stored = None
-        token = services.access_tokens.get(grant.address, rejected=stored or None)
+        token = services.access_tokens.get_token(grant.address, rejected=stored or None)
     seconds = int(token.seconds)
     if as_json:
         print_json({"mailbox": grant.address, "valid_seconds": seconds})
@@ -140,11 +140,11 @@ def refresh(context: typer.Context, address: Address, as_json: Json = False) -> 
 def audit(
     context: typer.Context,
     force: Annotated[bool, typer.Option("--force", help="Ask also about grants that were refreshed lately.")] = False,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Probe the grants of all mailboxes. Exit code 1 if somebody needs a person."""
-    with errors():
-        health, newly = _audit(services_of(context), force=force)
+    with report_errors():
+        health, newly = _run_audit(get_services(context), force=force)
     if as_json:
         print_json(health.as_dict() | {"newly_flagged": newly})
     else:
@@ -153,7 +153,7 @@ def audit(
         raise typer.Exit(NEEDS_PERSON)
 
 
-def _audit(services: Services, *, force: bool) -> tuple[TokenHealth, list[str]]:
+def _run_audit(services: Services, *, force: bool) -> tuple[TokenHealth, list[str]]:
     import dataclasses
     import uuid
 
@@ -161,20 +161,22 @@ def _audit(services: Services, *, force: bool) -> tuple[TokenHealth, list[str]]:
 
     from gmail_warmup.airflow import audit_runner
     from gmail_warmup.audit import decisions
-    from gmail_warmup.audit.report import token_health
+    from gmail_warmup.audit.report import build_token_health
     from gmail_warmup.db.models import Mailbox
 
     actor = dataclasses.replace(services.actor, run_id=f"audit-{uuid.uuid4().hex[:12]}")
-    running = decisions.begin(services.engine, actor.run_id or "", actor=actor)
+    running = decisions.begin_audit(services.engine, actor.run_id or "", actor=actor)
     with services.engine.connect() as connection:
         ids = connection.scalars(sa.select(Mailbox.id).order_by(Mailbox.id)).all()
-    result = audit_runner.probe(services, ids, actor=actor, force=force)
+    result = audit_runner.run_audit_pass(services, ids, actor=actor, force=force)
     unreadable = result.counts["unreadable"]
-    decisions.decide(services.store, running, app_error=result.app_error, unreadable=unreadable, actor=actor)
+    decisions.decide_refusals(
+        services.grant_store, running, app_error=result.app_error, unreadable=unreadable, actor=actor
+    )
     with services.engine.begin() as connection:
-        health = token_health(connection, result.as_dict(), expiring_days=services.settings.expiring_days)
-        decisions.finish(connection, running, health.as_dict())
-        newly = decisions.newly_flagged(connection, running)
+        health = build_token_health(connection, result.as_dict(), expiring_days=services.settings.expiring_days)
+        decisions.finish_audit(connection, running, health.as_dict())
+        newly = decisions.list_newly_flagged(connection, running)
     return health, newly
 
 
@@ -185,13 +187,13 @@ def _print_health(health: TokenHealth, newly: list[str]) -> None:
     if health.attention:
         rows = [(item["address"], item["state"], f"{item['reason']} {item['step']}") for item in health.attention]
         print_table(("mailbox", "grant", "what happened, what to do"), rows, fold="what happened, what to do")
-    for line in health.lines()[1:]:
+    for line in health.format_lines()[1:]:
         if not any(line.startswith(item["address"] + " ") for item in health.attention):
             typer.echo(line)
 
 
 @app.command()
-def rotate(context: typer.Context, as_json: Json = False) -> None:
+def rotate(context: typer.Context, as_json: JsonOption = False) -> None:
     """Re-encrypt every stored secret with the newest Fernet key, the first in AIRFLOW__CORE__FERNET_KEY.
 
     First give every process the new key with the former ones behind it, then run this, while everything works. It may
@@ -200,15 +202,15 @@ def rotate(context: typer.Context, as_json: Json = False) -> None:
     from rich.progress import Progress
 
     from gmail_warmup.crypto import key_rotation as rotation
-    from gmail_warmup.crypto.fernet_keys import airflow_keys
+    from gmail_warmup.crypto.fernet_keys import load_airflow_keys
 
-    with errors():
-        services = services_of(context)
-        keys = airflow_keys()
-        screen = console(stderr=True)
+    with report_errors():
+        services = get_services(context)
+        keys = load_airflow_keys()
+        screen = make_console(stderr=True)
         with Progress(console=screen, transient=True, disable=as_json or not screen.is_terminal) as bar:
-            task = bar.add_task("Re-encrypting", total=rotation.count(services.engine))
-            done = rotation.rotate(services.engine, keys, progress=lambda rows: bar.update(task, completed=rows))
+            task = bar.add_task("Re-encrypting", total=rotation.count_rows(services.engine))
+            done = rotation.rotate_keys(services.engine, keys, progress=lambda rows: bar.update(task, completed=rows))
     if as_json:
         found = {"rotated": done.rotated, "already_new": done.already_new, "unreadable": done.unreadable}
         print_json(found | {"unsettled": done.unsettled, "keys": keys.count})

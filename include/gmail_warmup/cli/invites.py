@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmail_warmup.cli.output import Json, errors, print_json, print_table, services_of, user
+from gmail_warmup.cli.output import JsonOption, actor_name, get_services, print_json, print_table, report_errors
 from gmail_warmup.core.enums import InviteState
-from gmail_warmup.core.text import counted
+from gmail_warmup.core.text import pluralize
 
 if TYPE_CHECKING:
     from gmail_warmup.oauth.consent.invites import InviteRecord
@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="Look at invites and revoke them.")
 def invite(
     context: typer.Context,
     addresses: Annotated[list[str], typer.Argument(help="Addresses of mailboxes.", show_default=False)],
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a link for the owner of each mailbox, who signs in at Google without an Airflow login.
 
@@ -29,11 +29,11 @@ def invite(
     from gmail_warmup.core import urls
     from gmail_warmup.oauth.consent import invites
 
-    with errors():
+    with report_errors():
         urls.base_url()  # without it there is no link, so nothing is made
-        services = services_of(context)
+        services = get_services(context)
         with services.engine.begin() as connection:
-            made = invites.create(connection, addresses, actor=user(), days=services.settings.invite_days)
+            made = invites.create_invites(connection, addresses, actor=actor_name(), days=services.settings.invite_days)
         links = [
             {"id": new.id, "address": new.address, "url": urls.invite_url(new.token), "expires_at": new.expires_at}
             for new in made
@@ -46,44 +46,44 @@ def invite(
 
 
 @app.command("list")
-def list_(
+def list_invites(
     context: typer.Context,
     address: Annotated[str, typer.Option(help="Only those of this mailbox.")] = "",
     state: Annotated[InviteState | None, typer.Option(help="Only those in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many, the newest.")] = 50,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List invites, the newest first, without their links."""
-    from gmail_warmup.oauth.consent.invites import Wanted, page
+    from gmail_warmup.oauth.consent.invites import InviteQuery, fetch_invite_page
 
-    with errors(), services_of(context).engine.connect() as connection:
-        found = page(connection, Wanted(address=address, state=state, limit=limit)).rows
+    with report_errors(), get_services(context).engine.connect() as connection:
+        found = fetch_invite_page(connection, InviteQuery(address=address, state=state, limit=limit)).rows
     if as_json:
-        print_json([_plain(record) for record in found])
+        print_json([_to_json_dict(record) for record in found])
         return
     rows = [(r.id, r.address, r.state.value, r.created_at, r.created_by, r.expires_at) for r in found]
     if rows:
         print_table(("invite", "mailbox", "state", "made (UTC)", "by", "expires (UTC)"), rows, fold="mailbox")
-    typer.echo(counted(len(rows), "invite"))
+    typer.echo(pluralize(len(rows), "invite"))
 
 
 @app.command()
 def revoke(
     context: typer.Context,
     invite_id: Annotated[int, typer.Argument(min=1, help="Number of the invite.", show_default=False)],
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Take an invite back: its link ends, and whatever somebody has begun with it."""
     from gmail_warmup.oauth.consent import invites
 
-    with errors(), services_of(context).engine.begin() as connection:
-        record = invites.revoke(connection, invite_id, actor=user())
+    with report_errors(), get_services(context).engine.begin() as connection:
+        record = invites.revoke_invite(connection, invite_id, actor=actor_name())
     if as_json:
-        print_json(_plain(record))
+        print_json(_to_json_dict(record))
     else:
         typer.echo(f"The invite {record.id} for {record.address} is {record.state.value}.")
 
 
-def _plain(record: InviteRecord) -> dict[str, Any]:
+def _to_json_dict(record: InviteRecord) -> dict[str, Any]:
     """Return an invite for JSON, without what only the program needs."""
     return {name: value for name, value in asdict(record).items() if name != "mailbox_id"}

@@ -7,24 +7,24 @@ from typing import Annotated
 
 import typer
 
-from gmail_warmup.cli.output import Json, errors, print_json, services_of, user
+from gmail_warmup.cli.output import JsonOption, actor_name, get_services, print_json, report_errors
 from gmail_warmup.core.errors import InvalidInputError
 
 
-def stop(
+def stop_all(
     context: typer.Context,
     reason: Annotated[str, typer.Option(help="Why; shown in every log until it is started again.")],
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Stop everything at once: no mailbox plans, claims, sends or reads, until 'gmail-warmup start'."""
     from gmail_warmup.warmup.planning import kill_switch
 
-    with errors():
+    with report_errors():
         if not reason.strip():
             raise InvalidInputError("--reason is empty. Say in a few words why, for whoever looks at the logs.")
-        with services_of(context).engine.begin() as connection:
-            newly = kill_switch.stop(connection, by=user(), reason=reason)
-            stopped = kill_switch.current(connection)
+        with get_services(context).engine.begin() as connection:
+            newly = kill_switch.begin_halt(connection, by=actor_name(), reason=reason)
+            stopped = kill_switch.get_active_halt(connection)
     assert stopped
     if as_json:
         print_json(asdict(stopped) | {"newly": newly})
@@ -32,12 +32,12 @@ def stop(
     typer.echo(str(stopped) if newly else f"It was stopped already. {stopped}")
 
 
-def start(context: typer.Context, as_json: Json = False) -> None:
+def start_all(context: typer.Context, as_json: JsonOption = False) -> None:
     """Start everything again; what is left of each day spreads over what is left of its hours."""
     from gmail_warmup.warmup.planning import kill_switch
 
-    with errors(), services_of(context).engine.begin() as connection:
-        ended = kill_switch.start(connection, by=user())
+    with report_errors(), get_services(context).engine.begin() as connection:
+        ended = kill_switch.end_halt(connection, by=actor_name())
     if as_json:
         print_json({"ended": asdict(ended) if ended else None})
         return

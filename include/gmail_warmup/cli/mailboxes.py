@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gmail_warmup.cli import invites, transfer
-from gmail_warmup.cli.output import Json, errors, print_json, print_table, services_of, user
+from gmail_warmup.cli.output import JsonOption, actor_name, get_services, print_json, print_table, report_errors
 from gmail_warmup.core.enums import GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.core.text import counted
+from gmail_warmup.core.text import pluralize
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -25,47 +25,49 @@ Addresses = Annotated[list[str], typer.Argument(help="Addresses of mailboxes.", 
 
 
 @app.command("list")
-def list_(
+def list_mailboxes(
     context: typer.Context,
     state: Annotated[GrantState | None, typer.Option(help="Only grants in this state.")] = None,
     kind: Annotated[MailboxKind | None, typer.Option(help="Only mailboxes of this kind.")] = None,
     domain: Annotated[str, typer.Option(help="Only addresses of this domain.")] = "",
     search: Annotated[str, typer.Option(help="Only addresses or names that hold this text.")] = "",
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List mailboxes by address, with the state of their grants."""
     from gmail_warmup.mailboxes import repository
 
-    with errors():
-        engine = services_of(context).engine
-        query = _filtered(state=state, kind=kind, domain=domain, search=search)
+    with report_errors():
+        engine = get_services(context).engine
+        query = _select_mailboxes(state=state, kind=kind, domain=domain, search=search)
         with engine.connect() as connection:
-            found = [repository.record(row) for row in connection.execute(query)]
+            found = [repository.to_record(row) for row in connection.execute(query)]
     if as_json:
-        print_json([plain(record) for record in found])
+        print_json([to_json_dict(record) for record in found])
         return
-    rows = [(r.address, r.kind.value, r.state.value, r.reason, r.since, _note(r)) for r in found]
+    rows = [(r.address, r.kind.value, r.state.value, r.reason, r.state_since, _status_note(r)) for r in found]
     if rows:
         print_table(("mailbox", "kind", "grant", "reason", "since (UTC)", ""), rows, fold="mailbox")
-    typer.echo(counted(len(rows), "mailbox"))
+    typer.echo(pluralize(len(rows), "mailbox"))
     if not rows and not (state or kind or domain or search):
         typer.echo("Add one on the page 'Gmail accounts', or with: gmail-warmup mailboxes add")
 
 
-def _note(record: MailboxRecord) -> str | None:
+def _status_note(record: MailboxRecord) -> str | None:
     """Return what else there is to say: a pause by a person, or a health band that is not healthy."""
     if record.paused_at:
         return "paused"
     return None if record.band is HealthBand.HEALTHY else f"health: {record.band.value}"
 
 
-def _filtered(*, state: GrantState | None, kind: MailboxKind | None, domain: str, search: str) -> sa.Select[Any]:
+def _select_mailboxes(
+    *, state: GrantState | None, kind: MailboxKind | None, domain: str, search: str
+) -> sa.Select[Any]:
     import sqlalchemy as sa
 
     from gmail_warmup.db.models import Mailbox, OAuthGrant
-    from gmail_warmup.mailboxes.repository import SELECT
+    from gmail_warmup.mailboxes.repository import SELECT_MAILBOXES
 
-    query = SELECT.order_by(Mailbox.address)
+    query = SELECT_MAILBOXES.order_by(Mailbox.address)
     if state:
         query = query.where(OAuthGrant.state == state)
     if kind:
@@ -78,7 +80,7 @@ def _filtered(*, state: GrantState | None, kind: MailboxKind | None, domain: str
     return query
 
 
-def plain(record: MailboxRecord) -> dict[str, Any]:
+def to_json_dict(record: MailboxRecord) -> dict[str, Any]:
     """Return a mailbox for JSON, without what only the program needs."""
     return {name: value for name, value in asdict(record).items() if name not in ("id", "label_id", "label_name")}
 
@@ -95,26 +97,26 @@ def add(
     timezone: Annotated[str, typer.Option(help="IANA name, for example Europe/Berlin.")] = "UTC",
     display_name: Annotated[str, typer.Option(help="Name in the From header.")] = "",
     signature: Annotated[str, typer.Option(help="Plain text below its mails; the name if empty.")] = "",
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Add a mailbox; its owner then signs in on the page 'Gmail accounts'."""
     from gmail_warmup.mailboxes import repository
-    from gmail_warmup.mailboxes.records import normal_address, parse_settings
+    from gmail_warmup.mailboxes.records import normalize_address, validate_mailbox_settings
 
-    with errors():
-        normal = normal_address(address)
+    with report_errors():
+        normal = normalize_address(address)
         values = {
             "kind": kind, "auth": auth, "daily_target": daily_target, "open_rate": open_rate, "reply_rate": reply_rate,
             "timezone": timezone, "display_name": display_name or None, "signature": signature or None,
         }  # fmt: skip
-        chosen = parse_settings(values, address=normal)
-        with services_of(context).engine.begin() as connection:
-            if repository.find(connection, normal):
+        chosen = validate_mailbox_settings(values, address=normal)
+        with get_services(context).engine.begin() as connection:
+            if repository.find_mailbox(connection, normal):
                 raise InvalidInputError(f"{normal} is a mailbox already. Change it on the page 'Gmail accounts'.")
-            repository.add_or_update(connection, normal, chosen, actor=user())
-            record = repository.get(connection, normal)
+            repository.add_or_update(connection, normal, chosen, actor=actor_name())
+            record = repository.get_mailbox(connection, normal)
     if as_json:
-        print_json(plain(record))
+        print_json(to_json_dict(record))
         return
     typer.echo(f"Added {normal} ({record.kind.value}).")
     if auth is MailboxAuth.GRANT:
@@ -129,33 +131,33 @@ def pause(
     context: typer.Context,
     addresses: Addresses,
     reason: Annotated[str, typer.Option(help="Why; shown on the page.")],
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Pause mailboxes: no task works in them until they are resumed."""
     from gmail_warmup.mailboxes import repository
 
-    with errors():
+    with report_errors():
         if not reason.strip():
             raise InvalidInputError("--reason is empty. Say in a few words why, for whoever looks at the page.")
-        with services_of(context).engine.begin() as connection:
-            named = [record.address for record in repository.by_addresses(connection, addresses)]
-            changed = repository.pause(connection, named, actor=user(), reason=reason.strip())
-    _say_changed("paused", named, changed, as_json=as_json)
+        with get_services(context).engine.begin() as connection:
+            named = [record.address for record in repository.get_mailboxes(connection, addresses)]
+            changed = repository.pause_mailboxes(connection, named, actor=actor_name(), reason=reason.strip())
+    _print_changed("paused", named, changed, as_json=as_json)
 
 
 @app.command()
-def resume(context: typer.Context, addresses: Addresses, as_json: Json = False) -> None:
+def resume(context: typer.Context, addresses: Addresses, as_json: JsonOption = False) -> None:
     """Resume paused mailboxes; what was due meanwhile stays unsent."""
     from gmail_warmup.mailboxes import repository
 
-    with errors(), services_of(context).engine.begin() as connection:
-        named = [record.address for record in repository.by_addresses(connection, addresses)]
-        changed = repository.resume(connection, named)
-    _say_changed("resumed", named, changed, as_json=as_json)
+    with report_errors(), get_services(context).engine.begin() as connection:
+        named = [record.address for record in repository.get_mailboxes(connection, addresses)]
+        changed = repository.resume_mailboxes(connection, named)
+    _print_changed("resumed", named, changed, as_json=as_json)
 
 
 @app.command()
-def requalify(context: typer.Context, addresses: Addresses, as_json: Json = False) -> None:
+def requalify(context: typer.Context, addresses: Addresses, as_json: JsonOption = False) -> None:
     """Let mailboxes that their health paused or blocked send a small fresh sample from today on.
 
     For when you have looked at the cause; what was sent on earlier days does not count any more.
@@ -163,21 +165,21 @@ def requalify(context: typer.Context, addresses: Addresses, as_json: Json = Fals
     from gmail_warmup.mailboxes import repository
     from gmail_warmup.warmup.health import monitor
 
-    with errors(), services_of(context).engine.begin() as connection:
-        named = [record.address for record in repository.by_addresses(connection, addresses)]
-        changed = monitor.requalify(connection, named, actor=user())
-    _say_changed("requalified", named, changed, as_json=as_json)
+    with report_errors(), get_services(context).engine.begin() as connection:
+        named = [record.address for record in repository.get_mailboxes(connection, addresses)]
+        changed = monitor.requalify_mailboxes(connection, named, actor=actor_name())
+    _print_changed("requalified", named, changed, as_json=as_json)
 
 
-def _say_changed(verb: str, named: list[str], changed: int, *, as_json: bool) -> None:
+def _print_changed(verb: str, named: list[str], changed: int, *, as_json: bool) -> None:
     already = len(named) - changed
     if as_json:
         print_json({"mailboxes": named, verb: changed, "unchanged": already})
         return
     rest = f"; {already} {'was' if already == 1 else 'were'} so already" if already else ""
-    typer.echo(f"{verb.capitalize()} {changed} of {counted(len(named), 'mailbox')}{rest}.")
+    typer.echo(f"{verb.capitalize()} {changed} of {pluralize(len(named), 'mailbox')}{rest}.")
 
 
 app.command()(invites.invite)
-app.command("import")(transfer.import_)
+app.command("import")(transfer.import_file)
 app.command()(transfer.export)

@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 OK, NEEDS_PERSON, WRONG_INPUT = 0, 1, 2
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
-STYLES = {
+CELL_STYLES = {
     "active": "green", "suspect": "yellow", "needs_reauth": "red", "blocked_by_admin": "red", "account_deleted": "red",
     "disabled": "red", "ok": "green", "warning": "yellow", "problem": "red", "bad": "red", "could_not_tell": "yellow",
 }  # fmt: skip
 
 
 @contextmanager
-def errors() -> Iterator[None]:
+def report_errors() -> Iterator[None]:
     """Show the package's own errors as one line; anything else is a defect and keeps its traceback.
 
     Airflow logs to stdout; that is kept for what a command prints after its work.
@@ -52,7 +52,7 @@ def _exit_code(error: GmailWarmupError) -> int:
     return NEEDS_PERSON if of_a_mailbox else WRONG_INPUT
 
 
-def services_of(context: typer.Context) -> Services:
+def get_services(context: typer.Context) -> Services:
     """Return the services, checked; a caller may have put them into the context.
 
     Raises:
@@ -61,12 +61,12 @@ def services_of(context: typer.Context) -> Services:
     from gmail_warmup.airflow.services import Services
     from gmail_warmup.oauth.grant_store import Actor
 
-    services = context.find_object(Services) or Services(Actor(name=user()))
-    services.check()
+    services = context.find_object(Services) or Services(Actor(name=actor_name()))
+    services.check_installation()
     return services
 
 
-def user() -> str:
+def actor_name() -> str:
     """Return who acts, for the history."""
     try:
         return f"cli:{getpass.getuser()}"
@@ -74,7 +74,7 @@ def user() -> str:
         return "cli"
 
 
-def console(*, stderr: bool = False) -> Console:
+def make_console(*, stderr: bool = False) -> Console:
     """Return the console for people; no wider than what reads well."""
     made = Console(highlight=False, stderr=stderr)
     made.width = min(made.width, 100) if made.is_terminal else 100
@@ -83,10 +83,10 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_json(value: Any) -> None:
     """Print the one JSON document."""
-    typer.echo(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+    typer.echo(json.dumps(value, indent=2, default=_to_json_value, ensure_ascii=False))
 
 
-def _plain(value: Any) -> str:
+def _to_json_value(value: Any) -> str:
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
 
 
@@ -96,8 +96,8 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, fold
     for title in titles:
         table.add_column(title, overflow="fold", no_wrap=title != fold)
     for row in rows:
-        table.add_row(*(cell(value) for value in row))
-    console().print(table)
+        table.add_row(*(format_cell(value) for value in row))
+    make_console().print(table)
 
 
 def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
@@ -106,11 +106,11 @@ def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in pairs:
-        table.add_row(name, f"{cell(value)} UTC" if isinstance(value, datetime) else cell(value))
-    console().print(table)
+        table.add_row(name, f"{format_cell(value)} UTC" if isinstance(value, datetime) else format_cell(value))
+    make_console().print(table)
 
 
-def cell(value: object) -> str:
+def format_cell(value: object) -> str:
     """Return a value as a table shows it; the zone of a time is UTC, which its title says."""
     if value is None or value == "":
         return "[dim]-[/]"
@@ -119,4 +119,4 @@ def cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = escape(str(value))
-    return f"[{STYLES[text]}]{text}[/]" if text in STYLES else text
+    return f"[{CELL_STYLES[text]}]{text}[/]" if text in CELL_STYLES else text

@@ -7,45 +7,45 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmail_warmup.cli.output import Json, errors, print_json, print_pairs, print_table, services_of
+from gmail_warmup.cli.output import JsonOption, get_services, print_json, print_pairs, print_table, report_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gmail_warmup.warmup.reporting.statistics import Counts, DayCounts, MailboxStatistics, Totals
+    from gmail_warmup.warmup.reporting.statistics import DayCounts, MailboxStatistics, MailCounts, TotalStatistics
 
 
-def stats(
+def show_stats(
     context: typer.Context,
     address: Annotated[str, typer.Argument(help="Address of a warmup mailbox; all of them without it.")] = "",
     days: Annotated[int, typer.Option(min=1, max=3650, help="Local days, today included.")] = 30,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what became of the mails, by day in the mailbox's zone, with ramp, health band and score."""
     from gmail_warmup.mailboxes import repository
     from gmail_warmup.warmup.reporting import statistics
 
-    found: MailboxStatistics | Totals
-    with errors():
-        services = services_of(context)
+    found: MailboxStatistics | TotalStatistics
+    with report_errors():
+        services = get_services(context)
         with services.engine.begin() as connection:
             if address:
-                found = statistics.of_mailbox(connection, address, services.settings, days=days)
-                mailbox_id = repository.get(connection, address).id
-                by_day = statistics.by_day(connection, mailbox_id=mailbox_id, days=days)
+                found = statistics.load_mailbox_statistics(connection, address, services.settings, days=days)
+                mailbox_id = repository.get_mailbox(connection, address).id
+                by_day = statistics.load_daily_counts(connection, mailbox_id=mailbox_id, days=days)
             else:
-                found = statistics.of_all(connection, days=days)
-                by_day = statistics.by_day(connection, days=days)
+                found = statistics.load_total_statistics(connection, days=days)
+                by_day = statistics.load_daily_counts(connection, days=days)
     if as_json:
         print_json(asdict(found) | {"days": [asdict(day) for day in by_day]})
         return
-    print_pairs(_of_all(found) if isinstance(found, statistics.Totals) else _of_mailbox(found))
+    print_pairs(_total_pairs(found) if isinstance(found, statistics.TotalStatistics) else _mailbox_pairs(found))
     if by_day:
         typer.echo()
         _print_days(by_day)
 
 
-def _of_mailbox(found: MailboxStatistics) -> list[tuple[str, Any]]:
+def _mailbox_pairs(found: MailboxStatistics) -> list[tuple[str, Any]]:
     from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
 
     today = found.today
@@ -56,34 +56,34 @@ def _of_mailbox(found: MailboxStatistics) -> list[tuple[str, Any]]:
         ("mailbox", found.address),
         ("ramp", f"{found.phase}; {found.progress} % of its level"),
         ("today", f"{today.sent} sent, {today.pending} pending, of {today.ramp} by the ramp"),
-        ("less because", lowered.sentence if lowered else None),
+        ("less because", lowered.message if lowered else None),
         ("health", found.band.value),
-        ("because", reason.sentence if reason else None),
-        ("to do", reason.step_for(found.address) if reason else None),
+        ("because", reason.message if reason else None),
+        ("to do", reason.remedy_for(found.address) if reason else None),
         ("score", found.score if found.score is not None else f"none yet: {found.sample.placed} of 20 mails placed"),
         ("first system's score", legacy),
     ]
-    return [pair for pair in known if pair[1] is not None] + _counts(found.counts)
+    return [pair for pair in known if pair[1] is not None] + _count_pairs(found.counts)
 
 
-def _of_all(found: Totals) -> list[tuple[str, Any]]:
+def _total_pairs(found: TotalStatistics) -> list[tuple[str, Any]]:
     bands = ", ".join(f"{count} {band.value}" for band, count in sorted(found.bands.items()))
     return [
         ("warmup mailboxes", f"{found.mailboxes}: {bands}" if bands else "0"),
         ("today", f"{found.sent_today} sent of {found.planned_today} planned so far"),
-        *_counts(found.counts),
+        *_count_pairs(found.counts),
     ]
 
 
-def _counts(counts: Counts) -> list[tuple[str, Any]]:
-    def share(percent: float | None) -> str:
+def _count_pairs(counts: MailCounts) -> list[tuple[str, Any]]:
+    def format_share(percent: float | None) -> str:
         return "" if percent is None else f" ({percent} %)"
 
     return [
         ("sent", counts.sent),
-        ("opened", f"{counts.read}{share(counts.open_percent)}"),
-        ("replied", f"{counts.replied}{share(counts.reply_percent)}"),
-        ("spam", f"{counts.spam}{share(counts.spam_percent)}, {counts.rescued} rescued"),
+        ("opened", f"{counts.read}{format_share(counts.open_percent)}"),
+        ("replied", f"{counts.replied}{format_share(counts.reply_percent)}"),
+        ("spam", f"{counts.spam}{format_share(counts.spam_percent)}, {counts.rescued} rescued"),
         ("missing", counts.missing),
         ("bounced", counts.bounced),
     ]

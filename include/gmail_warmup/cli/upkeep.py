@@ -6,20 +6,20 @@ from typing import Annotated
 
 import typer
 
-from gmail_warmup.cli.output import Json, errors, print_json, services_of
+from gmail_warmup.cli.output import JsonOption, get_services, print_json, report_errors
 
 
-def upkeep(
+def run_upkeep(
     context: typer.Context,
     minutes: Annotated[int, typer.Option(min=1, help="Minutes after which no further batch is begun.")] = 60,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Move mails that are done with out of the ledger, and remove for good what is older than it is kept for."""
-    from gmail_warmup.warmup.ledger.maintenance import keep_up
+    from gmail_warmup.warmup.ledger.maintenance import run_maintenance
 
-    with errors():
-        services = services_of(context)
-        done = keep_up(services.engine, services.settings, longest=60.0 * minutes)
+    with report_errors():
+        services = get_services(context)
+        done = run_maintenance(services.engine, services.settings, longest=60.0 * minutes)
     if as_json:
         print_json(done.as_dict())
         return

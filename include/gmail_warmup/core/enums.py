@@ -40,7 +40,7 @@ class GrantState(StrEnum):
     """Gmail is switched off or locked for this user; probed daily."""
 
 
-FLAGGED = frozenset(
+FLAGGED_STATES = frozenset(
     {GrantState.NEEDS_REAUTH, GrantState.BLOCKED_BY_ADMIN, GrantState.ACCOUNT_DELETED, GrantState.DISABLED}
 )
 """The states of a grant that somebody has to do something about; its mailbox costs nothing meanwhile."""
@@ -88,7 +88,7 @@ class HealthBand(StrEnum):
     """It sends nothing until a person has looked at it."""
 
 
-ILL = frozenset({HealthBand.THROTTLED, HealthBand.PAUSED, HealthBand.BLOCKED})
+LIMITED_BANDS = frozenset({HealthBand.THROTTLED, HealthBand.PAUSED, HealthBand.BLOCKED})
 """The bands in which a mailbox sends less than its ramp allows, or nothing."""
 
 
@@ -170,7 +170,7 @@ class Action(StrEnum):
     COLLECT = "collect"
 
 
-class AnswerClass(StrEnum):
+class ResponseCategory(StrEnum):
     """What kind of event an answer is, and so whom it concerns."""
 
     OK = "ok"

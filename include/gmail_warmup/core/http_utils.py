@@ -11,11 +11,11 @@ from typing import Any
 
 import httpx
 
-LONGEST_WAIT = 3600.0
+MAX_RETRY_AFTER_SECONDS = 3600.0
 """Seconds that a server may ask to wait; whoever asks for more is asked again after this."""
 
 
-def json_of(content: bytes | str) -> Any:
+def parse_json(content: bytes | str) -> Any:
     """Return a JSON document; None if it is none, or one that is nested too deep to be read."""
     try:
         return json.loads(content)
@@ -23,7 +23,7 @@ def json_of(content: bytes | str) -> Any:
         return None
 
 
-def seconds_of(retry_after: str | None) -> float | None:
+def parse_retry_after(retry_after: str | None) -> float | None:
     """Return for how long a header Retry-After asks to wait, in either of its forms (RFC 9110, 10.2.3)."""
     text = (retry_after or "").strip()
     if not text:
@@ -33,7 +33,7 @@ def seconds_of(retry_after: str | None) -> float | None:
         wait = float(text[:12]) if text.isascii() and text.isdigit() else _seconds_until(text)
     except (ValueError, OverflowError):
         return None
-    return min(max(0.0, wait), LONGEST_WAIT)
+    return min(max(0.0, wait), MAX_RETRY_AFTER_SECONDS)
 
 
 def _seconds_until(date: str) -> float:
@@ -42,6 +42,6 @@ def _seconds_until(date: str) -> float:
 
 
 @functools.cache
-def context() -> ssl.SSLContext:
+def get_ssl_context() -> ssl.SSLContext:
     """Return the settings, made once; processes that are forked afterwards inherit them."""
     return httpx.create_ssl_context()

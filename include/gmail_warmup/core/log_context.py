@@ -16,12 +16,12 @@ from structlog.contextvars import bound_contextvars
 from gmail_warmup.core.errors import GmailWarmupError
 
 
-def about(**fields: str) -> AbstractContextManager[None]:
+def log_fields(**fields: str) -> AbstractContextManager[None]:
     """Put fields into every line of the block, whoever writes it."""
     return bound_contextvars(**fields)
 
 
-def event(log: logging.Logger, level: int, text: str, *args: object, **fields: str) -> None:
+def log_event(log: logging.Logger, level: int, text: str, *args: object, **fields: str) -> None:
     """Write one line with fields of its own.
 
     Args:
@@ -31,7 +31,7 @@ def event(log: logging.Logger, level: int, text: str, *args: object, **fields: s
         log.log(level, text, *args, stacklevel=2)
 
 
-def code_of(error: GmailWarmupError) -> str:
+def reason_code(error: GmailWarmupError) -> str:
     """Return the reason code of an error: Google's or ours where it has one, else what its class is called."""
     reason = getattr(error, "reason", "")
     code = getattr(reason, "code", reason)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from gmail_warmup.core.enums import AnswerClass, GrantState, HealthBand, IncidentKind, Placement
+from gmail_warmup.core.enums import GrantState, HealthBand, IncidentKind, Placement, ResponseCategory
 
 PREFIX = "gmail_warmup"
 """Before every name; Airflow puts its own, ``airflow`` unless it is set otherwise, before that."""
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     """What is done with the values of a metric."""
 
     COUNTER = "counter"
@@ -68,7 +68,7 @@ class MailEvent(StrEnum):
 
 ACTIONS = ("send", "rescue", "read", "reply", "collect")
 """The values of ``warmup.due.Action``, which is too heavy to import here."""
-OUTCOMES = ("sent", "failed")
+ALERT_OUTCOMES = ("sent", "failed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,64 +84,74 @@ class Metric:
     """
 
     name: str
-    kind: Kind
-    sentence: str
-    parts: tuple[str, ...] = ()
+    kind: MetricKind
+    description: str
+    label_values: tuple[str, ...] = ()
     label: str = ""
     unit: str = ""
 
-    def path(self, part: str = "") -> str:
+    def series_name(self, part: str = "") -> str:
         """Return the name of one series as it is sent.
 
         Raises:
             ValueError: if this is no part of the metric.
         """
-        if part not in (self.parts or ("",)):
-            raise ValueError(f"{part!r} is no part of the metric {self.name}; these are: {', '.join(self.parts)}.")
+        if part not in (self.label_values or ("",)):
+            raise ValueError(
+                f"{part!r} is no part of the metric {self.name}; these are: {', '.join(self.label_values)}."
+            )
         return f"{PREFIX}.{self.name}.{part}" if part else f"{PREFIX}.{self.name}"
 
     @property
-    def prometheus(self) -> str:
+    def prometheus_name(self) -> str:
         """Return the name in Prometheus, made by the mapping of the statsd_exporter."""
-        unit = {Kind.COUNTER: "total", Kind.TIMER: "seconds"}.get(self.kind, self.unit)
+        unit = {MetricKind.COUNTER: "total", MetricKind.TIMER: "seconds"}.get(self.kind, self.unit)
         return "_".join(filter(None, (PREFIX, self.name, unit)))
 
 
-def _counter(name: str, sentence: str, label: str = "", parts: Iterable[str] = ()) -> Metric:
-    return Metric(name=name, kind=Kind.COUNTER, sentence=sentence, label=label, parts=tuple(parts))
+def _define_counter(name: str, sentence: str, label: str = "", parts: Iterable[str] = ()) -> Metric:
+    return Metric(name=name, kind=MetricKind.COUNTER, description=sentence, label=label, label_values=tuple(parts))
 
 
-def _gauge(name: str, sentence: str, label: str = "", parts: Iterable[str] = (), unit: str = "") -> Metric:
-    return Metric(name=name, kind=Kind.GAUGE, sentence=sentence, label=label, parts=tuple(parts), unit=unit)
+def _define_gauge(name: str, sentence: str, label: str = "", parts: Iterable[str] = (), unit: str = "") -> Metric:
+    return Metric(
+        name=name, kind=MetricKind.GAUGE, description=sentence, label=label, label_values=tuple(parts), unit=unit
+    )
 
 
 # what happens
-REFRESH = _counter("refresh", "Token requests that Google was asked, by what its answer means.", "answer", AnswerClass)
-REFRESH_TIME = Metric(
-    name="refresh_time", kind=Kind.TIMER, sentence="How long a token request took, its second try included."
+REFRESH = _define_counter(
+    "refresh", "Token requests that Google was asked, by what its answer means.", "answer", ResponseCategory
 )
-DONE = _counter("done", "Mailboxes in which an action was done to its end.", "action", ACTIONS)
-MAIL = _counter("mail", "What happened to warmup mails.", "event", MailEvent)
-PLACEMENT = _counter("placement", "Where Gmail put first mails at their recipients.", "placement", Placement)
-ALERT = _counter("alert", "Alerts handed to their receivers, and those that none took.", "outcome", OUTCOMES)
+REFRESH_TIME = Metric(
+    name="refresh_time", kind=MetricKind.TIMER, description="How long a token request took, its second try included."
+)
+DONE = _define_counter("done", "Mailboxes in which an action was done to its end.", "action", ACTIONS)
+MAIL = _define_counter("mail", "What happened to warmup mails.", "event", MailEvent)
+PLACEMENT = _define_counter("placement", "Where Gmail put first mails at their recipients.", "placement", Placement)
+ALERT = _define_counter(
+    "alert", "Alerts handed to their receivers, and those that none took.", "outcome", ALERT_OUTCOMES
+)
 # how it stands: by the plan of each run
-DUE = _gauge("due", "Mailboxes that the last run took up, by what was due.", "action", ACTIONS)
-BACKLOG = _gauge("backlog", "Mailboxes with something due that the last run left to the next.", "action", ACTIONS)
-OLDEST_DUE = _gauge(
+DUE = _define_gauge("due", "Mailboxes that the last run took up, by what was due.", "action", ACTIONS)
+BACKLOG = _define_gauge(
+    "backlog", "Mailboxes with something due that the last run left to the next.", "action", ACTIONS
+)
+OLDEST_DUE = _define_gauge(
     "oldest_due", "For how long the mailbox that waits longest has waited.", "action", ACTIONS, "seconds"
 )
 # how it stands: by the alerts task of each run
-GRANTS = _gauge("grants", "Mailboxes by the state of their grant.", "state", GrantState)
-BANDS = _gauge("bands", "Warmup mailboxes by their health band.", "band", HealthBand)
-EXPIRING = _gauge("expiring", "Grants whose end is foretold within expiring_days.")
-INCIDENTS = _gauge("incidents", "Incidents that are open, by kind.", "kind", IncidentKind)
-BREAKERS_OPEN = _gauge("breakers_open", "Breakers that are open: clients for which Google is not asked.")
-HALTED = _gauge("halted", "1 while everything is stopped by an operator, else 0.")
-RUN_AT = _gauge("run_at", "When the last run looked, in seconds since 1970.", unit="seconds")
-AUDITED_AT = _gauge(
+GRANTS = _define_gauge("grants", "Mailboxes by the state of their grant.", "state", GrantState)
+BANDS = _define_gauge("bands", "Warmup mailboxes by their health band.", "band", HealthBand)
+EXPIRING = _define_gauge("expiring", "Grants whose end is foretold within expiring_days.")
+INCIDENTS = _define_gauge("incidents", "Incidents that are open, by kind.", "kind", IncidentKind)
+BREAKERS_OPEN = _define_gauge("breakers_open", "Breakers that are open: clients for which Google is not asked.")
+HALTED = _define_gauge("halted", "1 while everything is stopped by an operator, else 0.")
+RUN_AT = _define_gauge("run_at", "When the last run looked, in seconds since 1970.", unit="seconds")
+AUDITED_AT = _define_gauge(
     "audited_at", "When the last audit ended, in seconds since 1970; 0 before the first.", unit="seconds"
 )
-AUDIT_TIME = _gauge("audit_time", "How long the last audit took, its second pass included.", unit="seconds")
+AUDIT_TIME = _define_gauge("audit_time", "How long the last audit took, its second pass included.", unit="seconds")
 
 METRICS = (
     REFRESH, REFRESH_TIME, DONE, MAIL, PLACEMENT, ALERT, DUE, BACKLOG, OLDEST_DUE, GRANTS, BANDS, EXPIRING, INCIDENTS,
@@ -153,45 +163,45 @@ METRICS = (
 class Meter(Protocol):
     """Where metrics go. No method ever raises or waits."""
 
-    on: bool
+    is_enabled: bool
     """Whether anybody listens; what costs a query is found out only then."""
 
-    def count(self, metric: Metric, part: str = "", number: int = 1) -> None:
+    def increment_counter(self, metric: Metric, part: str = "", number: int = 1) -> None:
         """Add to a counter."""
 
-    def gauge(self, metric: Metric, value: float, part: str = "") -> None:
+    def set_gauge(self, metric: Metric, value: float, part: str = "") -> None:
         """Say how a gauge stands."""
 
-    def time(self, metric: Metric, seconds: float) -> None:
+    def record_duration(self, metric: Metric, seconds: float) -> None:
         """Note how long something took."""
 
 
-class NoMeter:
+class NullMeter:
     """Do nothing: what is used where metrics are switched off."""
 
-    on = False
+    is_enabled = False
 
-    def count(self, metric: Metric, part: str = "", number: int = 1) -> None:
+    def increment_counter(self, metric: Metric, part: str = "", number: int = 1) -> None:
         """Do nothing."""
 
-    def gauge(self, metric: Metric, value: float, part: str = "") -> None:
+    def set_gauge(self, metric: Metric, value: float, part: str = "") -> None:
         """Do nothing."""
 
-    def time(self, metric: Metric, seconds: float) -> None:
+    def record_duration(self, metric: Metric, seconds: float) -> None:
         """Do nothing."""
 
 
-NO_METER: Meter = NoMeter()
+NULL_METER: Meter = NullMeter()
 
-_PLACED = "placed_"
+_PLACEMENT_PREFIX = "placed_"
 
 
 def count_mails(meter: Meter, counts: Mapping[str, int]) -> None:
     """Count what an action did with mails: the counts of its desk, where a placement is named ``placed_...``."""
     for name, number in counts.items():
-        if name.startswith(_PLACED):
-            meter.count(PLACEMENT, name.removeprefix(_PLACED), number)
+        if name.startswith(_PLACEMENT_PREFIX):
+            meter.increment_counter(PLACEMENT, name.removeprefix(_PLACEMENT_PREFIX), number)
         else:
-            meter.count(MAIL, name, number)
+            meter.increment_counter(MAIL, name, number)
             if name == MailEvent.MISSING:
-                meter.count(PLACEMENT, Placement.MISSING, number)
+                meter.increment_counter(PLACEMENT, Placement.MISSING, number)

@@ -6,6 +6,7 @@ from this class, so the two cannot drift apart.
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import time
 from ipaddress import ip_address
@@ -15,10 +16,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gmail_warmup.core.errors import ConfigurationError
 
+log = logging.getLogger(__name__)
+
 SECTION = "gmail_warmup"
 
+RENAMED_OPTIONS = {
+    "maintenance": "maintenance_percent",
+    "pair_daily_cap": "partner_daily_cap",
+    "tasks_at_once": "max_active_tasks",
+    "label": "gmail_label",
+}
+"""Former names of options, old to new; still read in 0.2, with a warning."""
+
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_WINDOW = re.compile(r"^(\d{2}):(\d{2})-(\d{2}):(\d{2})$")
+_TIME_RANGE = re.compile(r"^(\d{2}):(\d{2})-(\d{2}):(\d{2})$")
 
 
 class Settings(BaseModel):
@@ -38,7 +49,7 @@ class Settings(BaseModel):
         "*/10 * * * *", description="Schedule of the DAG gmail_warmup, as cron; 'none' for none."
     )
     health_schedule: str = Field("@daily", description="Schedule of the DAG gmail_token_health; 'none' for none.")
-    tasks_at_once: int = Field(
+    max_active_tasks: int = Field(
         32, ge=1, le=10_000, description="Tasks of gmail_warmup that run at once; see docs/capacity.md."
     )
 
@@ -82,7 +93,7 @@ class Settings(BaseModel):
     ramp_start: int = Field(5, ge=1, description="Mails on the first day of warmup (linear).")
     ramp_step: int = Field(2, ge=0, description="Mails more on each further day with a mail (linear).")
     ramp_cap: int = Field(40, ge=1, description="Mails a day at most, whatever the mailbox's target is (linear).")
-    maintenance: int = Field(
+    maintenance_percent: int = Field(
         100,
         ge=1,
         le=100,
@@ -96,7 +107,9 @@ class Settings(BaseModel):
         2000, ge=1, description="Mails that any other mailbox sends in 24 hours at most, other clients included."
     )
     pool_daily_cap: int = Field(50, ge=1, description="Warmup mails that one pool mailbox receives a day at most.")
-    pair_daily_cap: int = Field(2, ge=1, description="Warmup mails from one warmup to one pool mailbox a day at most.")
+    partner_daily_cap: int = Field(
+        2, ge=1, description="Warmup mails from one warmup to one pool mailbox a day at most."
+    )
 
     delay_scale: float = Field(
         1.0,
@@ -136,7 +149,7 @@ class Settings(BaseModel):
     missing_after: int = Field(
         86400, ge=60, description="Seconds after sending until an unfound mail counts as missing."
     )
-    label: str = Field(
+    gmail_label: str = Field(
         "Warmup", pattern=r"^[^/]+(/[^/]+)*$", max_length=100, description="Gmail label of warmup mail; '/' nests it."
     )
     token_header: str = Field(
@@ -155,8 +168,8 @@ class Settings(BaseModel):
 
     @field_validator("sending_window")
     @classmethod
-    def _window(cls, value: str) -> str:
-        match = _WINDOW.match(value)
+    def _check_sending_window(cls, value: str) -> str:
+        match = _TIME_RANGE.match(value)
         if not match:
             raise ValueError("must read HH:MM-HH:MM, for example 09:00-18:00")
         start, end = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
@@ -166,8 +179,8 @@ class Settings(BaseModel):
 
     @field_validator("night_pause")
     @classmethod
-    def _night(cls, value: str) -> str:
-        match = _WINDOW.match(value)
+    def _check_night_pause(cls, value: str) -> str:
+        match = _TIME_RANGE.match(value)
         if value == "none":
             return value
         if not match or int(match[1]) > 23 or int(match[3]) > 23 or int(match[2]) > 59 or int(match[4]) > 59:
@@ -178,7 +191,7 @@ class Settings(BaseModel):
 
     @field_validator("sending_days")
     @classmethod
-    def _days(cls, value: str) -> str:
+    def _normalize_days(cls, value: str) -> str:
         unknown = [day for day in value.split(",") if day.strip().lower() not in DAY_NAMES]
         if unknown:
             raise ValueError(f"must list days out of {', '.join(DAY_NAMES)}")
@@ -186,9 +199,9 @@ class Settings(BaseModel):
 
     @field_validator("dns_nameservers")
     @classmethod
-    def _addresses(cls, value: str) -> str:
+    def _check_nameservers(cls, value: str) -> str:
         try:
-            _name_servers(value)
+            _parse_name_servers(value)
         except ValueError:
             raise ValueError("must list IP addresses, for example 192.0.2.53 or 192.0.2.53:5353") from None
         return value
@@ -200,37 +213,37 @@ class Settings(BaseModel):
         return self
 
     @property
-    def window_minutes(self) -> tuple[int, int]:
+    def sending_window_minutes(self) -> tuple[int, int]:
         """Return the sending window as minutes of the local day, (start, end)."""
-        match = _WINDOW.match(self.sending_window)
+        match = _TIME_RANGE.match(self.sending_window)
         assert match
         return int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
 
     @property
-    def night(self) -> tuple[time, time] | None:
+    def night_hours(self) -> tuple[time, time] | None:
         """Return when the night pause begins and ends, or None where there is none."""
         if self.night_pause == "none" or self.delay_scale < 1:
             return None
         return time.fromisoformat(self.night_pause[:5]), time.fromisoformat(self.night_pause[6:])
 
     @property
-    def window_start(self) -> time:
+    def sending_window_start(self) -> time:
         """Return the local time at which the sending window opens."""
-        start, _ = self.window_minutes
+        start, _ = self.sending_window_minutes
         return time(start // 60, start % 60)
 
     @property
     def name_servers(self) -> list[tuple[str, int]]:
         """Return address and port of the name servers to ask; none for the machine's own."""
-        return _name_servers(self.dns_nameservers)
+        return _parse_name_servers(self.dns_nameservers)
 
     @property
-    def weekdays(self) -> frozenset[int]:
+    def sending_weekdays(self) -> frozenset[int]:
         """Return the sending days as numbers, Monday is 0."""
         return frozenset(DAY_NAMES.index(day) for day in self.sending_days.split(","))
 
 
-def _name_servers(value: str) -> list[tuple[str, int]]:
+def _parse_name_servers(value: str) -> list[tuple[str, int]]:
     servers = []
     for part in filter(None, (part.strip() for part in value.split(","))):
         host, _, port = part.partition(":") if part.count(":") == 1 else (part, "", "53")
@@ -238,19 +251,40 @@ def _name_servers(value: str) -> list[tuple[str, int]]:
     return servers
 
 
-def schedule(value: str) -> str | None:
+def parse_schedule(value: str) -> str | None:
     """Return a schedule as Airflow takes it."""
     return None if value.strip().lower() == "none" else value
 
 
-def parse(options: dict[str, Any]) -> Settings:
+def accept_former_names(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options under their present names; warn about each former name that is still set.
+
+    The former name counts only where the present one is unset or has its default, which is how Airflow reports an
+    option that nobody set.
+    """
+    accepted = dict(options)
+    for former, present in RENAMED_OPTIONS.items():
+        if former not in accepted:
+            continue
+        value = accepted.pop(former)
+        log.warning(
+            "AIRFLOW__GMAIL_WARMUP__%s is now AIRFLOW__GMAIL_WARMUP__%s; the former name is read until version 0.3",
+            former.upper(), present.upper(),
+        )  # fmt: skip
+        default = Settings.model_fields[present].default
+        if str(accepted.get(present, default)) == str(default):
+            accepted[present] = value
+    return accepted
+
+
+def validate_settings(options: dict[str, Any]) -> Settings:
     """Check raw options.
 
     Raises:
         ConfigurationError: naming each wrong option, its rule and where to set it.
     """
     try:
-        return Settings.model_validate(options)
+        return Settings.model_validate(accept_former_names(options))
     except ValidationError as error:
         lines = []
         for problem in error.errors():
@@ -261,7 +295,7 @@ def parse(options: dict[str, Any]) -> Settings:
         raise ConfigurationError("Wrong setting. " + "; ".join(lines)) from None
 
 
-def load() -> Settings:
+def load_settings() -> Settings:
     """Read the settings from Airflow's configuration.
 
     Raises:
@@ -270,17 +304,17 @@ def load() -> Settings:
     from airflow.sdk.configuration import conf
 
     section = conf.getsection(SECTION) or {}
-    return parse({key: value for key, value in section.items() if value not in (None, "")})
+    return validate_settings({key: value for key, value in section.items() if value not in (None, "")})
 
 
-def mapped_at_most() -> int:
+def max_map_length() -> int:
     """Return over how many mailboxes Airflow maps a task at most: its own option ``[core] max_map_length``."""
     from airflow.sdk.configuration import conf
 
     return int(conf.getint("core", "max_map_length", fallback=1024))
 
 
-def provider_options() -> dict[str, dict[str, Any]]:
+def build_provider_options() -> dict[str, dict[str, Any]]:
     """Describe the options in the form of Airflow's provider information."""
     kinds = {"integer": "integer", "number": "float", "string": "string", "boolean": "boolean"}
     options = {}

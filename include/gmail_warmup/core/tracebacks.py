@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-_ASYNCHRONOUS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+_ASYNC_FLAGS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
-def forget_locals(error: BaseException) -> None:
+def clear_locals(error: BaseException) -> None:
     """Clear the local variables of every frame that an error and its causes passed through and left.
 
     Coroutines keep theirs: one that an error passed through on its way between two tasks may still be waiting, and
@@ -27,14 +27,14 @@ def forget_locals(error: BaseException) -> None:
         if current is None or id(current) in seen:
             continue
         seen.add(id(current))
-        _clear(current.__traceback__)
+        _clear_frames(current.__traceback__)
         waiting += [current.__cause__, current.__context__]
 
 
-def _clear(trace: TracebackType | None) -> None:
+def _clear_frames(trace: TracebackType | None) -> None:
     while trace is not None:
         frame = trace.tb_frame
-        if not frame.f_code.co_flags & _ASYNCHRONOUS:
+        if not frame.f_code.co_flags & _ASYNC_FLAGS:
             try:
                 frame.clear()
             except RuntimeError:
@@ -43,10 +43,10 @@ def _clear(trace: TracebackType | None) -> None:
 
 
 @contextmanager
-def without_locals() -> Iterator[None]:
+def clear_locals_on_error() -> Iterator[None]:
     """Clear the local variables below this block when an error leaves it; the block's own frame keeps its."""
     try:
         yield
     except BaseException as error:
-        forget_locals(error)
+        clear_locals(error)
         raise

@@ -6,15 +6,15 @@ from urllib.parse import quote, urlsplit
 
 from gmail_warmup.core.errors import ConfigurationError
 
-MOUNT = "/gmail-warmup"
+MOUNT_PATH = "/gmail-warmup"
 """Where the application hangs below Airflow's api-server."""
 
-VIEW = "/plugin/gmail-accounts"
+VIEW_PATH = "/plugin/gmail-accounts"
 """Where Airflow's shell shows it in a frame."""
 
-CALLBACK = "/oauth/callback"
+CALLBACK_PATH = "/oauth/callback"
 
-INVITE = "/invite"
+INVITE_PATH = "/invite"
 """Where the owner of a mailbox follows an invite; open to everybody, with what lies below it."""
 
 
@@ -36,7 +36,7 @@ def base_url() -> str:
     return value
 
 
-def origin() -> str:
+def airflow_origin() -> str:
     """Return the origin of Airflow's address, as browsers write it into the header ``Origin``."""
     parts = urlsplit(base_url())
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
@@ -49,19 +49,19 @@ def is_https() -> bool:
     return base_url().startswith("https://")
 
 
-def path() -> str:
+def cookie_path() -> str:
     """Return the path below which the application's cookies are sent; it holds Airflow's sub-path."""
-    return urlsplit(base_url()).path + MOUNT
+    return urlsplit(base_url()).path + MOUNT_PATH
 
 
 def redirect_uri() -> str:
     """Return the callback's address, as the OAuth client in the Google Cloud console must know it."""
-    return base_url() + MOUNT + CALLBACK
+    return base_url() + MOUNT_PATH + CALLBACK_PATH
 
 
-def is_open(inside: str) -> bool:
+def is_public_path(inside: str) -> bool:
     """Tell whether a path below the mount belongs to the pages of an invite, which need no login."""
-    return inside == INVITE or inside.startswith(f"{INVITE}/")
+    return inside == INVITE_PATH or inside.startswith(f"{INVITE_PATH}/")
 
 
 def invite_url(token: str) -> str:
@@ -69,12 +69,12 @@ def invite_url(token: str) -> str:
 
     The token is the fragment: browsers send that to no server, so it is in no access log, no proxy and no Referer.
     """
-    return f"{base_url()}{MOUNT}{INVITE}#{token}"
+    return f"{base_url()}{MOUNT_PATH}{INVITE_PATH}#{token}"
 
 
 def thanks_url() -> str:
     """Return the address of the page that ends an invite."""
-    return f"{base_url()}{MOUNT}{INVITE}/thanks"
+    return f"{base_url()}{MOUNT_PATH}{INVITE_PATH}/thanks"
 
 
 def view_url(address: str = "") -> str:
@@ -82,11 +82,11 @@ def view_url(address: str = "") -> str:
 
     The shell shows what follows its own route in the frame.
     """
-    inside = f"{path()}/?reauth={quote(address)}" if address else ""
-    return base_url() + VIEW + inside
+    inside = f"{cookie_path()}/?reauth={quote(address)}" if address else ""
+    return base_url() + VIEW_PATH + inside
 
 
-def task_link(address: str) -> str:
+def task_view_url(address: str) -> str:
     """Return a mailbox's ``view_url`` for a task; its path alone where Airflow's own address is not set.
 
     That may be so on a worker; a task must not fail for it.
@@ -94,4 +94,4 @@ def task_link(address: str) -> str:
     try:
         return view_url(address)
     except ConfigurationError:
-        return f"{VIEW}{MOUNT}/?reauth={quote(address)}"
+        return f"{VIEW_PATH}{MOUNT_PATH}/?reauth={quote(address)}"

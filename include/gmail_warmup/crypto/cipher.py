@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from gmail_warmup.core.errors import CiphertextError, EncryptionKeyError, UnknownKeyError
 
 
-class Fernetlike(Protocol):
+class FernetLike(Protocol):
     """What is needed of ``airflow.sdk.crypto.get_fernet()`` or of ``cryptography``'s MultiFernet."""
 
     def encrypt(self, msg: bytes) -> bytes:
@@ -30,7 +30,7 @@ class Cipher:
         EncryptionKeyError: when built on a key that does not encrypt (Airflow's "null" Fernet).
     """
 
-    def __init__(self, fernet: Fernetlike) -> None:
+    def __init__(self, fernet: FernetLike) -> None:
         if not getattr(fernet, "is_encrypted", True):
             raise EncryptionKeyError(
                 "AIRFLOW__CORE__FERNET_KEY is empty: tokens would be stored as plain text. Set it to a key made with: "
@@ -63,13 +63,13 @@ class Cipher:
         return str(secret)
 
 
-def warm_up() -> None:
+def warm_up_openssl() -> None:
     """Let OpenSSL look its algorithms up here; processes that are forked afterwards inherit what it found."""
     cipher = Cipher(Fernet(Fernet.generate_key()))
     cipher.decrypt("", cipher.encrypt("", ""))
 
 
-def airflow_cipher() -> Cipher:
+def load_airflow_cipher() -> Cipher:
     """Return the cipher on Airflow's own Fernet keys.
 
     Raises:
@@ -87,6 +87,6 @@ def airflow_cipher() -> Cipher:
         ) from None
 
 
-def owner_of(mailbox_id: int) -> str:
+def build_secret_owner(mailbox_id: int) -> str:
     """Return the name that is bound into the ciphertexts of a mailbox."""
     return f"mailbox:{mailbox_id}"

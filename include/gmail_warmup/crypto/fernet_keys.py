@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from gmail_warmup.crypto.cipher import Cipher, airflow_cipher
+from gmail_warmup.crypto.cipher import Cipher, load_airflow_cipher
 
 
-class Keys:
+class FernetKeys:
     """The Fernet keys, newest first."""
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -18,7 +18,7 @@ class Keys:
         self.cipher = Cipher(MultiFernet(fernets))
         self.count = len(fernets)
 
-    def is_newest(self, owner: str, ciphertext: str) -> bool:
+    def is_under_newest(self, owner: str, ciphertext: str) -> bool:
         """Tell whether a secret is under the newest key.
 
         Raises:
@@ -31,18 +31,18 @@ class Keys:
             return False
         return True
 
-    def renew(self, owner: str, ciphertext: str) -> str:
+    def reencrypt(self, owner: str, ciphertext: str) -> str:
         """Return the secret under the newest key; the ciphertext itself where it is so already.
 
         Raises:
             CiphertextError: if no key fits, or the secret belongs to another owner.
         """
-        if self.is_newest(owner, ciphertext):
+        if self.is_under_newest(owner, ciphertext):
             return ciphertext
         return self.cipher.encrypt(owner, self.cipher.decrypt(owner, ciphertext))
 
 
-def airflow_keys() -> Keys:
+def load_airflow_keys() -> FernetKeys:
     """Return Airflow's Fernet keys.
 
     Raises:
@@ -50,5 +50,5 @@ def airflow_keys() -> Keys:
     """
     from airflow.sdk.configuration import conf
 
-    airflow_cipher()
-    return Keys(conf.get("core", "fernet_key").split(","))
+    load_airflow_cipher()
+    return FernetKeys(conf.get("core", "fernet_key").split(","))

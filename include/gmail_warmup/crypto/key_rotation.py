@@ -19,18 +19,18 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.errors import CiphertextError
 from gmail_warmup.crypto import key_check
-from gmail_warmup.crypto.cipher import owner_of
-from gmail_warmup.crypto.fernet_keys import Keys
-from gmail_warmup.db.engine import by_itself
+from gmail_warmup.crypto.cipher import build_secret_owner
+from gmail_warmup.crypto.fernet_keys import FernetKeys
+from gmail_warmup.db.engine import connect_autocommit
 from gmail_warmup.db.models import Canary, Consent, Mailbox, OAuthGrant
 
-BATCH = 200
-TRIES = 10
+BATCH_SIZE = 200
+MAX_ATTEMPTS = 10
 """How often a row is looked at again that somebody else keeps changing."""
 
 
 @dataclass
-class Rotation:
+class RotationResult:
     """What a rotation did; counts of rows, the addresses of those that stay as they were."""
 
     rotated: int = 0
@@ -40,55 +40,55 @@ class Rotation:
     """Rows that somebody else changed again and again; the next run takes them."""
 
     @property
-    def looked_at(self) -> int:
+    def rows_processed(self) -> int:
         """Return how many rows were looked at."""
         return self.rotated + self.already_new + len(self.unreadable) + len(self.unsettled)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Table:
+class _SecretTable:
     """Where secrets stand: the columns, and what names and owns a row."""
 
     key: sa.ColumnElement[int]
     secrets: tuple[sa.ColumnElement[str | None], ...]
     rows: Any
     """SELECT of key, address and what the owner is made from, of the rows to look at."""
-    owner: Callable[[str], str]
+    build_owner: Callable[[str], str]
 
 
-_GRANTS = _Table(
+_GRANTS = _SecretTable(
     key=OAuthGrant.__table__.c.mailbox_id,
     secrets=(OAuthGrant.__table__.c.refresh_token, OAuthGrant.__table__.c.access_token),
     rows=sa.select(OAuthGrant.mailbox_id, Mailbox.address, sa.cast(OAuthGrant.mailbox_id, sa.Text))
     .join(Mailbox, Mailbox.id == OAuthGrant.mailbox_id)
     .where(sa.or_(OAuthGrant.refresh_token.is_not(None), OAuthGrant.access_token.is_not(None))),
-    owner=lambda mailbox_id: owner_of(int(mailbox_id)),
+    build_owner=lambda mailbox_id: build_secret_owner(int(mailbox_id)),
 )
-_CONSENTS = _Table(
+_CONSENTS = _SecretTable(
     key=Consent.__table__.c.id,
     secrets=(Consent.__table__.c.code_verifier,),
     rows=sa.select(Consent.id, Consent.address, Consent.state_hash).where(
         Consent.used_at.is_(None), Consent.expires_at > sa.func.now()
     ),
-    owner=lambda state_hash: f"consent:{state_hash}",
+    build_owner=lambda state_hash: f"consent:{state_hash}",
 )
-_CANARY = _Table(
+_CANARY = _SecretTable(
     key=Canary.__table__.c.id,
     secrets=(Canary.__table__.c.ciphertext,),
-    rows=sa.select(Canary.id, sa.literal(key_check.OWNER), sa.literal(key_check.OWNER)),
-    owner=lambda name: name,
+    rows=sa.select(Canary.id, sa.literal(key_check.CANARY_OWNER), sa.literal(key_check.CANARY_OWNER)),
+    build_owner=lambda name: name,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Row:
+class _SecretRow:
     key: int
     address: str
     owner: str
     secrets: tuple[str | None, ...] = field(repr=False)
 
 
-def count(engine: sa.Engine) -> int:
+def count_rows(engine: sa.Engine) -> int:
     """Return how many rows hold a secret."""
     with engine.connect() as connection:
         return sum(
@@ -97,27 +97,29 @@ def count(engine: sa.Engine) -> int:
         )
 
 
-def rotate(engine: sa.Engine, keys: Keys, *, progress: Callable[[int], None] = lambda rows: None) -> Rotation:
+def rotate_keys(
+    engine: sa.Engine, keys: FernetKeys, *, progress: Callable[[int], None] = lambda rows: None
+) -> RotationResult:
     """Re-encrypt what is not under the newest key.
 
     Args:
         progress: called with the number of rows done so far, after each batch.
     """
-    done = Rotation()
-    with by_itself(engine) as connection:
+    done = RotationResult()
+    with connect_autocommit(engine) as connection:
         for table in (_GRANTS, _CONSENTS):
-            for batch in _batches(connection, table):
+            for batch in _read_batches(connection, table):
                 for row in batch:
-                    _renew_row(connection, table, row, keys, done)
-                progress(done.looked_at)
+                    _reencrypt_row(connection, table, row, keys, done)
+                progress(done.rows_processed)
         if not done.unsettled:
-            for (row,) in _batches(connection, _CANARY):
-                _renew_row(connection, _CANARY, row, keys, Rotation())
+            for (row,) in _read_batches(connection, _CANARY):
+                _reencrypt_row(connection, _CANARY, row, keys, RotationResult())
     return done
 
 
 @dataclass
-class Survey:
+class KeyUsage:
     """Under which keys the stored secrets are; the addresses of those that no key reads."""
 
     newest: int = 0
@@ -125,21 +127,21 @@ class Survey:
     unreadable: list[str] = field(default_factory=list)
 
 
-def survey(engine: sa.Engine, keys: Keys) -> Survey:
+def inspect_key_usage(engine: sa.Engine, keys: FernetKeys) -> KeyUsage:
     """Look at every stored secret and change nothing."""
-    found = Survey()
-    with by_itself(engine) as connection:
+    found = KeyUsage()
+    with connect_autocommit(engine) as connection:
         for table in (_GRANTS, _CONSENTS):
-            for batch in _batches(connection, table):
+            for batch in _read_batches(connection, table):
                 for row in batch:
-                    _look(row, keys, found)
+                    _inspect_row(row, keys, found)
     return found
 
 
-def _look(row: _Row, keys: Keys, found: Survey) -> None:
+def _inspect_row(row: _SecretRow, keys: FernetKeys, found: KeyUsage) -> None:
     secrets = [secret for secret in row.secrets if secret]
     try:
-        newest = sum(keys.is_newest(row.owner, secret) for secret in secrets)
+        newest = sum(keys.is_under_newest(row.owner, secret) for secret in secrets)
     except CiphertextError:
         found.unreadable.append(row.address)
         return
@@ -147,44 +149,46 @@ def _look(row: _Row, keys: Keys, found: Survey) -> None:
     found.former += len(secrets) - newest
 
 
-def _batches(connection: sa.Connection, table: _Table) -> Iterator[list[_Row]]:
+def _read_batches(connection: sa.Connection, table: _SecretTable) -> Iterator[list[_SecretRow]]:
     last = 0
     while True:
-        query = table.rows.where(table.key > last).order_by(table.key).limit(BATCH)
-        batch = [_row(table, found) for found in connection.execute(query.add_columns(*table.secrets))]
+        query = table.rows.where(table.key > last).order_by(table.key).limit(BATCH_SIZE)
+        batch = [_to_secret_row(table, found) for found in connection.execute(query.add_columns(*table.secrets))]
         if not batch:
             return
         yield batch
         last = batch[-1].key
 
 
-def _row(table: _Table, found: Any) -> _Row:
+def _to_secret_row(table: _SecretTable, found: Any) -> _SecretRow:
     key, address, owned_by, *secrets = found
-    return _Row(key=key, address=address, owner=table.owner(owned_by), secrets=tuple(secrets))
+    return _SecretRow(key=key, address=address, owner=table.build_owner(owned_by), secrets=tuple(secrets))
 
 
-def _renew_row(connection: sa.Connection, table: _Table, row: _Row, keys: Keys, done: Rotation) -> None:
+def _reencrypt_row(
+    connection: sa.Connection, table: _SecretTable, row: _SecretRow, keys: FernetKeys, done: RotationResult
+) -> None:
     """Renew all secrets of a row or none of them."""
-    current: _Row | None = row
-    for _ in range(TRIES):
+    current: _SecretRow | None = row
+    for _ in range(MAX_ATTEMPTS):
         if current is None:  # removed, or its consent was used, meanwhile
             return
         try:
-            renewed = tuple(secret and keys.renew(row.owner, secret) for secret in current.secrets)
+            renewed = tuple(secret and keys.reencrypt(row.owner, secret) for secret in current.secrets)
         except CiphertextError:
             done.unreadable.append(row.address)
             return
         if renewed == current.secrets:
             done.already_new += 1
             return
-        if _write(connection, table, current, renewed):
+        if _update_row(connection, table, current, renewed):
             done.rotated += 1
             return
-        current = _again(connection, table, row.key)
+        current = _reread_row(connection, table, row.key)
     done.unsettled.append(row.address)
 
 
-def _write(connection: sa.Connection, table: _Table, row: _Row, renewed: Sequence[str | None]) -> bool:
+def _update_row(connection: sa.Connection, table: _SecretTable, row: _SecretRow, renewed: Sequence[str | None]) -> bool:
     unchanged = [column.is_not_distinct_from(secret) for column, secret in zip(table.secrets, row.secrets, strict=True)]
     statement = (
         sa.update(table.key.table)
@@ -194,6 +198,6 @@ def _write(connection: sa.Connection, table: _Table, row: _Row, renewed: Sequenc
     return connection.execute(statement).rowcount == 1
 
 
-def _again(connection: sa.Connection, table: _Table, key: int) -> _Row | None:
+def _reread_row(connection: sa.Connection, table: _SecretTable, key: int) -> _SecretRow | None:
     found = connection.execute(table.rows.where(table.key == key).add_columns(*table.secrets)).one_or_none()
-    return None if found is None else _row(table, found)
+    return None if found is None else _to_secret_row(table, found)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 SCHEMA = "gmail_warmup"
 
-NAMING = {
+NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
@@ -15,7 +15,7 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
-metadata = MetaData(schema=SCHEMA, naming_convention=NAMING)
+metadata = MetaData(schema=SCHEMA, naming_convention=NAMING_CONVENTION)
 
 # A fresh `airflow db migrate` runs no migration: it creates the metadata and stamps. The schema has to exist before.
 event.listen(metadata, "before_create", DDL(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))  # type: ignore[no-untyped-call]

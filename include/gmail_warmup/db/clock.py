@@ -10,12 +10,12 @@ import sqlalchemy as sa
 _NOW = sa.select(sa.func.now())
 
 
-def now(connection: sa.Connection) -> datetime:
+def get_current_time(connection: sa.Connection) -> datetime:
     """Return the time of the caller's transaction (aware)."""
     moment: datetime = connection.execute(_NOW).scalar_one()
     return moment
 
 
-def seconds(value: float | sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+def make_interval(value: float | sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """Return an interval of some seconds."""
     return sa.func.make_interval(0, 0, 0, 0, 0, 0, value)

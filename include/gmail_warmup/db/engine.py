@@ -34,20 +34,20 @@ def make_engine(url: str | sa.URL, *, pooled: bool = False) -> sa.Engine:
     if pooled:
         return sa.create_engine(url, pool_size=5, max_overflow=5, pool_pre_ping=True, pool_recycle=1800, **common)
     engine = sa.create_engine(url, pool_size=1, max_overflow=-1, **common)
-    _ask_after_a_rest(engine)
-    _kept.add(engine)
+    _ping_idle_connection(engine)
+    _live_engines.add(engine)
     return engine
 
 
-def _ask_after_a_rest(engine: sa.Engine) -> None:
+def _ping_idle_connection(engine: sa.Engine) -> None:
     """Ask a kept connection whether it is alive where it may have ended: between two calls of Gmail, not statements."""
 
     @sa.event.listens_for(engine, "checkin")
-    def rest(_: Any, record: Any) -> None:
+    def record_last_use(_: Any, record: Any) -> None:
         record.info["used_at"] = time.monotonic()
 
     @sa.event.listens_for(engine, "checkout")
-    def ask(connection: Any, record: Any, _: Any) -> None:
+    def ping_if_idle(connection: Any, record: Any, _: Any) -> None:
         if time.monotonic() - record.info.get("used_at", time.monotonic()) < _TRUSTED_SECONDS:
             return
         try:
@@ -56,20 +56,20 @@ def _ask_after_a_rest(engine: sa.Engine) -> None:
             raise DisconnectionError from None  # another one is opened
 
 
-_kept: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
+_live_engines: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
 
 
-def _leave_to_the_parent() -> None:
+def _dispose_after_fork() -> None:
     """Let a forked process open connections of its own: two on one would read each other's answers."""
-    for engine in _kept:
+    for engine in _live_engines:
         engine.dispose(close=False)
 
 
-os.register_at_fork(after_in_child=_leave_to_the_parent)
+os.register_at_fork(after_in_child=_dispose_after_fork)
 
 
 @contextmanager
-def by_itself(engine: sa.Engine) -> Iterator[sa.Connection]:
+def connect_autocommit(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Connect for statements that stand by themselves, each a transaction of its own in one round trip, not three."""
     with engine.connect() as connection:
         driver: Any = connection.connection.driver_connection
@@ -83,7 +83,7 @@ def by_itself(engine: sa.Engine) -> Iterator[sa.Connection]:
                 driver.autocommit = before
 
 
-def url_of(connection: Connection) -> sa.URL:
+def build_url(connection: Connection) -> sa.URL:
     """Turn an Airflow Connection of type Postgres into a URL; its extras become parameters of libpq.
 
     Raises:

@@ -58,15 +58,15 @@ from gmail_warmup.core.enums import Placement as Placement
 from gmail_warmup.db.base import Base as Base
 from gmail_warmup.db.sql_functions import (
     COUNT_CLAIMS,
+    DROP_COUNT_CLAIMS,
+    DROP_DELETE_MAILBOX_HISTORY,
     DROP_FUNCTIONS,
-    FORGET_NO_MAILS,
     FUNCTIONS,
     ON_CLAIM,
-    UNCOUNT_CLAIMS,
 )
 
 
-def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+def _check_one_of(column: str, values: Iterable[str]) -> CheckConstraint:
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
@@ -79,14 +79,14 @@ class Mailbox(Base):
 
     __tablename__ = "mailbox"
     __table_args__ = (
-        _one_of("kind", MailboxKind),
-        _one_of("auth", MailboxAuth),
+        _check_one_of("kind", MailboxKind),
+        _check_one_of("auth", MailboxAuth),
         CheckConstraint("address = lower(address)", name="address_lower"),
         CheckConstraint("daily_target BETWEEN 1 AND 2000", name="daily_target"),
         CheckConstraint("open_rate BETWEEN 0 AND 100", name="open_rate"),
         CheckConstraint("reply_rate BETWEEN 0 AND 100", name="reply_rate"),
         CheckConstraint("length(signature) <= 500", name="signature"),
-        _one_of("band", HealthBand),
+        _check_one_of("band", HealthBand),
         Index("ix_mailbox_domain_address", "domain", "address"),
         Index("ix_mailbox_paused", "address", postgresql_where=text("paused_at IS NOT NULL")),
         Index("ix_mailbox_band", "band", "address",
@@ -95,7 +95,7 @@ class Mailbox(Base):
         Index("ix_mailbox_next_send_at", "next_send_at",
               postgresql_where=text("kind = 'warmup' AND paused_at IS NULL")),
         Index("ix_mailbox_notices_due_at", "notices_due_at", postgresql_where=text("notices_due_at IS NOT NULL")),
-        Index("ix_mailbox_chosen_at_id", "chosen_at", "id",
+        Index("ix_mailbox_last_received_claim_at_id", "last_received_claim_at", "id",
               postgresql_where=text("kind = 'pool' AND paused_at IS NULL")),
     )  # fmt: skip
 
@@ -135,18 +135,18 @@ class Mailbox(Base):
     """Of them those that are to be answered, or were."""
     next_send_at: Mapped[datetime | None] = mapped_column(Timestamp)
     """When it may be worth asking the plan; a hint, never the truth. None: not known, ask."""
-    chosen_at: Mapped[datetime] = mapped_column(Timestamp, server_default=text("'epoch'"))
+    last_received_claim_at: Mapped[datetime] = mapped_column(Timestamp, server_default=text("'epoch'"))
     """When a mail was last claimed for this pool mailbox; those that waited longest are chosen first."""
     band: Mapped[str] = mapped_column(Text, server_default=HealthBand.HEALTHY)
     band_reason: Mapped[str | None] = mapped_column(Text)
     band_since: Mapped[datetime | None] = mapped_column(Timestamp)
-    health_from: Mapped[date | None] = mapped_column(Date)
+    health_window_start: Mapped[date | None] = mapped_column(Date)
     """The first local day whose mails count for the health; later than today: nothing is sent until then."""
-    halved_on: Mapped[date | None] = mapped_column(Date)
+    half_volume_on: Mapped[date | None] = mapped_column(Date)
     """The local day of which Google's sending limit, met on the sending day before, halves the volume."""
-    sent_lately: Mapped[int | None] = mapped_column(Integer)
+    sent_24h: Mapped[int | None] = mapped_column(Integer)
     """Mails in Gmail's Sent of the last 24 hours, whoever sent them, when Gmail was last asked."""
-    sent_lately_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    sent_24h_at: Mapped[datetime | None] = mapped_column(Timestamp)
     lease_holder: Mapped[str | None] = mapped_column(Text)
     lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
 
@@ -156,10 +156,10 @@ class OAuthGrant(Base):
 
     __tablename__ = "oauth_grant"
     __table_args__ = (
-        _one_of("state", GrantState),
+        _check_one_of("state", GrantState),
         Index("ix_oauth_grant_state", "state", "next_probe_at"),
         # What the list is sorted by; the last two also find the grants of which the end is near.
-        Index("ix_oauth_grant_since", "since", "mailbox_id"),
+        Index("ix_oauth_grant_state_since", "state_since", "mailbox_id"),
         Index("ix_oauth_grant_refreshed_at", "refreshed_at", "mailbox_id"),
         Index("ix_oauth_grant_refresh_expires_at", "refresh_expires_at", "mailbox_id",
               postgresql_where=text("refresh_expires_at IS NOT NULL")),
@@ -174,7 +174,7 @@ class OAuthGrant(Base):
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     state: Mapped[str] = mapped_column(Text, server_default=GrantState.NEEDS_REAUTH)
     reason: Mapped[str | None] = mapped_column(Text)
-    since: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    state_since: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     next_probe_at: Mapped[datetime | None] = mapped_column(Timestamp)
     granted_at: Mapped[datetime | None] = mapped_column(Timestamp)
     refreshed_at: Mapped[datetime | None] = mapped_column(Timestamp)
@@ -210,7 +210,7 @@ class Incident(Base):
 
     __tablename__ = "incident"
     __table_args__ = (
-        _one_of("kind", IncidentKind),
+        _check_one_of("kind", IncidentKind),
         Index("uq_incident_open", "kind", "key", unique=True, postgresql_where=text("closed_at IS NULL")),
     )
 
@@ -235,8 +235,8 @@ class Breaker(Base):
     failures: Mapped[int] = mapped_column(Integer, server_default="0")
     last_mailbox_id: Mapped[int | None] = mapped_column(BigInteger)
     opened_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    quiet_until: Mapped[datetime | None] = mapped_column(Timestamp)
-    quiet_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
+    cooldown_until: Mapped[datetime | None] = mapped_column(Timestamp)
+    cooldown_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
     probe_until: Mapped[datetime | None] = mapped_column(Timestamp)
     succeeded_at: Mapped[datetime | None] = mapped_column(Timestamp)
     pace: Mapped[float | None] = mapped_column(Float)
@@ -263,7 +263,7 @@ class Alert(Base):
 
     __tablename__ = "alert"
     __table_args__ = (
-        _one_of("kind", AlertKind),
+        _check_one_of("kind", AlertKind),
         Index("ix_alert_unsent", "created_at", postgresql_where=text("sent_at IS NULL")),
     )
 
@@ -283,7 +283,7 @@ class AlertItem(Base):
 
     __tablename__ = "alert_item"
     __table_args__ = (
-        Index("ix_alert_item_untold", "event_id", postgresql_where=text("alert_id IS NULL")),
+        Index("ix_alert_item_unreported", "event_id", postgresql_where=text("alert_id IS NULL")),
         Index("ix_alert_item_mailbox_id", "mailbox_id"),
         # By these an alert or incident that is removed finds who refers to it.
         Index("ix_alert_item_alert_id", "alert_id", postgresql_where=text("alert_id IS NOT NULL")),
@@ -306,7 +306,7 @@ class Canary(Base):
     ciphertext: Mapped[str] = mapped_column(Text)
 
 
-class ClientInUse(Base):
+class CachedClient(Base):
     """The OAuth client as the last plan read it, without its secrets, see ``grants.client_in_use``; one row."""
 
     __tablename__ = "client_in_use"
@@ -320,7 +320,7 @@ class DomainCheck(Base):
     """One record of a sending domain as it was last looked at; ``bad_*`` tell of a bad time that is not over."""
 
     __tablename__ = "domain_check"
-    __table_args__ = (_one_of("record", DnsRecord), _one_of("result", DnsResult))
+    __table_args__ = (_check_one_of("record", DnsRecord), _check_one_of("result", DnsResult))
 
     domain: Mapped[str] = mapped_column(Text, primary_key=True)
     record: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -338,7 +338,7 @@ class Consent(Base):
 
     __tablename__ = "consent"
     __table_args__ = (
-        _one_of("purpose", ConsentPurpose),
+        _check_one_of("purpose", ConsentPurpose),
         CheckConstraint("(airflow_user IS NULL) = (invite_id IS NOT NULL)", name="user_or_invite"),
         Index("ix_consent_mailbox_id", "mailbox_id"),
         Index("ix_consent_invite_id", "invite_id", postgresql_where=text("invite_id IS NOT NULL")),
@@ -411,7 +411,7 @@ class HealthEvent(Base):
     __table_args__ = (
         Index("ix_health_event_mailbox_id_at", "mailbox_id", "at"),
         Index("ix_health_event_at", "at", postgresql_using="brin"),
-        Index("ix_health_event_untold", "id", postgresql_where=text("alert_id IS NULL AND told")),
+        Index("ix_health_event_unreported", "id", postgresql_where=text("alert_id IS NULL AND is_alertable")),
         Index("ix_health_event_alert_id", "alert_id", postgresql_where=text("alert_id IS NOT NULL")),
     )
 
@@ -425,7 +425,7 @@ class HealthEvent(Base):
     placed: Mapped[int] = mapped_column(Integer)
     spam: Mapped[int] = mapped_column(Integer)
     bounced: Mapped[int] = mapped_column(Integer)
-    told: Mapped[bool] = mapped_column(Boolean)
+    is_alertable: Mapped[bool] = mapped_column(Boolean)
     """Whether it is news for the operator."""
     alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="SET NULL"))
 
@@ -448,7 +448,7 @@ class MailboxDay(Base):
     ramp: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     """What the ramp allowed on this day."""
     planned: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    lowered_by: Mapped[str | None] = mapped_column(Text)
+    reduction_reason: Mapped[str | None] = mapped_column(Text)
     """Why fewer mails than the ramp allowed are planned, or were sent: a reason code."""
     claimed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     sent: Mapped[int] = mapped_column(SmallInteger, server_default="0")
@@ -471,8 +471,8 @@ class LedgerEntry(Base):
 
     __tablename__ = "ledger"
     __table_args__ = (
-        _one_of("status", MailStatus),
-        _one_of("placement", Placement),
+        _check_one_of("status", MailStatus),
+        _check_one_of("placement", Placement),
         UniqueConstraint("sender_id", "local_date", "slot"),
         CheckConstraint("(slot IS NULL) = (parent_id IS NOT NULL)", name="slot_or_parent"),
         CheckConstraint("sender_id <> recipient_id", name="two_mailboxes"),
@@ -543,7 +543,7 @@ class LedgerEntry(Base):
     recipient_trashed_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
-YOUNG = timedelta(days=40)
+LEDGER_MIN_AGE = timedelta(days=40)
 """A mail that was claimed within this time is in the ledger, whatever the settings: nothing younger is moved."""
 
 LEDGER_HISTORY = Table(
@@ -567,9 +567,9 @@ of a mailbox that is removed go by a trigger.
 for table, when, statement in (
     (LedgerEntry.__table__, "after_create", COUNT_CLAIMS),
     (LedgerEntry.__table__, "after_create", ON_CLAIM),
-    (LedgerEntry.__table__, "after_drop", UNCOUNT_CLAIMS),
+    (LedgerEntry.__table__, "after_drop", DROP_COUNT_CLAIMS),
     *((Base.metadata, "after_create", function) for function in FUNCTIONS),
     (Base.metadata, "before_drop", DROP_FUNCTIONS),
-    (Base.metadata, "before_drop", FORGET_NO_MAILS),
+    (Base.metadata, "before_drop", DROP_DELETE_MAILBOX_HISTORY),
 ):
     event.listen(table, when, DDL(statement.replace("%", "%%")))  # type: ignore[no-untyped-call]

@@ -8,13 +8,13 @@ import sqlalchemy as sa
 
 from gmail_warmup.db import models
 from gmail_warmup.db.base import SCHEMA
-from gmail_warmup.db.sql_functions import OF_THE_ROLE
+from gmail_warmup.db.sql_functions import GRANTED_FUNCTIONS
 
 ROLE = "gmail_warmup"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rights:
+class TablePrivileges:
     """What the role may do with the rows of a table beside reading them.
 
     Attributes:
@@ -24,39 +24,39 @@ class Rights:
         remove: whether it may remove rows.
     """
 
-    add: bool = True
-    change: bool = True
-    only: tuple[str, ...] = ()
-    remove: bool = False
+    can_insert: bool = True
+    can_update: bool = True
+    update_columns: tuple[str, ...] = ()
+    can_delete: bool = False
 
-    def privileges(self) -> str:
+    def to_sql(self) -> str:
         """Return the privileges as GRANT names them."""
-        found = ["SELECT", "INSERT"] if self.add else ["SELECT"]
-        if self.change:
-            found.append(f"UPDATE ({', '.join(self.only)})" if self.only else "UPDATE")
-        return ", ".join([*found, "DELETE"] if self.remove else found)
+        found = ["SELECT", "INSERT"] if self.can_insert else ["SELECT"]
+        if self.can_update:
+            found.append(f"UPDATE ({', '.join(self.update_columns)})" if self.update_columns else "UPDATE")
+        return ", ".join([*found, "DELETE"] if self.can_delete else found)
 
 
-RIGHTS = {
-    "alert": Rights(),
-    "alert_item": Rights(only=("alert_id",), remove=True),
-    "audit": Rights(only=("finished_at", "report")),
-    "breaker": Rights(),
-    "canary": Rights(only=("ciphertext",)),
-    "client_in_use": Rights(only=("ciphertext",)),
-    "consent": Rights(only=("code_verifier", "used_at", "outcome")),
-    "domain_check": Rights(remove=True),
-    "grant_event": Rights(change=False),
-    "halt": Rights(only=("ended_at", "ended_by")),
-    "health_event": Rights(only=("alert_id",)),
-    "incident": Rights(only=("reason", "detail", "closed_at", "opened_alert_id", "closed_alert_id")),
-    "invite": Rights(only=("used_at", "revoked_at", "revoked_by")),
-    "ledger": Rights(),
-    "ledger_history": Rights(add=False, change=False),
-    "mailbox": Rights(),
-    "mailbox_day": Rights(),
-    "oauth_grant": Rights(),
-    "plan_basis": Rights(),
+TABLE_PRIVILEGES = {
+    "alert": TablePrivileges(),
+    "alert_item": TablePrivileges(update_columns=("alert_id",), can_delete=True),
+    "audit": TablePrivileges(update_columns=("finished_at", "report")),
+    "breaker": TablePrivileges(),
+    "canary": TablePrivileges(update_columns=("ciphertext",)),
+    "client_in_use": TablePrivileges(update_columns=("ciphertext",)),
+    "consent": TablePrivileges(update_columns=("code_verifier", "used_at", "outcome")),
+    "domain_check": TablePrivileges(can_delete=True),
+    "grant_event": TablePrivileges(can_update=False),
+    "halt": TablePrivileges(update_columns=("ended_at", "ended_by")),
+    "health_event": TablePrivileges(update_columns=("alert_id",)),
+    "incident": TablePrivileges(update_columns=("reason", "detail", "closed_at", "opened_alert_id", "closed_alert_id")),
+    "invite": TablePrivileges(update_columns=("used_at", "revoked_at", "revoked_by")),
+    "ledger": TablePrivileges(),
+    "ledger_history": TablePrivileges(can_insert=False, can_update=False),
+    "mailbox": TablePrivileges(),
+    "mailbox_day": TablePrivileges(),
+    "oauth_grant": TablePrivileges(),
+    "plan_basis": TablePrivileges(),
 }
 """What tasks, page and commands do with each table, and no more: histories only grow, and nobody removes a mailbox.
 
@@ -64,7 +64,7 @@ What is old moves and goes by functions of the schema's owner, see ``functions``
 are reached through its table, under the rights of that.
 """
 
-_NOT_GUESSED = 32
+_RANDOM_PASSWORD_LENGTH = 32
 """Characters of a password as ``gmail-warmup init`` draws it: 192 random bits.
 
 SCRAM's 4,096 rounds slow down who guesses a password that a person chose. For one of these they only cost every task
@@ -72,7 +72,7 @@ SCRAM's 4,096 rounds slow down who guesses a password that a person chose. For o
 """
 
 # What the role never has. Taking some of them away takes a superuser, so nothing is altered that is as it must be.
-_NEVER = {
+_DENIED_ATTRIBUTES = {
     "rolsuper": "NOSUPERUSER",
     "rolcreatedb": "NOCREATEDB",
     "rolcreaterole": "NOCREATEROLE",
@@ -88,8 +88,8 @@ def ensure_role(connection: sa.Connection, *, role: str, password: str) -> None:
     """
     quote = connection.dialect.identifier_preparer.quote
     name, schema = quote(role), quote(SCHEMA)
-    verb, attributes = _attributes(connection, role)
-    if len(password) >= _NOT_GUESSED:
+    verb, attributes = _build_attributes(connection, role)
+    if len(password) >= _RANDOM_PASSWORD_LENGTH:
         # PostgreSQL 16 and newer; an older one keeps its rounds.
         one = "SELECT set_config(name, '1', true) FROM pg_settings WHERE name = 'scram_iterations'"
         connection.exec_driver_sql(one)
@@ -106,17 +106,19 @@ def ensure_role(connection: sa.Connection, *, role: str, password: str) -> None:
         f"ALTER ROLE {name} IN DATABASE {database} SET search_path = {schema}",
     ]
     for table in models.Base.metadata.sorted_tables:
-        statements.append(f"GRANT {RIGHTS[table.name].privileges()} ON {schema}.{quote(table.name)} TO {name}")
-    statements += [f"GRANT EXECUTE ON FUNCTION {signature} TO {name}" for signature in OF_THE_ROLE]
+        statements.append(f"GRANT {TABLE_PRIVILEGES[table.name].to_sql()} ON {schema}.{quote(table.name)} TO {name}")
+    statements += [f"GRANT EXECUTE ON FUNCTION {signature} TO {name}" for signature in GRANTED_FUNCTIONS]
     for statement in statements:
         connection.exec_driver_sql(statement)
 
 
-def _attributes(connection: sa.Connection, role: str) -> tuple[str, str]:
+def _build_attributes(connection: sa.Connection, role: str) -> tuple[str, str]:
     """Return the verb and what has to be said of the role's attributes."""
-    roles = sa.table("pg_roles", sa.column("rolname"), *map(sa.column, _NEVER))
-    query = sa.select(*(roles.c[name] for name in _NEVER)).where(roles.c.rolname == role)
+    roles = sa.table("pg_roles", sa.column("rolname"), *map(sa.column, _DENIED_ATTRIBUTES))
+    query = sa.select(*(roles.c[name] for name in _DENIED_ATTRIBUTES)).where(roles.c.rolname == role)
     known = connection.execute(query).mappings().one_or_none()
     if known is None:
-        return "CREATE", " ".join(["LOGIN", "NOINHERIT", *_NEVER.values()])
-    return "ALTER", " ".join(["LOGIN", "NOINHERIT", *(word for name, word in _NEVER.items() if known[name])])
+        return "CREATE", " ".join(["LOGIN", "NOINHERIT", *_DENIED_ATTRIBUTES.values()])
+    return "ALTER", " ".join(
+        ["LOGIN", "NOINHERIT", *(word for name, word in _DENIED_ATTRIBUTES.items() if known[name])]
+    )

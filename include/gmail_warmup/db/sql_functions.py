@@ -21,22 +21,22 @@ ON_CLAIM = """
 CREATE TRIGGER count_claim AFTER INSERT ON gmail_warmup.ledger
 FOR EACH ROW WHEN (NEW.parent_id IS NULL) EXECUTE FUNCTION gmail_warmup.count_claim()
 """
-UNCOUNT_CLAIMS = "DROP FUNCTION IF EXISTS gmail_warmup.count_claim()"
+DROP_COUNT_CLAIMS = "DROP FUNCTION IF EXISTS gmail_warmup.count_claim()"
 
-FORGET_MAILS = """
-CREATE OR REPLACE FUNCTION gmail_warmup.forget_mails() RETURNS trigger LANGUAGE plpgsql AS $$
+DELETE_MAILBOX_HISTORY = """
+CREATE OR REPLACE FUNCTION gmail_warmup.delete_mailbox_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM gmail_warmup.ledger_history WHERE sender_id = OLD.id;
     DELETE FROM gmail_warmup.ledger_history WHERE recipient_id = OLD.id;
     RETURN NULL;
 END $$
 """
-ON_REMOVAL = """
-CREATE OR REPLACE TRIGGER forget_mails AFTER DELETE ON gmail_warmup.mailbox
-FOR EACH ROW EXECUTE FUNCTION gmail_warmup.forget_mails()
+ON_MAILBOX_DELETE = """
+CREATE OR REPLACE TRIGGER delete_mailbox_history AFTER DELETE ON gmail_warmup.mailbox
+FOR EACH ROW EXECUTE FUNCTION gmail_warmup.delete_mailbox_history()
 """
 """In place of foreign keys, for which every new month would lock the mailboxes."""
-FORGET_NO_MAILS = "DROP FUNCTION IF EXISTS gmail_warmup.forget_mails() CASCADE"
+DROP_DELETE_MAILBOX_HISTORY = "DROP FUNCTION IF EXISTS gmail_warmup.delete_mailbox_history() CASCADE"
 
 MAKE_MONTHS = """
 CREATE OR REPLACE FUNCTION gmail_warmup.make_months(since timestamptz, until timestamptz) RETURNS integer
@@ -63,8 +63,8 @@ BEGIN
 END $$
 """
 # What could not be done for a year, since its mailbox was paused or broken, is not waited for any more.
-MAIL_WAITS = """
-CREATE OR REPLACE FUNCTION gmail_warmup.mail_waits(mail gmail_warmup.ledger) RETURNS boolean LANGUAGE sql STABLE
+MAIL_IS_PENDING = """
+CREATE OR REPLACE FUNCTION gmail_warmup.mail_is_pending(mail gmail_warmup.ledger) RETURNS boolean LANGUAGE sql STABLE
 AS $$
     SELECT coalesce(
         (mail.claimed_at > pg_catalog.now() - interval '366 days' AND mail.status IN ('claimed', 'drafted'))
@@ -81,7 +81,7 @@ AS $$
     )
 $$
 """
-COLUMNS = (
+LEDGER_COLUMNS = (
     "id, token, sender_id, recipient_id, parent_id, turn, local_date, slot, due_at, status, failure, claimed_at,"
     " draft_id, sent_at, subject, rfc_message_id, gmail_id, thread_id, locate_due_at, placement, placed_at,"
     " recipient_gmail_id, recipient_thread_id, rescue_due_at, rescued_at, read_due_at, read_at, important, starred,"
@@ -108,17 +108,17 @@ BEGIN
     END IF;
     PERFORM gmail_warmup.make_months(oldest, until);
     WITH RECURSIVE thread AS (
-        SELECT l.id, l.id AS root, gmail_warmup.mail_waits(l) AS waits FROM gmail_warmup.ledger l
+        SELECT l.id, l.id AS root, gmail_warmup.mail_is_pending(l) AS waits FROM gmail_warmup.ledger l
         WHERE l.id > after AND l.id <= last_id AND l.parent_id IS NULL AND l.claimed_at < until
         UNION ALL
-        SELECT l.id, thread.root, l.claimed_at >= until OR gmail_warmup.mail_waits(l)
+        SELECT l.id, thread.root, l.claimed_at >= until OR gmail_warmup.mail_is_pending(l)
         FROM thread JOIN gmail_warmup.ledger l ON l.parent_id = thread.id
     ),
     settled AS (SELECT root FROM thread GROUP BY root HAVING NOT bool_or(waits)),
     gone AS (
         DELETE FROM gmail_warmup.ledger l USING thread JOIN settled USING (root) WHERE l.id = thread.id RETURNING l.*
     )
-    INSERT INTO gmail_warmup.ledger_history ({COLUMNS}) SELECT {COLUMNS} FROM gone;
+    INSERT INTO gmail_warmup.ledger_history ({LEDGER_COLUMNS}) SELECT {LEDGER_COLUMNS} FROM gone;
     GET DIAGNOSTICS mails = ROW_COUNT;
 END $$
 """  # noqa: S608  names of columns, from above
@@ -181,7 +181,7 @@ BEGIN
     removed := removed + gone;
     DELETE FROM gmail_warmup.health_event WHERE id IN (
         SELECT e.id FROM gmail_warmup.health_event e
-        WHERE e.at < before AND (e.alert_id IS NOT NULL OR NOT e.told)
+        WHERE e.at < before AND (e.alert_id IS NOT NULL OR NOT e.is_alertable)
             AND EXISTS (SELECT FROM gmail_warmup.health_event n WHERE n.mailbox_id = e.mailbox_id AND n.at > e.at)
         LIMIT at_once
     );
@@ -205,8 +205,8 @@ BEGIN
 END $$
 """
 
-OF_THE_ROLE = (
-    "gmail_warmup.mail_waits(gmail_warmup.ledger)",
+GRANTED_FUNCTIONS = (
+    "gmail_warmup.mail_is_pending(gmail_warmup.ledger)",
     "gmail_warmup.move_mails(bigint, timestamptz, integer)",
     "gmail_warmup.drop_months(timestamptz)",
     "gmail_warmup.remove_old(timestamptz, integer)",
@@ -217,12 +217,12 @@ _MAKE_MONTHS = "gmail_warmup.make_months(timestamptz, timestamptz)"
 # A new function may be called by everybody at first.
 FUNCTIONS = (
     MAKE_MONTHS,
-    MAIL_WAITS,
+    MAIL_IS_PENDING,
     MOVE_MAILS,
     DROP_MONTHS,
     REMOVE_OLD,
-    FORGET_MAILS,
-    ON_REMOVAL,
-    *(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC" for signature in (_MAKE_MONTHS, *OF_THE_ROLE)),
+    DELETE_MAILBOX_HISTORY,
+    ON_MAILBOX_DELETE,
+    *(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC" for signature in (_MAKE_MONTHS, *GRANTED_FUNCTIONS)),
 )
-DROP_FUNCTIONS = f"DROP FUNCTION IF EXISTS {', '.join((_MAKE_MONTHS, *OF_THE_ROLE))}"
+DROP_FUNCTIONS = f"DROP FUNCTION IF EXISTS {', '.join((_MAKE_MONTHS, *GRANTED_FUNCTIONS))}"

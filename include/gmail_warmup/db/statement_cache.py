@@ -15,50 +15,50 @@ from sqlalchemy.sql import Executable
 
 from gmail_warmup.db.engine import make_engine
 
-_PACKAGE = __name__.partition(".")[0] + "."
-_ready: list[sa.Engine] = []
+_PACKAGE_PREFIX = __name__.partition(".")[0] + "."
+_prepared_engines: list[sa.Engine] = []
 
 
-def prepare() -> None:
+def compile_statements() -> None:
     """Make the engine and compile what is a constant of a loaded module; nothing is connected to."""
     engine = make_engine("postgresql+psycopg2://")
     cache: Any = engine._compiled_cache  # SQLAlchemy offers no public way to compile without a connection
-    for statement in _constants():
+    for statement in _find_constants():
         # Whoever executes it gives a value to each of these, and is to find it under their names.
         binds = statement.compile(dialect=engine.dialect).binds
         keys = sorted(name for name, part in binds.items() if part.required)
         statement._compile_w_cache(dialect=engine.dialect, compiled_cache=cache, column_keys=keys)
-    _ready[:] = [engine]
+    _prepared_engines[:] = [engine]
 
 
-def engine_of(url: sa.URL) -> sa.Engine:
+def take_prepared_engine(url: sa.URL) -> sa.Engine:
     """Return an engine for a database: the prepared one, where this process inherited it and has not used it."""
-    if not _ready:
+    if not _prepared_engines:
         return make_engine(url)
-    engine = _ready.pop()
+    engine = _prepared_engines.pop()
     engine.url = url
     _, found = engine.dialect.create_connect_args(url)
 
     @sa.event.listens_for(engine, "do_connect")
-    def aim(_: Any, __: Any, ___: Any, parameters: dict[str, Any]) -> None:
+    def set_parameters(_: Any, __: Any, ___: Any, parameters: dict[str, Any]) -> None:
         parameters.update(found)
 
     return engine
 
 
-def _constants() -> Iterator[Any]:
+def _find_constants() -> Iterator[Any]:
     for name, module in list(sys.modules.items()):
-        if name.startswith(_PACKAGE):
+        if name.startswith(_PACKAGE_PREFIX):
             for value in list(vars(module).values()):
-                yield from _statements(value)
+                yield from _find_statements(value)
 
 
-def _statements(value: Any) -> Iterator[Any]:
+def _find_statements(value: Any) -> Iterator[Any]:
     if isinstance(value, Executable) and isinstance(value, sa.ClauseElement):
         yield value
     elif isinstance(value, dict):
         for part in value.values():
-            yield from _statements(part)
+            yield from _find_statements(part)
     elif isinstance(value, tuple | list):
         for part in value:
-            yield from _statements(part)
+            yield from _find_statements(part)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gmail_warmup.doctor.result import Check as Check
+from gmail_warmup.doctor.result import CheckResult as CheckResult
 from gmail_warmup.doctor.result import Status as Status
-from gmail_warmup.doctor.runner import examine as examine
+from gmail_warmup.doctor.runner import run_checks as run_checks

@@ -16,12 +16,12 @@ from gmail_warmup.airflow.services import Services
 from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.oauth.reasons import Reason
-from gmail_warmup.oauth.token_endpoint import FORM, classify, read_answer, refresh_form
+from gmail_warmup.oauth.token_endpoint import FORM_HEADERS, build_refresh_form, classify_response, parse_response
 
-_MADE_UP = "1//gmail-warmup-doctor-made-up"  # no refresh token of anybody
+_FAKE_REFRESH_TOKEN = "1//gmail-warmup-doctor-made-up"  # noqa: S105  nobody's refresh token
 
 
-class Ground:
+class DoctorContext:
     """One installation that is examined.
 
     Args:
@@ -32,17 +32,17 @@ class Ground:
         self.services = services
         self._airflow_engine = airflow_engine
 
-    def rows(self, query: sa.Executable) -> list[Any]:
+    def fetch_rows(self, query: sa.Executable) -> list[Any]:
         """Ask the package's own schema."""
         with self.services.engine.connect() as connection:
             return list(connection.execute(query).all())
 
-    def addresses(self, *conditions: sa.ColumnElement[bool]) -> list[str]:
+    def find_addresses(self, *conditions: sa.ColumnElement[bool]) -> list[str]:
         """Return the mailboxes whose grants meet these conditions, by address."""
         query = sa.select(Mailbox.address).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        return [row.address for row in self.rows(query.where(*conditions).order_by(Mailbox.address))]
+        return [row.address for row in self.fetch_rows(query.where(*conditions).order_by(Mailbox.address))]
 
-    def of_airflow(self, query: sa.Executable) -> Any:
+    def query_airflow(self, query: sa.Executable) -> Any:
         """Ask a table of Airflow's own; None if this process may not."""
         for engine in (self._airflow_engine, self.services.engine):
             try:
@@ -54,23 +54,27 @@ class Ground:
         return None
 
     @functools.cached_property
-    def probes(self) -> list[tuple[Reason, datetime | None]]:
+    def probe_results(self) -> list[tuple[Reason, datetime | None]]:
         """Return what the token endpoint says to each secret of the client, and its time."""
-        client, settings = self.services.client, self.services.settings
+        client, settings = self.services.oauth_client, self.services.settings
         found: list[tuple[Reason, datetime | None]] = []
         with httpx.Client(timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout)) as http:
             for secret in client.secrets:
                 try:
-                    answer = http.post(client.token_uri, content=refresh_form(client, secret, _MADE_UP), headers=FORM)
+                    answer = http.post(
+                        client.token_uri,
+                        content=build_refresh_form(client, secret, _FAKE_REFRESH_TOKEN),
+                        headers=FORM_HEADERS,
+                    )
                 except (httpx.HTTPError, httpx.InvalidURL):
                     host = urlsplit(client.token_uri).netloc
                     raise GmailWarmupError(f"No answer from {host}. Check the network and its proxy.") from None
-                reason = classify(read_answer(answer.status_code, answer.headers, answer.content)).reason
-                found.append((reason, _date(answer.headers.get("Date"))))
+                reason = classify_response(parse_response(answer.status_code, answer.headers, answer.content)).reason
+                found.append((reason, _parse_date(answer.headers.get("Date"))))
         return found
 
 
-def _date(value: str | None) -> datetime | None:
+def _parse_date(value: str | None) -> datetime | None:
     try:
         return parsedate_to_datetime(value) if value else None
     except ValueError:

@@ -18,7 +18,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class CheckResult:
     """One finding and what to do about it."""
 
     name: str
@@ -31,5 +31,5 @@ class Check:
         return asdict(self)
 
 
-Finding = tuple[Status, str] | tuple[Status, str, str]
+CheckOutcome = tuple[Status, str] | tuple[Status, str, str]
 """Status, what was found, and the step to take where there is one."""

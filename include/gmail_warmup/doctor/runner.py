@@ -10,59 +10,59 @@ from sqlalchemy.exc import SQLAlchemyError
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.doctor import content, domains, google, grants, installation
-from gmail_warmup.doctor.context import Ground
-from gmail_warmup.doctor.result import Check, Finding, Status
+from gmail_warmup.doctor.context import DoctorContext
+from gmail_warmup.doctor.result import CheckOutcome, CheckResult, Status
 
-_CHECKS: tuple[tuple[str, Callable[[Ground], Finding], tuple[str, ...]], ...] = (
-    ("settings", installation.settings, ()),
-    ("Fernet key", installation.fernet_key, ()),
-    ("database", installation.database, ("settings", "Fernet key")),
-    ("stored secrets", grants.stored_secrets, ("database",)),
-    ("schema", installation.schema, ("database",)),
-    ("database role", installation.role, ("database",)),
-    ("database clock", installation.database_clock, ("database",)),
-    ("upkeep", installation.upkeep, ("database",)),
-    ("pool", installation.pool, ("database",)),
-    ("OAuth client", google.oauth_client, ("settings",)),
-    ("token endpoint", google.token_endpoint, ("OAuth client",)),
-    ("Google's clock", google.clock, ("token endpoint",)),
-    ("redirect URI", google.redirect_uri, ()),
-    ("incidents", grants.incidents, ("database",)),
-    ("breaker", grants.breaker, ("database",)),
-    ("scopes", grants.scopes, ("database",)),
-    ("publishing status", grants.publishing_status, ("database",)),
-    ("sending domains", domains.sending_domains, ("database",)),
-    ("templates", content.templates, ("settings",)),
-    ("text generator", content.text_generator, ("settings",)),
-    ("alerts", installation.alerts, ("settings",)),
+_CHECKS: tuple[tuple[str, Callable[[DoctorContext], CheckOutcome], tuple[str, ...]], ...] = (
+    ("settings", installation.check_settings, ()),
+    ("Fernet key", installation.check_fernet_key, ()),
+    ("database", installation.check_database, ("settings", "Fernet key")),
+    ("stored secrets", grants.check_stored_secrets, ("database",)),
+    ("schema", installation.check_schema, ("database",)),
+    ("database role", installation.check_role, ("database",)),
+    ("database clock", installation.check_database_clock, ("database",)),
+    ("upkeep", installation.check_maintenance, ("database",)),
+    ("pool", installation.check_pool, ("database",)),
+    ("OAuth client", google.check_oauth_client, ("settings",)),
+    ("token endpoint", google.check_token_endpoint, ("OAuth client",)),
+    ("Google's clock", google.check_google_clock, ("token endpoint",)),
+    ("redirect URI", google.check_redirect_uri, ()),
+    ("incidents", grants.check_incidents, ("database",)),
+    ("breaker", grants.check_circuit_breaker, ("database",)),
+    ("scopes", grants.check_scopes, ("database",)),
+    ("publishing status", grants.check_publishing_status, ("database",)),
+    ("sending domains", domains.check_domain_records, ("database",)),
+    ("templates", content.check_templates, ("settings",)),
+    ("text generator", content.check_text_generator, ("settings",)),
+    ("alerts", installation.check_alert_connection, ("settings",)),
 )
 """Each check with those that it makes no sense without."""
 
 
-def examine(services: Services, *, airflow_engine: sa.Engine | None = None) -> list[Check]:
+def run_checks(services: Services, *, airflow_engine: sa.Engine | None = None) -> list[CheckResult]:
     """Run every check; one whose ground is missing says so instead.
 
     Args:
         airflow_engine: reaches Airflow's own tables; by default Airflow's, where this process has one.
     """
-    return list(_examine(Ground(services, airflow_engine or _engine_of_airflow())))
+    return list(_iter_results(DoctorContext(services, airflow_engine or _airflow_engine())))
 
 
-def _examine(ground: Ground) -> Iterator[Check]:
+def _iter_results(ground: DoctorContext) -> Iterator[CheckResult]:
     failed: set[str] = set()
     for name, look, needs in _CHECKS:
         missing = failed.intersection(needs)
         if missing:
-            finding: Finding = (Status.WARNING, f"Not checked: {', '.join(sorted(missing))} comes first.")
+            finding: CheckOutcome = (Status.WARNING, f"Not checked: {', '.join(sorted(missing))} comes first.")
         else:
-            finding = _look(ground, look)
+            finding = _run_check(ground, look)
         if missing or finding[0] is Status.PROBLEM:
             failed.add(name)
         status, found, *step = finding
-        yield Check(name=name, status=status, found=found, step="".join(step))
+        yield CheckResult(name=name, status=status, found=found, step="".join(step))
 
 
-def _look(ground: Ground, look: Callable[[Ground], Finding]) -> Finding:
+def _run_check(ground: DoctorContext, look: Callable[[DoctorContext], CheckOutcome]) -> CheckOutcome:
     try:
         return look(ground)
     except GmailWarmupError as error:
@@ -72,7 +72,7 @@ def _look(ground: Ground, look: Callable[[Ground], Finding]) -> Finding:
         return Status.PROBLEM, f"The database refuses it: {reason}", "Run: airflow db migrate && gmail-warmup init"
 
 
-def _engine_of_airflow() -> sa.Engine | None:
+def _airflow_engine() -> sa.Engine | None:
     from airflow import settings
 
     return settings.engine

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import re
 
-from gmail_warmup.domains.lookup import BadNameError, TxtLookup
-from gmail_warmup.domains.reasons import Finding, found
+from gmail_warmup.domains.lookup import InvalidNameError, TxtLookup
+from gmail_warmup.domains.reasons import RecordFinding, make_finding
 
-_POLICIES = frozenset({"none", "quarantine", "reject"})
-_VERSION = re.compile(r"^v\s*=\s*DMARC1\s*(?:;|$)")
+_DMARC_POLICIES = frozenset({"none", "quarantine", "reject"})
+_DMARC_VERSION = re.compile(r"^v\s*=\s*DMARC1\s*(?:;|$)")
 
 
-def check_dmarc(domain: str, lookup: TxtLookup) -> Finding:
+def check_dmarc(domain: str, lookup: TxtLookup) -> RecordFinding:
     """Return what the DMARC record that holds for a domain says.
 
     It is looked for at the domain and then at those above it: so no list of public suffixes is needed to find the
@@ -24,27 +24,27 @@ def check_dmarc(domain: str, lookup: TxtLookup) -> Finding:
     labels = domain.split(".")
     for start in range(max(1, len(labels) - 1)):
         above = ".".join(labels[start:])
-        records = [text for text in _texts(lookup, f"_dmarc.{above}") if _VERSION.match(text)]
+        records = [text for text in _lookup_texts(lookup, f"_dmarc.{above}") if _DMARC_VERSION.match(text)]
         if len(records) > 1:
-            return found("dmarc_several", f"_dmarc.{above}")
+            return make_finding("dmarc_several", f"_dmarc.{above}")
         if records:
-            tags = _tags(records[0])
+            tags = _parse_tags(records[0])
             if start and tags.get("psd") == "y":
                 continue
-            return _policy(tags, f"_dmarc.{above}", tag="sp" if start and "sp" in tags else "p")
-    return found("dmarc_missing", f"_dmarc.{domain}")
+            return _check_policy(tags, f"_dmarc.{above}", tag="sp" if start and "sp" in tags else "p")
+    return make_finding("dmarc_missing", f"_dmarc.{domain}")
 
 
-def _policy(tags: dict[str, str], name: str, *, tag: str) -> Finding:
+def _check_policy(tags: dict[str, str], name: str, *, tag: str) -> RecordFinding:
     policies = [tags[part].lower() for part in ("p", tag) if part in tags]
-    if policies and _POLICIES.issuperset(policies):
-        return found("ok", f"{tag}={policies[-1]} at {name}")
+    if policies and _DMARC_POLICIES.issuperset(policies):
+        return make_finding("ok", f"{tag}={policies[-1]} at {name}")
     if tags.get("rua", "").lower().startswith("mailto:"):
-        return found("ok", f"no valid policy at {name}, read as p=none because of rua (6.6.3)")
-    return found("dmarc_policy", name)
+        return make_finding("ok", f"no valid policy at {name}, read as p=none because of rua (6.6.3)")
+    return make_finding("dmarc_policy", name)
 
 
-def check_dkim(domain: str, lookup: TxtLookup, *, selector: str) -> Finding:
+def check_dkim(domain: str, lookup: TxtLookup, *, selector: str) -> RecordFinding:
     """Return whether a domain publishes the key that Gmail signs with.
 
     Raises:
@@ -52,16 +52,20 @@ def check_dkim(domain: str, lookup: TxtLookup, *, selector: str) -> Finding:
     """
     name = f"{selector}._domainkey.{domain}"
     # Anything may stand beside a key where a wildcard answers for every name.
-    records = [tags for tags in map(_tags, _texts(lookup, name)) if "p" in tags and tags.get("v", "DKIM1") == "DKIM1"]
+    records = [
+        tags
+        for tags in map(_parse_tags, _lookup_texts(lookup, name))
+        if "p" in tags and tags.get("v", "DKIM1") == "DKIM1"
+    ]
     if len(records) != 1:
-        return found("dkim_several" if records else "dkim_missing", name)
-    return _key(records[0], name)
+        return make_finding("dkim_several" if records else "dkim_missing", name)
+    return _check_key(records[0], name)
 
 
-def _key(tags: dict[str, str], name: str) -> Finding:
+def _check_key(tags: dict[str, str], name: str) -> RecordFinding:
     key = re.sub(r"\s+", "", tags["p"])
     if not key:
-        return found("dkim_revoked", name)
+        return make_finding("dkim_revoked", name)
     try:
         size = len(base64.b64decode(key, validate=True))
     except ValueError:
@@ -69,18 +73,18 @@ def _key(tags: dict[str, str], name: str) -> Finding:
     kind = tags.get("k", "rsa").lower()
     # A key of 1,024 bits, the shortest that Google makes, takes 162 bytes; one of Ed25519 has 32 (RFC 8463).
     if kind not in ("rsa", "ed25519") or size < (162 if kind == "rsa" else 32):
-        return found("dkim_malformed", name)
-    return found("ok", f"{name}, {kind}")
+        return make_finding("dkim_malformed", name)
+    return make_finding("ok", f"{name}, {kind}")
 
 
-def _texts(lookup: TxtLookup, name: str) -> list[str]:
+def _lookup_texts(lookup: TxtLookup, name: str) -> list[str]:
     try:
         return lookup(name)
-    except BadNameError:
+    except InvalidNameError:
         return []
 
 
-def _tags(text: str) -> dict[str, str]:
+def _parse_tags(text: str) -> dict[str, str]:
     """Return a tag list (RFC 6376, 3.2); names in lower case, of a tag that is repeated the first."""
     tags: dict[str, str] = {}
     for part in text.split(";"):

@@ -12,29 +12,29 @@ from gmail_warmup.db.models import DomainCheck
 from gmail_warmup.domains.reasons import DNS_REASONS
 
 GATED_AFTER = timedelta(hours=72)
-_SLACK = timedelta(hours=1)
+_CHECK_TIME_TOLERANCE = timedelta(hours=1)
 """Two daily looks are never exactly a day apart."""
 
-_LONG_BAD = sa.and_(
+_IS_BAD_TOO_LONG = sa.and_(
     # A missing DKIM key is told and stops nothing: Gmail then signs with a key of its own domain.
     DomainCheck.record.in_((DnsRecord.SPF, DnsRecord.DMARC)),
     # Seen bad again after that time: one bad look, and then no more looks, stops nothing.
-    DomainCheck.bad_seen_at >= DomainCheck.bad_since + (GATED_AFTER - _SLACK),
+    DomainCheck.bad_seen_at >= DomainCheck.bad_since + (GATED_AFTER - _CHECK_TIME_TOLERANCE),
 )
 
-GATED_DOMAINS = sa.select(DomainCheck.domain).where(_LONG_BAD)
+GATED_DOMAINS = sa.select(DomainCheck.domain).where(_IS_BAD_TOO_LONG)
 """The domains that are not sent from, for a condition like ``Mailbox.domain.not_in(GATED_DOMAINS)``."""
 
 # Where both are bad, SPF, which sorts last, is told first.
-_GATES = (
+_SELECT_GATED = (
     sa.select(DomainCheck.domain, DomainCheck.bad_code, DomainCheck.bad_since)
-    .where(_LONG_BAD)
+    .where(_IS_BAD_TOO_LONG)
     .order_by(DomainCheck.record)
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gate:
+class GatedDomain:
     """Why a domain is not sent from. The first look that finds the record right opens it again."""
 
     domain: str
@@ -44,17 +44,20 @@ class Gate:
     since: datetime
 
 
-def bad_domains(connection: sa.Connection) -> dict[str, Gate]:
+def load_gated_domains(connection: sa.Connection) -> dict[str, GatedDomain]:
     """Return the domains whose SPF or DMARC record is bad for 72 hours, each with what to do about it."""
-    return {row.domain: _gate(row.domain, row.bad_code, row.bad_since) for row in connection.execute(_GATES)}
+    return {
+        row.domain: _to_gated_domain(row.domain, row.bad_code, row.bad_since)
+        for row in connection.execute(_SELECT_GATED)
+    }
 
 
-def _gate(domain: str, code: str, since: datetime) -> Gate:
+def _to_gated_domain(domain: str, code: str, since: datetime) -> GatedDomain:
     reason = DNS_REASONS[code]
-    return Gate(
+    return GatedDomain(
         domain=domain,
         code=code,
-        sentence=f"{domain} is not sent from: {reason.sentence}",
-        step=f"{reason.step_for(domain)} Then run: gmail-warmup dns",
+        sentence=f"{domain} is not sent from: {reason.message}",
+        step=f"{reason.remedy_for(domain)} Then run: gmail-warmup dns",
         since=since,
     )

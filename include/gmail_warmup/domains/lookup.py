@@ -17,7 +17,7 @@ class NoAnswerError(GmailWarmupError):
     """The name servers gave no answer, so nothing can be told."""
 
 
-class BadNameError(GmailWarmupError):
+class InvalidNameError(GmailWarmupError):
     """It is not a name that can be asked for."""
 
 
@@ -33,7 +33,7 @@ class TxtLookup(Protocol):
         """
 
 
-class Resolver:
+class TxtResolver:
     """Asks name servers; a truncated answer is asked for again by TCP.
 
     Args:
@@ -56,7 +56,7 @@ class Resolver:
         except dns.resolver.NXDOMAIN:
             return []
         except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, dns.resolver.YXDOMAIN):
-            raise BadNameError(f"{name} is not a name that can be asked for.") from None
+            raise InvalidNameError(f"{name} is not a name that can be asked for.") from None
         except (dns.exception.DNSException, OSError):
             # Time is up, no server answers but with SERVFAIL or REFUSED, or the answer cannot be read.
             raise NoAnswerError(f"{name}: no answer.") from None

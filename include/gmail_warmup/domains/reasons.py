@@ -16,34 +16,36 @@ class DnsReason:
 
     code: str
     result: DnsResult
-    sentence: str
-    step: str
+    message: str
+    remedy: str
 
-    def step_for(self, domain: str) -> str:
+    def remedy_for(self, domain: str) -> str:
         """Return what to do about it at a domain."""
-        return self.step.format(domain=domain)
+        return self.remedy.format(domain=domain)
 
 
-_SPF = 'Publish one TXT record at {domain}: "v=spf1 include:_spf.google.com ~all", with your other senders in it.'
-_DMARC = 'Publish one TXT record at _dmarc.{domain}: "v=DMARC1; p=none".'
-_DKIM = "In the Admin console, under Gmail, Authenticate email: make a key for {domain}, publish it, start."
-_NOTHING = "Nothing to do: it is looked up again by itself."
+_SPF_REMEDY = (
+    'Publish one TXT record at {domain}: "v=spf1 include:_spf.google.com ~all", with your other senders in it.'
+)
+_DMARC_REMEDY = 'Publish one TXT record at _dmarc.{domain}: "v=DMARC1; p=none".'
+_DKIM_REMEDY = "In the Admin console, under Gmail, Authenticate email: make a key for {domain}, publish it, start."
+_NO_ACTION_NEEDED = "Nothing to do: it is looked up again by itself."
 
 
-def _table(*rows: tuple[str, DnsResult, str, str]) -> dict[str, DnsReason]:
-    return {code: DnsReason(code=code, result=result, sentence=text, step=step) for code, result, text, step in rows}
+def _build_table(*rows: tuple[str, DnsResult, str, str]) -> dict[str, DnsReason]:
+    return {code: DnsReason(code=code, result=result, message=text, remedy=step) for code, result, text, step in rows}
 
 
-DNS_REASONS: dict[str, DnsReason] = _table(
+DNS_REASONS: dict[str, DnsReason] = _build_table(
     ("ok", DnsResult.OK, "The record is right.", ""),
-    ("no_answer", DnsResult.COULD_NOT_TELL, "The name servers gave no answer.", _NOTHING),
+    ("no_answer", DnsResult.COULD_NOT_TELL, "The name servers gave no answer.", _NO_ACTION_NEEDED),
     # SPF
-    ("spf_missing", DnsResult.BAD, "There is no SPF record.", _SPF),
+    ("spf_missing", DnsResult.BAD, "There is no SPF record.", _SPF_REMEDY),
     ("spf_several", DnsResult.BAD, "There is more than one SPF record, so receivers use none (RFC 7208, 4.5).",
-     "Join them: " + _SPF),
+     "Join them: " + _SPF_REMEDY),
     ("spf_everybody", DnsResult.BAD, "The SPF record lets every server of the world send (+all).",
      "End the record with ~all or -all."),
-    ("spf_without_google", DnsResult.BAD, "The SPF record does not let Google's servers send.", _SPF),
+    ("spf_without_google", DnsResult.BAD, "The SPF record does not let Google's servers send.", _SPF_REMEDY),
     ("spf_syntax", DnsResult.BAD, "The SPF record, or one that it includes, is malformed, so receivers use none.",
      "Correct the term that is named."),
     ("spf_include_missing", DnsResult.BAD, "The SPF record includes a domain that has no SPF record (RFC 7208, 5.2).",
@@ -53,16 +55,16 @@ DNS_REASONS: dict[str, DnsReason] = _table(
     ("spf_macros", DnsResult.COULD_NOT_TELL, "The SPF record depends on the sending server (macros, exists).",
      "Send a mail from the domain and look for spf=pass in its headers."),
     # DMARC
-    ("dmarc_missing", DnsResult.BAD, "There is no DMARC record.", _DMARC),
+    ("dmarc_missing", DnsResult.BAD, "There is no DMARC record.", _DMARC_REMEDY),
     ("dmarc_several", DnsResult.BAD, "There is more than one DMARC record, so receivers use none (RFC 7489, 6.6.3).",
      "Keep one of them."),
     ("dmarc_policy", DnsResult.BAD, "The DMARC record has no valid policy p=.",
      "Write p=none, p=quarantine or p=reject behind v=DMARC1."),
     # DKIM
-    ("dkim_missing", DnsResult.BAD, "There is no DKIM key for the selector.", _DKIM),
+    ("dkim_missing", DnsResult.BAD, "There is no DKIM key for the selector.", _DKIM_REMEDY),
     ("dkim_several", DnsResult.BAD, "There is more than one DKIM record for the selector (RFC 6376, 3.6.2.2).",
      "Keep the one that the Admin console shows."),
-    ("dkim_revoked", DnsResult.BAD, "The DKIM key is revoked: p= is empty.", _DKIM),
+    ("dkim_revoked", DnsResult.BAD, "The DKIM key is revoked: p= is empty.", _DKIM_REMEDY),
     ("dkim_malformed", DnsResult.BAD, "The DKIM record holds no key that can be read.",
      "Paste the whole value that the Admin console shows."),
 )  # fmt: skip
@@ -70,7 +72,7 @@ DNS_REASONS: dict[str, DnsReason] = _table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class RecordFinding:
     """A record's result: the code of its reason, and what it is about (a term, a name, a number)."""
 
     code: str
@@ -87,6 +89,6 @@ class Finding:
         return self.reason.result
 
 
-def found(code: str, detail: str = "") -> Finding:
+def make_finding(code: str, detail: str = "") -> RecordFinding:
     """Return a finding."""
-    return Finding(code=code, detail=detail[:200])
+    return RecordFinding(code=code, detail=detail[:200])

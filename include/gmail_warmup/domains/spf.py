@@ -7,16 +7,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from gmail_warmup.domains.lookup import BadNameError, TxtLookup
-from gmail_warmup.domains.reasons import Finding, found
+from gmail_warmup.domains.lookup import InvalidNameError, TxtLookup
+from gmail_warmup.domains.reasons import RecordFinding, make_finding
 
-GOOGLE = "_spf.google.com"
+GOOGLE_SPF_DOMAIN = "_spf.google.com"
 MAX_LOOKUPS = 10  # RFC 7208, 4.6.4
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _TERM = re.compile(r"^(?P<qualifier>[+?~-])?(?P<name>[A-Za-z][A-Za-z0-9_.-]*)(?P<rest>[:=/].*)?$")
-_ASKS = frozenset({"include", "a", "mx", "ptr", "exists"})
-_MECHANISMS = _ASKS | {"all", "ip4", "ip6"}
+_LOOKUP_MECHANISMS = frozenset({"include", "a", "mx", "ptr", "exists"})
+_MECHANISMS = _LOOKUP_MECHANISMS | {"all", "ip4", "ip6"}
 
 
 class _BadSpfError(Exception):
@@ -36,40 +36,40 @@ class _Term:
 
 
 @dataclass
-class _Walk:
+class _Evaluation:
     """What was met on the way through a record and all that it includes."""
 
     lookup: TxtLookup
-    lookups: int = 0
-    google: bool = False
-    everybody: bool = False
-    macros: bool = False
+    lookup_count: int = 0
+    includes_google: bool = False
+    allows_everybody: bool = False
+    has_macros: bool = False
     networks: list[_Network] = field(default_factory=list)
 
 
-def check_spf(domain: str, lookup: TxtLookup) -> Finding:
+def check_spf(domain: str, lookup: TxtLookup) -> RecordFinding:
     """Return what the SPF record of a domain says about mail that Google sends for it.
 
     Raises:
         NoAnswerError: if a name server gives none.
     """
-    walk = _Walk(lookup)
+    walk = _Evaluation(lookup)
     try:
-        _follow(walk, domain, _record(lookup, domain, missing="spf_missing"), trusted=True)
+        _evaluate_record(walk, domain, _fetch_record(lookup, domain, missing="spf_missing"), trusted=True)
     except _BadSpfError as error:
-        return found(error.code, error.detail)
-    if walk.everybody:
-        return found("spf_everybody")
-    if walk.google or _covers_google(walk.networks, lookup):
-        return found("ok", f"{walk.lookups} of {MAX_LOOKUPS} lookups")
-    return found("spf_macros" if walk.macros else "spf_without_google")
+        return make_finding(error.code, error.detail)
+    if walk.allows_everybody:
+        return make_finding("spf_everybody")
+    if walk.includes_google or _covers_google(walk.networks, lookup):
+        return make_finding("ok", f"{walk.lookup_count} of {MAX_LOOKUPS} lookups")
+    return make_finding("spf_macros" if walk.has_macros else "spf_without_google")
 
 
-def _record(lookup: TxtLookup, domain: str, *, missing: str) -> str:
+def _fetch_record(lookup: TxtLookup, domain: str, *, missing: str) -> str:
     """Return the one SPF record of a domain; other TXT records beside it do not matter (4.5)."""
     try:
         texts = [text for text in lookup(domain) if text.lower() == "v=spf1" or text.lower().startswith("v=spf1 ")]
-    except BadNameError:
+    except InvalidNameError:
         raise _BadSpfError("spf_syntax", domain) from None
     if len(texts) > 1:
         raise _BadSpfError("spf_several", domain)
@@ -78,51 +78,53 @@ def _record(lookup: TxtLookup, domain: str, *, missing: str) -> str:
     return texts[0]
 
 
-def _follow(walk: _Walk, domain: str, record: str, *, trusted: bool) -> None:
+def _evaluate_record(walk: _Evaluation, domain: str, record: str, *, trusted: bool) -> None:
     """Walk through a record.
 
     Args:
         trusted: what matches here passes: no qualifier on the way turned it round.
     """
     redirect = None
-    for term in _terms(record):
+    for term in _parse_terms(record):
         passes = trusted and term.qualifier == "+"
         if term.name == "redirect":
             redirect = term
         elif term.name == "all":
-            walk.everybody |= passes
+            walk.allows_everybody |= passes
             return  # what stands behind it is never reached, a redirect neither (5.1, 6.1)
-        elif term.name in _ASKS:
-            _ask(walk, domain, term, passes=passes)
+        elif term.name in _LOOKUP_MECHANISMS:
+            _evaluate_lookup_term(walk, domain, term, passes=passes)
         elif term.name in ("ip4", "ip6"):
-            _hold(walk, _network(term), passes=passes)
+            _add_network(walk, _parse_network(term), passes=passes)
     if redirect is not None:
-        _ask(walk, domain, redirect, passes=trusted)
+        _evaluate_lookup_term(walk, domain, redirect, passes=trusted)
 
 
-def _hold(walk: _Walk, network: _Network, *, passes: bool) -> None:
+def _add_network(walk: _Evaluation, network: _Network, *, passes: bool) -> None:
     if passes:
         walk.networks.append(network)
-        walk.everybody |= network.prefixlen == 0
+        walk.allows_everybody |= network.prefixlen == 0
 
 
-def _ask(walk: _Walk, domain: str, term: _Term, *, passes: bool) -> None:
+def _evaluate_lookup_term(walk: _Evaluation, domain: str, term: _Term, *, passes: bool) -> None:
     """Count a term that costs a lookup, and follow it where it names another record."""
-    walk.lookups += 1
-    if walk.lookups > MAX_LOOKUPS:
+    walk.lookup_count += 1
+    if walk.lookup_count > MAX_LOOKUPS:
         raise _BadSpfError("spf_too_many_lookups", f"at {term.text} of {domain}")
     if "%" in term.value or term.name == "exists":
-        walk.macros |= passes
+        walk.has_macros |= passes
     elif term.name in ("include", "redirect"):
         target = term.value.lower().rstrip(".")
         if not target:
             raise _BadSpfError("spf_syntax", f"{term.text} of {domain}")
-        walk.google |= passes and target == GOOGLE
+        walk.includes_google |= passes and target == GOOGLE_SPF_DOMAIN
         # An include of a record with +all matches everybody as well.
-        _follow(walk, target, _record(walk.lookup, target, missing="spf_include_missing"), trusted=passes)
+        _evaluate_record(
+            walk, target, _fetch_record(walk.lookup, target, missing="spf_include_missing"), trusted=passes
+        )
 
 
-def _terms(record: str) -> Iterator[_Term]:
+def _parse_terms(record: str) -> Iterator[_Term]:
     for text in record.split()[1:]:
         match = _TERM.match(text)
         name = match["name"].lower() if match else ""
@@ -135,7 +137,7 @@ def _terms(record: str) -> Iterator[_Term]:
         yield _Term(match["qualifier"] or "+", name, rest[1:], text)
 
 
-def _network(term: _Term) -> _Network:
+def _parse_network(term: _Term) -> _Network:
     try:
         return ipaddress.ip_network(term.value, strict=False)
     except ValueError:
@@ -146,9 +148,11 @@ def _covers_google(networks: list[_Network], lookup: TxtLookup) -> bool:
     """Tell whether networks that a record spells out hold one of Google's, as flattened records do."""
     if not networks:
         return False
-    google = _Walk(lookup)
+    google = _Evaluation(lookup)
     try:
-        _follow(google, GOOGLE, _record(lookup, GOOGLE, missing="spf_missing"), trusted=True)
+        _evaluate_record(
+            google, GOOGLE_SPF_DOMAIN, _fetch_record(lookup, GOOGLE_SPF_DOMAIN, missing="spf_missing"), trusted=True
+        )
     except _BadSpfError:
         return False
     return any(ours.overlaps(theirs) for theirs in google.networks for ours in networks)

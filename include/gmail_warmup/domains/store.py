@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from gmail_warmup.core.enums import DnsRecord, DnsResult
 from gmail_warmup.db.models import DomainCheck, Mailbox, MailboxKind
-from gmail_warmup.domains.reasons import Finding
+from gmail_warmup.domains.reasons import RecordFinding
 
 CONSUMER_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 """Their records are Google's own."""
@@ -24,7 +24,7 @@ class StoredFinding:
 
     domain: str
     record: DnsRecord
-    finding: Finding
+    finding: RecordFinding
     checked_at: datetime
     bad_since: datetime | None
 
@@ -36,7 +36,7 @@ def sending_domains(connection: sa.Connection) -> list[str]:
     return sorted(connection.scalars(query))
 
 
-def store(connection: sa.Connection, domain: str, findings: Mapping[DnsRecord, Finding]) -> None:
+def store_findings(connection: sa.Connection, domain: str, findings: Mapping[DnsRecord, RecordFinding]) -> None:
     """Write what was found of a domain.
 
     The first ok ends a bad time, the first bad begins one, and what could not be told does neither.
@@ -45,13 +45,13 @@ def store(connection: sa.Connection, domain: str, findings: Mapping[DnsRecord, F
         values = {
             "result": finding.result, "code": finding.code, "detail": finding.detail, "checked_at": sa.func.now(),
         }  # fmt: skip
-        first, later = _bad_time(finding)
+        first, later = _build_bad_period(finding)
         statement = insert(DomainCheck).values(domain=domain, record=record, **values, **first)
         statement = statement.on_conflict_do_update(index_elements=["domain", "record"], set_=values | later)
         connection.execute(statement)
 
 
-def _bad_time(finding: Finding) -> tuple[dict[str, Any], dict[str, Any]]:
+def _build_bad_period(finding: RecordFinding) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what a finding says about the bad time, for a new row and for one that is there."""
     now = sa.func.now()
     if finding.result is DnsResult.OK:
@@ -62,12 +62,12 @@ def _bad_time(finding: Finding) -> tuple[dict[str, Any], dict[str, Any]]:
     return seen | {"bad_since": now}, seen | {"bad_since": sa.func.coalesce(DomainCheck.bad_since, now)}
 
 
-def forget_others(connection: sa.Connection, domains: list[str]) -> None:
+def delete_other_domains(connection: sa.Connection, domains: list[str]) -> None:
     """Forget domains that nobody sends from any more."""
     connection.execute(sa.delete(DomainCheck).where(DomainCheck.domain.not_in(domains)))
 
 
-def checked(connection: sa.Connection, domain: str | None = None) -> list[StoredFinding]:
+def load_findings(connection: sa.Connection, domain: str | None = None) -> list[StoredFinding]:
     """Return what was last found of every domain, by its name, or of one alone."""
     query = sa.select(DomainCheck.__table__).order_by(DomainCheck.domain, DomainCheck.record)
     rows = connection.execute(query if domain is None else query.where(DomainCheck.domain == domain))
@@ -75,7 +75,7 @@ def checked(connection: sa.Connection, domain: str | None = None) -> list[Stored
         StoredFinding(
             domain=row.domain,
             record=DnsRecord(row.record),
-            finding=Finding(code=row.code, detail=row.detail),
+            finding=RecordFinding(code=row.code, detail=row.detail),
             checked_at=row.checked_at,
             bad_since=row.bad_since,
         )

@@ -12,19 +12,19 @@ import sqlalchemy as sa
 
 from gmail_warmup.db.models import Breaker as Row
 from gmail_warmup.gmail.errors import GmailApiDisabledError
-from gmail_warmup.oauth.circuit_breaker import Breaker, Outcome
-from gmail_warmup.oauth.errors import NotAskedError
+from gmail_warmup.oauth.circuit_breaker import CircuitBreaker, RequestOutcome
+from gmail_warmup.oauth.errors import CircuitOpenError
 from gmail_warmup.oauth.reasons import REASONS
 
-_NAMED = "Gmail API of "
-SOME_OPEN = sa.exists().where(
-    Row.client_id.startswith(_NAMED), sa.or_(Row.opened_at.is_not(None), Row.quiet_until > sa.func.now())
+_KEY_PREFIX = "Gmail API of "
+ANY_API_BREAKER_OPEN = sa.exists().where(
+    Row.client_id.startswith(_KEY_PREFIX), sa.or_(Row.opened_at.is_not(None), Row.cooldown_until > sa.func.now())
 )
 """Whether the Gmail API is known to be switched off for any client, as a condition of other statements."""
 
 
 @contextmanager
-def api_usable(
+def require_api_enabled(
     engine: sa.Engine, client_id: str, *, mailbox_id: int, address: str, some_open: bool = True
 ) -> Iterator[None]:
     """Work in a mailbox while the Gmail API is switched on; the first who finds it off spares the others.
@@ -35,13 +35,13 @@ def api_usable(
     Raises:
         NotAskedError: it is known to be off, and no probe is due.
     """
-    breaker = Breaker(engine, f"{_NAMED}{client_id}", lease=300)
-    if some_open and (refusal := breaker.refusal()):
-        raise NotAskedError(address, refusal)
+    breaker = CircuitBreaker(engine, f"{_KEY_PREFIX}{client_id}", lease=300)
+    if some_open and (refusal := breaker.blocked_reason()):
+        raise CircuitOpenError(address, refusal)
     try:
         yield
     except GmailApiDisabledError:
-        breaker.note([Outcome(mailbox_id=mailbox_id, reason=REASONS["api_disabled"])])
+        breaker.record_outcomes([RequestOutcome(mailbox_id=mailbox_id, reason=REASONS["api_disabled"])])
         raise
     if breaker.probing:
-        breaker.note([Outcome(mailbox_id=mailbox_id, reason=REASONS["ok"])])
+        breaker.record_outcomes([RequestOutcome(mailbox_id=mailbox_id, reason=REASONS["ok"])])

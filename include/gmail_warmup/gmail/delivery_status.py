@@ -13,12 +13,12 @@ from email import message_from_bytes
 from email.errors import MessageError
 from email.message import Message
 
-_STATUS = re.compile(r"^\s*([245])\.(\d{1,3})\.(\d{1,3})(?!\d)")
+_STATUS_CODE = re.compile(r"^\s*([245])\.(\d{1,3})\.(\d{1,3})(?!\d)")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,900}>")
 _TOKEN = re.compile(r"^[0-9a-f]{32}$")
-_BROKEN = (MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+_PARSER_ERRORS = (MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What the standard library's parser raises over malformed mails."""
-_AUTO_REPLIES = {
+_AUTO_REPLY_HEADERS = {
     "precedence": ("auto_reply", "auto-reply", "bulk", "junk"),
     "x-autoreply": ("yes", "true", "1"),
     "x-autorespond": (),
@@ -38,30 +38,34 @@ class Bounce:
         message_ids: Message-IDs that it names as that mail's, with their angle brackets.
     """
 
-    failed: bool
+    is_final: bool
     status: str
     tokens: frozenset[str]
     message_ids: frozenset[str]
 
 
-def parse(raw: bytes, *, token_header: str) -> Bounce | None:
+def parse_delivery_status(raw: bytes, *, token_header: str) -> Bounce | None:
     """Read a delivery status notification (RFC 3464); None if it is none, or says that the mail was delivered."""
     try:
         report = message_from_bytes(raw)
         if report.get_content_type() != "multipart/report":
             return None
-        verdict = _verdict(report)
+        verdict = _parse_status(report)
         if verdict is None:
             return None
-        heads = list(_returned(report))
-        ids = [found for head in heads for found in _ids(head, "Message-ID", "X-Google-Original-Message-ID")]
+        heads = list(_find_returned_mails(report))
+        ids = [
+            found for head in heads for found in _find_message_ids(head, "Message-ID", "X-Google-Original-Message-ID")
+        ]
         return Bounce(
-            failed=verdict[0],
+            is_final=verdict[0],
             status=verdict[1],
-            tokens=frozenset(token for head in heads for token in _tokens(head, token_header)),
-            message_ids=frozenset([*ids, *answered(_text(report, "In-Reply-To"), _text(report, "References"))]),
+            tokens=frozenset(token for head in heads for token in _find_tokens(head, token_header)),
+            message_ids=frozenset(
+                [*ids, *find_replied_message_id(_get_header(report, "In-Reply-To"), _get_header(report, "References"))]
+            ),
         )
-    except _BROKEN:
+    except _PARSER_ERRORS:
         return None
 
 
@@ -71,16 +75,16 @@ def is_auto_reply(headers: Mapping[str, str]) -> bool:
         return True
     return any(
         name in headers and (not values or headers[name].strip().lower() in values)
-        for name, values in _AUTO_REPLIES.items()
+        for name, values in _AUTO_REPLY_HEADERS.items()
     )
 
 
-def answered(in_reply_to: str, references: str) -> list[str]:
+def find_replied_message_id(in_reply_to: str, references: str) -> list[str]:
     """Return the Message-ID of the mail that another one answers, by its headers; References names it last."""
     return _MESSAGE_ID.findall(in_reply_to)[:1] or _MESSAGE_ID.findall(references)[-1:]
 
 
-def _verdict(report: Message) -> tuple[bool, str] | None:
+def _parse_status(report: Message) -> tuple[bool, str] | None:
     """Return whether the delivery failed and its status, of the worst recipient; None if it did neither."""
     found = []
     for part in report.walk():
@@ -88,14 +92,14 @@ def _verdict(report: Message) -> tuple[bool, str] | None:
             continue
         for block in part.walk():
             action = str(block.get("Action", "")).strip().lower()
-            status = _STATUS.match(str(block.get("Status", "")))
+            status = _STATUS_CODE.match(str(block.get("Status", "")))
             if action in ("failed", "delayed") and not (status and status[1] == "2"):
                 failed = action == "failed"
                 found.append((failed, status[0].strip() if status else ("5.0.0" if failed else "4.0.0")))
     return max(found, default=None)
 
 
-def _returned(report: Message) -> Iterator[Message]:
+def _find_returned_mails(report: Message) -> Iterator[Message]:
     """Yield the heads of the mails that a report returns, whole or their headers alone."""
     for part in report.walk():
         kind = part.get_content_type()
@@ -108,16 +112,16 @@ def _returned(report: Message) -> Iterator[Message]:
                 yield message_from_bytes(head)
 
 
-def _tokens(head: Message, token_header: str) -> Iterator[str]:
+def _find_tokens(head: Message, token_header: str) -> Iterator[str]:
     for value in head.get_all(token_header, ()):
         if _TOKEN.match(token := str(value).strip()):
             yield token
 
 
-def _ids(head: Message, *names: str) -> Iterator[str]:
+def _find_message_ids(head: Message, *names: str) -> Iterator[str]:
     for name in names:
-        yield from _MESSAGE_ID.findall(_text(head, name))[:1]
+        yield from _MESSAGE_ID.findall(_get_header(head, name))[:1]
 
 
-def _text(head: Message, name: str) -> str:
+def _get_header(head: Message, name: str) -> str:
     return str(head.get(name, ""))

@@ -94,7 +94,7 @@ class NotFoundError(GmailError):
     meaning = "It is not in the mailbox any more."
 
 
-_BY_REASON: dict[str, type[GmailError]] = {
+_ERRORS_BY_REASON: dict[str, type[GmailError]] = {
     "authError": AccessRejectedError,
     "dailyLimitExceeded": ProjectQuotaError,
     "quotaExceeded": GmailRateLimitError,
@@ -110,12 +110,14 @@ _BY_REASON: dict[str, type[GmailError]] = {
 }
 
 
-def error_for(address: str, *, status: int, reason: str, message: str, retry_after: float | None) -> GmailError:
+def error_from_response(
+    address: str, *, status: int, reason: str, message: str, retry_after: float | None
+) -> GmailError:
     """Make the error for one answer of Gmail; the message is looked at, never shown."""
     if "(Mail sending)" in message:
         kind: type[GmailError] = SendingLimitError
-    elif reason in _BY_REASON:
-        kind = _BY_REASON[reason]
+    elif reason in _ERRORS_BY_REASON:
+        kind = _ERRORS_BY_REASON[reason]
     elif status >= 500 or status in (408, 425):
         kind = GmailUnavailableError
     elif status == 401:

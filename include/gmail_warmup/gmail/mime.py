@@ -23,23 +23,23 @@ from gmail_warmup.core.errors import InvalidInputError
 # 7bit: non-ASCII bodies become quoted-printable or base64, whichever is shorter, and pass any server unchanged.
 _POLICY = SMTP.clone(cte_type="7bit")
 _CRLF = "\r\n"
-_LINE = 76
+_LINE_LENGTH = 76
 # A line may have 998 characters (RFC 5322); the rest is for the name of the header.
-_LONGEST = 900
+_MAX_VALUE_LENGTH = 900
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{2,63}")
 _MESSAGE_ID = re.compile(r"<[!-;=?A-~]{1,500}@[!-;=?A-~]{1,390}>")
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,70}")
-_HEADER_VALUE = re.compile(rf"[!-~](?:[ -~]{{0,{_LONGEST - 2}}}[!-~])?")
+_HEADER_VALUE = re.compile(rf"[!-~](?:[ -~]{{0,{_MAX_VALUE_LENGTH - 2}}}[!-~])?")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_OWN = frozenset(
+_RESERVED_HEADERS = frozenset(
     ("from", "sender", "to", "cc", "bcc", "subject", "message-id", "in-reply-to", "references", "mime-version")
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outgoing:
+class OutgoingMail:
     """A mail to send: bare addresses, names as people write them, message ids with their angle brackets.
 
     `headers` holds further headers; it cannot replace one that this record or the body already sets.
@@ -58,7 +58,7 @@ class Outgoing:
     references: tuple[str, ...] = ()
 
 
-def build(mail: Outgoing) -> bytes:
+def build_message(mail: OutgoingMail) -> bytes:
     """Return a mail as RFC 5322 with a plain text and an HTML part; the same mail gives the same bytes.
 
     It has no Date: Gmail sets the time of sending.
@@ -67,30 +67,30 @@ def build(mail: Outgoing) -> bytes:
         InvalidInputError: naming the field that holds a control character or breaks the form of its header.
     """
     lines = [
-        ("From", _mailbox("sender", mail.sender, mail.sender_name)),
-        ("To", _mailbox("recipient", mail.recipient, mail.recipient_name)),
-        ("Subject", _words("subject", mail.subject, header="Subject")),
-        ("Message-ID", _id("message_id", mail.message_id)),
+        ("From", _format_mailbox("sender", mail.sender, mail.sender_name)),
+        ("To", _format_mailbox("recipient", mail.recipient, mail.recipient_name)),
+        ("Subject", _format_text("subject", mail.subject, header="Subject")),
+        ("Message-ID", _check_message_id("message_id", mail.message_id)),
     ]
     if mail.in_reply_to is not None:
-        lines.append(("In-Reply-To", _id("in_reply_to", mail.in_reply_to)))
+        lines.append(("In-Reply-To", _check_message_id("in_reply_to", mail.in_reply_to)))
     if mail.references:
-        lines.append(("References", f"{_CRLF} ".join(_id("references", one) for one in mail.references)))
-    lines += [_further(name, value) for name, value in mail.headers.items()]
+        lines.append(("References", f"{_CRLF} ".join(_check_message_id("references", one) for one in mail.references)))
+    lines += [_check_header(name, value) for name, value in mail.headers.items()]
     head = "".join(f"{name}: {value}{_CRLF}" for name, value in lines)
-    return head.encode("ascii") + _body(mail)
+    return head.encode("ascii") + _build_body(mail)
 
 
-def raw(mail: Outgoing) -> str:
+def encode_message(mail: OutgoingMail) -> str:
     """Return a mail in base64url, the form of the field `raw` of Gmail's messages and drafts.
 
     Raises:
         InvalidInputError: as `build` does.
     """
-    return base64.urlsafe_b64encode(build(mail)).decode("ascii")
+    return base64.urlsafe_b64encode(build_message(mail)).decode("ascii")
 
 
-def message_id(token: str, address: str) -> str:
+def make_message_id(token: str, address: str) -> str:
     """Return a message id of a token and the domain of an address.
 
     Raises:
@@ -99,43 +99,43 @@ def message_id(token: str, address: str) -> str:
     """
     if not _TOKEN.fullmatch(token):
         raise InvalidInputError("token: use up to 100 letters, digits, dots, hyphens and underscores.")
-    return f"<{token}@{_address('address', address).rpartition('@')[2]}>"
+    return f"<{token}@{_check_address('address', address).rpartition('@')[2]}>"
 
 
-def _body(mail: Outgoing) -> bytes:
+def _build_body(mail: OutgoingMail) -> bytes:
     body = EmailMessage(policy=_POLICY)
-    body.set_content(_content("text", mail.text))
-    body.add_alternative(_content("html", mail.html), subtype="html")
+    body.set_content(_check_content("text", mail.text))
+    body.add_alternative(_check_content("html", mail.html), subtype="html")
     # The default boundary is drawn at random and tells that Python made the mail.
     body.set_boundary(hashlib.sha256(f"{mail.message_id}\n{mail.text}\n{mail.html}".encode()).hexdigest()[:32])
     return body.as_bytes()
 
 
-def _mailbox(field_name: str, address: str, name: str | None) -> str:
-    address = f"<{_address(field_name, address)}>"
-    phrase = _phrase(f"{field_name}_name", name or "")
+def _format_mailbox(field_name: str, address: str, name: str | None) -> str:
+    address = f"<{_check_address(field_name, address)}>"
+    phrase = _format_phrase(f"{field_name}_name", name or "")
     if not phrase:
         return address[1:-1]
-    together = len(phrase.rpartition(_CRLF)[2]) + len("From: ") + len(address) < _LINE
+    together = len(phrase.rpartition(_CRLF)[2]) + len("From: ") + len(address) < _LINE_LENGTH
     return f"{phrase}{' ' if together else f'{_CRLF} '}{address}"
 
 
-def _phrase(field_name: str, name: str) -> str:
+def _format_phrase(field_name: str, name: str) -> str:
     """Return a display name in the form of its header: as atoms, quoted, or as encoded words."""
-    name = _clean(field_name, name).strip()
-    if not _is_plain(name) or len(name) > _LINE:
-        return _encoded(name, header="From")
+    name = _check_header_text(field_name, name).strip()
+    if not _is_plain(name) or len(name) > _LINE_LENGTH:
+        return _encode_words(name, header="From")
     if not name or _ATOMS.fullmatch(name):
         return name
     return '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
 
 
-def _words(field_name: str, text: str, *, header: str) -> str:
+def _format_text(field_name: str, text: str, *, header: str) -> str:
     """Return free text in the form of its header: as it is, folded between words, or as encoded words."""
-    text = _clean(field_name, text).strip()
-    if _is_plain(text) and max(map(len, text.split(" "))) < _LINE - len(header) - 2:
-        return Header(text, "us-ascii", maxlinelen=_LINE, header_name=header).encode(linesep=_CRLF)
-    return _encoded(text, header=header)
+    text = _check_header_text(field_name, text).strip()
+    if _is_plain(text) and max(map(len, text.split(" "))) < _LINE_LENGTH - len(header) - 2:
+        return Header(text, "us-ascii", maxlinelen=_LINE_LENGTH, header_name=header).encode(linesep=_CRLF)
+    return _encode_words(text, header=header)
 
 
 def _is_plain(text: str) -> bool:
@@ -143,39 +143,41 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and "=?" not in text and "  " not in text
 
 
-def _encoded(text: str, *, header: str) -> str:
-    return Header(text, "utf-8", maxlinelen=_LINE, header_name=header).encode(linesep=_CRLF)
+def _encode_words(text: str, *, header: str) -> str:
+    return Header(text, "utf-8", maxlinelen=_LINE_LENGTH, header_name=header).encode(linesep=_CRLF)
 
 
-def _further(name: str, value: str) -> tuple[str, str]:
+def _check_header(name: str, value: str) -> tuple[str, str]:
     field_name = f"headers[{name!r}]"
-    if not _HEADER_NAME.fullmatch(name) or name.lower() in _OWN or name.lower().startswith("content-"):
+    if not _HEADER_NAME.fullmatch(name) or name.lower() in _RESERVED_HEADERS or name.lower().startswith("content-"):
         raise InvalidInputError(f"{field_name}: not a header that may be added.")
-    if not _HEADER_VALUE.fullmatch(_clean(field_name, value)) or "=?" in value:
-        raise InvalidInputError(f"{field_name}: use up to {_LONGEST} printable ASCII characters, no encoded words.")
+    if not _HEADER_VALUE.fullmatch(_check_header_text(field_name, value)) or "=?" in value:
+        raise InvalidInputError(
+            f"{field_name}: use up to {_MAX_VALUE_LENGTH} printable ASCII characters, no encoded words."
+        )
     return name, value
 
 
-def _address(field_name: str, address: str) -> str:
-    if not _ADDRESS.fullmatch(_clean(field_name, address)) or "=?" in address:
+def _check_address(field_name: str, address: str) -> str:
+    if not _ADDRESS.fullmatch(_check_header_text(field_name, address)) or "=?" in address:
         raise InvalidInputError(f"{field_name}: not a bare ASCII mail address like ada@example.com.")
     return address
 
 
-def _id(field_name: str, value: str) -> str:
-    if not _MESSAGE_ID.fullmatch(_clean(field_name, value)) or "=?" in value:
+def _check_message_id(field_name: str, value: str) -> str:
+    if not _MESSAGE_ID.fullmatch(_check_header_text(field_name, value)) or "=?" in value:
         raise InvalidInputError(f"{field_name}: not a message id like <token@example.com>.")
     return value
 
 
-def _clean(field_name: str, text: str) -> str:
+def _check_header_text(field_name: str, text: str) -> str:
     """Pass a header's text on if it has no control character, line separator or lone surrogate."""
     if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text):
         raise InvalidInputError(f"{field_name}: must not hold control characters or line breaks.")
     return text
 
 
-def _content(field_name: str, text: str) -> str:
+def _check_content(field_name: str, text: str) -> str:
     """Pass a part's text on if it can be sent: no control characters but tab and line breaks, no lone surrogate."""
     if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\r\n" for char in text):
         raise InvalidInputError(f"{field_name}: must not hold control characters other than tabs and line breaks.")

@@ -45,7 +45,7 @@ class Message:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Added:
+class AddedMessage:
     """A message that came into a mailbox; nothing of it was read."""
 
     id: str
@@ -54,8 +54,8 @@ class Added:
 
 
 @dataclass(frozen=True, kw_only=True)
-class News:
+class HistoryChanges:
     """What came into a mailbox since a point of its history, and the point from which to ask next."""
 
-    added: tuple[Added, ...]
+    added: tuple[AddedMessage, ...]
     history_id: str

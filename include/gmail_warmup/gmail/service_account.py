@@ -17,11 +17,11 @@ import httpx
 
 from gmail_warmup.core import http_utils
 from gmail_warmup.core.errors import ConfigurationError
-from gmail_warmup.oauth.delegation_errors import classify_delegated
-from gmail_warmup.oauth.token_endpoint import SCOPE, Verdict, post
+from gmail_warmup.oauth.delegation_errors import classify_delegated_response
+from gmail_warmup.oauth.token_endpoint import SCOPE, TokenResult, post_token_request
 
 
-class Delegation:
+class ServiceAccount:
     """The service account of one Connection, acting for mailboxes; one object serves many threads.
 
     Nothing is read or imported before the first verdict, and the Connection is read once.
@@ -61,15 +61,15 @@ class Delegation:
         """Return the name under which the breaker counts this service account's failures; it is shown to people."""
         return f"service account of {self.conn_id}"
 
-    def verdict(self, address: str) -> Verdict:
+    def request_token(self, address: str) -> TokenResult:
         """Ask Google for an access token of a mailbox, and return what it says.
 
         Raises:
             ConfigurationError: if the Connection is missing or holds no usable service account.
         """
-        account, http = self._opened()
-        token_uri, form = _signed_request(account, address, self._scopes, conn_id=self.conn_id)
-        return classify_delegated(post(http, token_uri, form, tries=self._tries))
+        account, http = self._open_client()
+        token_uri, form = _build_signed_request(account, address, self._scopes, conn_id=self.conn_id)
+        return classify_delegated_response(post_token_request(http, token_uri, form, tries=self._tries))
 
     def close(self) -> None:
         """Close the connections to Google."""
@@ -78,16 +78,16 @@ class Delegation:
                 self._ready[1].close()
             self._ready = None
 
-    def _opened(self) -> tuple[Any, httpx.Client]:
+    def _open_client(self) -> tuple[Any, httpx.Client]:
         with self._lock:
             if self._ready is None:
-                account = service_account(self.conn_id)
-                http = httpx.Client(verify=http_utils.context(), timeout=self._timeout, follow_redirects=False)
+                account = load_credentials(self.conn_id)
+                http = httpx.Client(verify=http_utils.get_ssl_context(), timeout=self._timeout, follow_redirects=False)
                 self._ready = account, http
             return self._ready
 
 
-def service_account(conn_id: str) -> Any:
+def load_credentials(conn_id: str) -> Any:
     """Return google-auth credentials of the service account of a Connection.
 
     Raises:
@@ -103,24 +103,25 @@ def service_account(conn_id: str) -> Any:
         found, _ = GoogleBaseHook(gcp_conn_id=conn_id).get_credentials_and_project_id()
     except AirflowNotFoundException:
         raise ConfigurationError(
-            f"The Airflow Connection '{conn_id}' (the service account of delegated mailboxes) is missing. {_REMEDY}"
+            f"The Airflow Connection '{conn_id}' (the service account of delegated mailboxes) is missing. "
+            f"{_CONNECTION_REMEDY}"
         ) from None
     except (AirflowException, GoogleAuthError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise _unusable(conn_id, type(error).__name__) from None
+        raise _unusable_error(conn_id, type(error).__name__) from None
     if not isinstance(found, Credentials):
-        raise _unusable(conn_id, f"it is {type(found).__module__}.{type(found).__name__}")
+        raise _unusable_error(conn_id, f"it is {type(found).__module__}.{type(found).__name__}")
     return found
 
 
-_REMEDY = (
+_CONNECTION_REMEDY = (
     "Make it with the type Google Cloud and the service account's whole JSON key file in its field Keyfile JSON; see "
     "docs/delegation.md."
 )
 
 
-def _unusable(conn_id: str, why: str) -> ConfigurationError:
+def _unusable_error(conn_id: str, why: str) -> ConfigurationError:
     return ConfigurationError(
-        f"The Airflow Connection '{conn_id}' holds no key of a service account ({why}). {_REMEDY}"
+        f"The Airflow Connection '{conn_id}' holds no key of a service account ({why}). {_CONNECTION_REMEDY}"
     )
 
 
@@ -132,19 +133,19 @@ class _SignedRequest(Exception):
         self.token_uri, self.form = token_uri, form
 
 
-def _take(url: str, *, body: bytes, **_: Any) -> NoReturn:
+def _capture_request(url: str, *, body: bytes, **_: Any) -> NoReturn:
     """Stand where google-auth expects its HTTP transport, and take the signed request away instead of sending it."""
     raise _SignedRequest(url, body)
 
 
-def _signed_request(account: Any, address: str, scopes: Sequence[str], *, conn_id: str) -> tuple[str, bytes]:
+def _build_signed_request(account: Any, address: str, scopes: Sequence[str], *, conn_id: str) -> tuple[str, bytes]:
     """Return the address and the body of the token request with which the account acts for a mailbox."""
     from google.auth.exceptions import GoogleAuthError
 
     try:
-        account.with_scopes(list(scopes)).with_subject(address).refresh(_take)
+        account.with_scopes(list(scopes)).with_subject(address).refresh(_capture_request)
     except _SignedRequest as request:
         return request.token_uri, request.form
     except GoogleAuthError as error:
-        raise _unusable(conn_id, type(error).__name__) from None
+        raise _unusable_error(conn_id, type(error).__name__) from None
     raise AssertionError("google-auth asked nobody for a token")

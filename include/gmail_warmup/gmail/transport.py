@@ -16,16 +16,16 @@ from googleapiclient.errors import HttpError
 from gmail_warmup.core import http_utils
 from gmail_warmup.oauth.token_endpoint import GOOGLE_API
 
-_ready: list[httpx.Client] = []
+_prepared_clients: list[httpx.Client] = []
 
 
-def _client() -> httpx.Client:
-    return httpx.Client(verify=http_utils.context(), follow_redirects=False)
+def _create_client() -> httpx.Client:
+    return httpx.Client(verify=http_utils.get_ssl_context(), follow_redirects=False)
 
 
-def warm_up() -> None:
+def prepare_client() -> None:
     """Make a client, which opens nothing; in each process that is forked afterwards the first transport takes it."""
-    _ready[:] = [_client()]
+    _prepared_clients[:] = [_create_client()]
 
 
 class Transport:
@@ -43,7 +43,7 @@ class Transport:
 
     def __init__(self, *, connect_timeout: float, read_timeout: float, endpoint: str | None = None) -> None:
         self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
-        self._http = _ready.pop() if _ready else _client()
+        self._http = _prepared_clients.pop() if _prepared_clients else _create_client()
         self._root = (endpoint or GOOGLE_API).rstrip("/")
 
     def request(
@@ -68,14 +68,14 @@ class Transport:
             {"status": str(response.status_code), **{k.lower(): v for k, v in response.headers.items()}}
         )
         found.reason = response.reason_phrase
-        return found, response.content if response.is_success else _legible(found, response.content)
+        return found, response.content if response.is_success else _drop_unreadable_body(found, response.content)
 
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
 
 
-def _legible(response: httplib2.Response, content: bytes) -> bytes:
+def _drop_unreadable_body(response: httplib2.Response, content: bytes) -> bytes:
     """Return the body of a refusal, or nothing where googleapiclient could not make its error of it.
 
     It expects a text where a proxy, or a fault of Google's, may have put anything.

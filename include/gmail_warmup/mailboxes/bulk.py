@@ -17,38 +17,40 @@ from gmail_warmup.db.models import GrantEvent, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
 
-_SETTINGS = tuple(MailboxSettings.model_fields)
+_SETTING_NAMES = tuple(MailboxSettings.model_fields)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class MailboxInput:
     """A mailbox as it shall be."""
 
     address: str
     settings: MailboxSettings
 
 
-def known(connection: sa.Connection, addresses: Sequence[str], *, lock: bool) -> dict[str, MailboxRecord]:
+def find_existing(connection: sa.Connection, addresses: Sequence[str], *, lock: bool) -> dict[str, MailboxRecord]:
     """Return those of the mailboxes that exist; with ``lock`` nobody else changes them before the transaction ends."""
-    query = repository.SELECT.where(Mailbox.address == sa.any_(sa.cast(list(addresses), ARRAY(sa.Text))))
+    query = repository.SELECT_MAILBOXES.where(Mailbox.address == sa.any_(sa.cast(list(addresses), ARRAY(sa.Text))))
     if lock:
         query = query.order_by(Mailbox.address).with_for_update(of=Mailbox)  # one order, so that two cannot deadlock
-    return {row.address: repository.record(row) for row in connection.execute(query)}
+    return {row.address: repository.to_record(row) for row in connection.execute(query)}
 
 
-def add(connection: sa.Connection, wishes: Sequence[Wish], *, actor: str) -> int:
+def add_mailboxes(connection: sa.Connection, wishes: Sequence[MailboxInput], *, actor: str) -> int:
     """Add mailboxes, each with its grant in its first state; return how many, without those that exist already."""
-    table = _table(wishes)
-    columns = ("address", *_SETTINGS, "created_by")
-    rows = sa.select(*(table.c[name] for name in ("address", *_SETTINGS)), sa.literal(actor)).order_by(table.c.address)
+    table = _build_table(wishes)
+    columns = ("address", *_SETTING_NAMES, "created_by")
+    rows = sa.select(*(table.c[name] for name in ("address", *_SETTING_NAMES)), sa.literal(actor)).order_by(
+        table.c.address
+    )
     statement = insert(Mailbox).from_select(columns, rows).on_conflict_do_nothing().returning(Mailbox.id)
     ids = connection.execute(statement).scalars().all()
-    _first_grants(connection, ids, actor=actor)
+    _add_first_grants(connection, ids, actor=actor)
     return len(ids)
 
 
-def _first_grants(connection: sa.Connection, ids: Sequence[int], *, actor: str) -> None:
-    first = {auth: repository.state_without_token(auth) for auth in MailboxAuth}
+def _add_first_grants(connection: sa.Connection, ids: Sequence[int], *, actor: str) -> None:
+    first = {auth: repository.initial_grant_state(auth) for auth in MailboxAuth}
     state = sa.case(*((Mailbox.auth == auth, state.value) for auth, (state, _) in first.items()))
     reason = sa.case(*((Mailbox.auth == auth, reason) for auth, (_, reason) in first.items()))
     new = Mailbox.id == sa.any_(sa.cast(list(ids), ARRAY(sa.BigInteger)))
@@ -58,19 +60,19 @@ def _first_grants(connection: sa.Connection, ids: Sequence[int], *, actor: str) 
     connection.execute(insert(GrantEvent).from_select(["mailbox_id", "actor", "to_state", "reason"], events))
 
 
-def change(connection: sa.Connection, wishes: Sequence[Wish]) -> int:
+def update_mailboxes(connection: sa.Connection, wishes: Sequence[MailboxInput]) -> int:
     """Give mailboxes all their settings; return how many exist. How they are reached must not change here."""
-    table = _table(wishes)
+    table = _build_table(wishes)
     statement = sa.update(Mailbox).where(Mailbox.address == table.c.address, Mailbox.auth == table.c.auth)
     # Other settings make another plan.
-    changed = {name: table.c[name] for name in _SETTINGS} | {"next_send_at": None}
+    changed = {name: table.c[name] for name in _SETTING_NAMES} | {"next_send_at": None}
     return connection.execute(statement.values(changed)).rowcount
 
 
-def pause(connection: sa.Connection, reasons: Mapping[str, str], *, actor: str) -> int:
+def pause_with_reasons(connection: sa.Connection, reasons: Mapping[str, str], *, actor: str) -> int:
     """Pause mailboxes that are not paused, each for its reason; return how many that were."""
     rows = [{"address": address, "reason": reason} for address, reason in reasons.items()]
-    table = _recordset(rows, sa.column("address", sa.Text), sa.column("reason", sa.Text))
+    table = _build_recordset(rows, sa.column("address", sa.Text), sa.column("reason", sa.Text))
     statement = (
         sa.update(Mailbox)
         .where(Mailbox.address == table.c.address, Mailbox.paused_at.is_(None))
@@ -79,12 +81,12 @@ def pause(connection: sa.Connection, reasons: Mapping[str, str], *, actor: str) 
     return connection.execute(statement).rowcount
 
 
-def _table(wishes: Iterable[Wish]) -> sa.TableValuedAlias:
+def _build_table(wishes: Iterable[MailboxInput]) -> sa.TableValuedAlias:
     rows = [{"address": wish.address} | wish.settings.model_dump(mode="json") for wish in wishes]
     columns = Mailbox.__table__.columns
-    return _recordset(rows, *(sa.column(name, columns[name].type) for name in ("address", *_SETTINGS)))
+    return _build_recordset(rows, *(sa.column(name, columns[name].type) for name in ("address", *_SETTING_NAMES)))
 
 
-def _recordset(rows: list[dict[str, Any]], *columns: sa.ColumnClause[Any]) -> sa.TableValuedAlias:
+def _build_recordset(rows: list[dict[str, Any]], *columns: sa.ColumnClause[Any]) -> sa.TableValuedAlias:
     document = sa.bindparam(None, rows, type_=JSONB, unique=True)
     return sa.func.jsonb_to_recordset(document).table_valued(*columns).render_derived(with_types=True)

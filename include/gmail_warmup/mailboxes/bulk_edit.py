@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from gmail_warmup.db.models import Mailbox, MailboxKind
 from gmail_warmup.mailboxes.records import DailyTarget, DisplayName, OpenRate, ReplyRate, Signature, Zone
-from gmail_warmup.mailboxes.repository import with_addresses
+from gmail_warmup.mailboxes.repository import has_address_in
 
-_MAY_GO = ("display_name", "signature")
+_REMOVABLE = ("display_name", "signature")
 
 
 class MailboxChanges(BaseModel):
@@ -29,23 +29,23 @@ class MailboxChanges(BaseModel):
     signature: Signature | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if not self.values:
+    def _require_change(self) -> Self:
+        if not self.column_values:
             raise ValueError("name at least one setting to change")
         return self
 
     @property
-    def values(self) -> dict[str, Any]:
+    def column_values(self) -> dict[str, Any]:
         """Return the columns to set."""
         given = self.model_dump(mode="json", exclude_unset=True)
-        return {name: value or None if name in _MAY_GO else value for name, value in given.items()
-                if value is not None or name in _MAY_GO}  # fmt: skip
+        return {name: value or None if name in _REMOVABLE else value for name, value in given.items()
+                if value is not None or name in _REMOVABLE}  # fmt: skip
 
 
-def change(connection: sa.Connection, addresses: Sequence[str], changes: MailboxChanges) -> int:
+def change_settings(connection: sa.Connection, addresses: Sequence[str], changes: MailboxChanges) -> int:
     """Change settings of mailboxes; return how many were different before. Grant, pause and progress stay."""
-    values = changes.values
+    values = changes.column_values
     different = sa.or_(*(getattr(Mailbox, name).is_distinct_from(value) for name, value in values.items()))
     # Other settings make another plan.
-    statement = sa.update(Mailbox).where(with_addresses(addresses), different).values(**values, next_send_at=None)
+    statement = sa.update(Mailbox).where(has_address_in(addresses), different).values(**values, next_send_at=None)
     return connection.execute(statement).rowcount

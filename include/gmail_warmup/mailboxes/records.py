@@ -15,19 +15,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.models import GrantState, HealthBand, MailboxAuth, MailboxKind
-from gmail_warmup.mailboxes.validation import rule_of
+from gmail_warmup.mailboxes.validation import describe_rule
 
 _ADDRESS = re.compile(
     r"^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$"
 )
 CONSUMER_DOMAINS = ("gmail.com", "googlemail.com")
-_zones = functools.cache(available_timezones)  # it walks through hundreds of files
-_NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f<>\"\\\ud800-\udfff]")
-_SHOWN = 60
+_available_zones = functools.cache(available_timezones)  # it walks through hundreds of files
+_FORBIDDEN_IN_NAME = re.compile(r"[\x00-\x1f\x7f<>\"\\\ud800-\udfff]")
+_MAX_SHOWN = 60
 """Characters of a wrong value that an error repeats."""
 
 
-def normal_address(address: str) -> str:
+def normalize_address(address: str) -> str:
     """Return an address as it is stored: trimmed and in lower case.
 
     Raises:
@@ -36,44 +36,44 @@ def normal_address(address: str) -> str:
     normal = address.strip().lower()
     if not _ADDRESS.match(normal):
         raise InvalidInputError(
-            f"'{shortened(address)}' is not a mail address. Write it as name@domain, for example ada@example.com."
+            f"'{shorten_text(address)}' is not a mail address. Write it as name@domain, for example ada@example.com."
         )
     return normal
 
 
-def same_mailbox(one: str, other: str) -> bool:
+def is_same_mailbox(one: str, other: str) -> bool:
     """Tell whether two addresses name one Google mailbox.
 
     Consumer Gmail ignores dots in the local part and knows two names of its domain; a Workspace does neither.
     """
-    return _canonical(one) == _canonical(other)
+    return _canonicalize_address(one) == _canonicalize_address(other)
 
 
-def is_consumer(address: str) -> bool:
+def is_consumer_address(address: str) -> bool:
     """Tell whether an address is one of consumer Gmail, and not of a Workspace."""
     return address.rpartition("@")[2].lower() in CONSUMER_DOMAINS
 
 
-def _canonical(address: str) -> str:
+def _canonicalize_address(address: str) -> str:
     local, _, domain = address.strip().lower().rpartition("@")
     if domain in CONSUMER_DOMAINS:
         return local.replace(".", "") + "@gmail.com"
     return f"{local}@{domain}"
 
 
-def _known_zone(value: str) -> str:
-    if value not in _zones():
+def _require_known_zone(value: str) -> str:
+    if value not in _available_zones():
         raise ValueError("is not an IANA time zone; write it like Europe/Berlin or America/New_York")
     return value
 
 
-def _plain_name(value: str) -> str:
-    if _NOT_PLAIN.search(value):
+def _require_plain_name(value: str) -> str:
+    if _FORBIDDEN_IN_NAME.search(value):
         raise ValueError('must not hold control characters, <, >, " or a backslash')
     return value
 
 
-def _plain_signature(value: str) -> str:
+def _normalize_signature(value: str) -> str:
     value = "\n".join(value.splitlines()).strip()
     if any(unicodedata.category(char) in ("Cc", "Cs") and char != "\n" for char in value):
         raise ValueError("must not hold control characters other than line breaks")
@@ -83,12 +83,14 @@ def _plain_signature(value: str) -> str:
 DailyTarget = Annotated[int, Field(ge=1, le=2000, description="Mails a day at the end of the ramp, 1-2000.")]
 OpenRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are opened.")]
 ReplyRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are answered.")]
-Zone = Annotated[str, AfterValidator(_known_zone), Field(description="IANA name, for example Europe/Berlin.")]
-DisplayName = Annotated[str, Field(max_length=100, description="Name in the From header."), AfterValidator(_plain_name)]
+Zone = Annotated[str, AfterValidator(_require_known_zone), Field(description="IANA name, for example Europe/Berlin.")]
+DisplayName = Annotated[
+    str, Field(max_length=100, description="Name in the From header."), AfterValidator(_require_plain_name)
+]
 Signature = Annotated[
     str,
     Field(max_length=500, description="Plain text below its mails, up to 500 characters; the name if empty."),
-    AfterValidator(_plain_signature),
+    AfterValidator(_normalize_signature),
 ]
 
 
@@ -108,7 +110,7 @@ class MailboxSettings(BaseModel):
 
     @field_validator("display_name", "signature")
     @classmethod
-    def _no_empty_name(cls, value: str | None) -> str | None:
+    def _empty_to_none(cls, value: str | None) -> str | None:
         return value or None
 
 
@@ -132,7 +134,7 @@ class WrongSettingsError(InvalidInputError):
         super().__init__(f"{address}: " + "; ".join(f"{item.field}: {item.rule}" for item in broken))
 
 
-def parse_settings(values: dict[str, Any], *, address: str) -> MailboxSettings:
+def validate_mailbox_settings(values: dict[str, Any], *, address: str) -> MailboxSettings:
     """Check what a person entered for a mailbox.
 
     Raises:
@@ -142,19 +144,19 @@ def parse_settings(values: dict[str, Any], *, address: str) -> MailboxSettings:
         return MailboxSettings.model_validate(values)
     except ValidationError as error:
         problems = error.errors()
-    raise WrongSettingsError(address, [_broken(problem) for problem in problems])
+    raise WrongSettingsError(address, [_to_broken_rule(problem) for problem in problems])
 
 
-def _broken(problem: Mapping[str, Any]) -> BrokenRule:
+def _to_broken_rule(problem: Mapping[str, Any]) -> BrokenRule:
     name = ".".join(map(str, problem["loc"]))
     given = problem["input"]
-    shown = f" (given: {shortened(repr(given))})" if isinstance(given, str | int | float) else ""
-    return BrokenRule(field=name, rule=rule_of(problem, MailboxSettings.model_fields.get(name)) + shown)
+    shown = f" (given: {shorten_text(repr(given))})" if isinstance(given, str | int | float) else ""
+    return BrokenRule(field=name, rule=describe_rule(problem, MailboxSettings.model_fields.get(name)) + shown)
 
 
-def shortened(text: str) -> str:
+def shorten_text(text: str) -> str:
     """Return a text that is short enough to be repeated in an error."""
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,13 +184,13 @@ class MailboxRecord:
     band: HealthBand
     band_reason: str | None
     band_since: datetime | None
-    health_from: date | None
-    halved_on: date | None
-    sent_lately: int | None
-    sent_lately_at: datetime | None
+    health_window_start: date | None
+    half_volume_on: date | None
+    sent_24h: int | None
+    sent_24h_at: datetime | None
     state: GrantState
     reason: str | None
-    since: datetime
+    state_since: datetime
     next_probe_at: datetime | None
     granted_at: datetime | None
     refreshed_at: datetime | None
@@ -206,6 +208,6 @@ class MailboxRecord:
         return self.address.rpartition("@")[2]
 
     @property
-    def works(self) -> bool:
+    def is_usable(self) -> bool:
         """Tell whether a task may use this mailbox: its grant lives and nobody paused it."""
         return self.state in (GrantState.ACTIVE, GrantState.SUSPECT) and self.paused_at is None

@@ -10,14 +10,14 @@ from pydantic.fields import FieldInfo
 _NUMBER_TYPES = ("int_", "greater_than", "less_than", "float_")
 
 
-def rule_of(problem: Mapping[str, Any], field: FieldInfo | None = None) -> str:
+def describe_rule(problem: Mapping[str, Any], field: FieldInfo | None = None) -> str:
     """Return the rule that one of pydantic's problems is about; what was given is not repeated.
 
     Args:
         field: the field that the problem is about, for the bounds of a number.
     """
     kind, context = str(problem["type"]), problem.get("ctx", {})
-    limits = _bounds(field)
+    limits = _get_bounds(field)
     if kind == "missing" or (kind == "string_too_short" and context["min_length"] == 1):
         return "is required"
     if kind == "json_invalid":
@@ -33,7 +33,7 @@ def rule_of(problem: Mapping[str, Any], field: FieldInfo | None = None) -> str:
     return str(problem["msg"]).removeprefix("Value error, ")
 
 
-def _bounds(field: FieldInfo | None) -> tuple[int, int] | None:
+def _get_bounds(field: FieldInfo | None) -> tuple[int, int] | None:
     """Return the lowest and the highest value of a number."""
     limits = {
         key: getattr(item, key)

@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from gmail_warmup.core.enums import FLAGGED, AnswerClass, GrantState
+from gmail_warmup.core.enums import FLAGGED_STATES, GrantState, ResponseCategory
 from gmail_warmup.core.errors import CiphertextError
-from gmail_warmup.core.log_context import event
-from gmail_warmup.core.metrics import NO_METER, REFRESH, REFRESH_TIME, Meter
-from gmail_warmup.oauth.circuit_breaker import Breaker, Outcome
-from gmail_warmup.oauth.errors import error_for
+from gmail_warmup.core.log_context import log_event
+from gmail_warmup.core.metrics import NULL_METER, REFRESH, REFRESH_TIME, Meter
+from gmail_warmup.oauth.circuit_breaker import CircuitBreaker, RequestOutcome
+from gmail_warmup.oauth.errors import build_grant_error
 from gmail_warmup.oauth.grant_store import Actor, GrantStore, StoredGrant
-from gmail_warmup.oauth.grant_updates import Write
+from gmail_warmup.oauth.grant_updates import GrantUpdate
 from gmail_warmup.oauth.reasons import REASONS, Reason
-from gmail_warmup.oauth.token_endpoint import TokenEndpoint, Verdict
+from gmail_warmup.oauth.token_endpoint import TokenEndpoint, TokenResult
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class AccessTokens:
         margin: int = 300,
         lease: int = 60,
         sleep: Callable[[float], None] = time.sleep,
-        meter: Meter = NO_METER,
+        meter: Meter = NULL_METER,
     ) -> None:
         self._store, self._open_endpoint, self._actor, self._meter = store, endpoint, actor, meter
         self._margin, self._lease, self._sleep = margin, lease, sleep
@@ -68,10 +68,10 @@ class AccessTokens:
         return self._open_endpoint()
 
     @functools.cached_property
-    def _breaker(self) -> Breaker:
-        return Breaker(self._store.engine, self._endpoint.client.client_id, lease=self._lease)
+    def _breaker(self) -> CircuitBreaker:
+        return CircuitBreaker(self._store.engine, self._endpoint.client.client_id, lease=self._lease)
 
-    def get(self, address: str, *, rejected: str | None = None, known: StoredGrant | None = None) -> AccessToken:
+    def get_token(self, address: str, *, rejected: str | None = None, known: StoredGrant | None = None) -> AccessToken:
         """Return a valid access token for a mailbox.
 
         Args:
@@ -90,13 +90,13 @@ class AccessTokens:
         holder = uuid.uuid4().hex
         give_up = time.monotonic() + self._lease + 5
         while True:
-            found = self._claim(address, known, rejected, holder, give_up)
-            token = found if isinstance(found, AccessToken) else self._refresh(found, holder, rejected)
+            found = self._get_token_or_lease(address, known, rejected, holder, give_up)
+            token = found if isinstance(found, AccessToken) else self._refresh_token(found, holder, rejected)
             if token:
                 return token
             known = None
 
-    def _claim(
+    def _get_token_or_lease(
         self, address: str, known: StoredGrant | None, rejected: str | None, holder: str, give_up: float
     ) -> AccessToken | StoredGrant:
         """Return a stored token, or the grant with its lease taken; wait while somebody else refreshes it.
@@ -106,102 +106,104 @@ class AccessTokens:
         Raises:
             GrantError: there is neither, or who holds the lease takes longer than a lease.
         """
-        if known and (token := self._served(known, rejected)):
+        if known and (token := self._get_cached_token(known, rejected)):
             return token
-        with self._store.looking() as look:
-            grant = known or look.read(address)
+        with self._store.open_reader() as look:
+            grant = known or look.read_grant(address)
             for attempt in itertools.count():
-                if token := self._served(grant, rejected):
+                if token := self._get_cached_token(grant, rejected):
                     return token
-                if not grant.leased and (leased := look.take_lease(grant, holder=holder, seconds=self._lease)):
+                if not grant.is_leased and (leased := look.take_lease(grant, holder=holder, seconds=self._lease)):
                     return leased
-                if usable := self._usable(grant, rejected):
+                if usable := self._get_valid_token(grant, rejected):
                     return usable
                 if time.monotonic() > give_up:
                     break
                 pause = _POLL_SECONDS[min(attempt, len(_POLL_SECONDS) - 1)]
                 self._sleep(random.uniform(0.6, 1.4) * pause)  # noqa: S311
-                grant = look.read(address)
-        raise error_for(address, REASONS["unreachable"])
+                grant = look.read_grant(address)
+        raise build_grant_error(address, REASONS["unreachable"])
 
-    def _served(self, grant: StoredGrant, rejected: str | None) -> AccessToken | None:
+    def _get_cached_token(self, grant: StoredGrant, rejected: str | None) -> AccessToken | None:
         """Return the stored token where nothing has to be asked; None where Google has to be.
 
         Raises:
             GrantError: the mailbox is flagged, or is suspect and without a valid token.
         """
-        if grant.state in FLAGGED:
-            raise error_for(grant.address, REASONS[grant.reason or "never_granted"])
-        usable = self._usable(grant, rejected)
+        if grant.state in FLAGGED_STATES:
+            raise build_grant_error(grant.address, REASONS[grant.reason or "never_granted"])
+        usable = self._get_valid_token(grant, rejected)
         if usable and (grant.access_seconds > self._margin or grant.awaits_probe):
             return usable
         if grant.awaits_probe:
-            raise error_for(grant.address, REASONS[grant.reason or "grant_refused"])
+            raise build_grant_error(grant.address, REASONS[grant.reason or "grant_refused"])
         return None
 
-    def _usable(self, grant: StoredGrant, rejected: str | None) -> AccessToken | None:
+    def _get_valid_token(self, grant: StoredGrant, rejected: str | None) -> AccessToken | None:
         if grant.access_token is None or grant.access_seconds <= 0:
             return None
-        token = self._decrypt(grant, grant.access_token)
+        token = self._decrypt_token(grant, grant.access_token)
         return None if token == rejected else AccessToken(token=token, seconds=grant.access_seconds)
 
-    def _refresh(self, grant: StoredGrant, holder: str, rejected: str | None) -> AccessToken | None:
+    def _refresh_token(self, grant: StoredGrant, holder: str, rejected: str | None) -> AccessToken | None:
         """Refresh under a lease that is held; None means that the grant was replaced meanwhile: look again."""
         # Between the look and the lease somebody else may have refreshed it.
-        usable = self._usable(grant, rejected)
+        usable = self._get_valid_token(grant, rejected)
         if usable and grant.access_seconds > self._margin:
-            self._store.release([grant.mailbox_id], holder=holder)
+            self._store.release_leases([grant.mailbox_id], holder=holder)
             return usable
         try:
-            verdict, elapsed = self._ask(grant)
+            verdict, elapsed = self._request_token(grant)
         except BaseException:
-            self._store.release([grant.mailbox_id], holder=holder)
+            self._store.release_leases([grant.mailbox_id], holder=holder)
             raise
-        if verdict.reason.answer is AnswerClass.OK:
-            return self._keep(grant, verdict, elapsed)
+        if verdict.reason.category is ResponseCategory.OK:
+            return self._store_token(grant, verdict, elapsed)
         if verdict.reason.state is not None:
-            return self._refused(grant, verdict.reason, usable)
-        self._store.release([grant.mailbox_id], holder=holder)
+            return self._record_refusal(grant, verdict.reason, usable)
+        self._store.release_leases([grant.mailbox_id], holder=holder)
         if usable:
             code = verdict.reason.code
             text = "Refreshing %s failed [%s]; its access token is still valid"
-            event(log, logging.WARNING, text, grant.address, code, mailbox=grant.address, reason_code=code)
+            log_event(log, logging.WARNING, text, grant.address, code, mailbox=grant.address, reason_code=code)
             return usable
-        raise error_for(grant.address, verdict.reason, verdict.retry_after, asked=verdict.asked)
+        raise build_grant_error(grant.address, verdict.reason, verdict.retry_after, asked=verdict.request_sent)
 
-    def _refused(self, grant: StoredGrant, reason: Reason, usable: AccessToken | None) -> AccessToken | None:
+    def _record_refusal(self, grant: StoredGrant, reason: Reason, usable: AccessToken | None) -> AccessToken | None:
         """Write a refusal, and raise it unless a token is still valid; None if it was about a grant that is gone."""
-        written = self._store.record_reason(grant, reason, actor=self._actor)
+        written = self._store.record_refusal(grant, reason, actor=self._actor)
         if written is None:
             text = "The grant of %s was replaced while it was refused; the refusal is dropped"
-            event(log, logging.INFO, text, grant.address, mailbox=grant.address, reason_code=reason.code)
+            log_event(log, logging.INFO, text, grant.address, mailbox=grant.address, reason_code=reason.code)
             return None
         log_refusal(written)
         if usable and written.state is GrantState.SUSPECT:
             return usable
-        raise error_for(grant.address, REASONS[written.reason or reason.code])
+        raise build_grant_error(grant.address, REASONS[written.reason or reason.code])
 
-    def _ask(self, grant: StoredGrant) -> tuple[Verdict, float]:
+    def _request_token(self, grant: StoredGrant) -> tuple[TokenResult, float]:
         """Return Google's verdict, and the seconds since it was asked."""
-        refusal = local_refusal(grant)
+        refusal = find_preflight_refusal(grant)
         if refusal:
-            return Verdict(reason=refusal, asked=False), 0.0
+            return TokenResult(reason=refusal, request_sent=False), 0.0
         assert grant.refresh_token
-        token = self._decrypt(grant, grant.refresh_token)
-        if closed := self._breaker.refusal():
-            return Verdict(reason=closed, asked=False), 0.0
+        token = self._decrypt_token(grant, grant.refresh_token)
+        if closed := self._breaker.blocked_reason():
+            return TokenResult(reason=closed, request_sent=False), 0.0
         started = time.monotonic()
-        verdict = self._endpoint.refresh(token)
+        verdict = self._endpoint.refresh_access_token(token)
         elapsed = time.monotonic() - started
-        verdict = in_context(verdict, grant, self._endpoint.client.client_id, works_lately=self._breaker.works_lately)
-        self._breaker.note(
-            [Outcome(mailbox_id=grant.mailbox_id, reason=verdict.reason, retry_after=verdict.retry_after)]
+        verdict = reinterpret_result(
+            verdict, grant, self._endpoint.client.client_id, works_lately=self._breaker.recently_succeeded
         )
-        self._meter.count(REFRESH, verdict.reason.answer)
-        self._meter.time(REFRESH_TIME, elapsed)
+        self._breaker.record_outcomes(
+            [RequestOutcome(mailbox_id=grant.mailbox_id, reason=verdict.reason, retry_after=verdict.retry_after)]
+        )
+        self._meter.increment_counter(REFRESH, verdict.reason.category)
+        self._meter.record_duration(REFRESH_TIME, elapsed)
         return verdict, time.monotonic() - started
 
-    def _keep(self, grant: StoredGrant, verdict: Verdict, elapsed: float) -> AccessToken | None:
+    def _store_token(self, grant: StoredGrant, verdict: TokenResult, elapsed: float) -> AccessToken | None:
         client_id = self._endpoint.client.client_id
         try:
             written = self._store.record_tokens(grant, verdict, elapsed=elapsed, client_id=client_id, actor=self._actor)
@@ -209,24 +211,24 @@ class AccessTokens:
             # The token is good all the same: the task goes on, and the next one refreshes again.
             text = "Could not store the new access token of %s: %s"
             cause, code = type(error).__name__, REASONS["write_failed"].code
-            event(log, logging.WARNING, text, grant.address, cause, mailbox=grant.address, reason_code=code)
+            log_event(log, logging.WARNING, text, grant.address, cause, mailbox=grant.address, reason_code=code)
             return AccessToken(token=verdict.access_token, seconds=verdict.expires_in - elapsed)
         if not written:
             text = "The grant of %s was replaced while it was refreshed; the newer one is used"
-            event(log, logging.INFO, text, grant.address, mailbox=grant.address)
+            log_event(log, logging.INFO, text, grant.address, mailbox=grant.address)
             return None
         text = "Successfully refreshed expired credentials for %s. Updated OAuth token for account %s"
-        event(log, logging.INFO, text, grant.address, grant.address, mailbox=grant.address)
+        log_event(log, logging.INFO, text, grant.address, grant.address, mailbox=grant.address)
         return AccessToken(token=verdict.access_token, seconds=verdict.expires_in - elapsed)
 
-    def _decrypt(self, grant: StoredGrant, ciphertext: str) -> str:
+    def _decrypt_token(self, grant: StoredGrant, ciphertext: str) -> str:
         try:
-            return self._store.cipher.decrypt(grant.owner, ciphertext)
+            return self._store.cipher.decrypt(grant.secret_owner, ciphertext)
         except CiphertextError as error:
-            raise error_for(grant.address, REASONS["undecryptable"]) from error
+            raise build_grant_error(grant.address, REASONS["undecryptable"]) from error
 
 
-def local_refusal(grant: StoredGrant) -> Reason | None:
+def find_preflight_refusal(grant: StoredGrant) -> Reason | None:
     """Return why a refresh is not worth a request, or None if it is."""
     if grant.refresh_token is None:
         return REASONS["no_refresh_token"]
@@ -235,7 +237,7 @@ def local_refusal(grant: StoredGrant) -> Reason | None:
     return None
 
 
-def in_context(verdict: Verdict, grant: StoredGrant, client_id: str, *, works_lately: bool) -> Verdict:
+def reinterpret_result(verdict: TokenResult, grant: StoredGrant, client_id: str, *, works_lately: bool) -> TokenResult:
     """Read an answer in the light of what else is known: which client issued the grant, and whether others work.
 
     An unexplained refusal of a grant that another client issued is no verdict about the grant. A client that "may not
@@ -249,13 +251,15 @@ def in_context(verdict: Verdict, grant: StoredGrant, client_id: str, *, works_la
     return verdict if code == verdict.reason.code else dataclasses.replace(verdict, reason=REASONS[code])
 
 
-def log_refusal(written: Write) -> None:
+def log_refusal(written: GrantUpdate) -> None:
     """Log what was written about a refused grant, in the words that people search for."""
     reason, address = REASONS[written.reason or "unknown_answer"], written.grant.address
     if written.state is GrantState.NEEDS_REAUTH:
         text = "Account %s needs re-authentication: %s [%s]"
-    elif written.state in FLAGGED:
+    elif written.state in FLAGGED_STATES:
         text = "Account %s cannot be used: %s [%s]"
     else:
         text = "Failed to refresh credentials for %s, a second probe decides: %s [%s]"
-    event(log, logging.WARNING, text, address, reason.sentence, reason.code, mailbox=address, reason_code=reason.code)
+    log_event(
+        log, logging.WARNING, text, address, reason.message, reason.code, mailbox=address, reason_code=reason.code
+    )

@@ -18,17 +18,17 @@ from sqlalchemy.dialects.postgresql import insert
 
 from gmail_warmup.core.errors import CiphertextError
 from gmail_warmup.crypto.cipher import Cipher
-from gmail_warmup.db.models import ClientInUse
+from gmail_warmup.db.models import CachedClient
 from gmail_warmup.oauth.token_endpoint import OAuthClient
 
 OWNER = "client in use"
 
-_READ = sa.select(ClientInUse.ciphertext)
+_READ = sa.select(CachedClient.ciphertext)
 COLUMN = _READ.scalar_subquery().label("client")
 """The row, as a column of another query."""
 
-_NEW = insert(ClientInUse).values(id=1, ciphertext=sa.bindparam("ciphertext"))
-_WRITE = _NEW.on_conflict_do_update(index_elements=[ClientInUse.id], set_={"ciphertext": _NEW.excluded.ciphertext})
+_NEW = insert(CachedClient).values(id=1, ciphertext=sa.bindparam("ciphertext"))
+_WRITE = _NEW.on_conflict_do_update(index_elements=[CachedClient.id], set_={"ciphertext": _NEW.excluded.ciphertext})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from gmail_warmup.core.enums import AnswerClass, GrantState, MailboxAuth
+from gmail_warmup.core.enums import GrantState, MailboxAuth, ResponseCategory
 from gmail_warmup.oauth.grant import StoredGrant
 from gmail_warmup.oauth.reasons import REASONS, Reason
-from gmail_warmup.oauth.token_endpoint import Answer, Verdict, classify
+from gmail_warmup.oauth.token_endpoint import TokenResponse, TokenResult, classify_response
 
-_BY_ERROR = {
+_CODE_BY_ERROR = {
     "unauthorized_client": "delegation_missing",
     "access_denied": "delegation_missing",
     "org_internal": "blocked_by_admin",
@@ -22,7 +22,7 @@ _BY_ERROR = {
     "disabled_client": "service_account_key",
     "deleted_client": "service_account_missing",
 }
-_BY_TEXT = (
+_CODE_BY_DESCRIPTION = (
     ("invalid_grant", "short-lived token", "clock_wrong"),
     ("invalid_grant", "jwt signature", "service_account_key"),
     ("invalid_grant", "no valid verifier", "service_account_key"),
@@ -35,24 +35,24 @@ _BY_TEXT = (
 )
 """Error, part of its description in lower case, reason code; the first that fits."""
 
-_PASSING = (AnswerClass.OK, AnswerClass.TRANSIENT, AnswerClass.THROTTLED)
+_UNCHANGED_CATEGORIES = (ResponseCategory.OK, ResponseCategory.TRANSIENT, ResponseCategory.THROTTLED)
 
 
-def classify_delegated(answer: Answer) -> Verdict:
+def classify_delegated_response(answer: TokenResponse) -> TokenResult:
     """Say what an answer to a service account's request means."""
-    verdict = classify(answer)
-    if verdict.reason.answer in _PASSING and verdict.reason.code != "unknown_answer":
+    verdict = classify_response(answer)
+    if verdict.reason.category in _UNCHANGED_CATEGORIES and verdict.reason.code != "unknown_answer":
         return verdict
-    error, text = answer.text("error"), answer.text("error_description").lower()
-    by_text = (code for kind, part, code in _BY_TEXT if kind == error and part in text)
-    code = _BY_ERROR.get(error) or next(by_text, None) or verdict.reason.code
+    error, text = answer.get_text("error"), answer.get_text("error_description").lower()
+    by_text = (code for kind, part, code in _CODE_BY_DESCRIPTION if kind == error and part in text)
+    code = _CODE_BY_ERROR.get(error) or next(by_text, None) or verdict.reason.code
     # Whatever else ``invalid_grant`` says is about a consent, and there is none.
-    if REASONS[code].answer in (AnswerClass.ACCOUNT, AnswerClass.GONE):
+    if REASONS[code].category in (ResponseCategory.ACCOUNT, ResponseCategory.GONE):
         code = "grant_refused"
     return verdict if code == verdict.reason.code else dataclasses.replace(verdict, reason=REASONS[code])
 
 
-def reason_for(grant: StoredGrant, reason: Reason) -> Reason:
+def adjust_delegated_reason(grant: StoredGrant, reason: Reason) -> Reason:
     """Return what a refusal means for a mailbox: with a delegated one nobody can sign in again.
 
     A delegated mailbox is never left in a state that only a consent ends: it is probed until it works again.
@@ -61,7 +61,9 @@ def reason_for(grant: StoredGrant, reason: Reason) -> Reason:
         return reason
     if reason.code == "scope_missing":
         return REASONS["delegation_missing"]
-    second = reason.answer is AnswerClass.AMBIGUOUS and grant.state is GrantState.SUSPECT and not grant.awaits_probe
-    if second or reason.answer in (AnswerClass.ACCOUNT, AnswerClass.GONE):
+    second = (
+        reason.category is ResponseCategory.AMBIGUOUS and grant.state is GrantState.SUSPECT and not grant.awaits_probe
+    )
+    if second or reason.category in (ResponseCategory.ACCOUNT, ResponseCategory.GONE):
         return REASONS["delegation_refused"]
     return reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gmail_warmup.core.enums import AnswerClass
+from gmail_warmup.core.enums import ResponseCategory
 from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.oauth.reasons import Reason
 
@@ -18,7 +18,7 @@ class GrantError(GmailWarmupError):
 
     def __init__(self, address: str, reason: Reason, retry_after: float | None = None) -> None:
         self.address, self.reason, self.retry_after = address, reason, retry_after
-        super().__init__(f"{address}: {reason.sentence} {reason.step} [{reason.code}]")
+        super().__init__(f"{address}: {reason.message} {reason.remedy} [{reason.code}]")
 
 
 class FlaggedGrantError(GrantError):
@@ -41,7 +41,7 @@ class OAuthClientError(GrantError):
     """The OAuth client or our request is wrong; no account is to blame."""
 
 
-class NotAskedError(TransientGrantError):
+class CircuitOpenError(TransientGrantError):
     """The breaker is open: Google is not asked at present; tasks skip the mailbox until it is closed."""
 
 
@@ -49,25 +49,27 @@ class UnreadableGrantError(GrantError):
     """The stored grant cannot be decrypted."""
 
 
-_ERRORS: dict[AnswerClass, type[GrantError]] = {
-    AnswerClass.TRANSIENT: TransientGrantError,
-    AnswerClass.THROTTLED: ThrottledGrantError,
-    AnswerClass.ACCOUNT: FlaggedGrantError,
-    AnswerClass.AMBIGUOUS: SuspectGrantError,
-    AnswerClass.BLOCKED: FlaggedGrantError,
-    AnswerClass.UNUSABLE: FlaggedGrantError,
-    AnswerClass.GONE: FlaggedGrantError,
-    AnswerClass.APP: OAuthClientError,
-    AnswerClass.LOCAL: UnreadableGrantError,
+_ERROR_BY_CATEGORY: dict[ResponseCategory, type[GrantError]] = {
+    ResponseCategory.TRANSIENT: TransientGrantError,
+    ResponseCategory.THROTTLED: ThrottledGrantError,
+    ResponseCategory.ACCOUNT: FlaggedGrantError,
+    ResponseCategory.AMBIGUOUS: SuspectGrantError,
+    ResponseCategory.BLOCKED: FlaggedGrantError,
+    ResponseCategory.UNUSABLE: FlaggedGrantError,
+    ResponseCategory.GONE: FlaggedGrantError,
+    ResponseCategory.APP: OAuthClientError,
+    ResponseCategory.LOCAL: UnreadableGrantError,
 }
 
 
-def error_for(address: str, reason: Reason, retry_after: float | None = None, *, asked: bool = True) -> GrantError:
+def build_grant_error(
+    address: str, reason: Reason, retry_after: float | None = None, *, asked: bool = True
+) -> GrantError:
     """Make the error that belongs to a reason's class.
 
     Args:
         asked: whether the reason is Google's answer now, rather than why Google was not asked.
     """
-    if not asked and reason.answer in (AnswerClass.TRANSIENT, AnswerClass.THROTTLED, AnswerClass.APP):
-        return NotAskedError(address, reason, retry_after)
-    return _ERRORS[reason.answer](address, reason, retry_after)
+    if not asked and reason.category in (ResponseCategory.TRANSIENT, ResponseCategory.THROTTLED, ResponseCategory.APP):
+        return CircuitOpenError(address, reason, retry_after)
+    return _ERROR_BY_CATEGORY[reason.category](address, reason, retry_after)

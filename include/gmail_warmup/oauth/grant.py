@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.crypto.cipher import owner_of
+from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
 
 
@@ -35,7 +35,7 @@ class StoredGrant:
     access_expires_at: datetime | None
     state: GrantState
     reason: str | None
-    since: datetime
+    state_since: datetime
     next_probe_at: datetime | None
     granted_at: datetime | None
     refreshed_at: datetime | None
@@ -58,34 +58,34 @@ class StoredGrant:
         return self.state is GrantState.SUSPECT and self.next_probe_at is not None and self.next_probe_at > self.now
 
     @property
-    def healthy(self) -> bool:
+    def is_healthy(self) -> bool:
         """Tell whether this grant is known to work: Google has issued a token for it, and nothing spoke against it."""
         return self.state is GrantState.ACTIVE and self.refreshed_at is not None
 
     @property
-    def leased(self) -> bool:
+    def is_leased(self) -> bool:
         """Tell whether somebody is refreshing this grant."""
         return self.lease_until is not None and self.lease_until > self.now
 
     @property
-    def owner(self) -> str:
+    def secret_owner(self) -> str:
         """Return the name that is bound into this row's ciphertexts."""
-        return owner_of(self.mailbox_id)
+        return build_secret_owner(self.mailbox_id)
 
 
 _G = OAuthGrant
-COLUMNS = (
+GRANT_COLUMNS = (
     _G.mailbox_id, Mailbox.address, Mailbox.auth, _G.client_id, _G.refresh_token, _G.refresh_expires_at,
-    _G.access_token, _G.access_expires_at, _G.state, _G.reason, _G.since, _G.next_probe_at, _G.granted_at,
+    _G.access_token, _G.access_expires_at, _G.state, _G.reason, _G.state_since, _G.next_probe_at, _G.granted_at,
     _G.refreshed_at, _G.version, _G.incident_id, _G.lease_holder, _G.lease_until, sa.func.now().label("now"),
 )  # fmt: skip
 """What a StoredGrant is made from."""
 
-SELECT = sa.select(*COLUMNS).join(Mailbox, Mailbox.id == _G.mailbox_id)
+SELECT_GRANT = sa.select(*GRANT_COLUMNS).join(Mailbox, Mailbox.id == _G.mailbox_id)
 """Every stored grant."""
 
 
-def stored(row: Any) -> StoredGrant:
+def to_stored_grant(row: Any) -> StoredGrant:
     """Turn a row of COLUMNS into a record."""
     values = dict(row._mapping)
     values["state"], values["auth"] = GrantState(row.state), MailboxAuth(row.auth)

@@ -13,14 +13,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from gmail_warmup.core.enums import FLAGGED
-from gmail_warmup.db.clock import seconds as interval
+from gmail_warmup.core.enums import FLAGGED_STATES
+from gmail_warmup.db.clock import make_interval as interval
 from gmail_warmup.db.models import AlertItem, GrantEvent, GrantState, OAuthGrant
 from gmail_warmup.oauth.grant import Actor, StoredGrant
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tokens:
+class RefreshedTokens:
     """What a refresh brought; the tokens are ciphertexts, the lifetimes seconds from now."""
 
     access_token: str = field(repr=False)
@@ -32,7 +32,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Write:
+class GrantUpdate:
     """What becomes of one grant.
 
     Attributes:
@@ -46,30 +46,30 @@ class Write:
     grant: StoredGrant
     state: GrantState
     reason: str | None = None
-    tokens: Tokens | None = None
+    tokens: RefreshedTokens | None = None
     verified: bool = False
     probe_seconds: float | None = None
     drop_access: bool = False
     incident_id: int | None = None
 
     @property
-    def moved(self) -> bool:
+    def is_transition(self) -> bool:
         """Tell whether this is a transition, which the history records."""
         return self.state is not self.grant.state or self.reason != self.grant.reason
 
     @property
-    def told(self) -> bool:
+    def is_alertable(self) -> bool:
         """Tell whether the operator hears of it: the mailbox newly needs somebody, or does so no more."""
-        return is_told(self.grant.state, self.state)
+        return is_alertable_transition(self.grant.state, self.state)
 
 
-def is_told(before: str | None, after: str) -> bool:
+def is_alertable_transition(before: str | None, after: str) -> bool:
     """Tell whether the operator hears of a transition; a suspect is none before a second probe has decided."""
-    down = after in FLAGGED and before not in FLAGGED
-    return down or (after == GrantState.ACTIVE and before in FLAGGED)
+    down = after in FLAGGED_STATES and before not in FLAGGED_STATES
+    return down or (after == GrantState.ACTIVE and before in FLAGGED_STATES)
 
 
-_COLUMNS: dict[str, Any] = {
+_UPDATE_COLUMNS: dict[str, Any] = {
     "mailbox_id": sa.BigInteger,
     "version": sa.BigInteger,
     "state": sa.Text,
@@ -89,13 +89,13 @@ _COLUMNS: dict[str, Any] = {
 }
 
 
-def _row(write: Write) -> dict[str, Any]:
+def _to_update_row(write: GrantUpdate) -> dict[str, Any]:
     row: dict[str, Any] = {
         "mailbox_id": write.grant.mailbox_id,
         "version": write.grant.version,
         "state": write.state.value,
         "reason": write.reason,
-        "moved": write.moved,
+        "moved": write.is_transition,
         "probe_seconds": write.probe_seconds,
         "drop_access": write.drop_access,
         "incident_id": write.incident_id,
@@ -114,11 +114,11 @@ def _row(write: Write) -> dict[str, Any]:
     return row
 
 
-def _statement() -> sa.Update:
+def _build_statement() -> sa.Update:
     """Build the UPDATE once: its text does not depend on the number of rows, which come as one JSON document."""
     new = (
         sa.func.jsonb_to_recordset(sa.bindparam("rows", type_=JSONB))
-        .table_valued(*(sa.column(name, kind) for name, kind in _COLUMNS.items()))
+        .table_valued(*(sa.column(name, kind) for name, kind in _UPDATE_COLUMNS.items()))
         .render_derived(name="new", with_types=True)
     )
     grant, n, now = OAuthGrant, new.c, sa.func.now()
@@ -130,7 +130,7 @@ def _statement() -> sa.Update:
             {
                 "state": n.state,
                 "reason": n.reason,
-                "since": sa.case((n.moved, now), else_=grant.since),
+                "state_since": sa.case((n.moved, now), else_=grant.state_since),
                 "next_probe_at": probe_at,
                 "incident_id": n.incident_id,
                 "access_token": sa.case((n.refreshed, n.access_token), (~n.drop_access, grant.access_token)),
@@ -153,20 +153,20 @@ def _statement() -> sa.Update:
     )
 
 
-_UPDATE = _statement()
+_UPDATE_STATEMENT = _build_statement()
 
 
-def apply(connection: sa.Connection, writes: Sequence[Write], *, actor: Actor) -> set[int]:
+def apply_updates(connection: sa.Connection, writes: Sequence[GrantUpdate], *, actor: Actor) -> set[int]:
     """Write inside the caller's transaction; return the mailbox ids of the grants that were still the ones read."""
     if not writes:
         return set()
-    rows = [_row(write) for write in sorted(writes, key=lambda write: write.grant.mailbox_id)]
-    written = set(connection.scalars(_UPDATE, {"rows": rows}))
+    rows = [_to_update_row(write) for write in sorted(writes, key=lambda write: write.grant.mailbox_id)]
+    written = set(connection.scalars(_UPDATE_STATEMENT, {"rows": rows}))
     for write in writes:
-        if write.moved and write.grant.mailbox_id in written:
+        if write.is_transition and write.grant.mailbox_id in written:
             add_event(
                 connection, write.grant.mailbox_id, actor, write.grant.state, write.state, write.reason,
-                told=write.told, incident_id=write.incident_id,
+                is_alertable=write.is_alertable, incident_id=write.incident_id,
             )  # fmt: skip
     return written
 
@@ -179,7 +179,7 @@ def add_event(
     after: str,
     reason: str | None,
     *,
-    told: bool,
+    is_alertable: bool,
     incident_id: int | None = None,
 ) -> None:
     """Add a transition to the history, and to what the operator is told."""
@@ -188,7 +188,7 @@ def add_event(
         dag_id=actor.dag_id, run_id=actor.run_id,
     ).returning(GrantEvent.id)  # fmt: skip
     event_id = connection.scalar(added)
-    if told:
+    if is_alertable:
         connection.execute(
             sa.insert(AlertItem).values(event_id=event_id, mailbox_id=mailbox_id, incident_id=incident_id)
         )

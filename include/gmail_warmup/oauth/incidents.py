@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from gmail_warmup.db.models import Incident, IncidentKind
 
-_CLOSE = (
+_CLOSE_STATEMENT = (
     sa.update(Incident)
     .where(
         Incident.kind == sa.any_(sa.bindparam("kinds", type_=ARRAY(sa.Text))),
@@ -39,10 +39,10 @@ def open_incident(
 
 def close_incidents(connection: sa.Connection, *kinds: IncidentKind, key: str = "") -> int:
     """Close the open incidents of these kinds; return how many that were."""
-    return connection.execute(_CLOSE, {"kinds": list(kinds), "of_key": key}).rowcount
+    return connection.execute(_CLOSE_STATEMENT, {"kinds": list(kinds), "of_key": key}).rowcount
 
 
-def open_incidents(connection: sa.Connection) -> list[sa.Row[Any]]:
+def list_open_incidents(connection: sa.Connection) -> list[sa.Row[Any]]:
     """Return what is open, the oldest first: kind, key, reason, detail, opened_at."""
     query = sa.select(Incident.kind, Incident.key, Incident.reason, Incident.detail, Incident.opened_at)
     return list(connection.execute(query.where(Incident.closed_at.is_(None)).order_by(Incident.opened_at, Incident.id)))

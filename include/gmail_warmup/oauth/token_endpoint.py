@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import httpx
 
 from gmail_warmup.core import http_utils
-from gmail_warmup.core.http_utils import json_of, seconds_of
+from gmail_warmup.core.http_utils import parse_json, parse_retry_after
 from gmail_warmup.oauth.reasons import REASONS, Reason
 
 GOOGLE_AUTH_URI = "https://accounts.google.com/o/oauth2/v2/auth"
@@ -24,10 +24,10 @@ GOOGLE_API = "https://gmail.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/gmail.modify"
 """The one scope: it covers sending, reading, labels and drafts, so there is no box to untick."""
 
-SCOPES_ENOUGH = frozenset({SCOPE, "https://mail.google.com/"})
-_LONGEST_LIFE = 10 * 365 * 86_400
+SUFFICIENT_SCOPES = frozenset({SCOPE, "https://mail.google.com/"})
+_MAX_LIFETIME_SECONDS = 10 * 365 * 86_400
 """Seconds; what is said to live longer does not live for ever, and fits into a timestamp."""
-FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class OAuthClient:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class TokenResponse:
     """One answer of the token endpoint as it was seen on the wire; ``status`` None means that none came."""
 
     status: int | None
@@ -54,14 +54,14 @@ class Answer:
     detail: str = ""
     """What the transport said, without addresses or secrets."""
 
-    def text(self, key: str) -> str:
+    def get_text(self, key: str) -> str:
         """Return a text field of the body, or the empty string."""
         value = self.body.get(key) if isinstance(self.body, Mapping) else None
         return value if isinstance(value, str) else ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class TokenResult:
     """What an answer means; with the tokens, where it brought some."""
 
     reason: Reason
@@ -73,7 +73,7 @@ class Verdict:
     scopes: tuple[str, ...] = ()
     detail: str = ""
     """Status and error code of an answer that is not in the table, so that it can be reported."""
-    asked: bool = True
+    request_sent: bool = True
     """Whether Google was asked at all."""
 
 
@@ -91,7 +91,7 @@ _APP_ERRORS = {
 }
 
 
-def refresh_form(client: OAuthClient, secret: str, refresh_token: str) -> str:
+def build_refresh_form(client: OAuthClient, secret: str, refresh_token: str) -> str:
     """Return the body of a refresh. It names no scopes: after a partial consent they would be an error."""
     return urlencode(
         {
@@ -103,7 +103,7 @@ def refresh_form(client: OAuthClient, secret: str, refresh_token: str) -> str:
     )
 
 
-def code_form(client: OAuthClient, secret: str, *, code: str, verifier: str, redirect_uri: str) -> str:
+def build_code_form(client: OAuthClient, secret: str, *, code: str, verifier: str, redirect_uri: str) -> str:
     """Return the body of the exchange of an authorization code (with PKCE)."""
     return urlencode(
         {
@@ -117,44 +117,48 @@ def code_form(client: OAuthClient, secret: str, *, code: str, verifier: str, red
     )
 
 
-def read_answer(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
+def parse_response(status: int, headers: Mapping[str, str], content: bytes) -> TokenResponse:
     """Turn an HTTP response into an answer, whatever its body is."""
-    return Answer(status=status, body=json_of(content), retry_after=seconds_of(headers.get("Retry-After")))
-
-
-def classify(answer: Answer) -> Verdict:
-    """Say what an answer means."""
-    reason = REASONS[_reason_code(answer)]
-    if reason.code != "ok":
-        return Verdict(reason=reason, retry_after=answer.retry_after, detail=_detail(answer, reason))
-    refresh_expires_in = answer.body.get("refresh_token_expires_in")
-    return Verdict(
-        reason=reason,
-        access_token=answer.text("access_token"),
-        expires_in=_seconds(answer.body.get("expires_in"), default=3599),
-        refresh_token=answer.text("refresh_token") or None,
-        refresh_expires_in=_seconds(refresh_expires_in, default=0) or None,
-        scopes=tuple(answer.text("scope").split()),
+    return TokenResponse(
+        status=status, body=parse_json(content), retry_after=parse_retry_after(headers.get("Retry-After"))
     )
 
 
-def _detail(answer: Answer, reason: Reason) -> str:
+def classify_response(answer: TokenResponse) -> TokenResult:
+    """Say what an answer means."""
+    reason = REASONS[_find_reason_code(answer)]
+    if reason.code != "ok":
+        return TokenResult(
+            reason=reason, retry_after=answer.retry_after, detail=_describe_unknown_response(answer, reason)
+        )
+    refresh_expires_in = answer.body.get("refresh_token_expires_in")
+    return TokenResult(
+        reason=reason,
+        access_token=answer.get_text("access_token"),
+        expires_in=_clamp_seconds(answer.body.get("expires_in"), default=3599),
+        refresh_token=answer.get_text("refresh_token") or None,
+        refresh_expires_in=_clamp_seconds(refresh_expires_in, default=0) or None,
+        scopes=tuple(answer.get_text("scope").split()),
+    )
+
+
+def _describe_unknown_response(answer: TokenResponse, reason: Reason) -> str:
     """Describe an answer that the table does not know; an error code is letters, so that no secret can be in it."""
     if reason.code not in ("unknown_answer", "not_json"):
         return answer.detail
-    error = answer.text("error")
+    error = answer.get_text("error")
     return f"HTTP {answer.status}" + (f" {error}" if _ERROR_CODE.match(error) else "")
 
 
-def _seconds(value: Any, *, default: int) -> int:
+def _clamp_seconds(value: Any, *, default: int) -> int:
     try:
-        return min(max(0, int(value)), _LONGEST_LIFE)
+        return min(max(0, int(value)), _MAX_LIFETIME_SECONDS)
     except (TypeError, ValueError, OverflowError):
         return default
 
 
-def _reason_code(answer: Answer) -> str:
-    status, error = answer.status, answer.text("error")
+def _find_reason_code(answer: TokenResponse) -> str:
+    status, error = answer.status, answer.get_text("error")
     if status is None:
         return "unreachable"
     if error in _TRANSIENT_ERRORS:
@@ -166,20 +170,20 @@ def _reason_code(answer: Answer) -> str:
     if status == 200:
         if not isinstance(answer.body, Mapping):
             return "not_json"
-        return "ok" if answer.text("access_token") else "no_access_token"
+        return "ok" if answer.get_text("access_token") else "no_access_token"
     if not isinstance(answer.body, Mapping):
         return "not_json"
     if error == "invalid_grant":
-        return _invalid_grant(answer)
+        return _classify_invalid_grant(answer)
     if error in ("admin_policy_enforced", "access_denied"):
         return "blocked_by_admin"
     return _APP_ERRORS.get(error, "unknown_answer")
 
 
-def _invalid_grant(answer: Answer) -> str:
-    if answer.text("error_subtype") in ("invalid_rapt", "rapt_required"):
+def _classify_invalid_grant(answer: TokenResponse) -> str:
+    if answer.get_text("error_subtype") in ("invalid_rapt", "rapt_required"):
         return "session_control"
-    description = answer.text("error_description").lower()
+    description = answer.get_text("error_description").lower()
     if "account has been deleted" in description:
         return "account_deleted"
     if "expired or revoked" in description:
@@ -187,16 +191,16 @@ def _invalid_grant(answer: Answer) -> str:
     return "grant_refused"
 
 
-def post(http: httpx.Client, token_uri: str, form: str | bytes, *, tries: int) -> Answer:
+def post_token_request(http: httpx.Client, token_uri: str, form: str | bytes, *, tries: int) -> TokenResponse:
     """Send a token request, again where none or a server's error is the answer, and return the last answer."""
-    answer = Answer(status=None)
+    answer = TokenResponse(status=None)
     for _ in range(tries):
         try:
-            response = http.post(token_uri, content=form, headers=FORM)
+            response = http.post(token_uri, content=form, headers=FORM_HEADERS)
         except httpx.HTTPError as error:
-            answer = Answer(status=None, detail=type(error).__name__)
+            answer = TokenResponse(status=None, detail=type(error).__name__)
             continue
-        answer = read_answer(response.status_code, response.headers, response.content)
+        answer = parse_response(response.status_code, response.headers, response.content)
         if response.status_code < 500:
             break
     return answer
@@ -213,24 +217,24 @@ class TokenEndpoint:
         self.client = client
         self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
 
-    def refresh(self, refresh_token: str) -> Verdict:
+    def refresh_access_token(self, refresh_token: str) -> TokenResult:
         """Ask for a new access token, trying the client's secrets in order."""
-        return self._first_accepted(
-            [refresh_form(self.client, secret, refresh_token) for secret in self.client.secrets], 2
+        return self._try_secrets(
+            [build_refresh_form(self.client, secret, refresh_token) for secret in self.client.secrets], 2
         )
 
-    def exchange(self, *, code: str, verifier: str, redirect_uri: str) -> Verdict:
+    def exchange_code(self, *, code: str, verifier: str, redirect_uri: str) -> TokenResult:
         """Exchange an authorization code for a grant."""
         forms = [
-            code_form(self.client, secret, code=code, verifier=verifier, redirect_uri=redirect_uri)
+            build_code_form(self.client, secret, code=code, verifier=verifier, redirect_uri=redirect_uri)
             for secret in self.client.secrets
         ]
-        return self._first_accepted(forms, 1)
+        return self._try_secrets(forms, 1)
 
-    def _first_accepted(self, forms: Sequence[str], tries: int) -> Verdict:
-        with httpx.Client(verify=http_utils.context(), timeout=self._timeout, follow_redirects=False) as http:
+    def _try_secrets(self, forms: Sequence[str], tries: int) -> TokenResult:
+        with httpx.Client(verify=http_utils.get_ssl_context(), timeout=self._timeout, follow_redirects=False) as http:
             for form in forms:
-                verdict = classify(post(http, self.client.token_uri, form, tries=tries))
+                verdict = classify_response(post_token_request(http, self.client.token_uri, form, tries=tries))
                 if verdict.reason.code != "invalid_client":
                     break
         return verdict

@@ -11,7 +11,7 @@ from gmail_warmup.core.errors import InvalidInputError
 
 
 @dataclass(frozen=True, kw_only=True)
-class IncomingGrant:
+class ImportedGrant:
     """A grant as google-auth writes it; an access token without an expiry is not taken over.
 
     What google-auth does not keep, the end that Google announced and the time of the consent, is in a backup of ours.
@@ -26,7 +26,7 @@ class IncomingGrant:
     granted_at: datetime | None = None
 
 
-def read_token(token: Any) -> IncomingGrant:
+def parse_authorized_user(token: Any) -> ImportedGrant:
     """Read an ``authorized_user`` object, or the text of one, as a database column holds it.
 
     Raises:
@@ -41,23 +41,23 @@ def read_token(token: Any) -> IncomingGrant:
         raise InvalidInputError("the token holds no refresh_token; sign in again instead of importing it.")
     scopes = token.get("scopes")
     listed = scopes.split() if isinstance(scopes, str) else scopes if isinstance(scopes, list) else ()
-    return IncomingGrant(
+    return ImportedGrant(
         refresh_token=token["refresh_token"],
-        access_token=_text(token, "token") or _text(token, "access_token"),
-        expires_at=_time(token, "expiry"),
-        client_id=_text(token, "client_id"),
+        access_token=_get_text(token, "token") or _get_text(token, "access_token"),
+        expires_at=_parse_time(token, "expiry"),
+        client_id=_get_text(token, "client_id"),
         scopes=tuple(map(str, listed)),
-        refresh_expires_at=_time(token, "refresh_expires_at"),
-        granted_at=_time(token, "granted_at"),
+        refresh_expires_at=_parse_time(token, "refresh_expires_at"),
+        granted_at=_parse_time(token, "granted_at"),
     )
 
 
-def _text(token: dict[str, Any], key: str) -> str | None:
+def _get_text(token: dict[str, Any], key: str) -> str | None:
     value = token.get(key)
     return value if isinstance(value, str) and value else None
 
 
-def _time(token: dict[str, Any], key: str) -> datetime | None:
+def _parse_time(token: dict[str, Any], key: str) -> datetime | None:
     """Read a time; google-auth's expiry is UTC whether it says so or not."""
     value = token.get(key)
     if value in (None, ""):

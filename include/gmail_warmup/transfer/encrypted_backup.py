@@ -20,17 +20,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gmail_warmup.core.errors import InvalidInputError
 
 FORMAT, VERSION = "gmail-warmup-backup", 1
-SHORTEST = 12
+MIN_PASSPHRASE_LENGTH = 12
 """Characters of a passphrase, at least."""
 
 
-class _Part(BaseModel):
+class _StrictModel(BaseModel):
     model_config = ConfigDict(
         frozen=True, strict=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64"
     )
 
 
-class _Kdf(_Part):
+class _KdfParameters(_StrictModel):
     """scrypt's parameters; it takes 128 * n * r bytes of memory, a GiB at most."""
 
     name: Literal["scrypt"] = "scrypt"
@@ -40,56 +40,60 @@ class _Kdf(_Part):
     salt: bytes = Field(min_length=16)
 
 
-class _Cipher(_Part):
+class _CipherParameters(_StrictModel):
     name: Literal["AES-256-GCM"] = "AES-256-GCM"
     nonce: bytes = Field(min_length=12, max_length=12)
 
 
-class Sealed(_Part):
+class EncryptedBackup(_StrictModel):
     """An encrypted file."""
 
     format: Literal["gmail-warmup-backup"] = "gmail-warmup-backup"
     version: Literal[1] = 1
-    kdf: _Kdf
-    cipher: _Cipher
+    kdf: _KdfParameters
+    cipher: _CipherParameters
     sha256: str = ""
     content: bytes = Field(b"", repr=False)
 
     @property
-    def header(self) -> bytes:
+    def authenticated_header(self) -> bytes:
         """Return what is authenticated together with the content."""
         return self.model_dump_json(exclude={"sha256", "content"}).encode()
 
     @property
-    def checksum(self) -> str:
+    def expected_checksum(self) -> str:
         """Return what ``sha256`` has to be."""
-        return hashlib.sha256(self.header + self.content).hexdigest()
+        return hashlib.sha256(self.authenticated_header + self.content).hexdigest()
 
 
-def seal(content: str, passphrase: str) -> str:
+def encrypt_backup(content: str, passphrase: str) -> str:
     """Encrypt a text; return it as a JSON object.
 
     Raises:
         InvalidInputError: if the passphrase is too short.
     """
-    require_long(passphrase)
-    sealed = Sealed(kdf=_Kdf(salt=os.urandom(16)), cipher=_Cipher(nonce=os.urandom(12)))
-    encrypted = AESGCM(_key(passphrase, sealed.kdf)).encrypt(sealed.cipher.nonce, content.encode(), sealed.header)
+    require_long_passphrase(passphrase)
+    sealed = EncryptedBackup(kdf=_KdfParameters(salt=os.urandom(16)), cipher=_CipherParameters(nonce=os.urandom(12)))
+    encrypted = AESGCM(_derive_key(passphrase, sealed.kdf)).encrypt(
+        sealed.cipher.nonce, content.encode(), sealed.authenticated_header
+    )
     sealed = sealed.model_copy(update={"content": encrypted})
-    return sealed.model_copy(update={"sha256": sealed.checksum}).model_dump_json(indent=1) + "\n"
+    return sealed.model_copy(update={"sha256": sealed.expected_checksum}).model_dump_json(indent=1) + "\n"
 
 
-def require_long(passphrase: str) -> None:
+def require_long_passphrase(passphrase: str) -> None:
     """Refuse a passphrase that is too short.
 
     Raises:
         InvalidInputError: naming its length and the rule.
     """
-    if len(passphrase) < SHORTEST:
-        raise InvalidInputError(f"The passphrase has {len(passphrase)} characters; it needs {SHORTEST} or more.")
+    if len(passphrase) < MIN_PASSPHRASE_LENGTH:
+        raise InvalidInputError(
+            f"The passphrase has {len(passphrase)} characters; it needs {MIN_PASSPHRASE_LENGTH} or more."
+        )
 
 
-def recognise(text: str) -> Sealed | None:
+def parse_encrypted_backup(text: str) -> EncryptedBackup | None:
     """Return an encrypted file, or None if this is something else.
 
     Raises:
@@ -99,22 +103,24 @@ def recognise(text: str) -> Sealed | None:
         return None
     _require_known_version(text)
     try:
-        sealed = Sealed.model_validate_json(text)
+        sealed = EncryptedBackup.model_validate_json(text)
     except ValidationError:
-        raise _damaged() from None
-    if sealed.sha256 != sealed.checksum:
-        raise _damaged()
+        raise _damaged_error() from None
+    if sealed.sha256 != sealed.expected_checksum:
+        raise _damaged_error()
     return sealed
 
 
-def unseal(sealed: Sealed, passphrase: str) -> str:
+def decrypt_backup(sealed: EncryptedBackup, passphrase: str) -> str:
     """Decrypt a file.
 
     Raises:
         InvalidInputError: if the passphrase is wrong.
     """
     try:
-        content = AESGCM(_key(passphrase, sealed.kdf)).decrypt(sealed.cipher.nonce, sealed.content, sealed.header)
+        content = AESGCM(_derive_key(passphrase, sealed.kdf)).decrypt(
+            sealed.cipher.nonce, sealed.content, sealed.authenticated_header
+        )
     except InvalidTag:
         raise InvalidInputError("The passphrase is wrong; nothing was imported.") from None
     return content.decode()
@@ -124,7 +130,7 @@ def _require_known_version(text: str) -> None:
     try:
         version = json.loads(text).get("version")
     except (ValueError, RecursionError):
-        raise _damaged() from None
+        raise _damaged_error() from None
     if version != VERSION:
         raise InvalidInputError(
             f"The backup has the version {version}; this gmail-warmup reads version {VERSION}. "
@@ -132,11 +138,11 @@ def _require_known_version(text: str) -> None:
         )
 
 
-def _key(passphrase: str, kdf: _Kdf) -> bytes:
+def _derive_key(passphrase: str, kdf: _KdfParameters) -> bytes:
     # One passphrase has one form, whichever keyboard it was typed on (RFC 8265, 4.2.1).
     typed = unicodedata.normalize("NFC", passphrase).encode(errors="surrogateescape")
     return Scrypt(salt=kdf.salt, length=32, n=kdf.n, r=kdf.r, p=kdf.p).derive(typed)
 
 
-def _damaged() -> InvalidInputError:
+def _damaged_error() -> InvalidInputError:
     return InvalidInputError("The backup is damaged; nothing was imported. Take another copy of it.")

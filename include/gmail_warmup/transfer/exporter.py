@@ -11,15 +11,22 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.core.errors import CiphertextError, InvalidInputError
-from gmail_warmup.crypto.cipher import owner_of
+from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.models import GrantState, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.transfer import csv_format
-from gmail_warmup.transfer.parser import COLUMNS, LONGEST_REASON, PAUSE, SETTINGS, Incoming, parse_rows
+from gmail_warmup.transfer.parser import (
+    CSV_COLUMNS,
+    MAX_REASON_LENGTH,
+    PAUSE_COLUMN,
+    SETTING_COLUMNS,
+    ParsedMailbox,
+    parse_rows,
+)
 
-_DEAD = (GrantState.NEEDS_REAUTH, GrantState.ACCOUNT_DELETED)
+_UNUSABLE_STATES = (GrantState.NEEDS_REAUTH, GrantState.ACCOUNT_DELETED)
 """States in which a refresh token is worth nothing any more."""
 
 
@@ -33,59 +40,59 @@ class Backup:
     """Mailboxes whose grant no key reads; they are in the backup without it."""
 
     @property
-    def grants(self) -> int:
+    def grant_count(self) -> int:
         """Return how many mailboxes have a grant in it."""
         return sum("grant" in row for row in self.rows)
 
-    def text(self) -> str:
+    def to_json(self) -> str:
         """Return the JSON document that is encrypted."""
         return json.dumps({"exported_at": self.exported_at.isoformat(), "mailboxes": self.rows}, ensure_ascii=False)
 
 
-def to_csv(mailboxes: Iterable[MailboxRecord]) -> Iterator[str]:
+def write_csv(mailboxes: Iterable[MailboxRecord]) -> Iterator[str]:
     """Yield the settings of mailboxes as the lines of the CSV that an import reads; they hold no secret."""
-    return csv_format.write(COLUMNS, map(settings_of, mailboxes))
+    return csv_format.write_table(CSV_COLUMNS, map(to_settings_row, mailboxes))
 
 
-def to_json(mailboxes: Iterable[MailboxRecord]) -> Iterator[str]:
+def write_json(mailboxes: Iterable[MailboxRecord]) -> Iterator[str]:
     """Yield the same as the lines of a JSON list, an object a line."""
     before = "["
     for mailbox in mailboxes:
-        yield f"{before}\n{json.dumps(settings_of(mailbox), ensure_ascii=False)}"
+        yield f"{before}\n{json.dumps(to_settings_row(mailbox), ensure_ascii=False)}"
         before = ","
     yield "[]\n" if before == "[" else "\n]\n"
 
 
-def settings_of(mailbox: MailboxRecord) -> dict[str, Any]:
+def to_settings_row(mailbox: MailboxRecord) -> dict[str, Any]:
     """Return what a file holds of a mailbox without its grant: address, settings, and the reason if it is paused."""
-    row: dict[str, Any] = {"address": mailbox.address} | {name: getattr(mailbox, name) for name in SETTINGS}
+    row: dict[str, Any] = {"address": mailbox.address} | {name: getattr(mailbox, name) for name in SETTING_COLUMNS}
     reason = (mailbox.pause_reason or "").strip() or "paused"  # without a text it would come back unpaused
-    row[PAUSE] = reason[:LONGEST_REASON] if mailbox.paused_at else None
+    row[PAUSE_COLUMN] = reason[:MAX_REASON_LENGTH] if mailbox.paused_at else None
     return row
 
 
-def back_up(store: GrantStore) -> Backup:
+def create_backup(store: GrantStore) -> Backup:
     """Read every mailbox with its grant, all at one moment. A grant that is dead for certain is left out."""
     columns = (OAuthGrant.client_id, OAuthGrant.scopes, OAuthGrant.refresh_expires_at, OAuthGrant.granted_at)
     query = sa.select(OAuthGrant.mailbox_id, OAuthGrant.refresh_token, *columns).where(
-        OAuthGrant.refresh_token.is_not(None), OAuthGrant.state.not_in(_DEAD)
+        OAuthGrant.refresh_token.is_not(None), OAuthGrant.state.not_in(_UNUSABLE_STATES)
     )
     with store.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         exported_at = connection.execute(sa.select(sa.func.now())).scalar_one()
-        mailboxes = repository.all_mailboxes(connection)
+        mailboxes = repository.list_mailboxes(connection)
         grants = {row.mailbox_id: row for row in connection.execute(query)}
     backup = Backup(exported_at=exported_at, rows=[])
     for mailbox in mailboxes:
-        row, stored = settings_of(mailbox), grants.get(mailbox.id)
+        row, stored = to_settings_row(mailbox), grants.get(mailbox.id)
         try:
-            backup.rows.append(row | ({"grant": _grant(store, stored)} if stored else {}))
+            backup.rows.append(row | ({"grant": _export_grant(store, stored)} if stored else {}))
         except CiphertextError:
             backup.rows.append(row)
             backup.unreadable.append(mailbox.address)
     return backup
 
 
-def read_back(text: str) -> tuple[datetime, list[Incoming]]:
+def parse_backup(text: str) -> tuple[datetime, list[ParsedMailbox]]:
     """Read the JSON document of a backup; return when it was made, and its mailboxes.
 
     Raises:
@@ -99,9 +106,9 @@ def read_back(text: str) -> tuple[datetime, list[Incoming]]:
     return exported_at, parse_rows(rows)
 
 
-def _grant(store: GrantStore, stored: Any) -> dict[str, Any]:
+def _export_grant(store: GrantStore, stored: Any) -> dict[str, Any]:
     return {
-        "refresh_token": store.cipher.decrypt(owner_of(stored.mailbox_id), stored.refresh_token),
+        "refresh_token": store.cipher.decrypt(build_secret_owner(stored.mailbox_id), stored.refresh_token),
         "client_id": stored.client_id,
         "scopes": stored.scopes,
         "refresh_expires_at": stored.refresh_expires_at and stored.refresh_expires_at.isoformat(),

@@ -11,18 +11,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.core.errors import CiphertextError
-from gmail_warmup.crypto.cipher import owner_of
+from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.grant_store import GrantStore
-from gmail_warmup.transfer.authorized_user import IncomingGrant
-from gmail_warmup.transfer.parser import Incoming
-from gmail_warmup.transfer.parser import parse as parse
+from gmail_warmup.transfer.authorized_user import ImportedGrant
+from gmail_warmup.transfer.parser import ParsedMailbox
 
 
 @dataclass
-class TakenOver:
+class ImportResult:
     """What an import did, or would do; numbers of mailboxes."""
 
     added: int = 0
@@ -38,26 +37,26 @@ class TakenOver:
     """Grants that work here and are newer than those of the backup."""
 
     @property
-    def mailboxes(self) -> int:
+    def mailbox_count(self) -> int:
         """Return how many mailboxes the file holds."""
         return self.added + self.updated
 
 
-class _Fate(Enum):
-    TAKEN = auto()
+class _GrantOutcome(Enum):
+    IMPORTED = auto()
     UNCHANGED = auto()
     KEPT = auto()
 
 
-def take_over(
+def import_mailboxes(
     store: GrantStore,
-    incoming: Sequence[Incoming],
+    incoming: Sequence[ParsedMailbox],
     *,
     actor: Actor,
     exported_at: datetime | None = None,
     overwrite_grants: bool = False,
     dry_run: bool = False,
-) -> TakenOver:
+) -> ImportResult:
     """Add or update all mailboxes, with their grants where they have one, in one transaction.
 
     A setting that the file has no column for stays as it is.
@@ -70,20 +69,20 @@ def take_over(
         overwrite_grants: take every grant of the file over.
         dry_run: only count.
     """
-    done = TakenOver()
+    done = ImportResult()
     with store.engine.begin() as connection:
-        running = _Import(
+        running = _Importer(
             connection, store, actor, exported_at=exported_at, overwrite=overwrite_grants, dry_run=dry_run
         )
-        present = running.present([item.address for item in incoming])
+        present = running.load_existing([item.address for item in incoming])
         for item in sorted(incoming, key=lambda item: item.address):  # one order, so that two imports cannot deadlock
             known = present.get(item.address)
-            fate = running.take(item, known)
-            _count(done, item, known, fate)
+            fate = running.import_mailbox(item, known)
+            _count_mailbox(done, item, known, fate)
     return done
 
 
-class _Import:
+class _Importer:
     """One import, inside its transaction."""
 
     def __init__(
@@ -105,26 +104,26 @@ class _Import:
             sa.and_(OAuthGrant.state == GrantState.ACTIVE, newer).label("newer"),
         ).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)  # fmt: skip
 
-    def present(self, addresses: Sequence[str]) -> dict[str, Any]:
+    def load_existing(self, addresses: Sequence[str]) -> dict[str, Any]:
         """Return what is stored for these addresses."""
         query = self._query.where(Mailbox.address.in_(addresses))
         return {row.address: row for row in self._connection.execute(query)}
 
-    def take(self, item: Incoming, known: Any | None) -> _Fate | None:
+    def import_mailbox(self, item: ParsedMailbox, known: Any | None) -> _GrantOutcome | None:
         """Take one mailbox over; return what became of its grant, if it has one."""
-        mailbox_id = None if self._dry_run else self._add(item)
+        mailbox_id = None if self._dry_run else self._add_mailbox(item)
         if item.grant is None:
             return None
         if mailbox_id is not None and known is not None:
             # Only now is the row ours; a refresh or a consent may have come before.
             locked = self._query.where(Mailbox.id == mailbox_id).with_for_update(of=OAuthGrant)
             known = self._connection.execute(locked).one()
-        fate = self._fate(item.grant, known)
-        if mailbox_id is not None and fate is _Fate.TAKEN:
-            self._adopt(mailbox_id, item.grant)
+        fate = self._decide_grant(item.grant, known)
+        if mailbox_id is not None and fate is _GrantOutcome.IMPORTED:
+            self._import_grant(mailbox_id, item.grant)
         return fate
 
-    def _add(self, item: Incoming) -> int:
+    def _add_mailbox(self, item: ParsedMailbox) -> int:
         mailbox_id = repository.add_or_update(
             self._connection,
             item.address,
@@ -133,24 +132,26 @@ class _Import:
             only=item.settings.model_fields_set,
         )
         if item.pause_reason:
-            repository.pause(self._connection, [item.address], actor=self._actor.name, reason=item.pause_reason)
+            repository.pause_mailboxes(
+                self._connection, [item.address], actor=self._actor.name, reason=item.pause_reason
+            )
         return mailbox_id
 
-    def _fate(self, grant: IncomingGrant, known: Any | None) -> _Fate:
+    def _decide_grant(self, grant: ImportedGrant, known: Any | None) -> _GrantOutcome:
         if known is None or self._overwrite:
-            return _Fate.TAKEN
-        if known.refresh_token and self._secret(known) == grant.refresh_token:
-            return _Fate.UNCHANGED
-        return _Fate.KEPT if known.newer else _Fate.TAKEN
+            return _GrantOutcome.IMPORTED
+        if known.refresh_token and self._decrypt_token(known) == grant.refresh_token:
+            return _GrantOutcome.UNCHANGED
+        return _GrantOutcome.KEPT if known.newer else _GrantOutcome.IMPORTED
 
-    def _secret(self, known: Any) -> str | None:
+    def _decrypt_token(self, known: Any) -> str | None:
         try:
-            return self._store.cipher.decrypt(owner_of(known.id), known.refresh_token)
+            return self._store.cipher.decrypt(build_secret_owner(known.id), known.refresh_token)
         except CiphertextError:
             return None
 
-    def _adopt(self, mailbox_id: int, grant: IncomingGrant) -> None:
-        self._store.adopt(
+    def _import_grant(self, mailbox_id: int, grant: ImportedGrant) -> None:
+        self._store.import_grant(
             self._connection,
             mailbox_id,
             refresh_token=grant.refresh_token,
@@ -164,13 +165,13 @@ class _Import:
         )
 
 
-def _count(done: TakenOver, item: Incoming, known: Any | None, fate: _Fate | None) -> None:
+def _count_mailbox(done: ImportResult, item: ParsedMailbox, known: Any | None, fate: _GrantOutcome | None) -> None:
     if known is None:
         done.added += 1
         done.to_sign_in += fate is None and item.settings.auth is MailboxAuth.GRANT
     else:
         done.updated += 1
     done.paused += bool(item.pause_reason) and (known is None or known.paused_at is None)
-    done.grants += fate is _Fate.TAKEN
-    done.grants_unchanged += fate is _Fate.UNCHANGED
-    done.grants_kept += fate is _Fate.KEPT
+    done.grants += fate is _GrantOutcome.IMPORTED
+    done.grants_unchanged += fate is _GrantOutcome.UNCHANGED
+    done.grants_kept += fate is _GrantOutcome.KEPT

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from gmail_warmup.core.errors import ConfigurationError, InvalidInputError
-from gmail_warmup.transfer.migration_plan import Offer
+from gmail_warmup.transfer.migration_plan import Candidate
 
-NAMES: Mapping[str, Sequence[str]] = {
+COLUMN_NAMES: Mapping[str, Sequence[str]] = {
     "address": ("address", "email", "email_address", "gmail"),
     "kind": ("kind", "account_type", "type", "role"),
     "oauth_token": ("oauth_token", "token", "credentials"),
@@ -30,22 +30,22 @@ NAMES: Mapping[str, Sequence[str]] = {
 }
 """What is taken, and the names of columns that hold it; the first that the table has is read."""
 
-_SETTINGS = ("daily_target", "open_rate", "reply_rate", "timezone", "display_name")
-_RATES = ("open_rate", "reply_rate")
+_SETTING_NAMES = ("daily_target", "open_rate", "reply_rate", "timezone", "display_name")
+_RATE_NAMES = ("open_rate", "reply_rate")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class LegacyAccounts:
     """What was found in the former system."""
 
-    offers: list[Offer]
+    candidates: list[Candidate]
     columns: dict[str, str]
     """What was read, and the column that it stood in."""
-    unread: list[str]
+    unread_columns: list[str]
     """Columns that mean nothing here."""
 
 
-def read(engine: sa.Engine, table: str, columns: Mapping[str, str]) -> Found:
+def read_accounts(engine: sa.Engine, table: str, columns: Mapping[str, str]) -> LegacyAccounts:
     """Read all accounts.
 
     Args:
@@ -57,17 +57,17 @@ def read(engine: sa.Engine, table: str, columns: Mapping[str, str]) -> Found:
     """
     try:
         with engine.connect().execution_options(postgresql_readonly=True) as connection:
-            there = _columns_of(connection, table)
-            mapped = _mapped(there, columns, table)
-            rows = connection.execute(_query(connection, table, mapped)).mappings().all()
+            there = _list_columns(connection, table)
+            mapped = _map_columns(there, columns, table)
+            rows = connection.execute(_build_query(connection, table, mapped)).mappings().all()
     except (OperationalError, ProgrammingError) as error:
         reason = str(error.orig).strip().splitlines()[0]
         raise ConfigurationError(f"The former system's database cannot be read: {reason}.") from None
-    offers = [_offer(number, dict(row), mapped) for number, row in enumerate(rows, 1)]
-    return Found(offers=offers, columns=mapped, unread=sorted({*there} - {*mapped.values()}))
+    offers = [_to_candidate(number, dict(row), mapped) for number, row in enumerate(rows, 1)]
+    return LegacyAccounts(candidates=offers, columns=mapped, unread_columns=sorted({*there} - {*mapped.values()}))
 
 
-def _columns_of(connection: sa.Connection, table: str) -> list[str]:
+def _list_columns(connection: sa.Connection, table: str) -> list[str]:
     inspector = sa.inspect(connection)
     tables = inspector.get_table_names()
     if table not in tables:
@@ -76,36 +76,39 @@ def _columns_of(connection: sa.Connection, table: str) -> list[str]:
     return [column["name"] for column in inspector.get_columns(table)]
 
 
-def _mapped(there: Sequence[str], chosen: Mapping[str, str], table: str) -> dict[str, str]:
+def _map_columns(there: Sequence[str], chosen: Mapping[str, str], table: str) -> dict[str, str]:
     """Return the column of each thing that the table holds."""
     for thing, column in chosen.items():
-        if thing not in NAMES:
-            raise InvalidInputError(f"'{thing}' is not taken over; known are {', '.join(NAMES)}.")
+        if thing not in COLUMN_NAMES:
+            raise InvalidInputError(f"'{thing}' is not taken over; known are {', '.join(COLUMN_NAMES)}.")
         if column not in there:
             raise InvalidInputError(f"The table '{table}' has no column '{column}'; it has: {', '.join(there)}.")
-    mapped = {thing: next((name for name in names if name in there), "") for thing, names in NAMES.items()}
+    mapped = {thing: next((name for name in names if name in there), "") for thing, names in COLUMN_NAMES.items()}
     mapped = {thing: column for thing, column in (mapped | dict(chosen)).items() if column}
     for thing in ("address", "kind", "oauth_token"):
         if thing not in mapped:
             raise InvalidInputError(
-                f"The table '{table}' has no column for {thing}: none of {', '.join(NAMES[thing])}. Name it, for "
+                f"The table '{table}' has no column for {thing}: none of {', '.join(COLUMN_NAMES[thing])}. Name "
+                "it, for "
                 f"example: --column {thing}=NAME. The table has: {', '.join(there)}."
             )
     return mapped
 
 
-def _query(connection: sa.Connection, table: str, mapped: Mapping[str, str]) -> sa.Select[Any]:
+def _build_query(connection: sa.Connection, table: str, mapped: Mapping[str, str]) -> sa.Select[Any]:
     """Select what is taken, in the order of the key, so that a row has the same number each time."""
     key = sa.inspect(connection).get_pk_constraint(table)["constrained_columns"]
     selected = sa.table(table, *map(sa.column, dict.fromkeys([*mapped.values(), *key])))
     return sa.select(selected).order_by(*(selected.c[name] for name in key or [mapped["address"]]))
 
 
-def _offer(number: int, row: Mapping[str, Any], mapped: Mapping[str, str]) -> Offer:
+def _to_candidate(number: int, row: Mapping[str, Any], mapped: Mapping[str, str]) -> Candidate:
     values = {thing: row[column] for thing, column in mapped.items()}
-    settings = {name: _setting(name, values[name]) for name in _SETTINGS if values.get(name) not in (None, "")}
+    settings = {
+        name: _convert_setting(name, values[name]) for name in _SETTING_NAMES if values.get(name) not in (None, "")
+    }
     active = values.get("active")
-    return Offer(
+    return Candidate(
         source=f"row {number}",
         address=str(values["address"] or ""),
         settings=settings | {"kind": str(values["kind"] or "").strip().lower()},
@@ -114,8 +117,8 @@ def _offer(number: int, row: Mapping[str, Any], mapped: Mapping[str, str]) -> Of
     )
 
 
-def _setting(name: str, value: Any) -> Any:
+def _convert_setting(name: str, value: Any) -> Any:
     """Return a setting as it is written here: rates are per cent, and 0.8 there means 80 of them."""
     if isinstance(value, float | Decimal):
-        return round(value * 100) if name in _RATES and 0 < value <= 1 else round(value)
+        return round(value * 100) if name in _RATE_NAMES and 0 < value <= 1 else round(value)
     return value

@@ -15,14 +15,20 @@ import sqlalchemy as sa
 from gmail_warmup.core.enums import GrantState, MailboxAuth
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.mailboxes import bulk
-from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings, normal_address, parse_settings, shortened
-from gmail_warmup.oauth.token_endpoint import SCOPES_ENOUGH
-from gmail_warmup.transfer.authorized_user import IncomingGrant, read_token
-from gmail_warmup.transfer.parser import Incoming
+from gmail_warmup.mailboxes.records import (
+    MailboxRecord,
+    MailboxSettings,
+    normalize_address,
+    shorten_text,
+    validate_mailbox_settings,
+)
+from gmail_warmup.oauth.token_endpoint import SUFFICIENT_SCOPES
+from gmail_warmup.transfer.authorized_user import ImportedGrant, parse_authorized_user
+from gmail_warmup.transfer.parser import ParsedMailbox
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offer:
+class Candidate:
     """What another system knows about one mailbox, as it stands there."""
 
     source: str
@@ -35,7 +41,7 @@ class Offer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remark:
+class Skipped:
     """Something that is not taken, and why; never with a part of a token."""
 
     source: str
@@ -44,15 +50,17 @@ class Remark:
 
 
 @dataclass(kw_only=True)
-class Plan:
+class MigrationPlan:
     """What a move does: mailboxes to take, those of them whose grant stays behind, and what stays behind as a whole."""
 
-    mailboxes: list[Incoming] = field(default_factory=list)
-    to_sign_in: list[Remark] = field(default_factory=list)
-    left: list[Remark] = field(default_factory=list)
+    mailboxes: list[ParsedMailbox] = field(default_factory=list)
+    to_sign_in: list[Skipped] = field(default_factory=list)
+    left: list[Skipped] = field(default_factory=list)
 
 
-def plan(connection: sa.Connection, offers: Iterable[Offer], *, client_id: str, left: Iterable[Remark] = ()) -> Plan:
+def plan_migration(
+    connection: sa.Connection, offers: Iterable[Candidate], *, client_id: str, left: Iterable[Skipped] = ()
+) -> MigrationPlan:
     """Decide about every offer; nothing is written.
 
     A mailbox that is here already keeps its settings, and its grant if that works.
@@ -61,54 +69,54 @@ def plan(connection: sa.Connection, offers: Iterable[Offer], *, client_id: str, 
         client_id: the OAuth client here; a grant belongs to the one that it was given to.
         left: what could not even be offered.
     """
-    made = Plan(left=list(left))
-    offered = list(_distinct(offers, made))
-    known = bulk.known(connection, [address for address, _ in offered], lock=False)
+    made = MigrationPlan(left=list(left))
+    offered = list(_drop_duplicates(offers, made))
+    known = bulk.find_existing(connection, [address for address, _ in offered], lock=False)
     for number, (address, offer) in enumerate(offered, 1):
         try:
-            made.mailboxes.append(_taken(number, address, offer, known.get(address), client_id, made))
+            made.mailboxes.append(_to_mailbox(number, address, offer, known.get(address), client_id, made))
         except InvalidInputError as error:
-            made.left.append(_remark(offer, address, str(error).removeprefix(f"{address}: ")))
+            made.left.append(_to_skipped(offer, address, str(error).removeprefix(f"{address}: ")))
     return made
 
 
-def _distinct(offers: Iterable[Offer], made: Plan) -> Iterable[tuple[str, Offer]]:
+def _drop_duplicates(offers: Iterable[Candidate], made: MigrationPlan) -> Iterable[tuple[str, Candidate]]:
     """Yield each mailbox once, with its normal address."""
     first: dict[str, str] = {}
     for offer in offers:
         try:
-            address = normal_address(offer.address)
+            address = normalize_address(offer.address)
         except InvalidInputError as error:
-            made.left.append(_remark(offer, shortened(offer.address), str(error)))
+            made.left.append(_to_skipped(offer, shorten_text(offer.address), str(error)))
             continue
         if address in first:
-            made.left.append(_remark(offer, address, f"stands there twice; {first[address]} is taken."))
+            made.left.append(_to_skipped(offer, address, f"stands there twice; {first[address]} is taken."))
         else:
             first[address] = offer.source
             yield address, offer
 
 
-def _taken(
-    number: int, address: str, offer: Offer, known: MailboxRecord | None, client_id: str, made: Plan
-) -> Incoming:
+def _to_mailbox(
+    number: int, address: str, offer: Candidate, known: MailboxRecord | None, client_id: str, made: MigrationPlan
+) -> ParsedMailbox:
     """Return a mailbox as it is taken.
 
     Raises:
         InvalidInputError: saying why it stays behind.
     """
-    settings = _kept(known) if known else parse_settings(dict(offer.settings), address=address)
+    settings = _require_flagged(known) if known else validate_mailbox_settings(dict(offer.settings), address=address)
     grant = None
     try:
-        grant = _grant(offer.token, client_id)
+        grant = _read_grant(offer.token, client_id)
     except InvalidInputError as error:
         if known:
             raise
-        made.to_sign_in.append(_remark(offer, address, str(error)))
+        made.to_sign_in.append(_to_skipped(offer, address, str(error)))
     pause = None if known else offer.pause_reason
-    return Incoming(number=number, address=address, settings=settings, grant=grant, pause_reason=pause)
+    return ParsedMailbox(number=number, address=address, settings=settings, grant=grant, pause_reason=pause)
 
 
-def _kept(known: MailboxRecord) -> MailboxSettings:
+def _require_flagged(known: MailboxRecord) -> MailboxSettings:
     """Return the settings that leave a mailbox as it is.
 
     Raises:
@@ -121,7 +129,7 @@ def _kept(known: MailboxRecord) -> MailboxSettings:
     return MailboxSettings(kind=known.kind, auth=known.auth)
 
 
-def _grant(token: Any, client_id: str) -> IncomingGrant:
+def _read_grant(token: Any, client_id: str) -> ImportedGrant:
     """Read a grant that can work here.
 
     Raises:
@@ -129,21 +137,21 @@ def _grant(token: Any, client_id: str) -> IncomingGrant:
     """
     if token in (None, "", {}):
         raise InvalidInputError("there is no token; sign in again.")
-    grant = read_token(token)
+    grant = parse_authorized_user(token)
     if grant.client_id and grant.client_id != client_id:
         raise InvalidInputError(
             "its grant was given to another OAuth client than the one of the Connection gmail_oauth_client, and works "
             "with that one alone; put that client into the Connection first, or sign in again."
         )
-    if not _enough(grant.scopes):
+    if not _has_enough_scopes(grant.scopes):
         raise InvalidInputError("its grant lacks the Gmail permission gmail.modify; sign in again.")
     return grant
 
 
-def _enough(scopes: Collection[str]) -> bool:
+def _has_enough_scopes(scopes: Collection[str]) -> bool:
     """Tell whether the scopes serve; where none are noted, the first refresh tells."""
-    return not scopes or bool(SCOPES_ENOUGH.intersection(scopes))
+    return not scopes or bool(SUFFICIENT_SCOPES.intersection(scopes))
 
 
-def _remark(offer: Offer, address: str, why: str) -> Remark:
-    return Remark(source=offer.source, address=address, why=why)
+def _to_skipped(offer: Candidate, address: str, why: str) -> Skipped:
+    return Skipped(source=offer.source, address=address, why=why)

@@ -15,25 +15,25 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.mailboxes.records import (
     MailboxSettings,
     WrongSettingsError,
-    normal_address,
-    parse_settings,
-    shortened,
+    normalize_address,
+    shorten_text,
+    validate_mailbox_settings,
 )
 from gmail_warmup.transfer import csv_format
-from gmail_warmup.transfer.authorized_user import IncomingGrant, read_token
+from gmail_warmup.transfer.authorized_user import ImportedGrant, parse_authorized_user
 
-SETTINGS = tuple(MailboxSettings.model_fields)
-PAUSE = "pause_reason"
-COLUMNS = ("address", *SETTINGS, PAUSE)
+SETTING_COLUMNS = tuple(MailboxSettings.model_fields)
+PAUSE_COLUMN = "pause_reason"
+CSV_COLUMNS = ("address", *SETTING_COLUMNS, PAUSE_COLUMN)
 """The columns of the CSV."""
 TOKEN_KEYS = ("oauth_token", "grant")
-_NO_TEXT = re.compile(r"[\x00\ud800-\udfff]")
-LONGEST_REASON = 500
+_INVALID_CHARACTERS = re.compile(r"[\x00\ud800-\udfff]")
+MAX_REASON_LENGTH = 500
 """Characters of a reason to pause."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Incoming:
+class ParsedMailbox:
     """One mailbox to take over; with a reason to pause it if it is to be paused.
 
     ``settings.model_fields_set`` names the settings that the file has a column for: the others of a mailbox that exists
@@ -44,7 +44,7 @@ class Incoming:
     """Its line or entry in the file."""
     address: str
     settings: MailboxSettings
-    grant: IncomingGrant | None
+    grant: ImportedGrant | None
     pause_reason: str | None = None
 
 
@@ -62,21 +62,21 @@ class LineProblem:
 
     def __str__(self) -> str:
         """Return it as one line, as the shell prints it."""
-        column = self.field if self.field in (*SETTINGS, PAUSE) else ""
+        column = self.field if self.field in (*SETTING_COLUMNS, PAUSE_COLUMN) else ""
         address = self.address if self.field != "address" else ""  # then the rule names it
         return ": ".join(part for part in (f"{self.unit} {self.number}", address, column, self.rule) if part)
 
 
 @dataclass(kw_only=True)
-class Contents:
+class ParsedFile:
     """What a file holds: its mailboxes, and what is wrong with the other lines."""
 
     unit: str
     """What its numbers count: ``line`` or ``entry``."""
-    mailboxes: list[Incoming] = field(default_factory=list)
+    mailboxes: list[ParsedMailbox] = field(default_factory=list)
     problems: list[LineProblem] = field(default_factory=list)
 
-    def accepted(self) -> list[Incoming]:
+    def require_valid(self) -> list[ParsedMailbox]:
         """Return the mailboxes.
 
         Raises:
@@ -89,25 +89,25 @@ class Contents:
         return self.mailboxes
 
 
-def parse(text: str) -> list[Incoming]:
+def parse_mailboxes(text: str) -> list[ParsedMailbox]:
     """Read CSV (a header line, one mailbox a line) or JSON (a list of objects).
 
     Raises:
         InvalidInputError: listing every bad entry with its line or number and the rule it breaks.
     """
-    return read(text).accepted()
+    return parse_with_problems(text).require_valid()
 
 
-def parse_rows(found: Any) -> list[Incoming]:
+def parse_rows(found: Any) -> list[ParsedMailbox]:
     """Read what a JSON document holds: a list of objects, or one object.
 
     Raises:
         InvalidInputError: listing every bad entry with its number and the rule it breaks.
     """
-    return _entries(found).accepted()
+    return _parse_entries(found).require_valid()
 
 
-def read(text: str) -> Contents:
+def parse_with_problems(text: str) -> ParsedFile:
     """Read CSV or JSON, with all that is wrong in it.
 
     Raises:
@@ -116,70 +116,70 @@ def read(text: str) -> Contents:
     start = text.lstrip("\ufeff \t\r\n")
     if not start:
         raise InvalidInputError("The file is empty. Give CSV with a header line, or a JSON list.")
-    _require_text(text)
+    _require_valid_text(text)
     if start[0] not in "[{":
-        return _lines(text)
+        return _parse_csv(text)
     try:
         found = json.loads(start)
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"The file is not JSON: {error}.") from None
-    return _entries(found)
+    return _parse_entries(found)
 
 
-def _lines(text: str) -> Contents:
-    table = csv_format.read(text)
+def _parse_csv(text: str) -> ParsedFile:
+    table = csv_format.parse_table(text)
     if not {"address", "kind"} <= {*table.header}:
         raise InvalidInputError("The CSV needs a header line with the columns address and kind.")
-    contents = Contents(unit="line")
-    for column, rule in [*_unknown(table.header), *_twice(table.header)]:
+    contents = ParsedFile(unit="line")
+    for column, rule in [*_find_unknown_columns(table.header), *_find_duplicate_columns(table.header)]:
         contents.problems.append(LineProblem(unit="line", number=table.header_line, field=column, rule=rule))
-    for number, rule in table.faults:
+    for number, rule in table.malformed_lines:
         contents.problems.append(LineProblem(unit="line", number=number, rule=rule))
-    _check(contents, ((number, _filled(row)) for number, row in table.rows))
+    _check_rows(contents, ((number, _apply_defaults(row)) for number, row in table.rows))
     contents.problems.sort(key=lambda problem: problem.number)
     return contents
 
 
-def _filled(row: Mapping[str, str]) -> dict[str, Any]:
+def _apply_defaults(row: Mapping[str, str]) -> dict[str, Any]:
     """Return a row as JSON would hold it: an empty cell means the default."""
-    values: dict[str, Any] = {name: cell for name, cell in row.items() if cell and name in (*COLUMNS, *TOKEN_KEYS)}
-    for name in SETTINGS:
+    values: dict[str, Any] = {name: cell for name, cell in row.items() if cell and name in (*CSV_COLUMNS, *TOKEN_KEYS)}
+    for name in SETTING_COLUMNS:
         if row.get(name) == "" and not MailboxSettings.model_fields[name].is_required():
             values[name] = MailboxSettings.model_fields[name].default
     return values
 
 
-def _entries(found: Any) -> Contents:
+def _parse_entries(found: Any) -> ParsedFile:
     listed = found if isinstance(found, list) else [found]
     if not all(isinstance(row, dict) for row in listed):
         raise InvalidInputError("The JSON must be a list of objects, one for each mailbox.")
-    _require_text(json.dumps(found, ensure_ascii=False))
-    contents = Contents(unit="entry")
-    _check(contents, enumerate(listed, 1))
+    _require_valid_text(json.dumps(found, ensure_ascii=False))
+    contents = ParsedFile(unit="entry")
+    _check_rows(contents, enumerate(listed, 1))
     return contents
 
 
-def _require_text(text: str) -> None:
-    if _NO_TEXT.search(text):  # neither the database nor an answer can hold these
+def _require_valid_text(text: str) -> None:
+    if _INVALID_CHARACTERS.search(text):  # neither the database nor an answer can hold these
         raise InvalidInputError("The file holds characters that are no text. Save it anew, in UTF-8.")
 
 
-def _check(contents: Contents, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+def _check_rows(contents: ParsedFile, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
     first: dict[str, int] = {}
     for number, row in rows:
-        found = _Row(contents.unit, number, row)
+        found = _RowParser(contents.unit, number, row)
         if found.address in first:
             rule = f"{found.address} stands here twice; keep one ({contents.unit} {first[found.address]} is the other)."
-            found.note("address", rule)
+            found.add_problem("address", rule)
         if found.address:
             first.setdefault(found.address, number)
         if found.problems:
             contents.problems += found.problems
         else:
-            contents.mailboxes.append(found.incoming())
+            contents.mailboxes.append(found.to_mailbox())
 
 
-class _Row:
+class _RowParser:
     """One line or entry, read as far as it can be."""
 
     def __init__(self, unit: str, number: int, row: Mapping[str, Any]) -> None:
@@ -187,18 +187,18 @@ class _Row:
         self.address = ""
         self.problems: list[LineProblem] = []
         self._settings: MailboxSettings | None = None
-        self._grant: IncomingGrant | None = None
+        self._grant: ImportedGrant | None = None
         self._read_address(row.get("address", ""))
-        for column, rule in _unknown(row):
-            self.note(column, rule)
-        self._read_settings({key: row[key] for key in SETTINGS if key in row})
-        self._pause_reason = self._read_pause_reason(row.get(PAUSE))
+        for column, rule in _find_unknown_columns(row):
+            self.add_problem(column, rule)
+        self._read_settings({key: row[key] for key in SETTING_COLUMNS if key in row})
+        self._pause_reason = self._read_pause_reason(row.get(PAUSE_COLUMN))
         self._read_grant(row)
 
-    def incoming(self) -> Incoming:
+    def to_mailbox(self) -> ParsedMailbox:
         """Return the mailbox, if there is no problem."""
         assert self._settings is not None
-        return Incoming(
+        return ParsedMailbox(
             number=self._number,
             address=self.address,
             settings=self._settings,
@@ -206,7 +206,7 @@ class _Row:
             pause_reason=self._pause_reason,
         )
 
-    def note(self, column: str, rule: str) -> None:
+    def add_problem(self, column: str, rule: str) -> None:
         """Keep a problem of this row."""
         self.problems.append(
             LineProblem(unit=self._unit, number=self._number, address=self.address, field=column, rule=rule)
@@ -214,21 +214,21 @@ class _Row:
 
     def _read_address(self, given: Any) -> None:
         try:
-            self.address = normal_address(str(given))
+            self.address = normalize_address(str(given))
         except InvalidInputError as error:
-            self.note("address", str(error))
+            self.add_problem("address", str(error))
 
     def _read_settings(self, values: dict[str, Any]) -> None:
         try:
-            self._settings = parse_settings(values, address=self.address)
+            self._settings = validate_mailbox_settings(values, address=self.address)
         except WrongSettingsError as error:
             for broken in error.broken:
-                self.note(broken.field, broken.rule)
+                self.add_problem(broken.field, broken.rule)
 
     def _read_pause_reason(self, given: Any) -> str | None:
-        if given is None or (isinstance(given, str) and len(given) <= LONGEST_REASON):
+        if given is None or (isinstance(given, str) and len(given) <= MAX_REASON_LENGTH):
             return (given or "").strip() or None
-        self.note(PAUSE, f"must be a text of {LONGEST_REASON} characters at most.")
+        self.add_problem(PAUSE_COLUMN, f"must be a text of {MAX_REASON_LENGTH} characters at most.")
         return None
 
     def _read_grant(self, row: Mapping[str, Any]) -> None:
@@ -236,19 +236,19 @@ class _Row:
         if key is None:
             return
         try:
-            self._grant = read_token(row[key])
+            self._grant = parse_authorized_user(row[key])
         except InvalidInputError as error:
-            self.note(key, str(error))
+            self.add_problem(key, str(error))
 
 
-def _unknown(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for name in sorted({*names} - {*COLUMNS, *TOKEN_KEYS}):
-        shown = shortened(name)
-        rule = f"unknown column {shown}; known are {', '.join(COLUMNS)}." if name else "a column has no name."
+def _find_unknown_columns(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for name in sorted({*names} - {*CSV_COLUMNS, *TOKEN_KEYS}):
+        shown = shorten_text(name)
+        rule = f"unknown column {shown}; known are {', '.join(CSV_COLUMNS)}." if name else "a column has no name."
         yield shown, rule
 
 
-def _twice(names: Collection[str]) -> Iterator[tuple[str, str]]:
-    for name in sorted(set(names) & {*COLUMNS, *TOKEN_KEYS}):
+def _find_duplicate_columns(names: Collection[str]) -> Iterator[tuple[str, str]]:
+    for name in sorted(set(names) & {*CSV_COLUMNS, *TOKEN_KEYS}):
         if list(names).count(name) > 1:
             yield name, f"the column {name} stands here twice; keep one."

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.transfer.migration_plan import Offer, Remark
+from gmail_warmup.transfer.migration_plan import Candidate, Skipped
 
 _ADDRESS = re.compile(r"[a-z0-9.!#$%&'*+/=?^`{|}~-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
-_EXAMPLE = "ada@example.com"
-_LARGEST = 100_000
+_EXAMPLE_ADDRESS = "ada@example.com"
+_MAX_FILE_BYTES = 100_000
 """Bytes; a grant has less than two thousand."""
 
 
-def read(place: Path, *, kind: str, address: str = "") -> tuple[list[Offer], list[Remark]]:
+def read_token_files(place: Path, *, kind: str, address: str = "") -> tuple[list[Candidate], list[Skipped]]:
     """Read a file, or every file of a folder; return the offers, and the files that are none with why.
 
     The mailbox is the file's ``account``, else the address in the file's name.
@@ -31,17 +31,17 @@ def read(place: Path, *, kind: str, address: str = "") -> tuple[list[Offer], lis
     """
     if address and place.is_dir():
         raise InvalidInputError(f"{place} is a folder, and --address names the mailbox of one file.")
-    offers: list[Offer] = []
-    left: list[Remark] = []
-    for path in _files(place):
+    offers: list[Candidate] = []
+    left: list[Skipped] = []
+    for path in _list_files(place):
         try:
-            offers.append(_offer(path, kind, address))
+            offers.append(_to_candidate(path, kind, address))
         except InvalidInputError as error:
-            left.append(Remark(source=path.name, address="", why=str(error)))
+            left.append(Skipped(source=path.name, address="", why=str(error)))
     return offers, left
 
 
-def _files(place: Path) -> Iterator[Path]:
+def _list_files(place: Path) -> Iterator[Path]:
     try:
         found = sorted(place.iterdir()) if place.is_dir() else [place]
     except OSError as error:
@@ -51,18 +51,20 @@ def _files(place: Path) -> Iterator[Path]:
     yield from (path for path in found if path.is_file() and not path.name.startswith("."))
 
 
-def _offer(path: Path, kind: str, address: str) -> Offer:
-    token = _token(path)
+def _to_candidate(path: Path, kind: str, address: str) -> Candidate:
+    token = _read_token(path)
     named = _ADDRESS.search(path.stem.replace("_", " "))
     found = address or str(token.get("account") or "") or (named[0] if named else "")
     if not found:
-        raise InvalidInputError(f"does not say whose it is; rename it to ADDRESS.json, for example {_EXAMPLE}.json.")
-    return Offer(source=path.name, address=found, settings={"kind": kind}, token=token)
+        raise InvalidInputError(
+            f"does not say whose it is; rename it to ADDRESS.json, for example {_EXAMPLE_ADDRESS}.json."
+        )
+    return Candidate(source=path.name, address=found, settings={"kind": kind}, token=token)
 
 
-def _token(path: Path) -> dict[str, Any]:
+def _read_token(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _LARGEST:
+        if path.stat().st_size > _MAX_FILE_BYTES:
             raise InvalidInputError("is too large to be a token.")
         found = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:

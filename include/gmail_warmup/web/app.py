@@ -21,7 +21,7 @@ from fastapi.staticfiles import StaticFiles
 
 from gmail_warmup import __version__
 from gmail_warmup.web import api, errors, security
-from gmail_warmup.web.dependencies import Context
+from gmail_warmup.web.dependencies import AppContext
 from gmail_warmup.web.rate_limit import Throttle
 from gmail_warmup.web.routes import (
     dag_tab,
@@ -47,7 +47,7 @@ def create_app() -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.context = Context()
+    app.state.context = AppContext()
     app.state.throttle = Throttle()
     app.include_router(mailbox_list.router)
     app.include_router(mailbox.router)
@@ -58,7 +58,7 @@ def create_app() -> FastAPI:
     app.include_router(oauth_callback.router)
     app.include_router(api.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
-    errors.install(app)
-    app.add_middleware(errors.LastResort)
-    app.add_middleware(security.Headers)
+    errors.add_error_handlers(app)
+    app.add_middleware(errors.CatchAllMiddleware)
+    app.add_middleware(security.SecurityHeadersMiddleware)
     return app

@@ -7,7 +7,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from gmail_warmup.airflow.services import Services, oauth_client
+from gmail_warmup.airflow.services import Services, load_oauth_client
 from gmail_warmup.core import urls
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.oauth.consent.flow import ConsentFlow
@@ -15,7 +15,7 @@ from gmail_warmup.oauth.grant_store import Actor
 from gmail_warmup.oauth.token_endpoint import TokenEndpoint
 
 
-class Context:
+class AppContext:
     """The services of the api-server."""
 
     def __init__(self) -> None:
@@ -32,11 +32,11 @@ class Context:
         with self._lock:
             if self._services is None:
                 made = Services(Actor(name="web"), pooled=True)
-                made.check()
+                made.check_installation()
                 self._services = made
             return self._services
 
-    def consent_flow(self) -> ConsentFlow:
+    def build_consent_flow(self) -> ConsentFlow:
         """Return the OAuth flow.
 
         The client is read each time: whoever corrects its Connection must not have to restart the api-server.
@@ -44,11 +44,13 @@ class Context:
         services = self.services
         settings = services.settings
         endpoint = TokenEndpoint(
-            oauth_client(settings), connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
+            load_oauth_client(settings), connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
         )
-        return ConsentFlow(services.store, endpoint, redirect_uri=urls.redirect_uri(), minutes=settings.consent_minutes)
+        return ConsentFlow(
+            services.grant_store, endpoint, redirect_uri=urls.redirect_uri(), minutes=settings.consent_minutes
+        )
 
-    def diagnose(self) -> ConfigurationError | None:
+    def diagnose_failure(self) -> ConfigurationError | None:
         """Say why the database failed, if it is for a reason that an operator can mend.
 
         The services are made anew afterwards, so that a corrected Connection is read.
@@ -58,7 +60,7 @@ class Context:
         if failed is None:
             return None
         try:
-            failed.check()
+            failed.check_installation()
         except ConfigurationError as error:
             return error
         finally:
@@ -66,8 +68,8 @@ class Context:
         return None
 
 
-def _context(request: Request) -> Context:
-    return cast(Context, request.app.state.context)
+def _get_context(request: Request) -> AppContext:
+    return cast(AppContext, request.app.state.context)
 
 
-CurrentContext = Annotated[Context, Depends(_context)]
+CurrentContext = Annotated[AppContext, Depends(_get_context)]

@@ -26,9 +26,9 @@ from gmail_warmup.core.errors import (
     UnknownInviteError,
     UnknownMailboxError,
 )
-from gmail_warmup.core.tracebacks import forget_locals
+from gmail_warmup.core.tracebacks import clear_locals
 from gmail_warmup.web import render
-from gmail_warmup.web.dependencies import Context
+from gmail_warmup.web.dependencies import AppContext
 from gmail_warmup.web.security import inner_path
 from gmail_warmup.web.views import validation_messages
 
@@ -48,7 +48,7 @@ class Problem:
     errors: list[dict[str, str]] = field(default_factory=list)
     """For a wrong input, each field with the rule that it breaks."""
 
-    def body(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the members of the JSON object."""
         members: dict[str, Any] = {
             "type": f"urn:gmail-warmup:problem:{self.slug}",
@@ -80,7 +80,7 @@ _SCHEMA = {
         },
     },
 }
-DESCRIBED: dict[int | str, dict[str, Any]] = {
+ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"description": description, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
     for status, description in (("4XX", "What was asked cannot be done."), ("5XX", "It failed, or is not ready."))
 }
@@ -97,7 +97,7 @@ class ProblemResponse(JSONResponse):
         return json.dumps(content).encode("ascii")
 
 
-def of_package_error(error: GmailWarmupError) -> Problem | None:
+def problem_from_error(error: GmailWarmupError) -> Problem | None:
     """Return the problem that one of the package's errors is, or None if it is not the caller's business."""
     if isinstance(error, UnknownMailboxError):
         return Problem(status=404, slug="unknown-mailbox", title="Unknown mailbox", detail=str(error))
@@ -112,10 +112,10 @@ def of_package_error(error: GmailWarmupError) -> Problem | None:
     return None
 
 
-def unexpected(error: Exception) -> Problem:
+def internal_error(error: Exception) -> Problem:
     """Log an error under an id and return the problem that names nothing but the id."""
     error_id = secrets.token_hex(4)
-    forget_locals(error)
+    clear_locals(error)
     log.error("Error %s in the page 'Gmail accounts'", error_id, exc_info=error)
     detail = f"Something went wrong. The api-server's log explains it under the id {error_id}."
     return Problem(status=500, slug="unexpected", title="Unexpected error", detail=detail)
@@ -129,66 +129,72 @@ INVITE_OVER = Problem(
 )
 """The one answer to a link that opens no invite, whatever the cause."""
 
-_OURS = "Something went wrong, and not by your doing. Try again in a few minutes; if it stays, tell who sent the link."
+_UNAVAILABLE_DETAIL = (
+    "Something went wrong, and not by your doing. Try again in a few minutes; if it stays, tell who sent the link."
+)
 
 
-def mark_invited(request: Request) -> None:
+def mark_public(request: Request) -> None:
     """Let whatever goes wrong with this request be told to the visitor of an invite."""
     request.state.invited = True
 
 
-def answer(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+def problem_response(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """Return a problem as JSON to a script, else as a page; the visitor of an invite learns of nothing inside."""
     inside = inner_path(request.scope)
-    invited = urls.is_open(inside) or getattr(request.state, "invited", False)
+    invited = urls.is_public_path(inside) or getattr(request.state, "invited", False)
     if invited and problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        problem = Problem(status=problem.status, slug="unavailable", title="This does not work now", detail=_OURS)
+        problem = Problem(
+            status=problem.status, slug="unavailable", title="This does not work now", detail=_UNAVAILABLE_DETAIL
+        )
     if inside.startswith("/api/") or (invited and request.method == "POST"):
-        return ProblemResponse(problem.body(), problem.status, headers)
+        return ProblemResponse(problem.as_dict(), problem.status, headers)
     if invited:
         text = {"title": problem.title, "detail": problem.detail}
-        return render.page(request, "invite_message.html", problem.status, headers, **text)
-    return render.problem_page(request, problem.status, problem.title, problem.detail, headers)
+        return render.render_page(request, "invite_message.html", problem.status, headers, **text)
+    return render.render_problem_page(request, problem.status, problem.title, problem.detail, headers)
 
 
-def install(app: FastAPI) -> None:
+def add_error_handlers(app: FastAPI) -> None:
     """Tell an application which error becomes which answer."""
-    app.add_exception_handler(GmailWarmupError, _package_error)
-    app.add_exception_handler(DBAPIError, _database_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(StarletteHTTPException, _http_error)
-    app.add_exception_handler(UnicodeEncodeError, _no_text)
+    app.add_exception_handler(GmailWarmupError, _handle_package_error)
+    app.add_exception_handler(DBAPIError, _handle_database_error)
+    app.add_exception_handler(RequestValidationError, _handle_validation_error)
+    app.add_exception_handler(StarletteHTTPException, _handle_http_error)
+    app.add_exception_handler(UnicodeEncodeError, _handle_unicode_error)
 
 
-def _package_error(request: Request, error: Exception) -> Response:
+def _handle_package_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GmailWarmupError)
-    problem = of_package_error(error) or unexpected(error)
+    problem = problem_from_error(error) or internal_error(error)
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         log.error("The page 'Gmail accounts' cannot serve: %s", problem.detail)
-    return answer(request, problem)
+    return problem_response(request, problem)
 
 
-def _database_error(request: Request, error: Exception) -> Response:
-    context: Context = request.app.state.context
-    cause = context.diagnose()
-    return answer(request, unexpected(error)) if cause is None else _package_error(request, cause)
+def _handle_database_error(request: Request, error: Exception) -> Response:
+    context: AppContext = request.app.state.context
+    cause = context.diagnose_failure()
+    return problem_response(request, internal_error(error)) if cause is None else _handle_package_error(request, cause)
 
 
-def _validation_error(request: Request, error: Exception) -> Response:
+def _handle_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = validation_messages.explain(error.errors())
+    errors = validation_messages.describe_errors(error.errors())
     detail = "; ".join(f"{item['field']} {item['message']}" if item["field"] else item["message"] for item in errors)
-    return answer(request, Problem(status=422, slug="invalid-input", title="Wrong input", detail=detail, errors=errors))
+    return problem_response(
+        request, Problem(status=422, slug="invalid-input", title="Wrong input", detail=detail, errors=errors)
+    )
 
 
-_NO_TEXT = "The request holds a character that is no text (a lone surrogate)."
+_INVALID_UNICODE = "The request holds a character that is no text (a lone surrogate)."
 
 
-def _no_text(request: Request, error: Exception) -> Response:
+def _handle_unicode_error(request: Request, error: Exception) -> Response:
     """Refuse what JSON can write and no text can hold: validation and the database's driver stumble over it."""
-    errors = [{"field": "", "message": _NO_TEXT}]
-    problem = Problem(status=422, slug="invalid-input", title="Wrong input", detail=_NO_TEXT, errors=errors)
-    return answer(request, problem)
+    errors = [{"field": "", "message": _INVALID_UNICODE}]
+    problem = Problem(status=422, slug="invalid-input", title="Wrong input", detail=_INVALID_UNICODE, errors=errors)
+    return problem_response(request, problem)
 
 
 _TITLES = {401: "Please sign in", 403: "Not allowed", 404: "Not found"}
@@ -200,21 +206,21 @@ _DETAILS = {
 }
 
 
-def _http_error(request: Request, error: Exception) -> Response:
+def _handle_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)
     phrase = HTTPStatus(error.status_code).phrase
     # FastAPI's and Airflow's own details are single words; ours are sentences.
     ours = isinstance(error, HTTPException) and str(error.detail).endswith(".")
     detail = str(error.detail) if ours else _DETAILS.get(error.status_code, f"{error.detail}.")
     slug = phrase.lower().replace(" ", "-")
-    return answer(
+    return problem_response(
         request,
         Problem(status=error.status_code, slug=slug, title=_TITLES.get(error.status_code, phrase), detail=detail),
         error.headers,
     )
 
 
-class LastResort:
+class CatchAllMiddleware:
     """Answer what no handler knew.
 
     A handler for ``Exception`` would raise the error once more into Airflow's own application, which logs it twice.
@@ -227,15 +233,15 @@ class LastResort:
         """Serve a request."""
         started = False
 
-        async def watched(message: Message) -> None:
+        async def send_and_track(message: Message) -> None:
             nonlocal started
             started = started or message["type"] == "http.response.start"
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, send_and_track)
         except Exception as error:
             if scope["type"] != "http" or started:
                 raise
-            response = answer(Request(scope), unexpected(error))
+            response = problem_response(Request(scope), internal_error(error))
             await response(scope, receive, send)

@@ -19,12 +19,12 @@ MAY_CHANGE = Depends(requires_access_connection("PUT"))
 User = Annotated[BaseUser, Depends(get_user)]
 
 
-def name_of(user: User) -> str:
+def get_user_name(user: User) -> str:
     """Return the name under which a user's changes are recorded."""
     return str(user.get_name())
 
 
-UserName = Annotated[str, Depends(name_of)]
+UserName = Annotated[str, Depends(get_user_name)]
 
 
 def may_change(user: User) -> bool:
@@ -35,10 +35,10 @@ def may_change(user: User) -> bool:
 MayChange = Annotated[bool, Depends(may_change)]
 
 
-Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_scheme)]
+BearerToken = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_scheme)]
 
 
-async def require_change(request: Request, bearer: Bearer) -> BaseUser:
+async def require_change(request: Request, bearer: BearerToken) -> BaseUser:
     """Return the user, who may change things; for a route that asks for this only in some cases.
 
     Raises:

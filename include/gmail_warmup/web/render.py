@@ -17,7 +17,7 @@ from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.web.security import inner_path
 
 
-def _utc(moment: datetime) -> str:
+def _format_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
@@ -30,14 +30,14 @@ def _mailbox_path(address: str) -> str:
     return "mailboxes/" + quote(address, safe="@/!$&'*+=~")
 
 
-def _root(scope: Mapping[str, Any]) -> str:
+def _relative_root(scope: Mapping[str, Any]) -> str:
     """Return the way from a page up to the application's mount; a slash that came encoded is no level for a browser."""
     encoded = bytes(scope.get("raw_path") or b"").lower().count(b"%2f")
     return "../" * (inner_path(scope).count("/") - 1 - encoded) or "./"
 
 
 @cache
-def _environment() -> Environment:
+def _template_environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("gmail_warmup.web"),
         autoescape=True,
@@ -45,12 +45,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters["utc"] = _utc
+    environment.filters["utc"] = _format_utc
     environment.filters["mailbox_path"] = _mailbox_path
     return environment
 
 
-def _addresses() -> dict[str, str]:
+def _page_urls() -> dict[str, str]:
     """Return the addresses that pages name; empty while the installation does not know its own."""
     try:
         return {"shell": urls.view_url(), "redirect_uri": urls.redirect_uri()}
@@ -58,7 +58,7 @@ def _addresses() -> dict[str, str]:
         return {"shell": "", "redirect_uri": ""}
 
 
-def page(
+def render_page(
     request: Request,
     template: str,
     status: int = 200,
@@ -66,21 +66,25 @@ def page(
     **values: Any,
 ) -> HTMLResponse:
     """Return a template as a page."""
-    text = _environment().get_template(template).render(root=_root(request.scope), **_addresses(), **values)
+    text = (
+        _template_environment()
+        .get_template(template)
+        .render(root=_relative_root(request.scope), **_page_urls(), **values)
+    )
     return HTMLResponse(text, status, dict(headers or {}))
 
 
-def problem_page(
+def render_problem_page(
     request: Request, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None
 ) -> HTMLResponse:
     """Return the page for an error."""
-    login = _login_address() if status == 401 else ""
-    return page(request, "problem.html", status, headers, title=title, detail=detail, login=login)
+    login = _login_url() if status == 401 else ""
+    return render_page(request, "problem.html", status, headers, title=title, detail=detail, login=login)
 
 
-def _login_address() -> str:
+def _login_url() -> str:
     """Return where to sign in; coming back to the page, if Airflow knows its own address."""
     from airflow.api_fastapi.app import get_auth_manager
 
-    following = _addresses()["shell"]
+    following = _page_urls()["shell"]
     return str(get_auth_manager().get_url_login(**({"next_url": following} if following else {})))

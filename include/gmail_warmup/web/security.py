@@ -19,10 +19,10 @@ CONTENT_SECURITY_POLICY = (
     "form-action 'self'; base-uri 'none'"
 )
 BROWSER_COOKIE = "gmail_warmup_browser"
-_BROWSER_VALUE = re.compile(r"^[A-Za-z0-9_-]{43}$")
-_BROWSER_SECONDS = 2 * 3600
-_CALLBACK_KEY = "gmail_warmup.callback"
-_LONGEST_QUERY = 8192
+_BROWSER_COOKIE_PATTERN = re.compile(r"^[A-Za-z0-9_-]{43}$")
+_BROWSER_COOKIE_SECONDS = 2 * 3600
+_CALLBACK_SCOPE_KEY = "gmail_warmup.callback"
+_MAX_QUERY_LENGTH = 8192
 
 
 def inner_path(scope: Mapping[str, Any]) -> str:
@@ -30,7 +30,7 @@ def inner_path(scope: Mapping[str, Any]) -> str:
     return str(scope["path"]).removeprefix(scope.get("root_path", "")) or "/"
 
 
-class Headers:
+class SecurityHeadersMiddleware:
     """Put the security headers on every answer, and keep Google's answer out of the access log.
 
     Airflow logs the query string of each request from this very scope when the answer is out. Registering each code
@@ -47,21 +47,21 @@ class Headers:
             await self._app(scope, receive, send)
             return
         inside = inner_path(scope)
-        if inside == urls.CALLBACK:
+        if inside == urls.CALLBACK_PATH:
             query = scope["query_string"].decode("latin-1")
-            scope[_CALLBACK_KEY] = dict(parse_qsl(query[:_LONGEST_QUERY]))
+            scope[_CALLBACK_SCOPE_KEY] = dict(parse_qsl(query[:_MAX_QUERY_LENGTH]))
             scope["query_string"] = b"hidden" if query else b""
 
-        async def with_headers(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add_headers(MutableHeaders(scope=message), inside)
+                _add_security_headers(MutableHeaders(scope=message), inside)
             await send(message)
 
-        await self._app(scope, receive, with_headers)
+        await self._app(scope, receive, send_with_headers)
 
 
-def _add_headers(headers: MutableHeaders, inside: str) -> None:
-    secretive = inside == urls.CALLBACK or urls.is_open(inside)
+def _add_security_headers(headers: MutableHeaders, inside: str) -> None:
+    secretive = inside == urls.CALLBACK_PATH or urls.is_public_path(inside)
     # Airflow's shell shows our pages in a frame; those of a consent and of an invite are never in one.
     frames = "'none'" if secretive else "'self'"
     headers["Content-Security-Policy"] = f"{CONTENT_SECURITY_POLICY}; frame-ancestors {frames}"
@@ -73,7 +73,7 @@ def _add_headers(headers: MutableHeaders, inside: str) -> None:
 
 def callback_query(request: Request) -> dict[str, str]:
     """Return what Google sent along to the callback."""
-    return dict(request.scope.get(_CALLBACK_KEY, {}))
+    return dict(request.scope.get(_CALLBACK_SCOPE_KEY, {}))
 
 
 def check_origin(request: Request) -> None:
@@ -82,36 +82,36 @@ def check_origin(request: Request) -> None:
     A client that is no browser sends neither header and is let through: its credentials are its own.
     """
     given = request.headers.get("origin")
-    expected = urls.origin()
+    expected = urls.airflow_origin()
     if given is None and request.headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
         return
     if given != expected:
         raise HTTPException(403, f"This request comes from another site. Changes are accepted from {expected} only.")
 
 
-def check_json(request: Request) -> None:
+def check_content_type(request: Request) -> None:
     """Refuse a change whose body is no JSON: forms of other sites cannot send that."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "The body must be JSON, sent with Content-Type: application/json.")
 
 
-def known_browser(request: Request) -> str:
+def read_browser_cookie(request: Request) -> str:
     """Return the value of the browser's cookie, or the empty string."""
     value = request.cookies.get(BROWSER_COOKIE, "")
-    return value if _BROWSER_VALUE.match(value) else ""
+    return value if _BROWSER_COOKIE_PATTERN.match(value) else ""
 
 
-def mark_browser(request: Request, response: Response) -> str:
+def ensure_browser_cookie(request: Request, response: Response) -> str:
     """Give the browser its cookie, 256 random bits, and return the value; one that it has stays.
 
     So two consents in two tabs both come back to a browser that is known.
     """
-    value = known_browser(request) or secrets.token_urlsafe(32)
+    value = read_browser_cookie(request) or secrets.token_urlsafe(32)
     response.set_cookie(
         BROWSER_COOKIE,
         value,
-        max_age=_BROWSER_SECONDS,
-        path=urls.path(),
+        max_age=_BROWSER_COOKIE_SECONDS,
+        path=urls.cookie_path(),
         httponly=True,
         secure=urls.is_https(),
         samesite="lax",

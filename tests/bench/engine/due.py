@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from psycopg2.extras import execute_values
 
 from gmail_warmup.core.enums import Action
-from gmail_warmup.core.settings import Settings, mapped_at_most
+from gmail_warmup.core.settings import Settings, max_map_length
 from gmail_warmup.db.models import Base, Mailbox
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.warmup.planning import next_send
-from gmail_warmup.warmup.planning.daily_plan import History, slots_of
-from gmail_warmup.warmup.planning.due import find_due
+from gmail_warmup.warmup.planning.daily_plan import SendingHistory, plan_todays_slots
+from gmail_warmup.warmup.planning.due import find_due_mailboxes
 from gmail_warmup.warmup.planning.ramp import Ramp
 
 ROUNDS = 40
@@ -81,7 +81,7 @@ def _first_looks(engine: sa.Engine) -> tuple[float, int]:
         with engine.begin() as connection:
             if not connection.scalar(unknown):
                 return (time.perf_counter() - began) * 1000, looks
-            find_due(connection, Action.SEND, SETTINGS)
+            find_due_mailboxes(connection, Action.SEND, SETTINGS)
             looks += 1
 
 
@@ -97,7 +97,7 @@ def _round(engine: sa.Engine) -> dict[Action, tuple[float, int]]:
     for action in Action:
         began = time.perf_counter()
         with engine.begin() as connection:
-            found = find_due(connection, action, SETTINGS, limit=mapped_at_most() + 1)
+            found = find_due_mailboxes(connection, action, SETTINGS, limit=max_map_length() + 1)
         taken[action] = (time.perf_counter() - began) * 1000, len(found)
     return taken
 
@@ -172,10 +172,10 @@ def fill(engine: sa.Engine, *, mailboxes: int, ledger_rows: int) -> None:
         firsts = (ledger_rows - sent_today) * 2 // 3
         connection.execute(sa.text(_LEDGER), scene | {"firsts": firsts})
         connection.execute(sa.text(_REPLIES), {"replies": ledger_rows - sent_today - firsts})
-        volume = Ramp.of(SETTINGS).volume(warmup_day=DAYS + 1, daily_target=50)
+        volume = Ramp.from_settings(SETTINGS).compute_volume(warmup_day=DAYS + 1, daily_target=50)
         connection.execute(sa.text(_DAYS), {"volume": volume})
         connection.exec_driver_sql("ALTER TABLE gmail_warmup.ledger ENABLE TRIGGER USER")
-        next_send.follow(connection, SETTINGS)
+        next_send.clear_outdated_hints(connection, SETTINGS)
     _end_of_run(engine)
 
 
@@ -192,10 +192,10 @@ def _send_today(connection: sa.Connection) -> int:
 def _sent_today(
     connection: sa.Connection, now: datetime, pool: int
 ) -> Iterator[tuple[str | int | date | datetime, ...]]:
-    query = repository.SELECT.where(Mailbox.kind == "warmup")
-    for mailbox in map(repository.record, connection.execute(query)):
+    query = repository.SELECT_MAILBOXES.where(Mailbox.kind == "warmup")
+    for mailbox in map(repository.to_record, connection.execute(query)):
         today = now.astimezone(mailbox.zone).date()
-        for slot in slots_of(mailbox, History(days=DAYS), now=now, settings=SETTINGS):
+        for slot in plan_todays_slots(mailbox, SendingHistory(days=DAYS), now=now, settings=SETTINGS):
             if slot.due_at <= now:
                 partner = (1 + (mailbox.id + 97 * slot.number) % pool) * POOL_SHARE
                 token = f"t{mailbox.id}-{slot.number}"

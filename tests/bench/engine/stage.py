@@ -20,7 +20,7 @@ from gmail_sandbox.state import World
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.engine import make_engine
 from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
-from gmail_warmup.gmail.client import GmailOperations
+from gmail_warmup.gmail.client import GmailClient
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
 
@@ -38,7 +38,7 @@ class StoppedClock(Clock):
         return self.moment
 
 
-class InProcessGmail(GmailOperations):
+class InProcessGmail(GmailClient):
     """The operations on one mailbox of a stand-in in this process."""
 
     def __init__(self, google: World, address: str, *, token_header: str) -> None:
@@ -71,7 +71,7 @@ class Stage:
         for player in script.players:
             self._add(player)
         with self.engine.begin() as connection:
-            self.mailboxes = {mailbox.address: mailbox for mailbox in repository.all_mailboxes(connection)}
+            self.mailboxes = {mailbox.address: mailbox for mailbox in repository.list_mailboxes(connection)}
         self._gmail = {address: self._operations(address) for address in self.mailboxes}
 
     def set_clocks(self, moment: datetime) -> None:
@@ -80,7 +80,7 @@ class Stage:
         self._clock.stop_at(moment)
         self._googles_clock.moment = moment.timestamp()
 
-    def gmail(self, address: str) -> GmailOperations:
+    def gmail(self, address: str) -> GmailClient:
         """Return the operations on a mailbox."""
         return self._gmail[address]
 
@@ -92,7 +92,7 @@ class Stage:
         """Let Gmail put the sick domain's mails in spam more often from now on."""
         self.google.settings.spam_chance_by_sender_domain = {self.script.sick_domain: self.script.sick_chance}
 
-    def _operations(self, address: str) -> GmailOperations:
+    def _operations(self, address: str) -> GmailClient:
         return InProcessGmail(self.google, address, token_header=self.settings.token_header)
 
     def _add(self, player: Player) -> None:

@@ -38,7 +38,7 @@ SETTINGS = {
     "run_interval": "0",
     "ramp_start": "40",
     "pool_daily_cap": "1000",
-    "pair_daily_cap": "50",
+    "partner_daily_cap": "50",
     "warmup_schedule": "none",
     "health_schedule": "none",
 }

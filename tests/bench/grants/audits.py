@@ -59,10 +59,10 @@ def audit(
     chosen = world.settings.model_copy(update=settings or {})
     client, actor = with_secret(world.client, secret), Actor(name="dag:audit", run_id=run_id)
     started = time.monotonic()
-    running = decisions.begin(world.store.engine, run_id, actor=actor)
+    running = decisions.begin_audit(world.store.engine, run_id, actor=actor)
     probed = [Audit(world.store, client, chosen, actor=actor).run(shard).as_dict() for shard in shards]
-    found = decisions.merged(probed)
-    decided = decisions.decide(
+    found = decisions.merge_results(probed)
+    decided = decisions.decide_refusals(
         world.store,
         running,
         app_error=found["app_error"],
@@ -72,7 +72,7 @@ def audit(
     return Audited(
         counts=Counter(found["counts"]),
         confirmed=len(decided.confirmed),
-        held=decided.held,
+        held=decided.held_count,
         seconds=time.monotonic() - started,
         rss_mb=peak_mb(),
     )
@@ -96,7 +96,7 @@ def google_auth(world: World, *, addresses: Sequence[str]) -> float:
     tokens = []
     for address in addresses:
         grant = world.grant(address)
-        tokens.append(world.store.cipher.decrypt(grant.owner, grant.refresh_token or ""))
+        tokens.append(world.store.cipher.decrypt(grant.secret_owner, grant.refresh_token or ""))
     request = google.auth.transport.requests.Request()
     started = time.monotonic()
     for token in tokens:

@@ -93,7 +93,7 @@ def _medians(world: World, address: str, iterations: int) -> tuple[float, float]
 def _credentials(services: Services, address: str) -> Any:
     from gmail_warmup.airflow.gmail_hook import GmailHook  # with it comes Airflow, which only this process needs
 
-    return GmailHook(address, services=services)._credentials()
+    return GmailHook(address, services=services)._load_credentials()
 
 
 def _select_1(engine: sa.Engine) -> None:

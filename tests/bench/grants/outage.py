@@ -149,7 +149,7 @@ class _Hour:
         tokens = self._world.tokens(lease=10)
         for address in self._crowd.sample(20, seed=1):
             try:
-                tokens.get(address)
+                tokens.get_token(address)
             except GmailWarmupError:
                 self._ground.pass_time(timedelta(minutes=1))
             else:

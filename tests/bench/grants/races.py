@@ -23,7 +23,7 @@ from gmail_sandbox.control.report_models import TokenRequestOut
 from gmail_warmup.db.models import GrantEvent, GrantState, OAuthGrant
 from gmail_warmup.oauth.errors import GrantError
 from gmail_warmup.oauth.reasons import REASONS
-from gmail_warmup.oauth.token_endpoint import SCOPE, Verdict
+from gmail_warmup.oauth.token_endpoint import SCOPE, TokenResult
 from support.world import CLIENT_ID, World
 
 _G = OAuthGrant
@@ -99,7 +99,7 @@ class Races:
 def refresh(world: World, *, address: str) -> str:
     """Get a token as a task does; return the name of the error there was, or nothing."""
     try:
-        world.tokens(read_timeout=world.settings.read_timeout).get(address)
+        world.tokens(read_timeout=world.settings.read_timeout).get_token(address)
     except GrantError as error:
         return type(error).__name__
     return ""
@@ -119,7 +119,7 @@ def reauthenticate(world: World, *, address: str, mailbox_id: int, cause: str | 
         world.sandbox.kill_grants(address, cause=cause)
     time.sleep(pause)
     new = world.sandbox.grant(address, CLIENT_ID, scopes=[SCOPE])
-    verdict = Verdict(
+    verdict = TokenResult(
         reason=REASONS["ok"],
         access_token=new.access_token,
         expires_in=3599,
@@ -130,7 +130,7 @@ def reauthenticate(world: World, *, address: str, mailbox_id: int, cause: str | 
         found = connection.execute(
             sa.select(_G.state, _G.access_token).where(_G.mailbox_id == mailbox_id).with_for_update()
         ).one()
-        world.store.replace(connection, mailbox_id, verdict, client_id=CLIENT_ID, elapsed=0, actor=world.actor)
+        world.store.store_consent(connection, mailbox_id, verdict, client_id=CLIENT_ID, elapsed=0, actor=world.actor)
     return Consented(
         refresh_token=new.refresh_token,
         access_token=new.access_token,
@@ -208,8 +208,8 @@ class Pair:
     def _violations(self, consented: Consented, error: str) -> list[str]:
         drawn, grant = self._drawn, self._world.grant(self._address)
         decrypt = self._world.store.cipher.decrypt
-        stored = decrypt(grant.owner, grant.refresh_token or "")
-        access = decrypt(grant.owner, grant.access_token) if grant.access_token else ""
+        stored = decrypt(grant.secret_owner, grant.refresh_token or "")
+        access = decrypt(grant.secret_owner, grant.access_token) if grant.access_token else ""
         told = error in ("FlaggedGrantError", "SuspectGrantError") and consented.found_state == GrantState.ACTIVE
         wrong = {
             "the newest refresh token is not the stored one": stored != consented.refresh_token,

@@ -16,7 +16,7 @@ ADDRESS, WARM = "wanted@pool.example", "warm@pool.example"
 def want_token(world: World, *, address: str) -> tuple[str, float]:
     """Get an access token as a task does; return it and the seconds that took."""
     started = time.monotonic()
-    token = world.tokens(read_timeout=world.settings.read_timeout).get(address).token
+    token = world.tokens(read_timeout=world.settings.read_timeout).get_token(address).token
     return token, time.monotonic() - started
 
 

@@ -58,7 +58,7 @@ def want_tokens(
 
 def _get(tokens: AccessTokens, address: str) -> str:
     try:
-        tokens.get(address)
+        tokens.get_token(address)
     except (GrantError, TimeUp) as error:
         return type(error).__name__
     return SERVED

@@ -13,7 +13,7 @@ from bench.grants.audits import audit, until_valid
 from bench.grants.tasks import want_tokens
 from bench.ground import Ground
 from bench.scene import add_crowd, ever_flagged, valid
-from gmail_warmup.alerts.compose import compose
+from gmail_warmup.alerts.compose import compose_alerts
 from gmail_warmup.db.models import Alert, AlertKind
 from support.world import World
 
@@ -62,7 +62,7 @@ def wrong_secret(ground: Ground, *, mailboxes: int, seconds: float, seed: int) -
             for task in tasks:
                 outcomes += task.result()
             auditor.result()
-            compose(world.store.engine)
+            compose_alerts(world.store.engine)
             ground.pass_time(timedelta(minutes=15))
         requests, flags, alerts = world.token_requests(), ever_flagged(world), incident_alerts(world)
         ground.pass_time(timedelta(hours=1))
@@ -79,7 +79,7 @@ def wrong_secret(ground: Ground, *, mailboxes: int, seconds: float, seed: int) -
 
 def incident_alerts(world: World) -> int:
     """Compose what there is to tell; return how many alerts there are about incidents."""
-    compose(world.store.engine)
+    compose_alerts(world.store.engine)
     query = sa.select(sa.func.count()).where(Alert.kind == AlertKind.INCIDENT)
     with world.store.engine.begin() as connection:
         return int(connection.scalar(query) or 0)

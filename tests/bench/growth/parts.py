@@ -13,7 +13,7 @@ from bench.growth.past import LEDGER_DAYS, begin, days_for, grow
 from bench.growth.queries import Cost, measure
 from bench.report import Bench, Figure, Part, Say, at_most
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.warmup.ledger.maintenance import keep_up
+from gmail_warmup.warmup.ledger.maintenance import run_maintenance
 
 MILLIONS = (1, 10, 50)
 ROUNDS = 100
@@ -55,7 +55,7 @@ def _growth(ground: Ground, say: Say) -> list[Figure]:
 def _a_day_moves(engine: sa.Engine) -> tuple[int, float]:
     """Let the ledger's oldest day move into the history; return how many mails that were, and seconds."""
     began = time.monotonic()
-    done = keep_up(engine, Settings(ledger_days=LEDGER_DAYS - 1, history_months=0))
+    done = run_maintenance(engine, Settings(ledger_days=LEDGER_DAYS - 1, history_months=0))
     return done.moved, time.monotonic() - began
 
 

@@ -19,7 +19,7 @@ LEDGER_DAYS = 45
 
 SETTINGS = Settings(
     sending_window="00:00-24:00", sending_days="mon,tue,wed,thu,fri,sat,sun", ledger_days=LEDGER_DAYS,
-    pool_daily_cap=1000, pair_daily_cap=50,
+    pool_daily_cap=1000, partner_daily_cap=50,
 )  # fmt: skip
 """It has to be a sending hour whenever this is measured, and a claim has to find a partner."""
 
@@ -85,7 +85,7 @@ def begin(connection: sa.Connection) -> None:
     connection.execute(sa.text(_MAILBOXES), {"senders": SENDERS, "pool": POOL})
     connection.execute(sa.text(_GRANTS))
     connection.exec_driver_sql(f"ALTER TABLE gmail_warmup.ledger ALTER COLUMN id RESTART WITH {_TODAY + _IDS_A_DAY}")
-    next_send.follow(connection, SETTINGS)
+    next_send.clear_outdated_hints(connection, SETTINGS)
 
 
 def days_for(rows: int) -> int:

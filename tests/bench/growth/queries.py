@@ -20,7 +20,7 @@ from gmail_warmup.mailboxes import repository
 from gmail_warmup.warmup.ledger import bounces, retention
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.planning import daily_plan
-from gmail_warmup.warmup.planning.due import find_due
+from gmail_warmup.warmup.planning.due import find_due_mailboxes
 from gmail_warmup.warmup.planning.partners import find_partner
 from gmail_warmup.warmup.reporting import placement
 from gmail_warmup.warmup.reporting import statistics as figures
@@ -49,53 +49,55 @@ class Cost:
 
 
 def _due(connection: sa.Connection, draw: Draw) -> Any:
-    return [find_due(connection, action, SETTINGS, limit=1001, remember=False) for action in Action]
+    return [find_due_mailboxes(connection, action, SETTINGS, limit=1001, remember=False) for action in Action]
 
 
 def _claim(connection: sa.Connection, draw: Draw) -> Any:
     """Make the claim's own steps; the caller rolls back."""
-    now, sender = clock.now(connection), draw.sender
-    daily_plan.histories(connection, [sender.id])
-    ledger.open_day(connection, sender.id, now.date(), ramp=PER_DAY, planned=PER_DAY, lowered_by=None)
+    now, sender = clock.get_current_time(connection), draw.sender
+    daily_plan.load_histories(connection, [sender.id])
+    ledger.fix_daily_volume(connection, sender.id, now.date(), ramp=PER_DAY, planned=PER_DAY, reduction_reason=None)
     partner = find_partner(connection, sender, now=now, settings=SETTINGS, seed=str(random.random()))
     assert partner
-    return ledger.claim(
-        connection, token=ledger.new_token(), sender_id=sender.id, recipient_id=partner.id, local_date=now.date(),
+    return ledger.claim_entry(
+        connection, token=ledger.generate_token(), sender_id=sender.id, recipient_id=partner.id, local_date=now.date(),
         slot=1, due_at=now, subject="Notes",
     )  # fmt: skip
 
 
 def _recipient(connection: sa.Connection, draw: Draw) -> Any:
     conditions = (ledger.UNPLACED, ledger.UNRESCUED, ledger.UNREAD, ledger.UNMARKED, ledger.UNANSWERED)
-    return [ledger.of_recipient(connection, draw.recipient.id, condition) for condition in conditions]
+    return [ledger.find_pending_for_recipient(connection, draw.recipient.id, condition) for condition in conditions]
 
 
 def _thread(connection: sa.Connection, draw: Draw) -> Any:
     """Find the answer to a mail, if there is one, and its thread; a first mail is one by itself, without a look."""
-    answer = ledger.reply_to(connection, draw.entry.id)
-    return ledger.thread_of(connection, answer) if answer else []
+    answer = ledger.find_reply(connection, draw.entry.id)
+    return ledger.load_thread(connection, answer) if answer else []
 
 
 QUERIES: dict[str, Query] = {
     "what is due, five actions": _due,
     "a claim": _claim,
     "what is due for one recipient": _recipient,
-    "a mail by its id": lambda connection, draw: ledger.get(connection, draw.entry.id),
-    "the reply to a mail": lambda connection, draw: ledger.reply_to(connection, draw.entry.id),
+    "a mail by its id": lambda connection, draw: ledger.get_entry(connection, draw.entry.id),
+    "the reply to a mail": lambda connection, draw: ledger.find_reply(connection, draw.entry.id),
     "an answer and the mails of its thread": _thread,
-    "a mail is read": lambda connection, draw: ledger.update(connection, draw.entry.id, read_at=sa.func.now()),
-    "where notices are looked for": lambda connection, draw: bounces.watch(
+    "a mail is read": lambda connection, draw: ledger.update_entry(connection, draw.entry.id, read_at=sa.func.now()),
+    "where notices are looked for": lambda connection, draw: bounces.load_bounce_watch(
         connection, draw.sender.id, patience=timedelta(hours=1)
     ),
-    "what goes to the trash": lambda connection, draw: retention.old_in(connection, draw.recipient.id),
-    "placements of a sender": lambda connection, draw: placement.placed(
+    "what goes to the trash": lambda connection, draw: retention.find_expired_mails(connection, draw.recipient.id),
+    "placements of a sender": lambda connection, draw: placement.count_placements(
         connection, since=datetime.now(UTC) - timedelta(days=7), sender_ids=[draw.sender.id]
     ),
-    "statistics of a sender": lambda connection, draw: figures.of_mailbox(connection, draw.sender.address, SETTINGS),
-    "statistics of all": lambda connection, draw: figures.of_all(connection),
-    "mails on a sender's page": lambda connection, draw: history.mails(connection, draw.sender),
-    "mails on a recipient's page": lambda connection, draw: history.mails(connection, draw.recipient),
-    "the oldest mails on a sender's page": lambda connection, draw: history.mails(
+    "statistics of a sender": lambda connection, draw: figures.load_mailbox_statistics(
+        connection, draw.sender.address, SETTINGS
+    ),
+    "statistics of all": lambda connection, draw: figures.load_total_statistics(connection),
+    "mails on a sender's page": lambda connection, draw: history.load_mails(connection, draw.sender),
+    "mails on a recipient's page": lambda connection, draw: history.load_mails(connection, draw.recipient),
+    "the oldest mails on a sender's page": lambda connection, draw: history.load_mails(
         connection, draw.sender, before=draw.old_id
     ),
 }
@@ -111,9 +113,9 @@ def measure(engine: sa.Engine, *, rounds: int, oldest_days: int) -> dict[str, Co
 
 
 def _draw(connection: sa.Connection, rng: random.Random, oldest_days: int) -> Draw:
-    sender = repository.by_id(connection, rng.randint(1, SENDERS))
+    sender = repository.get_mailbox_by_id(connection, rng.randint(1, SENDERS))
     ids = connection.scalars(sa.select(L.id).where(L.sender_id == sender.id, L.replied_at.is_not(None)).limit(200))
-    entry = ledger.get(connection, rng.choice(ids.all()))
+    entry = ledger.get_entry(connection, rng.choice(ids.all()))
     at = datetime.now(UTC) - timedelta(days=oldest_days - 3)
     query = sa.text(
         "SELECT id FROM (SELECT id, sender_id, claimed_at FROM gmail_warmup.ledger UNION ALL"
@@ -121,7 +123,12 @@ def _draw(connection: sa.Connection, rng: random.Random, oldest_days: int) -> Dr
         " WHERE sender_id = :sender AND claimed_at < :at ORDER BY claimed_at DESC LIMIT 1"
     )
     old_id = connection.scalar(query, {"sender": sender.id, "at": at})
-    return Draw(entry=entry, sender=sender, recipient=repository.by_id(connection, entry.recipient_id), old_id=old_id)
+    return Draw(
+        entry=entry,
+        sender=sender,
+        recipient=repository.get_mailbox_by_id(connection, entry.recipient_id),
+        old_id=old_id,
+    )
 
 
 def _cost(connection: sa.Connection, query: Query, draws: list[Draw]) -> Cost:

@@ -42,7 +42,7 @@ FROM (SELECT DISTINCT domain FROM gmail_warmup.mailbox) d, unnest(ARRAY['spf', '
 # Nine in ten are valid; ciphertexts are as long as real ones, for they fill the pages that are read.
 _GRANTS = """
 INSERT INTO gmail_warmup.oauth_grant (mailbox_id, client_id, refresh_token, access_token, access_expires_at, scopes,
-    state, reason, since, granted_at, refreshed_at, refresh_expires_at, next_probe_at, version)
+    state, reason, state_since, granted_at, refreshed_at, refresh_expires_at, next_probe_at, version)
 SELECT id, '1-bench.apps.example.com', md5(id::text) || repeat('r', 228), md5(id::text) || repeat('a', 388),
     now() + interval '1 hour', ARRAY['https://mail.google.com/'], state, CASE state WHEN 'active' THEN NULL
         WHEN 'suspect' THEN 'grant_refused' WHEN 'needs_reauth' THEN 'expired_or_revoked' ELSE state END,

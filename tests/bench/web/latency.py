@@ -33,7 +33,7 @@ def _page(group: str, **query: str) -> Case:
 
 
 def _deep() -> str:
-    return str(Cursor(order=Order.ADDRESS, stretch=0, key=None, last="frank.5"))
+    return str(Cursor(order=Order.ADDRESS, segment=0, key=None, tiebreaker="frank.5"))
 
 
 def cases() -> Iterator[Case]:

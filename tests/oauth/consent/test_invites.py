@@ -18,7 +18,7 @@ from gmail_warmup.core.enums import InviteState
 from gmail_warmup.core.errors import InvalidInputError, UnknownInviteError
 from gmail_warmup.oauth.consent import invites
 from gmail_warmup.oauth.consent.errors import ConsentRefusedError
-from gmail_warmup.oauth.consent.flow import ConsentFlow, Visitor
+from gmail_warmup.oauth.consent.flow import BrowserSession, ConsentFlow
 from gmail_warmup.oauth.consent.invites import InviteClosedError, NewInvite
 from gmail_warmup.oauth.token_endpoint import TokenEndpoint
 from support.world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
@@ -40,12 +40,12 @@ def ada(world: World) -> World:
 
 def make(world: World, *addresses: str, days: int = 7) -> list[NewInvite]:
     with world.store.engine.begin() as connection:
-        return invites.create(connection, addresses or (ADA,), actor="op", days=days)
+        return invites.create_invites(connection, addresses or (ADA,), actor="op", days=days)
 
 
 def state_of(world: World, invite_id: int = 1) -> InviteState:
     with world.store.engine.begin() as connection:
-        return invites.get(connection, invite_id).state
+        return invites.get_invite(connection, invite_id).state
 
 
 def flow_of(world: World) -> ConsentFlow:
@@ -54,7 +54,7 @@ def flow_of(world: World) -> ConsentFlow:
 
 def at_callback(world: World, token: str, browser: str) -> dict[str, str]:
     """Follow an invite to its end at Google; return what the callback is called with."""
-    url = flow_of(world).follow(token, browser=browser)
+    url = flow_of(world).start_from_invite(token, browser=browser)
     assert url
     query = parse_qs(urlsplit(at_google(url, ADA)).query)
     return {"state": query["state"][0], "code": query["code"][0], "browser": browser}
@@ -121,7 +121,7 @@ def test_a_revocation_beats_a_consent_that_comes_back_at_the_same_time(ada: Worl
     process = follower(ada, at_callback(ada, token, "browser"))
     before = ada.grant(ADA)
     with ada.store.engine.begin() as connection:
-        invites.revoke(connection, 1, actor="op")
+        invites.revoke_invite(connection, 1, actor="op")
         let_go(ada, [process])
     assert outcomes([process]) == ["invite_over"]
     assert ada.grant(ADA).version == before.version
@@ -130,12 +130,15 @@ def test_a_revocation_beats_a_consent_that_comes_back_at_the_same_time(ada: Worl
 def test_a_revocation_that_comes_too_late_says_so(ada: World):
     callback = at_callback(ada, make(ada)[0].token, "browser")
     with ada.store.engine.begin() as connection:
-        invites.use(connection, 1)
+        invites.consume_invite(connection, 1)
         with pytest.raises(InvalidInputError, match="is connected"):
-            invites.revoke(connection, 1, actor="op")
+            invites.revoke_invite(connection, 1, actor="op")
     with pytest.raises(ConsentRefusedError, match="replayed_link"):
         flow_of(ada).finish(
-            state=callback["state"], code=callback["code"], error="", visitor=Visitor(user=None, browser="browser")
+            state=callback["state"],
+            code=callback["code"],
+            error="",
+            visitor=BrowserSession(user=None, browser="browser"),
         )
 
 
@@ -145,7 +148,10 @@ def test_a_grant_that_could_not_be_written_leaves_the_invite_unused(ada: World):
     try:
         with pytest.raises(sa.exc.ProgrammingError):
             flow_of(ada).finish(
-                state=callback["state"], code=callback["code"], error="", visitor=Visitor(user=None, browser="browser")
+                state=callback["state"],
+                code=callback["code"],
+                error="",
+                visitor=BrowserSession(user=None, browser="browser"),
             )
     finally:
         ada.sql("ALTER TABLE gmail_warmup.hidden RENAME TO grant_event")
@@ -161,9 +167,9 @@ def test_what_is_stored_opens_no_link(ada: World):
     assert made.token not in stored
     (hashed,) = ada.rows("SELECT token_hash FROM gmail_warmup.invite")[0]
     with ada.store.engine.begin() as connection:
-        assert invites.find_open(connection, hashed) is None
-        assert invites.find_open(connection, hashed[:43]) is None
-        found = invites.find_open(connection, made.token)
+        assert invites.find_open_invite(connection, hashed) is None
+        assert invites.find_open_invite(connection, hashed[:43]) is None
+        found = invites.find_open_invite(connection, made.token)
     assert found
     assert (found.address, found.state) == (ADA, "open")
 
@@ -187,14 +193,18 @@ def test_a_closed_invite_is_not_used(ada: World, change: str, state: str):
     token = make(ada)[0].token
     ada.sql(f"UPDATE gmail_warmup.invite SET {change} = now()")
     assert state_of(ada) == state
-    assert flow_of(ada).follow(token, browser="browser") is None
+    assert flow_of(ada).start_from_invite(token, browser="browser") is None
     assert ada.rows("SELECT count(*) FROM gmail_warmup.consent") == [(0,)]
     with ada.store.engine.begin() as connection, pytest.raises(InviteClosedError, match=state):
-        invites.use(connection, 1)
+        invites.consume_invite(connection, 1)
 
 
 def test_an_unknown_invite_is_named(ada: World):
     with ada.store.engine.begin() as connection:
-        for act in (invites.get, invites.use, lambda c, number: invites.revoke(c, number, actor="op")):
+        for act in (
+            invites.get_invite,
+            invites.consume_invite,
+            lambda c, number: invites.revoke_invite(c, number, actor="op"),
+        ):
             with pytest.raises(UnknownInviteError, match="no invite 5"):
                 act(connection, 5)

@@ -13,8 +13,8 @@ from gmail_warmup.gmail.errors import GmailError, SendingLimitError
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.oauth.errors import FlaggedGrantError
 from gmail_warmup.warmup.actions import mailbox_lease
-from gmail_warmup.warmup.planning.daily_plan import History, send_due, slots_of
-from gmail_warmup.warmup.planning.slots import slots_due
+from gmail_warmup.warmup.planning.daily_plan import SendingHistory, find_due_slots, plan_todays_slots
+from gmail_warmup.warmup.planning.slots import select_due_slots
 from support.mail_kit import ADA, HEADER, POOL, act, copy_of, due, everybody, labels, ledger, past, use
 from support.workers import hook
 from support.world import World
@@ -87,20 +87,20 @@ def test_a_killed_task_leaves_nothing_in_sight(warm: World):
 
 @pytest.mark.parametrize("change", ["deleted by the person", "named otherwise in the settings"])
 def test_the_label_is_made_again(warm: World, change: str):
-    use(warm, label="Mail/Warmup")
+    use(warm, gmail_label="Mail/Warmup")
     act(warm, Action.SEND)
     names = warm.sandbox.mailbox(ADA).label_names
     assert sorted(names.values()) == ["Mail", "Mail/Warmup"]
     if change == "deleted by the person":
         gone = next(label for label, name in names.items() if name == "Mail/Warmup")
         gmail = hook(warm, ADA)
-        gmail._execute(gmail._users.labels().delete(userId="me", id=gone))
+        gmail._execute_request(gmail._users.labels().delete(userId="me", id=gone))
     else:
-        use(warm, label="Other")
+        use(warm, gmail_label="Other")
     past(warm, days=1)
     assert act(warm, Action.SEND)["sent"] == 8
     names = warm.sandbox.mailbox(ADA).label_names
-    made = next(label for label, name in names.items() if name == warm.settings.label)
+    made = next(label for label, name in names.items() if name == warm.settings.gmail_label)
     assert all(made in labels(warm, ADA, mail.message_id) for mail in warm.sandbox.mails()[6:])
 
 
@@ -184,10 +184,10 @@ def test_only_identified_mail_is_touched(warm: World):
     act(warm, Action.SEND)
     mail = warm.sandbox.mails()[0]
     theirs = warm.sandbox.deliver(mail.to[0], sender=ADA, subject=mail.subject, text="A real question.")
-    before = hook(warm, mail.to[0]).message(theirs.message_id)
+    before = hook(warm, mail.to[0]).get_message(theirs.message_id)
     for action in (Action.RESCUE, Action.READ, Action.REPLY):
         everybody(warm, action)
-    assert hook(warm, mail.to[0]).message(theirs.message_id) == before
+    assert hook(warm, mail.to[0]).get_message(theirs.message_id) == before
 
 
 def test_volume_holds_whatever_the_order_of_runs(warm: World):
@@ -212,13 +212,20 @@ def test_one_gap_between_two_mails_also_after_an_outage(warm: World):
     warm.sql("UPDATE gmail_warmup.mailbox SET created_at = created_at - interval '30 days'")
     mailbox = warm.mailbox(ADA)
     now = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
-    claimed = {minutes: History(last_claim=now - timedelta(minutes=minutes)) for minutes in (3, 5)}
-    assert len(slots_due(slots_of(mailbox, History(), now=now, settings=settings), now=now, taken=())) > 2
-    assert len(send_due(mailbox, History(), now=now, settings=settings)) == 1
-    assert send_due(mailbox, claimed[3], now=now, settings=settings) == ()
-    assert len(send_due(mailbox, claimed[5], now=now, settings=settings)) == 1
+    claimed = {minutes: SendingHistory(last_claim=now - timedelta(minutes=minutes)) for minutes in (3, 5)}
+    assert (
+        len(
+            select_due_slots(
+                plan_todays_slots(mailbox, SendingHistory(), now=now, settings=settings), now=now, taken=()
+            )
+        )
+        > 2
+    )
+    assert len(find_due_slots(mailbox, SendingHistory(), now=now, settings=settings)) == 1
+    assert find_due_slots(mailbox, claimed[3], now=now, settings=settings) == ()
+    assert len(find_due_slots(mailbox, claimed[5], now=now, settings=settings)) == 1
     for outside in (now.replace(hour=8), now.replace(hour=18), now.replace(day=28)):
-        assert send_due(mailbox, History(), now=outside, settings=settings) == ()
+        assert find_due_slots(mailbox, SendingHistory(), now=outside, settings=settings) == ()
 
 
 def test_a_full_pool_sends_less_and_says_so(warm: World):
@@ -228,11 +235,11 @@ def test_a_full_pool_sends_less_and_says_so(warm: World):
 
 def test_a_paused_or_flagged_mailbox_has_nothing_due(warm: World):
     with warm.store.engine.begin() as connection:
-        repository.pause(connection, [ADA], actor="test", reason="holiday")
+        repository.pause_mailboxes(connection, [ADA], actor="test", reason="holiday")
     assert due(warm, Action.SEND) == []
     assert act(warm, Action.SEND) == {}
     with warm.store.engine.begin() as connection:
-        repository.resume(connection, [ADA])
+        repository.resume_mailboxes(connection, [ADA])
     assert due(warm, Action.SEND) == [ADA]
     warm.sql("UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'expired_or_revoked'")
     assert due(warm, Action.SEND) == []
@@ -240,7 +247,7 @@ def test_a_paused_or_flagged_mailbox_has_nothing_due(warm: World):
 
 def test_a_mailbox_has_one_task_at_a_time(warm: World):
     with warm.store.engine.begin() as connection:
-        assert mailbox_lease.take(connection, warm.mailbox(ADA).id, holder="other task", seconds=60)
+        assert mailbox_lease.acquire_lease(connection, warm.mailbox(ADA).id, holder="other task", seconds=60)
     with pytest.raises(MailboxBusyError, match=ADA):
         act(warm, Action.SEND)
     assert warm.sandbox.mails() == []

@@ -7,7 +7,7 @@ import pytest
 from gmail_warmup.core.enums import Action
 from gmail_warmup.gmail.delivery_status import Bounce
 from gmail_warmup.gmail.errors import GmailError
-from gmail_warmup.warmup.ledger.bounces import bounced
+from gmail_warmup.warmup.ledger.bounces import record_bounce
 from support.mail_kit import ADA, POOL, act, copy_of, counted, due, everybody, labels, ledger, past, use
 from support.workers import hook
 from support.world import World
@@ -17,7 +17,7 @@ DAEMON = "mailer-daemon@sandbox.example"
 
 def notices(world: World, address: str = ADA) -> list[str]:
     """Return the ids of what mail systems and absent people sent to a mailbox."""
-    return hook(world, address).search("in:anywhere -in:sent -from:pool.example", limit=50)
+    return hook(world, address).search_messages("in:anywhere -in:sent -from:pool.example", limit=50)
 
 
 def out_of_sight(found: frozenset[str]) -> bool:
@@ -76,7 +76,7 @@ def test_a_delay_may_end_in_a_bounce_days_later(warm: World):
     assert counted(warm, "missing", "bounced") == (1, 0)
     mail = warm.sandbox.mails()[0]
     gmail = hook(warm, ADA)
-    delayed = gmail.raw(ledger(warm)[0].notice_ids[0])
+    delayed = gmail.get_raw_message(ledger(warm)[0].notice_ids[0])
     final = delayed.replace(b"Action: delayed", b"Action: failed").replace(b"Status: 4.4.1", b"Status: 4.4.7")
     final = final.partition(b"\n")[2].replace(b"Message-ID: <CA", b"Message-ID: <CB", 1)
     warm.sandbox.deliver(ADA, sender=DAEMON, raw=final.decode())
@@ -212,8 +212,11 @@ def test_a_delivered_mail_did_not_bounce_whatever_a_notice_says(warm: World):
 def test_a_notice_that_two_tasks_read_counts_once(warm: World):
     use(warm, ramp_start=1)
     act(warm, Action.SEND)
-    bounce = Bounce(failed=True, status="5.1.1", tokens=frozenset(), message_ids=frozenset())
+    bounce = Bounce(is_final=True, status="5.1.1", tokens=frozenset(), message_ids=frozenset())
     with warm.store.engine.begin() as connection:
-        assert [written(connection, 1, "message", bounce) for written in (bounced, bounced)] == [True, False]
+        assert [written(connection, 1, "message", bounce) for written in (record_bounce, record_bounce)] == [
+            True,
+            False,
+        ]
     assert ledger(warm)[0].notice_ids == ["message"]
     assert counted(warm, "bounced") == (1,)

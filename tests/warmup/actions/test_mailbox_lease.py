@@ -8,20 +8,20 @@ import pytest
 
 from gmail_warmup.core.enums import Action
 from gmail_warmup.core.errors import MailboxBusyError
-from gmail_warmup.gmail.client import GmailOperations
+from gmail_warmup.gmail.client import GmailClient
 from support.mail_kit import ADA, HEADER, act, counted, everybody, ledger
 from support.workers import hook
 from support.world import World
 
-STEPS = ["create_draft", "send_draft", "message", "modify"]
+STEPS = ["create_draft", "send_draft", "get_message", "modify_labels"]
 
 
 def overtaken(world: World, monkeypatch: pytest.MonkeyPatch, step: str, *, before: bool, address: str, action: Action):
     """Let the first call of a step take longer than the lease, and another task work through meanwhile."""
-    whole = getattr(GmailOperations, step)
+    whole = getattr(GmailClient, step)
     first = True
 
-    def slow(self: GmailOperations, *args: Any, **kwargs: Any) -> Any:
+    def slow(self: GmailClient, *args: Any, **kwargs: Any) -> Any:
         nonlocal first
         if not first:
             return whole(self, *args, **kwargs)
@@ -31,7 +31,7 @@ def overtaken(world: World, monkeypatch: pytest.MonkeyPatch, step: str, *, befor
         act(world, action, address)
         return whole(self, *args, **kwargs) if before else answer
 
-    monkeypatch.setattr(GmailOperations, step, slow)
+    monkeypatch.setattr(GmailClient, step, slow)
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before the call", "after the call"])
@@ -47,7 +47,7 @@ def test_of_two_tasks_with_one_mail_one_sends_it(warm: World, monkeypatch: pytes
     assert {row.status for row in ledger(warm)} == {"sent"}
     assert counted(warm, "planned", "claimed", "sent", "failed") == (6, 6, 6, 0)
     assert warm.rows("SELECT warmup_days FROM gmail_warmup.mailbox WHERE address = :a", a=ADA) == [(1,)]
-    assert hook(warm, ADA).search("in:draft", limit=10) == [], "the draft that came second is deleted"
+    assert hook(warm, ADA).search_messages("in:draft", limit=10) == [], "the draft that came second is deleted"
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -73,15 +73,15 @@ def test_of_two_tasks_with_one_answer_one_sends_it(warm: World, monkeypatch: pyt
 def test_a_task_keeps_the_mailbox_while_it_goes_on(warm: World):
     """Every step that sends makes the lease whole again, so that only standing still can lose it."""
     warm.settings = warm.settings.model_copy(update={"mailbox_lease": 30})
-    whole, left = GmailOperations.send_draft, []
+    whole, left = GmailClient.send_draft, []
 
-    def send(self: GmailOperations, draft_id: str) -> str:
+    def send(self: GmailClient, draft_id: str) -> str:
         left.extend(warm.rows("SELECT extract(epoch FROM lease_until - now()) FROM gmail_warmup.mailbox WHERE id = 1"))
         warm.sql("UPDATE gmail_warmup.mailbox SET lease_until = lease_until - interval '20 seconds'")
         return whole(self, draft_id)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(GmailOperations, "send_draft", send)
+        patch.setattr(GmailClient, "send_draft", send)
         assert act(warm, Action.SEND) == {"sent": 6}
     assert len(left) == 6
     assert min(seconds for (seconds,) in left) > 20

@@ -11,8 +11,8 @@ from gmail_warmup.core.errors import MayNotSendError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.gmail.errors import SendingLimitError
 from gmail_warmup.mailboxes.records import CONSUMER_DOMAINS
-from gmail_warmup.warmup.actions.sending_limit import limit_of
-from gmail_warmup.warmup.planning.daily_plan import History, volume_today
+from gmail_warmup.warmup.actions.sending_limit import get_daily_limit
+from gmail_warmup.warmup.planning.daily_plan import SendingHistory, compute_todays_volume
 from support.mail_kit import ADA, POOL, act, due, everybody, past, use
 from support.workers import hook
 from support.world import World
@@ -38,10 +38,10 @@ def lists(world: World, address: str = ADA) -> int:
 
 
 def test_the_limit_follows_the_kind_of_account(warm: World):
-    assert limit_of(warm.mailbox(ADA), Settings()) == 2000
+    assert get_daily_limit(warm.mailbox(ADA), Settings()) == 2000
     consumer = f"ada@{CONSUMER_DOMAINS[0]}"
     warm.sql("UPDATE gmail_warmup.mailbox SET address = :to WHERE address = :a", a=ADA, to=consumer)
-    assert limit_of(warm.mailbox(consumer), Settings()) == 500
+    assert get_daily_limit(warm.mailbox(consumer), Settings()) == 500
 
 
 def test_what_a_person_sent_is_part_of_the_limit(warm: World):
@@ -49,7 +49,7 @@ def test_what_a_person_sent_is_part_of_the_limit(warm: World):
     sends_by_hand(warm, 4)
     with pytest.raises(MayNotSendError, match="has sent about as much in 24 hours as Google allows"):
         act(warm, Action.SEND)
-    assert warm.rows("SELECT sent, planned, lowered_by FROM gmail_warmup.mailbox_day") == [(3, 6, "own_limit")]
+    assert warm.rows("SELECT sent, planned, reduction_reason FROM gmail_warmup.mailbox_day") == [(3, 6, "own_limit")]
     assert due(warm, Action.SEND) == []
     assert act(warm, Action.SEND) == {}
     mailbox = warm.mailbox(ADA)
@@ -62,7 +62,7 @@ def test_it_goes_on_when_there_is_room_again(warm: World):
     sends_by_hand(warm, 7)
     with pytest.raises(MayNotSendError):
         act(warm, Action.SEND)
-    warm.sql("UPDATE gmail_warmup.mailbox SET deferred_until = now(), sent_lately_at = now() - interval '2 hours'")
+    warm.sql("UPDATE gmail_warmup.mailbox SET deferred_until = now(), sent_24h_at = now() - interval '2 hours'")
     use(warm, workspace_daily_limit=100)
     assert due(warm, Action.SEND) == [ADA]
     assert act(warm, Action.SEND) == {"sent": 6}
@@ -71,7 +71,7 @@ def test_it_goes_on_when_there_is_room_again(warm: World):
 def test_gmail_is_asked_once_an_hour_at_most_and_rarely_far_from_the_limit(warm: World):
     def asked(hours: float) -> int:
         before = lists(warm)
-        warm.sql("UPDATE gmail_warmup.mailbox SET sent_lately_at = now() - make_interval(secs => 3600 * :h)", h=hours)
+        warm.sql("UPDATE gmail_warmup.mailbox SET sent_24h_at = now() - make_interval(secs => 3600 * :h)", h=hours)
         act(warm, Action.SEND)
         return lists(warm) - before
 
@@ -108,15 +108,17 @@ def test_the_mail_sending_429_costs_the_day_and_half_of_the_next(warm: World):
     assert mailbox.deferred_until.time().hour == 0
     assert due(warm, Action.SEND) == []
     assert act(warm, Action.SEND) == {}
-    tomorrow = volume_today(mailbox, History(), now=now + timedelta(days=1), settings=warm.settings)
-    assert (tomorrow.planned, tomorrow.lowered_by) == (3, "halved")
-    later = volume_today(mailbox, History(), now=now + timedelta(days=2), settings=warm.settings)
+    tomorrow = compute_todays_volume(mailbox, SendingHistory(), now=now + timedelta(days=1), settings=warm.settings)
+    assert (tomorrow.planned, tomorrow.reduction_reason) == (3, "halved")
+    later = compute_todays_volume(mailbox, SendingHistory(), now=now + timedelta(days=2), settings=warm.settings)
     assert later.planned == 6
 
     past(warm, days=1)
-    warm.sql("UPDATE gmail_warmup.mailbox SET deferred_until = now(), halved_on = halved_on - 1, created_at = "
+    warm.sql("UPDATE gmail_warmup.mailbox SET deferred_until = now(), half_volume_on = half_volume_on - 1, "
+    "created_at = "
              "created_at - interval '2 days'")  # fmt: skip
     assert act(warm, Action.SEND) == {"sent": 3, "withdrawn": 1}
-    assert warm.rows("SELECT ramp, planned, lowered_by FROM gmail_warmup.mailbox_day ORDER BY local_date")[-1] == (
+    assert warm.rows("SELECT ramp, planned, reduction_reason FROM gmail_warmup.mailbox_day ORDER BY "
+    "local_date")[-1] == (
         6, 3, "halved",
     )  # fmt: skip

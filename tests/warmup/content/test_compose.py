@@ -11,25 +11,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmail_warmup.warmup.content import compose, spam_rules
-from gmail_warmup.warmup.content.compose import CLOSINGS, GREETINGS, Brief, Letter, faults_of
-from gmail_warmup.warmup.content.template_library import library
-from gmail_warmup.warmup.content.templates import WORDS, Kind, Template
+from gmail_warmup.warmup.content import spam_rules
+from gmail_warmup.warmup.content.compose import (
+    CLOSINGS,
+    GREETINGS,
+    MailContext,
+    MailText,
+    compose_mail,
+    find_content_problems,
+)
+from gmail_warmup.warmup.content.template_library import load_builtin_templates
+from gmail_warmup.warmup.content.templates import PLACEHOLDER_VALUES, MailKind, MailTemplate
 
-LIBRARY = [template for kind in Kind for template in library().of(kind, thread="")]
-
-
-def brief(kind: Kind = Kind.FIRST, seed: object = "seed", **changes: Any) -> Brief:
-    usual = {"thread": "thread", "sender_name": "Ada Lovelace", "recipient_name": "Grace Hopper"}
-    subject = {} if kind is Kind.FIRST else {"subject": "A question"}
-    return Brief(kind=kind, seed=str(seed), **(usual | subject | changes))
-
-
-def letter(kind: Kind = Kind.FIRST, seed: object = "seed", **changes: Any) -> Letter:
-    return compose(brief(kind, seed, **changes), library())
+LIBRARY = [template for kind in MailKind for template in load_builtin_templates().select_templates(kind, thread="")]
 
 
-def sentences(template: Template) -> Iterator[str]:
+def brief(kind: MailKind = MailKind.FIRST, seed: object = "seed", **changes: Any) -> MailContext:
+    usual = {"thread_seed": "thread", "sender_name": "Ada Lovelace", "recipient_name": "Grace Hopper"}
+    subject = {} if kind is MailKind.FIRST else {"subject": "A question"}
+    return MailContext(kind=kind, seed=str(seed), **(usual | subject | changes))
+
+
+def letter(kind: MailKind = MailKind.FIRST, seed: object = "seed", **changes: Any) -> MailText:
+    return compose_mail(brief(kind, seed, **changes), load_builtin_templates())
+
+
+def sentences(template: MailTemplate) -> Iterator[str]:
     for paragraph in template.paragraphs:
         for sentence in paragraph:
             yield from sentence
@@ -37,24 +44,26 @@ def sentences(template: Template) -> Iterator[str]:
 
 def filled(text: str) -> Iterator[str]:
     """Yield a text with each of the words that can stand in it."""
-    for topic, day, time in zip(WORDS["topic"], WORDS["day"] * 4, (WORDS["time"] * 4)[:20], strict=True):
+    for topic, day, time in zip(
+        PLACEHOLDER_VALUES["topic"], PLACEHOLDER_VALUES["day"] * 4, (PLACEHOLDER_VALUES["time"] * 4)[:20], strict=True
+    ):
         yield text.replace("{topic}", topic).replace("{day}", day).replace("{time}", time)
 
 
-def shown(one: Letter) -> str:
+def shown(one: MailText) -> str:
     """Return the words that a reader of the HTML part sees."""
     return html.unescape(re.sub(r"<[^>]+>", " ", one.html))
 
 
-@pytest.mark.parametrize(("kind", "templates"), [(Kind.FIRST, 40), (Kind.REPLY, 60), (Kind.FOLLOWUP, 30)])
-def test_the_library_is_large_enough(kind: Kind, templates: int) -> None:
-    found = library().of(kind, thread="")
+@pytest.mark.parametrize(("kind", "templates"), [(MailKind.FIRST, 40), (MailKind.REPLY, 60), (MailKind.FOLLOWUP, 30)])
+def test_the_library_is_large_enough(kind: MailKind, templates: int) -> None:
+    found = load_builtin_templates().select_templates(kind, thread="")
     assert len(found) >= templates
     assert len({sentence for template in found for sentence in sentences(template)}) >= 8 * templates
 
 
 @pytest.mark.parametrize("template", LIBRARY, ids=lambda template: template.name)
-def test_every_sentence_of_the_library_is_one_and_passes_the_lint(template: Template) -> None:
+def test_every_sentence_of_the_library_is_one_and_passes_the_lint(template: MailTemplate) -> None:
     for sentence in sentences(template):
         assert re.fullmatch(r"(?:[A-Z]|\{(?:topic|day|time)\} ).*[.?]", sentence), sentence
         assert "  " not in sentence
@@ -62,7 +71,7 @@ def test_every_sentence_of_the_library_is_one_and_passes_the_lint(template: Temp
         assert not subject.endswith("."), subject
         assert len(next(filled(subject))) < 80
     for part in (*sentences(template), *template.subjects):
-        assert [fault for text in filled(part) for fault in spam_rules.faults(text)] == []
+        assert [fault for text in filled(part) for fault in spam_rules.find_violations(text)] == []
 
 
 def test_no_sentence_stands_twice_in_the_library() -> None:
@@ -71,24 +80,26 @@ def test_no_sentence_stands_twice_in_the_library() -> None:
     assert twice == set()
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_whole_letters_pass_the_lint_and_are_many(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", MailKind)
+def test_whole_letters_pass_the_lint_and_are_many(kind: MailKind) -> None:
     letters = [letter(kind, seed, signature="Ada Lovelace\nAnalysts") for seed in range(1500)]
-    assert [fault for one in letters for fault in faults_of(one)] == []
+    assert [fault for one in letters for fault in find_content_problems(one)] == []
     assert len({one.text for one in letters}) > 1400
-    assert {one.template for one in letters} == {template.name for template in library().of(kind, thread="")}
-    assert len({one.subject for one in letters}) > (300 if kind is Kind.FIRST else 0)
+    assert {one.template_name for one in letters} == {
+        template.name for template in load_builtin_templates().select_templates(kind, thread="")
+    }
+    assert len({one.subject for one in letters}) > (300 if kind is MailKind.FIRST else 0)
 
 
 def test_a_seed_gives_one_letter() -> None:
-    for kind in Kind:
+    for kind in MailKind:
         assert letter(kind, "a") == letter(kind, "a")
         assert letter(kind, "a") != letter(kind, "b")
 
 
 def test_subject_and_text_speak_of_the_same_thing() -> None:
     for one in (letter(seed=seed) for seed in range(500)):
-        for words in (WORDS["topic"], WORDS["day"]):
+        for words in (PLACEHOLDER_VALUES["topic"], PLACEHOLDER_VALUES["day"]):
             in_subject = [word for word in words if word.lower() in one.subject.lower()]
             in_text = [word for word in words if word.lower() in one.text.lower()]
             assert len(in_text) <= 1
@@ -127,7 +138,7 @@ def test_greeting(recipient: str, greeted: str) -> None:
     ],
 )
 def test_signature_stands_below_the_closing(signature: str, ending: list[str]) -> None:
-    for kind in Kind:
+    for kind in MailKind:
         one = letter(kind, signature=signature)
         lines = one.text.rstrip("\n").split("\n")
         assert lines[-len(ending) :] == ending
@@ -139,7 +150,7 @@ def test_unknown_names_leave_no_gap() -> None:
     one = letter(sender_name="", recipient_name="")
     assert re.match(r"[A-Z][a-z ]+,", one.text)
     assert one.text.rstrip().endswith(",")
-    assert list(faults_of(one)) == []
+    assert list(find_content_problems(one)) == []
 
 
 TEXT = st.text(max_size=60) | st.sampled_from(
@@ -155,9 +166,9 @@ TEXT = st.text(max_size=60) | st.sampled_from(
 
 
 @settings(max_examples=150)
-@given(st.sampled_from(Kind), TEXT, TEXT, TEXT, TEXT)
+@given(st.sampled_from(MailKind), TEXT, TEXT, TEXT, TEXT)
 def test_nothing_from_outside_becomes_markup_or_lines(
-    kind: Kind, sender: str, recipient: str, signature: str, subject: str
+    kind: MailKind, sender: str, recipient: str, signature: str, subject: str
 ) -> None:
     one = letter(kind, sender_name=sender, recipient_name=recipient, signature=signature, subject=subject)
     assert not re.sub(r"</?p>|<br>", "", one.html).count("<")
@@ -178,7 +189,11 @@ def test_nothing_from_outside_becomes_markup_or_lines(
     ],
 )
 def test_subject_of_an_answer(subject: str, answered: str) -> None:
-    assert letter(Kind.REPLY, subject=subject).subject == letter(Kind.FOLLOWUP, subject=subject).subject == answered
+    assert (
+        letter(MailKind.REPLY, subject=subject).subject
+        == letter(MailKind.FOLLOWUP, subject=subject).subject
+        == answered
+    )
 
 
 @pytest.mark.parametrize(
@@ -212,13 +227,13 @@ def test_subject_of_an_answer(subject: str, answered: str) -> None:
     ],
 )
 def test_lint_names_what_is_wrong(words: str, rule: str) -> None:
-    good = Letter(subject="Subject", paragraphs=("Text.",), template="")
-    assert list(faults_of(good)) == []
+    good = MailText(subject="Subject", paragraphs=("Text.",), template_name="")
+    assert list(find_content_problems(good)) == []
     for part, one in (
-        ("subject", Letter(subject=words, paragraphs=("Text.",), template="")),
-        ("text", Letter(subject="Subject", paragraphs=(words,), template="")),
+        ("subject", MailText(subject=words, paragraphs=("Text.",), template_name="")),
+        ("text", MailText(subject="Subject", paragraphs=(words,), template_name="")),
     ):
-        found = list(faults_of(one))
+        found = list(find_content_problems(one))
         assert any(fault.startswith(part) and rule in fault for fault in found), found
 
 
@@ -233,4 +248,4 @@ def test_lint_names_what_is_wrong(words: str, rule: str) -> None:
     ],
 )
 def test_lint_leaves_everyday_words_alone(words: str) -> None:
-    assert list(spam_rules.faults(words)) == []
+    assert list(spam_rules.find_violations(words)) == []

@@ -17,21 +17,23 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from gmail_warmup.core.enums import Action
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.doctor.content import text_generator
-from gmail_warmup.doctor.context import Ground
+from gmail_warmup.doctor.content import check_text_generator
+from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.warmup.actions.run import run_action
-from gmail_warmup.warmup.content.compose import Brief, Letter
-from gmail_warmup.warmup.content.generators import ChatServer, Templates, Writer
-from gmail_warmup.warmup.content.template_library import library
-from gmail_warmup.warmup.content.templates import Kind
+from gmail_warmup.warmup.content.compose import MailContext, MailText
+from gmail_warmup.warmup.content.generators import ChatGenerator, MailWriter, TemplateGenerator
+from gmail_warmup.warmup.content.template_library import load_builtin_templates
+from gmail_warmup.warmup.content.templates import MailKind
 from support.mail_kit import ADA
 from support.workers import hook, services
 from support.world import World
 
 KEY = "sk-test-secret"
 GOOD = "The second draft is on the shelf.\n\nShall we read it together?"
-FRAME = Templates(collection=library())
-BRIEF = Brief(kind=Kind.FIRST, seed="s", thread="s", sender_name="Ada Lovelace", recipient_name="Grace Hopper")
+FRAME = TemplateGenerator(library=load_builtin_templates())
+BRIEF = MailContext(
+    kind=MailKind.FIRST, seed="s", thread_seed="s", sender_name="Ada Lovelace", recipient_name="Grace Hopper"
+)
 
 
 @dataclass
@@ -78,12 +80,12 @@ def chat() -> Iterator[Chat]:
     server.server_close()
 
 
-def generator(chat: Chat, **changes: Any) -> ChatServer:
-    return ChatServer(**({"frame": FRAME, "base_url": chat.url, "model": "small", "api_key": KEY} | changes))
+def generator(chat: Chat, **changes: Any) -> ChatGenerator:
+    return ChatGenerator(**({"templates": FRAME, "base_url": chat.url, "model": "small", "api_key": KEY} | changes))
 
 
 def test_the_servers_words_stand_between_greeting_and_closing(chat: Chat):
-    framed, letter = FRAME.letter(BRIEF), generator(chat).letter(BRIEF)
+    framed, letter = FRAME.write_mail(BRIEF), generator(chat).write_mail(BRIEF)
     assert letter.paragraphs == (framed.paragraphs[0], *GOOD.split("\n\n"), framed.paragraphs[-1])
     assert letter.subject == framed.subject
     (asked,) = chat.asked
@@ -128,10 +130,10 @@ def test_whatever_is_wrong_the_templates_are_used_and_one_line_says_why(
     chat: Chat, change: Callable[[Chat], None], why: str, caplog: pytest.LogCaptureFixture
 ):
     change(chat)
-    writer = Writer(FRAME, generator(chat))
+    writer = MailWriter(FRAME, generator(chat))
     with caplog.at_level(logging.WARNING):
-        assert writer.letter(BRIEF) == FRAME.letter(BRIEF)
-        assert writer.letter(BRIEF) == FRAME.letter(BRIEF)
+        assert writer.write_mail(BRIEF) == FRAME.write_mail(BRIEF)
+        assert writer.write_mail(BRIEF) == FRAME.write_mail(BRIEF)
     (line,) = [record.getMessage() for record in caplog.records if "text generator" in record.getMessage()]
     assert why in line
     assert "\n" not in line
@@ -148,22 +150,24 @@ def test_a_server_that_hangs_or_is_down_costs_one_timeout(chat: Chat, caplog: py
     ):
         caplog.clear()
         with caplog.at_level(logging.WARNING):
-            assert Writer(FRAME, made).letter(BRIEF) == FRAME.letter(BRIEF)
+            assert MailWriter(FRAME, made).write_mail(BRIEF) == FRAME.write_mail(BRIEF)
         assert why in caplog.text
 
 
 def test_another_generator_plugs_in_behind_the_same_method(caplog: pytest.LogCaptureFixture):
     class Poet:
-        def letter(self, brief: Brief) -> Letter:
-            return Letter(subject=FRAME.letter(brief).subject, paragraphs=("Roses are red.",), template="poet")
+        def write_mail(self, brief: MailContext) -> MailText:
+            return MailText(
+                subject=FRAME.write_mail(brief).subject, paragraphs=("Roses are red.",), template_name="poet"
+            )
 
     class Rebel:
-        def letter(self, brief: Brief) -> Letter:
-            return Letter(subject="Another subject", paragraphs=("Roses are red.",), template="rebel")
+        def write_mail(self, brief: MailContext) -> MailText:
+            return MailText(subject="Another subject", paragraphs=("Roses are red.",), template_name="rebel")
 
-    assert Writer(FRAME, Poet()).letter(BRIEF).text == "Roses are red.\n"
-    assert Writer(FRAME, Rebel()).letter(BRIEF) == FRAME.letter(BRIEF), "the claim has recorded the subject"
-    assert Writer(FRAME, Poet()).subject(BRIEF) == FRAME.letter(BRIEF).subject
+    assert MailWriter(FRAME, Poet()).write_mail(BRIEF).text == "Roses are red.\n"
+    assert MailWriter(FRAME, Rebel()).write_mail(BRIEF) == FRAME.write_mail(BRIEF), "the claim has recorded the subject"
+    assert MailWriter(FRAME, Poet()).write_subject(BRIEF) == FRAME.write_mail(BRIEF).subject
 
 
 def test_its_words_are_what_is_sent(warm: World, chat: Chat):
@@ -173,12 +177,12 @@ def test_its_words_are_what_is_sent(warm: World, chat: Chat):
         engine=warm.store.engine,
         settings=warm.settings,
         gmail=hook(warm, ADA),
-        writer=Writer(FRAME, generator(chat)),
+        writer=MailWriter(FRAME, generator(chat)),
     )
     assert done == {"sent": 6}
     assert len(chat.asked) == 6
     for mail in warm.sandbox.mails():
-        raw = hook(warm, ADA).raw(mail.message_id).decode()
+        raw = hook(warm, ADA).get_raw_message(mail.message_id).decode()
         assert raw.count("The second draft is on the shelf.") == 2, "in both parts"
 
 
@@ -218,16 +222,16 @@ def test_it_is_reached_by_an_airflow_connection(
         conn["texts"] = Connection(conn_id="texts", conn_type="http", **fields)
     made = services(world)
     with caplog.at_level(logging.WARNING):
-        assert made.writer.subject(BRIEF) == FRAME.letter(BRIEF).subject
+        assert made.mail_writer.write_subject(BRIEF) == FRAME.write_mail(BRIEF).subject
     assert ("text generator cannot be used" in caplog.text) is not works
     if works:
-        assert "texts" in text_generator(Ground(made, None))[1]
+        assert "texts" in check_text_generator(DoctorContext(made, None))[1]
     else:
         with pytest.raises(ConfigurationError, match="texts"):
-            text_generator(Ground(made, None))
+            check_text_generator(DoctorContext(made, None))
     assert KEY not in caplog.text
 
 
 def test_it_is_off_by_default(world: World):
     world.settings = Settings()
-    assert text_generator(Ground(services(world), None))[1].startswith("None")
+    assert check_text_generator(DoctorContext(services(world), None))[1].startswith("None")

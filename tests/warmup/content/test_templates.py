@@ -14,13 +14,16 @@ from gmail_warmup.core.enums import Action
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.doctor import Status
-from gmail_warmup.doctor.content import templates as doctor_templates
-from gmail_warmup.doctor.context import Ground
-from gmail_warmup.warmup.content import compose
-from gmail_warmup.warmup.content.compose import Brief
-from gmail_warmup.warmup.content.generators import templates_of
-from gmail_warmup.warmup.content.template_library import library, load, read
-from gmail_warmup.warmup.content.templates import Kind, Problem, parse
+from gmail_warmup.doctor.content import check_templates as doctor_templates
+from gmail_warmup.doctor.context import DoctorContext
+from gmail_warmup.warmup.content.compose import MailContext, compose_mail
+from gmail_warmup.warmup.content.generators import build_template_generator
+from gmail_warmup.warmup.content.template_library import (
+    load_builtin_templates,
+    load_templates_folder,
+    parse_templates_folder,
+)
+from gmail_warmup.warmup.content.templates import MailKind, TemplateProblem, parse_templates
 from support.mail_kit import act, everybody, use
 from support.workers import services
 from support.world import World
@@ -48,23 +51,27 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def brief(kind: Kind, thread: str = "t", **changes: Any) -> Brief:
+def brief(kind: MailKind, thread: str = "t", **changes: Any) -> MailContext:
     usual: dict[str, Any] = {"seed": "s", "sender_name": "Ada Lovelace", "recipient_name": "Grace Hopper"}
-    return Brief(kind=kind, thread=thread, **(usual | changes))
+    return MailContext(kind=kind, thread_seed=thread, **(usual | changes))
 
 
 def test_a_template_is_the_whole_mail_as_it_stands(folder: Path):
-    texts = {compose(brief(Kind.FIRST, seed=str(seed)), load(folder)).text for seed in range(20)}
+    texts = {
+        compose_mail(brief(MailKind.FIRST, seed=str(seed)), load_templates_folder(folder)).text for seed in range(20)
+    }
     assert texts == {
         "Hello Grace,\n\nhere they are.\nBye.\n\nAda Lovelace\n",
         "Hello Grace,\n\nI have them.\nBye.\n\nAda Lovelace\n",
     }
-    signed = compose(brief(Kind.FOLLOWUP, signature="Ada\nLondon", subject="Notes"), load(folder))
+    signed = compose_mail(
+        brief(MailKind.FOLLOWUP, signature="Ada\nLondon", subject="Notes"), load_templates_folder(folder)
+    )
     assert (signed.subject, signed.text) == ("Re: Notes", "Grace, fine.\nAda\nLondon\n")
 
 
 def test_a_name_with_braces_stays_a_name(folder: Path):
-    one = compose(brief(Kind.REPLY, sender_name="{recipient} <b>", subject="x"), load(folder))
+    one = compose_mail(brief(MailKind.REPLY, sender_name="{recipient} <b>", subject="x"), load_templates_folder(folder))
     assert one.text.endswith("\n{recipient} <b>\n")
     assert "&lt;b&gt;" in one.html
 
@@ -75,7 +82,8 @@ def test_all_mails_of_a_thread_are_in_one_language(folder: Path):
     seen = set()
     for thread in map(str, range(40)):
         greetings = {
-            compose(brief(kind, thread, subject="x"), load(folder)).text[:5] for kind in (Kind.FIRST, Kind.REPLY)
+            compose_mail(brief(kind, thread, subject="x"), load_templates_folder(folder)).text[:5]
+            for kind in (MailKind.FIRST, MailKind.REPLY)
         }
         assert len(greetings) == 1
         seen |= greetings
@@ -83,39 +91,43 @@ def test_all_mails_of_a_thread_are_in_one_language(folder: Path):
 
 
 def test_a_change_in_the_folder_is_seen(folder: Path):
-    load(folder)
+    load_templates_folder(folder)
     (folder / "replies.txt").write_text("== again\nAnother text.\n", encoding="utf-8")
-    assert [template.name for template in load(folder).of(Kind.REPLY, thread="t")] == ["again"]
+    assert [
+        template.name for template in load_templates_folder(folder).select_templates(MailKind.REPLY, thread="t")
+    ] == ["again"]
 
 
 @pytest.mark.parametrize(
     ("text", "kind", "problems"),
     [
-        ("Hello.\n", Kind.FIRST, [(1, "text before the first template")]),
-        (FIRST + "== notes\nSubject: A\nB.\n", Kind.FIRST, [(11, "a template needs a name of its own")]),
-        ("== \nSubject: A\nB.\n", Kind.FIRST, [(1, "a template needs a name of its own")]),
-        ("== one\nHello.\n", Kind.FIRST, [(1, "template 'one' has no subject")]),
-        ("\n== one\nSubject: A\n", Kind.FIRST, [(2, "template 'one' has no text")]),
-        ("== one\nSubject: A\nSubject: B\nHello.\n", Kind.FIRST, [(3, "a template has one Subject line")]),
-        ("== one\nSubject: A\nHello. | | B.\n", Kind.FIRST, [(3, "an alternative is empty")]),
-        ("== one\nSubject: A\nHello {name}.\n", Kind.FIRST, [(3, "unknown placeholder {name}")]),
-        ("== one\nSubject: A\nHello {topic}.\n", Kind.FIRST, [(3, "unknown placeholder {topic}")]),
+        ("Hello.\n", MailKind.FIRST, [(1, "text before the first template")]),
+        (FIRST + "== notes\nSubject: A\nB.\n", MailKind.FIRST, [(11, "a template needs a name of its own")]),
+        ("== \nSubject: A\nB.\n", MailKind.FIRST, [(1, "a template needs a name of its own")]),
+        ("== one\nHello.\n", MailKind.FIRST, [(1, "template 'one' has no subject")]),
+        ("\n== one\nSubject: A\n", MailKind.FIRST, [(2, "template 'one' has no text")]),
+        ("== one\nSubject: A\nSubject: B\nHello.\n", MailKind.FIRST, [(3, "a template has one Subject line")]),
+        ("== one\nSubject: A\nHello. | | B.\n", MailKind.FIRST, [(3, "an alternative is empty")]),
+        ("== one\nSubject: A\nHello {name}.\n", MailKind.FIRST, [(3, "unknown placeholder {name}")]),
+        ("== one\nSubject: A\nHello {topic}.\n", MailKind.FIRST, [(3, "unknown placeholder {topic}")]),
         (
             "== one\nSubject: A\nHello {.\n",
-            Kind.FIRST,
+            MailKind.FIRST,
             [(3, "unknown placeholder {")],
         ),
-        ("== one\nSubject: A\nHello.\n", Kind.REPLY, [(2, "an answer has no subject")]),
-        ("== one\n\n", Kind.FOLLOWUP, [(1, "template 'one' has no text")]),
-        ("# nothing\n", Kind.REPLY, [(None, "no templates")]),
-        ("== one\nSee www.pages.test!!\n", Kind.REPLY, [(2, "holds a link"), (2, "holds shouting")]),
-        ("== one\nSubject: BUY IT NOW\nHello.\n", Kind.FIRST, [(2, "holds shouting")]),
-        ("== one\nSubject: " + "a" * 101 + "\nHello.\n", Kind.FIRST, [(2, "too long (101 characters)")]),
-        ("== one\n" + "Hello you there. | Hi.\n" * 150, Kind.REPLY, [(1, "template 'one' is too long")]),
+        ("== one\nSubject: A\nHello.\n", MailKind.REPLY, [(2, "an answer has no subject")]),
+        ("== one\n\n", MailKind.FOLLOWUP, [(1, "template 'one' has no text")]),
+        ("# nothing\n", MailKind.REPLY, [(None, "no templates")]),
+        ("== one\nSee www.pages.test!!\n", MailKind.REPLY, [(2, "holds a link"), (2, "holds shouting")]),
+        ("== one\nSubject: BUY IT NOW\nHello.\n", MailKind.FIRST, [(2, "holds shouting")]),
+        ("== one\nSubject: " + "a" * 101 + "\nHello.\n", MailKind.FIRST, [(2, "too long (101 characters)")]),
+        ("== one\n" + "Hello you there. | Hi.\n" * 150, MailKind.REPLY, [(1, "template 'one' is too long")]),
     ],
 )
-def test_every_problem_is_named_with_its_line_and_remedy(text: str, kind: Kind, problems: list[tuple[int | None, str]]):
-    _, found = parse(text, origin="own.txt", kind=kind, whole=True)
+def test_every_problem_is_named_with_its_line_and_remedy(
+    text: str, kind: MailKind, problems: list[tuple[int | None, str]]
+):
+    _, found = parse_templates(text, origin="own.txt", kind=kind, whole=True)
     assert [(one.line, one.rule[: len(rule)]) for one, (_, rule) in zip(found, problems, strict=True)] == problems
     for one in found:
         assert re.fullmatch(r"own\.txt(, line \d+)?: .+\. .+[.:!?'s]", str(one)), str(one)
@@ -138,11 +150,13 @@ def test_every_problem_is_named_with_its_line_and_remedy(text: str, kind: Kind, 
     ],
 )
 def test_a_folder_that_lacks_something_is_refused(folder: Path, change: Callable[[Path], object], named: str):
-    assert read(folder)[1] == []
+    assert parse_templates_folder(folder)[1] == []
     change(folder)
-    assert any(named in str(problem) for problem in read(folder)[1]), read(folder)[1]
+    assert any(named in str(problem) for problem in parse_templates_folder(folder)[1]), parse_templates_folder(folder)[
+        1
+    ]
     with pytest.raises(InvalidInputError, match=re.escape(named)):
-        load(folder)
+        load_templates_folder(folder)
 
 
 def test_a_broken_folder_never_stops_the_warmup_and_is_said(
@@ -154,8 +168,8 @@ def test_a_broken_folder_never_stops_the_warmup_and_is_said(
         assert act(warm, Action.SEND)["sent"] == 6
     assert "first.txt, line 3: holds a link" in caplog.text
     assert all("pages.test" not in mail.subject for mail in warm.sandbox.mails())
-    assert templates_of(warm.settings).collection is library()
-    status, found, step = doctor_templates(Ground(services(warm), None))
+    assert build_template_generator(warm.settings).library is load_builtin_templates()
+    status, found, step = doctor_templates(DoctorContext(services(warm), None))
     assert status is Status.PROBLEM
     assert "first.txt, line 3" in found
     assert step == f"Run: gmail-warmup content lint {folder}"
@@ -167,9 +181,9 @@ def test_own_templates_are_what_is_sent(warm: World, folder: Path):
     act(warm, Action.SEND)
     everybody(warm, Action.RESCUE, Action.READ, Action.REPLY)
     assert {mail.subject.removeprefix("Re: ") for mail in warm.sandbox.mails()} == {"Notes", "My notes"}
-    assert doctor_templates(Ground(services(warm), None)) == (Status.OK, f"Those in {folder}.")
+    assert doctor_templates(DoctorContext(services(warm), None)) == (Status.OK, f"Those in {folder}.")
 
 
 def test_the_settings_name_no_folder_by_default():
-    assert templates_of(Settings()).collection is library()
-    assert Problem(file="a", line=None, rule="b", remedy="C.").__str__() == "a: b. C."
+    assert build_template_generator(Settings()).library is load_builtin_templates()
+    assert TemplateProblem(file="a", line=None, rule="b", remedy="C.").__str__() == "a: b. C."

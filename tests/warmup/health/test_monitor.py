@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from gmail_warmup.alerts import health_alerts
-from gmail_warmup.alerts.compose import compose as compose_grants
-from gmail_warmup.alerts.compose import read
+from gmail_warmup.alerts.compose import compose_alerts as compose_grants
+from gmail_warmup.alerts.compose import read_alerts
 from gmail_warmup.core.enums import Action
 from gmail_warmup.core.enums import HealthBand as Band
 from gmail_warmup.warmup.health import monitor
-from gmail_warmup.warmup.planning.eligibility import circumstances, why_not_send
+from gmail_warmup.warmup.planning.eligibility import find_send_blocker, load_blockers
 from support.mail_kit import ADA, act, due, everybody, use
 from support.world import World
 
@@ -39,8 +39,9 @@ def another_day(world: World, days: int = 1) -> None:
     )
     world.sql(
         "UPDATE gmail_warmup.mailbox SET band_since = band_since - make_interval(days => :days),"
-        " health_from = health_from - CAST(:days AS int), created_at = created_at - make_interval(days => :days),"
-        " sent_lately_at = sent_lately_at - make_interval(days => :days)",
+        " health_window_start = health_window_start - CAST(:days AS int), created_at = created_at - "
+        "make_interval(days => :days),"
+        " sent_24h_at = sent_24h_at - make_interval(days => :days)",
         **shift,
     )
 
@@ -86,11 +87,11 @@ def test_a_pause_by_health_is_told_apart_and_explained(steady: World):
     mailbox = steady.mailbox(ADA)
     assert mailbox.paused_at is None
     with steady.store.engine.begin() as connection:
-        obstacle = why_not_send(mailbox, circumstances(connection))
+        obstacle = find_send_blocker(mailbox, load_blockers(connection))
     assert obstacle is not None
     assert obstacle.code in ("spam_too_much", "spam_mostly")
-    assert ADA in obstacle.sentence
-    assert "SPF, DKIM and DMARC" in obstacle.step
+    assert ADA in obstacle.message
+    assert "SPF, DKIM and DMARC" in obstacle.remedy
     assert due(steady, Action.SEND) == []
     assert act(steady, Action.SEND) == {}
 
@@ -119,8 +120,8 @@ def test_a_blocked_mailbox_waits_for_a_person_who_lets_it_send_a_fresh_sample(st
     assert band(steady) == (Band.BLOCKED, "spam_mostly")
     assert [live(steady, spam=0) for _ in range(5)] == [0] * 5
     with steady.store.engine.begin() as connection:
-        assert monitor.requalify(connection, [ADA.upper()], actor="cli:eva") == 1
-        assert monitor.requalify(connection, [ADA], actor="cli:eva") == 0
+        assert monitor.requalify_mailboxes(connection, [ADA.upper()], actor="cli:eva") == 1
+        assert monitor.requalify_mailboxes(connection, [ADA], actor="cli:eva") == 0
     assert events(steady)[-1] == ("blocked", "paused", "released")
     assert [live(steady, spam=0) for _ in range(4)] == [5, 5, 5, 5]
     assert band(steady) == (Band.THROTTLED, "requalified")
@@ -129,13 +130,13 @@ def test_a_blocked_mailbox_waits_for_a_person_who_lets_it_send_a_fresh_sample(st
 def test_a_fresh_sample_that_is_bad_rests_again(steady: World):
     steady.sql(
         "UPDATE gmail_warmup.mailbox SET band = 'paused', band_reason = 'spam_too_much', band_since = now(),"
-        " health_from = (now() AT TIME ZONE 'UTC')::date WHERE kind = 'warmup'"
+        " health_window_start = (now() AT TIME ZONE 'UTC')::date WHERE kind = 'warmup'"
     )
     assert [live(steady, spam=0.6) for _ in range(4)] == [5, 5, 5, 5]
     assert band(steady)[0] is Band.PAUSED
     assert live(steady, spam=0) == 0
     with steady.store.engine.begin() as connection:
-        changes = monitor.history(connection, steady.mailbox(ADA).id)
+        changes = monitor.list_band_changes(connection, steady.mailbox(ADA).id)
     assert [(row.from_band, row.to_band, row.placed) for row in changes] == [("paused", "paused", 20)]
 
 
@@ -143,19 +144,19 @@ def test_the_operator_is_told_once_in_one_message(steady: World):
     others = [f"box{number}@warm.example" for number in range(2)]
     for address in others:
         steady.add(address, kind="warmup", expired=False)
-    assert health_alerts.compose(steady.store.engine) == []
+    assert health_alerts.compose_health_alert(steady.store.engine) == []
     spoil(steady)
-    (alert_id,) = health_alerts.compose(steady.store.engine)
+    (alert_id,) = health_alerts.compose_health_alert(steady.store.engine)
     assert compose_grants(steady.store.engine) == []
-    (alert,) = read(steady.store.engine, [alert_id])
-    assert alert.bad
+    (alert,) = read_alerts(steady.store.engine, [alert_id])
+    assert alert.is_problem
     assert alert.title == "3 warmup mailboxes fare badly"
     for part in (ADA, *others, "40 %", "it is stopped", "To do: ", "requalify"):
         assert part in alert.body
-    assert health_alerts.compose(steady.store.engine) == []
+    assert health_alerts.compose_health_alert(steady.store.engine) == []
     with steady.store.engine.begin() as connection:
-        monitor.requalify(connection, [ADA], actor="cli:eva")
-    assert health_alerts.compose(steady.store.engine) == [], "nobody is told of what he does himself"
+        monitor.requalify_mailboxes(connection, [ADA], actor="cli:eva")
+    assert health_alerts.compose_health_alert(steady.store.engine) == [], "nobody is told of what he does himself"
 
 
 def spoil(world: World) -> None:
@@ -166,7 +167,7 @@ def spoil(world: World) -> None:
     )
     with world.store.engine.begin() as connection:
         for (mailbox_id,) in world.rows("SELECT id FROM gmail_warmup.mailbox WHERE kind = 'warmup'"):
-            monitor.check_up(connection, mailbox_id)
+            monitor.update_health_band(connection, mailbox_id)
 
 
 def test_watch_is_no_news(steady: World):
@@ -176,6 +177,6 @@ def test_watch_is_no_news(steady: World):
         " WHERE kind = 'warmup'"
     )
     with steady.store.engine.begin() as connection:
-        assert monitor.check_up(connection, steady.mailbox(ADA).id).band is Band.WATCH
+        assert monitor.update_health_band(connection, steady.mailbox(ADA).id).band is Band.WATCH
     assert events(steady) == [("healthy", "watch", "spam_some")]
-    assert health_alerts.compose(steady.store.engine) == []
+    assert health_alerts.compose_health_alert(steady.store.engine) == []

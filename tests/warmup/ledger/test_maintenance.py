@@ -12,7 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from gmail_warmup.db.roles import ensure_role
 from gmail_warmup.warmup.ledger import history, maintenance
-from gmail_warmup.warmup.ledger.maintenance import Upkeep, keep_up, kept_since
+from gmail_warmup.warmup.ledger.maintenance import MaintenanceResult, retention_cutoff, run_maintenance
 from support.mail_kit import ADA, POOL
 from support.world import World
 
@@ -53,8 +53,8 @@ def ids(world: World, table: str) -> list[int]:
     return [row[0] for row in world.rows(f"SELECT id FROM gmail_warmup.{table} ORDER BY id")]
 
 
-def run(world: World, **changes: Any) -> Upkeep:
-    return keep_up(world.store.engine, world.settings.model_copy(update=changes))
+def run(world: World, **changes: Any) -> MaintenanceResult:
+    return run_maintenance(world.store.engine, world.settings.model_copy(update=changes))
 
 
 def test_threads_that_are_done_with_move_whole_and_unchanged(old: World):
@@ -62,7 +62,7 @@ def test_threads_that_are_done_with_move_whole_and_unchanged(old: World):
     answer = put(old, days=59, parent=first)
     young = put(old, days=44)
     before = old.rows("SELECT * FROM gmail_warmup.ledger WHERE id <> :young ORDER BY id", young=young)
-    assert run(old) == Upkeep(moved=2, months=0, removed=0, finished=True)
+    assert run(old) == MaintenanceResult(moved=2, months=0, removed=0, finished=True)
     assert ids(old, "ledger") == [young]
     assert ids(old, "ledger_history") == [first, answer]
     assert old.rows("SELECT * FROM gmail_warmup.ledger_history ORDER BY id") == before
@@ -123,7 +123,7 @@ def test_what_nobody_could_do_for_a_year_is_not_waited_for(old: World):
 
 
 def test_many_batches_move_everything_once(old: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(history, "BATCH", 3)
+    monkeypatch.setattr(history, "BATCH_SIZE", 3)
     for _ in range(4):
         put(old, days=60, read_due_at="now()")  # rows that stay are passed by
     firsts = [put(old, days=60) for _ in range(10)]
@@ -135,15 +135,17 @@ def test_many_batches_move_everything_once(old: World, monkeypatch: pytest.Monke
 
 def test_a_run_whose_time_is_up_says_so_and_the_next_one_goes_on(old: World):
     put(old, days=60)
-    assert keep_up(old.store.engine, old.settings, longest=0) == Upkeep(moved=0, months=0, removed=0, finished=False)
+    assert run_maintenance(old.store.engine, old.settings, longest=0) == MaintenanceResult(
+        moved=0, months=0, removed=0, finished=False
+    )
     assert run(old).moved == 1
 
 
 def test_two_runs_at_a_time_move_nothing_twice(old: World):
     put(old, days=60)
     with old.store.engine.begin() as connection:
-        assert maintenance._alone(connection)
-        assert run(old) == Upkeep(moved=0, months=0, removed=0, finished=False)
+        assert maintenance._try_lock(connection)
+        assert run(old) == MaintenanceResult(moved=0, months=0, removed=0, finished=False)
     assert run(old).moved == 1
 
 
@@ -168,14 +170,14 @@ def test_months_are_dropped_whole_when_they_are_older_than_they_are_kept(old: Wo
     ],
 )
 def test_whole_months_are_kept(now: str, months: int, since: str):
-    assert kept_since(datetime.fromisoformat(now), months) == datetime.fromisoformat(f"{since}T00:00+00:00")
+    assert retention_cutoff(datetime.fromisoformat(now), months) == datetime.fromisoformat(f"{since}T00:00+00:00")
 
 
 LONG_AGO = "now() - interval '15 months'"
 GRANT_EVENT = "INSERT INTO gmail_warmup.grant_event (mailbox_id, at, actor, to_state) SELECT id, {}, 't', 'active'"
 HEALTH_EVENT = (
     "INSERT INTO gmail_warmup.health_event (mailbox_id, at, actor, from_band, to_band, reason, placed, spam, bounced,"
-    " told, alert_id) SELECT id, {}, 't', 'healthy', 'watch', 'x', 1, 1, 0, {}, {}"
+    " is_alertable, alert_id) SELECT id, {}, 't', 'healthy', 'watch', 'x', 1, 1, 0, {}, {}"
 )
 OF_ADA = f" FROM gmail_warmup.mailbox WHERE address = '{ADA}'"
 
@@ -212,7 +214,7 @@ def test_what_was_not_told_stays_and_what_was_is_never_told_again(old: World):
     untold = old.rows("SELECT event_id FROM gmail_warmup.alert_item WHERE alert_id IS NULL")
     run(old)
     assert old.rows("SELECT event_id, alert_id FROM gmail_warmup.alert_item") == [(*untold[0], None)]
-    assert len(old.rows("SELECT FROM gmail_warmup.health_event WHERE told AND alert_id IS NULL")) == 1
+    assert len(old.rows("SELECT FROM gmail_warmup.health_event WHERE is_alertable AND alert_id IS NULL")) == 1
     assert ids(old, "alert") == [young]
     assert unneeded != told
 
@@ -256,7 +258,7 @@ def test_the_restricted_role_keeps_up_and_can_remove_nothing_young(old: World):
     role = sa.create_engine(
         old.store.engine.url, connect_args={"options": "-c role=upkeep_role"}, poolclass=sa.pool.NullPool
     )
-    assert keep_up(role, old.settings).moved == 1
+    assert run_maintenance(role, old.settings).moved == 1
     with role.begin() as connection:
         assert connection.scalar(sa.text("SELECT gmail_warmup.drop_months(now() + interval '1 year')")) == 0
         assert connection.scalar(sa.text("SELECT gmail_warmup.remove_old(now() + interval '1 year', 10)")) == 0

@@ -54,7 +54,7 @@ def test_no_task_is_made_for_less_than_a_days_worth(warm: World):
 
 
 def test_a_task_takes_a_bounded_number_with_one_call(warm: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(retention, "AT_ONCE", 4)
+    monkeypatch.setattr(retention, "TRASH_BATCH_SIZE", 4)
     let_live(warm)
     past(warm, days=40)
     calls = warm.sandbox.stats().mailboxes[ADA].calls.get("messages.batchModify", 0)

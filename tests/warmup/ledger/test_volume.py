@@ -24,21 +24,21 @@ def url(world: World) -> str:
 
 def open_day(world: World, planned: int, ramp: int = 9, **changes: Any) -> int:
     with world.store.engine.begin() as connection:
-        chosen = {"local_date": DAY, "lowered_by": None} | changes
-        return ledger.open_day(connection, world.mailbox(ADA).id, ramp=ramp, planned=planned, **chosen)
+        chosen = {"local_date": DAY, "reduction_reason": None} | changes
+        return ledger.fix_daily_volume(connection, world.mailbox(ADA).id, ramp=ramp, planned=planned, **chosen)
 
 
 def claim(world: World, slot: int, local_date: date = DAY) -> None:
     ada, pia = world.mailbox(ADA), world.mailbox(POOL[0])
     with world.store.engine.begin() as connection:
-        ledger.claim(
-            connection, token=ledger.new_token(), sender_id=ada.id, recipient_id=pia.id, local_date=local_date,
+        ledger.claim_entry(
+            connection, token=ledger.generate_token(), sender_id=ada.id, recipient_id=pia.id, local_date=local_date,
             slot=slot, due_at=datetime.now(UTC), subject="Notes",
         )  # fmt: skip
 
 
 def day(world: World) -> tuple[Any, ...]:
-    (row,) = world.rows("SELECT ramp, planned, claimed, lowered_by FROM gmail_warmup.mailbox_day")
+    (row,) = world.rows("SELECT ramp, planned, claimed, reduction_reason FROM gmail_warmup.mailbox_day")
     return tuple(row)
 
 
@@ -60,7 +60,7 @@ def test_a_claim_beyond_the_volume_cannot_be_inserted(warm: World):
 def test_a_day_without_a_volume_takes_no_claim(warm: World):
     with pytest.raises(VolumeReachedError):
         claim(warm, 0)
-    open_day(warm, 0, lowered_by="spam_mostly")
+    open_day(warm, 0, reduction_reason="spam_mostly")
     with pytest.raises(VolumeReachedError):
         claim(warm, 0)
 
@@ -70,8 +70,8 @@ def test_the_volume_can_only_be_lowered_and_not_below_what_is_claimed(warm: Worl
     assert open_day(warm, 9) == 5
     claim(warm, 0)
     claim(warm, 1)
-    assert open_day(warm, 3, lowered_by="spam_much") == 3
-    assert open_day(warm, 0, lowered_by="spam_too_much") == 2
+    assert open_day(warm, 3, reduction_reason="spam_much") == 3
+    assert open_day(warm, 0, reduction_reason="spam_too_much") == 2
     assert day(warm) == (9, 2, 2, "spam_too_much")
     with pytest.raises(sa.exc.IntegrityError):
         warm.sql("UPDATE gmail_warmup.mailbox_day SET planned = 1")
@@ -111,7 +111,7 @@ def test_processes_that_claim_at_once_share_volume_and_caps(warm: World):
 def test_a_pool_too_small_is_said_where_the_page_can_show_it(warm: World, caplog: pytest.LogCaptureFixture):
     use(warm, pool_daily_cap=2)
     assert act(warm, Action.SEND) == {"sent": 4, "without_partner": 1}
-    assert warm.rows("SELECT ramp, planned, sent, lowered_by FROM gmail_warmup.mailbox_day") == [
+    assert warm.rows("SELECT ramp, planned, sent, reduction_reason FROM gmail_warmup.mailbox_day") == [
         (6, 6, 4, "pool_too_small")
     ]
     assert "No pool mailbox may receive more from this mailbox now" in caplog.text

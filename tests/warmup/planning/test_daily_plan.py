@@ -16,13 +16,13 @@ from gmail_warmup.core.enums import GrantState, HealthBand, MailboxAuth, Mailbox
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.planning.daily_plan import (
-    History,
-    in_hours,
-    next_send,
-    next_sending_day,
-    send_due,
-    slots_of,
-    volume_today,
+    SendingHistory,
+    compute_todays_volume,
+    find_due_slots,
+    find_next_send_time,
+    find_next_sending_day,
+    is_sending_time,
+    plan_todays_slots,
 )
 
 NOW = datetime(2026, 11, 25, 13, tzinfo=UTC)  # a Wednesday
@@ -41,13 +41,13 @@ def mailbox(**changes: Any) -> MailboxRecord:
         "created_at": datetime(2026, 1, 1, tzinfo=UTC),
         "band": HealthBand.HEALTHY,
         "state": GrantState.ACTIVE,
-        "since": datetime(2026, 1, 1, tzinfo=UTC),
+        "state_since": datetime(2026, 1, 1, tzinfo=UTC),
     }
     return MailboxRecord(**(usual | changes))
 
 
-def claimed(history: History, number: int, now: datetime, planned: int) -> History:
-    return replace(history, taken=(*history.taken, number), last_claim=now, planned=planned)
+def claimed(history: SendingHistory, number: int, now: datetime, planned: int) -> SendingHistory:
+    return replace(history, claimed_slots=(*history.claimed_slots, number), last_claim=now, planned=planned)
 
 
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"])
@@ -75,27 +75,27 @@ def test_whatever_the_runs_volume_gap_and_hours_hold(
     seen: list[tuple[datetime, str]], zone: str, days: int, window: str
 ) -> None:
     chosen = Settings(sending_window=window)
-    sender, history = mailbox(timezone=zone), History(days=days)
+    sender, history = mailbox(timezone=zone), SendingHistory(days=days)
     today, volumes, claims = None, [], []
     for now, happening in seen:
         sender = changed(sender, happening, now)
         local_date = now.astimezone(sender.zone).date()
         if local_date != today:
-            history = History(days=history.days + bool(history.taken), last_claim=history.last_claim)
+            history = SendingHistory(days=history.days + bool(history.claimed_slots), last_claim=history.last_claim)
             today, volumes = local_date, []
-        planned = volume_today(sender, history, now=now, settings=chosen).planned
-        slots = send_due(sender, history, now=now, settings=chosen)
+        planned = compute_todays_volume(sender, history, now=now, settings=chosen).planned
+        slots = find_due_slots(sender, history, now=now, settings=chosen)
         assert len(slots) <= 1, "one at a time, also after an outage"
         for slot in slots:
-            assert in_hours(sender.zone, now=now, settings=chosen)
+            assert is_sending_time(sender.zone, now=now, settings=chosen)
             assert slot.due_at <= now
-            assert slot.number not in history.taken
+            assert slot.number not in history.claimed_slots
             if sender.resumed_at:
                 assert slot.due_at >= sender.resumed_at
             history = claimed(history, slot.number, now, planned)
             volumes.append(planned)
             claims.append(now)
-            assert len(history.taken) <= min(volumes), "what was planned at any claim of the day"
+            assert len(history.claimed_slots) <= min(volumes), "what was planned at any claim of the day"
     for earlier, later in pairwise(claims):
         assert later - earlier >= timedelta(seconds=chosen.min_gap)
 
@@ -116,28 +116,28 @@ def changed(sender: MailboxRecord, happening: str, now: datetime) -> MailboxReco
 @given(runs(), ZONES, st.integers(0, 25))
 def test_a_hint_is_never_late(seen: list[tuple[datetime, str]], zone: str, days: int) -> None:
     """Before the hint nothing is due, so a run that looks only at hints misses nothing."""
-    chosen, sender, history = Settings(), mailbox(timezone=zone), History(days=days)
+    chosen, sender, history = Settings(), mailbox(timezone=zone), SendingHistory(days=days)
     hint = today = None
     for now, _ in seen:
         local_date = now.astimezone(sender.zone).date()
         if local_date != today:
-            history = History(days=history.days + bool(history.taken), last_claim=history.last_claim)
+            history = SendingHistory(days=history.days + bool(history.claimed_slots), last_claim=history.last_claim)
             today = local_date
-        slots = send_due(sender, history, now=now, settings=chosen)
+        slots = find_due_slots(sender, history, now=now, settings=chosen)
         if slots:
             assert hint is None or hint <= now
-            planned = volume_today(sender, history, now=now, settings=chosen).planned
+            planned = compute_todays_volume(sender, history, now=now, settings=chosen).planned
             history = claimed(history, slots[0].number, now, planned)
         if slots or hint is None or hint <= now:
-            hint = next_send(sender, history, now=now, settings=chosen)
-            assert hint > now or send_due(sender, history, now=now, settings=chosen)
+            hint = find_next_send_time(sender, history, now=now, settings=chosen)
+            assert hint > now or find_due_slots(sender, history, now=now, settings=chosen)
 
 
 def test_every_slot_of_a_day_is_sent_by_runs_every_ten_minutes():
-    sender, history, sent = mailbox(timezone="Europe/Berlin"), History(days=30), []
+    sender, history, sent = mailbox(timezone="Europe/Berlin"), SendingHistory(days=30), []
     now = datetime(2026, 11, 25, 0, 3, tzinfo=UTC)
     while now.date() == date(2026, 11, 25):
-        for slot in send_due(sender, history, now=now, settings=Settings()):
+        for slot in find_due_slots(sender, history, now=now, settings=Settings()):
             history = claimed(history, slot.number, now, 40)
             sent.append(now - slot.due_at)
         now += 10 * MINUTE
@@ -147,16 +147,16 @@ def test_every_slot_of_a_day_is_sent_by_runs_every_ten_minutes():
 
 def test_a_mailbox_added_in_the_afternoon_sends_its_whole_first_day_in_what_is_left():
     sender = mailbox(created_at=NOW)
-    slots = slots_of(sender, History(), now=NOW + MINUTE, settings=Settings())
+    slots = plan_todays_slots(sender, SendingHistory(), now=NOW + MINUTE, settings=Settings())
     assert len(slots) == 5
     assert slots[0].due_at >= NOW
 
 
 def test_after_a_halt_what_is_left_spreads_over_what_is_left_of_the_hours():
-    sender, history = mailbox(), History(days=30, taken=tuple(range(10)), planned=40, reopened=NOW)
-    slots = [slot for slot in slots_of(sender, history, now=NOW, settings=Settings()) if slot.number >= 10]
+    sender, history = mailbox(), SendingHistory(days=30, claimed_slots=tuple(range(10)), planned=40, halt_ended_at=NOW)
+    slots = [slot for slot in plan_todays_slots(sender, history, now=NOW, settings=Settings()) if slot.number >= 10]
     assert all(slot.due_at > NOW for slot in slots)
-    assert send_due(sender, history, now=NOW, settings=Settings()) == ()
+    assert find_due_slots(sender, history, now=NOW, settings=Settings()) == ()
 
 
 @pytest.mark.parametrize(
@@ -164,48 +164,52 @@ def test_after_a_halt_what_is_left_spreads_over_what_is_left_of_the_hours():
     [
         ({}, 0, 5, None),
         ({}, 30, 40, None),
-        ({"halved_on": date(2026, 11, 25)}, 30, 20, "halved"),
-        ({"halved_on": date(2026, 11, 26)}, 30, 40, None),
+        ({"half_volume_on": date(2026, 11, 25)}, 30, 20, "halved"),
+        ({"half_volume_on": date(2026, 11, 26)}, 30, 40, None),
         ({"band": HealthBand.THROTTLED, "band_reason": "spam_much", "band_since": NOW}, 30, 28, "spam_much"),
         ({"band": HealthBand.THROTTLED, "band_reason": "spam_much", "band_since": NOW,
-          "halved_on": date(2026, 11, 25)}, 30, 14, "halved"),
+          "half_volume_on": date(2026, 11, 25)}, 30, 14, "halved"),
         ({"band": HealthBand.BLOCKED, "band_reason": "spam_mostly"}, 30, 0, "spam_mostly"),
     ],
 )  # fmt: skip
 def test_the_volume_of_a_day(changes: dict[str, Any], days: int, planned: int, lowered_by: str | None):
-    volume = volume_today(mailbox(**changes), History(days=days), now=NOW, settings=Settings())
-    assert (volume.planned, volume.lowered_by) == (planned, lowered_by)
+    volume = compute_todays_volume(mailbox(**changes), SendingHistory(days=days), now=NOW, settings=Settings())
+    assert (volume.planned, volume.reduction_reason) == (planned, lowered_by)
 
 
 def test_the_volume_is_fixed_at_the_first_claim_and_can_only_be_lowered():
-    fixed = History(days=3, taken=(0,), planned=9)
+    fixed = SendingHistory(days=3, claimed_slots=(0,), planned=9)
     bigger, slower = mailbox(daily_target=60), mailbox(daily_target=4)
-    assert volume_today(bigger, fixed, now=NOW, settings=Settings(ramp_start=30)).planned == 9
-    assert volume_today(slower, fixed, now=NOW, settings=Settings()).planned == 4
+    assert compute_todays_volume(bigger, fixed, now=NOW, settings=Settings(ramp_start=30)).planned == 9
+    assert compute_todays_volume(slower, fixed, now=NOW, settings=Settings()).planned == 4
 
 
 @pytest.mark.parametrize(
     ("changes", "history", "expected"),
     [
-        ({"band": HealthBand.PAUSED, "band_reason": "spam_too_much", "health_from": date(2026, 11, 27)}, {}, 27),
-        ({}, {"taken": (0, 1, 2, 3, 4), "planned": 5}, 26),
+        (
+            {"band": HealthBand.PAUSED, "band_reason": "spam_too_much", "health_window_start": date(2026, 11, 27)},
+            {},
+            27,
+        ),
+        ({}, {"claimed_slots": (0, 1, 2, 3, 4), "planned": 5}, 26),
         ({"band": HealthBand.BLOCKED, "band_reason": "spam_mostly"}, {}, 26),
     ],
 )
 def test_the_hint_of_a_day_without_a_slot_is_on_the_next_one_that_has_some(
     changes: dict[str, Any], history: dict[str, Any], expected: int
 ):
-    hint = next_send(mailbox(**changes), History(**history), now=NOW, settings=Settings())
+    hint = find_next_send_time(mailbox(**changes), SendingHistory(**history), now=NOW, settings=Settings())
     assert hint.day == expected
 
 
 @pytest.mark.parametrize(("day", "expected"), [(25, 26), (27, 30), (28, 30)])
 def test_the_next_sending_day_passes_over_the_weekend(day: int, expected: int):
-    found = next_sending_day(mailbox(), now=datetime(2026, 11, day, 12, tzinfo=UTC), settings=Settings())
+    found = find_next_sending_day(mailbox(), now=datetime(2026, 11, day, 12, tzinfo=UTC), settings=Settings())
     assert found == date(2026, 11, expected)
 
 
 def test_hours_follow_the_zone():
     for hour, expected in ((7, False), (8, True), (16, True), (17, False)):
         now = datetime(2026, 11, 25, hour, 30, tzinfo=UTC)
-        assert in_hours(ZoneInfo("Europe/Berlin"), now=now, settings=Settings()) is expected
+        assert is_sending_time(ZoneInfo("Europe/Berlin"), now=now, settings=Settings()) is expected

@@ -12,8 +12,8 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.warmup.planning import due as due_module
-from gmail_warmup.warmup.planning.due import find_due
-from gmail_warmup.warmup.planning.eligibility import circumstances, why_not_send
+from gmail_warmup.warmup.planning.due import find_due_mailboxes
+from gmail_warmup.warmup.planning.eligibility import find_send_blocker, load_blockers
 from support.mail_kit import ADA, AT_ONCE, act, due, everybody, past, use
 from support.workers import hook
 from support.world import World
@@ -52,9 +52,9 @@ def test_a_look_keeps_a_hint_and_a_claim_moves_it_on(warm: World):
 def test_a_sender_whose_hint_lies_ahead_costs_no_look(warm: World, monkeypatch: pytest.MonkeyPatch):
     set_hint(warm, "1 hour")
     with warm.store.engine.begin() as connection:
-        due_module.hints.follow(connection, warm.settings)
+        due_module.hints.clear_outdated_hints(connection, warm.settings)
     set_hint(warm, "1 hour")
-    monkeypatch.setattr(due_module, "histories", lambda *_: pytest.fail("nobody is to be planned"))
+    monkeypatch.setattr(due_module, "load_histories", lambda *_: pytest.fail("nobody is to be planned"))
     assert due(warm, Action.SEND) == []
 
 
@@ -82,8 +82,8 @@ def late(world: World) -> None:
 
 def pause_and_resume(world: World) -> None:
     with world.store.engine.begin() as connection:
-        repository.pause(connection, [ADA], actor="test", reason="holiday")
-        repository.resume(connection, [ADA])
+        repository.pause_mailboxes(connection, [ADA], actor="test", reason="holiday")
+        repository.resume_mailboxes(connection, [ADA])
 
 
 def other_target(world: World) -> None:
@@ -111,7 +111,7 @@ def test_settings_that_change_no_plan_leave_the_hints(warm: World):
 def test_a_dry_run_changes_no_row(warm: World):
     before = warm.rows("SELECT m.*, m.xmin FROM gmail_warmup.mailbox m ORDER BY id")
     with warm.store.engine.begin() as connection:
-        assert find_due(connection, Action.SEND, warm.settings, remember=False) == [ADA]
+        assert find_due_mailboxes(connection, Action.SEND, warm.settings, remember=False) == [ADA]
     assert warm.rows("SELECT m.*, m.xmin FROM gmail_warmup.mailbox m ORDER BY id") == before
     assert warm.rows("SELECT count(*) FROM gmail_warmup.plan_basis") == [(0,)]
     assert warm.sandbox.mails() == []
@@ -134,7 +134,7 @@ def test_those_that_waited_longest_come_first_and_a_limit_holds(warm: World):
     for _ in range(2):  # without hints, and with them
         assert due(warm, Action.SEND) == [CLEO, BEN, ADA]
         with warm.store.engine.begin() as connection:
-            assert find_due(connection, Action.SEND, warm.settings, limit=2) == [CLEO, BEN]
+            assert find_due_mailboxes(connection, Action.SEND, warm.settings, limit=2) == [CLEO, BEN]
 
 
 def test_many_senders_without_a_hint_take_several_runs_and_nobody_is_left_out(
@@ -142,8 +142,8 @@ def test_many_senders_without_a_hint_take_several_runs_and_nobody_is_left_out(
 ):
     for number in range(5):
         warm.add(f"box{number}@warm.example", kind="warmup", expired=False)
-    monkeypatch.setattr(due_module, "BATCH", 2)
-    monkeypatch.setattr(due_module, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(due_module, "BATCH_SIZE", 2)
+    monkeypatch.setattr(due_module, "PLANNING_TIME_LIMIT", 0.0)
     seen: set[str] = set()
     looks = 0
     while warm.rows("SELECT count(*) FROM gmail_warmup.mailbox WHERE kind = 'warmup' AND next_send_at IS NULL") != [
@@ -159,7 +159,7 @@ def test_many_senders_without_a_hint_take_several_runs_and_nobody_is_left_out(
 def test_recipients_are_found_by_who_waits_longest_and_past_those_that_cannot_work(
     warm: World, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(due_module, "BATCH", 1)
+    monkeypatch.setattr(due_module, "BATCH_SIZE", 1)
     act(warm, Action.SEND)
     oldest, other = warm.rows(
         "SELECT address FROM gmail_warmup.mailbox m JOIN gmail_warmup.ledger l ON l.recipient_id = m.id"
@@ -167,8 +167,8 @@ def test_recipients_are_found_by_who_waits_longest_and_past_those_that_cannot_wo
     )
     assert due(warm, Action.RESCUE) == [oldest[0], other[0]]
     with warm.store.engine.begin() as connection:
-        repository.pause(connection, [oldest[0]], actor="test", reason="holiday")
-        assert find_due(connection, Action.RESCUE, warm.settings, limit=1) == [other[0]]
+        repository.pause_mailboxes(connection, [oldest[0]], actor="test", reason="holiday")
+        assert find_due_mailboxes(connection, Action.RESCUE, warm.settings, limit=1) == [other[0]]
 
 
 def test_who_may_not_send_is_not_asked_to_reply_either(warm: World):
@@ -225,7 +225,7 @@ def test_a_withdrawn_mail_leaves_no_draft_behind(warm: World):
 
 
 def drafts(world: World) -> list[Any]:
-    return hook(world, ADA).search("in:draft", limit=10)
+    return hook(world, ADA).search_messages("in:draft", limit=10)
 
 
 def test_a_closed_domain_has_nothing_due_and_says_why(warm: World):
@@ -236,9 +236,9 @@ def test_a_closed_domain_has_nothing_due_and_says_why(warm: World):
     )
     assert due(warm, Action.SEND) == []
     with warm.store.engine.begin() as connection:
-        obstacle = why_not_send(warm.mailbox(ADA), circumstances(connection))
+        obstacle = find_send_blocker(warm.mailbox(ADA), load_blockers(connection))
     assert obstacle is not None
-    assert (obstacle.code, "warm.example" in obstacle.sentence, bool(obstacle.step)) == ("spf_missing", True, True)
+    assert (obstacle.code, "warm.example" in obstacle.message, bool(obstacle.remedy)) == ("spf_missing", True, True)
     assert act(warm, Action.SEND) == {}
     assert warm.sandbox.mails() == []
     assert due(warm, Action.RESCUE) == []

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmail_warmup.warmup.planning.engagement import (
-    MORNING,
-    awake,
-    goes_on,
-    held,
+    MORNING_SPREAD,
+    continues_thread,
+    delay_until_mark,
+    delay_until_read,
+    delay_until_reply,
+    is_marked_important,
+    is_next_selected,
     is_rescued,
     is_starred,
-    mark_delay,
-    marks_important,
-    read_delay,
-    reply_delay,
+    shift_out_of_night,
 )
 
 SEEDS = [f"token-{number}" for number in range(4000)]
@@ -35,7 +35,7 @@ def beta_below(share: float, alpha: int, beta: int) -> float:
 
 @pytest.mark.parametrize(
     ("delay", "low", "high", "alpha", "beta"),
-    [(read_delay, 30, 600, 2, 5), (reply_delay, 300, 1800, 2, 3)],
+    [(delay_until_read, 30, 600, 2, 5), (delay_until_reply, 300, 1800, 2, 3)],
 )
 def test_delays_have_the_documented_distribution(
     delay: Callable[[str], timedelta], low: int, high: int, alpha: int, beta: int
@@ -50,13 +50,13 @@ def test_delays_have_the_documented_distribution(
 
 
 def test_marks_follow_45_to_100_seconds_later_evenly() -> None:
-    seconds = [mark_delay(seed).total_seconds() for seed in SEEDS]
+    seconds = [delay_until_mark(seed).total_seconds() for seed in SEEDS]
     assert 45 <= min(seconds) < 46
     assert 99 < max(seconds) <= 100
     assert sum(seconds) / len(seconds) == pytest.approx(72.5, rel=0.02)
 
 
-@pytest.mark.parametrize("draw", [marks_important, is_starred, is_rescued, goes_on])
+@pytest.mark.parametrize("draw", [is_marked_important, is_starred, is_rescued, continues_thread])
 @pytest.mark.parametrize("rate", [0, 20, 55, 100])
 def test_draws_hold_their_rate(draw: Callable[..., bool], rate: int) -> None:
     drawn = sum(draw(seed, rate=rate) for seed in SEEDS) / len(SEEDS) * 100
@@ -64,23 +64,23 @@ def test_draws_hold_their_rate(draw: Callable[..., bool], rate: int) -> None:
 
 
 def test_the_draws_of_one_mail_are_independent() -> None:
-    both = sum(marks_important(seed, rate=50) and is_rescued(seed, rate=50) for seed in SEEDS)
+    both = sum(is_marked_important(seed, rate=50) and is_rescued(seed, rate=50) for seed in SEEDS)
     assert both / len(SEEDS) == pytest.approx(0.25, abs=0.03)
-    quick = [seed for seed in SEEDS if read_delay(seed) < timedelta(seconds=120)]
-    slow = sum(reply_delay(seed).total_seconds() for seed in quick) / len(quick)
+    quick = [seed for seed in SEEDS if delay_until_read(seed) < timedelta(seconds=120)]
+    slow = sum(delay_until_reply(seed).total_seconds() for seed in quick) / len(quick)
     assert slow == pytest.approx(900, rel=0.05)
 
 
 def test_draws_are_the_same_for_ever() -> None:
-    assert read_delay("token") == read_delay("token") == timedelta(microseconds=223_325_064)
-    assert reply_delay("token") == timedelta(microseconds=1_079_835_313)
+    assert delay_until_read("token") == delay_until_read("token") == timedelta(microseconds=223_325_064)
+    assert delay_until_reply("token") == timedelta(microseconds=1_079_835_313)
 
 
 @given(st.integers(0, 100), st.integers(1, 400))
 def test_a_held_rate_stays_within_one_mail(rate: int, mails: int) -> None:
     done = 0
     for total in range(mails):
-        done += held(rate=rate, done=done, total=total)
+        done += is_next_selected(rate=rate, done=done, total=total)
         assert abs(done - rate * (total + 1) / 100) < 1
 
 
@@ -89,7 +89,7 @@ def test_a_held_rate_comes_back_from_any_history(rate: int, total: int, data: st
     done = data.draw(st.integers(0, total))
     error = abs(done - rate * total / 100)
     for _ in range(200):
-        done += held(rate=rate, done=done, total=total)
+        done += is_next_selected(rate=rate, done=done, total=total)
         total += 1
         assert abs(done - rate * total / 100) <= max(error, 0.5)
         error = abs(done - rate * total / 100)
@@ -99,7 +99,7 @@ def test_a_held_rate_comes_back_from_any_history(rate: int, total: int, data: st
 def test_over_a_hundred_mails_the_rate_is_exact(rate: int) -> None:
     done = 0
     for total in range(100):
-        done += held(rate=rate, done=done, total=total)
+        done += is_next_selected(rate=rate, done=done, total=total)
     assert done == rate
 
 
@@ -135,15 +135,17 @@ def test_what_falls_into_the_night_waits_for_the_morning(
 ) -> None:
     moment = at(zone, *when)
     for seed in SEEDS[:50]:
-        found = awake(moment, zone=zone, night=night, seed=seed)
+        found = shift_out_of_night(moment, zone=zone, night=night, seed=seed)
         if morning is None:
             assert found == moment
         else:
-            assert at(zone, *morning) <= found <= at(zone, *morning) + MORNING
+            assert at(zone, *morning) <= found <= at(zone, *morning) + MORNING_SPREAD
 
 
 def test_a_morning_is_spread_and_not_bunched() -> None:
-    found = sorted(awake(at(BERLIN, 2026, 11, 25, 2, 0), zone=BERLIN, night=NIGHT, seed=seed) for seed in SEEDS[:1000])
+    found = sorted(
+        shift_out_of_night(at(BERLIN, 2026, 11, 25, 2, 0), zone=BERLIN, night=NIGHT, seed=seed) for seed in SEEDS[:1000]
+    )
     per_minute = [sum(abs(one - at(BERLIN, 2026, 11, 25, 7, minute)) < timedelta(seconds=30) for one in found)
                   for minute in range(60)]  # fmt: skip
     assert max(per_minute) < 30
@@ -153,6 +155,6 @@ def test_a_morning_is_spread_and_not_bunched() -> None:
 @given(st.integers(0, 2 * 365 * 86400), st.sampled_from([BERLIN, NEW_YORK, KOLKATA]))
 def test_nothing_is_ever_due_in_the_night_or_earlier_than_drawn(second: int, zone: ZoneInfo) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=second)
-    found = awake(moment, zone=zone, night=NIGHT, seed="seed")
+    found = shift_out_of_night(moment, zone=zone, night=NIGHT, seed="seed")
     assert found >= moment
     assert 7 <= found.astimezone(zone).hour < 23

@@ -8,7 +8,7 @@ import pytest
 
 from gmail_warmup.core.enums import Action
 from gmail_warmup.core.errors import StoppedError
-from gmail_warmup.gmail.client import GmailOperations
+from gmail_warmup.gmail.client import GmailClient
 from gmail_warmup.warmup.planning import kill_switch
 from support.mail_kit import ADA, POOL, act, due, everybody
 from support.world import World
@@ -16,12 +16,12 @@ from support.world import World
 
 def stop(world: World, reason: str = "wrong template") -> bool:
     with world.store.engine.begin() as connection:
-        return kill_switch.stop(connection, by="cli:eva", reason=reason)
+        return kill_switch.begin_halt(connection, by="cli:eva", reason=reason)
 
 
-def start(world: World) -> kill_switch.Stopped | None:
+def start(world: World) -> kill_switch.HaltRecord | None:
     with world.store.engine.begin() as connection:
-        return kill_switch.start(connection, by="cli:eva")
+        return kill_switch.end_halt(connection, by="cli:eva")
 
 
 def test_nothing_is_due_and_nothing_is_done_while_everything_is_stopped(warm: World, caplog: pytest.LogCaptureFixture):
@@ -42,13 +42,13 @@ def test_nothing_is_due_and_nothing_is_done_while_everything_is_stopped(warm: Wo
     assert due(warm, Action.RESCUE) != []
 
 
-@pytest.mark.parametrize("step", ["create_draft", "send_draft", "modify"])
+@pytest.mark.parametrize("step", ["create_draft", "send_draft", "modify_labels"])
 def test_a_task_in_the_middle_sends_nothing_more(warm: World, monkeypatch: pytest.MonkeyPatch, step: str):
     """Stopped while a call is on its way: that call ends, the next draft, send or claim does not begin."""
-    whole = getattr(GmailOperations, step)
+    whole = getattr(GmailClient, step)
     calls = 0
 
-    def then_stop(self: GmailOperations, *args: Any, **kwargs: Any) -> Any:
+    def then_stop(self: GmailClient, *args: Any, **kwargs: Any) -> Any:
         nonlocal calls
         calls += 1
         try:
@@ -56,7 +56,7 @@ def test_a_task_in_the_middle_sends_nothing_more(warm: World, monkeypatch: pytes
         finally:
             stop(warm)
 
-    monkeypatch.setattr(GmailOperations, step, then_stop)
+    monkeypatch.setattr(GmailClient, step, then_stop)
     with pytest.raises(StoppedError, match="wrong template"):
         act(warm, Action.SEND)
     monkeypatch.undo()
@@ -72,7 +72,7 @@ def test_a_second_stop_keeps_the_first_reason_and_the_history_stays(warm: World)
     assert stop(warm, "first")
     assert not stop(warm, "second")
     with warm.store.engine.begin() as connection:
-        assert kill_switch.current(connection).reason == "first"
+        assert kill_switch.get_active_halt(connection).reason == "first"
     assert start(warm).reason == "first"
     assert start(warm) is None
     assert stop(warm, "third")

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmail_warmup.warmup.planning.partners import Candidate, choose
+from gmail_warmup.warmup.planning.partners import PartnerCandidate, choose_partner
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def pool(number: int, **changes: Any) -> Candidate:
+def pool(number: int, **changes: Any) -> PartnerCandidate:
     usual: dict[str, Any] = {"domain": "pool.example", "received_today": 0, "pair_today": 0, "last_pair_at": None}
-    return Candidate(id=number, **(usual | changes))
+    return PartnerCandidate(id=number, **(usual | changes))
 
 
-def chosen(*candidates: Candidate, seed: str = "seed", **changes: Any) -> int | None:
-    usual: dict[str, Any] = {"sender_domain": "warm.example", "now": NOW, "pool_daily_cap": 50, "pair_daily_cap": 2}
-    found = choose(candidates, seed=seed, **(usual | changes))
+def chosen(*candidates: PartnerCandidate, seed: str = "seed", **changes: Any) -> int | None:
+    usual: dict[str, Any] = {"sender_domain": "warm.example", "now": NOW, "pool_daily_cap": 50, "partner_daily_cap": 2}
+    found = choose_partner(candidates, seed=seed, **(usual | changes))
     return found.id if found else None
 
 
@@ -44,7 +44,7 @@ def chosen(*candidates: Candidate, seed: str = "seed", **changes: Any) -> int | 
         ([pool(1, domain="warm.example", received_today=1), pool(2, domain="warm.example")], 2),
     ],
 )
-def test_order_of_the_rules(candidates: list[Candidate], expected: int | None) -> None:
+def test_order_of_the_rules(candidates: list[PartnerCandidate], expected: int | None) -> None:
     assert chosen(*candidates) == expected
     assert chosen(*reversed(candidates)) == expected
 
@@ -63,7 +63,7 @@ def test_rest_is_settable() -> None:
 
 
 CANDIDATES = st.builds(
-    Candidate,
+    PartnerCandidate,
     id=st.integers(),
     domain=st.sampled_from(["warm.example", "pool.example", "other.example"]),
     received_today=st.integers(0, 5),
@@ -74,17 +74,19 @@ CANDIDATES = st.builds(
 
 @given(st.lists(CANDIDATES, max_size=8), st.integers(1, 5), st.integers(1, 3), st.text())
 def test_caps_and_rest_hold_for_any_pool(
-    candidates: list[Candidate], pool_daily_cap: int, pair_daily_cap: int, seed: str
+    candidates: list[PartnerCandidate], pool_daily_cap: int, partner_daily_cap: int, seed: str
 ) -> None:
-    found = choose(
+    found = choose_partner(
         candidates,
         sender_domain="warm.example",
         now=NOW,
         pool_daily_cap=pool_daily_cap,
-        pair_daily_cap=pair_daily_cap,
+        partner_daily_cap=partner_daily_cap,
         seed=seed,
     )
-    open_ones = [one for one in candidates if one.received_today < pool_daily_cap and one.pair_today < pair_daily_cap]
+    open_ones = [
+        one for one in candidates if one.received_today < pool_daily_cap and one.pair_today < partner_daily_cap
+    ]
     rested = [one for one in open_ones if one.last_pair_at is None or NOW - one.last_pair_at >= 72 * HOUR]
     if found is None:
         assert not open_ones

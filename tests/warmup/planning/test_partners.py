@@ -139,7 +139,7 @@ def test_the_load_of_a_large_pool_spreads_and_a_claim_reads_little_of_it(ada: Wo
 
 
 def test_a_pool_that_is_full_to_the_last_one_is_searched_to_the_last_one(ada: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pool_module, "_FIRST_LOOK", 2)
+    monkeypatch.setattr(pool_module, "_FIRST_PAGE_SIZE", 2)
     fill(ada, 30)
     ada.add("ben@warm.example", kind="warmup")
     for number in range(1, 31):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.warmup.planning.ramp import Ramp, RampKind, phase_volume, volume
+from gmail_warmup.warmup.planning.ramp import Ramp, RampKind, compute_linear_volume, compute_phase_volume
 
 
 @pytest.mark.parametrize(
@@ -26,11 +26,11 @@ from gmail_warmup.warmup.planning.ramp import Ramp, RampKind, phase_volume, volu
     ],
 )
 def test_linear_ramp(warmup_day: int, daily_target: int, mails: int) -> None:
-    assert volume(warmup_day=warmup_day, daily_target=daily_target, start=5, step=2, cap=40) == mails
+    assert compute_linear_volume(warmup_day=warmup_day, daily_target=daily_target, start=5, step=2, cap=40) == mails
 
 
 def test_linear_ramp_without_steps_stays() -> None:
-    assert volume(warmup_day=30, daily_target=50, start=8, step=0, cap=40) == 8
+    assert compute_linear_volume(warmup_day=30, daily_target=50, start=8, step=0, cap=40) == 8
 
 
 @pytest.mark.parametrize(
@@ -45,14 +45,14 @@ def test_linear_ramp_without_steps_stays() -> None:
     ],
 )
 def test_ramp_of_phases(daily_target: int, mails: dict[int, int]) -> None:
-    assert {day: phase_volume(warmup_day=day, daily_target=daily_target) for day in mails} == mails
+    assert {day: compute_phase_volume(warmup_day=day, daily_target=daily_target) for day in mails} == mails
 
 
 @given(st.integers(1, 60), st.integers(1, 2000))
 def test_no_ramp_falls_or_passes_its_target(warmup_day: int, daily_target: int) -> None:
     def both(day: int) -> tuple[int, int]:
-        linear = volume(warmup_day=day, daily_target=daily_target, start=5, step=2, cap=40)
-        return linear, phase_volume(warmup_day=day, daily_target=daily_target)
+        linear = compute_linear_volume(warmup_day=day, daily_target=daily_target, start=5, step=2, cap=40)
+        return linear, compute_phase_volume(warmup_day=day, daily_target=daily_target)
 
     for today, tomorrow in zip(both(warmup_day), both(warmup_day + 1), strict=True):
         assert 1 <= today <= tomorrow <= daily_target
@@ -60,9 +60,9 @@ def test_no_ramp_falls_or_passes_its_target(warmup_day: int, daily_target: int) 
 
 def test_days_count_from_one() -> None:
     with pytest.raises(InvalidInputError, match="counts from 1"):
-        volume(warmup_day=0, daily_target=50, start=5, step=2, cap=40)
+        compute_linear_volume(warmup_day=0, daily_target=50, start=5, step=2, cap=40)
     with pytest.raises(InvalidInputError, match="counts from 1"):
-        phase_volume(warmup_day=0, daily_target=50)
+        compute_phase_volume(warmup_day=0, daily_target=50)
 
 
 LINEAR, PHASES = RampKind.LINEAR, RampKind.PHASES
@@ -75,24 +75,24 @@ LINEAR, PHASES = RampKind.LINEAR, RampKind.PHASES
 )  # fmt: skip
 def test_a_ramp_knows_where_it_ends(kind: RampKind, daily_target: int, length: int, level: int) -> None:
     ramp = Ramp(kind=kind)
-    assert (ramp.length(daily_target), ramp.level(daily_target)) == (length, level)
-    assert ramp.volume(warmup_day=length, daily_target=daily_target) == level
-    assert length == 1 or ramp.volume(warmup_day=length - 1, daily_target=daily_target) < level
+    assert (ramp.count_ramp_days(daily_target), ramp.compute_final_volume(daily_target)) == (length, level)
+    assert ramp.compute_volume(warmup_day=length, daily_target=daily_target) == level
+    assert length == 1 or ramp.compute_volume(warmup_day=length - 1, daily_target=daily_target) < level
 
 
 def test_a_ramp_without_steps_ends_on_its_first_day() -> None:
-    assert Ramp(step=0).length(50) == 1
-    assert Ramp(step=0, maintenance=40).volume(warmup_day=10, daily_target=50) == 2
+    assert Ramp(step=0).count_ramp_days(50) == 1
+    assert Ramp(step=0, maintenance=40).compute_volume(warmup_day=10, daily_target=50) == 2
 
 
 def test_by_default_the_level_reached_is_kept() -> None:
-    ramp = Ramp.of(Settings())
-    assert {ramp.volume(warmup_day=day, daily_target=50) for day in range(19, 400)} == {40}
+    ramp = Ramp.from_settings(Settings())
+    assert {ramp.compute_volume(warmup_day=day, daily_target=50) for day in range(19, 400)} == {40}
 
 
 def test_the_maintenance_is_reached_by_steps() -> None:
-    ramp = Ramp.of(Settings(maintenance=80))
-    assert [ramp.volume(warmup_day=day, daily_target=50) for day in (18, 19, 20, 21, 22, 23, 24, 300)] == [
+    ramp = Ramp.from_settings(Settings(maintenance_percent=80))
+    assert [ramp.compute_volume(warmup_day=day, daily_target=50) for day in (18, 19, 20, 21, 22, 23, 24, 300)] == [
         39, 40, 38, 36, 34, 32, 32, 32,
     ]  # fmt: skip
 
@@ -102,10 +102,10 @@ def test_the_maintenance_is_reached_by_steps() -> None:
 )  # fmt: skip
 def test_the_maintenance_is_no_jump(kind: RampKind, maintenance: int, step: int, target: int, day: int) -> None:
     ramp = Ramp(kind=kind, maintenance=maintenance, step=step)
-    today, tomorrow = (ramp.volume(warmup_day=number, daily_target=target) for number in (day, day + 1))
+    today, tomorrow = (ramp.compute_volume(warmup_day=number, daily_target=target) for number in (day, day + 1))
     assert 1 <= tomorrow <= target
     assert today - tomorrow <= max(1, step)
-    assert tomorrow >= min(today, ramp.level(target) * maintenance // 100)
+    assert tomorrow >= min(today, ramp.compute_final_volume(target) * maintenance // 100)
 
 
 @pytest.mark.parametrize(
@@ -114,13 +114,13 @@ def test_the_maintenance_is_no_jump(kind: RampKind, maintenance: int, step: int,
         ({}, 1, "ramp, day 1 of 19", 12),
         ({}, 19, "ramp, day 19 of 19", 100),
         ({}, 20, "maintenance", 100),
-        ({"maintenance": 50}, 200, "maintenance", 100),
+        ({"maintenance_percent": 50}, 200, "maintenance", 100),
         ({"ramp": "phases"}, 8, "phase 2 of 5", 24),
         ({"ramp": "phases"}, 29, "phase 5 of 5", 100),
         ({"ramp": "phases"}, 30, "maintenance", 100),
     ],
 )
 def test_phase_and_progress(settings: dict[str, object], day: int, phase: str, progress: int) -> None:
-    ramp = Ramp.of(Settings.model_validate(settings))
-    assert ramp.phase(warmup_day=day, daily_target=50) == phase
-    assert ramp.progress(warmup_day=day, daily_target=50) == progress
+    ramp = Ramp.from_settings(Settings.model_validate(settings))
+    assert ramp.describe_phase(warmup_day=day, daily_target=50) == phase
+    assert ramp.progress_percent(warmup_day=day, daily_target=50) == progress

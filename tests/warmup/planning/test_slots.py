@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.warmup.planning.slots import Slot, day_plan, slots_due
+from gmail_warmup.warmup.planning.slots import Slot, plan_slots, select_due_slots
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MONDAY = date(2026, 11, 23)
@@ -51,7 +51,7 @@ def plan(**changes: Any) -> tuple[Slot, ...]:
         "min_gap": timedelta(minutes=4),
         "open_from": datetime(2000, 1, 1, tzinfo=UTC),
     }
-    return day_plan(**(usual | changes))
+    return plan_slots(**(usual | changes))
 
 
 @lru_cache(maxsize=64)
@@ -216,8 +216,8 @@ def test_the_same_input_gives_the_same_slots_in_every_process() -> None:
     assert [slot.due_at.isoformat() for slot in plan(volume=3)] == KNOWN
     code = (
         "from datetime import *; from zoneinfo import ZoneInfo\n"
-        "from gmail_warmup.warmup.planning.slots import day_plan\n"
-        "print(*(slot.due_at.isoformat() for slot in day_plan(seed='ada@warm.example', local_date=date(2026, 11, 23),"
+        "from gmail_warmup.warmup.planning.slots import plan_slots\n"
+        "print(*(slot.due_at.isoformat() for slot in plan_slots(seed='ada@warm.example', local_date=date(2026, 11, 23),"
         " zone=ZoneInfo('Europe/Berlin'), volume=3, window=(540, 1080), weekdays=frozenset(range(5)),"
         " min_gap=timedelta(minutes=4), open_from=datetime(2000, 1, 1, tzinfo=UTC))))"
     )
@@ -271,6 +271,6 @@ def test_wrong_arguments_are_named(changes: dict[str, Any], named: str) -> None:
 
 def test_due_are_the_slots_of_the_past_that_are_not_taken() -> None:
     slots = plan()
-    assert slots_due(slots, now=slots[0].due_at - timedelta(microseconds=1), taken=()) == ()
-    assert slots_due(slots, now=slots[3].due_at, taken={1, 7}) == (slots[0], slots[2], slots[3])
-    assert slots_due(slots, now=slots[-1].due_at, taken=range(10)) == ()
+    assert select_due_slots(slots, now=slots[0].due_at - timedelta(microseconds=1), taken=()) == ()
+    assert select_due_slots(slots, now=slots[3].due_at, taken={1, 7}) == (slots[0], slots[2], slots[3])
+    assert select_due_slots(slots, now=slots[-1].due_at, taken=range(10)) == ()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gmail_warmup.core.enums import Action
-from gmail_warmup.warmup.reporting.placement import placed
+from gmail_warmup.warmup.reporting.placement import count_placements
 from support.mail_kit import ADA, POOL, act, copy_of, counted, due, everybody, labels, ledger, past, use
 from support.workers import hook
 from support.world import World
@@ -114,10 +114,10 @@ def test_placements_by_provider_and_domain(warm: World, monkeypatch: pytest.Monk
     everybody(warm, Action.RESCUE, addresses=(*POOL, mia))
     week_ago = datetime.now(UTC) - timedelta(days=7)
     with warm.store.engine.begin() as connection:
-        found = placed(connection, since=week_ago)
-        assert placed(connection, since=week_ago, sender_ids=[warm.mailbox(ADA).id]) == found
-        assert placed(connection, since=week_ago, sender_ids=[]) == []
-        assert placed(connection, since=datetime.now(UTC) + timedelta(days=1)) == []
+        found = count_placements(connection, since=week_ago)
+        assert count_placements(connection, since=week_ago, sender_ids=[warm.mailbox(ADA).id]) == found
+        assert count_placements(connection, since=week_ago, sender_ids=[]) == []
+        assert count_placements(connection, since=datetime.now(UTC) + timedelta(days=1)) == []
     seen = Counter((mail.to[0].rpartition("@")[2], copy_of(mail).placement) for mail in warm.sandbox.mails())
     assert {(row.provider, row.domain, row.placement): row.mails for row in found} == {
         ("consumer", "consumer.example", "spam"): seen["consumer.example", "SPAM"],
@@ -131,6 +131,6 @@ def test_identity_survives_a_hook_without_help(warm: World):
     act(warm, Action.SEND)
     for row, mail in zip(ledger(warm), warm.sandbox.mails(), strict=True):
         assert row.rfc_message_id == mail.rfc_message_id
-        found = hook(warm, mail.to[0]).find(mail.rfc_message_id, row.token)
+        found = hook(warm, mail.to[0]).find_message(mail.rfc_message_id, row.token)
         assert found
-        assert hook(warm, mail.to[0]).find(mail.rfc_message_id, "0" * 32) is None
+        assert hook(warm, mail.to[0]).find_message(mail.rfc_message_id, "0" * 32) is None

@@ -180,7 +180,7 @@ def test_mails_that_left_the_ledger_are_shown_in_their_place(pair: Site, op: htt
     before = walk(op, ADA, "mails", "mails"), walk(op, POOL, "mails", "mails"), ask(op, POOL, "days", days=60)
     assert [len(page) for page in before[0]] == [50, 50, 30]
     with pair.engine.begin() as connection:
-        history.move(connection, after=0, until=datetime.now(UTC) - timedelta(days=45))
+        history.move_mails(connection, after=0, until=datetime.now(UTC) - timedelta(days=45))
     assert 0 < pair.sql("SELECT count(*) FROM gmail_warmup.ledger_history")[0]["count"] < 130
     assert before == (walk(op, ADA, "mails", "mails"), walk(op, POOL, "mails", "mails"), ask(op, POOL, "days", days=60))
 

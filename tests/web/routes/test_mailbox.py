@@ -43,14 +43,14 @@ def ada(site: Site) -> Site:
 def test_the_head_says_how_it_is_and_what_to_do(ada: Site, op: httpx.Client):
     ada.sql(
         "UPDATE gmail_warmup.oauth_grant SET state = 'blocked_by_admin', reason = 'blocked_by_admin', "
-        "next_probe_at = '2026-11-25 03:00+00', since = '2026-11-24 03:00+00'"
+        "next_probe_at = '2026-11-25 03:00+00', state_since = '2026-11-24 03:00+00'"
     )
     ada.sql("UPDATE gmail_warmup.mailbox SET paused_at = now(), pause_reason = 'on holiday'")
     page = page_of(op, ADA)
     for words in ("Ada Lovelace", "Blocked by admin", "Paused", "on holiday", "2026-11-25 03:00:00 UTC"):
         assert words in page
-    assert REASONS["blocked_by_admin"].sentence in page
-    assert REASONS["blocked_by_admin"].step in page
+    assert REASONS["blocked_by_admin"].message in page
+    assert REASONS["blocked_by_admin"].remedy in page
     assert f'data-reauth="{ADA}"' in page
     assert f'data-resume="{ADA}"' in page
 
@@ -98,20 +98,20 @@ def test_the_history_names_its_dag_run_and_leads_to_older_ones(ada: Site, op: ht
         address=ADA,
     )
     page = page_of(op, ADA)
-    assert REASONS["expired_idle"].sentence in page
+    assert REASONS["expired_idle"].message in page
     assert 'href="../../dags/gmail_warmup/runs/manual__2026-11-24T10%3A00%3A00%2B00%3A00" data-leave' in page
     assert "by DAG gmail_warmup" in page
     before = re.search(r'href="\?history_before=(\d+)#history"', page)
     assert before
     older = page_of(op, ADA, history_before=before[1])
-    assert REASONS["never_granted"].sentence in older or "Needs re-authentication" in older
+    assert REASONS["never_granted"].message in older or "Needs re-authentication" in older
     assert 'href="?#history"' in older
 
 
 @pytest.mark.parametrize("wrong", ["x", "-1", "99999999999999999999", "%00", "1e3", "٣"])
 def test_a_wrong_place_in_a_link_shows_the_newest(ada: Site, op: httpx.Client, wrong: str):
     page = page_of(op, ADA, history_before=wrong, mails_before=wrong)
-    assert REASONS["never_granted"].sentence in page
+    assert REASONS["never_granted"].message in page
 
 
 def test_mails_are_listed_with_their_partner_and_what_became_of_them(ada: Site, op: httpx.Client):

@@ -60,9 +60,9 @@ def test_a_filter_shows_as_many_as_its_counter(full: Site, op: httpx.Client, gro
 def test_each_state_comes_with_its_reason_in_words_and_the_step(full: Site, op: httpx.Client):
     page = html.unescape(op.get(f"{MOUNT}/").text)
     for code in ("grant_refused", "expired_or_revoked", "blocked_by_admin", "account_deleted"):
-        assert REASONS[code].sentence in page
+        assert REASONS[code].message in page
     for code in ("grant_refused", "blocked_by_admin", "account_deleted"):
-        assert REASONS[code].step in page
+        assert REASONS[code].remedy in page
     assert "Gmail is switched off or locked" in page
     assert "Expires in 2 days" in page
     assert "Paused" in page
@@ -80,7 +80,7 @@ def test_every_mailbox_can_be_reauthenticated_and_the_dead_one_stands_out(full: 
 def test_the_api_says_the_same_in_fields(full: Site, op: httpx.Client):
     box = op.get(f"{API}/mailboxes/dead@example.com").json()
     assert (box["state"], box["state_label"], box["needs_person"]) == ("needs_reauth", "Needs re-authentication", True)
-    assert box["sentence"] == REASONS["expired_or_revoked"].sentence
+    assert box["sentence"] == REASONS["expired_or_revoked"].message
     ramp = op.get(f"{API}/mailboxes/valid@example.com").json()["ramp"]
     assert (ramp["day"], ramp["taken_today"], ramp["planned_today"]) == (1, 0, 5)
     assert not {"refresh_token", "access_token", "client_id"} & set(box)

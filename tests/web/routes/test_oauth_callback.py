@@ -266,12 +266,12 @@ def test_a_refused_addition_starts_again_with_what_was_chosen(site: Site, op: ht
 
 
 def test_every_refusal_is_tested():
-    from gmail_warmup.oauth.consent.errors import Refusal
-    from gmail_warmup.web.views.consent_errors import REFUSALS
+    from gmail_warmup.oauth.consent.errors import ConsentRefusal
+    from gmail_warmup.web.views.consent_errors import REFUSAL_TEXTS
 
     here = {case.refusal for case in REFUSED}
     elsewhere = {"invite_over"}  # test_invites.py
-    assert here | elsewhere == {refusal.value for refusal in Refusal} == {*REFUSALS}
+    assert here | elsewhere == {refusal.value for refusal in ConsentRefusal} == {*REFUSAL_TEXTS}
 
 
 def test_a_refused_addition_adds_nothing(site: Site, op: httpx.Client):

@@ -11,7 +11,7 @@ from gmail_warmup.db.base import SCHEMA
 from gmail_warmup.db.manager import VERSION_TABLE, GmailWarmupDBManager
 
 
-def _ours(name: str | None, kind: str, parents: Any) -> bool:
+def _include_name(name: str | None, kind: str, parents: Any) -> bool:
     """Compare our schema alone: everything else in this database is Airflow's. Months are made as they come."""
     if kind == "table" and name is not None and name.startswith("ledger_history_"):
         return False
@@ -22,7 +22,7 @@ OPTIONS: dict[str, Any] = {
     "target_metadata": GmailWarmupDBManager.metadata,
     "version_table": VERSION_TABLE,
     "include_schemas": True,
-    "include_name": _ours,
+    "include_name": _include_name,
     "compare_type": True,
     "compare_server_default": True,
 }

@@ -10,7 +10,7 @@ from gmail_warmup.core.enums import ConsentPurpose
 from gmail_warmup.core.errors import GmailWarmupError
 
 
-class Refusal(StrEnum):
+class ConsentRefusal(StrEnum):
     """Why a callback changed nothing."""
 
     UNKNOWN_LINK = "unknown_link"
@@ -38,7 +38,7 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Begun:
+class ConsentRequest:
     """What a consent was started for; enough to start it again."""
 
     address: str
@@ -57,11 +57,13 @@ class ConsentRefusedError(GmailWarmupError):
         code: Google's error code or our reason code, never a text from outside.
     """
 
-    def __init__(self, refusal: Refusal, *, begun: Begun | None = None, actual: str = "", code: str = "") -> None:
+    def __init__(
+        self, refusal: ConsentRefusal, *, begun: ConsentRequest | None = None, actual: str = "", code: str = ""
+    ) -> None:
         self.refusal, self.begun, self.actual, self.code = refusal, begun, actual, code
         super().__init__(f"consent refused: {refusal.value}")
 
     @property
-    def expected(self) -> str:
+    def expected_address(self) -> str:
         """Return the mailbox that should have signed in; empty where the link is not known."""
         return self.begun.address if self.begun else ""

@@ -19,11 +19,11 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.enums import InviteState
 from gmail_warmup.core.errors import GmailWarmupError, InvalidInputError, UnknownInviteError
-from gmail_warmup.db.clock import seconds
+from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.models import Invite, Mailbox, MailboxAuth
 from gmail_warmup.mailboxes import repository
 
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class InviteClosedError(GmailWarmupError):
@@ -65,7 +65,7 @@ class InviteRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class InviteQuery:
     """Which invites to list. ``before`` and ``after`` are ids, the edges of the page that was left."""
 
     address: str = ""
@@ -76,7 +76,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class InvitePage:
     """One page of invites, the newest first, and where the neighbouring ones begin."""
 
     rows: Sequence[InviteRecord]
@@ -84,38 +84,38 @@ class Page:
     newer_after: int | None
 
 
-_OPEN = (Invite.used_at.is_(None), Invite.revoked_at.is_(None), Invite.expires_at > sa.func.now())
-_state = sa.case(
+_IS_OPEN = (Invite.used_at.is_(None), Invite.revoked_at.is_(None), Invite.expires_at > sa.func.now())
+_STATE = sa.case(
     (Invite.used_at.is_not(None), InviteState.USED.value),
     (Invite.revoked_at.is_not(None), InviteState.REVOKED.value),
     (Invite.expires_at <= sa.func.now(), InviteState.EXPIRED.value),
     else_=InviteState.OPEN.value,
 )
-_SELECT = sa.select(
+_SELECT_INVITE = sa.select(
     Invite.id, Mailbox.address, Invite.mailbox_id, Invite.created_at, Invite.created_by, Invite.expires_at,
-    Invite.used_at, Invite.revoked_at, Invite.revoked_by, _state.label("state"),
+    Invite.used_at, Invite.revoked_at, Invite.revoked_by, _STATE.label("state"),
 ).join(Mailbox, Mailbox.id == Invite.mailbox_id)  # fmt: skip
 
 
-def create(connection: sa.Connection, addresses: Sequence[str], *, actor: str, days: int) -> list[NewInvite]:
+def create_invites(connection: sa.Connection, addresses: Sequence[str], *, actor: str, days: int) -> list[NewInvite]:
     """Make one invite for each of these mailboxes, for all or for none; an address named twice gets one.
 
     Raises:
         UnknownMailboxError: if an address is not a mailbox.
         InvalidInputError: if a mailbox is reached by a service account.
     """
-    mailboxes = repository.by_addresses(connection, addresses)
+    mailboxes = repository.get_mailboxes(connection, addresses)
     delegated = [mailbox.address for mailbox in mailboxes if mailbox.auth is not MailboxAuth.GRANT]
     if delegated:
         raise InvalidInputError(f"{', '.join(delegated[:5])}: reached by a service account; no consent is needed.")
     tokens = [secrets.token_urlsafe(32) for _ in mailboxes]
     rows = [
-        {"token_hash": _hash(token), "mailbox_id": mailbox.id, "created_by": actor}
+        {"token_hash": _hash_token(token), "mailbox_id": mailbox.id, "created_by": actor}
         for token, mailbox in zip(tokens, mailboxes, strict=True)
     ]
     added = (
         sa.insert(Invite)
-        .values(expires_at=sa.func.now() + seconds(days * 86_400))
+        .values(expires_at=sa.func.now() + make_interval(days * 86_400))
         .returning(Invite.id, Invite.expires_at, sort_by_parameter_order=True)
     )
     return [
@@ -124,43 +124,43 @@ def create(connection: sa.Connection, addresses: Sequence[str], *, actor: str, d
     ]
 
 
-def find_open(connection: sa.Connection, token: str) -> InviteRecord | None:
+def find_open_invite(connection: sa.Connection, token: str) -> InviteRecord | None:
     """Return the invite that a link opens, or None if it opens none, for whatever cause."""
-    if not _TOKEN.fullmatch(token):
+    if not _TOKEN_PATTERN.fullmatch(token):
         return None
-    query = _SELECT.where(Invite.token_hash == _hash(token), Mailbox.auth == MailboxAuth.GRANT, *_OPEN)
+    query = _SELECT_INVITE.where(Invite.token_hash == _hash_token(token), Mailbox.auth == MailboxAuth.GRANT, *_IS_OPEN)
     row = connection.execute(query).one_or_none()
-    return _record(row) if row else None
+    return _to_invite_record(row) if row else None
 
 
-def get(connection: sa.Connection, invite_id: int) -> InviteRecord:
+def get_invite(connection: sa.Connection, invite_id: int) -> InviteRecord:
     """Return one invite.
 
     Raises:
         UnknownInviteError: if there is none.
     """
-    row = connection.execute(_SELECT.where(Invite.id == invite_id)).one_or_none()
+    row = connection.execute(_SELECT_INVITE.where(Invite.id == invite_id)).one_or_none()
     if row is None:
         raise UnknownInviteError(invite_id)
-    return _record(row)
+    return _to_invite_record(row)
 
 
-def use(connection: sa.Connection, invite_id: int) -> InviteRecord:
+def consume_invite(connection: sa.Connection, invite_id: int) -> InviteRecord:
     """Use an invite up; of two at once, the second waits for the first and finds it used.
 
     Raises:
         InviteClosedError: if it does not work any more.
     """
     done = connection.execute(
-        sa.update(Invite).where(Invite.id == invite_id, *_OPEN).values(used_at=sa.func.now())
+        sa.update(Invite).where(Invite.id == invite_id, *_IS_OPEN).values(used_at=sa.func.now())
     ).rowcount
-    found = get(connection, invite_id)
+    found = get_invite(connection, invite_id)
     if not done:
         raise InviteClosedError(found.state)
     return found
 
 
-def revoke(connection: sa.Connection, invite_id: int, *, actor: str) -> InviteRecord:
+def revoke_invite(connection: sa.Connection, invite_id: int, *, actor: str) -> InviteRecord:
     """Take an invite back, and with it every consent that runs on it; one that is over stays as it is.
 
     Raises:
@@ -168,9 +168,9 @@ def revoke(connection: sa.Connection, invite_id: int, *, actor: str) -> InviteRe
         InvalidInputError: if it was used: its mailbox has the grant.
     """
     connection.execute(
-        sa.update(Invite).where(Invite.id == invite_id, *_OPEN).values(revoked_at=sa.func.now(), revoked_by=actor)
+        sa.update(Invite).where(Invite.id == invite_id, *_IS_OPEN).values(revoked_at=sa.func.now(), revoked_by=actor)
     )
-    found = get(connection, invite_id)
+    found = get_invite(connection, invite_id)
     if found.state is InviteState.USED:
         raise InvalidInputError(
             f"Invite {invite_id} was used: {found.address} is connected. To stop using the mailbox, pause it."
@@ -178,39 +178,39 @@ def revoke(connection: sa.Connection, invite_id: int, *, actor: str) -> InviteRe
     return found
 
 
-def page(connection: sa.Connection, wanted: Wanted) -> Page:
+def fetch_invite_page(connection: sa.Connection, wanted: InviteQuery) -> InvitePage:
     """Return one page of invites, the newest first."""
-    query = _filtered(wanted)
+    query = _apply_filters(wanted)
     backwards = wanted.after is not None and wanted.before is None
     if backwards:
         query = query.where(Invite.id > wanted.after).order_by(Invite.id)
     else:
         query = query.where(Invite.id < wanted.before) if wanted.before is not None else query
         query = query.order_by(Invite.id.desc())
-    found = [_record(row) for row in connection.execute(query.limit(wanted.limit + 1))]
+    found = [_to_invite_record(row) for row in connection.execute(query.limit(wanted.limit + 1))]
     more, rows = len(found) > wanted.limit, found[: wanted.limit]
     if backwards:
         rows.reverse()
     has_older, has_newer = (True, more) if backwards else (more, wanted.before is not None)
-    return Page(
+    return InvitePage(
         rows=rows,
         older_before=rows[-1].id if rows and has_older else None,
         newer_after=rows[0].id if rows and has_newer else None,
     )
 
 
-def _filtered(wanted: Wanted) -> sa.Select[Any]:
-    query = _SELECT
+def _apply_filters(wanted: InviteQuery) -> sa.Select[Any]:
+    query = _SELECT_INVITE
     if wanted.address:
         query = query.where(Mailbox.address == wanted.address.strip().lower())
     if wanted.state is not None:
-        query = query.where(_state == wanted.state.value)
+        query = query.where(_STATE == wanted.state.value)  # noqa: SIM300
     return query
 
 
-def _record(row: sa.Row[Any]) -> InviteRecord:
+def _to_invite_record(row: sa.Row[Any]) -> InviteRecord:
     return InviteRecord(**(dict(row._mapping) | {"state": InviteState(row.state)}))
 
 
-def _hash(token: str) -> str:
+def _hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()

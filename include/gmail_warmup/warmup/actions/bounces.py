@@ -9,94 +9,100 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from gmail_warmup.db.engine import by_itself
+from gmail_warmup.db.engine import connect_autocommit
 from gmail_warmup.gmail import delivery_status
 from gmail_warmup.gmail.delivery_status import Bounce
 from gmail_warmup.gmail.errors import NotFoundError
-from gmail_warmup.gmail.models import Added, Message, News
-from gmail_warmup.warmup.actions.session import Desk
+from gmail_warmup.gmail.models import AddedMessage, HistoryChanges, Message
+from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.ledger import bounces
-from gmail_warmup.warmup.ledger.bounces import Known, Sent, Watch
+from gmail_warmup.warmup.ledger.bounces import BounceWatch, KnownMessages, SentMail
 
-_LARGEST = 1_000_000
+_MAX_BOUNCE_BYTES = 1_000_000
 """Bytes of a bounce that is read; ours return mails of a few thousand."""
-_OWN = frozenset(("SENT", "DRAFT"))
+_OUTGOING_LABELS = frozenset(("SENT", "DRAFT"))
 
 
-def look_for_notices(desk: Desk) -> None:
+def process_bounces(desk: MailboxSession) -> None:
     """Find new notices, write them into the ledger, label and archive them."""
-    with by_itself(desk.engine) as connection:
-        watch = bounces.watch(connection, desk.mailbox.id, patience=desk.scaled(2 * bounces.FIRST_LOOK))
+    with connect_autocommit(desk.engine) as connection:
+        watch = bounces.load_bounce_watch(
+            connection, desk.mailbox.id, patience=desk.scale_delay(2 * bounces.FIRST_SEARCH_DELAY)
+        )
     if watch is None:
         return
-    news = _news(desk, watch)
-    came = [found for found in news.added if not found.labels & _OWN] if news else []
+    news = _fetch_history(desk, watch)
+    came = [found for found in news.added if not found.labels & _OUTGOING_LABELS] if news else []
     if came or news is None or watch.unfound_since:
-        with by_itself(desk.engine) as connection:
-            known = bounces.known_of(connection, desk.mailbox.id)
-        for message_id in dict.fromkeys(_candidates(desk, watch, known, came, search=news is None)):
-            if message_id not in known.message_ids:
-                _look_at(desk, known, message_id)
-    history_id = news.history_id if news else desk.gmail.profile().history_id
-    with by_itself(desk.engine) as connection:
-        bounces.looked(connection, desk.mailbox.id, history_id, scale=desk.settings.delay_scale)
+        with connect_autocommit(desk.engine) as connection:
+            known = bounces.load_known_messages(connection, desk.mailbox.id)
+        for message_id in dict.fromkeys(_find_candidate_ids(desk, watch, known, came, search=news is None)):
+            if message_id not in known.processed_ids:
+                _process_message(desk, known, message_id)
+    history_id = news.history_id if news else desk.gmail.get_profile().history_id
+    with connect_autocommit(desk.engine) as connection:
+        bounces.record_bounce_search(connection, desk.mailbox.id, history_id, scale=desk.settings.delay_scale)
 
 
-def _news(desk: Desk, watch: Watch) -> News | None:
+def _fetch_history(desk: MailboxSession, watch: BounceWatch) -> HistoryChanges | None:
     """Return what came in since the last look, or None when Gmail's history does not reach back so far."""
     if watch.history_id is None:
         return None
     try:
-        return desk.gmail.news(watch.history_id)
+        return desk.gmail.list_new_messages(watch.history_id)
     except NotFoundError:
         return None
 
 
-def _candidates(desk: Desk, watch: Watch, known: Known, came: Iterable[Added], *, search: bool) -> Iterator[str]:
-    threads = {mail.thread_id for mail in known.sent}
+def _find_candidate_ids(
+    desk: MailboxSession, watch: BounceWatch, known: KnownMessages, came: Iterable[AddedMessage], *, search: bool
+) -> Iterator[str]:
+    threads = {mail.thread_id for mail in known.sent_mails}
     yield from (found.id for found in came if found.thread_id in threads)
     since = watch.unfound_since
     if since or search:
         after = f"after:{int(since.timestamp()) - 3600}" if since else "newer_than:7d"
-        yield from desk.gmail.search(f"from:mailer-daemon in:anywhere {after}", limit=20)
+        yield from desk.gmail.search_messages(f"from:mailer-daemon in:anywhere {after}", limit=20)
 
 
-def _look_at(desk: Desk, known: Known, message_id: str) -> None:
+def _process_message(desk: MailboxSession, known: KnownMessages, message_id: str) -> None:
     try:
-        message = desk.gmail.message(message_id)
+        message = desk.gmail.get_message(message_id)
         if desk.settings.token_header.lower() in message.headers:
             return  # an answer of ours; it is collected when it is due
         if message.headers.get("content-type", "").lower().startswith("multipart/report"):
-            _look_at_report(desk, known, message)
-        elif delivery_status.is_auto_reply(message.headers) and (mail := _answered(known, message.headers)):
-            desk.file(message_id, remove=("UNREAD", *message.labels & {"INBOX"}))
+            _process_bounce_report(desk, known, message)
+        elif delivery_status.is_auto_reply(message.headers) and (mail := _match_auto_reply(known, message.headers)):
+            desk.label_message(message_id, remove=("UNREAD", *message.labels & {"INBOX"}))
             with desk.engine.begin() as connection:
-                bounces.auto_replied(connection, mail.id, message_id)
+                bounces.record_auto_reply(connection, mail.id, message_id)
             desk.counts["auto_replies"] += 1
     except NotFoundError:
         pass  # the person deleted it meanwhile
 
 
-def _look_at_report(desk: Desk, known: Known, message: Message) -> None:
-    if message.size > _LARGEST:
+def _process_bounce_report(desk: MailboxSession, known: KnownMessages, message: Message) -> None:
+    if message.size > _MAX_BOUNCE_BYTES:
         return
-    bounce = delivery_status.parse(desk.gmail.raw(message.id), token_header=desk.settings.token_header)
-    mail = bounce and _returned(known, bounce)
+    bounce = delivery_status.parse_delivery_status(
+        desk.gmail.get_raw_message(message.id), token_header=desk.settings.token_header
+    )
+    mail = bounce and _match_bounce(known, bounce)
     if not bounce or not mail:
         return
-    desk.file(message.id, remove=("UNREAD", *message.labels & {"INBOX"}))
+    desk.label_message(message.id, remove=("UNREAD", *message.labels & {"INBOX"}))
     with desk.engine.begin() as connection:
-        if bounces.bounced(connection, mail.id, message.id, bounce):
+        if bounces.record_bounce(connection, mail.id, message.id, bounce):
             desk.counts["bounced"] += 1
 
 
-def _returned(known: Known, bounce: Bounce) -> Sent | None:
-    by_token = (mail for mail in known.sent if mail.token in bounce.tokens)
+def _match_bounce(known: KnownMessages, bounce: Bounce) -> SentMail | None:
+    by_token = (mail for mail in known.sent_mails if mail.token in bounce.tokens)
     return next(by_token, None) or next(
-        (mail for mail in known.sent if mail.rfc_message_id in bounce.message_ids), None
+        (mail for mail in known.sent_mails if mail.rfc_message_id in bounce.message_ids), None
     )
 
 
-def _answered(known: Known, headers: Mapping[str, str]) -> Sent | None:
-    named = delivery_status.answered(headers.get("in-reply-to", ""), headers.get("references", ""))
-    return next((mail for mail in known.sent if mail.rfc_message_id in named), None)
+def _match_auto_reply(known: KnownMessages, headers: Mapping[str, str]) -> SentMail | None:
+    named = delivery_status.find_replied_message_id(headers.get("in-reply-to", ""), headers.get("references", ""))
+    return next((mail for mail in known.sent_mails if mail.rfc_message_id in named), None)

@@ -8,37 +8,37 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import Action
-from gmail_warmup.core.log_context import event
-from gmail_warmup.core.metrics import DONE, NO_METER, Meter, count_mails
+from gmail_warmup.core.log_context import log_event
+from gmail_warmup.core.metrics import DONE, NULL_METER, Meter, count_mails
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.gmail.client import GmailOperations
+from gmail_warmup.gmail.client import GmailClient
 from gmail_warmup.mailboxes.records import MailboxRecord
-from gmail_warmup.warmup.actions.collect import collect
-from gmail_warmup.warmup.actions.read import read
-from gmail_warmup.warmup.actions.reply import reply
-from gmail_warmup.warmup.actions.rescue import rescue
-from gmail_warmup.warmup.actions.send import send
-from gmail_warmup.warmup.actions.session import Desk, held
-from gmail_warmup.warmup.content.generators import Writer, templates_of
-from gmail_warmup.warmup.planning.eligibility import Circumstances, Obstacle, why_not_send, why_not_work
+from gmail_warmup.warmup.actions.collect import collect_replies
+from gmail_warmup.warmup.actions.read import read_mails
+from gmail_warmup.warmup.actions.reply import send_replies
+from gmail_warmup.warmup.actions.rescue import rescue_mails
+from gmail_warmup.warmup.actions.send import send_due_mails
+from gmail_warmup.warmup.actions.session import MailboxSession, lease_mailbox
+from gmail_warmup.warmup.content.generators import MailWriter, build_template_generator
+from gmail_warmup.warmup.planning.eligibility import Blocker, GlobalBlockers, find_send_blocker, find_work_blocker
 
 log = logging.getLogger(__name__)
 
-_DO: dict[Action, Callable[[Desk], None]] = {
-    Action.SEND: send,
-    Action.RESCUE: rescue,
-    Action.READ: read,
-    Action.REPLY: reply,
-    Action.COLLECT: collect,
+_ACTION_FUNCTIONS: dict[Action, Callable[[MailboxSession], None]] = {
+    Action.SEND: send_due_mails,
+    Action.RESCUE: rescue_mails,
+    Action.READ: read_mails,
+    Action.REPLY: send_replies,
+    Action.COLLECT: collect_replies,
 }
 
 
-_SENDS = frozenset({Action.SEND, Action.REPLY})
+_SENDING_ACTIONS = frozenset({Action.SEND, Action.REPLY})
 
 
-def why_not(action: Action, mailbox: MailboxRecord, at: Circumstances) -> Obstacle | None:
+def find_blocker(action: Action, mailbox: MailboxRecord, at: GlobalBlockers) -> Blocker | None:
     """Return why a task must not do this in this mailbox now, or None."""
-    return why_not_send(mailbox, at) if action in _SENDS else why_not_work(mailbox, at)
+    return find_send_blocker(mailbox, at) if action in _SENDING_ACTIONS else find_work_blocker(mailbox, at)
 
 
 def run_action(
@@ -47,9 +47,9 @@ def run_action(
     *,
     engine: sa.Engine,
     settings: Settings,
-    gmail: GmailOperations,
-    writer: Writer | None = None,
-    meter: Meter = NO_METER,
+    gmail: GmailClient,
+    writer: MailWriter | None = None,
+    meter: Meter = NULL_METER,
 ) -> dict[str, int]:
     """Do all that is due for one action in one mailbox, and return what was done.
 
@@ -67,15 +67,17 @@ def run_action(
         GrantError: by cause.
     """
     # Looked at again: what the plan saw may be minutes old.
-    with held(engine, mailbox, settings) as (holder, (mailbox, at)):
-        if obstacle := why_not(action, mailbox, at):
-            event(log, logging.INFO, "%s", obstacle, reason_code=obstacle.code)
+    with lease_mailbox(engine, mailbox, settings) as (holder, (mailbox, at)):
+        if obstacle := find_blocker(action, mailbox, at):
+            log_event(log, logging.INFO, "%s", obstacle, reason_code=obstacle.code)
             return {}
-        writer = writer or Writer(templates_of(settings))
-        desk = Desk(engine=engine, settings=settings, gmail=gmail, mailbox=mailbox, writer=writer, holder=holder)
+        writer = writer or MailWriter(build_template_generator(settings))
+        desk = MailboxSession(
+            engine=engine, settings=settings, gmail=gmail, mailbox=mailbox, writer=writer, holder=holder
+        )
         try:
-            _DO[action](desk)
-            meter.count(DONE, action)
+            _ACTION_FUNCTIONS[action](desk)
+            meter.increment_counter(DONE, action)
         finally:
             count_mails(meter, desk.counts)
             if desk.counts:

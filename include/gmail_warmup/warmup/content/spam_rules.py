@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-LONGEST_SUBJECT = 100
-LONGEST_TEXT = 2000
+MAX_SUBJECT_LENGTH = 100
+MAX_TEXT_LENGTH = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fault:
+class RuleViolation:
     """One thing that is wrong with some words, and what to do about it."""
 
     rule: str
@@ -29,12 +29,12 @@ class _Rule:
     pattern: re.Pattern[str]
 
 
-def _rule(name: str, remedy: str, *patterns: str) -> _Rule:
+def _compile_rule(name: str, remedy: str, *patterns: str) -> _Rule:
     return _Rule(name=name, remedy=remedy, pattern=re.compile("|".join(patterns), re.I))
 
 
 _RULES = (
-    _rule(
+    _compile_rule(
         "a link or an address",
         "Say it without one: filters count links.",
         r"\w+://",
@@ -44,7 +44,7 @@ _RULES = (
         r"\S@\S",
         r"\b[\w-]+\.(?:com|net|org|io|co|de|uk|eu|info|biz)\b",
     ),
-    _rule(
+    _compile_rule(
         "a leftover placeholder",
         "Fill it in, or use one of the placeholders in braces.",
         r"[{}]",
@@ -54,22 +54,22 @@ _RULES = (
         r"%\w+%|%[sd]\b",
         r"\b(?:TODO|XXX+|lorem ipsum)\b",
     ),
-    _rule("markup", "Write plain text; the HTML part is made from it.", r"</?[a-z!][^<>]*>"),
-    _rule(
+    _compile_rule("markup", "Write plain text; the HTML part is made from it.", r"</?[a-z!][^<>]*>"),
+    _compile_rule(
         "shouting",
         "Use small letters and one mark.",
         r"[!?]\s*!",
         r"\b(?-i:[A-Z]{5,})\b",
         r"\b(?-i:[A-Z]{2,}\s+[A-Z]{2,})\b",
     ),
-    _rule(
+    _compile_rule(
         "a marker word",
         "Leave it out: it tells the mail from everyday mail.",
         r"\bwarm(?:ing|ed|s)?[\s_-]?up",
         r"\bdeliverability\b",
         r"\b(?=\w*\d)(?=\w*[a-z])\w{8,}\b",  # letters and digits in one word, as other services mark their mails
     ),
-    _rule(
+    _compile_rule(
         "sales talk",
         "Write as to a colleague.",
         r"[$€£]\s?\d",
@@ -81,28 +81,28 @@ _RULES = (
 )
 
 
-def faults(words: str) -> Iterator[Fault]:
+def find_violations(words: str) -> Iterator[RuleViolation]:
     """Yield what is wrong with some words."""
     for rule in _RULES:
         found = rule.pattern.search(words)
         if found:
-            yield Fault(rule=f"holds {rule.name} ({found[0].strip()!r})", remedy=rule.remedy)
+            yield RuleViolation(rule=f"holds {rule.name} ({found[0].strip()!r})", remedy=rule.remedy)
 
 
-def of_subject(subject: str) -> Iterator[Fault]:
+def check_subject(subject: str) -> Iterator[RuleViolation]:
     """Yield what is wrong with a subject."""
-    yield from _measured(subject, LONGEST_SUBJECT)
-    yield from faults(subject)
+    yield from _check_length(subject, MAX_SUBJECT_LENGTH)
+    yield from find_violations(subject)
 
 
-def of_text(text: str) -> Iterator[Fault]:
+def check_text(text: str) -> Iterator[RuleViolation]:
     """Yield what is wrong with a mail's text."""
-    yield from _measured(text, LONGEST_TEXT)
-    yield from faults(text)
+    yield from _check_length(text, MAX_TEXT_LENGTH)
+    yield from find_violations(text)
 
 
-def _measured(words: str, longest: int) -> Iterator[Fault]:
+def _check_length(words: str, longest: int) -> Iterator[RuleViolation]:
     if not words.strip():
-        yield Fault(rule="is empty", remedy="Write something.")
+        yield RuleViolation(rule="is empty", remedy="Write something.")
     if len(words) > longest:
-        yield Fault(rule=f"is too long ({len(words)} characters)", remedy=f"Use up to {longest} characters.")
+        yield RuleViolation(rule=f"is too long ({len(words)} characters)", remedy=f"Use up to {longest} characters.")

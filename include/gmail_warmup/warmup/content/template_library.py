@@ -10,19 +10,19 @@ from importlib.resources import files
 from pathlib import Path
 
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.warmup.content.templates import Kind, Problem, Template, parse
+from gmail_warmup.warmup.content.templates import MailKind, MailTemplate, TemplateProblem, parse_templates
 
-_LARGEST = 1_000_000
+_MAX_FILE_BYTES = 1_000_000
 """Bytes of a file of templates at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Collection:
+class TemplateLibrary:
     """Templates by language and kind; each language has all kinds, so that a thread stays in one."""
 
-    languages: Mapping[str, Mapping[Kind, tuple[Template, ...]]]
+    languages: Mapping[str, Mapping[MailKind, tuple[MailTemplate, ...]]]
 
-    def of(self, kind: Kind, *, thread: str) -> Sequence[Template]:
+    def select_templates(self, kind: MailKind, *, thread: str) -> Sequence[MailTemplate]:
         """Return the templates for a mail; all mails of a thread are in one language.
 
         Args:
@@ -34,41 +34,43 @@ class Collection:
 
 
 @lru_cache
-def library() -> Collection:
+def load_builtin_templates() -> TemplateLibrary:
     """Return the package's own templates."""
-    found: dict[Kind, tuple[Template, ...]] = {}
-    for kind in Kind:
+    found: dict[MailKind, tuple[MailTemplate, ...]] = {}
+    for kind in MailKind:
         name = f"{kind}.txt"
         text = (files("gmail_warmup.warmup.content") / "library" / name).read_text(encoding="utf-8")
-        found[kind], problems = parse(text, origin=name, kind=kind, whole=False)
+        found[kind], problems = parse_templates(text, origin=name, kind=kind, whole=False)
         assert not problems, problems
-    return Collection(languages={"en": found})
+    return TemplateLibrary(languages={"en": found})
 
 
-def read(folder: Path) -> tuple[Collection, list[Problem]]:
+def parse_templates_folder(folder: Path) -> tuple[TemplateLibrary, list[TemplateProblem]]:
     """Read an operator's folder; return what is right in it, and every problem.
 
     A file is named after what it holds, and its language if there are several: `first.txt`, `replies.de.txt`.
     """
-    problems: list[Problem] = []
-    found: dict[str, dict[Kind, tuple[Template, ...]]] = {}
-    for file in _files(folder, problems):
-        kind, language = _named(file.name)
+    problems: list[TemplateProblem] = []
+    found: dict[str, dict[MailKind, tuple[MailTemplate, ...]]] = {}
+    for file in _list_template_files(folder, problems):
+        kind, language = _parse_file_name(file.name)
         if kind is None:
             rule = "the name says neither first, replies nor followups"
-            problems.append(_of_file(file.name, rule, "Name it like first.txt or replies.de.txt."))
+            problems.append(_build_problem(file.name, rule, "Name it like first.txt or replies.de.txt."))
             continue
-        text = _text(file, problems)
+        text = _read_text(file, problems)
         if text is not None:
-            found.setdefault(language, {})[kind], wrong = parse(text, origin=file.name, kind=kind, whole=True)
+            found.setdefault(language, {})[kind], wrong = parse_templates(text, origin=file.name, kind=kind, whole=True)
             problems += wrong
-    problems += _gaps(found)
+    problems += _find_missing_files(found)
     if not found and not problems:
-        problems.append(_of_file(str(folder), "no templates", "Put first.txt, replies.txt and followups.txt there."))
-    return Collection(languages=found), problems
+        problems.append(
+            _build_problem(str(folder), "no templates", "Put first.txt, replies.txt and followups.txt there.")
+        )
+    return TemplateLibrary(languages=found), problems
 
 
-def load(folder: Path) -> Collection:
+def load_templates_folder(folder: Path) -> TemplateLibrary:
     """Return the templates of an operator's folder.
 
     Raises:
@@ -78,54 +80,60 @@ def load(folder: Path) -> Collection:
         stamp = tuple(sorted((file.name, file.stat().st_mtime_ns) for file in folder.glob("*.txt")))
     except OSError:
         stamp = ()
-    collection, problems = _read_once(folder, stamp)
+    collection, problems = _parse_folder_cached(folder, stamp)
     if problems:
         raise InvalidInputError("\n".join(map(str, problems)))
     return collection
 
 
 @lru_cache(maxsize=4)
-def _read_once(folder: Path, stamp: tuple[tuple[str, int], ...]) -> tuple[Collection, list[Problem]]:
-    return read(folder)
+def _parse_folder_cached(
+    folder: Path, stamp: tuple[tuple[str, int], ...]
+) -> tuple[TemplateLibrary, list[TemplateProblem]]:
+    return parse_templates_folder(folder)
 
 
-def _files(folder: Path, problems: list[Problem]) -> list[Path]:
+def _list_template_files(folder: Path, problems: list[TemplateProblem]) -> list[Path]:
     try:
         return sorted(file for file in folder.iterdir() if file.suffix == ".txt" and not file.name.startswith("."))
     except OSError as error:
         rule = f"the folder cannot be read: {error.strerror}"
-        problems.append(_of_file(str(folder), rule, "Correct the setting templates_folder, or the folder's rights."))
+        problems.append(
+            _build_problem(str(folder), rule, "Correct the setting templates_folder, or the folder's rights.")
+        )
         return []
 
 
-def _named(name: str) -> tuple[Kind | None, str]:
+def _parse_file_name(name: str) -> tuple[MailKind | None, str]:
     stem, _, language = name.removesuffix(".txt").partition(".")
-    return (Kind(stem) if stem in set(Kind) else None), language.lower()
+    return (MailKind(stem) if stem in set(MailKind) else None), language.lower()
 
 
-def _text(file: Path, problems: list[Problem]) -> str | None:
+def _read_text(file: Path, problems: list[TemplateProblem]) -> str | None:
     try:
-        if file.stat().st_size <= _LARGEST:
+        if file.stat().st_size <= _MAX_FILE_BYTES:
             return file.read_text(encoding="utf-8-sig")
-        problems.append(_of_file(file.name, f"larger than {_LARGEST} bytes", "Split it, or remove templates."))
+        problems.append(
+            _build_problem(file.name, f"larger than {_MAX_FILE_BYTES} bytes", "Split it, or remove templates.")
+        )
     except OSError as error:
-        problems.append(_of_file(file.name, f"it cannot be read: {error.strerror}", "Correct its rights."))
+        problems.append(_build_problem(file.name, f"it cannot be read: {error.strerror}", "Correct its rights."))
     except UnicodeDecodeError:
-        problems.append(_of_file(file.name, "it is not a text in UTF-8", "Save it as UTF-8."))
+        problems.append(_build_problem(file.name, "it is not a text in UTF-8", "Save it as UTF-8."))
     return None
 
 
-def _gaps(found: Mapping[str, Mapping[Kind, object]]) -> list[Problem]:
+def _find_missing_files(found: Mapping[str, Mapping[MailKind, object]]) -> list[TemplateProblem]:
     """Name the files that a language lacks: its threads could not be continued."""
     problems = []
     for language, kinds in found.items():
-        for kind in Kind:
+        for kind in MailKind:
             if kind not in kinds:
                 name = f"{kind}.{language}.txt" if language else f"{kind}.txt"
                 rule = "the file is missing, and a thread needs all three kinds in one language"
-                problems.append(_of_file(name, rule, "Add it."))
+                problems.append(_build_problem(name, rule, "Add it."))
     return problems
 
 
-def _of_file(name: str, rule: str, remedy: str) -> Problem:
-    return Problem(file=name, line=None, rule=rule, remedy=remedy)
+def _build_problem(name: str, rule: str, remedy: str) -> TemplateProblem:
+    return TemplateProblem(file=name, line=None, rule=rule, remedy=remedy)

@@ -50,7 +50,7 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draws:
+class RateState:
     """What is drawn for a sender's first mails: its rates, and how many mails there were for each."""
 
     open_rate: int
@@ -64,7 +64,7 @@ class Draws:
 NOW: sa.ColumnElement[Any] = sa.func.now()
 """The database's time, as the value of a column in `update`."""
 
-DRAWN = ("mails_placed", "mails_opened", "mails_answered")
+RATE_COLUMNS = ("mails_placed", "mails_opened", "mails_answered")
 """Columns of ``mailbox`` by which the rates hold over the whole ledger without reading it."""
 
 _CHECK_VIOLATION = "23514"
@@ -76,17 +76,22 @@ _SELECT = sa.select(*_COLUMNS)
 
 # Statements of every mail are built once: building one costs as much as executing it.
 _BY_ID = _SELECT.where(L.id == sa.bindparam("id"))
-_REPLY_TO = _SELECT.where(L.parent_id == sa.bindparam("parent_id"))
-_CLAIMED = ("token", "sender_id", "recipient_id", "parent_id", "turn", "local_date", "slot", "due_at", "subject")
-_CLAIM = insert(L).values({name: sa.bindparam(name) for name in _CLAIMED}).on_conflict_do_nothing().returning(*_COLUMNS)
+_SELECT_REPLY = _SELECT.where(L.parent_id == sa.bindparam("parent_id"))
+_CLAIM_COLUMNS = ("token", "sender_id", "recipient_id", "parent_id", "turn", "local_date", "slot", "due_at", "subject")
+_CLAIM = (
+    insert(L)
+    .values({name: sa.bindparam(name) for name in _CLAIM_COLUMNS})
+    .on_conflict_do_nothing()
+    .returning(*_COLUMNS)
+)
 _CHAIN = sa.select(L.id, L.parent_id).where(L.id == sa.bindparam("id")).cte(recursive=True)
 _CHAIN = _CHAIN.union_all(sa.select(L.id, L.parent_id).where(L.id == _CHAIN.c.parent_id))
 _THREAD = _SELECT.where(L.id.in_(sa.select(_CHAIN.c.id))).order_by(L.turn)
 _LOCK_SENDER = sa.select(Mailbox.id).where(Mailbox.id == sa.bindparam("id")).with_for_update(key_share=True)
-_FIRST_OF_DAY = (
+_COUNT_WARMUP_DAY = (
     sa.update(Mailbox).where(Mailbox.id == sa.bindparam("mailbox")).values(warmup_days=Mailbox.warmup_days + 1)
 )
-_DRAWS = (
+_SELECT_RATE_STATE = (
     sa.select(
         Mailbox.open_rate, Mailbox.reply_rate, Mailbox.mails_placed.label("placed"),
         Mailbox.mails_opened.label("opened"), Mailbox.mails_answered.label("answered"), NOW.label("now"),
@@ -94,14 +99,14 @@ _DRAWS = (
     .where(Mailbox.id == sa.bindparam("id"))
     .with_for_update(key_share=True)
 )  # fmt: skip
-_DREW = (
+_RECORD_RATE_DECISION = (
     sa.update(Mailbox)
     .where(Mailbox.id == sa.bindparam("mailbox"))
-    .values({name: getattr(Mailbox, name) + sa.bindparam(f"more_{name}") for name in DRAWN})
+    .values({name: getattr(Mailbox, name) + sa.bindparam(f"more_{name}") for name in RATE_COLUMNS})
 )
 
 
-def _entry(row: sa.Row[Any]) -> Entry:
+def _to_entry(row: sa.Row[Any]) -> Entry:
     values = dict(zip(_FIELDS, row, strict=True))
     values["status"] = MailStatus(row.status)
     values["placement"] = Placement(row.placement) if row.placement else None
@@ -110,7 +115,7 @@ def _entry(row: sa.Row[Any]) -> Entry:
 
 # what is due, as conditions on the ledger; the plan and the actions share them
 UNSENT = L.status.in_((MailStatus.CLAIMED, MailStatus.DRAFTED))
-NOT_PLACED, NOT_READ, NOT_RESCUED, NOT_COLLECTED, TO_READ, TO_ANSWER = (
+NOT_PLACED, NOT_READ, NOT_RESCUED, NOT_COLLECTED, WILL_BE_READ, WILL_BE_ANSWERED = (
     L.placement.is_(None), L.read_at.is_(None), L.rescued_at.is_(None), L.collected_at.is_(None),
     L.read_due_at.is_not(None), L.reply_due_at.is_not(None),
 )  # fmt: skip
@@ -132,38 +137,40 @@ UNCOLLECTED = sa.and_(
 )
 
 
-def _rows_of(side: Any, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+def _select_entries(side: Any, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return _SELECT.where(side == sa.bindparam("mailbox_id"), condition).order_by(L.id)
 
 
-_OF_RECIPIENT = {
-    condition: _rows_of(L.recipient_id, condition)
+_SELECT_PENDING = {
+    condition: _select_entries(L.recipient_id, condition)
     for condition in (UNPLACED, UNRESCUED, UNREAD, UNMARKED, UNANSWERED, UNCOLLECTED)
 }
-_UNSENT_FIRST = _rows_of(L.sender_id, UNSENT_FIRST)
+_SELECT_UNSENT = _select_entries(L.sender_id, UNSENT_FIRST)
 
 
-def of_recipient(connection: sa.Connection, mailbox_id: int, condition: sa.ColumnElement[bool]) -> list[Entry]:
+def find_pending_for_recipient(
+    connection: sa.Connection, mailbox_id: int, condition: sa.ColumnElement[bool]
+) -> list[Entry]:
     """Return a recipient's rows that meet one of the conditions above, the oldest first."""
-    return [_entry(row) for row in connection.execute(_OF_RECIPIENT[condition], {"mailbox_id": mailbox_id})]
+    return [_to_entry(row) for row in connection.execute(_SELECT_PENDING[condition], {"mailbox_id": mailbox_id})]
 
 
-def begun_by(connection: sa.Connection, mailbox_id: int) -> list[Entry]:
+def find_unsent_of_sender(connection: sa.Connection, mailbox_id: int) -> list[Entry]:
     """Return a sender's first mails that are claimed and not sent, the oldest first."""
-    return [_entry(row) for row in connection.execute(_UNSENT_FIRST, {"mailbox_id": mailbox_id})]
+    return [_to_entry(row) for row in connection.execute(_SELECT_UNSENT, {"mailbox_id": mailbox_id})]
 
 
-def get(connection: sa.Connection, entry_id: int) -> Entry:
+def get_entry(connection: sa.Connection, entry_id: int) -> Entry:
     """Return one row."""
-    return _entry(connection.execute(_BY_ID, {"id": entry_id}).one())
+    return _to_entry(connection.execute(_BY_ID, {"id": entry_id}).one())
 
 
-def new_token() -> str:
+def generate_token() -> str:
     """Return a fresh token of 128 random bits; it is the mail's identity and the seed of all its draws."""
     return secrets.token_hex(16)
 
 
-def claim(
+def claim_entry(
     connection: sa.Connection,
     *,
     token: str,
@@ -196,30 +203,30 @@ def claim(
         if getattr(error.orig, "pgcode", None) != _CHECK_VIOLATION:
             raise
         raise VolumeReachedError(f"The volume of {local_date} is used up; nothing more is sent.") from None
-    return None if row is None else _entry(row)
+    return None if row is None else _to_entry(row)
 
 
-def reply_to(connection: sa.Connection, parent_id: int) -> Entry | None:
+def find_reply(connection: sa.Connection, parent_id: int) -> Entry | None:
     """Return the reply to a mail, if one was claimed."""
-    row = connection.execute(_REPLY_TO, {"parent_id": parent_id}).one_or_none()
-    return _entry(row) if row else None
+    row = connection.execute(_SELECT_REPLY, {"parent_id": parent_id}).one_or_none()
+    return _to_entry(row) if row else None
 
 
-def thread_of(connection: sa.Connection, entry: Entry) -> list[Entry]:
+def load_thread(connection: sa.Connection, entry: Entry) -> list[Entry]:
     """Return the mails of a thread up to and including one of them, the first one first."""
     if entry.parent_id is None:
         return [entry]
-    return [_entry(row) for row in connection.execute(_THREAD, {"id": entry.id})]
+    return [_to_entry(row) for row in connection.execute(_THREAD, {"id": entry.id})]
 
 
-def update(connection: sa.Connection, entry_id: int, *only_if: sa.ColumnElement[bool], **values: Any) -> bool:
+def update_entry(connection: sa.Connection, entry_id: int, *only_if: sa.ColumnElement[bool], **values: Any) -> bool:
     """Change columns of one row if the conditions hold; tell whether they did.
 
     Args:
         values: plain ones, `NOW`, a timedelta for so long from now, or any other expression.
     """
     plain: dict[str, Any] = {name: value for name, value in values.items() if not isinstance(value, sa.ClauseElement)}
-    statement = _change(
+    statement = _build_update(
         only_if,
         frozenset(plain),
         frozenset(name for name, value in values.items() if value is NOW),
@@ -233,7 +240,7 @@ def update(connection: sa.Connection, entry_id: int, *only_if: sa.ColumnElement[
 
 # The conditions are mostly those of this module, each an object of its own; others push each other out.
 @functools.lru_cache(maxsize=128)
-def _change(
+def _build_update(
     only_if: tuple[sa.ColumnElement[bool], ...], plain: frozenset[str], now: frozenset[str], later: frozenset[str]
 ) -> sa.Update:
     values: dict[str, Any] = {
@@ -244,55 +251,63 @@ def _change(
     return sa.update(L).where(L.id == sa.bindparam("entry"), *only_if).values(values)
 
 
-def _usual(*only_if: sa.ColumnElement[bool], plain: str = "", now: str = "", later: str = "") -> sa.Update:
-    return _change(only_if, frozenset((plain + " " + later).split()), frozenset(now.split()), frozenset(later.split()))
+def _prepare_update(*only_if: sa.ColumnElement[bool], plain: str = "", now: str = "", later: str = "") -> sa.Update:
+    return _build_update(
+        only_if, frozenset((plain + " " + later).split()), frozenset(now.split()), frozenset(later.split())
+    )
 
 
 # What becomes of nearly every mail, one after the other, as the actions ask for it of `update`: sent, answered, placed,
 # rescued, read, marked, and an answer found and collected.
-_USUAL = (
-    _usual(
+_COMMON_UPDATES = (
+    _prepare_update(
         NOT_SENT, plain="status gmail_id thread_id rfc_message_id", now="sent_at", later="locate_due_at trash_due_at"
     ),
-    _usual(now="replied_at"),
-    _usual(
+    _prepare_update(now="replied_at"),
+    _prepare_update(
         NOT_PLACED, plain="placement recipient_gmail_id recipient_thread_id rescue_due_at read_due_at mark_due_at",
         now="placed_at",
     ),
-    _usual(NOT_RESCUED, now="rescued_at"),
-    _usual(NOT_RESCUED, now="rescued_at mark_due_at"),
-    _usual(NOT_READ, plain="important starred mark_due_at reply_due_at", now="read_at"),
-    _usual(now="marked_at"),
-    _usual(plain="placement recipient_gmail_id recipient_thread_id", now="placed_at"),
-    _usual(NOT_COLLECTED, plain="rescued_at reply_due_at", now="collected_at"),
-    _usual(NOT_COLLECTED, plain="reply_due_at", now="rescued_at collected_at"),
+    _prepare_update(NOT_RESCUED, now="rescued_at"),
+    _prepare_update(NOT_RESCUED, now="rescued_at mark_due_at"),
+    _prepare_update(NOT_READ, plain="important starred mark_due_at reply_due_at", now="read_at"),
+    _prepare_update(now="marked_at"),
+    _prepare_update(plain="placement recipient_gmail_id recipient_thread_id", now="placed_at"),
+    _prepare_update(NOT_COLLECTED, plain="rescued_at reply_due_at", now="collected_at"),
+    _prepare_update(NOT_COLLECTED, plain="reply_due_at", now="rescued_at collected_at"),
 )  # fmt: skip
 
 
-def put_draft(connection: sa.Connection, entry_id: int, draft_id: str) -> Entry | None:
+def store_draft(connection: sa.Connection, entry_id: int, draft_id: str) -> Entry | None:
     """Store the draft of a claimed mail, the first one alone; return the row, or None where there is one already."""
-    row = connection.execute(_PUT_DRAFT, {"entry": entry_id, "draft": draft_id}).one_or_none()
-    return None if row is None else _entry(row)
+    row = connection.execute(_STORE_DRAFT, {"entry": entry_id, "draft": draft_id}).one_or_none()
+    return None if row is None else _to_entry(row)
 
 
-_PUT_DRAFT = (
+_STORE_DRAFT = (
     sa.update(L)
     .where(L.id == sa.bindparam("entry"), L.draft_id.is_(None), UNSENT)
     .values(draft_id=sa.bindparam("draft"), status=MailStatus.DRAFTED)
     .returning(*_COLUMNS)
 )
-_SIGNS = frozenset({"inbox", "spam", "elsewhere", "missing", "bounced"})
+_HEALTH_COUNTERS = frozenset({"inbox", "spam", "elsewhere", "missing", "bounced"})
 """Counts that say how a mailbox fares."""
-_PLACED = {Placement.INBOX: "inbox", Placement.SPAM: "spam", Placement.MISSING: "missing"}
+_PLACEMENT_COUNTERS = {Placement.INBOX: "inbox", Placement.SPAM: "spam", Placement.MISSING: "missing"}
 
 
-def placed_as(placement: Placement) -> str:
+def get_placement_counter(placement: Placement) -> str:
     """Return the name under which a placement is counted."""
-    return _PLACED.get(placement, "elsewhere")
+    return _PLACEMENT_COUNTERS.get(placement, "elsewhere")
 
 
-def open_day(
-    connection: sa.Connection, mailbox_id: int, local_date: date, *, ramp: int, planned: int, lowered_by: str | None
+def fix_daily_volume(
+    connection: sa.Connection,
+    mailbox_id: int,
+    local_date: date,
+    *,
+    ramp: int,
+    planned: int,
+    reduction_reason: str | None,
 ) -> int:
     """Fix the volume of a sender's day before its first claim; later calls can only lower it. Return what holds.
 
@@ -301,41 +316,41 @@ def open_day(
     Args:
         ramp: mails that the ramp alone allows.
         planned: mails that are to be sent.
-        lowered_by: the reason code for the difference, if there is one.
+        reduction_reason: the reason code for the difference, if there is one.
     """
     day = {"mailbox_id": mailbox_id, "local_date": local_date, "ramp": ramp, "planned": planned}
-    return int(connection.execute(_OPEN_DAY, day | {"lowered_by": lowered_by}).scalar_one())
+    return int(connection.execute(_FIX_DAILY_VOLUME, day | {"reduction_reason": reduction_reason}).scalar_one())
 
 
 _D = MailboxDay
 _NEW_DAY = insert(_D).values(
-    {name: sa.bindparam(name) for name in ("mailbox_id", "local_date", "ramp", "planned", "lowered_by")}
+    {name: sa.bindparam(name) for name in ("mailbox_id", "local_date", "ramp", "planned", "reduction_reason")}
 )
-_OPEN_DAY = _NEW_DAY.on_conflict_do_update(
+_FIX_DAILY_VOLUME = _NEW_DAY.on_conflict_do_update(
     index_elements=[_D.mailbox_id, _D.local_date],
     set_={
         "planned": sa.func.greatest(_D.claimed, sa.func.least(_D.planned, _NEW_DAY.excluded.planned)),
-        "lowered_by": sa.case(
-            (_NEW_DAY.excluded.planned < _D.planned, _NEW_DAY.excluded.lowered_by), else_=_D.lowered_by
+        "reduction_reason": sa.case(
+            (_NEW_DAY.excluded.planned < _D.planned, _NEW_DAY.excluded.reduction_reason), else_=_D.reduction_reason
         ),
     },
 ).returning(_D.planned)
 
 
-def lowered(connection: sa.Connection, mailbox_id: int, local_date: date, reason: str) -> None:
+def record_reduction(connection: sa.Connection, mailbox_id: int, local_date: date, reason: str) -> None:
     """Keep why a sender sends less than planned on a day, for the page; a pool mailbox has no such day."""
-    connection.execute(_LOWERED, {"mailbox": mailbox_id, "day": local_date, "reason": reason})
+    connection.execute(_RECORD_REDUCTION, {"mailbox": mailbox_id, "day": local_date, "reason": reason})
 
 
-_OF_DAY = sa.update(_D).where(_D.mailbox_id == sa.bindparam("mailbox"), _D.local_date == sa.bindparam("day"))
-_LOWERED = _OF_DAY.values(lowered_by=sa.bindparam("reason"))
-_GROW = {
-    name: _OF_DAY.values({name: getattr(_D, name) + 1}).returning(_D.sent)
+_UPDATE_DAY = sa.update(_D).where(_D.mailbox_id == sa.bindparam("mailbox"), _D.local_date == sa.bindparam("day"))
+_RECORD_REDUCTION = _UPDATE_DAY.values(reduction_reason=sa.bindparam("reason"))
+_INCREMENT_COUNTER = {
+    name: _UPDATE_DAY.values({name: getattr(_D, name) + 1}).returning(_D.sent)
     for name in ("sent", "failed", "missing", "bounced", "inbox", "spam", "elsewhere", "rescued", "read", "replied")
 }
 
 
-def tally(connection: sa.Connection, entry: Entry, name: str, *, locked: bool = False) -> None:
+def count_outcome(connection: sa.Connection, entry: Entry, name: str, *, locked: bool = False) -> None:
     """Count what became of a first mail on its sender's day; in the transaction that writes it into the ledger.
 
     A reply is counted with the mail that it answers, so nothing is counted for the reply itself.
@@ -351,24 +366,26 @@ def tally(connection: sa.Connection, entry: Entry, name: str, *, locked: bool = 
         # First the mailbox and then its day, as everybody does, so that nobody waits for each other.
         connection.execute(_LOCK_SENDER, {"id": entry.sender_id})
     day = {"mailbox": entry.sender_id, "day": entry.local_date}
-    sent = connection.execute(_GROW[name], day).scalar_one()
+    sent = connection.execute(_INCREMENT_COUNTER[name], day).scalar_one()
     if name == "sent" and sent == 1:
-        connection.execute(_FIRST_OF_DAY, {"mailbox": entry.sender_id})
-    if name in _SIGNS:
-        monitor.check_up(connection, entry.sender_id)
+        connection.execute(_COUNT_WARMUP_DAY, {"mailbox": entry.sender_id})
+    if name in _HEALTH_COUNTERS:
+        monitor.update_health_band(connection, entry.sender_id)
 
 
-def draws_of(connection: sa.Connection, sender_id: int) -> Draws:
+def load_rate_state(connection: sa.Connection, sender_id: int) -> RateState:
     """Return what the next draw of a sender goes by.
 
     Two recipients of one sender draw at the same time: its row, locked until the transaction ends, orders them, so that
     the rates hold.
     """
-    return Draws(**connection.execute(_DRAWS, {"id": sender_id}).one()._mapping)
+    return RateState(**connection.execute(_SELECT_RATE_STATE, {"id": sender_id}).one()._mapping)
 
 
-def drew(connection: sa.Connection, entry: Entry, *, placed: int = 0, opened: int = 0, answered: int = 0) -> None:
+def record_rate_decision(
+    connection: sa.Connection, entry: Entry, *, placed: int = 0, opened: int = 0, answered: int = 0
+) -> None:
     """Count what was drawn for a first mail, or, with -1, what turned out not to be possible."""
     if entry.parent_id is None:
-        more = dict(zip((f"more_{name}" for name in DRAWN), (placed, opened, answered), strict=True))
-        connection.execute(_DREW, {"mailbox": entry.sender_id} | more)
+        more = dict(zip((f"more_{name}" for name in RATE_COLUMNS), (placed, opened, answered), strict=True))
+        connection.execute(_RECORD_RATE_DECISION, {"mailbox": entry.sender_id} | more)

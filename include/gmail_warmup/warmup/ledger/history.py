@@ -12,12 +12,12 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-BATCH = 5_000
+BATCH_SIZE = 5_000
 """Rows of the ledger that are looked at in one transaction: some tenths of a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moved:
+class MoveResult:
     """What became of one batch.
 
     Attributes:
@@ -31,31 +31,31 @@ class Moved:
     done: bool
 
 
-_MOVE = sa.text("SELECT mails, last_id, done FROM gmail_warmup.move_mails(:after, :until, :at_once)")
-_DROP = sa.text("SELECT gmail_warmup.drop_months(:before)")
-_OVERDUE = sa.text(
+_MOVE_MAILS = sa.text("SELECT mails, last_id, done FROM gmail_warmup.move_mails(:after, :until, :at_once)")
+_DROP_MONTHS = sa.text("SELECT gmail_warmup.drop_months(:before)")
+_COUNT_OVERDUE = sa.text(
     "SELECT count(*) FROM gmail_warmup.ledger l WHERE l.id IN"
     " (SELECT id FROM gmail_warmup.ledger ORDER BY id LIMIT :at_once)"
-    " AND l.claimed_at < :until AND NOT gmail_warmup.mail_waits(l)"
+    " AND l.claimed_at < :until AND NOT gmail_warmup.mail_is_pending(l)"
 )
 
 
-def move(connection: sa.Connection, *, after: int, until: datetime) -> Moved:
+def move_mails(connection: sa.Connection, *, after: int, until: datetime) -> MoveResult:
     """Move the threads among the next rows that are done with into the history; make the months that they need.
 
     Args:
         after: the id behind which to look.
         until: aware; what was claimed from then on stays, and so does what is younger than ``YOUNG``.
     """
-    row = connection.execute(_MOVE, {"after": after, "until": until, "at_once": BATCH}).one()
-    return Moved(mails=row.mails, last_id=row.last_id, done=row.done)
+    row = connection.execute(_MOVE_MAILS, {"after": after, "until": until, "at_once": BATCH_SIZE}).one()
+    return MoveResult(mails=row.mails, last_id=row.last_id, done=row.done)
 
 
-def drop(connection: sa.Connection, *, before: datetime) -> int:
+def drop_months(connection: sa.Connection, *, before: datetime) -> int:
     """Drop the months that ended before a time (aware), for good; return how many that were."""
-    return int(connection.execute(_DROP, {"before": before}).scalar_one())
+    return int(connection.execute(_DROP_MONTHS, {"before": before}).scalar_one())
 
 
-def overdue(connection: sa.Connection, *, until: datetime) -> int:
+def count_overdue(connection: sa.Connection, *, until: datetime) -> int:
     """Return how many of the ledger's first rows should have moved: nothing waits in them, and they are older."""
-    return int(connection.execute(_OVERDUE, {"until": until, "at_once": BATCH}).scalar_one())
+    return int(connection.execute(_COUNT_OVERDUE, {"until": until, "at_once": BATCH_SIZE}).scalar_one())

@@ -18,18 +18,18 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db import clock
 from gmail_warmup.warmup.ledger import history
 
-LONGEST = 900.0
+TIME_LIMIT_SECONDS = 900.0
 """Seconds after which no further batch is begun."""
-AT_ONCE = 10_000
+BATCH_SIZE = 10_000
 """Rows of a table that are removed in one transaction."""
 
-_UPKEEP = 7_310_575_252_113_449_332
+_LOCK_KEY = 7_310_575_252_113_449_332
 """The key of the advisory lock, next to that of the alerts."""
-_REMOVE = sa.text("SELECT gmail_warmup.remove_old(:before, :at_once)")
+_REMOVE_OLD = sa.text("SELECT gmail_warmup.remove_old(:before, :at_once)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Upkeep:
+class MaintenanceResult:
     """What one run did.
 
     Attributes:
@@ -54,13 +54,13 @@ class Upkeep:
         return f"{moved}, {self.months} months of mails were dropped, {self.removed} other rows removed"
 
 
-def kept_since(now: datetime, months: int) -> datetime:
+def retention_cutoff(now: datetime, months: int) -> datetime:
     """Return the beginning, in UTC, of the oldest month that is kept: so many whole months and the one that runs."""
     year, month = divmod(now.astimezone(UTC).year * 12 + now.astimezone(UTC).month - 1 - months, 12)
     return datetime(year, month + 1, 1, tzinfo=UTC)
 
 
-def keep_up(engine: sa.Engine, settings: Settings, *, longest: float = LONGEST) -> Upkeep:
+def run_maintenance(engine: sa.Engine, settings: Settings, *, longest: float = TIME_LIMIT_SECONDS) -> MaintenanceResult:
     """Move and remove what is due for it; may run at any time, and twice at a time.
 
     Args:
@@ -68,24 +68,24 @@ def keep_up(engine: sa.Engine, settings: Settings, *, longest: float = LONGEST) 
     """
     ends = time.monotonic() + longest
     with engine.begin() as connection:
-        now = clock.now(connection)
-    moved, all_moved = _move(engine, now - timedelta(days=settings.ledger_days), ends)
-    before = kept_since(now, settings.history_months) if settings.history_months else None
+        now = clock.get_current_time(connection)
+    moved, all_moved = _move_finished(engine, now - timedelta(days=settings.ledger_days), ends)
+    before = retention_cutoff(now, settings.history_months) if settings.history_months else None
     months = 0
     if before:
         with engine.begin() as connection:
-            months = history.drop(connection, before=before)
-    removed, all_removed = _remove(engine, before, ends)
-    return Upkeep(moved=moved, months=months, removed=removed, finished=all_moved and all_removed)
+            months = history.drop_months(connection, before=before)
+    removed, all_removed = _remove_old(engine, before, ends)
+    return MaintenanceResult(moved=moved, months=months, removed=removed, finished=all_moved and all_removed)
 
 
-def _move(engine: sa.Engine, until: datetime, ends: float) -> tuple[int, bool]:
+def _move_finished(engine: sa.Engine, until: datetime, ends: float) -> tuple[int, bool]:
     after = mails = 0
     while time.monotonic() < ends:
         with engine.begin() as connection:
-            if not _alone(connection):
+            if not _try_lock(connection):
                 return mails, False
-            batch = history.move(connection, after=after, until=until)
+            batch = history.move_mails(connection, after=after, until=until)
         mails += batch.mails
         if batch.done or batch.last_id is None:
             return mails, True
@@ -93,16 +93,16 @@ def _move(engine: sa.Engine, until: datetime, ends: float) -> tuple[int, bool]:
     return mails, False
 
 
-def _alone(connection: sa.Connection) -> bool:
+def _try_lock(connection: sa.Connection) -> bool:
     """Take the place of the one that moves, until the transaction ends; tell whether it was free."""
-    return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_UPKEEP))))
+    return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCK_KEY))))
 
 
-def _remove(engine: sa.Engine, before: datetime | None, ends: float) -> tuple[int, bool]:
+def _remove_old(engine: sa.Engine, before: datetime | None, ends: float) -> tuple[int, bool]:
     removed = 0
     while time.monotonic() < ends:
         with engine.begin() as connection:
-            gone = int(connection.execute(_REMOVE, {"before": before, "at_once": AT_ONCE}).scalar_one())
+            gone = int(connection.execute(_REMOVE_OLD, {"before": before, "at_once": BATCH_SIZE}).scalar_one())
         removed += gone
         if not gone:
             return removed, True

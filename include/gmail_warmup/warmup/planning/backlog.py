@@ -12,7 +12,7 @@ from gmail_warmup.core.enums import Action
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.warmup.ledger import entries as ledger
-from gmail_warmup.warmup.planning.due import MAY_SEND, WAITING, WORKS
+from gmail_warmup.warmup.planning.due import CAN_SEND, IS_USABLE, WAITING_QUERIES
 
 _TODAY = sa.func.date(sa.func.timezone(Mailbox.timezone, sa.func.now()))
 _DUE = sa.select(Mailbox.id.label("mailbox_id"), Mailbox.next_send_at.label("since")).where(
@@ -21,7 +21,7 @@ _DUE = sa.select(Mailbox.id.label("mailbox_id"), Mailbox.next_send_at.label("sin
     # An older one is what the end of a day left behind: the plan makes it anew.
     sa.func.date(sa.func.timezone(Mailbox.timezone, Mailbox.next_send_at)) == _TODAY,
 )
-_BEGUN = sa.select(L.sender_id.label("mailbox_id"), L.claimed_at.label("since")).where(ledger.UNSENT_FIRST)
+_UNFINISHED = sa.select(L.sender_id.label("mailbox_id"), L.claimed_at.label("since")).where(ledger.UNSENT_FIRST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +37,15 @@ class Backlog:
     since: datetime | None
 
 
-def backlog(connection: sa.Connection, action: Action) -> Backlog:
+def count_backlog(connection: sa.Connection, action: Action) -> Backlog:
     """Return who waits for an action, those that a run is at work on included."""
-    row = connection.execute(_COUNTS[action]).one()
+    row = connection.execute(_COUNT_QUERIES[action]).one()
     return Backlog(mailboxes=row.mailboxes, since=row.since)
 
 
-def _counts(action: Action) -> Any:
+def _build_count_query(action: Action) -> Any:
     sends = action is Action.SEND
-    waiting = sa.union_all(*((_DUE, _BEGUN) if sends else WAITING[action])).subquery()
+    waiting = sa.union_all(*((_DUE, _UNFINISHED) if sends else WAITING_QUERIES[action])).subquery()
     query: Any = (
         sa.select(
             sa.func.count(waiting.c.mailbox_id.distinct()).label("mailboxes"),
@@ -53,9 +53,9 @@ def _counts(action: Action) -> Any:
         )
         .join(Mailbox, Mailbox.id == waiting.c.mailbox_id)
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .where(WORKS)
+        .where(IS_USABLE)
     )
-    return query.where(MAY_SEND) if sends or action is Action.REPLY else query
+    return query.where(CAN_SEND) if sends or action is Action.REPLY else query
 
 
-_COUNTS = {action: _counts(action) for action in Action}
+_COUNT_QUERIES = {action: _build_count_query(action) for action in Action}

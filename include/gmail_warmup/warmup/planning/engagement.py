@@ -6,46 +6,46 @@ import random
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-MORNING = timedelta(minutes=90)
+MORNING_SPREAD = timedelta(minutes=90)
 """Over how long what a night held back is spread."""
 
 
-def read_delay(seed: str) -> timedelta:
+def delay_until_read(seed: str) -> timedelta:
     """Return how long after its arrival a mail is opened: 30 seconds to 10 minutes, Beta(2, 5), mostly early."""
-    return _between(timedelta(seconds=30), timedelta(minutes=10), _beta(f"read:{seed}", 2, 5))
+    return _interpolate_delay(timedelta(seconds=30), timedelta(minutes=10), _sample_beta(f"read:{seed}", 2, 5))
 
 
-def mark_delay(seed: str) -> timedelta:
+def delay_until_mark(seed: str) -> timedelta:
     """Return how long after its opening a mail is marked: 45 to 100 seconds."""
-    return _between(timedelta(seconds=45), timedelta(seconds=100), _random(f"mark:{seed}").random())
+    return _interpolate_delay(timedelta(seconds=45), timedelta(seconds=100), _create_random(f"mark:{seed}").random())
 
 
-def reply_delay(seed: str) -> timedelta:
+def delay_until_reply(seed: str) -> timedelta:
     """Return how long after its opening a mail is answered: 5 to 30 minutes, Beta(2, 3)."""
-    return _between(timedelta(minutes=5), timedelta(minutes=30), _beta(f"reply:{seed}", 2, 3))
+    return _interpolate_delay(timedelta(minutes=5), timedelta(minutes=30), _sample_beta(f"reply:{seed}", 2, 3))
 
 
-def marks_important(seed: str, *, rate: int) -> bool:
+def is_marked_important(seed: str, *, rate: int) -> bool:
     """Tell whether an opened mail is marked important, at `rate` per cent of them."""
-    return _drawn("important", seed, rate)
+    return _is_selected("important", seed, rate)
 
 
 def is_starred(seed: str, *, rate: int) -> bool:
     """Tell whether an opened mail gets a star, at `rate` per cent of them."""
-    return _drawn("star", seed, rate)
+    return _is_selected("star", seed, rate)
 
 
 def is_rescued(seed: str, *, rate: int) -> bool:
     """Tell whether a mail found in spam is moved to the inbox, at `rate` per cent of them."""
-    return _drawn("rescue", seed, rate)
+    return _is_selected("rescue", seed, rate)
 
 
-def goes_on(seed: str, *, rate: int) -> bool:
+def continues_thread(seed: str, *, rate: int) -> bool:
     """Tell whether an answer is answered in turn, at `rate` per cent of them."""
-    return _drawn("turn", seed, rate)
+    return _is_selected("turn", seed, rate)
 
 
-def held(*, rate: int, done: int, total: int) -> bool:
+def is_next_selected(*, rate: int, done: int, total: int) -> bool:
     """Tell whether the mail after `total` earlier ones, of which `done` were chosen, is chosen as well.
 
     Error diffusion: what was chosen stays within half a mail of `rate` per cent of all, instead of straying as dice
@@ -54,7 +54,7 @@ def held(*, rate: int, done: int, total: int) -> bool:
     return 2 * (rate * (total + 1) - 100 * done) >= 100
 
 
-def awake(when: datetime, *, zone: ZoneInfo, night: tuple[time, time] | None, seed: str) -> datetime:
+def shift_out_of_night(when: datetime, *, zone: ZoneInfo, night: tuple[time, time] | None, seed: str) -> datetime:
     """Return a time as it is by day; one in the night is put off to the morning, spread over an hour and a half.
 
     Args:
@@ -66,34 +66,34 @@ def awake(when: datetime, *, zone: ZoneInfo, night: tuple[time, time] | None, se
         return when
     begin, end = night
     local = when.astimezone(zone)
-    if not _within(local.time(), begin, end):
+    if not _is_within(local.time(), begin, end):
         return when
     late = begin > end and local.time() >= begin
     day = local.date() + timedelta(days=1) if late else local.date()
     morning = datetime.combine(day, end, zone).astimezone(UTC)  # sums are right in UTC alone
-    return max(when, morning + MORNING * _random(f"morning:{seed}").random())
+    return max(when, morning + MORNING_SPREAD * _create_random(f"morning:{seed}").random())
 
 
-def _within(clock: time, begin: time, end: time) -> bool:
+def _is_within(clock: time, begin: time, end: time) -> bool:
     return begin <= clock < end if begin < end else clock >= begin or clock < end
 
 
-def _drawn(name: str, seed: str, rate: int) -> bool:
-    return _random(f"{name}:{seed}").random() * 100 < rate
+def _is_selected(name: str, seed: str, rate: int) -> bool:
+    return _create_random(f"{name}:{seed}").random() * 100 < rate
 
 
-def _random(seed: str) -> random.Random:
+def _create_random(seed: str) -> random.Random:
     return random.Random(seed)  # noqa: S311  # a habit to imitate, not a secret
 
 
-def _beta(seed: str, alpha: int, beta: int) -> float:
+def _sample_beta(seed: str, alpha: int, beta: int) -> float:
     """Draw from a Beta distribution of whole parameters: the alpha-th smallest of alpha + beta - 1 even draws.
 
     Unlike betavariate() it rests on random() alone, the one sequence that Python promises to keep.
     """
-    rng = _random(seed)
+    rng = _create_random(seed)
     return sorted(rng.random() for _ in range(alpha + beta - 1))[alpha - 1]
 
 
-def _between(low: timedelta, high: timedelta, share: float) -> timedelta:
+def _interpolate_delay(low: timedelta, high: timedelta, share: float) -> timedelta:
     return low + (high - low) * share

@@ -12,17 +12,17 @@ from gmail_warmup.core.errors import StoppedError
 from gmail_warmup.db.models import Halt
 from gmail_warmup.warmup.planning import next_send
 
-_CURRENT = sa.select(sa.func.now().label("now"), Halt.started_at, Halt.started_by, Halt.reason).select_from(
+_SELECT_CURRENT = sa.select(sa.func.now().label("now"), Halt.started_at, Halt.started_by, Halt.reason).select_from(
     sa.select(sa.literal(1)).subquery().outerjoin(Halt, Halt.ended_at.is_(None))
 )
 
 
-GOES_ON = sa.exists().where(Halt.ended_at.is_(None))
+HALT_IS_ACTIVE = sa.exists().where(Halt.ended_at.is_(None))
 """Whether everything is stopped, as a condition of other statements."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stopped:
+class HaltRecord:
     """The halt that goes on: since when (aware), by whom, why."""
 
     since: datetime
@@ -38,36 +38,36 @@ class Stopped:
         )
 
 
-def current(connection: sa.Connection) -> Stopped | None:
+def get_active_halt(connection: sa.Connection) -> HaltRecord | None:
     """Return the halt that goes on, or None."""
-    return look(connection)[1]
+    return get_time_and_halt(connection)[1]
 
 
-def look(connection: sa.Connection) -> tuple[datetime, Stopped | None]:
+def get_time_and_halt(connection: sa.Connection) -> tuple[datetime, HaltRecord | None]:
     """Return the database's time (aware) and the halt that goes on then, or None, in one round trip."""
-    row = connection.execute(_CURRENT).one()
+    row = connection.execute(_SELECT_CURRENT).one()
     if row.started_at is None:
         return row.now, None
-    return row.now, Stopped(since=row.started_at, by=row.started_by, reason=row.reason)
+    return row.now, HaltRecord(since=row.started_at, by=row.started_by, reason=row.reason)
 
 
-def check(connection: sa.Connection) -> None:
+def ensure_not_halted(connection: sa.Connection) -> None:
     """Go on unless everything is stopped.
 
     Raises:
         StoppedError: a halt goes on; says who, when and why.
     """
-    if stopped := current(connection):
+    if stopped := get_active_halt(connection):
         raise StoppedError(str(stopped))
 
 
-def stop(connection: sa.Connection, *, by: str, reason: str) -> bool:
+def begin_halt(connection: sa.Connection, *, by: str, reason: str) -> bool:
     """Stop everything; tell whether it ran until now. A halt that goes on keeps its reason."""
     statement = insert(Halt).values(started_by=by, reason=reason.strip().rstrip(".")).on_conflict_do_nothing()
     return connection.execute(statement).rowcount == 1
 
 
-def start(connection: sa.Connection, *, by: str) -> Stopped | None:
+def end_halt(connection: sa.Connection, *, by: str) -> HaltRecord | None:
     """Start again; return the halt that ended, or None. Slots from before this moment are not made up for in a rush.
 
     What is left of each day spreads over what is left of its hours, so all hints of the plan are forgotten.
@@ -81,5 +81,5 @@ def start(connection: sa.Connection, *, by: str) -> Stopped | None:
     row = connection.execute(statement).one_or_none()
     if row is None:
         return None
-    next_send.forget_all(connection)
-    return Stopped(since=row.started_at, by=row.started_by, reason=row.reason)
+    next_send.clear_all_hints(connection)
+    return HaltRecord(since=row.started_at, by=row.started_by, reason=row.reason)

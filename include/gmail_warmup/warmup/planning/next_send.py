@@ -17,45 +17,45 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import Mailbox, MailboxKind, PlanBasis
 
-_BASIS = (
+_PLAN_SETTINGS = (
     "sending_window", "sending_days", "min_gap", "run_interval", "ramp", "ramp_start", "ramp_step", "ramp_cap",
-    "maintenance", "delay_scale",
+    "maintenance_percent", "delay_scale",
 )  # fmt: skip
 """The settings that the slots of a day depend on."""
 
 
-_GIVEN = sa.select(
+_NEW_HINTS = sa.select(
     sa.func.unnest(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))).label("id"),
     sa.func.unnest(sa.bindparam("times", type_=ARRAY(sa.DateTime(timezone=True)))).label("at"),
 ).subquery()
-_REMEMBER = sa.update(Mailbox).where(Mailbox.id == _GIVEN.c.id).values(next_send_at=_GIVEN.c.at)
+_STORE_HINTS = sa.update(Mailbox).where(Mailbox.id == _NEW_HINTS.c.id).values(next_send_at=_NEW_HINTS.c.at)
 
 
-def remember(connection: sa.Connection, hints: Mapping[int, datetime]) -> None:
+def store_hints(connection: sa.Connection, hints: Mapping[int, datetime]) -> None:
     """Store hints by mailbox id; the rows are locked by the caller."""
     if not hints:
         return
-    connection.execute(_REMEMBER, {"ids": list(hints), "times": list(hints.values())})
+    connection.execute(_STORE_HINTS, {"ids": list(hints), "times": list(hints.values())})
 
 
-def forget(connection: sa.Connection, mailbox_id: int) -> None:
+def clear_hint(connection: sa.Connection, mailbox_id: int) -> None:
     """Let one sender be planned anew."""
     connection.execute(sa.update(Mailbox).where(Mailbox.id == mailbox_id).values(next_send_at=None))
 
 
-def forget_all(connection: sa.Connection) -> None:
+def clear_all_hints(connection: sa.Connection) -> None:
     """Let every sender be planned anew; for what changes all plans at once."""
     known = sa.and_(Mailbox.kind == MailboxKind.WARMUP, Mailbox.next_send_at.is_not(None))
     connection.execute(sa.update(Mailbox).where(known).values(next_send_at=None))
 
 
-def follow(connection: sa.Connection, settings: Settings) -> bool:
+def clear_outdated_hints(connection: sa.Connection, settings: Settings) -> bool:
     """Forget all hints if they were made under other settings; tell whether they were."""
-    chosen = {name: getattr(settings, name) for name in _BASIS}
+    chosen = {name: getattr(settings, name) for name in _PLAN_SETTINGS}
     basis = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
     if connection.scalar(sa.select(PlanBasis.settings)) == basis:
         return False
     statement = insert(PlanBasis).values(id=1, settings=basis)
     connection.execute(statement.on_conflict_do_update(index_elements=[PlanBasis.id], set_={"settings": basis}))
-    forget_all(connection)
+    clear_all_hints(connection)
     return True

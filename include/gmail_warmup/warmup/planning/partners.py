@@ -20,15 +20,15 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.mailboxes.records import MailboxRecord, same_mailbox
-from gmail_warmup.warmup.planning.due import WORKS
+from gmail_warmup.mailboxes.records import MailboxRecord, is_same_mailbox
+from gmail_warmup.warmup.planning.due import IS_USABLE
 
-REST = timedelta(hours=72)
+PAIR_REST = timedelta(hours=72)
 """How long a pair rests while there is a choice."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class PartnerCandidate:
     """A pool mailbox and what it had so far.
 
     `received_today` counts its warmup mails of the day from all senders, `pair_today` those of the asking sender;
@@ -42,23 +42,23 @@ class Candidate:
     last_pair_at: datetime | None
 
 
-def choose(
-    candidates: Sequence[Candidate],
+def choose_partner(
+    candidates: Sequence[PartnerCandidate],
     *,
     sender_domain: str,
     now: datetime,
     pool_daily_cap: int,
-    pair_daily_cap: int,
-    rest: timedelta = REST,
+    partner_daily_cap: int,
+    rest: timedelta = PAIR_REST,
     seed: str,
-) -> Candidate | None:
+) -> PartnerCandidate | None:
     """Return the partner for a mail, or None when the pool is exhausted for this sender today.
 
     The caps are hard. Then, in this order: a pair that rested, another domain than the sender's, the fewest mails
     received today, and the seed; the order of `candidates` has no say.
     """
 
-    def rank(candidate: Candidate) -> tuple[bool, bool, int, str]:
+    def rank_candidate(candidate: PartnerCandidate) -> tuple[bool, bool, int, str]:
         paired = candidate.last_pair_at
         tired = paired is not None and now.astimezone(UTC) - paired.astimezone(UTC) < rest
         # A hash per candidate: one more or less in the pool does not reshuffle the others.
@@ -69,20 +69,20 @@ def choose(
         (
             candidate
             for candidate in candidates
-            if candidate.received_today < pool_daily_cap and candidate.pair_today < pair_daily_cap
+            if candidate.received_today < pool_daily_cap and candidate.pair_today < partner_daily_cap
         ),
-        key=rank,
+        key=rank_candidate,
         default=None,
     )
 
 
 _DAY = timedelta(days=1)
-_FIRST_LOOK, _GROWTH = 40, 4
+_FIRST_PAGE_SIZE, _PAGE_GROWTH = 40, 4
 """Pool mailboxes that are looked at first, and how many times more in each further look."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Pair:
+class _RecentPair:
     """What the sender wrote to one pool mailbox lately."""
 
     last: datetime
@@ -96,11 +96,11 @@ def find_partner(
 
     One partner's row is locked at a time, so that two claims cannot wait for each other.
     """
-    pairs = _pairs(connection, sender, now)
-    for candidates in _shortlists(connection, sender, pairs, now):
-        while (chosen := _choose(candidates, sender, now, settings, seed)) is not None:
+    pairs = _load_recent_pairs(connection, sender, now)
+    for candidates in _load_shortlists(connection, sender, pairs, now):
+        while (chosen := _choose_candidate(candidates, sender, now, settings, seed)) is not None:
             savepoint = connection.begin_nested()
-            if partner := _take(connection, chosen.id, now, settings):
+            if partner := _lock_partner(connection, chosen.id, now, settings):
                 savepoint.commit()
                 return partner
             savepoint.rollback()  # gives the row free again
@@ -108,30 +108,33 @@ def find_partner(
     return None
 
 
-def _choose(
-    candidates: list[Candidate], sender: MailboxRecord, now: datetime, settings: Settings, seed: str
-) -> Candidate | None:
-    return choose(
+def _choose_candidate(
+    candidates: list[PartnerCandidate], sender: MailboxRecord, now: datetime, settings: Settings, seed: str
+) -> PartnerCandidate | None:
+    return choose_partner(
         candidates,
         sender_domain=sender.domain,
         now=now,
         pool_daily_cap=settings.pool_daily_cap,
-        pair_daily_cap=settings.pair_daily_cap,
+        partner_daily_cap=settings.partner_daily_cap,
         seed=seed,
     )
 
 
-def _pairs(connection: sa.Connection, sender: MailboxRecord, now: datetime) -> dict[int, _Pair]:
+def _load_recent_pairs(connection: sa.Connection, sender: MailboxRecord, now: datetime) -> dict[int, _RecentPair]:
     """Return what the sender wrote within the rest of a pair, by recipient; its own few rows of these days."""
     chosen = {
-        "sender_id": sender.id, "day_ago": now - _DAY, "since": now - max(REST, _DAY),
-        "since_date": now.date() - REST - _DAY,
+        "sender_id": sender.id, "day_ago": now - _DAY, "since": now - max(PAIR_REST, _DAY),
+        "since_date": now.date() - PAIR_REST - _DAY,
     }  # fmt: skip
-    return {row.recipient_id: _Pair(last=row.last, today=row.today) for row in connection.execute(_PAIRS, chosen)}
+    return {
+        row.recipient_id: _RecentPair(last=row.last, today=row.today)
+        for row in connection.execute(_SELECT_RECENT_PAIRS, chosen)
+    }
 
 
 _DAY_AGO = sa.bindparam("day_ago", type_=sa.DateTime(timezone=True))
-_PAIRS = (
+_SELECT_RECENT_PAIRS = (
     sa.select(
         L.recipient_id,
         sa.func.max(L.claimed_at).label("last"),
@@ -142,7 +145,7 @@ _PAIRS = (
     .where(L.claimed_at > sa.bindparam("since"))
     .group_by(L.recipient_id)
 )
-_RECEIVED = (
+_RECEIVED_TODAY = (
     sa.select(sa.func.count())
     .where(L.recipient_id == Mailbox.id, L.claimed_at > _DAY_AGO, L.parent_id.is_(None))
     .correlate(Mailbox)
@@ -151,53 +154,61 @@ _RECEIVED = (
 )
 """First mails that a pool mailbox received in the last 24 hours."""
 
-_MET = Mailbox.id == sa.any_(sa.bindparam("met", type_=ARRAY(sa.BigInteger)))
-_SAME = Mailbox.domain == sa.bindparam("domain")
+_IS_RECENT_PARTNER = Mailbox.id == sa.any_(sa.bindparam("met", type_=ARRAY(sa.BigInteger)))
+_IS_SAME_DOMAIN = Mailbox.domain == sa.bindparam("domain")
 # A pair that is not rested is one of the sender's own few.
-_KINDS = ((sa.not_(_MET), sa.not_(_SAME)), (sa.not_(_MET), _SAME), (_MET,))
-_LIST = (
-    sa.select(Mailbox.id, Mailbox.address, Mailbox.domain, Mailbox.chosen_at, _RECEIVED)
+_PREFERENCES = (
+    (sa.not_(_IS_RECENT_PARTNER), sa.not_(_IS_SAME_DOMAIN)),
+    (sa.not_(_IS_RECENT_PARTNER), _IS_SAME_DOMAIN),
+    (_IS_RECENT_PARTNER,),
+)
+_SELECT_CANDIDATES = (
+    sa.select(Mailbox.id, Mailbox.address, Mailbox.domain, Mailbox.last_received_claim_at, _RECEIVED_TODAY)
     .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-    .where(Mailbox.kind == MailboxKind.POOL, WORKS)
-    .order_by(Mailbox.chosen_at, Mailbox.id)
+    .where(Mailbox.kind == MailboxKind.POOL, IS_USABLE)
+    .order_by(Mailbox.last_received_claim_at, Mailbox.id)
     .limit(sa.bindparam("size", type_=sa.Integer))
 )
-_LOOKS = [_LIST.where(*kind) for kind in _KINDS]
-_FURTHER = sa.tuple_(Mailbox.chosen_at, Mailbox.id) > sa.tuple_(
-    sa.bindparam("last_chosen_at", type_=sa.DateTime(timezone=True)), sa.bindparam("last_id", type_=sa.BigInteger)
+_FIRST_PAGE_QUERIES = [_SELECT_CANDIDATES.where(*kind) for kind in _PREFERENCES]
+_IS_AFTER_LAST = sa.tuple_(Mailbox.last_received_claim_at, Mailbox.id) > sa.tuple_(
+    sa.bindparam("after_claim_at", type_=sa.DateTime(timezone=True)), sa.bindparam("last_id", type_=sa.BigInteger)
 )
-_FURTHER_LOOKS = [look.where(_FURTHER) for look in _LOOKS]
-_CHOSEN = sa.update(Mailbox).where(Mailbox.id == sa.bindparam("mailbox")).values(chosen_at=sa.func.now())
-_PARTNER = repository.SELECT.add_columns(_RECEIVED).where(Mailbox.id == sa.bindparam("mailbox"))
+_NEXT_PAGE_QUERIES = [look.where(_IS_AFTER_LAST) for look in _FIRST_PAGE_QUERIES]
+_MARK_CHOSEN = (
+    sa.update(Mailbox).where(Mailbox.id == sa.bindparam("mailbox")).values(last_received_claim_at=sa.func.now())
+)
+_SELECT_PARTNER = repository.SELECT_MAILBOXES.add_columns(_RECEIVED_TODAY).where(Mailbox.id == sa.bindparam("mailbox"))
 
 
-def _shortlists(
-    connection: sa.Connection, sender: MailboxRecord, pairs: dict[int, _Pair], now: datetime
-) -> Iterator[list[Candidate]]:
+def _load_shortlists(
+    connection: sa.Connection, sender: MailboxRecord, pairs: dict[int, _RecentPair], now: datetime
+) -> Iterator[list[PartnerCandidate]]:
     chosen: dict[str, Any] = {"met": list(pairs), "day_ago": now - _DAY}
     rested = chosen | {"domain": sender.domain}
-    for first, further, given in zip(_LOOKS, _FURTHER_LOOKS, (rested, rested, chosen), strict=True):
-        for rows in _looks(connection, first, further, given):
-            yield _candidates(sender, rows, pairs)
+    for first, further, given in zip(_FIRST_PAGE_QUERIES, _NEXT_PAGE_QUERIES, (rested, rested, chosen), strict=True):
+        for rows in _load_pages(connection, first, further, given):
+            yield _build_candidates(sender, rows, pairs)
 
 
-def _looks(
+def _load_pages(
     connection: sa.Connection, first: sa.Select[Any], further: sa.Select[Any], chosen: dict[str, Any]
 ) -> Iterator[Sequence[sa.Row[Any]]]:
-    size, query = _FIRST_LOOK, first
+    size, query = _FIRST_PAGE_SIZE, first
     while True:
         rows = connection.execute(query, chosen | {"size": size}).all()
         if rows:
             yield rows
         if len(rows) < size:
             return
-        query, chosen = further, chosen | {"last_chosen_at": rows[-1].chosen_at, "last_id": rows[-1].id}
-        size *= _GROWTH
+        query, chosen = further, chosen | {"after_claim_at": rows[-1].last_received_claim_at, "last_id": rows[-1].id}
+        size *= _PAGE_GROWTH
 
 
-def _candidates(sender: MailboxRecord, rows: Sequence[sa.Row[Any]], pairs: dict[int, _Pair]) -> list[Candidate]:
+def _build_candidates(
+    sender: MailboxRecord, rows: Sequence[sa.Row[Any]], pairs: dict[int, _RecentPair]
+) -> list[PartnerCandidate]:
     return [
-        Candidate(
+        PartnerCandidate(
             id=row.id,
             domain=row.domain,
             received_today=row.received,
@@ -205,12 +216,14 @@ def _candidates(sender: MailboxRecord, rows: Sequence[sa.Row[Any]], pairs: dict[
             last_pair_at=pairs[row.id].last if row.id in pairs else None,
         )
         for row in rows
-        if not same_mailbox(row.address, sender.address)
+        if not is_same_mailbox(row.address, sender.address)
     ]
 
 
-def _take(connection: sa.Connection, mailbox_id: int, now: datetime, settings: Settings) -> MailboxRecord | None:
+def _lock_partner(
+    connection: sa.Connection, mailbox_id: int, now: datetime, settings: Settings
+) -> MailboxRecord | None:
     """Lock a partner's row and count again, since somebody else may have been quicker; None if it is full."""
-    connection.execute(_CHOSEN, {"mailbox": mailbox_id})
-    row = connection.execute(_PARTNER, {"mailbox": mailbox_id, "day_ago": now - _DAY}).one()
-    return None if row.received >= settings.pool_daily_cap else repository.record(row)
+    connection.execute(_MARK_CHOSEN, {"mailbox": mailbox_id})
+    row = connection.execute(_SELECT_PARTNER, {"mailbox": mailbox_id, "day_ago": now - _DAY}).one()
+    return None if row.received >= settings.pool_daily_cap else repository.to_record(row)

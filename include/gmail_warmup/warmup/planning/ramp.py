@@ -39,17 +39,17 @@ class Ramp:
     maintenance: int = 100
 
     @classmethod
-    def of(cls, settings: Settings) -> Ramp:
+    def from_settings(cls, settings: Settings) -> Ramp:
         """Return the ramp that the settings choose."""
         return cls(
             kind=RampKind(settings.ramp),
             start=settings.ramp_start,
             step=settings.ramp_step,
             cap=settings.ramp_cap,
-            maintenance=settings.maintenance,
+            maintenance=settings.maintenance_percent,
         )
 
-    def volume(self, *, warmup_day: int, daily_target: int) -> int:
+    def compute_volume(self, *, warmup_day: int, daily_target: int) -> int:
         """Return the mails of a day; `warmup_day` is 1 plus the earlier days with at least one mail sent.
 
         Nothing about it is a jump: the ramp ends on its level, and the maintenance is reached by steps.
@@ -57,45 +57,49 @@ class Ramp:
         Raises:
             InvalidInputError: if `warmup_day` is below 1.
         """
-        climbed = self._climb(warmup_day, daily_target)
-        after = warmup_day - self.length(daily_target)
+        climbed = self._compute_ramp_volume(warmup_day, daily_target)
+        after = warmup_day - self.count_ramp_days(daily_target)
         if after <= 0 or self.maintenance >= 100:
             return climbed
         kept = max(1, climbed * self.maintenance // 100)
         return min(climbed, max(kept, climbed - after * max(1, self.step)))
 
-    def level(self, daily_target: int) -> int:
+    def compute_final_volume(self, daily_target: int) -> int:
         """Return the mails a day at the end of the ramp."""
-        return self._climb(self.length(daily_target), daily_target)
+        return self._compute_ramp_volume(self.count_ramp_days(daily_target), daily_target)
 
-    def length(self, daily_target: int) -> int:
+    def count_ramp_days(self, daily_target: int) -> int:
         """Return the first warmup day on the level at the end of the ramp."""
         if self.kind is RampKind.PHASES:
-            top = phase_volume(warmup_day=PHASES[-1][0], daily_target=daily_target)
-            return next(day for day, *_ in PHASES if phase_volume(warmup_day=day, daily_target=daily_target) == top)
+            top = compute_phase_volume(warmup_day=PHASES[-1][0], daily_target=daily_target)
+            return next(
+                day for day, *_ in PHASES if compute_phase_volume(warmup_day=day, daily_target=daily_target) == top
+            )
         rise = min(self.cap, daily_target) - self.start
         return 1 - (-rise // self.step) if self.step and rise > 0 else 1
 
-    def phase(self, *, warmup_day: int, daily_target: int) -> str:
+    def describe_phase(self, *, warmup_day: int, daily_target: int) -> str:
         """Return where on its way a mailbox is, in words."""
-        if warmup_day > self.length(daily_target):
+        if warmup_day > self.count_ramp_days(daily_target):
             return "maintenance"
         if self.kind is RampKind.PHASES:
             return f"phase {sum(warmup_day >= first for first, *_ in PHASES)} of {len(PHASES)}"
-        return f"ramp, day {warmup_day} of {self.length(daily_target)}"
+        return f"ramp, day {warmup_day} of {self.count_ramp_days(daily_target)}"
 
-    def progress(self, *, warmup_day: int, daily_target: int) -> int:
+    def progress_percent(self, *, warmup_day: int, daily_target: int) -> int:
         """Return how much of its level a mailbox has reached, in per cent."""
-        level = self.level(daily_target)
-        return 100 * self._climb(warmup_day, daily_target) // level if level else 100
+        level = self.compute_final_volume(daily_target)
+        return 100 * self._compute_ramp_volume(warmup_day, daily_target) // level if level else 100
 
-    def _climb(self, warmup_day: int, daily_target: int) -> int:
+    def _compute_ramp_volume(self, warmup_day: int, daily_target: int) -> int:
         if self.kind is RampKind.PHASES:
-            return phase_volume(warmup_day=warmup_day, daily_target=daily_target)
-        return volume(warmup_day=warmup_day, daily_target=daily_target, start=self.start, step=self.step, cap=self.cap)
+            return compute_phase_volume(warmup_day=warmup_day, daily_target=daily_target)
+        return compute_linear_volume(
+            warmup_day=warmup_day, daily_target=daily_target, start=self.start, step=self.step, cap=self.cap
+        )
 
 
-def volume(*, warmup_day: int, daily_target: int, start: int, step: int, cap: int) -> int:
+def compute_linear_volume(*, warmup_day: int, daily_target: int, start: int, step: int, cap: int) -> int:
     """Return the mails of a day on the linear ramp.
 
     It grows by `step` a day and stays at the lower of `cap` and `daily_target`, so that the ramp ends on a level and
@@ -104,11 +108,11 @@ def volume(*, warmup_day: int, daily_target: int, start: int, step: int, cap: in
     Raises:
         InvalidInputError: if `warmup_day` is below 1.
     """
-    _check_day(warmup_day)
+    _check_warmup_day(warmup_day)
     return max(0, min(start + (warmup_day - 1) * step, cap, daily_target))
 
 
-def phase_volume(*, warmup_day: int, daily_target: int) -> int:
+def compute_phase_volume(*, warmup_day: int, daily_target: int) -> int:
     """Return the mails of a day on the ramp of five phases: a share of the target, rounded down, with a floor.
 
     The floor is never above the target itself.
@@ -116,11 +120,11 @@ def phase_volume(*, warmup_day: int, daily_target: int) -> int:
     Raises:
         InvalidInputError: if `warmup_day` is below 1.
     """
-    _check_day(warmup_day)
+    _check_warmup_day(warmup_day)
     percent, floor = next((percent, floor) for first, percent, floor in reversed(PHASES) if warmup_day >= first)
     return max(0, min(max(daily_target * percent // 100, floor), daily_target))
 
 
-def _check_day(warmup_day: int) -> None:
+def _check_warmup_day(warmup_day: int) -> None:
     if warmup_day < 1:
         raise InvalidInputError(f"warmup_day is {warmup_day}; it counts from 1, the first day of the warmup.")

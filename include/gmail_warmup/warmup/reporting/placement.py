@@ -13,7 +13,7 @@ from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, Placement
 from gmail_warmup.mailboxes.records import CONSUMER_DOMAINS
 
-_LATEST = timedelta(days=30)
+_MAX_PLACEMENT_DELAY = timedelta(days=30)
 """So long after its claim a mail may be found and still counts for a choice of senders."""
 
 
@@ -27,7 +27,7 @@ class Provider(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placed:
+class PlacementCount:
     """How many first mails of a sender one domain's mailboxes had in one place; categories are places of their own."""
 
     provider: Provider
@@ -36,7 +36,9 @@ class Placed:
     mails: int
 
 
-def placed(connection: sa.Connection, *, since: datetime, sender_ids: Iterable[int] | None = None) -> list[Placed]:
+def count_placements(
+    connection: sa.Connection, *, since: datetime, sender_ids: Iterable[int] | None = None
+) -> list[PlacementCount]:
     """Count where first mails were found, by the recipient's domain.
 
     Args:
@@ -53,9 +55,9 @@ def placed(connection: sa.Connection, *, since: datetime, sender_ids: Iterable[i
     )
     if sender_ids is not None:
         # By the index of a sender's mails; what was placed later after its claim than this is left out.
-        query = query.where(L.sender_id.in_(list(sender_ids)), L.claimed_at >= since - _LATEST)
+        query = query.where(L.sender_id.in_(list(sender_ids)), L.claimed_at >= since - _MAX_PLACEMENT_DELAY)
     return [
-        Placed(
+        PlacementCount(
             provider=Provider.CONSUMER if row.domain in CONSUMER_DOMAINS else Provider.WORKSPACE,
             domain=row.domain,
             placement=Placement(row.placement),

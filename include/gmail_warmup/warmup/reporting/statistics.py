@@ -20,20 +20,20 @@ from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import Mailbox, MailboxDay, MailboxKind
 from gmail_warmup.warmup.health import bands as health
-from gmail_warmup.warmup.health.monitor import TODAY, sample_columns, sample_of, standing_of
-from gmail_warmup.warmup.planning.daily_plan import Volume, volume_on
+from gmail_warmup.warmup.health.monitor import LOCAL_TODAY, build_sample_columns, to_health_sample, to_health_status
+from gmail_warmup.warmup.planning.daily_plan import DailyVolume, compute_volume_on
 from gmail_warmup.warmup.planning.ramp import Ramp
 
 _D = MailboxDay
-_COUNTS = ("sent", "failed", "inbox", "spam", "elsewhere", "missing", "bounced", "rescued", "read", "replied")
-_SAMPLE = len(sample_columns())
+_COUNT_COLUMNS = ("sent", "failed", "inbox", "spam", "elsewhere", "missing", "bounced", "rescued", "read", "replied")
+_SAMPLE_SIZE = len(build_sample_columns())
 
-DAYS = 30
+DEFAULT_DAYS = 30
 """Local days, today included, that totals are over unless told otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counts:
+class MailCounts:
     """What became of first mails; ``elsewhere`` is any place but inbox and spam, ``read`` opened by the recipient."""
 
     sent: int = 0
@@ -55,25 +55,25 @@ class Counts:
     @property
     def open_percent(self) -> float | None:
         """Return the share of the placed mails that were opened."""
-        return _percent(self.read, self.placed)
+        return _compute_percent(self.read, self.placed)
 
     @property
     def reply_percent(self) -> float | None:
         """Return the share of the placed mails that were answered."""
-        return _percent(self.replied, self.placed)
+        return _compute_percent(self.replied, self.placed)
 
     @property
     def spam_percent(self) -> float | None:
         """Return the share of the placed mails that were put in spam."""
-        return _percent(self.spam, self.placed)
+        return _compute_percent(self.spam, self.placed)
 
 
-def _percent(part: int, whole: int) -> float | None:
+def _compute_percent(part: int, whole: int) -> float | None:
     return round(100 * part / whole, 1) if whole else None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Today:
+class TodayStatistics:
     """A sender's local day: what the ramp allows, what is planned, claimed and sent, and why it is less.
 
     ``pending`` is what is planned and not sent yet. Before the day's first claim ``planned`` is what ramp and health
@@ -106,8 +106,8 @@ class MailboxStatistics:
     """
 
     address: str
-    counts: Counts
-    today: Today
+    counts: MailCounts
+    today: TodayStatistics
     warmup_day: int
     phase: str
     progress: int
@@ -116,18 +116,18 @@ class MailboxStatistics:
     band_since: datetime | None
     rests_until: date | None
     requalifies: bool
-    sample: health.Sample
+    sample: health.HealthSample
     score: int | None
     legacy_score: int | None
     legacy_grade: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Totals:
+class TotalStatistics:
     """All warmup mailboxes together: the counts of the days asked for, today's mails, and how many are in each band."""
 
     mailboxes: int
-    counts: Counts
+    counts: MailCounts
     planned_today: int
     sent_today: int
     bands: dict[HealthBand, int]
@@ -140,45 +140,47 @@ class DayCounts:
     local_date: date
     ramp: int
     planned: int
-    counts: Counts
+    counts: MailCounts
     lowered_by: str | None = None
 
 
-def of_mailbox(connection: sa.Connection, address: str, settings: Settings, *, days: int = DAYS) -> MailboxStatistics:
+def load_mailbox_statistics(
+    connection: sa.Connection, address: str, settings: Settings, *, days: int = DEFAULT_DAYS
+) -> MailboxStatistics:
     """Return the statistics of one warmup mailbox.
 
     Raises:
         UnknownMailboxError: if no warmup mailbox has this address.
     """
-    found = _statistics(connection, _of_address(days), {"address": address.strip().lower()}, settings)
+    found = _load_statistics(connection, _query_by_address(days), {"address": address.strip().lower()}, settings)
     if not found:
         raise UnknownMailboxError(address)
     return next(iter(found.values()))
 
 
-def of_page(
-    connection: sa.Connection, mailbox_ids: Collection[int], settings: Settings, *, days: int = DAYS
+def load_page_statistics(
+    connection: sa.Connection, mailbox_ids: Collection[int], settings: Settings, *, days: int = DEFAULT_DAYS
 ) -> dict[int, MailboxStatistics]:
     """Return the statistics of the warmup mailboxes among these, by mailbox id."""
-    return _statistics(connection, _of_ids(days), {"ids": list(mailbox_ids)}, settings)
+    return _load_statistics(connection, _query_by_ids(days), {"ids": list(mailbox_ids)}, settings)
 
 
-def of_all(connection: sa.Connection, *, days: int = DAYS) -> Totals:
+def load_total_statistics(connection: sa.Connection, *, days: int = DEFAULT_DAYS) -> TotalStatistics:
     """Return the statistics of all warmup mailboxes together."""
     # Summed by mailbox before they are summed by band: a month of 50,000 mailboxes is a million rows.
-    today = _D.local_date == TODAY
+    today = _D.local_date == LOCAL_TODAY
     each = (
         sa.select(
-            _D.mailbox_id, *(sa.func.sum(getattr(_D, name)).label(name) for name in _COUNTS),
+            _D.mailbox_id, *(sa.func.sum(getattr(_D, name)).label(name) for name in _COUNT_COLUMNS),
             sa.func.sum(_D.planned).filter(today).label("planned_today"),
             sa.func.sum(_D.sent).filter(today).label("sent_today"),
         )
         .join(Mailbox, Mailbox.id == _D.mailbox_id)
-        .where(_since(days))
+        .where(_is_in_last_days(days))
         .group_by(_D.mailbox_id)
         .subquery()
     )  # fmt: skip
-    sums = (*_COUNTS, "planned_today", "sent_today")
+    sums = (*_COUNT_COLUMNS, "planned_today", "sent_today")
     query = (
         sa.select(
             Mailbox.band, sa.func.count().label("mailboxes"),
@@ -189,133 +191,140 @@ def of_all(connection: sa.Connection, *, days: int = DAYS) -> Totals:
         .group_by(Mailbox.band)
     )  # fmt: skip
     rows = connection.execute(query).all()
-    added = {name: sum(int(getattr(row, name)) for row in rows) for name in _COUNTS}
-    return Totals(
+    added = {name: sum(int(getattr(row, name)) for row in rows) for name in _COUNT_COLUMNS}
+    return TotalStatistics(
         mailboxes=sum(row.mailboxes for row in rows),
-        counts=Counts(**added),
+        counts=MailCounts(**added),
         planned_today=sum(int(row.planned_today) for row in rows),
         sent_today=sum(int(row.sent_today) for row in rows),
         bands={HealthBand(row.band): row.mailboxes for row in rows},
     )
 
 
-def by_day(connection: sa.Connection, *, mailbox_id: int | None = None, days: int = DAYS) -> list[DayCounts]:
+def load_daily_counts(
+    connection: sa.Connection, *, mailbox_id: int | None = None, days: int = DEFAULT_DAYS
+) -> list[DayCounts]:
     """Return the days with a plan, the oldest first, of one warmup mailbox or of all together.
 
     For all together a day is the same date in each mailbox's zone.
     """
-    reason = sa.func.min(_D.lowered_by) if mailbox_id is not None else sa.null()
+    reason = sa.func.min(_D.reduction_reason) if mailbox_id is not None else sa.null()
     query = (
         sa.select(
             _D.local_date, sa.func.sum(_D.ramp).label("ramp"), sa.func.sum(_D.planned).label("planned"),
-            reason.label("lowered_by"), *(sa.func.sum(getattr(_D, name)).label(name) for name in _COUNTS),
+            reason.label("lowered_by"), *(sa.func.sum(getattr(_D, name)).label(name) for name in _COUNT_COLUMNS),
         )
         .join(Mailbox, Mailbox.id == _D.mailbox_id)
-        .where(_since(days), sa.true() if mailbox_id is None else _D.mailbox_id == mailbox_id)
+        .where(_is_in_last_days(days), sa.true() if mailbox_id is None else _D.mailbox_id == mailbox_id)
         .group_by(_D.local_date)
         .order_by(_D.local_date)
     )  # fmt: skip
     return [
         DayCounts(
-            local_date=row.local_date, ramp=int(row.ramp), planned=int(row.planned), counts=_counts(row),
+            local_date=row.local_date, ramp=int(row.ramp), planned=int(row.planned), counts=_to_counts(row),
             lowered_by=row.lowered_by,
         )
         for row in connection.execute(query)
     ]  # fmt: skip
 
 
-def _since(days: int) -> sa.ColumnElement[bool]:
+def _is_in_last_days(days: int) -> sa.ColumnElement[bool]:
     # Twice, so that the index on the day finds them: no zone's day is more than one away from the database's.
-    return sa.and_(_D.local_date > TODAY - days, _D.local_date > sa.cast(sa.func.now(), sa.Date) - days - 1)
+    return sa.and_(_D.local_date > LOCAL_TODAY - days, _D.local_date > sa.cast(sa.func.now(), sa.Date) - days - 1)
 
 
-def _sums(days: int) -> list[sa.ColumnElement[Any]]:
-    asked = _since(days)
-    return [sa.func.coalesce(sa.func.sum(getattr(_D, name)).filter(asked), 0).label(name) for name in _COUNTS]
+def _build_sum_columns(days: int) -> list[sa.ColumnElement[Any]]:
+    asked = _is_in_last_days(days)
+    return [sa.func.coalesce(sa.func.sum(getattr(_D, name)).filter(asked), 0).label(name) for name in _COUNT_COLUMNS]
 
 
-def _counts(row: Any) -> Counts:
-    return Counts(**{name: int(getattr(row, name)) for name in _COUNTS})
+def _to_counts(row: Any) -> MailCounts:
+    return MailCounts(**{name: int(getattr(row, name)) for name in _COUNT_COLUMNS})
 
 
-def _statistics(
+def _load_statistics(
     connection: sa.Connection, query: sa.Select[Any], which: dict[str, Any], settings: Settings
 ) -> dict[int, MailboxStatistics]:
-    return {row.id: _one(row, settings) for row in connection.execute(query, which)}
+    return {row.id: _to_statistics(row, settings) for row in connection.execute(query, which)}
 
 
 # Built once: building a statement of so many sums costs as much as executing it.
 @functools.lru_cache(maxsize=16)
-def _of_address(days: int) -> sa.Select[Any]:
-    return _query(days).where(Mailbox.address == sa.bindparam("address"))
+def _query_by_address(days: int) -> sa.Select[Any]:
+    return _build_query(days).where(Mailbox.address == sa.bindparam("address"))
 
 
 @functools.lru_cache(maxsize=16)
-def _of_ids(days: int) -> sa.Select[Any]:
-    return _query(days).where(Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))))
+def _query_by_ids(days: int) -> sa.Select[Any]:
+    return _build_query(days).where(Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))))
 
 
-def _query(days: int) -> sa.Select[Any]:
-    today = _D.local_date == TODAY
+def _build_query(days: int) -> sa.Select[Any]:
+    today = _D.local_date == LOCAL_TODAY
     day_of = {name: sa.func.max(getattr(_D, name)).filter(today).label(f"today_{name}")
-              for name in ("ramp", "planned", "claimed", "sent", "lowered_by")}  # fmt: skip
+              for name in ("ramp", "planned", "claimed", "sent", "reduction_reason")}  # fmt: skip
     columns: list[Any] = [
         Mailbox.id, Mailbox.address, Mailbox.daily_target, Mailbox.warmup_days, Mailbox.band, Mailbox.band_reason,
-        Mailbox.band_since, Mailbox.health_from, Mailbox.halved_on, sa.func.now().label("now"), TODAY.label("today"),
-        *day_of.values(), *_sums(days), *sample_columns(),
+        Mailbox.band_since, Mailbox.health_window_start, Mailbox.half_volume_on, sa.func.now().label("now"),
+        LOCAL_TODAY.label("today"),
+        *day_of.values(), *_build_sum_columns(days), *build_sample_columns(),
     ]  # fmt: skip
     return (
         sa.select(*columns)
-        .outerjoin(_D, sa.and_(_D.mailbox_id == Mailbox.id, _D.local_date > TODAY - max(days, health.WINDOW.days)))
+        .outerjoin(
+            _D, sa.and_(_D.mailbox_id == Mailbox.id, _D.local_date > LOCAL_TODAY - max(days, health.HEALTH_WINDOW.days))
+        )
         .where(Mailbox.kind == MailboxKind.WARMUP)
         .group_by(Mailbox.id)
         .order_by(Mailbox.address)
     )
 
 
-def _one(row: Any, settings: Settings) -> MailboxStatistics:
-    ramp, standing = Ramp.of(settings), standing_of(row)
-    counts, sample = _counts(row), sample_of(row[-_SAMPLE:])
+def _to_statistics(row: Any, settings: Settings) -> MailboxStatistics:
+    ramp, standing = Ramp.from_settings(settings), to_health_status(row)
+    counts, sample = _to_counts(row), to_health_sample(row[-_SAMPLE_SIZE:])
     day = max(1, row.warmup_days + (0 if row.today_sent else 1))
-    progress = ramp.progress(warmup_day=day, daily_target=row.daily_target)
+    progress = ramp.progress_percent(warmup_day=day, daily_target=row.daily_target)
     legacy = None
     if counts.placed:
-        legacy = health.legacy_score(
+        legacy = health.compute_legacy_score(
             open_percent=counts.open_percent or 0, reply_percent=counts.reply_percent or 0, progress=progress,
             spam_percent=counts.spam_percent or 0,
         )  # fmt: skip
     return MailboxStatistics(
         address=row.address,
         counts=counts,
-        today=_today(row, volume_on(row.today, row, day - 1, now=row.now, settings=settings)),
+        today=_to_today(row, compute_volume_on(row.today, row, day - 1, now=row.now, settings=settings)),
         warmup_day=day,
-        phase=ramp.phase(warmup_day=day, daily_target=row.daily_target),
+        phase=ramp.describe_phase(warmup_day=day, daily_target=row.daily_target),
         progress=progress,
         band=standing.band,
         band_reason=standing.reason,
         band_since=standing.since,
-        rests_until=standing.sample_from if standing.rests(row.today) and standing.band is HealthBand.PAUSED else None,
-        requalifies=standing.requalifies(row.today),
+        rests_until=standing.window_start
+        if standing.is_resting(row.today) and standing.band is HealthBand.PAUSED
+        else None,
+        requalifies=standing.is_requalifying(row.today),
         sample=sample,
-        score=health.score(sample),
+        score=health.compute_score(sample),
         legacy_score=legacy,
-        legacy_grade=None if legacy is None else health.grade(legacy),
+        legacy_grade=None if legacy is None else health.grade_score(legacy),
     )
 
 
-def _today(row: Any, volume: Volume) -> Today:
+def _to_today(row: Any, volume: DailyVolume) -> TodayStatistics:
     """Return the day as its row says, or as ramp and health allow it now where that is less, or there is no row."""
-    ramp, planned, lowered_by = row.today_ramp, row.today_planned, row.today_lowered_by
+    ramp, planned, reduction_reason = row.today_ramp, row.today_planned, row.today_reduction_reason
     claimed, sent = int(row.today_claimed or 0), int(row.today_sent or 0)
     if planned is None:
-        ramp, planned, lowered_by = volume.ramp, volume.planned, volume.lowered_by
+        ramp, planned, reduction_reason = volume.ramp, volume.planned, volume.reduction_reason
     elif (least := max(claimed, volume.planned)) < planned:
-        ramp, planned, lowered_by = volume.ramp, least, volume.lowered_by
-    return Today(
+        ramp, planned, reduction_reason = volume.ramp, least, volume.reduction_reason
+    return TodayStatistics(
         ramp=ramp,
         planned=planned,
         claimed=claimed,
         sent=sent,
         pending=max(0, planned - sent),
-        lowered_by=lowered_by,
+        lowered_by=reduction_reason,
     )

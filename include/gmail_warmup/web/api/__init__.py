@@ -7,14 +7,14 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from gmail_warmup.web.api import consents, halts, history, invites, mailboxes, overview, statistics, transfers
-from gmail_warmup.web.errors import DESCRIBED
+from gmail_warmup.web.errors import ERROR_RESPONSES
 from gmail_warmup.web.permissions import MAY_READ
 
-router = APIRouter(prefix="/api/v1", dependencies=[MAY_READ], responses=DESCRIBED)
+router = APIRouter(prefix="/api/v1", dependencies=[MAY_READ], responses=ERROR_RESPONSES)
 
 
 @router.get("/openapi.json", include_in_schema=False)
-def openapi(request: Request) -> dict[str, Any]:
+def get_openapi(request: Request) -> dict[str, Any]:
     """Return the description of this API."""
     return dict(request.app.openapi())
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.warmup.planning import kill_switch
-from gmail_warmup.web.api.schemas import CHANGE, Body, Reason
+from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Body, ReasonText
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import UserName
 
@@ -18,7 +18,7 @@ router = APIRouter(tags=["halt"])
 class StopIn(Body):
     """Why everything is stopped."""
 
-    reason: Reason = Field(description="Shown on every page and in every log until it is started again.")
+    reason: ReasonText = Field(description="Shown on every page and in every log until it is started again.")
 
 
 class StartIn(Body):
@@ -48,18 +48,18 @@ class StartOut(BaseModel):
     ended: StoppedOut | None = Field(description="Null if nothing was stopped.")
 
 
-@router.post("/halt", dependencies=CHANGE)
+@router.post("/halt", dependencies=CHANGE_DEPENDENCIES)
 def stop(body: StopIn, context: CurrentContext, user: UserName) -> StopOut:
     """Stop everything at once: no mailbox plans, claims, sends or reads until it is started again."""
     with context.services.engine.begin() as connection:
-        newly = kill_switch.stop(connection, by=user, reason=body.reason)
-        stopped = kill_switch.current(connection)
+        newly = kill_switch.begin_halt(connection, by=user, reason=body.reason)
+        stopped = kill_switch.get_active_halt(connection)
     return StopOut(newly=newly, stopped=StoppedOut.model_validate(stopped))
 
 
-@router.post("/halt/end", dependencies=CHANGE)
+@router.post("/halt/end", dependencies=CHANGE_DEPENDENCIES)
 def start(body: StartIn, context: CurrentContext, user: UserName) -> StartOut:
     """Start everything again; what is left of each day spreads over what is left of its hours."""
     with context.services.engine.begin() as connection:
-        ended = kill_switch.start(connection, by=user)
+        ended = kill_switch.end_halt(connection, by=user)
     return StartOut(ended=StoppedOut.model_validate(ended) if ended else None)

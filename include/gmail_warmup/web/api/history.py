@@ -18,7 +18,7 @@ from gmail_warmup.web.queries.history import Day, Events, Mails
 
 router = APIRouter(tags=["mailboxes"])
 
-Before = Annotated[
+BeforeId = Annotated[
     int | None, Query(ge=1, le=2**63 - 1, description="Only what is older than the one with this id; an own one.")
 ]
 
@@ -32,23 +32,25 @@ class Days(BaseModel):
 
 
 @router.get("/mailboxes/{address:path}/days")
-def get_days(address: str, context: CurrentContext, days: Annotated[int, Query(ge=1, le=366)] = history.DAYS) -> Days:
+def get_days(
+    address: str, context: CurrentContext, days: Annotated[int, Query(ge=1, le=366)] = history.DEFAULT_DAYS
+) -> Days:
     """Return what became of a mailbox's mails, day by day."""
     with context.services.engine.begin() as connection:
-        record = repository.get(connection, address)
-        found = history.days(connection, record, now=mailboxes.now(connection), count=days)
+        record = repository.get_mailbox(connection, address)
+        found = history.load_days(connection, record, now=mailboxes.database_time(connection), count=days)
     return Days(kind=record.kind, timezone=record.timezone, days=found)
 
 
 @router.get("/mailboxes/{address:path}/history")
-def get_history(address: str, context: CurrentContext, before: Before = None) -> Events:
+def get_history(address: str, context: CurrentContext, before: BeforeId = None) -> Events:
     """Return the history of a mailbox's grant, ten transitions at a time, the newest first."""
     with context.services.engine.begin() as connection:
-        return history.events(connection, repository.get(connection, address), before=before)
+        return history.load_events(connection, repository.get_mailbox(connection, address), before=before)
 
 
 @router.get("/mailboxes/{address:path}/mails")
-def get_mails(address: str, context: CurrentContext, before: Before = None) -> Mails:
+def get_mails(address: str, context: CurrentContext, before: BeforeId = None) -> Mails:
     """Return the mails that a mailbox sent and received, fifty at a time, the newest first."""
     with context.services.engine.begin() as connection:
-        return history.mails(connection, repository.get(connection, address), before=before)
+        return history.load_mails(connection, repository.get_mailbox(connection, address), before=before)

@@ -11,15 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from gmail_warmup.core import urls
 from gmail_warmup.core.enums import InviteState
 from gmail_warmup.oauth.consent import invites as invite
-from gmail_warmup.web.api.schemas import CHANGE, Addresses, Body
+from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Addresses, Body
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import UserName
-from gmail_warmup.web.queries.filters import storable
+from gmail_warmup.web.queries.filters import to_storable_text
 
 router = APIRouter(tags=["invites"])
 
 InviteId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-_Edge = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
+_PageEdge = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 
 
 class InvitesIn(Body):
@@ -71,12 +71,12 @@ class RevokeIn(Body):
     """An empty object."""
 
 
-@router.post("/invites", dependencies=CHANGE)
+@router.post("/invites", dependencies=CHANGE_DEPENDENCIES)
 def create_invites(body: InvitesIn, context: CurrentContext, user: UserName) -> NewInvites:
     """Make an invite for each of these mailboxes: all of them, or none if one is unknown or needs no consent."""
     services = context.services
     with services.engine.begin() as connection:
-        made = invite.create(connection, body.addresses, actor=user, days=services.settings.invite_days)
+        made = invite.create_invites(connection, body.addresses, actor=user, days=services.settings.invite_days)
     return NewInvites(
         invites=[
             NewInviteOut(id=new.id, address=new.address, url=urls.invite_url(new.token), expires_at=new.expires_at)
@@ -90,14 +90,16 @@ def list_invites(
     context: CurrentContext,
     address: Annotated[str, Query(max_length=320, description="Only those of this mailbox.")] = "",
     state: InviteState | None = None,
-    before: _Edge = None,
-    after: _Edge = None,
+    before: _PageEdge = None,
+    after: _PageEdge = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> InviteList:
     """List invites, the newest first, a page at a time."""
-    wanted = invite.Wanted(address=storable(address.strip()), state=state, before=before, after=after, limit=limit)
+    wanted = invite.InviteQuery(
+        address=to_storable_text(address.strip()), state=state, before=before, after=after, limit=limit
+    )
     with context.services.engine.begin() as connection:
-        page = invite.page(connection, wanted)
+        page = invite.fetch_invite_page(connection, wanted)
     return InviteList(
         invites=[InviteOut.model_validate(row) for row in page.rows],
         older_before=page.older_before,
@@ -105,8 +107,8 @@ def list_invites(
     )
 
 
-@router.post("/invites/{invite_id}/revoke", dependencies=CHANGE)
+@router.post("/invites/{invite_id}/revoke", dependencies=CHANGE_DEPENDENCIES)
 def revoke_invite(invite_id: InviteId, body: RevokeIn, context: CurrentContext, user: UserName) -> InviteOut:
     """Revoke an invite: its link ends, and every consent that runs on it. One that is over already stays as it is."""
     with context.services.engine.begin() as connection:
-        return InviteOut.model_validate(invite.revoke(connection, invite_id, actor=user))
+        return InviteOut.model_validate(invite.revoke_invite(connection, invite_id, actor=user))

@@ -14,19 +14,19 @@ from gmail_warmup.mailboxes.bulk_edit import MailboxChanges
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.warmup.health import monitor
 from gmail_warmup.web.api import selection
-from gmail_warmup.web.api.schemas import CHANGE, Address, Addresses, Body, Changed, Reason
+from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Address, Addresses, Body, Changed, ReasonText
 from gmail_warmup.web.api.selection import FilterIn, Selection
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import UserName
 from gmail_warmup.web.queries import filters
 from gmail_warmup.web.queries import mailboxes as queries
-from gmail_warmup.web.queries.mailboxes import Wanted
+from gmail_warmup.web.queries.mailboxes import MailboxQuery
 from gmail_warmup.web.queries.sorting import Cursor, Order
-from gmail_warmup.web.views.mailbox import MailboxView, views
+from gmail_warmup.web.views.mailbox import MailboxView, build_views
 
 router = APIRouter(tags=["mailboxes"])
 
-DOMAINS = 100
+MAX_DOMAINS = 100
 
 
 class ListIn(FilterIn):
@@ -35,12 +35,12 @@ class ListIn(FilterIn):
     sort: Order = Field(Order.ADDRESS, description="With a minus the other way round; alike ones stand by address.")
     after: str = Field("", max_length=1000, description="`next_after` of a page in the same order.")
     before: str = Field("", max_length=1000, description="`previous_before` of one; `after` is stronger.")
-    limit: int = Field(queries.PAGE, ge=1, le=1000)
+    limit: int = Field(queries.DEFAULT_PAGE_SIZE, ge=1, le=1000)
 
-    def wanted(self) -> Wanted:
+    def to_query(self) -> MailboxQuery:
         """Return it as the queries take it."""
-        return Wanted(
-            filter=self.chosen(),
+        return MailboxQuery(
+            filter=self.to_filter(),
             order=self.sort,
             after=Cursor.parse(self.after, self.sort) if self.after else None,
             before=Cursor.parse(self.before, self.sort) if self.before else None,
@@ -80,7 +80,7 @@ class MailboxIn(Body):
 class PauseIn(Selection):
     """Mailboxes to be paused."""
 
-    reason: Reason = "paused on the page"
+    reason: ReasonText = "paused on the page"
 
 
 class RequalifyIn(Body):
@@ -98,12 +98,12 @@ class ChangeIn(Selection):
 @router.get("/mailboxes")
 def list_mailboxes(context: CurrentContext, asked: Annotated[ListIn, Query()]) -> MailboxList:
     """List mailboxes, a page at a time."""
-    services, wanted = context.services, asked.wanted()
+    services, wanted = context.services, asked.to_query()
     days = services.settings.expiring_days
     with services.engine.begin() as connection:
-        page = queries.page(connection, wanted, expiring_days=days)
-        matching = filters.count(connection, wanted.filter, expiring_days=days)
-        found = views(connection, page.rows, now=queries.now(connection), settings=services.settings)
+        page = queries.load_page(connection, wanted, expiring_days=days)
+        matching = filters.count_mailboxes(connection, wanted.filter, expiring_days=days)
+        found = build_views(connection, page.rows, now=queries.database_time(connection), settings=services.settings)
     return MailboxList(
         mailboxes=found,
         matching=matching,
@@ -116,7 +116,7 @@ def list_mailboxes(context: CurrentContext, asked: Annotated[ListIn, Query()]) -
 def list_domains(context: CurrentContext) -> DomainList:
     """List the hundred commonest domains."""
     with context.services.engine.begin() as connection:
-        found = queries.domains(connection, limit=DOMAINS)
+        found = queries.count_by_domain(connection, limit=MAX_DOMAINS)
     return DomainList(domains=[DomainOut(domain=item.domain, mailboxes=item.mailboxes) for item in found])
 
 
@@ -125,11 +125,11 @@ def get_mailbox(address: str, context: CurrentContext) -> MailboxView:
     """Return one mailbox."""
     services = context.services
     with services.engine.begin() as connection:
-        record = repository.get(connection, address)
-        return views(connection, [record], now=queries.now(connection), settings=services.settings)[0]
+        record = repository.get_mailbox(connection, address)
+        return build_views(connection, [record], now=queries.database_time(connection), settings=services.settings)[0]
 
 
-@router.post("/mailboxes", dependencies=CHANGE)
+@router.post("/mailboxes", dependencies=CHANGE_DEPENDENCIES)
 def put_mailbox(body: MailboxIn, context: CurrentContext, user: UserName) -> MailboxView:
     """Add a mailbox, or change the settings of the one with this address.
 
@@ -137,50 +137,50 @@ def put_mailbox(body: MailboxIn, context: CurrentContext, user: UserName) -> Mai
     """
     services = context.services
     with services.engine.begin() as connection:
-        known = repository.find(connection, body.address)
+        known = repository.find_mailbox(connection, body.address)
         if known and known.auth is not body.settings.auth:
             raise InvalidInputError(
                 f"{body.address} is reached by '{known.auth.value}'; that cannot be changed to "
                 f"'{body.settings.auth.value}' here."
             )
         repository.add_or_update(connection, body.address, body.settings, actor=user)
-        record = repository.get(connection, body.address)
-        return views(connection, [record], now=queries.now(connection), settings=services.settings)[0]
+        record = repository.get_mailbox(connection, body.address)
+        return build_views(connection, [record], now=queries.database_time(connection), settings=services.settings)[0]
 
 
-@router.post("/mailboxes/pause", dependencies=CHANGE)
+@router.post("/mailboxes/pause", dependencies=CHANGE_DEPENDENCIES)
 def pause(body: PauseIn, context: CurrentContext, user: UserName) -> Changed:
     """Pause mailboxes: no task touches them until they are resumed. All of them, or none if one is unknown."""
     services = context.services
     with services.engine.begin() as connection:
-        addresses = selection.lock(connection, body, expiring_days=services.settings.expiring_days)
-        return Changed(changed=repository.pause(connection, addresses, actor=user, reason=body.reason))
+        addresses = selection.lock_mailboxes(connection, body, expiring_days=services.settings.expiring_days)
+        return Changed(changed=repository.pause_mailboxes(connection, addresses, actor=user, reason=body.reason))
 
 
-@router.post("/mailboxes/resume", dependencies=CHANGE)
+@router.post("/mailboxes/resume", dependencies=CHANGE_DEPENDENCIES)
 def resume(body: Selection, context: CurrentContext) -> Changed:
     """Resume mailboxes. All of them, or none if one is unknown."""
     services = context.services
     with services.engine.begin() as connection:
-        addresses = selection.lock(connection, body, expiring_days=services.settings.expiring_days)
-        return Changed(changed=repository.resume(connection, addresses))
+        addresses = selection.lock_mailboxes(connection, body, expiring_days=services.settings.expiring_days)
+        return Changed(changed=repository.resume_mailboxes(connection, addresses))
 
 
-@router.post("/mailboxes/requalify", dependencies=CHANGE)
+@router.post("/mailboxes/requalify", dependencies=CHANGE_DEPENDENCIES)
 def requalify(body: RequalifyIn, context: CurrentContext, user: UserName) -> Changed:
     """Let mailboxes that their health paused or blocked send a small fresh sample from today on.
 
     What was sent on earlier days does not count any more. All of them, or none if one is unknown.
     """
     with context.services.engine.begin() as connection:
-        named = [record.address for record in repository.by_addresses(connection, body.addresses)]
-        return Changed(changed=monitor.requalify(connection, named, actor=user))
+        named = [record.address for record in repository.get_mailboxes(connection, body.addresses)]
+        return Changed(changed=monitor.requalify_mailboxes(connection, named, actor=user))
 
 
-@router.post("/mailboxes/change", dependencies=CHANGE)
+@router.post("/mailboxes/change", dependencies=CHANGE_DEPENDENCIES)
 def change(body: ChangeIn, context: CurrentContext) -> Changed:
     """Change settings of mailboxes. All of them, or none if one is unknown; grant, pause and progress stay."""
     services = context.services
     with services.engine.begin() as connection:
-        addresses = selection.lock(connection, body, expiring_days=services.settings.expiring_days)
-        return Changed(changed=changes.change(connection, addresses, body.changes))
+        addresses = selection.lock_mailboxes(connection, body, expiring_days=services.settings.expiring_days)
+        return Changed(changed=changes.change_settings(connection, addresses, body.changes))

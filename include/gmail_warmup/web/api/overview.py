@@ -12,7 +12,7 @@ from gmail_warmup.web.api.halts import StoppedOut
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.queries import mailboxes
 from gmail_warmup.web.views.domains import ClosedDomain
-from gmail_warmup.web.views.overview import standing
+from gmail_warmup.web.views.overview import load_overview
 
 router = APIRouter(tags=["standing"])
 
@@ -50,7 +50,7 @@ def get_counts(context: CurrentContext) -> CountsOut:
     """Count the mailboxes by state."""
     services = context.services
     with services.engine.begin() as connection:
-        found = mailboxes.counts(connection, expiring_days=services.settings.expiring_days)
+        found = mailboxes.count_by_group(connection, expiring_days=services.settings.expiring_days)
     return CountsOut.model_validate(found, from_attributes=True)
 
 
@@ -58,5 +58,5 @@ def get_counts(context: CurrentContext) -> CountsOut:
 def get_standing(context: CurrentContext) -> StandingOut:
     """Return the halt, the open incidents, the domains that are not sent from, and the last audit with its report."""
     with context.services.engine.begin() as connection:
-        found = standing(connection)
+        found = load_overview(connection)
     return StandingOut.model_validate(found)

@@ -8,25 +8,25 @@ from typing import Annotated
 from fastapi import Depends
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from gmail_warmup.mailboxes.records import normal_address
+from gmail_warmup.mailboxes.records import normalize_address
 from gmail_warmup.web.permissions import MAY_CHANGE
-from gmail_warmup.web.security import check_json, check_origin
+from gmail_warmup.web.security import check_content_type, check_origin
 
-CHANGE = [MAY_CHANGE, Depends(check_origin), Depends(check_json)]
+CHANGE_DEPENDENCIES = [MAY_CHANGE, Depends(check_origin), Depends(check_content_type)]
 """What every route that changes something asks for, besides the right to read."""
 
-Address = Annotated[str, AfterValidator(normal_address)]
+Address = Annotated[str, AfterValidator(normalize_address)]
 Addresses = Annotated[list[Address], Field(min_length=1, max_length=1000)]
 
 
-def _one_line(text: str) -> str:
+def _check_one_line(text: str) -> str:
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
         raise ValueError("must be one line without control characters")
     return text
 
 
-Reason = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_one_line)
+ReasonText = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_check_one_line)
 ]
 """Why somebody does something, for whoever looks later."""
 

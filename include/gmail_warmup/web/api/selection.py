@@ -13,9 +13,9 @@ from gmail_warmup.db.models import Mailbox, MailboxKind
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.web.api.schemas import Addresses, Body
 from gmail_warmup.web.queries import filters
-from gmail_warmup.web.queries.filters import Filter, Group
+from gmail_warmup.web.queries.filters import Group, MailboxFilter
 
-AT_MOST, MOST = 1000, 100_000
+DEFAULT_SELECTION_LIMIT, MAX_SELECTION_LIMIT = 1000, 100_000
 
 _Text = Annotated[str, StringConstraints(max_length=320, strip_whitespace=True)]
 
@@ -28,9 +28,9 @@ class FilterIn(BaseModel):
     domain: _Text = Field("", description="The whole domain, as in `example.com`.")
     q: _Text = Field("", description="Part of an address or of a name.")
 
-    def chosen(self) -> Filter:
+    def to_filter(self) -> MailboxFilter:
         """Return it as the queries take it."""
-        return Filter(group=self.state, kind=self.kind, domain=self.domain, search=self.q)
+        return MailboxFilter(group=self.state, kind=self.kind, domain=self.domain, search=self.q)
 
 
 class BulkFilter(FilterIn, Body):
@@ -43,17 +43,20 @@ class Selection(Body):
     addresses: Addresses | None = None
     filter: BulkFilter | None = None
     at_most: int = Field(
-        AT_MOST, ge=1, le=MOST, description="If the filter lets more through than this, nothing is changed."
+        DEFAULT_SELECTION_LIMIT,
+        ge=1,
+        le=MAX_SELECTION_LIMIT,
+        description="If the filter lets more through than this, nothing is changed.",
     )
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
+    def _require_exactly_one(self) -> Self:
         if (self.addresses is None) == (self.filter is None):
             raise ValueError("Name either addresses or a filter.")
         return self
 
 
-def lock(connection: sa.Connection, selection: Selection, *, expiring_days: int) -> list[str]:
+def lock_mailboxes(connection: sa.Connection, selection: Selection, *, expiring_days: int) -> list[str]:
     """Lock the selected mailboxes until the transaction ends; return their addresses.
 
     Raises:
@@ -61,13 +64,15 @@ def lock(connection: sa.Connection, selection: Selection, *, expiring_days: int)
         HTTPException: 409 if the filter lets more through than the client expects.
     """
     if selection.addresses is not None:
-        wanted = sa.select(Mailbox.id).where(repository.with_addresses(selection.addresses))
-        found = repository.lock(connection, wanted)
+        wanted = sa.select(Mailbox.id).where(repository.has_address_in(selection.addresses))
+        found = repository.lock_mailboxes(connection, wanted)
         if missing := set(selection.addresses) - set(found):
             raise UnknownMailboxError(*sorted(missing))
         return found
     assert selection.filter is not None
-    found = repository.lock(connection, filters.ids(selection.filter.chosen(), expiring_days=expiring_days))
+    found = repository.lock_mailboxes(
+        connection, filters.select_ids(selection.filter.to_filter(), expiring_days=expiring_days)
+    )
     if len(found) > selection.at_most:
         raise HTTPException(
             409,

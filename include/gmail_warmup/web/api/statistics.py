@@ -13,8 +13,9 @@ from pydantic import BaseModel, Field
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes import repository
+from gmail_warmup.warmup.reporting.statistics import DEFAULT_DAYS
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.queries.filters import storable
+from gmail_warmup.web.queries.filters import to_storable_text
 from gmail_warmup.web.views import domains, health, statistics
 from gmail_warmup.web.views.domains import Domain
 from gmail_warmup.web.views.health import HealthChange
@@ -22,7 +23,7 @@ from gmail_warmup.web.views.statistics import MailboxFigures, TotalFigures
 
 router = APIRouter(tags=["statistics"])
 
-Days = Annotated[int, Query(ge=1, le=366, description="Local days, today included.")]
+DayCount = Annotated[int, Query(ge=1, le=366, description="Local days, today included.")]
 
 
 class HealthHistory(BaseModel):
@@ -38,29 +39,29 @@ class DnsOut(BaseModel):
 
 
 @router.get("/statistics")
-def get_statistics(context: CurrentContext, days: Days = statistics.DAYS) -> TotalFigures:
+def get_statistics(context: CurrentContext, days: DayCount = DEFAULT_DAYS) -> TotalFigures:
     """Return what became of the mails of all warmup mailboxes."""
     with context.services.engine.begin() as connection:
-        return statistics.of_all(connection, days=days)
+        return statistics.load_total_figures(connection, days=days)
 
 
 @router.get("/mailboxes/{address:path}/statistics")
-def get_mailbox_statistics(address: str, context: CurrentContext, days: Days = statistics.DAYS) -> MailboxFigures:
+def get_mailbox_statistics(address: str, context: CurrentContext, days: DayCount = DEFAULT_DAYS) -> MailboxFigures:
     """Return what became of the mails of one warmup mailbox, with its ramp, its health and its score."""
     services = context.services
     with services.engine.begin() as connection:
-        record = repository.get(connection, address)
+        record = repository.get_mailbox(connection, address)
         if record.kind is not MailboxKind.WARMUP:
             raise InvalidInputError(f"{record.address} is a pool mailbox; statistics are of those that are warmed up.")
-        return statistics.of_mailbox(connection, record, services.settings, days=days)
+        return statistics.load_mailbox_figures(connection, record, services.settings, days=days)
 
 
 @router.get("/mailboxes/{address:path}/health")
 def get_health(address: str, context: CurrentContext) -> HealthHistory:
     """Return how a mailbox's health band changed."""
     with context.services.engine.begin() as connection:
-        record = repository.get(connection, address)
-        return HealthHistory(history=health.changes(connection, record.id, limit=50))
+        record = repository.get_mailbox(connection, address)
+        return HealthHistory(history=health.load_health_changes(connection, record.id, limit=50))
 
 
 @router.get("/dns")
@@ -69,4 +70,4 @@ def get_dns(
 ) -> DnsOut:
     """Return SPF, DKIM and DMARC of the sending domains as they were last looked at; nothing is looked up now."""
     with context.services.engine.begin() as connection:
-        return DnsOut(domains=domains.domains(connection, storable(domain.strip().lower()) or None))
+        return DnsOut(domains=domains.load_domains(connection, to_storable_text(domain.strip().lower()) or None))

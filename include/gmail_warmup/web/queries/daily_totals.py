@@ -10,13 +10,13 @@ import sqlalchemy as sa
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import HealthBand, Mailbox, MailboxDay, MailboxKind, OAuthGrant
 from gmail_warmup.domains.gate import GATED_DOMAINS
-from gmail_warmup.warmup.health.monitor import TODAY
-from gmail_warmup.warmup.planning.daily_plan import volume_on
-from gmail_warmup.warmup.planning.due import WORKS
+from gmail_warmup.warmup.health.monitor import LOCAL_TODAY
+from gmail_warmup.warmup.planning.daily_plan import compute_volume_on
+from gmail_warmup.warmup.planning.due import IS_USABLE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Today:
+class DailyTotals:
     """Mails of today: what is planned, what was sent, and what of it is in spam."""
 
     planned: int = 0
@@ -24,25 +24,25 @@ class Today:
     spam: int = 0
 
 
-def today(connection: sa.Connection, settings: Settings) -> Today:
+def count_today(connection: sa.Connection, settings: Settings) -> DailyTotals:
     """Add up what was done today, and what those will do that have not begun and may send on this weekday.
 
     Mailboxes with the same target, day of the ramp and standing are counted together, so that the engine is asked a
     few hundred times, and once for each of those whose health slows or stops them.
     """
     utc = sa.cast(sa.func.timezone("UTC", sa.func.now()), sa.Date)
-    weekdays = [day + 1 for day in settings.weekdays]
+    weekdays = [day + 1 for day in settings.sending_weekdays]
     waits = sa.and_(
-        MailboxDay.mailbox_id.is_(None), WORKS, Mailbox.domain.not_in(GATED_DOMAINS),
-        sa.extract("isodow", TODAY).in_(weekdays),
+        MailboxDay.mailbox_id.is_(None), IS_USABLE, Mailbox.domain.not_in(GATED_DOMAINS),
+        sa.extract("isodow", LOCAL_TODAY).in_(weekdays),
     )  # fmt: skip
     # What alike mailboxes have in common: since when a healthy one is so changes nothing.
     well = Mailbox.band.in_((HealthBand.HEALTHY, HealthBand.WATCH))
     common = (
-        Mailbox.daily_target, Mailbox.warmup_days, TODAY.label("today"), Mailbox.band, Mailbox.band_reason,
+        Mailbox.daily_target, Mailbox.warmup_days, LOCAL_TODAY.label("today"), Mailbox.band, Mailbox.band_reason,
         sa.case((~well, Mailbox.band_since)).label("band_since"),
-        sa.case((~well, Mailbox.health_from)).label("health_from"),
-        sa.case((Mailbox.halved_on == TODAY, Mailbox.halved_on)).label("halved_on"),
+        sa.case((~well, Mailbox.health_window_start)).label("health_window_start"),
+        sa.case((Mailbox.half_volume_on == LOCAL_TODAY, Mailbox.half_volume_on)).label("half_volume_on"),
     )  # fmt: skip
     query = (
         sa.select(
@@ -57,7 +57,7 @@ def today(connection: sa.Connection, settings: Settings) -> Today:
             MailboxDay,
             sa.and_(
                 MailboxDay.mailbox_id == Mailbox.id,
-                MailboxDay.local_date == TODAY,
+                MailboxDay.local_date == LOCAL_TODAY,
                 MailboxDay.local_date.between(utc - 1, utc + 1),  # for the index; no zone is further away
             ),
         )
@@ -65,14 +65,14 @@ def today(connection: sa.Connection, settings: Settings) -> Today:
         .group_by(*(column.element if isinstance(column, sa.Label) else column for column in common))
     )  # fmt: skip
     rows = connection.execute(query).all()
-    return Today(
-        planned=sum(row.planned + row.waiting * _volume(row, settings) for row in rows),
+    return DailyTotals(
+        planned=sum(row.planned + row.waiting * _remaining_volume(row, settings) for row in rows),
         sent=sum(row.sent for row in rows),
         spam=sum(row.spam for row in rows),
     )
 
 
-def _volume(row: Any, settings: Settings) -> int:
+def _remaining_volume(row: Any, settings: Settings) -> int:
     if not row.waiting:
         return 0
-    return volume_on(row.today, row, row.warmup_days, now=row.now, settings=settings).planned
+    return compute_volume_on(row.today, row, row.warmup_days, now=row.now, settings=settings).planned

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gmail_warmup.db import clock
 from gmail_warmup.db.models import (
     LEDGER_HISTORY,
-    YOUNG,
+    LEDGER_MIN_AGE,
     GrantEvent,
     GrantState,
     Mailbox,
@@ -25,11 +25,11 @@ from gmail_warmup.db.models import (
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.oauth.reasons import REASONS
-from gmail_warmup.warmup.ledger.entries import placed_as
+from gmail_warmup.warmup.ledger.entries import get_placement_counter
 
-DAYS = 30
-EVENTS = 10
-MAILS = 50
+DEFAULT_DAYS = 30
+EVENTS_PER_PAGE = 10
+MAILS_PER_PAGE = 50
 
 _OTHER_REASONS = {
     "auth_grant": "It is reached by its owner's consent from now on.",
@@ -37,11 +37,11 @@ _OTHER_REASONS = {
 }
 
 
-class _Shown(BaseModel):
+class _FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
-class Counts(_Shown):
+class MailTotals(_FrozenModel):
     """Numbers of first mails; replies are counted with the mail that they answer."""
 
     planned: int = Field(0, description="Mails that the ramp allowed; 0 for a pool mailbox.")
@@ -56,13 +56,13 @@ class Counts(_Shown):
     replied: int = 0
 
 
-class Day(Counts):
+class Day(MailTotals):
     """One day in the mailbox's own zone, by the day on which its mails were sent."""
 
     date: dt.date
 
 
-class Event(_Shown):
+class Event(_FrozenModel):
     """One transition of the grant."""
 
     id: int
@@ -83,7 +83,7 @@ class Direction(StrEnum):
     RECEIVED = "received"
 
 
-class Mail(_Shown):
+class Mail(_FrozenModel):
     """One warmup mail or reply, seen from one of its two mailboxes."""
 
     id: int
@@ -101,47 +101,53 @@ class Mail(_Shown):
     replied_at: dt.datetime | None
 
 
-class Events(_Shown):
+class Events(_FrozenModel):
     """Transitions, the newest first."""
 
     history: list[Event]
     next_before: int | None = Field(description="Give it as `before` to have older ones.")
 
 
-class Mails(_Shown):
+class Mails(_FrozenModel):
     """Mails, the newest first."""
 
     mails: list[Mail]
     next_before: int | None = Field(description="Give it as `before` to have older ones.")
 
 
-def days(connection: sa.Connection, record: MailboxRecord, *, now: dt.datetime, count: int = DAYS) -> list[Day]:
+def load_days(
+    connection: sa.Connection, record: MailboxRecord, *, now: dt.datetime, count: int = DEFAULT_DAYS
+) -> list[Day]:
     """Return the mailbox's last days with today, the oldest first; a day without mails is there and holds zeros."""
     today = now.astimezone(record.zone).date()
     wanted = [today - dt.timedelta(days=back) for back in reversed(range(count))]
-    query = _sent(record, wanted[0]) if record.kind is MailboxKind.WARMUP else _received(record, wanted[0], now)
+    query = (
+        _select_sent(record, wanted[0])
+        if record.kind is MailboxKind.WARMUP
+        else _select_received(record, wanted[0], now)
+    )
     known = {row.date: Day.model_validate(row) for row in connection.execute(query)}
     return [known.get(date) or Day(date=date) for date in wanted]
 
 
-def _sent(record: MailboxRecord, first: dt.date) -> sa.Select[Any]:
-    names = [name for name in Counts.model_fields if name != "received"]
+def _select_sent(record: MailboxRecord, first: dt.date) -> sa.Select[Any]:
+    names = [name for name in MailTotals.model_fields if name != "received"]
     columns = [getattr(MailboxDay, name) for name in names]
     return sa.select(MailboxDay.local_date.label("date"), *columns).where(
         MailboxDay.mailbox_id == record.id, MailboxDay.local_date >= first
     )
 
 
-def _received(record: MailboxRecord, first: dt.date, now: dt.datetime) -> sa.Select[Any]:
+def _select_received(record: MailboxRecord, first: dt.date, now: dt.datetime) -> sa.Select[Any]:
     # A mail is sent soon after its claim, and no zone is a day away: the index finds all of them and few more.
     since = dt.datetime.combine(first, dt.time(), dt.UTC) - dt.timedelta(days=2)
-    ledger = _received_since(L.__table__, record, since)
-    old = since < now - YOUNG
-    mine = (ledger.union_all(_received_since(LEDGER_HISTORY, record, since)) if old else ledger).subquery()
+    ledger = _select_received_rows(L.__table__, record, since)
+    old = since < now - LEDGER_MIN_AGE
+    mine = (ledger.union_all(_select_received_rows(LEDGER_HISTORY, record, since)) if old else ledger).subquery()
     day = sa.cast(sa.func.timezone(record.timezone, mine.c.sent_at), sa.Date)
     ways: dict[str, list[Placement]] = {}
     for placement in Placement:
-        ways.setdefault(placed_as(placement), []).append(placement)
+        ways.setdefault(get_placement_counter(placement), []).append(placement)
     numbers: list[sa.Label[Any]] = [
         sa.func.count().label("received"),
         *(sa.func.count().filter(mine.c.placement.in_(those)).label(name) for name, those in ways.items()),
@@ -150,7 +156,7 @@ def _received(record: MailboxRecord, first: dt.date, now: dt.datetime) -> sa.Sel
     return sa.select(day.label("date"), *numbers).where(day >= first).group_by(day)
 
 
-def _received_since(table: Any, record: MailboxRecord, since: dt.datetime) -> sa.Select[Any]:
+def _select_received_rows(table: Any, record: MailboxRecord, since: dt.datetime) -> sa.Select[Any]:
     columns = (table.c[name] for name in ("sent_at", "placement", "rescued_at", "read_at", "replied_at"))
     return sa.select(*columns).where(
         table.c.recipient_id == record.id, table.c.claimed_at >= since, table.c.parent_id.is_(None),
@@ -158,13 +164,13 @@ def _received_since(table: Any, record: MailboxRecord, since: dt.datetime) -> sa
     )  # fmt: skip
 
 
-def total(some: Iterable[Counts]) -> Counts:
+def sum_days(some: Iterable[MailTotals]) -> MailTotals:
     """Add days up."""
     listed = list(some)
-    return Counts(**{name: sum(getattr(day, name) for day in listed) for name in Counts.model_fields})
+    return MailTotals(**{name: sum(getattr(day, name) for day in listed) for name in MailTotals.model_fields})
 
 
-def events(connection: sa.Connection, record: MailboxRecord, *, before: int | None = None) -> Events:
+def load_events(connection: sa.Connection, record: MailboxRecord, *, before: int | None = None) -> Events:
     """Return the grant's history from its newest transition on, or from the one before an id."""
     E = GrantEvent
     query = sa.select(E).where(E.mailbox_id == record.id)
@@ -172,36 +178,41 @@ def events(connection: sa.Connection, record: MailboxRecord, *, before: int | No
         at = connection.scalar(sa.select(E.at).where(E.id == before, E.mailbox_id == record.id))
         # Nothing is older than what is not there.
         query = query.where(sa.false() if at is None else sa.tuple_(E.at, E.id) < sa.tuple_(at, before))
-    query = query.order_by(E.at.desc(), E.id.desc()).limit(EVENTS + 1)
-    found = [_event(row) for row in connection.execute(query)]
-    return Events(history=found[:EVENTS], next_before=found[EVENTS - 1].id if len(found) > EVENTS else None)
+    query = query.order_by(E.at.desc(), E.id.desc()).limit(EVENTS_PER_PAGE + 1)
+    found = [_build_event(row) for row in connection.execute(query)]
+    return Events(
+        history=found[:EVENTS_PER_PAGE],
+        next_before=found[EVENTS_PER_PAGE - 1].id if len(found) > EVENTS_PER_PAGE else None,
+    )
 
 
-def _event(row: sa.Row[Any]) -> Event:
+def _build_event(row: sa.Row[Any]) -> Event:
     reason = REASONS.get(row.reason or "")
-    sentence = reason.sentence if reason else _OTHER_REASONS.get(row.reason or "", "")
+    sentence = reason.message if reason else _OTHER_REASONS.get(row.reason or "", "")
     return Event.model_validate(dict(row._mapping) | {"sentence": sentence})
 
 
-def mails(connection: sa.Connection, record: MailboxRecord, *, before: int | None = None) -> Mails:
+def load_mails(connection: sa.Connection, record: MailboxRecord, *, before: int | None = None) -> Mails:
     """Return the mails that a mailbox sent and received from the newest on, or from the one before an id."""
     at = None
     if before is not None:
-        at = _claimed_at(connection, record, before)
+        at = _find_claimed_at(connection, record, before)
         if at is None:
             return Mails(mails=[], next_before=None)  # nothing is older than what is not there
-    found = _page(connection, L.__table__, record, before=(at, before) if at else None)
-    reaches = found[MAILS].claimed_at if len(found) > MAILS else None
-    youngest = clock.now(connection) - YOUNG
+    found = _load_mail_rows(connection, L.__table__, record, before=(at, before) if at else None)
+    reaches = found[MAILS_PER_PAGE].claimed_at if len(found) > MAILS_PER_PAGE else None
+    youngest = clock.get_current_time(connection) - LEDGER_MIN_AGE
     if reaches is None or reaches < youngest:
         # The history is asked only where it can have what is not older than this page.
-        earlier = _page(connection, LEDGER_HISTORY, record, before=(at, before) if at else None, youngest=youngest)
+        earlier = _load_mail_rows(
+            connection, LEDGER_HISTORY, record, before=(at, before) if at else None, youngest=youngest
+        )
         found = sorted([*found, *earlier], key=lambda row: (row.claimed_at, row.id), reverse=True)
-    mails = [Mail.model_validate(row) for row in found[:MAILS]]
-    return Mails(mails=mails, next_before=mails[-1].id if len(found) > MAILS else None)
+    mails = [Mail.model_validate(row) for row in found[:MAILS_PER_PAGE]]
+    return Mails(mails=mails, next_before=mails[-1].id if len(found) > MAILS_PER_PAGE else None)
 
 
-def _claimed_at(connection: sa.Connection, record: MailboxRecord, mail_id: int) -> dt.datetime | None:
+def _find_claimed_at(connection: sa.Connection, record: MailboxRecord, mail_id: int) -> dt.datetime | None:
     for table in (L.__table__, LEDGER_HISTORY):
         own = sa.or_(table.c.sender_id == record.id, table.c.recipient_id == record.id)
         # The limit: months behind the one that has it are not looked at.
@@ -212,7 +223,7 @@ def _claimed_at(connection: sa.Connection, record: MailboxRecord, mail_id: int) 
     return None
 
 
-def _page(
+def _load_mail_rows(
     connection: sa.Connection,
     table: Any,
     record: MailboxRecord,
@@ -233,14 +244,14 @@ def _page(
         older.append(table.c.claimed_at < youngest)
     # Each side by its own index; together they would be read whole and sorted.
     both = sa.union_all(
-        _side(table, table.c.sender_id, record, table.c.recipient_id, Direction.SENT, older),
-        _side(table, table.c.recipient_id, record, table.c.sender_id, Direction.RECEIVED, older),
+        _select_direction(table, table.c.sender_id, record, table.c.recipient_id, Direction.SENT, older),
+        _select_direction(table, table.c.recipient_id, record, table.c.sender_id, Direction.RECEIVED, older),
     ).subquery()
-    query = sa.select(both).order_by(both.c.claimed_at.desc(), both.c.id.desc()).limit(MAILS + 1)
+    query = sa.select(both).order_by(both.c.claimed_at.desc(), both.c.id.desc()).limit(MAILS_PER_PAGE + 1)
     return list(connection.execute(query))
 
 
-def _side(
+def _select_direction(
     table: Any,
     own: sa.ColumnElement[int],
     record: MailboxRecord,
@@ -255,4 +266,4 @@ def _side(
         *(table.c[name] for name in ("claimed_at", *Mail.model_fields) if name in table.c),
     ]
     query = sa.select(*seen).join_from(table, Mailbox, Mailbox.id == partner_id).where(own == record.id, *older)
-    return query.order_by(table.c.claimed_at.desc(), table.c.id.desc()).limit(MAILS + 1)
+    return query.order_by(table.c.claimed_at.desc(), table.c.id.desc()).limit(MAILS_PER_PAGE + 1)

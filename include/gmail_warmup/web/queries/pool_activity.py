@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from gmail_warmup.db.clock import seconds as interval
+from gmail_warmup.db.clock import make_interval as interval
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Placement
 
@@ -24,7 +24,7 @@ class Received(BaseModel):
     rescued: int = 0
 
 
-def received(connection: sa.Connection, ids: Collection[int]) -> dict[int, Received]:
+def count_received(connection: sa.Connection, ids: Collection[int]) -> dict[int, Received]:
     """Count the first mails of the last days by mailbox id; a mail counts when it was found, wherever that was."""
     if not ids:
         return {}

@@ -20,11 +20,11 @@ import sqlalchemy as sa
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.oauth import expiry
-from gmail_warmup.web.queries.filters import Group, in_group, storable
+from gmail_warmup.web.queries.filters import Group, in_group, to_storable_text
 
 _Column = sa.SQLColumnExpression[Any]
 
-KEY = "sort_key"
+SORT_KEY = "sort_key"
 """The column of a sorted query that it has besides those of a mailbox."""
 
 URGENCY = (Group.NEEDS_REAUTH, Group.BLOCKED, Group.SUSPECT, Group.EXPIRING)
@@ -55,7 +55,7 @@ class Order(StrEnum):
         return self.value.removeprefix("-")
 
     @property
-    def descending(self) -> bool:
+    def is_descending(self) -> bool:
         """Tell whether the last comes first."""
         return self.value.startswith("-")
 
@@ -65,16 +65,16 @@ class Cursor:
     """A place in the list: the edge of a page. It holds although the mailbox there changes or goes."""
 
     order: Order
-    stretch: int
+    segment: int
     key: int | datetime | None
     """None in a stretch that is sorted by address alone."""
-    last: int | str
+    tiebreaker: int | str
     """What tells alike mailboxes apart: the address or the id."""
 
     def __str__(self) -> str:
         """Return it as links and clients carry it."""
         key = self.key.isoformat() if isinstance(self.key, datetime) else self.key
-        parts = json.dumps([self.order.value, self.stretch, key, self.last], separators=(",", ":"))
+        parts = json.dumps([self.order.value, self.segment, key, self.tiebreaker], separators=(",", ":"))
         return base64.urlsafe_b64encode(parts.encode()).decode().rstrip("=")
 
     @classmethod
@@ -87,114 +87,118 @@ class Cursor:
         try:
             name, stretch, key, last = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
             read = datetime.fromisoformat(key) if isinstance(key, str) else key
-            if name != order or not _fits(order, stretch, read, last):
+            if name != order or not _is_valid_cursor(order, stretch, read, last):
                 raise ValueError(name)
         except (ValueError, TypeError, RecursionError):
             raise InvalidInputError(
                 f"after and before: this is no place in the list sorted by '{order.value}'. Give what one of its pages "
                 "returned as next_after or previous_before, or nothing for the first page."
             ) from None
-        return cls(order=order, stretch=stretch, key=read, last=storable(last) if isinstance(last, str) else last)
+        return cls(
+            order=order, segment=stretch, key=read, tiebreaker=to_storable_text(last) if isinstance(last, str) else last
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stretch:
+class SortSegment:
     """A part of an order: the mailboxes that meet a condition, by a key and what tells alike ones apart."""
 
     condition: sa.ColumnElement[bool]
     key: _Column | None = None
     """None to sort by the other alone."""
     key_type: type = NoneType
-    tie: _Column = field(default_factory=lambda: Mailbox.address)
+    tiebreaker: _Column = field(default_factory=lambda: Mailbox.address)
     """The address, or the id beside the key: one index holds both."""
-    falls: bool = False
+    descending: bool = False
 
     @property
-    def tie_type(self) -> type:
+    def tiebreaker_type(self) -> type:
         """Return the type of what tells alike mailboxes apart."""
-        return str if self.tie is Mailbox.address else int
+        return str if self.tiebreaker is Mailbox.address else int
 
-    def apply(self, query: sa.Select[Any], edge: Cursor | None, *, backwards: bool) -> sa.Select[Any]:
+    def sort_query(self, query: sa.Select[Any], edge: Cursor | None, *, backwards: bool) -> sa.Select[Any]:
         """Sort a query, give it the column KEY, and let it begin beyond an edge in this stretch if there is one."""
-        by = (self.tie,) if self.key is None else (self.key, self.tie)
-        falls = self.falls != backwards
+        by = (self.tiebreaker,) if self.key is None else (self.key, self.tiebreaker)
+        falls = self.descending != backwards
         if edge:
-            at = (edge.last,) if self.key is None else (edge.key, edge.last)
+            at = (edge.tiebreaker,) if self.key is None else (edge.key, edge.tiebreaker)
             here, there = sa.tuple_(*by), sa.tuple_(*map(sa.literal, at))
             query = query.where(here < there if falls else here > there)
-        query = query.where(self.condition).add_columns((sa.null() if self.key is None else self.key).label(KEY))
+        query = query.where(self.condition).add_columns((sa.null() if self.key is None else self.key).label(SORT_KEY))
         return query.order_by(*(column.desc() if falls else column.asc() for column in by))
 
-    def place(self, row: sa.Row[Any], order: Order, number: int) -> Cursor:
+    def cursor_at(self, row: sa.Row[Any], order: Order, number: int) -> Cursor:
         """Return the place of a row of the sorted query; ``number`` is that of this stretch in its order."""
-        last = row.address if self.tie_type is str else row.id
-        return Cursor(order=order, stretch=number, key=row._mapping[KEY], last=last)
+        last = row.address if self.tiebreaker_type is str else row.id
+        return Cursor(order=order, segment=number, key=row._mapping[SORT_KEY], tiebreaker=last)
 
 
-def stretches(order: Order, *, expiring_days: int) -> list[Stretch]:
+def sort_segments(order: Order, *, expiring_days: int) -> list[SortSegment]:
     """Return the stretches of an order, first to last. What is not known stands at the end, whichever way it goes."""
-    known, rest = _STRETCHES[order.column](order.descending, expiring_days)
-    return [*(reversed(known) if order.descending else known), *rest]
+    known, rest = _SEGMENT_BUILDERS[order.column](order.is_descending, expiring_days)
+    return [*(reversed(known) if order.is_descending else known), *rest]
 
 
-_Stretches = tuple[list[Stretch], list[Stretch]]
+_SegmentGroups = tuple[list[SortSegment], list[SortSegment]]
 
 
-def _by_address(falls: bool, _: int) -> _Stretches:
-    return [Stretch(condition=sa.true(), falls=falls)], []
+def _segments_by_address(falls: bool, _: int) -> _SegmentGroups:
+    return [SortSegment(condition=sa.true(), descending=falls)], []
 
 
-def _by_attention(falls: bool, expiring_days: int) -> _Stretches:
+def _segments_by_attention(falls: bool, expiring_days: int) -> _SegmentGroups:
     """Sort the few that need attention by its urgency; the many others stand behind them, in the order of an index."""
     groups = [in_group(group, expiring_days) for group in URGENCY]
     urgency = sa.case(*((group, rank) for rank, group in enumerate(groups[:-1])), else_=len(groups) - 1)
-    needed = Stretch(condition=sa.or_(*groups), key=urgency, key_type=int, falls=falls)
-    return [needed, Stretch(condition=sa.or_(*groups).is_not(True), falls=falls)], []
+    needed = SortSegment(condition=sa.or_(*groups), key=urgency, key_type=int, descending=falls)
+    return [needed, SortSegment(condition=sa.or_(*groups).is_not(True), descending=falls)], []
 
 
-def _by_since(falls: bool, _: int) -> _Stretches:
-    return [_by_time(sa.true(), OAuthGrant.since, falls)], []
+def _segments_by_since(falls: bool, _: int) -> _SegmentGroups:
+    return [_time_segment(sa.true(), OAuthGrant.state_since, falls)], []
 
 
-def _by_day(falls: bool, _: int) -> _Stretches:
+def _segments_by_day(falls: bool, _: int) -> _SegmentGroups:
     days = Mailbox.warmup_days
-    warms_up = Stretch(
-        condition=Mailbox.kind == MailboxKind.WARMUP, key=days, key_type=int, tie=Mailbox.id, falls=falls
+    warms_up = SortSegment(
+        condition=Mailbox.kind == MailboxKind.WARMUP, key=days, key_type=int, tiebreaker=Mailbox.id, descending=falls
     )
-    return [warms_up], [Stretch(condition=Mailbox.kind == MailboxKind.POOL)]
+    return [warms_up], [SortSegment(condition=Mailbox.kind == MailboxKind.POOL)]
 
 
-def _by_refresh(falls: bool, _: int) -> _Stretches:
+def _segments_by_refresh(falls: bool, _: int) -> _SegmentGroups:
     at = OAuthGrant.refreshed_at
-    return [_by_time(at.is_not(None), at, falls)], [Stretch(condition=at.is_(None))]
+    return [_time_segment(at.is_not(None), at, falls)], [SortSegment(condition=at.is_(None))]
 
 
-def _by_end(falls: bool, expiring_days: int) -> _Stretches:
+def _segments_by_expiry(falls: bool, expiring_days: int) -> _SegmentGroups:
     """Sort by the end as it is shown: that an idle grant would end in half a year is no news."""
-    soon, announced = expiry.ends_within(expiring_days), OAuthGrant.refresh_expires_at
-    later = sa.and_(expiry.FORETOLD, announced.is_not(None), soon.is_not(True))
-    unknown = sa.and_(sa.or_(expiry.FORETOLD.is_not(True), announced.is_(None)), soon.is_not(True))
-    known = [_by_time(soon, expiry.ENDS_AT, falls), _by_time(later, announced, falls)]
-    return known, [Stretch(condition=unknown)]
+    soon, announced = expiry.expires_within(expiring_days), OAuthGrant.refresh_expires_at
+    later = sa.and_(expiry.CAN_EXPIRE, announced.is_not(None), soon.is_not(True))
+    unknown = sa.and_(sa.or_(expiry.CAN_EXPIRE.is_not(True), announced.is_(None)), soon.is_not(True))
+    known = [_time_segment(soon, expiry.EXPIRES_AT, falls), _time_segment(later, announced, falls)]
+    return known, [SortSegment(condition=unknown)]
 
 
-def _by_time(condition: sa.ColumnElement[bool], key: _Column, falls: bool) -> Stretch:
-    return Stretch(condition=condition, key=key, key_type=datetime, tie=OAuthGrant.mailbox_id, falls=falls)
+def _time_segment(condition: sa.ColumnElement[bool], key: _Column, falls: bool) -> SortSegment:
+    return SortSegment(
+        condition=condition, key=key, key_type=datetime, tiebreaker=OAuthGrant.mailbox_id, descending=falls
+    )
 
 
-_STRETCHES: dict[str, Callable[[bool, int], _Stretches]] = {
-    "address": _by_address,
-    "attention": _by_attention,
-    "since": _by_since,
-    "day": _by_day,
-    "refreshed": _by_refresh,
-    "expires": _by_end,
+_SEGMENT_BUILDERS: dict[str, Callable[[bool, int], _SegmentGroups]] = {
+    "address": _segments_by_address,
+    "attention": _segments_by_attention,
+    "since": _segments_by_since,
+    "day": _segments_by_day,
+    "refreshed": _segments_by_refresh,
+    "expires": _segments_by_expiry,
 }
 
 
-def _fits(order: Order, place: Any, key: Any, last: Any) -> bool:
+def _is_valid_cursor(order: Order, place: Any, key: Any, last: Any) -> bool:
     """Tell whether the parts of a cursor are of the types that its stretch compares with."""
-    known = stretches(order, expiring_days=0)
+    known = sort_segments(order, expiring_days=0)
     if type(place) is not int or not 0 <= place < len(known):
         return False
-    return type(key) is known[place].key_type and type(last) is known[place].tie_type
+    return type(key) is known[place].key_type and type(last) is known[place].tiebreaker_type

@@ -6,15 +6,15 @@ from fastapi import APIRouter, Request, Response
 
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.web import render
-from gmail_warmup.web.api.transfers import LARGEST
+from gmail_warmup.web.api.transfers import MAX_FILE_BYTES
 from gmail_warmup.web.permissions import MAY_READ, MayChange
 
 router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
 
 
 @router.get("/import")
-def import_page(request: Request, may_change: MayChange) -> Response:
+def show_import_page(request: Request, may_change: MayChange) -> Response:
     """Show where a file is chosen or pasted, and links to export."""
-    return render.page(
-        request, "import.html", may_change=may_change, settings=MailboxSettings.model_fields, largest=LARGEST
+    return render.render_page(
+        request, "import.html", may_change=may_change, settings=MailboxSettings.model_fields, largest=MAX_FILE_BYTES
     )

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from gmail_warmup.core.enums import InviteState
 from gmail_warmup.oauth.consent import invites as invite
-from gmail_warmup.oauth.consent.invites import Wanted
+from gmail_warmup.oauth.consent.invites import InviteQuery
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import MAY_READ, MayChange
-from gmail_warmup.web.queries.filters import storable
+from gmail_warmup.web.queries.filters import to_storable_text
 
 router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
 
@@ -21,7 +21,7 @@ _Text = Annotated[str, Query(max_length=320)]
 
 
 @router.get("/invites")
-def invites(
+def show_invites(
     request: Request,
     context: CurrentContext,
     may_change: MayChange,
@@ -32,10 +32,12 @@ def invites(
 ) -> Response:
     """Show the invites, the newest first; a link with a filter that is not known shows them all."""
     chosen = next((known for known in InviteState if known.value == state), None)
-    wanted = Wanted(address=storable(address.strip()), state=chosen, before=_number(before), after=_number(after))
+    wanted = InviteQuery(
+        address=to_storable_text(address.strip()), state=chosen, before=_parse_id(before), after=_parse_id(after)
+    )
     with context.services.engine.begin() as connection:
-        page = invite.page(connection, wanted)
-    return render.page(
+        page = invite.fetch_invite_page(connection, wanted)
+    return render.render_page(
         request,
         "invites.html",
         rows=page.rows,
@@ -43,16 +45,16 @@ def invites(
         states=list(InviteState),
         may_change=may_change,
         days=context.services.settings.invite_days,
-        older_query=_query(wanted, before=page.older_before),
-        newer_query=_query(wanted, after=page.newer_after),
+        older_query=_page_query(wanted, before=page.older_before),
+        newer_query=_page_query(wanted, after=page.newer_after),
     )
 
 
-def _number(text: str) -> int | None:
+def _parse_id(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def _query(wanted: Wanted, **edge: int | None) -> str:
+def _page_query(wanted: InviteQuery, **edge: int | None) -> str:
     """Return the query of a neighbouring page, or the empty string if there is none."""
     if not any(edge.values()):
         return ""

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.mailboxes.records import is_consumer
+from gmail_warmup.mailboxes.records import is_consumer_address
 from gmail_warmup.oauth.consent import invites as invite
 from gmail_warmup.warmup.planning import kill_switch
 from gmail_warmup.web import render
@@ -16,56 +16,58 @@ from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import MAY_READ, MayChange
 from gmail_warmup.web.queries import history, mailboxes
 from gmail_warmup.web.views import domains, health, statistics
-from gmail_warmup.web.views.mailbox import STATE_LABELS, views
+from gmail_warmup.web.views.mailbox import STATE_LABELS, build_views
 
 router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
 
-INVITES = 10
+INVITES_SHOWN = 10
 """So many of a mailbox's invites are shown; the page of invites has them all."""
 
-_Id = Annotated[str, Query(max_length=20)]
+_RowId = Annotated[str, Query(max_length=20)]
 
 
 @router.get("/mailboxes/{address:path}")
-def mailbox(
+def show_mailbox(
     request: Request,
     address: str,
     context: CurrentContext,
     may_change: MayChange,
-    history_before: _Id = "",
-    mails_before: _Id = "",
+    history_before: _RowId = "",
+    mails_before: _RowId = "",
 ) -> Response:
     """Show one mailbox; an address that is none can be added from here."""
     services = context.services
     with services.engine.begin() as connection:
-        record = repository.find(connection, address)
+        record = repository.find_mailbox(connection, address)
         if record is None:
-            return render.page(request, "mailbox_missing.html", 404, missing=address, may_change=may_change)
-        now = mailboxes.now(connection)
-        box = views(connection, [record], now=now, settings=services.settings)[0]
+            return render.render_page(request, "mailbox_missing.html", 404, missing=address, may_change=may_change)
+        now = mailboxes.database_time(connection)
+        box = build_views(connection, [record], now=now, settings=services.settings)[0]
         warmup = record.kind is MailboxKind.WARMUP
-        figures = statistics.of_mailbox(connection, record, services.settings) if warmup else None
-        health_changes = health.changes(connection, record.id) if warmup else []
-        sending = next(iter(domains.domains(connection, record.domain)), None) if warmup else None
-        stopped = kill_switch.current(connection)
-        days = history.days(connection, record, now=now)
-        events = history.events(connection, record, before=_id(history_before))
-        invites = invite.page(connection, invite.Wanted(address=record.address, limit=INVITES)).rows
-        mails = history.mails(connection, record, before=_id(mails_before))
-    return render.page(
+        figures = statistics.load_mailbox_figures(connection, record, services.settings) if warmup else None
+        health_changes = health.load_health_changes(connection, record.id) if warmup else []
+        sending = next(iter(domains.load_domains(connection, record.domain)), None) if warmup else None
+        stopped = kill_switch.get_active_halt(connection)
+        days = history.load_days(connection, record, now=now)
+        events = history.load_events(connection, record, before=_parse_row_id(history_before))
+        invites = invite.fetch_invite_page(
+            connection, invite.InviteQuery(address=record.address, limit=INVITES_SHOWN)
+        ).rows
+        mails = history.load_mails(connection, record, before=_parse_row_id(mails_before))
+    return render.render_page(
         request,
         "mailbox_page.html",
         box=box,
         figures=figures,
         health_changes=health_changes,
         domain=record.domain,
-        is_consumer=is_consumer(record.address),
+        is_consumer=is_consumer_address(record.address),
         sending=sending,
         dns_check=services.settings.dns_check,
         stopped=stopped,
         days=days,
-        week=history.total(days[-7:]),
-        month=history.total(days),
+        week=history.sum_days(days[-7:]),
+        month=history.sum_days(days),
         events=events,
         labels=STATE_LABELS,
         bands=health.BAND_LABELS,
@@ -77,6 +79,6 @@ def mailbox(
     )
 
 
-def _id(text: str) -> int | None:
+def _parse_row_id(text: str) -> int | None:
     """Return a row's number; a link with a wrong one shows the newest rows instead of failing."""
     return int(text) if text.isascii() and text.isdecimal() and int(text) < 2**63 else None

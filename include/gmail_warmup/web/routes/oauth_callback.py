@@ -24,12 +24,12 @@ from sqlalchemy.exc import DBAPIError
 from gmail_warmup.core import urls
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.oauth.consent.errors import ConsentRefusedError
-from gmail_warmup.oauth.consent.flow import ConsentDone, Visitor, is_of_invite
+from gmail_warmup.oauth.consent.flow import BrowserSession, ConsentResult, belongs_to_invite
 from gmail_warmup.web import flash, render
-from gmail_warmup.web.dependencies import Context, CurrentContext
-from gmail_warmup.web.errors import mark_invited
-from gmail_warmup.web.permissions import Bearer, name_of, require_change
-from gmail_warmup.web.security import callback_query, known_browser
+from gmail_warmup.web.dependencies import AppContext, CurrentContext
+from gmail_warmup.web.errors import mark_public
+from gmail_warmup.web.permissions import BearerToken, get_user_name, require_change
+from gmail_warmup.web.security import callback_query, read_browser_cookie
 from gmail_warmup.web.views import consent_errors
 
 router = APIRouter(include_in_schema=False)
@@ -40,59 +40,61 @@ _NOT_SIGNED_IN = (
 )
 
 
-async def _visitor(request: Request, context: CurrentContext, bearer: Bearer) -> Visitor:
-    browser = known_browser(request)
-    if await run_in_threadpool(_began_by_invite, context, callback_query(request).get("state", ""), browser):
-        mark_invited(request)
-        return Visitor(user=None, browser=browser)
+async def _resolve_session(request: Request, context: CurrentContext, bearer: BearerToken) -> BrowserSession:
+    browser = read_browser_cookie(request)
+    if await run_in_threadpool(_is_started_by_invite, context, callback_query(request).get("state", ""), browser):
+        mark_public(request)
+        return BrowserSession(user=None, browser=browser)
     try:
         user = await require_change(request, bearer)
     except HTTPException as error:
         raise HTTPException(401, _NOT_SIGNED_IN) if error.status_code == 401 else error from None
-    return Visitor(user=name_of(user), browser=browser)
+    return BrowserSession(user=get_user_name(user), browser=browser)
 
 
-def _began_by_invite(context: Context, state: str, browser: str) -> bool:
+def _is_started_by_invite(context: AppContext, state: str, browser: str) -> bool:
     if not (state and browser):
         return False
     try:
         with context.services.engine.begin() as connection:
-            return is_of_invite(connection, state=state, browser=browser)
+            return belongs_to_invite(connection, state=state, browser=browser)
     except (ConfigurationError, DBAPIError):
         # Whether the caller may hear of this is asked next; who may meets it again.
         return False
 
 
-@router.get(urls.CALLBACK)
-def callback(request: Request, context: CurrentContext, visitor: Annotated[Visitor, Depends(_visitor)]) -> Response:
+@router.get(urls.CALLBACK_PATH)
+def handle_callback(
+    request: Request, context: CurrentContext, visitor: Annotated[BrowserSession, Depends(_resolve_session)]
+) -> Response:
     """Finish a consent: back to the page, or a page that says why not."""
     query = callback_query(request)
     try:
-        done = context.consent_flow().finish(
+        done = context.build_consent_flow().finish(
             state=query.get("state", ""), code=query.get("code", ""), error=query.get("error", ""), visitor=visitor
         )
     except ConsentRefusedError as refused:
-        return _refusal(request, refused, invited=visitor.user is None)
-    return _done(done, invited=visitor.user is None)
+        return _render_refusal(request, refused, invited=visitor.user is None)
+    return _redirect_after_consent(done, invited=visitor.user is None)
 
 
-def _refusal(request: Request, refused: ConsentRefusedError, *, invited: bool) -> Response:
-    text = consent_errors.text_of(refused, invited=invited)
-    return render.page(
+def _render_refusal(request: Request, refused: ConsentRefusedError, *, invited: bool) -> Response:
+    text = consent_errors.describe_refusal(refused, invited=invited)
+    return render.render_page(
         request,
         "refusal.html",
         text.status,
         text=text,
         refusal=refused.refusal.value,
         invited=invited,
-        again="" if invited else consent_errors.again(refused),
-        back="" if invited else urls.view_url(refused.expected),
+        again="" if invited else consent_errors.retry_request(refused),
+        back="" if invited else urls.view_url(refused.expected_address),
     )
 
 
-def _done(done: ConsentDone, *, invited: bool) -> Response:
+def _redirect_after_consent(done: ConsentResult, *, invited: bool) -> Response:
     if invited:
         return RedirectResponse(urls.thanks_url(), status_code=303)
     response = RedirectResponse(urls.view_url(), status_code=303)
-    flash.leave(response, done.purpose, done.address)
+    flash.set_flash(response, done.purpose, done.address)
     return response

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.core.enums import DnsRecord, DnsResult
-from gmail_warmup.domains.gate import Gate, bad_domains
-from gmail_warmup.domains.store import StoredFinding, checked
+from gmail_warmup.domains.gate import GatedDomain, load_gated_domains
+from gmail_warmup.domains.store import StoredFinding, load_findings
 
 RESULT_LABELS = {DnsResult.OK: "ok", DnsResult.BAD: "bad", DnsResult.COULD_NOT_TELL: "could not tell"}
 
@@ -53,38 +53,38 @@ class Domain(BaseModel):
     records: list[Record]
 
 
-def closed_domains(connection: sa.Connection) -> list[ClosedDomain]:
+def load_closed_domains(connection: sa.Connection) -> list[ClosedDomain]:
     """Return the domains that are not sent from, by name."""
-    gates = sorted(bad_domains(connection).values(), key=lambda gate: gate.domain)
+    gates = sorted(load_gated_domains(connection).values(), key=lambda gate: gate.domain)
     return [ClosedDomain.model_validate(gate) for gate in gates]
 
 
-def domains(connection: sa.Connection, domain: str | None = None) -> list[Domain]:
+def load_domains(connection: sa.Connection, domain: str | None = None) -> list[Domain]:
     """Return every domain that was looked at with its records, by name, or one alone."""
-    gates = bad_domains(connection)
-    groups = groupby(checked(connection, domain), key=lambda found: found.domain)
-    return [_domain(name, list(found), gates.get(name)) for name, found in groups]
+    gates = load_gated_domains(connection)
+    groups = groupby(load_findings(connection, domain), key=lambda found: found.domain)
+    return [_build_domain(name, list(found), gates.get(name)) for name, found in groups]
 
 
-def _domain(name: str, found: list[StoredFinding], gate: Gate | None) -> Domain:
+def _build_domain(name: str, found: list[StoredFinding], gate: GatedDomain | None) -> Domain:
     order = list(DnsRecord)
     return Domain(
         domain=name,
         closed=ClosedDomain.model_validate(gate) if gate else None,
-        records=[_record(item) for item in sorted(found, key=lambda item: order.index(item.record))],
+        records=[_build_record(item) for item in sorted(found, key=lambda item: order.index(item.record))],
     )
 
 
-def _record(found: StoredFinding) -> Record:
+def _build_record(found: StoredFinding) -> Record:
     reason = found.finding.reason
     return Record(
         record=found.record,
         result=reason.result,
         label=RESULT_LABELS[reason.result],
         code=reason.code,
-        sentence=reason.sentence,
+        sentence=reason.message,
         detail=found.finding.detail,
-        step=reason.step_for(found.domain),
+        step=reason.remedy_for(found.domain),
         checked_at=found.checked_at,
         bad_since=found.bad_since,
     )

@@ -20,7 +20,7 @@ BAND_LABELS = {
     HealthBand.PAUSED: "Paused by health",
     HealthBand.BLOCKED: "Blocked by health",
 }
-_REQUALIFIES = "requalifying"
+_REQUALIFYING = "requalifying"
 
 
 class Ramp(BaseModel):
@@ -55,7 +55,7 @@ class Health(BaseModel):
     can_requalify: bool = Field(description="Whether a person can let it send a fresh sample now.")
     score: int | None = Field(description="0-100; null while fewer mails than `floor` were placed in seven days.")
     placed: int = Field(description="Mails of the last seven days that were found at their recipients.")
-    floor: int = Field(bands.FLOOR, description="Fewer placed mails are not judged.")
+    floor: int = Field(bands.MIN_SAMPLE_SIZE, description="Fewer placed mails are not judged.")
 
 
 class HealthChange(BaseModel):
@@ -75,7 +75,7 @@ class HealthChange(BaseModel):
     bounced: int
 
 
-def ramp_of(found: MailboxStatistics) -> Ramp:
+def build_ramp(found: MailboxStatistics) -> Ramp:
     """Return a mailbox's ramp and day in words."""
     today = found.today
     return Ramp(
@@ -88,21 +88,21 @@ def ramp_of(found: MailboxStatistics) -> Ramp:
         pending_today=today.pending,
         allowed_today=today.ramp,
         lowered_by=today.lowered_by,
-        because=sentence_of(today.lowered_by),
+        because=reason_text(today.lowered_by),
     )
 
 
-def health_of(found: MailboxStatistics) -> Health:
+def build_health(found: MailboxStatistics) -> Health:
     """Return a mailbox's band and score in words."""
-    code = _REQUALIFIES if found.requalifies else found.band_reason
+    code = _REQUALIFYING if found.requalifies else found.band_reason
     reason = WARMUP_REASONS.get(code or "")
     stopped = found.band in (HealthBand.PAUSED, HealthBand.BLOCKED)
     return Health(
         band=found.band,
         label=BAND_LABELS[found.band],
         reason=code,
-        sentence=reason.sentence if reason else "",
-        step=reason.step_for(found.address) if reason else "",
+        sentence=reason.message if reason else "",
+        step=reason.remedy_for(found.address) if reason else "",
         since=found.band_since,
         rests_until=found.rests_until,
         can_requalify=stopped and not found.requalifies and found.band_reason != "released",
@@ -111,17 +111,17 @@ def health_of(found: MailboxStatistics) -> Health:
     )
 
 
-def changes(connection: sa.Connection, mailbox_id: int, *, limit: int = 10) -> list[HealthChange]:
+def load_health_changes(connection: sa.Connection, mailbox_id: int, *, limit: int = 10) -> list[HealthChange]:
     """Return the changes of a mailbox's band, the newest first."""
-    return [_change(row) for row in monitor.history(connection, mailbox_id, limit=limit)]
+    return [_build_change(row) for row in monitor.list_band_changes(connection, mailbox_id, limit=limit)]
 
 
-def _change(row: sa.Row[Any]) -> HealthChange:
-    told = {"label": BAND_LABELS[HealthBand(row.to_band)], "sentence": sentence_of(row.reason)}
+def _build_change(row: sa.Row[Any]) -> HealthChange:
+    told = {"label": BAND_LABELS[HealthBand(row.to_band)], "sentence": reason_text(row.reason)}
     return HealthChange.model_validate(dict(row._mapping) | told)
 
 
-def sentence_of(code: str | None) -> str:
+def reason_text(code: str | None) -> str:
     """Return what a reason code says; nothing for one that this version does not know."""
     reason = WARMUP_REASONS.get(code or "")
-    return reason.sentence if reason else ""
+    return reason.message if reason else ""

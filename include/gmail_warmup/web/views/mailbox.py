@@ -15,8 +15,8 @@ from gmail_warmup.oauth import expiry
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.warmup.reporting import statistics
 from gmail_warmup.warmup.reporting.statistics import MailboxStatistics
-from gmail_warmup.web.queries.pool_activity import DAYS, Received, received
-from gmail_warmup.web.views.health import Health, Ramp, health_of, ramp_of, sentence_of
+from gmail_warmup.web.queries.pool_activity import DAYS, Received, count_received
+from gmail_warmup.web.views.health import Health, Ramp, build_health, build_ramp, reason_text
 
 STATE_LABELS = {
     GrantState.ACTIVE: "Valid",
@@ -26,13 +26,13 @@ STATE_LABELS = {
     GrantState.ACCOUNT_DELETED: "Account deleted",
     GrantState.DISABLED: "Gmail disabled",
 }
-_SENTENCES = {
+_STATE_SENTENCES = {
     GrantState.NEEDS_REAUTH: "Somebody has to sign in with this mailbox.",
     GrantState.DISABLED: "Gmail is switched off or locked for this user.",
 }
 
 
-class Placement(BaseModel):
+class PlacementCounts(BaseModel):
     """Where Gmail put the mails that a warmup mailbox sent on its last 7 days, today's included."""
 
     model_config = ConfigDict(frozen=True)
@@ -48,7 +48,7 @@ class Placement(BaseModel):
         return self.inbox + self.elsewhere + self.spam + self.missing
 
     @property
-    def parts(self) -> list[tuple[str, int, float, float]]:
+    def bar_parts(self) -> list[tuple[str, int, float, float]]:
         """Return each place with its mails, and where it begins and how wide it is in a bar of 100."""
         found, begin = [], 0.0
         for name in ("inbox", "elsewhere", "spam", "missing"):
@@ -91,31 +91,31 @@ class MailboxView(BaseModel):
     deferred_because: str = Field(description="Why, in words, where it is a limit of sending.")
     health: Health | None = Field(description="For warmup mailboxes only.")
     ramp: Ramp | None = Field(description="For warmup mailboxes only.")
-    placement: Placement | None = Field(description="For warmup mailboxes only.")
+    placement: PlacementCounts | None = Field(description="For warmup mailboxes only.")
     received: Received | None = Field(description="For pool mailboxes only.")
     can_reauthenticate: bool
     needs_person: bool = Field(description="Whether signing in again is what repairs it.")
 
 
-def views(
+def build_views(
     connection: sa.Connection, records: Sequence[MailboxRecord], *, now: datetime, settings: Settings
 ) -> list[MailboxView]:
     """Return the views of these mailboxes."""
     warmup, pool = ([record.id for record in records if record.kind is kind] for kind in MailboxKind)
-    sent = statistics.of_page(connection, warmup, settings, days=DAYS) if warmup else {}
-    found = received(connection, pool)
+    sent = statistics.load_page_statistics(connection, warmup, settings, days=DAYS) if warmup else {}
+    found = count_received(connection, pool)
     return [
-        _view(record, sent.get(record.id), found.get(record.id, Received()), now=now, settings=settings)
+        _build_view(record, sent.get(record.id), found.get(record.id, Received()), now=now, settings=settings)
         for record in records
     ]
 
 
-def _view(
+def _build_view(
     record: MailboxRecord, sent: MailboxStatistics | None, found: Received, *, now: datetime, settings: Settings
 ) -> MailboxView:
     deferred_until = record.deferred_until if record.deferred_until and record.deferred_until > now else None
-    sentence, step = _words(record)
-    foretold = expiry.ends_at(record)
+    sentence, step = _describe_state(record)
+    foretold = expiry.estimate_expiry(record)
     soon = foretold is not None and foretold < now + timedelta(days=settings.expiring_days)
     if not soon:  # that an idle grant would end in half a year is no news
         foretold = record.refresh_expires_at if foretold else None
@@ -134,36 +134,36 @@ def _view(
         reason=record.reason,
         sentence=sentence,
         step=step,
-        since=record.since,
+        since=record.state_since,
         next_probe_at=record.next_probe_at,
         granted_at=record.granted_at,
         refreshed_at=record.refreshed_at,
         expires_at=foretold,
-        expires_in=duration(foretold - now) if foretold else None,
+        expires_in=format_time_left(foretold - now) if foretold else None,
         expires_soon=soon,
         paused_at=record.paused_at,
         pause_reason=record.pause_reason,
         deferred_until=deferred_until,
-        deferred_because=sentence_of(record.deferred_reason) if deferred_until else "",
-        health=health_of(sent) if sent else None,
-        ramp=ramp_of(sent) if sent else None,
-        placement=Placement.model_validate(sent.counts, from_attributes=True) if sent else None,
+        deferred_because=reason_text(record.deferred_reason) if deferred_until else "",
+        health=build_health(sent) if sent else None,
+        ramp=build_ramp(sent) if sent else None,
+        placement=PlacementCounts.model_validate(sent.counts, from_attributes=True) if sent else None,
         received=None if sent else found,
         can_reauthenticate=record.auth is MailboxAuth.GRANT,
         needs_person=record.auth is MailboxAuth.GRANT and record.state is GrantState.NEEDS_REAUTH,
     )
 
 
-def _words(record: MailboxRecord) -> tuple[str, str]:
+def _describe_state(record: MailboxRecord) -> tuple[str, str]:
     if record.state is GrantState.ACTIVE:
         return "", ""
     reason = REASONS.get(record.reason or "")
     if reason is None:
-        return _SENTENCES.get(record.state, STATE_LABELS[record.state]), ""
-    return reason.sentence, reason.step
+        return _STATE_SENTENCES.get(record.state, STATE_LABELS[record.state]), ""
+    return reason.message, reason.remedy
 
 
-def duration(left: timedelta) -> str:
+def format_time_left(left: timedelta) -> str:
     """Say a length of time in its largest whole unit."""
     seconds = int(left.total_seconds())
     if seconds <= 0:

@@ -12,22 +12,21 @@ from gmail_warmup.core.enums import HealthBand
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import Placement
 from gmail_warmup.mailboxes.records import MailboxRecord
-from gmail_warmup.warmup.ledger.entries import placed_as
+from gmail_warmup.warmup.ledger.entries import get_placement_counter
 from gmail_warmup.warmup.reporting import statistics
-from gmail_warmup.warmup.reporting.placement import Placed, Provider, placed
-from gmail_warmup.warmup.reporting.statistics import DAYS as DAYS
-from gmail_warmup.warmup.reporting.statistics import Counts, DayCounts, MailboxStatistics
-from gmail_warmup.web.views.health import Health, Ramp, health_of, ramp_of
+from gmail_warmup.warmup.reporting.placement import PlacementCount, Provider, count_placements
+from gmail_warmup.warmup.reporting.statistics import DEFAULT_DAYS, DayCounts, MailboxStatistics, MailCounts
+from gmail_warmup.web.views.health import Health, Ramp, build_health, build_ramp
 
 _WEEK = dt.timedelta(days=7)
-PROVIDERS = {Provider.CONSUMER: "Consumer Gmail", Provider.WORKSPACE: "Google Workspace"}
+PROVIDER_LABELS = {Provider.CONSUMER: "Consumer Gmail", Provider.WORKSPACE: "Google Workspace"}
 
 
-class _Shown(BaseModel):
+class _FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
-class Figures(_Shown):
+class Figures(_FrozenModel):
     """What became of first mails. Shares are of the mails that were found at their recipients; null without any."""
 
     sent: int
@@ -45,7 +44,7 @@ class Figures(_Shown):
     spam_percent: float | None
 
 
-class DayFigures(_Shown):
+class DayFigures(_FrozenModel):
     """One local day: what was planned, and what became of the mails."""
 
     date: dt.date
@@ -55,7 +54,7 @@ class DayFigures(_Shown):
     counts: Figures
 
 
-class ProviderFigures(_Shown):
+class ProviderFigures(_FrozenModel):
     """Where the mails of the last seven days were found at one provider."""
 
     provider: Provider
@@ -66,7 +65,7 @@ class ProviderFigures(_Shown):
     missing: int = 0
 
 
-class MailboxFigures(_Shown):
+class MailboxFigures(_FrozenModel):
     """The statistics of one warmup mailbox."""
 
     address: str
@@ -81,7 +80,7 @@ class MailboxFigures(_Shown):
     by_day: list[DayFigures] = Field(description="Days with a plan, the oldest first.")
 
 
-class TotalFigures(_Shown):
+class TotalFigures(_FrozenModel):
     """The statistics of all warmup mailboxes together."""
 
     mailboxes: int
@@ -93,68 +92,68 @@ class TotalFigures(_Shown):
     by_day: list[DayFigures] = Field(description="A day is the same date in each mailbox's zone; the oldest first.")
 
 
-def of_mailbox(
-    connection: sa.Connection, record: MailboxRecord, settings: Settings, *, days: int = DAYS
+def load_mailbox_figures(
+    connection: sa.Connection, record: MailboxRecord, settings: Settings, *, days: int = DEFAULT_DAYS
 ) -> MailboxFigures:
     """Return the statistics of one warmup mailbox.
 
     Raises:
         UnknownMailboxError: if it is none.
     """
-    found: MailboxStatistics = statistics.of_mailbox(connection, record.address, settings, days=days)
+    found: MailboxStatistics = statistics.load_mailbox_statistics(connection, record.address, settings, days=days)
     since = connection.execute(sa.select(sa.func.now())).scalar_one() - _WEEK
     return MailboxFigures(
         address=found.address,
         days=days,
-        counts=_figures(found.counts),
-        today=ramp_of(found),
-        health=health_of(found),
+        counts=_build_figures(found.counts),
+        today=build_ramp(found),
+        health=build_health(found),
         score=found.score,
         legacy_score=found.legacy_score,
         legacy_grade=found.legacy_grade,
-        providers=_providers(placed(connection, since=since, sender_ids=[record.id])),
-        by_day=_days(statistics.by_day(connection, mailbox_id=record.id, days=days)),
+        providers=_sum_by_provider(count_placements(connection, since=since, sender_ids=[record.id])),
+        by_day=_build_days(statistics.load_daily_counts(connection, mailbox_id=record.id, days=days)),
     )
 
 
-def of_all(connection: sa.Connection, *, days: int = DAYS) -> TotalFigures:
+def load_total_figures(connection: sa.Connection, *, days: int = DEFAULT_DAYS) -> TotalFigures:
     """Return the statistics of all warmup mailboxes together."""
-    found = statistics.of_all(connection, days=days)
+    found = statistics.load_total_statistics(connection, days=days)
     return TotalFigures(
         mailboxes=found.mailboxes,
         days=days,
-        counts=_figures(found.counts),
+        counts=_build_figures(found.counts),
         planned_today=found.planned_today,
         sent_today=found.sent_today,
         bands={band: found.bands.get(band, 0) for band in HealthBand},
-        by_day=_days(statistics.by_day(connection, days=days)),
+        by_day=_build_days(statistics.load_daily_counts(connection, days=days)),
     )
 
 
-def _figures(counts: Counts) -> Figures:
+def _build_figures(counts: MailCounts) -> Figures:
     names = (name for name in Figures.model_fields if name != "opened")
     values: dict[str, Any] = {name: getattr(counts, name) for name in names}
     return Figures(opened=counts.read, **values)
 
 
-def _days(found: list[DayCounts]) -> list[DayFigures]:
+def _build_days(found: list[DayCounts]) -> list[DayFigures]:
     return [
         DayFigures(
             date=day.local_date, ramp=day.ramp, planned=day.planned, lowered_by=day.lowered_by,
-            counts=_figures(day.counts),
+            counts=_build_figures(day.counts),
         )
         for day in found
     ]  # fmt: skip
 
 
-def _providers(found: list[Placed]) -> list[ProviderFigures]:
+def _sum_by_provider(found: list[PlacementCount]) -> list[ProviderFigures]:
     sums: dict[Provider, dict[str, int]] = {}
     for item in found:
         places = sums.setdefault(item.provider, {})
-        place = placed_as(Placement(item.placement))
+        place = get_placement_counter(Placement(item.placement))
         places[place] = places.get(place, 0) + item.mails
     return [
         ProviderFigures(provider=provider, label=label, **sums[provider])
-        for provider, label in PROVIDERS.items()
+        for provider, label in PROVIDER_LABELS.items()
         if provider in sums
     ]

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gmail_warmup.mailboxes.records import MailboxSettings
-from gmail_warmup.mailboxes.validation import rule_of
+from gmail_warmup.mailboxes.validation import describe_rule
 
 
-def explain(problems: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+def describe_errors(problems: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Turn pydantic's problems into fields with the rule that each one breaks; what was given is not repeated."""
     explained = []
     for problem in problems:
-        name = _field(problem["loc"])
-        explained.append({"field": name, "message": rule_of(problem, MailboxSettings.model_fields.get(name))})
+        name = _field_name(problem["loc"])
+        explained.append({"field": name, "message": describe_rule(problem, MailboxSettings.model_fields.get(name))})
     return explained
 
 
-def _field(place: tuple[Any, ...]) -> str:
+def _field_name(place: tuple[Any, ...]) -> str:
     names = [str(part) for part in place if part not in ("body", "query", "path", "settings", "changes")]
     return ".".join(names)
