@@ -74,7 +74,7 @@ def test_no_secret_is_written_down() -> None:
         if key == "secretKeyRef":
             assert value["name"] == "gmail-warmup"
         assert not re.search(r"^(fernetKey|apiSecretKey|jwtSecret|pass|password|metadataConnection)$", key), key
-    assert VALUES["createUserJob"]["defaultUser"]["enabled"] is False
+    assert VALUES["createUserJob"] == {"enabled": False}, "the chart's first user is admin with the password admin"
 
 
 def test_versions_and_initialisation_are_those_of_the_image() -> None:
@@ -85,3 +85,26 @@ def test_versions_and_initialisation_are_those_of_the_image() -> None:
     lock = (ROOT / "requirements-kubernetes.lock").read_text()
     assert f"apache-airflow=={pinned[1]} " in lock
     assert "apache-airflow-providers-cncf-kubernetes==" in lock
+
+
+KINDS: dict[str, type | tuple[type, ...]] = {
+    "string": str, "boolean": bool, "integer": int, "array": list, "null": type(None), "any": object,
+}  # fmt: skip
+
+
+def leaves(value: dict[str, Any], path: str = "") -> Iterator[tuple[str, object]]:
+    """Yield every key that has a value of its own, as a dotted path."""
+    for key, entry in value.items():
+        if isinstance(entry, dict):
+            yield from leaves(entry, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", entry
+
+
+def test_the_chart_accepts_every_key() -> None:
+    """Compare with the keys of the chart's JSON schema, which refuses every key that it does not define."""
+    lines = (ROOT / "deploy" / "helm" / "chart-keys.txt").read_text().splitlines()[1:]
+    known = dict(line.split() for line in lines)
+    for path, value in leaves(VALUES):
+        assert path in known, f"{path} is not a key of the chart: compare it with the chart's values.schema.json"
+        assert isinstance(value, tuple(KINDS[kind] for kind in known[path].split("/"))), path  # type: ignore[arg-type]
