@@ -1,4 +1,4 @@
-"""The actions on a real PostgreSQL against Google's stand-in: what Google and the ledger show afterwards."""
+"""Actions on a real PostgreSQL against the Google stand-in; asserts on Google's side and on the ledger."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_whole_life_of_a_mail(warm: World):
 
 
 def test_warmup_mail_is_out_of_sight_on_both_sides(warm: World):
-    """Also what nobody opens, and what was rescued for nobody to open."""
+    """Includes mails that are not opened, and mails that are rescued but not opened."""
     warm.sandbox.set(spam_chance=0.5)
     warm.sql("UPDATE gmail_warmup.mailbox SET open_rate = 50, reply_rate = 50 WHERE address = :ada", ada=ADA)
     use(warm, ramp_start=20)
@@ -73,7 +73,7 @@ def test_warmup_mail_is_out_of_sight_on_both_sides(warm: World):
 
 
 def test_a_killed_task_leaves_nothing_in_sight(warm: World):
-    """A mail that nobody opens is archived, although the task that found it died right after it was recorded."""
+    """A mail that is not opened is archived even if the task that recorded its placement was killed right after."""
     warm.sql("UPDATE gmail_warmup.mailbox SET open_rate = 0 WHERE address = :ada", ada=ADA)
     act(warm, Action.SEND)
     warm.sandbox.add_fault("gmail.users.messages.modify", close=True, times=2)
@@ -94,7 +94,7 @@ def test_the_label_is_made_again(warm: World, change: str):
     if change == "deleted by the person":
         gone = next(label for label, name in names.items() if name == "Mail/Warmup")
         gmail = hook(warm, ADA)
-        gmail._execute_request(gmail._users.labels().delete(userId="me", id=gone))
+        gmail._execute_request(gmail._api.labels.delete(userId="me", id=gone))
     else:
         use(warm, gmail_label="Other")
     past(warm, days=1)
@@ -180,7 +180,7 @@ def test_a_mail_that_went_out_is_not_given_up_because_gmail_refuses_to_show_it(w
 
 
 def test_only_identified_mail_is_touched(warm: World):
-    """A colleague's mail from the same sender, with the same subject, stays as it was."""
+    """A colleague's mail from the same sender, with the same subject, is not changed."""
     act(warm, Action.SEND)
     mail = warm.sandbox.mails()[0]
     theirs = warm.sandbox.deliver(mail.to[0], sender=ADA, subject=mail.subject, text="A real question.")
@@ -216,7 +216,7 @@ def test_one_gap_between_two_mails_also_after_an_outage(warm: World):
     assert (
         len(
             select_due_slots(
-                plan_todays_slots(mailbox, SendingHistory(), now=now, settings=settings), now=now, taken=()
+                plan_todays_slots(mailbox, SendingHistory(), now=now, settings=settings), now=now, claimed=()
             )
         )
         > 2
@@ -285,7 +285,7 @@ def test_a_mail_that_went_out_is_recorded_also_when_gmail_refuses_its_label(warm
     assert len(warm.sandbox.mails()) == 6
     assert f"{ADA}: Gmail refuses to file" in caplog.text
     everybody(warm, Action.RESCUE)
-    assert all(row.placement for row in ledger(warm)), "its recipient goes on with it"
+    assert all(row.placement for row in ledger(warm)), "its recipient continues with it"
 
 
 def test_the_rates_hold_over_the_ledger(warm: World):

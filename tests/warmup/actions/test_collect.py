@@ -1,4 +1,4 @@
-"""Collect: bounces and auto-replies matched by identity alone, counted once, put out of sight; and what it costs."""
+"""Collect: bounces and auto-replies are matched by identity only, counted once and archived; and what it costs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from gmail_warmup.core.enums import Action
 from gmail_warmup.gmail.delivery_status import Bounce
 from gmail_warmup.gmail.errors import GmailError
-from gmail_warmup.warmup.ledger.bounces import record_bounce
+from gmail_warmup.warmup.actions.bounces import record_bounce
 from support.mail_kit import ADA, POOL, act, copy_of, counted, due, everybody, labels, ledger, past, use
 from support.workers import hook
 from support.world import World
@@ -16,7 +16,7 @@ DAEMON = "mailer-daemon@sandbox.example"
 
 
 def notices(world: World, address: str = ADA) -> list[str]:
-    """Return the ids of what mail systems and absent people sent to a mailbox."""
+    """Return the ids of the bounces and auto-replies in a mailbox."""
     return hook(world, address).search_messages("in:anywhere -in:sent -from:pool.example", limit=50)
 
 
@@ -41,7 +41,7 @@ def test_a_bounce_is_found_counted_once_and_put_out_of_sight(warm: World, status
     assert all(out_of_sight(labels(warm, ADA, message_id)) for message_id in found)
     assert sorted(found) == sorted(message_id for row in rows for message_id in row.notice_ids)
     warm.sql("UPDATE gmail_warmup.mailbox SET history_id = NULL, notices_due_at = now()")
-    assert act(warm, Action.COLLECT) == {}, "a second look finds nothing new"
+    assert act(warm, Action.COLLECT) == {}, "a second search finds nothing new"
     assert counted(warm, "sent", "bounced", "missing") == (6, 6 if failed else 0, 0)
 
 
@@ -57,7 +57,7 @@ def test_a_mail_that_bounced_is_looked_for_no_longer(warm: World):
 
 
 def test_mails_to_a_deleted_account_bounce_although_nobody_works_there(warm: World):
-    """Nobody can look for them at the recipient; the sender hears of it all the same."""
+    """No task can search for them at the recipient, but the sender receives the bounces."""
     for address in POOL:
         warm.sandbox.delete_mailbox(address)
     act(warm, Action.SEND)
@@ -80,7 +80,7 @@ def test_a_delay_may_end_in_a_bounce_days_later(warm: World):
     final = delayed.replace(b"Action: delayed", b"Action: failed").replace(b"Status: 4.4.1", b"Status: 4.4.7")
     final = final.partition(b"\n")[2].replace(b"Message-ID: <CA", b"Message-ID: <CB", 1)
     warm.sandbox.deliver(ADA, sender=DAEMON, raw=final.decode())
-    assert due(warm, Action.COLLECT) == [ADA], "as long as it is neither found nor bounced, notices are looked for"
+    assert due(warm, Action.COLLECT) == [ADA], "bounces are searched for until the mail is found or has bounced"
     assert act(warm, Action.COLLECT) == {"bounced": 1}
     assert (ledger(warm)[0].bounce_status, mail.bounced) == ("4.4.7", mail.to)
     assert counted(warm, "missing", "bounced") == (1, 1)
@@ -95,9 +95,9 @@ def test_an_answer_that_bounces_is_noted_at_who_answered(warm: World):
     assert everybody(warm, Action.COLLECT) == {"bounced": 6}
     assert {row.bounce_status for row in ledger(warm) if row.turn == 2} == {"5.2.2"}
     assert due(warm, Action.COLLECT) == [ADA]
-    assert act(warm, Action.COLLECT) == {}, "what bounced is not looked for where it cannot be"
+    assert act(warm, Action.COLLECT) == {}, "a reply that bounced is not searched for at its recipient"
     assert due(warm, Action.COLLECT) == []
-    assert counted(warm, "replied", "bounced") == (6, 0), "the day counts first mails alone"
+    assert counted(warm, "replied", "bounced") == (6, 0), "the day counts first mails only"
 
 
 def test_an_auto_reply_is_no_reply(warm: World):
@@ -114,7 +114,7 @@ def test_an_auto_reply_is_no_reply(warm: World):
 
 
 def test_only_notices_that_name_our_mail_are_touched(warm: World):
-    """Bounces and auto-replies for a person's own mails, a person's answer in our thread, forged subjects."""
+    """Not touched: notices for a person's own mails, a person's reply in a warmup thread, and forged subjects."""
     act(warm, Action.SEND)
     mail = warm.sandbox.mails()[0]
     answer = {"In-Reply-To": mail.rfc_message_id, "References": mail.rfc_message_id}
@@ -132,7 +132,7 @@ def test_only_notices_that_name_our_mail_are_touched(warm: World):
     seen = len(warm.sandbox.calls(ADA))
     assert act(warm, Action.COLLECT) == {}
     looked_at = {call.target for call in warm.sandbox.calls(ADA)[seen:] if call.method == "messages.get"}
-    assert theirs[1].message_id not in looked_at, "what is in no thread of ours is not even read"
+    assert theirs[1].message_id not in looked_at, "a message outside the threads of warmup mail is not read"
     assert [labels(warm, ADA, one.message_id) for one in theirs] == before
     assert all(row.bounced_at is None and row.auto_replied_at is None for row in ledger(warm))
 
@@ -162,7 +162,7 @@ Text.
 
 
 def test_a_look_costs_little(warm: World):
-    """With a mailbox full of other mail: one call for the history, and nothing is read."""
+    """In a mailbox full of other mail it costs one history request, and no message is read."""
     act(warm, Action.SEND)
     everybody(warm, Action.RESCUE)
     for number in range(20):

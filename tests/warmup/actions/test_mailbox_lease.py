@@ -1,4 +1,4 @@
-"""A task that loses its mailbox in the middle: another one goes on, and no mail is sent twice or counted twice."""
+"""A task loses its lease in the middle: another one continues, and no mail is sent or counted twice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STEPS = ["create_draft", "send_draft", "get_message", "modify_labels"]
 
 
 def overtaken(world: World, monkeypatch: pytest.MonkeyPatch, step: str, *, before: bool, address: str, action: Action):
-    """Let the first call of a step take longer than the lease, and another task work through meanwhile."""
+    """Make the first call of a step take longer than the lease while another task does all of the work."""
     whole = getattr(GmailClient, step)
     first = True
 
@@ -47,7 +47,7 @@ def test_of_two_tasks_with_one_mail_one_sends_it(warm: World, monkeypatch: pytes
     assert {row.status for row in ledger(warm)} == {"sent"}
     assert counted(warm, "planned", "claimed", "sent", "failed") == (6, 6, 6, 0)
     assert warm.rows("SELECT warmup_days FROM gmail_warmup.mailbox WHERE address = :a", a=ADA) == [(1,)]
-    assert hook(warm, ADA).search_messages("in:draft", limit=10) == [], "the draft that came second is deleted"
+    assert hook(warm, ADA).search_messages("in:draft", limit=10) == [], "the second draft is deleted"
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -62,7 +62,7 @@ def test_of_two_tasks_with_one_answer_one_sends_it(warm: World, monkeypatch: pyt
     try:
         act(warm, Action.REPLY, address)
     except MailboxBusyError:
-        pass  # it had more than one answer to send, or noticed before the send
+        pass  # it had more than one reply to send, or noticed before sending
     monkeypatch.undo()
     everybody(warm, Action.REPLY)
     answers = warm.sandbox.mails()[6:]
@@ -71,7 +71,7 @@ def test_of_two_tasks_with_one_answer_one_sends_it(warm: World, monkeypatch: pyt
 
 
 def test_a_task_keeps_the_mailbox_while_it_goes_on(warm: World):
-    """Every step that sends makes the lease whole again, so that only standing still can lose it."""
+    """Every step that sends extends the lease, so a task loses it only while it is suspended."""
     warm.settings = warm.settings.model_copy(update={"mailbox_lease": 30})
     whole, left = GmailClient.send_draft, []
 

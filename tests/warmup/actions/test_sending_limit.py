@@ -1,4 +1,4 @@
-"""Google's own limits: what a person sends counts too, and the mail-sending 429 costs the day and half of the next."""
+"""Google's sending limit: mail of the person counts too; a mail-sending 429 ends the day and halves the next."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.world import World
 
 
 def sends_by_hand(world: World, mails: int, address: str = ADA) -> None:
-    """Let the person at the mailbox send some mails."""
+    """Send some mails as the person who uses the mailbox."""
     for number in range(mails):
         gmail = hook(world, address)
         gmail.send_draft(gmail.create_draft(raw(address, number)).id)
@@ -33,7 +33,7 @@ def raw(address: str, number: int) -> str:
 
 
 def lists(world: World, address: str = ADA) -> int:
-    """Return how often Gmail was asked for a list of messages."""
+    """Return the number of requests for a list of messages."""
     return sum(call.method.endswith("messages.list") for call in world.sandbox.calls(address))
 
 
@@ -77,7 +77,7 @@ def test_gmail_is_asked_once_an_hour_at_most_and_rarely_far_from_the_limit(warm:
 
     act(warm, Action.SEND)
     assert lists(warm) == 1
-    warm.sql("UPDATE gmail_warmup.ledger SET sent_at = sent_at - interval '20 hours'")  # Gmail's count alone decides
+    warm.sql("UPDATE gmail_warmup.ledger SET sent_at = sent_at - interval '20 hours'")  # only Gmail's count matters
     assert [asked(hours) for hours in (0.9, 5.9, 6.1)] == [0, 0, 1]
     use(warm, workspace_daily_limit=12)  # six are half of it
     assert [asked(hours) for hours in (0.9, 1.1)] == [0, 1]

@@ -1,4 +1,4 @@
-"""Threads: turn by turn, each once, with the whole chain of references and each side's own thread."""
+"""Threads: each turn is sent once, with the complete chain of references and in each side's own Gmail thread."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from gmail_sandbox.control.report_models import MailOut
 from gmail_warmup.core.enums import Action
 from gmail_warmup.gmail.errors import GmailError
 from support.mail_kit import ADA, HEADER, POOL, act, copy_of, counted, due, everybody, ledger, use
+from support.workers import hook
 from support.world import World
 
 
 def talk(world: World) -> None:
-    """Let everybody do everything, often enough for the longest thread."""
+    """Run every action in every mailbox, often enough for the longest thread."""
     everybody(world, Action.RESCUE, Action.READ)
     for _ in range(5):
         everybody(world, Action.REPLY, Action.COLLECT, addresses=(*POOL, ADA))
 
 
 def threads(world: World) -> list[list[MailOut]]:
-    """Return the mails by thread, in the order of their turns; the ledger says which belong together."""
+    """Return the mails by thread in the order of their turns, as grouped by the ledger."""
     mails = {mail.headers[HEADER]: mail for mail in world.sandbox.mails()}
     parents = {row.id: row.parent_id for row in ledger(world)}
     grouped = defaultdict(list)
@@ -36,7 +37,7 @@ def threads(world: World) -> list[list[MailOut]]:
 @pytest.fixture
 def talkative(warm: World) -> World:
     warm.sql("UPDATE gmail_warmup.mailbox SET reply_rate = 100 WHERE address = :ada", ada=ADA)
-    warm.sandbox.set(units=False)  # what takes days happens within a minute here
+    warm.sandbox.set(units=False)  # days of traffic happen within a minute here
     return warm
 
 
@@ -57,7 +58,7 @@ def test_a_thread_has_its_depth_and_its_turns(talkative: World, depth: int):
         for turn, mail in enumerate(mails[1:], 1):
             assert mail.headers["in-reply-to"] == mails[turn - 1].rfc_message_id
             assert mail.headers["references"].split() == [earlier.rfc_message_id for earlier in mails[:turn]]
-    everybody(talkative, Action.COLLECT)  # whether the last answers came back
+    everybody(talkative, Action.COLLECT)  # collects the last replies
     for action in (Action.RESCUE, Action.READ, Action.REPLY, Action.COLLECT):
         assert due(talkative, action) == []
 
@@ -123,6 +124,24 @@ def test_a_thread_that_the_person_deleted_ends(talkative: World):
     assert {row.failure for row in ledger(talkative) if row.turn == 2} == {"thread_gone"}
     talk(talkative)
     assert len(talkative.sandbox.mails()) == 6
+
+
+def test_a_reply_whose_draft_was_deleted_is_given_up_after_a_day(talkative: World):
+    use(talkative, ramp_start=1)
+    act(talkative, Action.SEND)
+    everybody(talkative, Action.RESCUE, Action.READ)
+    (address,) = due(talkative, Action.REPLY)
+    talkative.sandbox.add_fault("gmail.users.drafts.send", close=True, times=1)
+    with pytest.raises(GmailError):
+        act(talkative, Action.REPLY, address)
+    hook(talkative, address).delete_draft(ledger(talkative)[1].draft_id)
+    assert act(talkative, Action.REPLY, address) == {"unresolved": 1}
+    assert due(talkative, Action.REPLY) == [address], "the search may lag, so it is looked up again"
+    talkative.sql("UPDATE gmail_warmup.ledger SET claimed_at = claimed_at - interval '25 hours' WHERE turn = 2")
+    assert act(talkative, Action.REPLY, address) == {"unresolved": 1}
+    assert [row.failure for row in ledger(talkative)] == [None, "draft_gone"]
+    assert due(talkative, Action.REPLY) == []
+    assert len(talkative.sandbox.mails()) == 1
 
 
 def test_a_deferred_mailbox_answers_tomorrow(talkative: World):

@@ -1,4 +1,4 @@
-"""Health as a pure rule: what a sample says, how a standing follows, and how much it allows."""
+"""Health bands as pure functions: the judgement of a sample, the next status, and the allowed volume."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ from gmail_warmup.warmup.health.bands import (
     HealthStatus,
     classify_sample,
     compute_allowed_volume,
-    compute_legacy_score,
     compute_next_status,
     compute_score,
-    grade_score,
 )
 from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
 
@@ -182,10 +180,3 @@ def test_no_way_leads_out_of_blocked_and_every_other_band_sends_less_or_all(seen
 )
 def test_the_score_is_dominated_by_spam(sample: HealthSample, points: int | None) -> None:
     assert compute_score(sample) == points
-
-
-def test_the_legacy_score_keeps_its_defect_for_comparison() -> None:
-    points = compute_legacy_score(open_percent=80, reply_percent=55, progress=100, spam_percent=100)
-    assert (points, grade_score(points)) == (90, "A+")
-    assert compute_legacy_score(open_percent=0, reply_percent=0, progress=0, spam_percent=100) == 0
-    assert [grade_score(points) for points in (100, 89, 79, 69, 59, 49)] == ["A+", "A", "B", "C", "D", "F"]

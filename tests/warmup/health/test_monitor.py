@@ -1,4 +1,4 @@
-"""Health in the tables: from placements at Google to bands, pauses, a fresh sample, alerts and a person's word."""
+"""The health monitor: from placements at Google to bands, pauses, a fresh sample, alerts and a person's release."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def events(world: World) -> list[tuple[Any, ...]]:
 
 
 def another_day(world: World, days: int = 1) -> None:
-    """Let all that is known have happened some days earlier."""
+    """Shift everything that is stored some days into the past."""
     for step in (1000, days - 1000):  # by way of long ago, so that no day meets another one
         world.sql("UPDATE gmail_warmup.mailbox_day SET local_date = local_date - CAST(:step AS int)", step=step)
         world.sql("UPDATE gmail_warmup.ledger SET local_date = local_date - CAST(:step AS int)", step=step)
@@ -47,7 +47,7 @@ def another_day(world: World, days: int = 1) -> None:
 
 
 def live(world: World, *, spam: float) -> int:
-    """Let a day pass in which all is sent and placed; return how many mails that was."""
+    """Let a day pass in which everything is sent and placed; return the number of mails."""
     world.sandbox.set(spam_chance=spam)
     sent = act(world, Action.SEND).get("sent", 0)
     everybody(world, Action.RESCUE)
@@ -150,17 +150,17 @@ def test_the_operator_is_told_once_in_one_message(steady: World):
     assert compose_grants(steady.store.engine) == []
     (alert,) = read_alerts(steady.store.engine, [alert_id])
     assert alert.is_problem
-    assert alert.title == "3 warmup mailboxes fare badly"
+    assert alert.title == "3 warmup mailboxes have deliverability problems"
     for part in (ADA, *others, "40 %", "it is stopped", "To do: ", "requalify"):
         assert part in alert.body
     assert health_alerts.compose_health_alert(steady.store.engine) == []
     with steady.store.engine.begin() as connection:
         monitor.requalify_mailboxes(connection, [ADA], actor="cli:eva")
-    assert health_alerts.compose_health_alert(steady.store.engine) == [], "nobody is told of what he does himself"
+    assert health_alerts.compose_health_alert(steady.store.engine) == [], "changes by a person raise no alert"
 
 
 def spoil(world: World) -> None:
-    """Let twenty mails of every sender have been put in spam today, and look at their health."""
+    """Record twenty mails of every sender in spam today, and update their health."""
     world.sql(
         "INSERT INTO gmail_warmup.mailbox_day (mailbox_id, local_date, planned, claimed, sent, spam)"
         " SELECT id, (now() AT TIME ZONE 'UTC')::date, 20, 20, 20, 20 FROM gmail_warmup.mailbox WHERE kind = 'warmup'"

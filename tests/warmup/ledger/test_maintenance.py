@@ -1,4 +1,4 @@
-"""Upkeep: what is done with leaves the ledger for its history, what is old is removed, and nothing else."""
+"""Maintenance: finished mail moves to the history, expired rows are deleted, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def old(world: World) -> World:
 
 
 def put(world: World, *, days: float, parent: int | None = None, **values: Any) -> int:
-    """Put a sent mail into the ledger that was claimed some days ago; every other value is SQL."""
+    """Insert a sent mail that was claimed some days ago; every other value is SQL."""
     slot = next(_SLOTS)
     sides = (ADA, POOL[0]) if parent is None else (POOL[0], ADA)
     at = f"now() - interval '{days} days'"

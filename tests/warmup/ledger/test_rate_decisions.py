@@ -1,4 +1,4 @@
-"""The running counts by which open and reply rates hold: they say what the ledger says, and are never read from it."""
+"""The running counts behind the open and reply rates equal the ledger, although they are never read from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MIGRATION = importlib.import_module("gmail_warmup.db.migrations.versions.0007_ru
 
 @pytest.fixture
 def drawn(warm: World) -> World:
-    """Six mails that were found; by the rates all of them are opened and three answered."""
+    """Six placed mails; by the rates all of them are opened and three are answered."""
     act(warm, Action.SEND)
     everybody(warm, Action.RESCUE)
     return warm
@@ -28,7 +28,7 @@ def counts(world: World) -> tuple[int, int, int]:
 
 
 def counts_of_ledger(world: World) -> tuple[int, int, int]:
-    """Return what an installation counts that has a ledger and no counts yet."""
+    """Return the counts that the migration computes from the ledger."""
     world.sql("UPDATE gmail_warmup.mailbox SET mails_placed = 0, mails_opened = 0, mails_answered = 0")
     world.sql(MIGRATION._COUNT)
     return counts(world)

@@ -1,4 +1,4 @@
-"""Retention: after its days a warmup mail goes to the trash on both sides, and nothing else does."""
+"""Retention: an expired warmup mail is moved to the trash on both sides, and no other message is."""
 
 from __future__ import annotations
 

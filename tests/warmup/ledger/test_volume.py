@@ -1,4 +1,4 @@
-"""The volume of a day, kept by the database, whatever the code does and however many do it at once."""
+"""The daily volume is enforced by the database, whatever the code does and however many processes run it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.enums import Action
 from gmail_warmup.core.errors import VolumeReachedError
+from gmail_warmup.warmup.ledger import daily_counters
 from gmail_warmup.warmup.ledger import entries as ledger
 from support.mail_kit import ADA, AT_ONCE, POOL, act, use
 from support.rush import claim_all, insert_blindly, rush
@@ -25,7 +26,7 @@ def url(world: World) -> str:
 def open_day(world: World, planned: int, ramp: int = 9, **changes: Any) -> int:
     with world.store.engine.begin() as connection:
         chosen = {"local_date": DAY, "reduction_reason": None} | changes
-        return ledger.fix_daily_volume(connection, world.mailbox(ADA).id, ramp=ramp, planned=planned, **chosen)
+        return daily_counters.fix_daily_volume(connection, world.mailbox(ADA).id, ramp=ramp, planned=planned, **chosen)
 
 
 def claim(world: World, slot: int, local_date: date = DAY) -> None:
@@ -88,7 +89,7 @@ def test_processes_that_insert_blindly_stop_at_the_volume(warm: World):
 
 
 def test_processes_that_claim_at_once_share_volume_and_caps(warm: World):
-    """Six processes, four senders, two pool mailboxes that may receive 12 each: 24 mails and not one more."""
+    """Six processes, four senders, two pool mailboxes that may receive 12 each: exactly 24 mails."""
     others = [f"box{number}@warm.example" for number in range(3)]
     for address in others:
         warm.add(address, kind="warmup", expired=False)

@@ -1,99 +1,122 @@
-"""Look for notices: the bounces and auto-replies that a mailbox got for the warmup mails it sent.
+"""Process bounces and auto-replies that a mailbox received for the warmup mails that it sent.
 
-Gmail's history costs 2 units and tells the threads of what came in, so that only messages in threads of ours are
-looked at. A search for mails of the mail system (5 units) joins in where a mail is neither found nor bounced, or the
-history is too old to be asked. Either way a message counts only if it names the token or Message-ID of a mail.
+Gmail's history costs 2 quota units and returns the threads of new messages, so only messages in threads of warmup mail
+are read. A search for mail from mail systems (5 units) is added if a mail is neither found nor bounced, or if the
+stored history id is too old. In both cases a message counts only if it names the token or the Message-ID of a mail.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from gmail_warmup.db.engine import connect_autocommit
+import sqlalchemy as sa
+
+from gmail_warmup.core.metrics import MailEvent
+from gmail_warmup.db.engine import autocommit, write_transaction
 from gmail_warmup.gmail import delivery_status
 from gmail_warmup.gmail.delivery_status import Bounce
 from gmail_warmup.gmail.errors import NotFoundError
 from gmail_warmup.gmail.models import AddedMessage, HistoryChanges, Message
 from gmail_warmup.warmup.actions.session import MailboxSession
+from gmail_warmup.warmup.health.outcomes import record_outcome
 from gmail_warmup.warmup.ledger import bounces
+from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.ledger.bounces import BounceWatch, KnownMessages, SentMail
+from gmail_warmup.warmup.ledger.daily_counters import Outcome
 
 _MAX_BOUNCE_BYTES = 1_000_000
-"""Bytes of a bounce that is read; ours return mails of a few thousand."""
+"""Size up to which a bounce is read; those of warmup mail have a few thousand bytes."""
 _OUTGOING_LABELS = frozenset(("SENT", "DRAFT"))
 
 
-def process_bounces(desk: MailboxSession) -> None:
-    """Find new notices, write them into the ledger, label and archive them."""
-    with connect_autocommit(desk.engine) as connection:
+def process_bounces(session: MailboxSession) -> None:
+    """Find new bounces and auto-replies, record them in the ledger, label and archive them."""
+    with autocommit(session.engine) as connection:
         watch = bounces.load_bounce_watch(
-            connection, desk.mailbox.id, patience=desk.scale_delay(2 * bounces.FIRST_SEARCH_DELAY)
+            connection, session.mailbox.id, patience=session.scale_delay(2 * bounces.FIRST_SEARCH_DELAY)
         )
     if watch is None:
         return
-    news = _fetch_history(desk, watch)
-    came = [found for found in news.added if not found.labels & _OUTGOING_LABELS] if news else []
-    if came or news is None or watch.unfound_since:
-        with connect_autocommit(desk.engine) as connection:
-            known = bounces.load_known_messages(connection, desk.mailbox.id)
-        for message_id in dict.fromkeys(_find_candidate_ids(desk, watch, known, came, search=news is None)):
+    changes = _fetch_history(session, watch)
+    received = [added for added in changes.added if not added.labels & _OUTGOING_LABELS] if changes else []
+    if received or changes is None or watch.unfound_since:
+        with autocommit(session.engine) as connection:
+            known = bounces.load_known_messages(connection, session.mailbox.id)
+        for message_id in dict.fromkeys(_find_candidate_ids(session, watch, known, received, search=changes is None)):
             if message_id not in known.processed_ids:
-                _process_message(desk, known, message_id)
-    history_id = news.history_id if news else desk.gmail.get_profile().history_id
-    with connect_autocommit(desk.engine) as connection:
-        bounces.record_bounce_search(connection, desk.mailbox.id, history_id, scale=desk.settings.delay_scale)
+                _process_message(session, known, message_id)
+    history_id = changes.history_id if changes else session.gmail.get_profile().history_id
+    with autocommit(session.engine) as connection:
+        bounces.record_bounce_search(connection, session.mailbox.id, history_id, scale=session.settings.delay_scale)
 
 
-def _fetch_history(desk: MailboxSession, watch: BounceWatch) -> HistoryChanges | None:
-    """Return what came in since the last look, or None when Gmail's history does not reach back so far."""
+def _fetch_history(session: MailboxSession, watch: BounceWatch) -> HistoryChanges | None:
+    """Return what was received since the last search, or None if Gmail's history does not reach back that far."""
     if watch.history_id is None:
         return None
     try:
-        return desk.gmail.list_new_messages(watch.history_id)
+        return session.gmail.list_new_messages(watch.history_id)
     except NotFoundError:
         return None
 
 
 def _find_candidate_ids(
-    desk: MailboxSession, watch: BounceWatch, known: KnownMessages, came: Iterable[AddedMessage], *, search: bool
+    session: MailboxSession,
+    watch: BounceWatch,
+    known: KnownMessages,
+    received: Iterable[AddedMessage],
+    *,
+    search: bool,
 ) -> Iterator[str]:
     threads = {mail.thread_id for mail in known.sent_mails}
-    yield from (found.id for found in came if found.thread_id in threads)
+    yield from (added.id for added in received if added.thread_id in threads)
     since = watch.unfound_since
     if since or search:
         after = f"after:{int(since.timestamp()) - 3600}" if since else "newer_than:7d"
-        yield from desk.gmail.search_messages(f"from:mailer-daemon in:anywhere {after}", limit=20)
+        yield from session.gmail.search_messages(f"from:mailer-daemon in:anywhere {after}", limit=20)
 
 
-def _process_message(desk: MailboxSession, known: KnownMessages, message_id: str) -> None:
+def _process_message(session: MailboxSession, known: KnownMessages, message_id: str) -> None:
     try:
-        message = desk.gmail.get_message(message_id)
-        if desk.settings.token_header.lower() in message.headers:
-            return  # an answer of ours; it is collected when it is due
+        message = session.gmail.get_message(message_id)
+        if session.settings.token_header.lower() in message.headers:
+            return  # a warmup reply; it is collected when it is due
         if message.headers.get("content-type", "").lower().startswith("multipart/report"):
-            _process_bounce_report(desk, known, message)
+            _process_bounce_report(session, known, message)
         elif delivery_status.is_auto_reply(message.headers) and (mail := _match_auto_reply(known, message.headers)):
-            desk.label_message(message_id, remove=("UNREAD", *message.labels & {"INBOX"}))
-            with desk.engine.begin() as connection:
+            _archive_message(session, message)
+            with autocommit(session.engine) as connection:
                 bounces.record_auto_reply(connection, mail.id, message_id)
-            desk.counts["auto_replies"] += 1
+            session.counts[MailEvent.AUTO_REPLIES] += 1
     except NotFoundError:
-        pass  # the person deleted it meanwhile
+        pass  # a person deleted it meanwhile
 
 
-def _process_bounce_report(desk: MailboxSession, known: KnownMessages, message: Message) -> None:
+def _process_bounce_report(session: MailboxSession, known: KnownMessages, message: Message) -> None:
     if message.size > _MAX_BOUNCE_BYTES:
         return
     bounce = delivery_status.parse_delivery_status(
-        desk.gmail.get_raw_message(message.id), token_header=desk.settings.token_header
+        session.gmail.get_raw_message(message.id), token_header=session.settings.token_header
     )
     mail = bounce and _match_bounce(known, bounce)
     if not bounce or not mail:
         return
-    desk.label_message(message.id, remove=("UNREAD", *message.labels & {"INBOX"}))
-    with desk.engine.begin() as connection:
-        if bounces.record_bounce(connection, mail.id, message.id, bounce):
-            desk.counts["bounced"] += 1
+    _archive_message(session, message)
+    with write_transaction(session.engine) as connection:
+        if record_bounce(connection, mail.id, message.id, bounce):
+            session.counts[MailEvent.BOUNCED] += 1
+
+
+def record_bounce(connection: sa.Connection, entry_id: int, message_id: str, bounce: Bounce) -> bool:
+    """Record a bounce and count it if it is final and new; return whether it is."""
+    if not bounces.store_bounce(connection, entry_id, message_id, bounce):
+        return False
+    record_outcome(connection, ledger.get_entry(connection, entry_id), Outcome.BOUNCED)
+    return True
+
+
+def _archive_message(session: MailboxSession, message: Message) -> None:
+    session.label_message(message.id, remove=("UNREAD", *message.labels & {"INBOX"}))
 
 
 def _match_bounce(known: KnownMessages, bounce: Bounce) -> SentMail | None:
@@ -104,5 +127,5 @@ def _match_bounce(known: KnownMessages, bounce: Bounce) -> SentMail | None:
 
 
 def _match_auto_reply(known: KnownMessages, headers: Mapping[str, str]) -> SentMail | None:
-    named = delivery_status.find_replied_message_id(headers.get("in-reply-to", ""), headers.get("references", ""))
-    return next((mail for mail in known.sent_mails if mail.rfc_message_id in named), None)
+    replied_ids = delivery_status.find_replied_message_id(headers.get("in-reply-to", ""), headers.get("references", ""))
+    return next((mail for mail in known.sent_mails if mail.rfc_message_id in replied_ids), None)

@@ -1,21 +1,23 @@
-"""The claim: one row in the ledger for the next due slot, by which a mail comes to be, and at most once."""
+"""Claim: choose the next due slot and its partner, and insert the ledger row by which a mail exists at most once."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 
 from gmail_warmup.core.log_context import log_event
+from gmail_warmup.core.metrics import MailEvent
+from gmail_warmup.db.engine import write_transaction
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.actions import mailbox_lease
-from gmail_warmup.warmup.actions.session import MailboxSession, build_mail_context
-from gmail_warmup.warmup.content.templates import MailKind
+from gmail_warmup.warmup.actions.delivery import claim_mail
+from gmail_warmup.warmup.actions.outgoing import Delivery
+from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.health import monitor
-from gmail_warmup.warmup.ledger import entries as ledger
-from gmail_warmup.warmup.ledger.entries import Entry
+from gmail_warmup.warmup.ledger import daily_counters
 from gmail_warmup.warmup.planning import daily_plan, next_send
 from gmail_warmup.warmup.planning.daily_plan import SendingHistory
 from gmail_warmup.warmup.planning.eligibility import build_blocker, find_send_blocker
@@ -25,67 +27,58 @@ from gmail_warmup.warmup.planning.slots import Slot
 log = logging.getLogger(__name__)
 
 POOL_RETRY_DELAY = timedelta(minutes=30)
-"""After so long a sender without a partner looks again: caps count the last 24 hours, so that room comes by itself."""
+"""Time until a sender without a partner tries again; caps count the last 24 hours, so capacity returns by then."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A claimed row, and whom its mail goes to."""
+def claim_next_slot(session: MailboxSession) -> Delivery | None:
+    """Claim the next due slot for a partner, or return None if nothing (more) is due.
 
-    entry: Entry
-    recipient: MailboxRecord
-
-
-def claim_next_slot(desk: MailboxSession) -> Claim | None:
-    """Claim the next due slot for a partner, or return None when nothing (more) is due.
-
-    The sender's row is locked meanwhile, so volume and gap hold whatever else runs; the partner's row too, so that
-    its cap holds. The hint of the plan is brought up to date in the same transaction.
+    The transaction locks the sender's row, so that volume and gap hold under concurrency, and then the partner's row,
+    so that its cap holds. It also updates the plan's hint of the next send time.
 
     Raises:
-        StoppedError: everything was stopped.
+        StoppedError: an operator stopped everything.
         MailboxBusyError: another task holds the mailbox now.
     """
-    with desk.engine.begin() as connection:
-        desk.extend_lease_in(connection)  # an update, and so the lock
-        monitor.update_health_band(connection, desk.mailbox.id)
-        mailbox, at = mailbox_lease.load_by_id(connection, desk.mailbox.id)
-        if obstacle := find_send_blocker(mailbox, at):
-            log_event(log, logging.INFO, "%s", obstacle, reason_code=obstacle.code)
+    with write_transaction(session.engine) as connection:
+        session.extend_lease_in(connection)  # also locks the sender's row, which the health monitor requires
+        monitor.update_health_band(connection, session.mailbox.id)
+        mailbox, blockers = mailbox_lease.load_by_id(connection, session.mailbox.id)
+        if blocker := find_send_blocker(mailbox, blockers):
+            log_event(log, logging.INFO, "%s", blocker, reason_code=blocker.code)
             next_send.clear_hint(connection, mailbox.id)
             return None
         history = daily_plan.load_histories(connection, [mailbox.id])[mailbox.id]
-        return _claim_first_due(connection, desk, mailbox, history, at.now)
+        return _claim_first_due(connection, session, mailbox, history, blockers.now)
 
 
 def _claim_first_due(
-    connection: sa.Connection, desk: MailboxSession, mailbox: MailboxRecord, history: SendingHistory, now: datetime
-) -> Claim | None:
-    slots = daily_plan.find_due_slots(mailbox, history, now=now, settings=desk.settings)
-    claim = None
+    connection: sa.Connection, session: MailboxSession, mailbox: MailboxRecord, history: SendingHistory, now: datetime
+) -> Delivery | None:
+    slots = daily_plan.find_due_slots(mailbox, history, now=now, settings=session.settings)
+    mail = None
     if slots:
-        claim = _claim_slot(connection, desk, mailbox, history, slots[0], now)
-        if claim is None:
-            next_send.store_hints(connection, {mailbox.id: now + desk.scale_delay(POOL_RETRY_DELAY)})
+        mail = _claim_slot(connection, session, mailbox, history, slots[0], now)
+        if mail is None:
+            next_send.store_hints(connection, {mailbox.id: now + session.scale_delay(POOL_RETRY_DELAY)})
             return None
         history = replace(history, claimed_slots=(*history.claimed_slots, slots[0].number), last_claim=now)
-    next_send.store_hints(
-        connection, {mailbox.id: daily_plan.find_next_send_time(mailbox, history, now=now, settings=desk.settings)}
-    )
-    return claim
+    next_send_at = daily_plan.find_next_send_time(mailbox, history, now=now, settings=session.settings)
+    next_send.store_hints(connection, {mailbox.id: next_send_at})
+    return mail
 
 
 def _claim_slot(
     connection: sa.Connection,
-    desk: MailboxSession,
+    session: MailboxSession,
     mailbox: MailboxRecord,
     history: SendingHistory,
     slot: Slot,
     now: datetime,
-) -> Claim | None:
-    volume = daily_plan.compute_todays_volume(mailbox, history, now=now, settings=desk.settings)
+) -> Delivery | None:
     local_date = now.astimezone(mailbox.zone).date()
-    ledger.fix_daily_volume(
+    volume = daily_plan.compute_todays_volume(mailbox, history, now=now, settings=session.settings)
+    daily_counters.fix_daily_volume(
         connection,
         mailbox.id,
         local_date,
@@ -94,22 +87,15 @@ def _claim_slot(
         reduction_reason=volume.reduction_reason,
     )
     seed = f"{mailbox.address}:{slot.due_at.isoformat()}"
-    partner = find_partner(connection, mailbox, now=now, settings=desk.settings, seed=seed)
+    partner = find_partner(connection, mailbox, now=now, settings=session.settings, seed=seed)
     if partner is None:
-        log_event(log, logging.WARNING, "%s", build_blocker(mailbox, "pool_too_small"), reason_code="pool_too_small")
-        ledger.record_reduction(connection, mailbox.id, local_date, "pool_too_small")
-        desk.counts["without_partner"] += 1
+        _record_missing_partner(connection, session, local_date)
         return None
-    token = ledger.generate_token()
-    brief = build_mail_context(mailbox, partner, kind=MailKind.FIRST, seed=token, thread=token)
-    entry = ledger.claim_entry(
-        connection,
-        token=token,
-        sender_id=mailbox.id,
-        recipient_id=partner.id,
-        local_date=local_date,
-        slot=slot.number,
-        due_at=slot.due_at,
-        subject=desk.writer.write_subject(brief),
-    )
-    return Claim(entry=entry, recipient=partner) if entry else None
+    return claim_mail(connection, session, partner, due_at=slot.due_at, local_date=local_date, slot=slot.number)
+
+
+def _record_missing_partner(connection: sa.Connection, session: MailboxSession, local_date: date) -> None:
+    blocker = build_blocker(session.mailbox, "pool_too_small")
+    log_event(log, logging.WARNING, "%s", blocker, reason_code=blocker.code)
+    daily_counters.record_reduction(connection, session.mailbox.id, local_date, blocker.code)
+    session.counts[MailEvent.WITHOUT_PARTNER] += 1

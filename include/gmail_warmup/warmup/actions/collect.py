@@ -1,13 +1,14 @@
-"""Collect: find answers at whom they were sent to, and notices of mail systems; tidy up what is old."""
+"""Collect: find the replies to a mailbox's mails, process bounces, and move old warmup mail to the trash."""
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.metrics import MailEvent
 from gmail_warmup.db import clock
-from gmail_warmup.db.engine import connect_autocommit
+from gmail_warmup.db.engine import autocommit, write_transaction
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Placement
 from gmail_warmup.gmail.errors import NotFoundError
@@ -21,24 +22,24 @@ from gmail_warmup.warmup.ledger.entries import Entry
 from gmail_warmup.warmup.planning import engagement
 
 
-def collect_replies(desk: MailboxSession) -> None:
-    """Find the answers that are due, rescue those in spam, read, label and archive them; then notices and old mail."""
-    with connect_autocommit(desk.engine) as connection:
-        entries = ledger.find_pending_for_recipient(connection, desk.mailbox.id, ledger.UNCOLLECTED)
-    for entry in desk.defer_at_night(entries, L.locate_due_at):
-        _collect_reply(desk, entry)
-    process_bounces(desk)
-    _trash_old_mail(desk)
+def collect_replies(session: MailboxSession) -> None:
+    """Find the due replies, rescue those in spam, read, label and archive them; then process bounces and old mail."""
+    with autocommit(session.engine) as connection:
+        entries = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNCOLLECTED)
+    for entry in session.defer_at_night(entries, L.locate_due_at):
+        _collect_reply(session, entry)
+    process_bounces(session)
+    _trash_old_mail(session)
 
 
-def _collect_reply(desk: MailboxSession, entry: Entry) -> None:
+def _collect_reply(session: MailboxSession, entry: Entry) -> None:
     placement, message_id = entry.placement, entry.recipient_gmail_id
     if placement is None or message_id is None:
-        message = find_received_mail(desk, entry)
+        message = find_received_mail(session, entry)
         if message is None:
             return
         placement, message_id = classify_placement(message.labels), message.id
-        with connect_autocommit(desk.engine) as connection:
+        with autocommit(session.engine) as connection:
             ledger.update_entry(
                 connection,
                 entry.id,
@@ -47,47 +48,63 @@ def _collect_reply(desk: MailboxSession, entry: Entry) -> None:
                 recipient_gmail_id=message.id,
                 recipient_thread_id=message.thread_id,
             )
+    is_rescued, is_read = _process_reply(session, entry, placement, message_id)
+    _record_collected(session, entry, is_rescued=is_rescued, is_read=is_read)
+
+
+def _process_reply(session: MailboxSession, entry: Entry, placement: Placement, message_id: str) -> tuple[bool, bool]:
+    """Rescue, read, label and archive a reply; return whether it was rescued and whether it was read."""
     in_spam = placement is Placement.SPAM
-    rescued = in_spam and engagement.is_rescued(entry.token, rate=desk.settings.rescue_rate)
-    readable = rescued or (not in_spam and placement is not Placement.TRASH)
+    is_rescued = in_spam and engagement.is_rescued(entry.token, rate=session.settings.rescue_rate)
+    is_read = is_rescued or (not in_spam and placement is not Placement.TRASH)
     try:
-        if rescued:
-            desk.gmail.modify_labels(message_id, add=("INBOX",), remove=("SPAM",))
-        if readable:
-            desk.label_message(message_id, remove=("UNREAD", "INBOX"))
+        if is_rescued:
+            session.gmail.modify_labels(message_id, add=("INBOX",), remove=("SPAM",))
+        if is_read:
+            session.label_message(message_id, remove=("UNREAD", "INBOX"))
     except NotFoundError:
-        rescued = readable = False  # the person deleted it; it was found all the same
-    _record_collected(desk, entry, rescued=rescued, readable=readable)
+        return False, False  # a person deleted it after it was found
+    return is_rescued, is_read
 
 
-def _record_collected(desk: MailboxSession, entry: Entry, *, rescued: bool, readable: bool) -> None:
-    """Record that an answer was found, and draw whether and when it is answered in turn."""
-    values: dict[str, Any] = {
-        "collected_at": ledger.NOW, "rescued_at": ledger.NOW if rescued else None, "reply_due_at": None,
-    }  # fmt: skip
-    further = readable and entry.turn < desk.settings.thread_depth
-    with connect_autocommit(desk.engine) as connection:
-        if further and engagement.continues_thread(entry.token, rate=_get_reply_rate(connection, desk, entry)):
-            answer_at = clock.get_current_time(connection) + desk.scale_delay(engagement.delay_until_reply(entry.token))
-            values["reply_due_at"] = desk.next_waking_time(answer_at, entry.token)
-        ledger.update_entry(connection, entry.id, ledger.NOT_COLLECTED, **values)
-    desk.counts["collected"] += 1
+def _record_collected(session: MailboxSession, entry: Entry, *, is_rescued: bool, is_read: bool) -> None:
+    """Record that a reply was found, and decide whether and when it is answered in turn."""
+    with autocommit(session.engine) as connection:
+        ledger.update_entry(
+            connection,
+            entry.id,
+            L.collected_at.is_(None),
+            collected_at=ledger.NOW,
+            rescued_at=ledger.NOW if is_rescued else None,
+            reply_due_at=_schedule_next_turn(connection, session, entry) if is_read else None,
+        )
+    session.counts[MailEvent.COLLECTED] += 1
 
 
-def _get_reply_rate(connection: sa.Connection, desk: MailboxSession, entry: Entry) -> int:
-    """Return the rate of the mailbox that began the thread: it receives the even turns and sends the odd ones."""
+def _schedule_next_turn(connection: sa.Connection, session: MailboxSession, entry: Entry) -> datetime | None:
+    """Return when a reply is answered, or None if its thread ends with it."""
+    if entry.turn >= session.settings.thread_depth:
+        return None
+    if not engagement.continues_thread(entry.token, rate=_get_reply_rate(connection, session, entry)):
+        return None
+    now = clock.get_current_time(connection)
+    return session.next_waking_time(now + session.scale_delay(engagement.delay_until_reply(entry.token)), entry.token)
+
+
+def _get_reply_rate(connection: sa.Connection, session: MailboxSession, entry: Entry) -> int:
+    """Return the rate of the mailbox that started the thread: it sends the odd turns and receives the even ones."""
     if entry.turn % 2 == 0:
-        return desk.mailbox.reply_rate
+        return session.mailbox.reply_rate
     return repository.get_mailbox_by_id(connection, entry.sender_id).reply_rate
 
 
-def _trash_old_mail(desk: MailboxSession) -> None:
-    """Move warmup mail that is old enough to the trash, a bounded number at once, with one call."""
-    with connect_autocommit(desk.engine) as connection:
-        old = retention.find_expired_mails(connection, desk.mailbox.id)
-    if not old.message_ids:
+def _trash_old_mail(session: MailboxSession) -> None:
+    """Move expired warmup mail to the trash: a bounded number per call, with one request."""
+    with autocommit(session.engine) as connection:
+        expired = retention.find_expired_mails(connection, session.mailbox.id)
+    if not expired.message_ids:
         return
-    desk.gmail.trash_messages(old.message_ids)
-    with desk.engine.begin() as connection:
-        retention.record_trashed(connection, old)
-    desk.counts["trashed"] += len(old.message_ids)
+    session.gmail.trash_messages(expired.message_ids)
+    with write_transaction(session.engine) as connection:
+        retention.record_trashed(connection, expired)
+    session.counts[MailEvent.TRASHED] += len(expired.message_ids)

@@ -1,11 +1,12 @@
-"""Rescue: read where Gmail put the mails that came, and move warmup mail out of spam."""
+"""Rescue: read where Gmail placed new mails, decide what follows, and move warmup mail out of spam."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from gmail_warmup.db.engine import connect_autocommit
+from gmail_warmup.core.metrics import MailEvent
+from gmail_warmup.db.engine import autocommit, write_transaction
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Placement
 from gmail_warmup.gmail.errors import NotFoundError
@@ -13,83 +14,94 @@ from gmail_warmup.gmail.models import Message
 from gmail_warmup.warmup.actions.find_mail import classify_placement, find_received_mail
 from gmail_warmup.warmup.actions.read import mark_mails
 from gmail_warmup.warmup.actions.session import MailboxSession
+from gmail_warmup.warmup.health.outcomes import record_outcome
 from gmail_warmup.warmup.ledger import entries as ledger
+from gmail_warmup.warmup.ledger import rate_decisions
+from gmail_warmup.warmup.ledger.daily_counters import Outcome, get_placement_counter
 from gmail_warmup.warmup.ledger.entries import Entry
 from gmail_warmup.warmup.planning import engagement
 
 
-def rescue_mails(desk: MailboxSession) -> None:
-    """Read the placement of every mail that is due, draw what follows, then rescue what lies in spam."""
-    with connect_autocommit(desk.engine) as connection:
-        entries = ledger.find_pending_for_recipient(connection, desk.mailbox.id, ledger.UNPLACED)
-    for entry in entries:
-        message = find_received_mail(desk, entry)
+def rescue_mails(session: MailboxSession) -> None:
+    """Record the placement of every due mail and what follows from it, then rescue mail from spam."""
+    with autocommit(session.engine) as connection:
+        unplaced = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNPLACED)
+    for entry in unplaced:
+        message = find_received_mail(session, entry)
         if message is not None:
-            _record_placement(desk, entry, message)
-    with connect_autocommit(desk.engine) as connection:
-        in_spam = ledger.find_pending_for_recipient(connection, desk.mailbox.id, ledger.UNRESCUED)
-    for entry in desk.defer_at_night(in_spam, L.rescue_due_at):
-        _rescue_mail(desk, entry)
-    mark_mails(desk)
+            _record_placement(session, entry, message)
+    with autocommit(session.engine) as connection:
+        in_spam = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNRESCUED)
+    for entry in session.defer_at_night(in_spam, L.rescue_due_at):
+        _rescue_mail(session, entry)
+    mark_mails(session)
 
 
-def _record_placement(desk: MailboxSession, entry: Entry, message: Message) -> None:
-    """Record the placement together with everything that is drawn from it, in one transaction."""
+def _record_placement(session: MailboxSession, entry: Entry, message: Message) -> None:
+    """Record the placement together with everything that is decided from it, in one transaction."""
     placement = classify_placement(message.labels)
-    with desk.engine.begin() as connection:
-        sender = ledger.load_rate_state(connection, entry.sender_id)
-        chosen = engagement.is_next_selected(rate=sender.open_rate, done=sender.opened, total=sender.placed)
-        drawn = _schedule_recipient_actions(desk, entry, placement, sender.now, opened=chosen)
-        newly = ledger.update_entry(
+    with write_transaction(session.engine) as connection:
+        rates = rate_decisions.load_rate_state(connection, entry.sender_id)  # locks the sender's row
+        is_opened = engagement.is_next_selected(rate=rates.open_rate, done=rates.opened, total=rates.placed)
+        schedule = _schedule_recipient_actions(session, entry, placement, rates.now, is_opened=is_opened)
+        is_first_record = ledger.update_entry(
             connection,
             entry.id,
-            ledger.NOT_PLACED,
+            L.placement.is_(None),
             placement=placement,
             placed_at=ledger.NOW,
             recipient_gmail_id=message.id,
             recipient_thread_id=message.thread_id,
-            **drawn,
+            **schedule,
         )
-        if newly:
-            ledger.record_rate_decision(connection, entry, placed=1, opened=int(drawn["read_due_at"] is not None))
-            ledger.count_outcome(connection, entry, ledger.get_placement_counter(placement), locked=True)
-    desk.counts[f"placed_{placement.value}"] += 1
+        if is_first_record:
+            opened = int(schedule["read_due_at"] is not None)
+            rate_decisions.record_rate_decision(connection, entry, placed=1, opened=opened)
+            record_outcome(connection, entry, get_placement_counter(placement), locked=True)
+    session.placements[placement] += 1
 
 
 def _schedule_recipient_actions(
-    desk: MailboxSession, entry: Entry, placement: Placement, now: datetime, *, opened: bool
-) -> dict[str, Any]:
-    """Return the due times of what the recipient does: what is not rescued or lies in the trash is left alone.
+    session: MailboxSession, entry: Entry, placement: Placement, now: datetime, *, is_opened: bool
+) -> dict[str, datetime | None]:
+    """Return the due times of the recipient's actions.
 
-    What nobody opens leaves the inbox at once.
+    A mail in the trash, or one in spam that is not rescued, has none. One that is not opened is archived immediately.
     """
-    due: dict[str, Any] = dict.fromkeys(("rescue_due_at", "read_due_at", "mark_due_at"))
+    due: dict[str, datetime | None] = dict.fromkeys(("rescue_due_at", "read_due_at", "mark_due_at"))
     if placement is Placement.SPAM:
-        if not engagement.is_rescued(entry.token, rate=desk.settings.rescue_rate):
+        if not engagement.is_rescued(entry.token, rate=session.settings.rescue_rate):
             return due
-        due["rescue_due_at"] = desk.next_waking_time(now, entry.token)
-    if placement is not Placement.TRASH and opened:
-        read_at = (due["rescue_due_at"] or now) + desk.scale_delay(engagement.delay_until_read(entry.token))
-        due["read_due_at"] = desk.next_waking_time(read_at, entry.token)
+        due["rescue_due_at"] = session.next_waking_time(now, entry.token)
+    if placement is not Placement.TRASH and is_opened:
+        read_at = (due["rescue_due_at"] or now) + session.scale_delay(engagement.delay_until_read(entry.token))
+        due["read_due_at"] = session.next_waking_time(read_at, entry.token)
     elif placement not in (Placement.TRASH, Placement.SPAM):
         due["mark_due_at"] = now
     return due
 
 
-def _rescue_mail(desk: MailboxSession, entry: Entry) -> None:
+def _rescue_mail(session: MailboxSession, entry: Entry) -> None:
     assert entry.recipient_gmail_id
     try:
-        desk.label_message(entry.recipient_gmail_id, add=("INBOX",), remove=("SPAM",))
-        done: dict[str, Any] = {"rescued_at": ledger.NOW}
-        if entry.read_due_at is None:
-            done["mark_due_at"] = ledger.NOW  # nobody opens it, so it leaves the inbox again
+        session.label_message(entry.recipient_gmail_id, add=("INBOX",), remove=("SPAM",))
     except NotFoundError:
-        # The person deleted it: there is nothing left to rescue, read or answer.
-        done = {"rescue_due_at": None, "read_due_at": None}
-    with desk.engine.begin() as connection:
-        newly = ledger.update_entry(connection, entry.id, ledger.NOT_RESCUED, **done)
-        if newly and "rescued_at" in done:
-            ledger.count_outcome(connection, entry, "rescued")
-            desk.counts["rescued"] += 1
-        elif newly and entry.read_due_at is not None:
-            ledger.record_rate_decision(connection, entry, opened=-1)
+        _skip_deleted_mail(session, entry)
+        return
+    values: dict[str, Any] = {"rescued_at": ledger.NOW}
+    if entry.read_due_at is None:
+        values["mark_due_at"] = ledger.NOW  # it is not opened, so it leaves the inbox again
+    with write_transaction(session.engine) as connection:
+        if ledger.update_entry(connection, entry.id, L.rescued_at.is_(None), **values):
+            record_outcome(connection, entry, Outcome.RESCUED)
+            session.counts[MailEvent.RESCUED] += 1
+
+
+def _skip_deleted_mail(session: MailboxSession, entry: Entry) -> None:
+    """Cancel the actions on a mail that a person deleted."""
+    with write_transaction(session.engine) as connection:
+        is_open = ledger.update_entry(
+            connection, entry.id, L.rescued_at.is_(None), rescue_due_at=None, read_due_at=None
+        )
+        if is_open and entry.read_due_at is not None:
+            rate_decisions.record_rate_decision(connection, entry, opened=-1)

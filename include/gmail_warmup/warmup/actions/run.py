@@ -1,4 +1,4 @@
-"""One action in one mailbox, from a task or a shell."""
+"""Run one action in one mailbox, from a task or a shell."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import Action
+from gmail_warmup.core.errors import IncompleteActionError
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.metrics import DONE, NULL_METER, Meter, count_mails
 from gmail_warmup.core.settings import Settings
@@ -33,12 +34,23 @@ _ACTION_FUNCTIONS: dict[Action, Callable[[MailboxSession], None]] = {
 }
 
 
+def _get_action_function(action: Action) -> Callable[[MailboxSession], None]:
+    if action not in _ACTION_FUNCTIONS:
+        raise IncompleteActionError(
+            action,
+            missing="the function that performs it in a mailbox",
+            table="_ACTION_FUNCTIONS in warmup/actions/run.py",
+        )
+    return _ACTION_FUNCTIONS[action]
+
+
 _SENDING_ACTIONS = frozenset({Action.SEND, Action.REPLY})
 
 
-def find_blocker(action: Action, mailbox: MailboxRecord, at: GlobalBlockers) -> Blocker | None:
-    """Return why a task must not do this in this mailbox now, or None."""
-    return find_send_blocker(mailbox, at) if action in _SENDING_ACTIONS else find_work_blocker(mailbox, at)
+def find_blocker(action: Action, mailbox: MailboxRecord, blockers: GlobalBlockers) -> Blocker | None:
+    """Return why a task must not perform this action in this mailbox now, or None."""
+    find = find_send_blocker if action in _SENDING_ACTIONS else find_work_blocker
+    return find(mailbox, blockers)
 
 
 def run_action(
@@ -51,36 +63,38 @@ def run_action(
     writer: MailWriter | None = None,
     meter: Meter = NULL_METER,
 ) -> dict[str, int]:
-    """Do all that is due for one action in one mailbox, and return what was done.
+    """Do everything that is due for one action in one mailbox, and return the counts by name.
+
+    Safe to repeat at any time: the ledger records what was done, and only what is due is done.
 
     Args:
-        writer: writes the mails; by default from the operator's templates, or the library.
-        meter: where metrics go.
-
-    Safe to repeat at any time: what was done is in the ledger, and what is not due is not done.
+        writer: writes the mails; by default from the operator's templates or the built-in ones.
+        meter: receives the metrics.
 
     Raises:
         MailboxBusyError: another task holds the mailbox.
         MayNotSendError: the mailbox has sent as much as Google allows.
-        StoppedError: everything was stopped meanwhile.
+        StoppedError: an operator stopped everything.
         GmailError: by cause.
         GrantError: by cause.
+        IncompleteActionError: no function performs this action.
     """
-    # Looked at again: what the plan saw may be minutes old.
-    with lease_mailbox(engine, mailbox, settings) as (holder, (mailbox, at)):
-        if obstacle := find_blocker(action, mailbox, at):
-            log_event(log, logging.INFO, "%s", obstacle, reason_code=obstacle.code)
+    perform = _get_action_function(action)
+    # The blockers are checked again: those that the plan saw may be minutes old.
+    with lease_mailbox(engine, mailbox, settings) as (holder, (mailbox, blockers)):
+        if blocker := find_blocker(action, mailbox, blockers):
+            log_event(log, logging.INFO, "%s", blocker, reason_code=blocker.code)
             return {}
         writer = writer or MailWriter(build_template_generator(settings))
-        desk = MailboxSession(
+        session = MailboxSession(
             engine=engine, settings=settings, gmail=gmail, mailbox=mailbox, writer=writer, holder=holder
         )
         try:
-            _ACTION_FUNCTIONS[action](desk)
+            perform(session)
             meter.increment_counter(DONE, action)
         finally:
-            count_mails(meter, desk.counts)
-            if desk.counts:
-                done = ", ".join(f"{name} {count}" for name, count in sorted(desk.counts.items()))
+            count_mails(meter, session.counts, session.placements)
+            if summary := session.summarize():
+                done = ", ".join(f"{name} {count}" for name, count in sorted(summary.items()))
                 log.info("%s %s: %s", action.value, mailbox.address, done)
-    return dict(desk.counts)
+    return summary

@@ -1,8 +1,8 @@
-"""Health: how a warmup mailbox fares by where its mails were put and by bounces, and how much it may send.
+"""Health bands: judge a warmup mailbox by placement and bounces over seven days, and limit its volume accordingly.
 
-Thresholds for watch, paused and blocked are those of an open-source product of this field (Warmbly: spam 10, 20 and
-40 %, bounces 5 and 10 %); complaints, its third measure, cannot be seen through the Gmail API. Nothing is judged below
-20 mails in seven days. Missing mails are counted apart: they may be late, or deleted by a person.
+The thresholds for watch, paused and blocked are those of an open-source product (Warmbly: spam 10, 20 and 40 %, bounces
+5 and 10 %); complaints, its third measure, are not available through the Gmail API. A mailbox is not judged below 20
+mails in seven days. Missing mails are counted separately: they may be late, or deleted by a person.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from gmail_warmup.core.enums import HealthBand as Band
 
 HEALTH_WINDOW = timedelta(days=7)
 MIN_SAMPLE_SIZE = 20
-"""Mails with a known fate in the window before any judgement."""
+"""Mails with a known outcome that a sample needs."""
 MIN_SPAM_COUNT, MIN_BOUNCE_COUNT = 6, 2
-"""Fewer of them are chance, whatever their share: they are watched, but slow and stop nothing.
+"""Fewer of them may be chance, whatever their share: the mailbox is watched, but not throttled.
 
-Where 2 % of all mail goes to spam anyway, 6 of 20 to 40 mails do so in at most 14 of 100,000 windows; 4 of 25 in 140,
-which among a thousand mailboxes is somebody every week. At 50 % spam 6 of 20 are missed in 2 of 100.
+If 2 % of all mail goes to spam, 6 of 20 to 40 mails do so in at most 14 of 100,000 windows, but 4 of 25 in 140, which
+affects one of a thousand mailboxes every week. At a spam rate of 50 %, fewer than 6 of 20 occur in 2 of 100 windows.
 """
 
 _SPAM_THRESHOLDS = (
@@ -37,18 +37,18 @@ _BOUNCE_THRESHOLDS = (
 _SEVERITY = {band: number for number, band in enumerate(Band)}
 
 THROTTLE_BEFORE_PAUSE = timedelta(days=1)
-"""A mailbox is slowed first; what a day of that does not mend is paused. Only `blocked` comes at once."""
+"""A mailbox is throttled for this long before it is paused. Only `blocked` takes effect immediately."""
 THROTTLE_STEP = timedelta(days=2)
-"""How long a throttled mailbox sends 70 % before it sends half; on the way back half before 70 %."""
+"""For how long a throttled mailbox sends 70 % before it sends half; a recovering one sends half before 70 %."""
 PAUSE_DAYS = 3
-"""Local days for which a paused mailbox sends nothing."""
+"""Local days on which a paused mailbox sends nothing."""
 REQUALIFY_DAILY_VOLUME = 5
-"""Mails a day of a mailbox that earns its way back."""
+"""Mails a day of a paused mailbox that sends a new sample."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HealthSample:
-    """What became of the first mails of a mailbox in the window, as far as it is known."""
+    """The known outcomes of a mailbox's first mails in the window."""
 
     placed: int = 0
     spam: int = 0
@@ -69,12 +69,12 @@ class HealthSample:
 
 @dataclass(frozen=True, kw_only=True)
 class HealthStatus:
-    """A mailbox's band.
+    """A mailbox's health band.
 
     Attributes:
         reason: a code of ``WARMUP_REASONS``; None for a healthy mailbox.
-        since: when it came into the band (aware); None for one that never left the first.
-        sample_from: the first local day whose mails count; one in the future ends a rest.
+        since: when the mailbox entered the band (aware); None if it never left the first band.
+        window_start: the first local day whose mails count; for a paused mailbox the day on which its rest ends.
     """
 
     band: Band = Band.HEALTHY
@@ -83,25 +83,25 @@ class HealthStatus:
     window_start: date | None = None
 
     def is_resting(self, today: date) -> bool:
-        """Tell whether nothing may be sent on a local day."""
+        """Return whether nothing may be sent on a local day."""
         if self.band is Band.PAUSED:
             return self.window_start is None or today < self.window_start
         return self.band is Band.BLOCKED
 
     def is_requalifying(self, today: date) -> bool:
-        """Tell whether it sends its fresh sample on a local day."""
+        """Return whether the mailbox sends its new sample on a local day."""
         return self.band is Band.PAUSED and not self.is_resting(today)
 
 
 def classify_sample(sample: HealthSample) -> tuple[Band, str | None] | None:
-    """Return band and reason by a sample alone, or None below the floor."""
+    """Return band and reason by the sample alone, or None if the sample is too small."""
     found: list[tuple[Band, str | None]] = []
     if sample.placed >= MIN_SAMPLE_SIZE:
         found.append(_find_band(_SPAM_THRESHOLDS, sample.spam_percent, chance=sample.spam < MIN_SPAM_COUNT))
     if sample.placed + sample.bounced >= MIN_SAMPLE_SIZE:
         found.append(_find_band(_BOUNCE_THRESHOLDS, sample.bounced_percent, chance=sample.bounced < MIN_BOUNCE_COUNT))
-    # The worse one; of two alike the spam.
-    return max(found, key=lambda judged: _SEVERITY[judged[0]], default=None)
+    # The more severe one; spam if both are equal.
+    return max(found, key=lambda judgement: _SEVERITY[judgement[0]], default=None)
 
 
 def _find_band(
@@ -113,97 +113,76 @@ def _find_band(
     return Band.HEALTHY, None
 
 
-def compute_next_status(standing: HealthStatus, sample: HealthSample, *, now: datetime, today: date) -> HealthStatus:
-    """Return the standing after a look at the sample; the same object where nothing changes.
+def compute_next_status(status: HealthStatus, sample: HealthSample, *, now: datetime, today: date) -> HealthStatus:
+    """Return the status that follows from the sample; the same object if nothing changes.
 
     Args:
-        sample: of the days of the window from ``standing.sample_from`` on.
+        sample: of the days of the window from ``status.window_start`` on.
         today: the mailbox's local day.
     """
-    judged = classify_sample(sample)
-    if judged is None or standing.is_resting(today):
-        return standing
-    band, reason = judged
-    if standing.is_requalifying(today):
-        return _next_after_sample(standing, band, reason, now, today)
+    judgement = classify_sample(sample)
+    if judgement is None or status.is_resting(today):
+        return status
+    band, reason = judgement
+    if status.is_requalifying(today):
+        return _next_after_sample(status, band, reason, now, today)
     if band is Band.BLOCKED:
-        return HealthStatus(band=band, reason=reason, since=now, window_start=standing.window_start)
-    if standing.band is Band.THROTTLED:
-        return _next_when_throttled(standing, band, reason, now, today)
+        return HealthStatus(band=band, reason=reason, since=now, window_start=status.window_start)
+    if status.band is Band.THROTTLED:
+        return _next_when_throttled(status, band, reason, now, today)
     if band is Band.PAUSED:
         band = Band.THROTTLED
-    if band is standing.band:
-        return standing
+    if band is status.band:
+        return status
     reason = reason or "recovered"
-    return HealthStatus(band=band, reason=reason, since=now, window_start=standing.window_start)
+    return HealthStatus(band=band, reason=reason, since=now, window_start=status.window_start)
 
 
 def _next_when_throttled(
-    standing: HealthStatus, band: Band, reason: str | None, now: datetime, today: date
+    status: HealthStatus, band: Band, reason: str | None, now: datetime, today: date
 ) -> HealthStatus:
-    """Pause what a day of less volume did not mend; let go what is below every threshold, not what wavers."""
-    lasted = now - standing.since if standing.since else timedelta(0)
-    if band is Band.PAUSED and lasted >= THROTTLE_BEFORE_PAUSE:
+    """Pause a mailbox that a day of throttling did not improve; release one that is below every threshold."""
+    duration = now - status.since if status.since else timedelta(0)
+    if band is Band.PAUSED and duration >= THROTTLE_BEFORE_PAUSE:
         return _build_paused_status(reason, now, today)
-    if band is Band.HEALTHY and (standing.reason != "requalified" or lasted >= 2 * THROTTLE_STEP):
-        return replace(standing, band=band, reason="recovered", since=now)
-    return standing
+    if band is Band.HEALTHY and (status.reason != "requalified" or duration >= 2 * THROTTLE_STEP):
+        return replace(status, band=band, reason="recovered", since=now)
+    return status
 
 
 def _next_after_sample(
-    standing: HealthStatus, band: Band, reason: str | None, now: datetime, today: date
+    status: HealthStatus, band: Band, reason: str | None, now: datetime, today: date
 ) -> HealthStatus:
     if _SEVERITY[band] >= _SEVERITY[Band.THROTTLED]:
         return _build_paused_status(reason, now, today)
-    return replace(standing, band=Band.THROTTLED, reason="requalified", since=now)
+    return replace(status, band=Band.THROTTLED, reason="requalified", since=now)
 
 
 def _build_paused_status(reason: str | None, now: datetime, today: date) -> HealthStatus:
     return HealthStatus(band=Band.PAUSED, reason=reason, since=now, window_start=today + timedelta(days=PAUSE_DAYS))
 
 
-def compute_allowed_volume(
-    standing: HealthStatus, volume: int, *, now: datetime, today: date
-) -> tuple[int, str | None]:
-    """Return how much of a day's volume the standing allows, and the reason code where that is less."""
-    if standing.is_resting(today):
-        return 0, standing.reason
-    if standing.is_requalifying(today):
+def compute_allowed_volume(status: HealthStatus, volume: int, *, now: datetime, today: date) -> tuple[int, str | None]:
+    """Return how much of a day's volume the status allows, and the reason code if that is less."""
+    if status.is_resting(today):
+        return 0, status.reason
+    if status.is_requalifying(today):
         return min(volume, REQUALIFY_DAILY_VOLUME), "requalifying"
-    if standing.band is not Band.THROTTLED:
+    if status.band is not Band.THROTTLED:
         return volume, None
-    recent = standing.since is None or now - standing.since < THROTTLE_STEP
-    percent = 70 if recent is (standing.reason != "requalified") else 50
-    return max(min(volume, 1), volume * percent // 100), standing.reason
+    recent = status.since is None or now - status.since < THROTTLE_STEP
+    percent = 70 if recent is (status.reason != "requalified") else 50
+    return max(min(volume, 1), volume * percent // 100), status.reason
 
 
 def compute_score(sample: HealthSample) -> int | None:
-    """Return how well the mails of the window were placed, 0-100; None below the floor.
+    """Return the placement score of the window, 0-100; None if the sample is too small.
 
-    Spam dominates it: 2.5 points for each per cent, so that 40 %, where a mailbox is blocked, leaves nothing. A per
-    cent of bounces costs 5 points, a per cent of missing mails one. Opened and answered mails do not count: the
-    recipients are the operator's own, who open and answer as they are told.
+    Spam dominates: each per cent costs 2.5 points, so the score is 0 at 40 %, where a mailbox is blocked. A per cent of
+    bounces costs 5 points, a per cent of missing mails one. Opened and answered mails do not count: the recipients are
+    the operator's own mailboxes, which open and answer at configured rates.
     """
     if sample.placed < MIN_SAMPLE_SIZE:
         return None
     missing = 100 * sample.missing / (sample.placed + sample.missing)
     return max(0, round(100 - 2.5 * sample.spam_percent - 5 * sample.bounced_percent - missing))
-
-
-def compute_legacy_score(*, open_percent: float, reply_percent: float, progress: int, spam_percent: float) -> int:
-    """Return a score in the manner of the first system, for comparison with what it showed; not used for anything.
-
-    It went by open rate, reply rate, progress of the phases and spam. The weights here are 40, 30, 20 and 10 points:
-    the open rate counts fully from 80 %, the reply rate from 55 %, its defaults; spam takes away from the last ten
-    only, which reproduces its defect that a mailbox with 100 % spam at the end of its ramp scored 90, an A+.
-    """
-    opened, replied = min(1.0, open_percent / 80), min(1.0, reply_percent / 55)
-    return round(40 * opened + 30 * replied + 20 * progress / 100 + 10 * (1 - spam_percent / 100))
-
-
-_GRADES = ((90, "A+"), (80, "A"), (70, "B"), (60, "C"), (50, "D"))
-
-
-def grade_score(points: int) -> str:
-    """Return the first system's grade for a score."""
-    return next((name for least, name in _GRADES if points >= least), "F")

@@ -1,9 +1,10 @@
-"""Checkups: the health of a mailbox as the tables know it, looked at whenever a mail's fate is counted or claimed."""
+"""Health monitor: judge a mailbox by its stored counts whenever an outcome is counted or a mail is claimed."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import date
+from dataclasses import fields
+from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,14 +16,16 @@ from gmail_warmup.warmup.health.bands import HEALTH_WINDOW, HealthSample, Health
 _D = MailboxDay
 
 LOCAL_TODAY = sa.cast(sa.func.timezone(Mailbox.timezone, sa.func.now()), sa.Date)
-"""The local day of a mailbox, by the database's clock."""
+"""The local day of a mailbox, by the database clock."""
 
 PLACED_COUNT = _D.inbox + _D.spam + _D.elsewhere
 IS_IN_WINDOW = sa.and_(
     _D.local_date > LOCAL_TODAY - HEALTH_WINDOW.days,
     sa.or_(Mailbox.health_window_start.is_(None), _D.local_date >= Mailbox.health_window_start),
 )
-"""The days of a mailbox that its health is judged by."""
+"""The days by which a mailbox's health is judged."""
+_SAMPLE_PREFIX = "sample_"
+"""Prefix of the labels of the sums, which a query may select next to other counts."""
 
 _STATUS_COLUMNS = (
     Mailbox.id, Mailbox.band, Mailbox.band_reason, Mailbox.band_since, Mailbox.health_window_start,
@@ -30,12 +33,12 @@ _STATUS_COLUMNS = (
 )  # fmt: skip
 
 ENGINE_ACTOR = "warmup"
-"""Who changes a band by its sample, for the history."""
+"""The actor of changes that follow from the sample."""
 _BANDS_WITHOUT_ALERT = frozenset({HealthBand.HEALTHY, HealthBand.WATCH})
 
 
 def to_health_status(mailbox: Any) -> HealthStatus:
-    """Return the standing of a row or record of a mailbox."""
+    """Return the health status of a row or record of a mailbox."""
     return HealthStatus(
         band=HealthBand(mailbox.band),
         reason=mailbox.band_reason,
@@ -44,14 +47,22 @@ def to_health_status(mailbox: Any) -> HealthStatus:
     )
 
 
-def build_sample_columns() -> tuple[sa.ColumnElement[Any], ...]:
-    """Return the sums of the window, in the order of Sample's fields, over ``mailbox_day`` joined to ``mailbox``."""
-    sums = (PLACED_COUNT, _D.spam, _D.missing, _D.bounced)
-    return tuple(sa.func.coalesce(sa.func.sum(what).filter(IS_IN_WINDOW), 0) for what in sums)
+def build_sample_columns() -> tuple[sa.Label[int], ...]:
+    """Return the sums of the window over ``mailbox_day`` joined to ``mailbox``, for `to_health_sample`."""
+    counts = {"placed": PLACED_COUNT, "spam": _D.spam, "missing": _D.missing, "bounced": _D.bounced}
+    return tuple(
+        sa.func.coalesce(sa.func.sum(count).filter(IS_IN_WINDOW), 0).label(_SAMPLE_PREFIX + name)
+        for name, count in counts.items()
+    )
 
 
-_SAMPLE_SIZE = len(build_sample_columns())
-# Twice the window's start, so that the index alone finds the few days.
+def to_health_sample(row: Any) -> HealthSample:
+    """Return the sample of a row that has the columns of `build_sample_columns`."""
+    counts = {field.name: int(row._mapping[_SAMPLE_PREFIX + field.name]) for field in fields(HealthSample)}
+    return HealthSample(**counts)
+
+
+# The condition repeats the window's start without the mailbox, so that the index alone finds the few days.
 _IS_RECENT_DAY = _D.local_date > sa.cast(sa.func.now(), sa.Date) - HEALTH_WINDOW.days - 1
 _SELECT_HEALTH = (
     sa.select(*_STATUS_COLUMNS, *build_sample_columns())
@@ -61,24 +72,18 @@ _SELECT_HEALTH = (
 )
 
 
-def to_health_sample(values: Collection[int]) -> HealthSample:
-    """Turn the values of ``sample_columns`` into a sample."""
-    placed, spam, missing, bounced = (int(value) for value in values)
-    return HealthSample(placed=placed, spam=spam, missing=missing, bounced=bounced)
-
-
 def update_health_band(connection: sa.Connection, mailbox_id: int, *, actor: str = ENGINE_ACTOR) -> HealthStatus:
-    """Look at a mailbox's sample, change its band if that says so, and return its standing.
+    """Judge a mailbox by its current sample, store a changed band, and return its health status.
 
-    The row of the mailbox is locked by the caller, so that two looks at a time agree. A change is kept as an event and
-    forgets the hint of the plan, for the volume changes with it.
+    Lock order: the caller has locked the mailbox's row, so concurrent calls judge one after another. A change is stored
+    as an event and clears the plan's hint of the next send time, because the volume changes with it.
     """
     row = connection.execute(_SELECT_HEALTH, {"id": mailbox_id}).one()
-    standing, sample = to_health_status(row), to_health_sample(row[-_SAMPLE_SIZE:])
-    following = compute_next_status(standing, sample, now=row.now, today=row.today)
-    if following != standing:
-        _store_band_change(connection, mailbox_id, standing, following, sample, actor=actor)
-    return following
+    before, sample = to_health_status(row), to_health_sample(row)
+    after = compute_next_status(before, sample, now=row.now, today=row.today)
+    if after != before:
+        _store_band_change(connection, mailbox_id, before, after, sample, actor=actor)
+    return after
 
 
 def _store_band_change(
@@ -105,23 +110,23 @@ def _store_band_change(
             placed=sample.placed,
             spam=sample.spam,
             bounced=sample.bounced,
-            # Nobody is told of what he does himself.
+            # No alert for changes made by a person.
             is_alertable=actor == ENGINE_ACTOR and not {before.band, after.band} <= _BANDS_WITHOUT_ALERT,
         )
     )
 
 
 def requalify_mailboxes(connection: sa.Connection, addresses: Collection[str], *, actor: str) -> int:
-    """Let paused and blocked mailboxes send a fresh sample from today on; return how many that were.
+    """Let paused and blocked mailboxes send a new sample from today on; return how many were changed.
 
-    Only a person does this; it is the one way out of ``blocked``, and ends the rest of ``paused``. What was sent on
-    earlier days does not count any more.
+    Only a person calls this. It is the only way out of ``blocked``, and it ends the rest of ``paused``. Mails of
+    earlier days are no longer counted.
     """
-    stopped = Mailbox.band.in_((HealthBand.PAUSED, HealthBand.BLOCKED))
-    named = Mailbox.address.in_([address.strip().lower() for address in addresses])
+    is_stopped = Mailbox.band.in_((HealthBand.PAUSED, HealthBand.BLOCKED))
+    is_named = Mailbox.address.in_([address.strip().lower() for address in addresses])
     locked = sa.select(*_STATUS_COLUMNS).with_for_update(key_share=True)
-    rows = connection.execute(locked.where(named, stopped).order_by(Mailbox.id)).all()
-    done = 0
+    rows = connection.execute(locked.where(is_named, is_stopped).order_by(Mailbox.id)).all()
+    changed = 0
     for row in rows:
         before = to_health_status(row)
         if before.is_requalifying(row.today):
@@ -132,22 +137,22 @@ def requalify_mailboxes(connection: sa.Connection, addresses: Collection[str], *
             since=row.now,
             window_start=_find_sample_start(connection, row.id, row.today),
         )
-        sample = to_health_sample(connection.execute(_SELECT_HEALTH, {"id": row.id}).one()[-_SAMPLE_SIZE:])
+        sample = to_health_sample(connection.execute(_SELECT_HEALTH, {"id": row.id}).one())
         _store_band_change(connection, row.id, before, after, sample, actor=actor)
-        done += 1
-    return done
+        changed += 1
+    return changed
 
 
 def _find_sample_start(connection: sa.Connection, mailbox_id: int, today: date) -> date:
-    """Return today, or tomorrow where mails of today would count that were sent before."""
-    sent_today = sa.select(_D.claimed).where(_D.mailbox_id == mailbox_id, _D.local_date == today, _D.claimed > 0)
-    if connection.scalar(sent_today) is None:
+    """Return today, or tomorrow if the mailbox has claimed mails today, which would count in the new sample."""
+    claimed_today = sa.select(_D.claimed).where(_D.mailbox_id == mailbox_id, _D.local_date == today, _D.claimed > 0)
+    if connection.scalar(claimed_today) is None:
         return today
-    return date.fromordinal(today.toordinal() + 1)
+    return today + timedelta(days=1)
 
 
 def list_band_changes(connection: sa.Connection, mailbox_id: int, *, limit: int = 50) -> list[sa.Row[Any]]:
-    """Return the changes of a mailbox's band, the newest first: at, actor, from_band, to_band, reason, the sample."""
+    """Return the changes of a mailbox's band with their samples, newest first."""
     E = HealthEvent
     query = sa.select(E.at, E.actor, E.from_band, E.to_band, E.reason, E.placed, E.spam, E.bounced)
     return list(connection.execute(query.where(E.mailbox_id == mailbox_id).order_by(E.id.desc()).limit(limit)))

@@ -1,4 +1,4 @@
-"""Notices: the bounces and auto-replies that mails meet, as the ledger knows them. Who looks is ``actions.collect``."""
+"""Bounces and auto-replies in the ledger: where they are searched for, and the rows that they belong to."""
 
 from __future__ import annotations
 
@@ -15,28 +15,55 @@ from gmail_warmup.gmail.delivery_status import Bounce
 from gmail_warmup.warmup.ledger import entries as ledger
 
 FIRST_SEARCH_DELAY = timedelta(minutes=15)
-"""How long after a mail was sent its mailbox is looked through for notices."""
+"""Time from sending a mail to the first search of its mailbox for bounces."""
 NEXT_SEARCH_DELAY = timedelta(hours=1)
 LATE_SEARCH_DELAY = timedelta(hours=6)
-"""While mails are neither found nor bounced."""
+"""Time between two searches while mails are neither found nor bounced."""
 BOUNCE_SEARCH_PERIOD = timedelta(days=4)
-"""Mail systems try to deliver for three days or so."""
+"""For how long a bounce is expected; mail servers retry a delivery for about three days."""
 
+
+@dataclass(frozen=True, kw_only=True)
+class SentMail:
+    """A sent mail to which a bounce or an auto-reply may belong."""
+
+    id: int
+    token: str
+    rfc_message_id: str
+    thread_id: str
+    notice_ids: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BounceWatch:
+    """The state of the search for bounces in a mailbox.
+
+    Attributes:
+        history_id: Gmail's history id up to which the mailbox was searched; None before the first search.
+        unfound_since: when the oldest mail was sent that is neither found nor bounced although its recipient had the
+            time to find it; None without such a mail.
+    """
+
+    history_id: str | None
+    unfound_since: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownMessages:
+    """The recently sent mails of a mailbox, and the Gmail ids of the bounces and replies already processed in it."""
+
+    sent_mails: Sequence[SentMail]
+    processed_ids: frozenset[str]
+
+
+_IS_SENDER, _IS_MAILBOX = L.sender_id == sa.bindparam("mailbox_id"), Mailbox.id == sa.bindparam("mailbox_id")
 _IS_UNFOUND = sa.and_(sa.or_(L.placement.is_(None), L.placement == Placement.MISSING), L.bounced_at.is_(None))
 _IS_RECENT = sa.and_(
     L.status == MailStatus.SENT,
     L.sent_at > sa.func.now() - BOUNCE_SEARCH_PERIOD - timedelta(days=1),
-    L.claimed_at
-    > sa.func.now() - BOUNCE_SEARCH_PERIOD - timedelta(days=3),  # the indexes know the claim and the date alone
+    # The indexes contain only the claim time and the date.
+    L.claimed_at > sa.func.now() - BOUNCE_SEARCH_PERIOD - timedelta(days=3),
     L.local_date > sa.func.current_date() - 9,
-)
-
-
-# Every look of every mailbox needs these: they are built once.
-_IS_SENDER, _IS_RECIPIENT = L.sender_id == sa.bindparam("mailbox_id"), L.recipient_id == sa.bindparam("mailbox_id")
-_SELECT_SENT = sa.select(L.id, L.token, L.rfc_message_id, L.thread_id, L.notice_ids).where(_IS_SENDER, _IS_RECENT)
-_SELECT_RECEIVED_IDS = sa.select(L.recipient_gmail_id).where(
-    _IS_RECIPIENT, _IS_RECENT, L.recipient_gmail_id.is_not(None)
 )
 _UNFOUND_SINCE = (
     sa.select(sa.func.min(L.sent_at))
@@ -49,10 +76,14 @@ _UNFOUND_SINCE = (
     )
     .scalar_subquery()
 )
-_IS_MAILBOX = Mailbox.id == sa.bindparam("mailbox_id")
-_SELECT_WATCH = sa.select(Mailbox.history_id, _UNFOUND_SINCE.label("unfound_since")).where(
-    _IS_MAILBOX, Mailbox.notices_due_at.is_not(None)
-)
+
+
+def select_waiting() -> sa.Select[Any]:
+    """Return a query of the mailboxes whose search for bounces is due, and since when."""
+    columns: tuple[Any, ...] = (Mailbox.id.label("mailbox_id"), Mailbox.notices_due_at.label("since"))
+    return sa.select(*columns).where(Mailbox.notices_due_at <= sa.func.now())
+
+
 _SCHEDULE_SEARCH = (
     sa.update(Mailbox)
     .where(_IS_MAILBOX)
@@ -63,6 +94,49 @@ _SCHEDULE_SEARCH = (
         history_id=sa.func.coalesce(Mailbox.history_id, sa.bindparam("history")),
     )
 )
+
+
+def schedule_bounce_search(connection: sa.Connection, mailbox_id: int, history_id: str, *, within: timedelta) -> None:
+    """Schedule the search for bounces after a mail was sent; the first mail sets where the history starts.
+
+    The mailbox's row is locked until the transaction ends.
+    """
+    values = {"mailbox_id": mailbox_id, "within": within, "history": history_id}
+    connection.execute(_SCHEDULE_SEARCH, values)
+
+
+_SELECT_WATCH = sa.select(Mailbox.history_id, _UNFOUND_SINCE.label("unfound_since")).where(
+    _IS_MAILBOX, Mailbox.notices_due_at.is_not(None)
+)
+
+
+def load_bounce_watch(connection: sa.Connection, mailbox_id: int, *, patience: timedelta) -> BounceWatch | None:
+    """Return the state of the search in a mailbox, or None if nothing was sent that could bounce.
+
+    Args:
+        patience: time that a recipient has to find a mail before its bounce is searched for.
+    """
+    row = connection.execute(_SELECT_WATCH, {"mailbox_id": mailbox_id, "patience": patience}).one_or_none()
+    return BounceWatch(history_id=row.history_id, unfound_since=row.unfound_since) if row else None
+
+
+_SELECT_SENT = sa.select(L.id, L.token, L.rfc_message_id, L.thread_id, L.notice_ids).where(_IS_SENDER, _IS_RECENT)
+_SELECT_RECEIVED_IDS = sa.select(L.recipient_gmail_id).where(
+    L.recipient_id == sa.bindparam("mailbox_id"), _IS_RECENT, L.recipient_gmail_id.is_not(None)
+)
+
+
+def load_known_messages(connection: sa.Connection, mailbox_id: int) -> KnownMessages:
+    """Return the mails to which a bounce or an auto-reply in a mailbox may belong."""
+    parameters = {"mailbox_id": mailbox_id}
+    sent = connection.execute(_SELECT_SENT, parameters).all()
+    received_ids = connection.scalars(_SELECT_RECEIVED_IDS, parameters)
+    return KnownMessages(
+        sent_mails=[SentMail(**row._mapping) for row in sent],
+        processed_ids=frozenset(filter(None, received_ids)).union(*(row.notice_ids for row in sent)),
+    )
+
+
 _NEXT, _LATER = sa.bindparam("next", type_=sa.Interval), sa.bindparam("later", type_=sa.Interval)
 _RECORD_SEARCH = (
     sa.update(Mailbox)
@@ -77,100 +151,29 @@ _RECORD_SEARCH = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SentMail:
-    """A mail that may meet a notice."""
-
-    id: int
-    token: str
-    rfc_message_id: str
-    thread_id: str
-    notice_ids: Sequence[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BounceWatch:
-    """Where a mailbox stands.
-
-    Attributes:
-        history_id: Gmail's history up to which notices were looked for; None if they never were.
-        unfound_since: when the oldest mail was sent that is neither found nor bounced, of those that had the time for
-            it; None if there is none.
-    """
-
-    history_id: str | None
-    unfound_since: datetime | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class KnownMessages:
-    """What a mailbox sent lately, and the Gmail ids of notices and of answers that were identified in it."""
-
-    sent_mails: Sequence[SentMail]
-    processed_ids: frozenset[str]
-
-
-def select_waiting() -> sa.Select[Any]:
-    """Return the mailboxes in which notices are to be looked for, and since when."""
-    columns: tuple[Any, ...] = (Mailbox.id.label("mailbox_id"), Mailbox.notices_due_at.label("since"))
-    return sa.select(*columns).where(Mailbox.notices_due_at <= sa.func.now())
-
-
-def schedule_bounce_search(connection: sa.Connection, mailbox_id: int, history_id: str, *, within: timedelta) -> None:
-    """Note that a mailbox sent a mail, so that notices are looked for; the first mail sets where its history begins.
-
-    The row of the mailbox is locked until the transaction ends.
-    """
-    values = {"mailbox_id": mailbox_id, "within": within, "history": history_id}
-    connection.execute(_SCHEDULE_SEARCH, values)
-
-
-def load_bounce_watch(connection: sa.Connection, mailbox_id: int, *, patience: timedelta) -> BounceWatch | None:
-    """Return where a mailbox stands, or None when there is nothing to look for.
-
-    Args:
-        patience: how long a mail has to be found by its recipient before its bounce is searched for.
-    """
-    row = connection.execute(_SELECT_WATCH, {"mailbox_id": mailbox_id, "patience": patience}).one_or_none()
-    return BounceWatch(history_id=row.history_id, unfound_since=row.unfound_since) if row else None
-
-
-def load_known_messages(connection: sa.Connection, mailbox_id: int) -> KnownMessages:
-    """Return the mails that a notice in a mailbox may belong to."""
-    mailbox = {"mailbox_id": mailbox_id}
-    sent = connection.execute(_SELECT_SENT, mailbox).all()
-    received = connection.scalars(_SELECT_RECEIVED_IDS, mailbox)
-    return KnownMessages(
-        sent_mails=[SentMail(**found._mapping) for found in sent],
-        processed_ids=frozenset(filter(None, received)).union(*(found.notice_ids for found in sent)),
-    )
-
-
 def record_bounce_search(connection: sa.Connection, mailbox_id: int, history_id: str, *, scale: float) -> None:
-    """Note up to where a mailbox was looked through, and set when to look next: soon, later, or after its next mail."""
-    waits = {"next": NEXT_SEARCH_DELAY * scale, "later": LATE_SEARCH_DELAY * scale, "patience": timedelta(0)}
-    connection.execute(_RECORD_SEARCH, {"mailbox_id": mailbox_id, "history": history_id} | waits)
+    """Store up to where a mailbox was searched, and schedule the next search: soon, later, or after its next mail."""
+    delays = {"next": NEXT_SEARCH_DELAY * scale, "later": LATE_SEARCH_DELAY * scale, "patience": timedelta(0)}
+    connection.execute(_RECORD_SEARCH, {"mailbox_id": mailbox_id, "history": history_id} | delays)
 
 
-def record_bounce(connection: sa.Connection, entry_id: int, message_id: str, bounce: Bounce) -> bool:
-    """Write a bounce into the row of its mail and count it; tell whether it is final and new.
+def store_bounce(connection: sa.Connection, entry_id: int, message_id: str, bounce: Bounce) -> bool:
+    """Store a bounce in the row of its mail and return whether it is final and new.
 
-    A mail that its recipient found did not bounce, whatever a notice says.
+    A mail that its recipient found did not bounce, whatever the notice says.
     """
-    _record_notice(connection, entry_id, message_id, bounce_status=bounce.status)
+    _store_notice(connection, entry_id, message_id, bounce_status=bounce.status)
     if not bounce.is_final:
         return False
-    newly = ledger.update_entry(connection, entry_id, _IS_UNFOUND, bounced_at=sa.func.now(), locate_due_at=None)
-    if newly:
-        ledger.count_outcome(connection, ledger.get_entry(connection, entry_id), "bounced")
-    return newly
+    return ledger.update_entry(connection, entry_id, _IS_UNFOUND, bounced_at=ledger.NOW, locate_due_at=None)
 
 
 def record_auto_reply(connection: sa.Connection, entry_id: int, message_id: str) -> None:
-    """Write an auto-reply into the row of its mail; it is no reply, so nothing is counted."""
-    _record_notice(connection, entry_id, message_id, auto_replied_at=sa.func.coalesce(L.auto_replied_at, sa.func.now()))
+    """Store an auto-reply in the row of its mail; it is not a reply, so nothing is counted."""
+    _store_notice(connection, entry_id, message_id, auto_replied_at=sa.func.coalesce(L.auto_replied_at, ledger.NOW))
 
 
-def _record_notice(connection: sa.Connection, entry_id: int, message_id: str, **values: Any) -> None:
-    new = ~L.notice_ids.contains([message_id])
-    ledger.update_entry(connection, entry_id, new, notice_ids=sa.func.array_append(L.notice_ids, message_id), **values)
+def _store_notice(connection: sa.Connection, entry_id: int, message_id: str, **values: Any) -> None:
+    is_new = ~L.notice_ids.contains([message_id])
+    notice_ids = sa.func.array_append(L.notice_ids, message_id)
+    ledger.update_entry(connection, entry_id, is_new, notice_ids=notice_ids, **values)

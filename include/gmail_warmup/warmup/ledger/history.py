@@ -1,8 +1,8 @@
-"""The ledger's history: mails in which nothing is due move there, by the month of their claim, a batch at a time.
+"""Move finished mails from the ledger to its history, which has one partition per month of the claim, in batches.
 
-So the ledger, on which every task works, holds the mails of the last weeks however long an installation runs. A thread
-moves as a whole and in one transaction: at any moment a mail is in the ledger or in its history, never in both. The
-database's own functions do it; see ``db.functions`` for what a mail waits for.
+The ledger, which every task reads, thus contains only the mails of the last weeks. A thread is moved as a whole and in
+one transaction, so a mail is always in exactly one of the two tables. The moving is done by functions in the database;
+``db.sql_functions`` defines when a mail is finished.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from datetime import datetime
 import sqlalchemy as sa
 
 BATCH_SIZE = 5_000
-"""Rows of the ledger that are looked at in one transaction: some tenths of a second."""
+"""Ledger rows examined in one transaction: some tenths of a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MoveResult:
-    """What became of one batch.
+    """The result of one batch.
 
     Attributes:
-        mails: how many moved.
-        last_id: the last row that was looked at; None if there was none.
-        done: whether what comes behind it is too young to move.
+        mails: number of mails moved.
+        last_id: the last row examined; None if there was none.
+        done: whether the rows after it are too young to move.
     """
 
     mails: int
@@ -41,21 +41,21 @@ _COUNT_OVERDUE = sa.text(
 
 
 def move_mails(connection: sa.Connection, *, after: int, until: datetime) -> MoveResult:
-    """Move the threads among the next rows that are done with into the history; make the months that they need.
+    """Move the finished threads among the next rows to the history, and create the partitions that they need.
 
     Args:
-        after: the id behind which to look.
-        until: aware; what was claimed from then on stays, and so does what is younger than ``YOUNG``.
+        after: the id after which to continue.
+        until: mails claimed from this time (aware) on stay, as do those younger than ``LEDGER_MIN_AGE``.
     """
     row = connection.execute(_MOVE_MAILS, {"after": after, "until": until, "at_once": BATCH_SIZE}).one()
     return MoveResult(mails=row.mails, last_id=row.last_id, done=row.done)
 
 
 def drop_months(connection: sa.Connection, *, before: datetime) -> int:
-    """Drop the months that ended before a time (aware), for good; return how many that were."""
+    """Drop the monthly partitions that ended before a time (aware); return their number."""
     return int(connection.execute(_DROP_MONTHS, {"before": before}).scalar_one())
 
 
 def count_overdue(connection: sa.Connection, *, until: datetime) -> int:
-    """Return how many of the ledger's first rows should have moved: nothing waits in them, and they are older."""
+    """Return how many of the ledger's first rows are finished and were claimed before a time (aware)."""
     return int(connection.execute(_COUNT_OVERDUE, {"until": until, "at_once": BATCH_SIZE}).scalar_one())
