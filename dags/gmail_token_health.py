@@ -1,4 +1,10 @@
-"""Audit the grants of all mailboxes every day, and name those that need a person; domains and upkeep beside that."""
+"""Audit the OAuth grants of all mailboxes daily, and run one task per mailbox that newly needs a person.
+
+Shards of mailboxes are probed at the token endpoint (`shards`, `probe`), refused grants are decided (`decide`), and
+suspect grants are probed a second time (`second_pass`). `needs_person` is mapped over the newly flagged mailboxes, each
+with a link to re-authenticate; `report` summarizes the audit, and `alerts` notifies the operator. Independently,
+`sending_domains` checks SPF, DKIM and DMARC, and `upkeep` does the daily maintenance of the database.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +14,10 @@ import pendulum
 from airflow.sdk import Param, dag, task
 
 from gmail_warmup.airflow.assets import alerts
+from gmail_warmup.airflow.configuration import load_settings
 from gmail_warmup.airflow.operators import NeedsPersonOperator, SecondPassSensor
 from gmail_warmup.airflow.retry_policy import RETRY_BY_CAUSE
-from gmail_warmup.core.settings import load_settings, parse_schedule
+from gmail_warmup.core.options import parse_schedule
 
 settings = load_settings()
 
@@ -22,11 +29,15 @@ settings = load_settings()
     max_active_runs=1,
     tags=["gmail"],
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1), "retry_policy": RETRY_BY_CAUSE},
-    params={"force": Param(False, type="boolean", description="Probe also what was refreshed within the last day.")},
+    params={
+        "force": Param(
+            False, type="boolean", description="Also probe grants that were refreshed within audit_skip_within."
+        )
+    },
     doc_md=__doc__,
 )
 def gmail_token_health() -> None:
-    """Probe shard by shard, decide, probe suspects again, report; then one task per mailbox that needs a person."""
+    """Probe all grants in shards, decide, probe suspects again, and report; check domains and do maintenance."""
 
     @task
     def shards() -> list[list[int]]:
@@ -73,7 +84,7 @@ def gmail_token_health() -> None:
     sending_domains()
     upkeep()
     first = decide(probe.expand(shard=shards()))
-    # A quarter of an hour may pass until a second probe is due.
+    # The second probe of a suspect grant is due after suspect_delay, 15 minutes by default.
     second_pass = SecondPassSensor(
         task_id="second_pass", found=first, poke_interval=1 + min(59, settings.suspect_delay / 10), timeout=7200
     )

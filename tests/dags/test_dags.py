@@ -1,4 +1,4 @@
-"""The DAG files: they parse, are light, and have the shape that operators see."""
+"""The DAG files: they parse, import nothing heavy, and have the tasks that operators see."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from gmail_warmup.core.enums import Action
 
 DAGS = Path(__file__).parents[2] / "dags"
 
@@ -36,7 +38,7 @@ print(json.dumps({"errors": bag.import_errors, "dags": dags, "heavy": loaded}))
 
 @pytest.fixture(scope="module")
 def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """Parse the folder in a fresh process, as the DAG processor does."""
+    """Parse the DAG folder in a new process, as the DAG processor does."""
     environment = os.environ | {
         "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -59,7 +61,7 @@ def test_parsing_loads_nothing_that_only_tasks_need(parsed: dict):
 
 def test_one_mapped_task_per_action(parsed: dict):
     tasks = parsed["dags"]["gmail_warmup"]["tasks"]
-    actions = {"send", "rescue", "read", "reply", "collect"}
+    actions = set(Action)
     assert tasks.keys() == actions | {f"plan_{action}" for action in actions} | {"alerts"}
     assert all(tasks[action]["mapped"] and tasks[action]["pool"] == "gmail_warmup" for action in actions)
     assert parsed["dags"]["gmail_warmup"]["max_active_runs"] == 1

@@ -1,4 +1,4 @@
-"""SPF, DKIM and DMARC against a real name server, and the gate that bad records close."""
+"""SPF, DKIM and DMARC checks against a real name server, and the gate for domains with bad records."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from domains.name_server import HOST, REFUSED, SERVFAIL, SILENCE, NameServer, serving
-from gmail_warmup.core.enums import DnsRecord, DnsResult
+from gmail_warmup.core.enums import CONSUMER_DOMAINS, DnsRecord, DnsResult
 from gmail_warmup.core.errors import ConfigurationError
-from gmail_warmup.core.settings import Settings, validate_settings
+from gmail_warmup.core.options import validate_settings
+from gmail_warmup.core.settings import Settings
 from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.doctor.domains import check_domain_records
 from gmail_warmup.doctor.result import Status
@@ -21,7 +22,6 @@ from gmail_warmup.domains.lookup import NoAnswerError, TxtResolver
 from gmail_warmup.domains.reasons import DNS_REASONS, RecordFinding, make_finding
 from gmail_warmup.domains.spf import check_spf
 from gmail_warmup.domains.store import load_findings, store_findings
-from gmail_warmup.mailboxes.records import CONSUMER_DOMAINS
 from support.workers import services
 from support.world import World
 
@@ -34,7 +34,7 @@ GOOD_DKIM, GOOD_DMARC = f"v=DKIM1; k=rsa; p={KEY}", "v=DMARC1; p=none; rua=mailt
 
 @pytest.fixture
 def server() -> Iterator[NameServer]:
-    """Run a name server that knows Google's SPF record."""
+    """Run a name server with Google's SPF record."""
     with serving() as running:
         running.txt("_spf.google.com", GOOGLE_SPF)
         running.txt("_netblocks.google.com", NETBLOCKS)
@@ -194,7 +194,7 @@ def senders(world: World) -> World:
         ("pia@pool.example", "pool"),
     ):  # fmt: skip
         world.add(address, kind=kind)
-    # Google's stand-in takes reserved domains only; nothing is sent here.
+    # The sandbox accepts reserved domains only; nothing is sent here.
     consumer = f"cy@{CONSUMER_DOMAINS[0]}"
     world.sql("UPDATE gmail_warmup.mailbox SET address = :a WHERE address = 'cy@also.example'", a=consumer)
     return world
@@ -220,7 +220,7 @@ def test_only_domains_that_warmup_mailboxes_send_from_are_looked_at(
 
 
 def later(world: World, hours: int) -> None:
-    """Let hours pass, as far as the stored looks go."""
+    """Shift the times of the stored checks by some hours."""
     world.sql(
         "UPDATE gmail_warmup.domain_check SET bad_since = bad_since - make_interval(hours => :h),"
         " bad_seen_at = bad_seen_at - make_interval(hours => :h)", h=hours,
@@ -295,9 +295,9 @@ def test_a_gate_says_what_to_do(senders: World):
             )
         gate = load_gated_domains(connection)[DOMAIN]
     assert gate.code == "spf_missing"
-    assert gate.sentence == "warm.example is not sent from: There is no SPF record."
-    assert gate.step.startswith('Publish one TXT record at warm.example: "v=spf1 include:_spf.google.com ~all"')
-    assert gate.step.endswith("gmail-warmup dns")
+    assert gate.message == "warm.example is not sent from: There is no SPF record."
+    assert gate.remedy.startswith('Publish one TXT record at warm.example: "v=spf1 include:_spf.google.com ~all"')
+    assert gate.remedy.endswith("gmail-warmup dns")
 
 
 def test_the_doctor_tells_of_bad_records(senders: World):
@@ -305,7 +305,7 @@ def test_the_doctor_tells_of_bad_records(senders: World):
     assert check_domain_records(ground)[0] is Status.OK
     with senders.store.engine.begin() as connection:
         store_findings(connection, DOMAIN, {DnsRecord.SPF: make_finding("spf_missing")})
-    assert check_domain_records(ground)[:2] == (Status.WARNING, "A record is bad: warm.example (spf).")
+    assert check_domain_records(ground)[:2] == (Status.WARNING, "Bad DNS records: warm.example (spf).")
     later(senders, 72)
     with senders.store.engine.begin() as connection:
         store_findings(connection, DOMAIN, {DnsRecord.SPF: make_finding("spf_missing")})

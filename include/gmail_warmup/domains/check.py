@@ -1,4 +1,4 @@
-"""Look at the records of the sending domains: SPF, DKIM and DMARC, once a day."""
+"""Check the SPF, DKIM and DMARC records of the sending domains, once a day."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.enums import DnsRecord, DnsResult
 from gmail_warmup.core.settings import Settings
+from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.domains import store
 from gmail_warmup.domains.dkim_dmarc import check_dkim, check_dmarc
 from gmail_warmup.domains.lookup import NoAnswerError, TxtLookup, TxtResolver
@@ -22,16 +23,16 @@ _MAX_THREADS = 8
 _LOG_LEVELS = {DnsResult.OK: logging.DEBUG, DnsResult.COULD_NOT_TELL: logging.INFO, DnsResult.BAD: logging.WARNING}
 
 DomainFindings = dict[DnsRecord, RecordFinding]
-"""What one look at a domain found, by record."""
+"""The findings of one domain, by record."""
 
 
 def build_resolver(settings: Settings) -> TxtResolver:
-    """Return what asks the name servers of the settings, or the machine's own."""
+    """Return a resolver for the name servers of the settings, or for those of the machine."""
     return TxtResolver(settings.name_servers, timeout=settings.dns_timeout)
 
 
 def check_domain(domain: str, lookup: TxtLookup, *, selector: str) -> DomainFindings:
-    """Return what the records of a domain say; never raises for what a name server does."""
+    """Check the records of a domain. Errors of a name server become findings."""
     return {
         DnsRecord.SPF: _run_check(lambda: check_spf(domain, lookup)),
         DnsRecord.DKIM: _run_check(lambda: check_dkim(domain, lookup, selector=selector)),
@@ -47,22 +48,22 @@ def _run_check(check: Callable[[], RecordFinding]) -> RecordFinding:
 
 
 def check_all_domains(engine: sa.Engine, lookup: TxtLookup, *, selector: str) -> dict[str, DomainFindings]:
-    """Look at every sending domain, write down what was found, and return it by domain."""
-    with engine.begin() as connection:
-        domains = store.sending_domains(connection)
+    """Check every sending domain, store the findings and return them by domain."""
+    with read_transaction(engine) as connection:
+        domains = store.list_sending_domains(connection)
     with ThreadPoolExecutor(_MAX_THREADS) as threads:
-        looks = threads.map(lambda domain: check_domain(domain, lookup, selector=selector), domains)
-        seen = dict(zip(domains, looks, strict=True))
-    with engine.begin() as connection:
-        for domain, findings in seen.items():
+        results = threads.map(lambda domain: check_domain(domain, lookup, selector=selector), domains)
+        checked = dict(zip(domains, results, strict=True))
+    with write_transaction(engine) as connection:
+        for domain, findings in checked.items():
             store.store_findings(connection, domain, findings)
         store.delete_other_domains(connection, domains)
-    for domain, findings in seen.items():
+    for domain, findings in checked.items():
         _log_findings(domain, findings)
-    return seen
+    return checked
 
 
 def _log_findings(domain: str, findings: DomainFindings) -> None:
     for record, finding in findings.items():
-        sentence = finding.reason.message
-        log.log(_LOG_LEVELS[finding.result], "%s: %s: %s [%s]", domain, record.value, sentence, finding.detail)
+        message = finding.reason.message
+        log.log(_LOG_LEVELS[finding.result], "%s: %s: %s [%s]", domain, record.value, message, finding.detail)

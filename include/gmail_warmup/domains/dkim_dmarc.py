@@ -1,4 +1,4 @@
-"""DMARC (RFC 7489) and DKIM keys (RFC 6376): lists of tags, each in one TXT record."""
+"""Check DMARC records (RFC 7489) and DKIM keys (RFC 6376). Both are tag lists in a TXT record."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _DMARC_VERSION = re.compile(r"^v\s*=\s*DMARC1\s*(?:;|$)")
 
 
 def check_dmarc(domain: str, lookup: TxtLookup) -> RecordFinding:
-    """Return what the DMARC record that holds for a domain says.
+    """Check the DMARC record that applies to a domain.
 
-    It is looked for at the domain and then at those above it: so no list of public suffixes is needed to find the
-    organizational domain. A record that says to be a public suffix's (psd=y) speaks for no domain below.
+    The record is looked up at the domain and then at its parent domains, so that no list of public suffixes is needed
+    to find the organizational domain. A record of a public suffix (psd=y) does not apply to its subdomains.
 
     Raises:
-        NoAnswerError: if a name server gives none.
+        NoAnswerError: if the name servers do not answer.
     """
     labels = domain.split(".")
     for start in range(max(1, len(labels) - 1)):
-        above = ".".join(labels[start:])
-        records = [text for text in _lookup_texts(lookup, f"_dmarc.{above}") if _DMARC_VERSION.match(text)]
+        name = f"_dmarc.{'.'.join(labels[start:])}"
+        records = [text for text in _lookup_texts(lookup, name) if _DMARC_VERSION.match(text)]
         if len(records) > 1:
-            return make_finding("dmarc_several", f"_dmarc.{above}")
+            return make_finding("dmarc_several", name)
         if records:
             tags = _parse_tags(records[0])
             if start and tags.get("psd") == "y":
                 continue
-            return _check_policy(tags, f"_dmarc.{above}", tag="sp" if start and "sp" in tags else "p")
+            return _check_policy(tags, name, tag="sp" if start and "sp" in tags else "p")
     return make_finding("dmarc_missing", f"_dmarc.{domain}")
 
 
@@ -45,13 +45,13 @@ def _check_policy(tags: dict[str, str], name: str, *, tag: str) -> RecordFinding
 
 
 def check_dkim(domain: str, lookup: TxtLookup, *, selector: str) -> RecordFinding:
-    """Return whether a domain publishes the key that Gmail signs with.
+    """Check that a domain publishes the DKIM key that Gmail signs with.
 
     Raises:
-        NoAnswerError: if a name server gives none.
+        NoAnswerError: if the name servers do not answer.
     """
     name = f"{selector}._domainkey.{domain}"
-    # Anything may stand beside a key where a wildcard answers for every name.
+    # A wildcard record adds unrelated texts to every name.
     records = [
         tags
         for tags in map(_parse_tags, _lookup_texts(lookup, name))
@@ -71,7 +71,7 @@ def _check_key(tags: dict[str, str], name: str) -> RecordFinding:
     except ValueError:
         size = 0
     kind = tags.get("k", "rsa").lower()
-    # A key of 1,024 bits, the shortest that Google makes, takes 162 bytes; one of Ed25519 has 32 (RFC 8463).
+    # An RSA key of 1,024 bits, the shortest that Google generates, has 162 bytes; an Ed25519 key has 32 (RFC 8463).
     if kind not in ("rsa", "ed25519") or size < (162 if kind == "rsa" else 32):
         return make_finding("dkim_malformed", name)
     return make_finding("ok", f"{name}, {kind}")
@@ -85,7 +85,7 @@ def _lookup_texts(lookup: TxtLookup, name: str) -> list[str]:
 
 
 def _parse_tags(text: str) -> dict[str, str]:
-    """Return a tag list (RFC 6376, 3.2); names in lower case, of a tag that is repeated the first."""
+    """Parse a tag list (RFC 6376, 3.2). Names are in lower case; of a repeated tag the first value is used."""
     tags: dict[str, str] = {}
     for part in text.split(";"):
         name, equals, value = part.partition("=")

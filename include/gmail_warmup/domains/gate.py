@@ -1,4 +1,4 @@
-"""Which domains are not sent from, because receivers cannot tell their mail from a forgery."""
+"""Find the domains that must not send, because receivers cannot authenticate their mail."""
 
 from __future__ import annotations
 
@@ -13,19 +13,31 @@ from gmail_warmup.domains.reasons import DNS_REASONS
 
 GATED_AFTER = timedelta(hours=72)
 _CHECK_TIME_TOLERANCE = timedelta(hours=1)
-"""Two daily looks are never exactly a day apart."""
+"""Daily checks are never exactly one day apart."""
 
 _IS_BAD_TOO_LONG = sa.and_(
-    # A missing DKIM key is told and stops nothing: Gmail then signs with a key of its own domain.
+    # A missing DKIM key is reported but blocks nothing: Gmail then signs with a key of its own domain.
     DomainCheck.record.in_((DnsRecord.SPF, DnsRecord.DMARC)),
-    # Seen bad again after that time: one bad look, and then no more looks, stops nothing.
+    # A later check has to confirm the result: one bad check that is never repeated blocks nothing.
     DomainCheck.bad_seen_at >= DomainCheck.bad_since + (GATED_AFTER - _CHECK_TIME_TOLERANCE),
 )
 
 GATED_DOMAINS = sa.select(DomainCheck.domain).where(_IS_BAD_TOO_LONG)
-"""The domains that are not sent from, for a condition like ``Mailbox.domain.not_in(GATED_DOMAINS)``."""
+"""The domains that must not send, for a condition like ``Mailbox.domain.not_in(GATED_DOMAINS)``."""
 
-# Where both are bad, SPF, which sorts last, is told first.
+
+@dataclass(frozen=True, kw_only=True)
+class GatedDomain:
+    """A domain that must not send, and why. The first check that finds the record correct opens it again."""
+
+    domain: str
+    code: str
+    message: str
+    remedy: str
+    since: datetime
+
+
+# If both records are bad, SPF is reported: it sorts last, and the last row of a domain is used.
 _SELECT_GATED = (
     sa.select(DomainCheck.domain, DomainCheck.bad_code, DomainCheck.bad_since)
     .where(_IS_BAD_TOO_LONG)
@@ -33,19 +45,8 @@ _SELECT_GATED = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class GatedDomain:
-    """Why a domain is not sent from. The first look that finds the record right opens it again."""
-
-    domain: str
-    code: str
-    sentence: str
-    step: str
-    since: datetime
-
-
 def load_gated_domains(connection: sa.Connection) -> dict[str, GatedDomain]:
-    """Return the domains whose SPF or DMARC record is bad for 72 hours, each with what to do about it."""
+    """Return the domains whose SPF or DMARC record has been bad for 72 hours, by name."""
     return {
         row.domain: _to_gated_domain(row.domain, row.bad_code, row.bad_since)
         for row in connection.execute(_SELECT_GATED)
@@ -57,7 +58,7 @@ def _to_gated_domain(domain: str, code: str, since: datetime) -> GatedDomain:
     return GatedDomain(
         domain=domain,
         code=code,
-        sentence=f"{domain} is not sent from: {reason.message}",
-        step=f"{reason.remedy_for(domain)} Then run: gmail-warmup dns",
+        message=f"{domain} is not sent from: {reason.message}",
+        remedy=f"{reason.remedy_for(domain)} Then run: gmail-warmup dns",
         since=since,
     )

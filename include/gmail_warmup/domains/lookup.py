@@ -1,4 +1,4 @@
-"""TXT records as receivers of mail see them, with what cannot be told kept apart from what is not there."""
+"""Look up TXT records, and distinguish a missing record from a name server that does not answer."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from gmail_warmup.core.errors import GmailWarmupError
 
 
 class NoAnswerError(GmailWarmupError):
-    """The name servers gave no answer, so nothing can be told."""
+    """The name servers did not answer, so the record is unknown."""
 
 
 class InvalidNameError(GmailWarmupError):
-    """It is not a name that can be asked for."""
+    """The name is not a valid domain name."""
 
 
 class TxtLookup(Protocol):
-    """Looks TXT records up."""
+    """A function that looks up TXT records."""
 
     def __call__(self, name: str) -> list[str]:
-        """Return the records of a name; none when there is no such name, or no TXT record.
+        """Return the TXT records of a name; empty if the name does not exist or has none.
 
         Raises:
-            NoAnswerError: time is up, or the servers fail.
-            BadNameError: if it is no name.
+            NoAnswerError: if the name servers fail or do not answer in time.
+            InvalidNameError: if the name is not a valid domain name.
         """
 
 
 class TxtResolver:
-    """Asks name servers; a truncated answer is asked for again by TCP.
+    """Look up TXT records at name servers, by TCP if the answer over UDP is truncated.
 
     Args:
-        nameservers: IP address and port of each; the machine's own resolvers if there are none.
-        timeout: seconds for one name, all tries together.
+        nameservers: IP address and port of each; empty for the resolvers of the machine.
+        timeout: seconds for one name, including retries.
     """
 
     def __init__(self, nameservers: Sequence[tuple[str, int]] = (), *, timeout: float = 5.0) -> None:
@@ -48,7 +48,7 @@ class TxtResolver:
         self._timeout = timeout
 
     def __call__(self, name: str) -> list[str]:
-        """Return the TXT records of a name, the strings of each joined without a space (RFC 7208, 3.3)."""
+        """Return the TXT records of a name; the strings of one record are joined without a space (RFC 7208, 3.3)."""
         try:
             answer = self._resolver.resolve(
                 f"{name.rstrip('.')}.", "TXT", lifetime=self._timeout, raise_on_no_answer=False, search=False
@@ -56,8 +56,8 @@ class TxtResolver:
         except dns.resolver.NXDOMAIN:
             return []
         except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, dns.resolver.YXDOMAIN):
-            raise InvalidNameError(f"{name} is not a name that can be asked for.") from None
+            raise InvalidNameError(f"{name} is not a valid domain name.") from None
         except (dns.exception.DNSException, OSError):
-            # Time is up, no server answers but with SERVFAIL or REFUSED, or the answer cannot be read.
+            # Timeout, SERVFAIL or REFUSED from every server, or a malformed answer.
             raise NoAnswerError(f"{name}: no answer.") from None
         return [b"".join(record.strings).decode("ascii", "replace") for record in answer.rrset or ()]

@@ -1,4 +1,4 @@
-"""SPF (RFC 7208): whether a domain lets Google's servers send, and nobody can send who should not."""
+"""Check SPF records (RFC 7208): Google's servers may send for the domain, and not every server may."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MECHANISMS = _LOOKUP_MECHANISMS | {"all", "ip4", "ip6"}
 
 
 class _BadSpfError(Exception):
-    """The evaluation ends in an error that receivers treat as a broken record."""
+    """The record is invalid for receivers (permerror)."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(code)
@@ -37,7 +37,7 @@ class _Term:
 
 @dataclass
 class _Evaluation:
-    """What was met on the way through a record and all that it includes."""
+    """The state of evaluating a record and everything that it includes."""
 
     lookup: TxtLookup
     lookup_count: int = 0
@@ -48,25 +48,25 @@ class _Evaluation:
 
 
 def check_spf(domain: str, lookup: TxtLookup) -> RecordFinding:
-    """Return what the SPF record of a domain says about mail that Google sends for it.
+    """Check the SPF record of a domain for mail that Google sends.
 
     Raises:
-        NoAnswerError: if a name server gives none.
+        NoAnswerError: if the name servers do not answer.
     """
-    walk = _Evaluation(lookup)
+    evaluation = _Evaluation(lookup)
     try:
-        _evaluate_record(walk, domain, _fetch_record(lookup, domain, missing="spf_missing"), trusted=True)
+        _evaluate_record(evaluation, domain, _fetch_record(lookup, domain, missing="spf_missing"), trusted=True)
     except _BadSpfError as error:
         return make_finding(error.code, error.detail)
-    if walk.allows_everybody:
+    if evaluation.allows_everybody:
         return make_finding("spf_everybody")
-    if walk.includes_google or _covers_google(walk.networks, lookup):
-        return make_finding("ok", f"{walk.lookup_count} of {MAX_LOOKUPS} lookups")
-    return make_finding("spf_macros" if walk.has_macros else "spf_without_google")
+    if evaluation.includes_google or _covers_google(evaluation.networks, lookup):
+        return make_finding("ok", f"{evaluation.lookup_count} of {MAX_LOOKUPS} lookups")
+    return make_finding("spf_macros" if evaluation.has_macros else "spf_without_google")
 
 
 def _fetch_record(lookup: TxtLookup, domain: str, *, missing: str) -> str:
-    """Return the one SPF record of a domain; other TXT records beside it do not matter (4.5)."""
+    """Return the only SPF record of a domain; other TXT records are ignored (4.5)."""
     try:
         texts = [text for text in lookup(domain) if text.lower() == "v=spf1" or text.lower().startswith("v=spf1 ")]
     except InvalidNameError:
@@ -78,11 +78,11 @@ def _fetch_record(lookup: TxtLookup, domain: str, *, missing: str) -> str:
     return texts[0]
 
 
-def _evaluate_record(walk: _Evaluation, domain: str, record: str, *, trusted: bool) -> None:
-    """Walk through a record.
+def _evaluate_record(evaluation: _Evaluation, domain: str, record: str, *, trusted: bool) -> None:
+    """Evaluate a record.
 
     Args:
-        trusted: what matches here passes: no qualifier on the way turned it round.
+        trusted: whether a match in this record passes: no qualifier of an including term negates it.
     """
     redirect = None
     for term in _parse_terms(record):
@@ -90,37 +90,37 @@ def _evaluate_record(walk: _Evaluation, domain: str, record: str, *, trusted: bo
         if term.name == "redirect":
             redirect = term
         elif term.name == "all":
-            walk.allows_everybody |= passes
-            return  # what stands behind it is never reached, a redirect neither (5.1, 6.1)
+            evaluation.allows_everybody |= passes
+            return  # later terms and redirect are ignored (5.1, 6.1)
         elif term.name in _LOOKUP_MECHANISMS:
-            _evaluate_lookup_term(walk, domain, term, passes=passes)
+            _evaluate_lookup_term(evaluation, domain, term, passes=passes)
         elif term.name in ("ip4", "ip6"):
-            _add_network(walk, _parse_network(term), passes=passes)
+            _add_network(evaluation, _parse_network(term), passes=passes)
     if redirect is not None:
-        _evaluate_lookup_term(walk, domain, redirect, passes=trusted)
+        _evaluate_lookup_term(evaluation, domain, redirect, passes=trusted)
 
 
-def _add_network(walk: _Evaluation, network: _Network, *, passes: bool) -> None:
+def _add_network(evaluation: _Evaluation, network: _Network, *, passes: bool) -> None:
     if passes:
-        walk.networks.append(network)
-        walk.allows_everybody |= network.prefixlen == 0
+        evaluation.networks.append(network)
+        evaluation.allows_everybody |= network.prefixlen == 0
 
 
-def _evaluate_lookup_term(walk: _Evaluation, domain: str, term: _Term, *, passes: bool) -> None:
-    """Count a term that costs a lookup, and follow it where it names another record."""
-    walk.lookup_count += 1
-    if walk.lookup_count > MAX_LOOKUPS:
+def _evaluate_lookup_term(evaluation: _Evaluation, domain: str, term: _Term, *, passes: bool) -> None:
+    """Count a term that needs a lookup, and evaluate the record that it refers to."""
+    evaluation.lookup_count += 1
+    if evaluation.lookup_count > MAX_LOOKUPS:
         raise _BadSpfError("spf_too_many_lookups", f"at {term.text} of {domain}")
     if "%" in term.value or term.name == "exists":
-        walk.has_macros |= passes
+        evaluation.has_macros |= passes
     elif term.name in ("include", "redirect"):
         target = term.value.lower().rstrip(".")
         if not target:
             raise _BadSpfError("spf_syntax", f"{term.text} of {domain}")
-        walk.includes_google |= passes and target == GOOGLE_SPF_DOMAIN
-        # An include of a record with +all matches everybody as well.
+        evaluation.includes_google |= passes and target == GOOGLE_SPF_DOMAIN
+        # An included record with +all matches every server as well.
         _evaluate_record(
-            walk, target, _fetch_record(walk.lookup, target, missing="spf_include_missing"), trusted=passes
+            evaluation, target, _fetch_record(evaluation.lookup, target, missing="spf_include_missing"), trusted=passes
         )
 
 
@@ -133,7 +133,7 @@ def _parse_terms(record: str) -> Iterator[_Term]:
         if not match or (modifier and match["qualifier"]) or not (modifier or name in _MECHANISMS):
             raise _BadSpfError("spf_syntax", text)
         if modifier and name != "redirect":
-            continue  # exp, and modifiers that are not known, change nothing (6)
+            continue  # exp and unknown modifiers have no effect (6)
         yield _Term(match["qualifier"] or "+", name, rest[1:], text)
 
 
@@ -145,7 +145,7 @@ def _parse_network(term: _Term) -> _Network:
 
 
 def _covers_google(networks: list[_Network], lookup: TxtLookup) -> bool:
-    """Tell whether networks that a record spells out hold one of Google's, as flattened records do."""
+    """Return whether the networks of a flattened record include one of Google's."""
     if not networks:
         return False
     google = _Evaluation(lookup)

@@ -1,4 +1,4 @@
-"""What was found of each sending domain, and since when it is bad. Functions take the caller's connection."""
+"""Store the findings of each sending domain, and since when a record is bad."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from gmail_warmup.core.enums import DnsRecord, DnsResult
+from gmail_warmup.core.enums import CONSUMER_DOMAINS, DnsRecord, DnsResult
 from gmail_warmup.db.models import DomainCheck, Mailbox, MailboxKind
 from gmail_warmup.domains.reasons import RecordFinding
-
-CONSUMER_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
-"""Their records are Google's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredFinding:
-    """A record of a domain as it was last looked at; ``bad_since`` is None while it is right."""
+    """The last finding of a record of a domain; ``bad_since`` is None unless the record is bad."""
 
     domain: str
     record: DnsRecord
@@ -29,46 +26,46 @@ class StoredFinding:
     bad_since: datetime | None
 
 
-def sending_domains(connection: sa.Connection) -> list[str]:
-    """Return the domains of the warmup mailboxes, without the consumer ones."""
+def list_sending_domains(connection: sa.Connection) -> list[str]:
+    """Return the domains of the warmup mailboxes, except those of consumer Gmail, whose records are Google's own."""
     query = sa.select(Mailbox.domain).distinct()
     query = query.where(Mailbox.kind == MailboxKind.WARMUP, Mailbox.domain.not_in(CONSUMER_DOMAINS))
     return sorted(connection.scalars(query))
 
 
 def store_findings(connection: sa.Connection, domain: str, findings: Mapping[DnsRecord, RecordFinding]) -> None:
-    """Write what was found of a domain.
+    """Store the findings of a domain.
 
-    The first ok ends a bad time, the first bad begins one, and what could not be told does neither.
+    The first "bad" starts a bad period, the first "ok" ends it, and "could not tell" does neither.
     """
     for record, finding in findings.items():
         values = {
             "result": finding.result, "code": finding.code, "detail": finding.detail, "checked_at": sa.func.now(),
         }  # fmt: skip
-        first, later = _build_bad_period(finding)
-        statement = insert(DomainCheck).values(domain=domain, record=record, **values, **first)
-        statement = statement.on_conflict_do_update(index_elements=["domain", "record"], set_=values | later)
+        inserted, updated = _build_bad_period(finding)
+        statement = insert(DomainCheck).values(domain=domain, record=record, **values, **inserted)
+        statement = statement.on_conflict_do_update(index_elements=["domain", "record"], set_=values | updated)
         connection.execute(statement)
 
 
 def _build_bad_period(finding: RecordFinding) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a finding says about the bad time, for a new row and for one that is there."""
+    """Return the columns of the bad period that a finding sets, for a new row and for an existing one."""
     now = sa.func.now()
     if finding.result is DnsResult.OK:
         return {}, {"bad_code": None, "bad_since": None, "bad_seen_at": None}
     if finding.result is DnsResult.COULD_NOT_TELL:
         return {}, {}
-    seen = {"bad_code": finding.code, "bad_seen_at": now}
-    return seen | {"bad_since": now}, seen | {"bad_since": sa.func.coalesce(DomainCheck.bad_since, now)}
+    bad = {"bad_code": finding.code, "bad_seen_at": now}
+    return bad | {"bad_since": now}, bad | {"bad_since": sa.func.coalesce(DomainCheck.bad_since, now)}
 
 
 def delete_other_domains(connection: sa.Connection, domains: list[str]) -> None:
-    """Forget domains that nobody sends from any more."""
+    """Delete the findings of domains that no warmup mailbox uses any more."""
     connection.execute(sa.delete(DomainCheck).where(DomainCheck.domain.not_in(domains)))
 
 
 def load_findings(connection: sa.Connection, domain: str | None = None) -> list[StoredFinding]:
-    """Return what was last found of every domain, by its name, or of one alone."""
+    """Return the last findings of every domain, ordered by name, or of one domain."""
     query = sa.select(DomainCheck.__table__).order_by(DomainCheck.domain, DomainCheck.record)
     rows = connection.execute(query if domain is None else query.where(DomainCheck.domain == domain))
     return [

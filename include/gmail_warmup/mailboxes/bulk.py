@@ -1,7 +1,7 @@
-"""Adding and changing thousands of mailboxes at once: a statement for all of them, not one for each.
+"""Add and change thousands of mailboxes with one statement each.
 
-The rows travel as one JSON document, which PostgreSQL turns into a table. Every function takes a connection inside the
-caller's transaction.
+The rows are sent as one JSON document, which PostgreSQL expands to a table. Every function runs inside the caller's
+transaction.
 """
 
 from __future__ import annotations
@@ -22,55 +22,55 @@ _SETTING_NAMES = tuple(MailboxSettings.model_fields)
 
 @dataclass(frozen=True, kw_only=True)
 class MailboxInput:
-    """A mailbox as it shall be."""
+    """The address and the settings of a mailbox to add or change."""
 
     address: str
     settings: MailboxSettings
 
 
 def find_existing(connection: sa.Connection, addresses: Sequence[str], *, lock: bool) -> dict[str, MailboxRecord]:
-    """Return those of the mailboxes that exist; with ``lock`` nobody else changes them before the transaction ends."""
+    """Return the existing mailboxes by address; ``lock`` locks their rows until the transaction ends."""
     query = repository.SELECT_MAILBOXES.where(Mailbox.address == sa.any_(sa.cast(list(addresses), ARRAY(sa.Text))))
     if lock:
-        query = query.order_by(Mailbox.address).with_for_update(of=Mailbox)  # one order, so that two cannot deadlock
+        query = query.order_by(Mailbox.address).with_for_update(of=Mailbox)  # a fixed order prevents deadlocks
     return {row.address: repository.to_record(row) for row in connection.execute(query)}
 
 
-def add_mailboxes(connection: sa.Connection, wishes: Sequence[MailboxInput], *, actor: str) -> int:
-    """Add mailboxes, each with its grant in its first state; return how many, without those that exist already."""
-    table = _build_table(wishes)
+def add_mailboxes(connection: sa.Connection, inputs: Sequence[MailboxInput], *, actor: str) -> int:
+    """Add mailboxes with their initial grants; return the number added, without existing mailboxes."""
+    table = _build_table(inputs)
     columns = ("address", *_SETTING_NAMES, "created_by")
     rows = sa.select(*(table.c[name] for name in ("address", *_SETTING_NAMES)), sa.literal(actor)).order_by(
         table.c.address
     )
     statement = insert(Mailbox).from_select(columns, rows).on_conflict_do_nothing().returning(Mailbox.id)
     ids = connection.execute(statement).scalars().all()
-    _add_first_grants(connection, ids, actor=actor)
+    _add_initial_grants(connection, ids, actor=actor)
     return len(ids)
 
 
-def _add_first_grants(connection: sa.Connection, ids: Sequence[int], *, actor: str) -> None:
-    first = {auth: repository.initial_grant_state(auth) for auth in MailboxAuth}
-    state = sa.case(*((Mailbox.auth == auth, state.value) for auth, (state, _) in first.items()))
-    reason = sa.case(*((Mailbox.auth == auth, reason) for auth, (_, reason) in first.items()))
-    new = Mailbox.id == sa.any_(sa.cast(list(ids), ARRAY(sa.BigInteger)))
-    grants = sa.select(Mailbox.id, state, reason).where(new)
+def _add_initial_grants(connection: sa.Connection, ids: Sequence[int], *, actor: str) -> None:
+    initial = {auth: repository.initial_grant_state(auth) for auth in MailboxAuth}
+    state = sa.case(*((Mailbox.auth == auth, state.value) for auth, (state, _) in initial.items()))
+    reason = sa.case(*((Mailbox.auth == auth, reason) for auth, (_, reason) in initial.items()))
+    is_new = Mailbox.id == sa.any_(sa.cast(list(ids), ARRAY(sa.BigInteger)))
+    grants = sa.select(Mailbox.id, state, reason).where(is_new)
     connection.execute(insert(OAuthGrant).from_select(["mailbox_id", "state", "reason"], grants))
-    events = sa.select(Mailbox.id, sa.literal(actor), state, reason).where(new)
+    events = sa.select(Mailbox.id, sa.literal(actor), state, reason).where(is_new)
     connection.execute(insert(GrantEvent).from_select(["mailbox_id", "actor", "to_state", "reason"], events))
 
 
-def update_mailboxes(connection: sa.Connection, wishes: Sequence[MailboxInput]) -> int:
-    """Give mailboxes all their settings; return how many exist. How they are reached must not change here."""
-    table = _build_table(wishes)
+def update_mailboxes(connection: sa.Connection, inputs: Sequence[MailboxInput]) -> int:
+    """Change all settings of existing mailboxes except ``auth``; return the number changed."""
+    table = _build_table(inputs)
     statement = sa.update(Mailbox).where(Mailbox.address == table.c.address, Mailbox.auth == table.c.auth)
-    # Other settings make another plan.
+    # The settings affect the plan.
     changed = {name: table.c[name] for name in _SETTING_NAMES} | {"next_send_at": None}
     return connection.execute(statement.values(changed)).rowcount
 
 
 def pause_with_reasons(connection: sa.Connection, reasons: Mapping[str, str], *, actor: str) -> int:
-    """Pause mailboxes that are not paused, each for its reason; return how many that were."""
+    """Pause mailboxes with a reason each; return the number paused, without those already paused."""
     rows = [{"address": address, "reason": reason} for address, reason in reasons.items()]
     table = _build_recordset(rows, sa.column("address", sa.Text), sa.column("reason", sa.Text))
     statement = (
@@ -81,8 +81,8 @@ def pause_with_reasons(connection: sa.Connection, reasons: Mapping[str, str], *,
     return connection.execute(statement).rowcount
 
 
-def _build_table(wishes: Iterable[MailboxInput]) -> sa.TableValuedAlias:
-    rows = [{"address": wish.address} | wish.settings.model_dump(mode="json") for wish in wishes]
+def _build_table(inputs: Iterable[MailboxInput]) -> sa.TableValuedAlias:
+    rows = [{"address": item.address} | item.settings.model_dump(mode="json") for item in inputs]
     columns = Mailbox.__table__.columns
     return _build_recordset(rows, *(sa.column(name, columns[name].type) for name in ("address", *_SETTING_NAMES)))
 

@@ -1,4 +1,4 @@
-"""Changing the same settings of many mailboxes at once."""
+"""Change the same settings of many mailboxes with one statement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REMOVABLE = ("display_name", "signature")
 
 
 class MailboxChanges(BaseModel):
-    """Settings to change. What is left out or null stays as it is; name and signature go if they are empty or null."""
+    """The settings to change. Missing or null settings stay; an empty or null name or signature is removed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
@@ -36,16 +36,16 @@ class MailboxChanges(BaseModel):
 
     @property
     def column_values(self) -> dict[str, Any]:
-        """Return the columns to set."""
+        """Return the new values by column."""
         given = self.model_dump(mode="json", exclude_unset=True)
         return {name: value or None if name in _REMOVABLE else value for name, value in given.items()
                 if value is not None or name in _REMOVABLE}  # fmt: skip
 
 
 def change_settings(connection: sa.Connection, addresses: Sequence[str], changes: MailboxChanges) -> int:
-    """Change settings of mailboxes; return how many were different before. Grant, pause and progress stay."""
+    """Change settings of mailboxes; return the number of mailboxes changed. Grant, pause and progress stay."""
     values = changes.column_values
-    different = sa.or_(*(getattr(Mailbox, name).is_distinct_from(value) for name, value in values.items()))
-    # Other settings make another plan.
-    statement = sa.update(Mailbox).where(has_address_in(addresses), different).values(**values, next_send_at=None)
+    is_different = sa.or_(*(getattr(Mailbox, name).is_distinct_from(value) for name, value in values.items()))
+    # The settings affect the plan, so the cached send time is cleared.
+    statement = sa.update(Mailbox).where(has_address_in(addresses), is_different).values(**values, next_send_at=None)
     return connection.execute(statement).rowcount

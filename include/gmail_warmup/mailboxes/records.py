@@ -1,4 +1,4 @@
-"""Mailboxes as plain records, and the rules for what a person may enter."""
+"""Mailbox records, and the validation of the settings that a person enters."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from gmail_warmup.core.enums import CONSUMER_DOMAINS, GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.db.models import GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.mailboxes.validation import describe_rule
 
 _ADDRESS = re.compile(
     r"^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$"
 )
-CONSUMER_DOMAINS = ("gmail.com", "googlemail.com")
-_available_zones = functools.cache(available_timezones)  # it walks through hundreds of files
+_available_zones = functools.cache(available_timezones)  # reads hundreds of files
 _FORBIDDEN_IN_NAME = re.compile(r"[\x00-\x1f\x7f<>\"\\\ud800-\udfff]")
 _MAX_SHOWN = 60
-"""Characters of a wrong value that an error repeats."""
+"""Maximum number of characters of an invalid value in an error message."""
 
 
 def normalize_address(address: str) -> str:
-    """Return an address as it is stored: trimmed and in lower case.
+    """Return an address in its stored form: trimmed and in lower case.
 
     Raises:
-        InvalidInputError: if it is not a mail address.
+        InvalidInputError: if it is not an email address.
     """
     normal = address.strip().lower()
     if not _ADDRESS.match(normal):
@@ -42,15 +41,15 @@ def normalize_address(address: str) -> str:
 
 
 def is_same_mailbox(one: str, other: str) -> bool:
-    """Tell whether two addresses name one Google mailbox.
+    """Return whether two addresses belong to the same Google mailbox.
 
-    Consumer Gmail ignores dots in the local part and knows two names of its domain; a Workspace does neither.
+    Consumer Gmail ignores dots in the local part and has two domain names; Google Workspace does neither.
     """
     return _canonicalize_address(one) == _canonicalize_address(other)
 
 
 def is_consumer_address(address: str) -> bool:
-    """Tell whether an address is one of consumer Gmail, and not of a Workspace."""
+    """Return whether an address belongs to consumer Gmail and not to a Google Workspace."""
     return address.rpartition("@")[2].lower() in CONSUMER_DOMAINS
 
 
@@ -69,18 +68,18 @@ def _require_known_zone(value: str) -> str:
 
 def _require_plain_name(value: str) -> str:
     if _FORBIDDEN_IN_NAME.search(value):
-        raise ValueError('must not hold control characters, <, >, " or a backslash')
+        raise ValueError('must not contain control characters, <, >, " or a backslash')
     return value
 
 
 def _normalize_signature(value: str) -> str:
     value = "\n".join(value.splitlines()).strip()
     if any(unicodedata.category(char) in ("Cc", "Cs") and char != "\n" for char in value):
-        raise ValueError("must not hold control characters other than line breaks")
+        raise ValueError("must not contain control characters other than line breaks")
     return value
 
 
-DailyTarget = Annotated[int, Field(ge=1, le=2000, description="Mails a day at the end of the ramp, 1-2000.")]
+DailyTarget = Annotated[int, Field(ge=1, le=2000, description="Mails per day at the end of the ramp, 1-2000.")]
 OpenRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are opened.")]
 ReplyRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are answered.")]
 Zone = Annotated[str, AfterValidator(_require_known_zone), Field(description="IANA name, for example Europe/Berlin.")]
@@ -95,7 +94,7 @@ Signature = Annotated[
 
 
 class MailboxSettings(BaseModel):
-    """What a person chooses for a mailbox."""
+    """The settings of a mailbox that a person chooses."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
@@ -116,17 +115,17 @@ class MailboxSettings(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class BrokenRule:
-    """One field that breaks a rule; ``rule`` says which one, what was given, and so what to write instead."""
+    """An invalid field; ``rule`` names the broken rule and the given value."""
 
     field: str
     rule: str
 
 
 class WrongSettingsError(InvalidInputError):
-    """Settings of a mailbox break rules.
+    """The settings of a mailbox are invalid.
 
     Attributes:
-        broken: each field with its rule.
+        broken: the invalid fields.
     """
 
     def __init__(self, address: str, broken: Sequence[BrokenRule]) -> None:
@@ -135,10 +134,10 @@ class WrongSettingsError(InvalidInputError):
 
 
 def validate_mailbox_settings(values: dict[str, Any], *, address: str) -> MailboxSettings:
-    """Check what a person entered for a mailbox.
+    """Validate the settings that a person entered for a mailbox.
 
     Raises:
-        WrongSettingsError: naming each field, its rule and what was given.
+        WrongSettingsError: with each invalid field, its rule and the given value.
     """
     try:
         return MailboxSettings.model_validate(values)
@@ -155,13 +154,13 @@ def _to_broken_rule(problem: Mapping[str, Any]) -> BrokenRule:
 
 
 def shorten_text(text: str) -> str:
-    """Return a text that is short enough to be repeated in an error."""
+    """Return a text shortened for use in an error message."""
     return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
 
 
 @dataclass(frozen=True, kw_only=True)
 class MailboxRecord:
-    """A mailbox and the state of its grant, without any secret. Times are aware."""
+    """A mailbox and the state of its grant, without secrets. Times are aware."""
 
     id: int
     address: str
@@ -204,10 +203,10 @@ class MailboxRecord:
 
     @property
     def domain(self) -> str:
-        """Return the part of the address behind the @."""
+        """Return the domain of the address."""
         return self.address.rpartition("@")[2]
 
     @property
     def is_usable(self) -> bool:
-        """Tell whether a task may use this mailbox: its grant lives and nobody paused it."""
+        """Return whether a task may use this mailbox: it is not paused and its grant is not flagged."""
         return self.state in (GrantState.ACTIVE, GrantState.SUSPECT) and self.paused_at is None

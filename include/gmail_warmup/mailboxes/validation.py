@@ -1,4 +1,4 @@
-"""The rule that a wrong input breaks, in words for whoever typed it; the page, the files and the shell share them."""
+"""Describe the rule that an invalid input violates; shared by page, import files and command line."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ _NUMBER_TYPES = ("int_", "greater_than", "less_than", "float_")
 
 
 def describe_rule(problem: Mapping[str, Any], field: FieldInfo | None = None) -> str:
-    """Return the rule that one of pydantic's problems is about; what was given is not repeated.
+    """Return the rule of one pydantic error, without the given value.
 
     Args:
-        field: the field that the problem is about, for the bounds of a number.
+        field: the invalid field, for the bounds of a number.
     """
     kind, context = str(problem["type"]), problem.get("ctx", {})
-    limits = _get_bounds(field)
+    bounds = _get_bounds(field)
     if kind == "missing" or (kind == "string_too_short" and context["min_length"] == 1):
         return "is required"
     if kind == "json_invalid":
         return "The body is not valid JSON"
     if kind == "extra_forbidden":
         return "is not known"
-    if limits and kind.startswith(_NUMBER_TYPES):
-        return f"must be a whole number from {limits[0]} to {limits[1]}"
+    if bounds and kind.startswith(_NUMBER_TYPES):
+        return f"must be a whole number from {bounds[0]} to {bounds[1]}"
     if kind == "string_too_long":
         return f"must have at most {context['max_length']} characters"
     if kind == "enum":
@@ -34,11 +34,11 @@ def describe_rule(problem: Mapping[str, Any], field: FieldInfo | None = None) ->
 
 
 def _get_bounds(field: FieldInfo | None) -> tuple[int, int] | None:
-    """Return the lowest and the highest value of a number."""
-    limits = {
+    """Return the minimum and the maximum of a number field."""
+    bounds = {
         key: getattr(item, key)
         for item in (field.metadata if field else ())
         for key in ("ge", "le")
         if hasattr(item, key)
     }
-    return (int(limits["ge"]), int(limits["le"])) if len(limits) == 2 else None
+    return (int(bounds["ge"]), int(bounds["le"])) if len(bounds) == 2 else None

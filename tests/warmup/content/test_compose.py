@@ -1,4 +1,4 @@
-"""The words: every part of the library, what a seed does, names and signatures, and the lint itself."""
+"""Composing mails: all built-in templates, seeds, names and signatures, and the spam rules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from gmail_warmup.warmup.content.compose import (
 from gmail_warmup.warmup.content.template_library import load_builtin_templates
 from gmail_warmup.warmup.content.templates import PLACEHOLDER_VALUES, MailKind, MailTemplate
 
-LIBRARY = [template for kind in MailKind for template in load_builtin_templates().select_templates(kind, thread="")]
+LIBRARY = [
+    template for kind in MailKind for template in load_builtin_templates().select_templates(kind, thread_seed="")
+]
 
 
 def brief(kind: MailKind = MailKind.FIRST, seed: object = "seed", **changes: Any) -> MailContext:
@@ -43,7 +45,7 @@ def sentences(template: MailTemplate) -> Iterator[str]:
 
 
 def filled(text: str) -> Iterator[str]:
-    """Yield a text with each of the words that can stand in it."""
+    """Yield a text with each value of its placeholders."""
     for topic, day, time in zip(
         PLACEHOLDER_VALUES["topic"], PLACEHOLDER_VALUES["day"] * 4, (PLACEHOLDER_VALUES["time"] * 4)[:20], strict=True
     ):
@@ -51,13 +53,13 @@ def filled(text: str) -> Iterator[str]:
 
 
 def shown(one: MailText) -> str:
-    """Return the words that a reader of the HTML part sees."""
+    """Return the text that the HTML part shows."""
     return html.unescape(re.sub(r"<[^>]+>", " ", one.html))
 
 
 @pytest.mark.parametrize(("kind", "templates"), [(MailKind.FIRST, 40), (MailKind.REPLY, 60), (MailKind.FOLLOWUP, 30)])
 def test_the_library_is_large_enough(kind: MailKind, templates: int) -> None:
-    found = load_builtin_templates().select_templates(kind, thread="")
+    found = load_builtin_templates().select_templates(kind, thread_seed="")
     assert len(found) >= templates
     assert len({sentence for template in found for sentence in sentences(template)}) >= 8 * templates
 
@@ -86,7 +88,7 @@ def test_whole_letters_pass_the_lint_and_are_many(kind: MailKind) -> None:
     assert [fault for one in letters for fault in find_content_problems(one)] == []
     assert len({one.text for one in letters}) > 1400
     assert {one.template_name for one in letters} == {
-        template.name for template in load_builtin_templates().select_templates(kind, thread="")
+        template.name for template in load_builtin_templates().select_templates(kind, thread_seed="")
     }
     assert len({one.subject for one in letters}) > (300 if kind is MailKind.FIRST else 0)
 

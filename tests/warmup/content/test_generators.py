@@ -1,4 +1,4 @@
-"""Text generators: a chat server that answers, one that misbehaves, and templates wherever it does."""
+"""Text generators: a working chat server, and the fallback to templates for every kind of failure."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BRIEF = MailContext(
 
 @dataclass
 class Chat:
-    """A chat server of the test's own."""
+    """A chat server for tests."""
 
     url: str = ""
     status: int = 200
@@ -111,10 +111,10 @@ def says(content: Any) -> Callable[[Chat], None]:
     [
         (broken(status=500), "HTTP status 500"),
         (broken(status=401), "HTTP status 401"),
-        (broken(body=b"<html>"), "not that of a chat server"),
-        (broken(body=b"[]"), "not that of a chat server"),
-        (broken(body=b'{"choices": []}'), "not that of a chat server"),
-        (broken(body=b"\xff" * 10), "not that of a chat server"),
+        (broken(body=b"<html>"), "not one of the chat API"),
+        (broken(body=b"[]"), "not one of the chat API"),
+        (broken(body=b'{"choices": []}'), "not one of the chat API"),
+        (broken(body=b"\xff" * 10), "not one of the chat API"),
         (broken(body=b"x" * 200_000), "too large"),
         (says(None), "no text"),
         (says("  \n"), "no text"),

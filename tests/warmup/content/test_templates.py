@@ -1,4 +1,4 @@
-"""An operator's own templates: the form, every problem with its line, and what happens while a folder is broken."""
+"""An operator's templates: syntax, problems with their lines, and the fallback while a folder is invalid."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from gmail_warmup.warmup.content.template_library import (
     load_templates_folder,
     parse_templates_folder,
 )
-from gmail_warmup.warmup.content.templates import MailKind, TemplateProblem, parse_templates
+from gmail_warmup.warmup.content.template_parser import parse_templates
+from gmail_warmup.warmup.content.templates import MailKind, TemplateProblem
 from support.mail_kit import act, everybody, use
 from support.workers import services
 from support.world import World
@@ -94,7 +95,7 @@ def test_a_change_in_the_folder_is_seen(folder: Path):
     load_templates_folder(folder)
     (folder / "replies.txt").write_text("== again\nAnother text.\n", encoding="utf-8")
     assert [
-        template.name for template in load_templates_folder(folder).select_templates(MailKind.REPLY, thread="t")
+        template.name for template in load_templates_folder(folder).select_templates(MailKind.REPLY, thread_seed="t")
     ] == ["again"]
 
 
@@ -102,8 +103,8 @@ def test_a_change_in_the_folder_is_seen(folder: Path):
     ("text", "kind", "problems"),
     [
         ("Hello.\n", MailKind.FIRST, [(1, "text before the first template")]),
-        (FIRST + "== notes\nSubject: A\nB.\n", MailKind.FIRST, [(11, "a template needs a name of its own")]),
-        ("== \nSubject: A\nB.\n", MailKind.FIRST, [(1, "a template needs a name of its own")]),
+        (FIRST + "== notes\nSubject: A\nB.\n", MailKind.FIRST, [(11, "a template needs a unique name")]),
+        ("== \nSubject: A\nB.\n", MailKind.FIRST, [(1, "a template needs a unique name")]),
         ("== one\nHello.\n", MailKind.FIRST, [(1, "template 'one' has no subject")]),
         ("\n== one\nSubject: A\n", MailKind.FIRST, [(2, "template 'one' has no text")]),
         ("== one\nSubject: A\nSubject: B\nHello.\n", MailKind.FIRST, [(3, "a template has one Subject line")]),
@@ -115,11 +116,11 @@ def test_a_change_in_the_folder_is_seen(folder: Path):
             MailKind.FIRST,
             [(3, "unknown placeholder {")],
         ),
-        ("== one\nSubject: A\nHello.\n", MailKind.REPLY, [(2, "an answer has no subject")]),
+        ("== one\nSubject: A\nHello.\n", MailKind.REPLY, [(2, "a reply has no subject")]),
         ("== one\n\n", MailKind.FOLLOWUP, [(1, "template 'one' has no text")]),
         ("# nothing\n", MailKind.REPLY, [(None, "no templates")]),
-        ("== one\nSee www.pages.test!!\n", MailKind.REPLY, [(2, "holds a link"), (2, "holds shouting")]),
-        ("== one\nSubject: BUY IT NOW\nHello.\n", MailKind.FIRST, [(2, "holds shouting")]),
+        ("== one\nSee www.pages.test!!\n", MailKind.REPLY, [(2, "contains a link"), (2, "contains shouting")]),
+        ("== one\nSubject: BUY IT NOW\nHello.\n", MailKind.FIRST, [(2, "contains shouting")]),
         ("== one\nSubject: " + "a" * 101 + "\nHello.\n", MailKind.FIRST, [(2, "too long (101 characters)")]),
         ("== one\n" + "Hello you there. | Hi.\n" * 150, MailKind.REPLY, [(1, "template 'one' is too long")]),
     ],
@@ -127,7 +128,7 @@ def test_a_change_in_the_folder_is_seen(folder: Path):
 def test_every_problem_is_named_with_its_line_and_remedy(
     text: str, kind: MailKind, problems: list[tuple[int | None, str]]
 ):
-    _, found = parse_templates(text, origin="own.txt", kind=kind, whole=True)
+    _, found = parse_templates(text, file_name="own.txt", kind=kind, complete=True)
     assert [(one.line, one.rule[: len(rule)]) for one, (_, rule) in zip(found, problems, strict=True)] == problems
     for one in found:
         assert re.fullmatch(r"own\.txt(, line \d+)?: .+\. .+[.:!?'s]", str(one)), str(one)
@@ -139,10 +140,10 @@ def test_every_problem_is_named_with_its_line_and_remedy(
     [
         (lambda folder: (folder / "replies.txt").unlink(), "replies.txt: the file is missing"),
         (lambda folder: (folder / "first.de.txt").write_text(FIRST), "followups.de.txt: the file is missing"),
-        (lambda folder: (folder / "frist.txt").write_text(FIRST), "frist.txt: the name says neither"),
+        (lambda folder: (folder / "frist.txt").write_text(FIRST), "frist.txt: the name is neither"),
         (
             lambda folder: (folder / "first.txt").write_bytes(b"== a\nSubject: \xff\n"),
-            "first.txt: it is not a text in UTF-8",
+            "first.txt: it is not encoded in UTF-8",
         ),
         (lambda folder: (folder / "first.txt").write_text("#" * 1_000_001), "first.txt: larger than"),
         (lambda folder: [file.unlink() for file in folder.iterdir()], "no templates"),
@@ -166,7 +167,7 @@ def test_a_broken_folder_never_stops_the_warmup_and_is_said(
     use(warm, templates_folder=str(folder))
     with caplog.at_level(logging.WARNING):
         assert act(warm, Action.SEND)["sent"] == 6
-    assert "first.txt, line 3: holds a link" in caplog.text
+    assert "first.txt, line 3: contains a link" in caplog.text
     assert all("pages.test" not in mail.subject for mail in warm.sandbox.mails())
     assert build_template_generator(warm.settings).library is load_builtin_templates()
     status, found, step = doctor_templates(DoctorContext(services(warm), None))
@@ -181,7 +182,10 @@ def test_own_templates_are_what_is_sent(warm: World, folder: Path):
     act(warm, Action.SEND)
     everybody(warm, Action.RESCUE, Action.READ, Action.REPLY)
     assert {mail.subject.removeprefix("Re: ") for mail in warm.sandbox.mails()} == {"Notes", "My notes"}
-    assert doctor_templates(DoctorContext(services(warm), None)) == (Status.OK, f"Those in {folder}.")
+    assert doctor_templates(DoctorContext(services(warm), None)) == (
+        Status.OK,
+        f"The templates in {folder} are used.",
+    )
 
 
 def test_the_settings_name_no_folder_by_default():

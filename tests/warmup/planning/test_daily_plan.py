@@ -1,4 +1,4 @@
-"""The day of a sender as a pure plan, run at any times in any order: volume, gap, hours, hints."""
+"""The daily plan of a sender, with runs at arbitrary times: volume, gap, sending window and hints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmail_warmup.core.enums import GrantState, HealthBand, MailboxAuth, MailboxKind
+from gmail_warmup.core.enums import HealthBand
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.planning.daily_plan import (
@@ -24,26 +24,10 @@ from gmail_warmup.warmup.planning.daily_plan import (
     is_sending_time,
     plan_todays_slots,
 )
+from support.plan_kit import build_mailbox as mailbox
 
 NOW = datetime(2026, 11, 25, 13, tzinfo=UTC)  # a Wednesday
 MINUTE = timedelta(minutes=1)
-
-
-def mailbox(**changes: Any) -> MailboxRecord:
-    nothing = dict.fromkeys(MailboxRecord.__dataclass_fields__)
-    usual: dict[str, Any] = nothing | {
-        "id": 1,
-        "address": "ada@warm.example",
-        "kind": MailboxKind.WARMUP,
-        "auth": MailboxAuth.GRANT,
-        "daily_target": 50,
-        "timezone": "UTC",
-        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
-        "band": HealthBand.HEALTHY,
-        "state": GrantState.ACTIVE,
-        "state_since": datetime(2026, 1, 1, tzinfo=UTC),
-    }
-    return MailboxRecord(**(usual | changes))
 
 
 def claimed(history: SendingHistory, number: int, now: datetime, planned: int) -> SendingHistory:
@@ -51,7 +35,7 @@ def claimed(history: SendingHistory, number: int, now: datetime, planned: int) -
 
 
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"])
-# Around the days on which the clocks of Berlin, New York and Auckland change, and some others.
+# Days around the clock changes of Berlin, New York and Auckland, and an ordinary day.
 DATES = st.sampled_from(
     [date(2026, 3, 29), date(2026, 10, 25), date(2026, 3, 8), date(2026, 11, 1), date(2026, 4, 5), date(2026, 11, 25)]
 )
@@ -59,7 +43,7 @@ DATES = st.sampled_from(
 
 @st.composite
 def runs(draw: st.DrawFn) -> list[tuple[datetime, str]]:
-    """Draw the runs of some days, each with what happens to the mailbox before it; with outages between them."""
+    """Draw the runs of some days, with outages between them, each with a change of the mailbox before it."""
     at = datetime.combine(draw(DATES), datetime.min.time(), UTC) - timedelta(hours=14)
     drawn = []
     happenings = st.sampled_from([*["nothing"] * 12, "resumed", "throttled", "healthy", "target"])
@@ -115,7 +99,7 @@ def changed(sender: MailboxRecord, happening: str, now: datetime) -> MailboxReco
 @settings(max_examples=150, deadline=None)
 @given(runs(), ZONES, st.integers(0, 25))
 def test_a_hint_is_never_late(seen: list[tuple[datetime, str]], zone: str, days: int) -> None:
-    """Before the hint nothing is due, so a run that looks only at hints misses nothing."""
+    """Nothing is due before the hint, so a run that reads only hints misses nothing."""
     chosen, sender, history = Settings(), mailbox(timezone=zone), SendingHistory(days=days)
     hint = today = None
     for now, _ in seen:

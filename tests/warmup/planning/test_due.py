@@ -1,4 +1,4 @@
-"""What is due: hints that cost nothing and hide nothing, order, limits, and a dry run that changes no row."""
+"""Finding due mailboxes: hints, order, limits, and a dry run that changes no row."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.warmup.planning import due as due_module
+from gmail_warmup.warmup.planning import due_senders, next_send
 from gmail_warmup.warmup.planning.due import find_due_mailboxes
 from gmail_warmup.warmup.planning.eligibility import find_send_blocker, load_blockers
 from support.mail_kit import ADA, AT_ONCE, act, due, everybody, past, use
@@ -20,7 +21,7 @@ from support.world import World
 
 BEN, CLEO = "ben@warm.example", "cleo@warm.example"
 SPREAD = AT_ONCE.model_copy(update={"delay_scale": 1.0, "min_gap": 240, "run_interval": 600, "ramp_start": 40})
-"""A day of the real length, of which every hour is a sending hour."""
+"""A day of real length, of which every hour is a sending hour."""
 
 
 def hint(world: World, address: str = ADA) -> datetime | None:
@@ -52,9 +53,9 @@ def test_a_look_keeps_a_hint_and_a_claim_moves_it_on(warm: World):
 def test_a_sender_whose_hint_lies_ahead_costs_no_look(warm: World, monkeypatch: pytest.MonkeyPatch):
     set_hint(warm, "1 hour")
     with warm.store.engine.begin() as connection:
-        due_module.hints.clear_outdated_hints(connection, warm.settings)
+        next_send.clear_outdated_hints(connection, warm.settings)
     set_hint(warm, "1 hour")
-    monkeypatch.setattr(due_module, "load_histories", lambda *_: pytest.fail("nobody is to be planned"))
+    monkeypatch.setattr(due_senders, "load_histories", lambda *_: pytest.fail("no sender has to be planned"))
     assert due(warm, Action.SEND) == []
 
 
@@ -74,7 +75,7 @@ def test_a_hint_of_another_day_is_made_anew(warm: World):
 
 
 def late(world: World) -> None:
-    """Let the hint be far too late."""
+    """Set a hint that is far too late."""
     due(world, Action.SEND)
     set_hint(world, "9 days")
     assert due(world, Action.SEND) == []
@@ -118,7 +119,7 @@ def test_a_dry_run_changes_no_row(warm: World):
 
 
 def where_it_is_noon() -> str:
-    """Return a zone in which nothing of the last hours lies in yesterday."""
+    """Return a time zone in which it is noon, so that the last hours belong to today."""
     return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"  # the sign of these names is that of the way to Greenwich
 
 
@@ -142,8 +143,8 @@ def test_many_senders_without_a_hint_take_several_runs_and_nobody_is_left_out(
 ):
     for number in range(5):
         warm.add(f"box{number}@warm.example", kind="warmup", expired=False)
-    monkeypatch.setattr(due_module, "BATCH_SIZE", 2)
-    monkeypatch.setattr(due_module, "PLANNING_TIME_LIMIT", 0.0)
+    monkeypatch.setattr(due_senders, "BATCH_SIZE", 2)
+    monkeypatch.setattr(due_senders, "PLANNING_TIME_LIMIT", 0.0)
     seen: set[str] = set()
     looks = 0
     while warm.rows("SELECT count(*) FROM gmail_warmup.mailbox WHERE kind = 'warmup' AND next_send_at IS NULL") != [
@@ -181,7 +182,7 @@ def test_who_may_not_send_is_not_asked_to_reply_either(warm: World):
 
 
 def test_a_begun_mail_is_finished_in_the_hours_of_its_day_only(warm: World):
-    """Outside of the hours it waits; on a later day it is withdrawn: it would be one more than that day's volume."""
+    """Outside the sending window it waits; on a later day it is withdrawn, since it would exceed that day's volume."""
     act(warm, Action.SEND)
     warm.sql("UPDATE gmail_warmup.ledger SET status = 'claimed', draft_id = NULL WHERE id = 1")
     warm.sql("UPDATE gmail_warmup.mailbox_day SET sent = sent - 1")
@@ -198,7 +199,7 @@ def test_a_begun_mail_is_finished_in_the_hours_of_its_day_only(warm: World):
 
 
 def quiet_window(world: World) -> str:
-    """Return sending hours that are over today, or begin in hours."""
+    """Return a sending window that does not include the current hour."""
     ((hour,),) = world.rows("SELECT extract(hour FROM now() AT TIME ZONE 'UTC')::int")
     return "00:00-01:00" if hour > 1 else "22:00-23:00"
 

@@ -1,4 +1,4 @@
-"""Delays and draws: their bounds, their distribution, and rates that hold."""
+"""Delays and rates of engagement: bounds and distributions."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def at(zone: ZoneInfo, *when: int) -> datetime:
         (KOLKATA, (2026, 12, 31, 23, 45), NIGHT, (2027, 1, 1, 7, 0)),
         (BERLIN, (2026, 11, 25, 12, 30), (time(12), time(14)), (2026, 11, 25, 14, 0)),
         (BERLIN, (2026, 11, 25, 11, 59), (time(12), time(14)), None),
-        # the clocks go forward and back within the night
+        # clock changes during the night
         (BERLIN, (2026, 3, 28, 23, 30), NIGHT, (2026, 3, 29, 7, 0)),
         (BERLIN, (2026, 10, 24, 23, 30), NIGHT, (2026, 10, 25, 7, 0)),
         (NEW_YORK, (2026, 3, 8, 1, 59), (time(1), time(2, 30)), (2026, 3, 8, 3, 30)),  # there is no half past two

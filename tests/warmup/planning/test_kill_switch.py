@@ -1,4 +1,4 @@
-"""The kill switch: everything stops at once, also in the middle, and every log says who, when and why."""
+"""The kill switch stops every action immediately, and each log names the person, the time and the reason."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_nothing_is_due_and_nothing_is_done_while_everything_is_stopped(warm: Wo
 
 @pytest.mark.parametrize("step", ["create_draft", "send_draft", "modify_labels"])
 def test_a_task_in_the_middle_sends_nothing_more(warm: World, monkeypatch: pytest.MonkeyPatch, step: str):
-    """Stopped while a call is on its way: that call ends, the next draft, send or claim does not begin."""
+    """A halt during a Gmail call lets that call finish and prevents the next draft, send or claim."""
     whole = getattr(GmailClient, step)
     calls = 0
 

@@ -1,4 +1,4 @@
-"""The choice of partners: caps, rest, domains, load."""
+"""The choice of a partner: caps, recent pairs, domains and load."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def chosen(*candidates: PartnerCandidate, seed: str = "seed", **changes: Any) ->
         ([pool(1, received_today=50)], None),
         ([pool(1, pair_today=2)], None),
         ([pool(1, received_today=49, pair_today=1)], 1),
-        # A pair rests for 72 hours, unless nobody else is there; a cap is stronger than the rest.
+        # A partner of the last 72 hours is chosen only if there is no other; a cap always applies.
         ([pool(1, last_pair_at=NOW - 71 * HOUR), pool(2, received_today=49, domain="warm.example")], 2),
         ([pool(1, last_pair_at=NOW - 72 * HOUR), pool(2, received_today=1)], 1),
         ([pool(1, last_pair_at=NOW - HOUR), pool(2, received_today=50)], 1),
-        # Another domain goes before a lower load, a lower load before the seed.
+        # Another domain is preferred to a lower load, a lower load to the seed.
         ([pool(1, domain="warm.example"), pool(2, received_today=40)], 2),
         ([pool(1, received_today=3), pool(2, received_today=2), pool(3, received_today=4)], 2),
         ([pool(1, domain="warm.example", received_today=1), pool(2, domain="warm.example")], 2),

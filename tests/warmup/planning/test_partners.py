@@ -1,4 +1,4 @@
-"""The choice of partners from the tables: variety, rest, caps, domains, and a cost that does not grow with the pool."""
+"""The choice of a partner in the database: variety, caps, domains, and a cost that does not depend on the pool size."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import datetime
 import pytest
 import sqlalchemy as sa
 
+from gmail_warmup.core.enums import CONSUMER_DOMAINS
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.mailboxes.records import CONSUMER_DOMAINS
 from gmail_warmup.warmup.planning import partners as pool_module
 from gmail_warmup.warmup.planning.partners import find_partner
 from support.mail_kit import ADA
@@ -25,7 +25,7 @@ def ada(world: World) -> World:
 
 
 def fill(world: World, count: int, *, domain: str = "pool.example") -> None:
-    """Add many pool mailboxes at once."""
+    """Add many pool mailboxes."""
     world.sql(
         "WITH m AS (INSERT INTO gmail_warmup.mailbox (address, kind, created_by)"
         " SELECT 'p' || i || '@' || :domain, 'pool', 'test' FROM generate_series(1, :count) i RETURNING id)"
@@ -36,7 +36,7 @@ def fill(world: World, count: int, *, domain: str = "pool.example") -> None:
 
 
 def choose(world: World, settings: Settings = SETTINGS, *, seed: str = "seed", mail: bool = True) -> str | None:
-    """Return the partner of Ada's next mail, and let it have been claimed."""
+    """Return the partner of Ada's next mail, and store its claim."""
     with world.store.engine.begin() as connection:
         now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
         partner = find_partner(connection, world.mailbox(ADA), now=now, settings=settings, seed=seed)
@@ -46,7 +46,7 @@ def choose(world: World, settings: Settings = SETTINGS, *, seed: str = "seed", m
 
 
 def wrote(world: World, address: str, *, hours: float = 0, sender: str = ADA, mails: int = 1) -> None:
-    """Let a sender have written to a pool mailbox some hours ago."""
+    """Store mails that a sender sent to a pool mailbox some hours ago."""
     world.sql(
         "INSERT INTO gmail_warmup.mailbox_day (mailbox_id, local_date, planned)"
         " SELECT id, (now() - make_interval(secs => 3600 * :hours))::date, 1000 FROM gmail_warmup.mailbox"

@@ -1,4 +1,4 @@
-"""The ramps, as tables of exact values."""
+"""The ramps, with exact values."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def test_no_ramp_falls_or_passes_its_target(warmup_day: int, daily_target: int) 
 
 
 def test_days_count_from_one() -> None:
-    with pytest.raises(InvalidInputError, match="counts from 1"):
+    with pytest.raises(InvalidInputError, match="first day of the warmup is 1"):
         compute_linear_volume(warmup_day=0, daily_target=50, start=5, step=2, cap=40)
-    with pytest.raises(InvalidInputError, match="counts from 1"):
+    with pytest.raises(InvalidInputError, match="first day of the warmup is 1"):
         compute_phase_volume(warmup_day=0, daily_target=50)
 
 

@@ -1,4 +1,4 @@
-"""The plan of a day: hours, zones, shares, gap and volume, over any input."""
+"""The slots of a day: sending window, time zones, shares, gap and volume, for arbitrary input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MONDAY = date(2026, 11, 23)
 EVERY_DAY = frozenset(range(7))
 MINUTE = timedelta(minutes=1)
 
-# The days on which clocks change: forward and back, at 02:00, by half an hour, at midnight, and a day left out.
+# Days of clock changes: forward and back, at 02:00, by half an hour, at midnight, and a skipped day.
 CHANGES = [
     ("Europe/Berlin", date(2026, 3, 29)),
     ("Europe/Berlin", date(2026, 10, 25)),
@@ -56,14 +56,14 @@ def plan(**changes: Any) -> tuple[Slot, ...]:
 
 @lru_cache(maxsize=64)
 def minutes_of_day(local_date: date, zone: ZoneInfo) -> list[tuple[datetime, int]]:
-    """Return the minutes (UTC) at which the wall clock shows a date, with the minute of the day that it shows."""
+    """Return the minutes (UTC) of a local date, each with its minute of the local day."""
     start = datetime(local_date.year, local_date.month, local_date.day, tzinfo=UTC) - timedelta(hours=16)
     local = ((instant, instant.astimezone(zone)) for instant in (start + MINUTE * index for index in range(56 * 60)))
     return [(instant, wall.hour * 60 + wall.minute) for instant, wall in local if wall.date() == local_date]
 
 
 def room(case: dict[str, Any]) -> int:
-    """Count how many mails fit, minute by minute and greedily: an oracle apart from the code."""
+    """Return the number of mails that fit, counted greedily minute by minute: an independent oracle."""
     total, free = 0, case["open_from"]
     for minute, wall in minutes_of_day(case["local_date"], case["zone"]):
         while case["window"][0] <= wall < case["window"][1] and max(free, minute) < minute + MINUTE:
@@ -177,7 +177,7 @@ def test_a_late_opening_loses_no_mail_and_keeps_the_density_of_the_hours() -> No
     slots = plan(open_from=opening, volume=40)
     assert len(slots) == 40
     assert slots[0].due_at >= opening
-    # One of four peak hours holds 15 % of a day's mails, two of three normal ones 20 %.
+    # One of four peak hours has 15 % of a day's mails, two of three normal ones 20 %.
     counts = Counter(kind(slot) for slot in plan(open_from=opening, volume=14))
     assert counts == {"peak": 6, "normal": 8}
 
@@ -208,7 +208,7 @@ def test_jitter_differs_by_seed_and_by_day() -> None:
     assert len(plans) == 25
 
 
-# A change here shifts the mails of every running mailbox on the day of the upgrade: that may be fine, but not unseen.
+# A change here shifts the mails of every mailbox on the day of the upgrade, so it must not happen unnoticed.
 KNOWN = ["2026-11-23T08:24:22.171404+00:00", "2026-11-23T10:53:07.540753+00:00", "2026-11-23T13:19:06.814351+00:00"]
 
 
@@ -271,6 +271,6 @@ def test_wrong_arguments_are_named(changes: dict[str, Any], named: str) -> None:
 
 def test_due_are_the_slots_of_the_past_that_are_not_taken() -> None:
     slots = plan()
-    assert select_due_slots(slots, now=slots[0].due_at - timedelta(microseconds=1), taken=()) == ()
-    assert select_due_slots(slots, now=slots[3].due_at, taken={1, 7}) == (slots[0], slots[2], slots[3])
-    assert select_due_slots(slots, now=slots[-1].due_at, taken=range(10)) == ()
+    assert select_due_slots(slots, now=slots[0].due_at - timedelta(microseconds=1), claimed=()) == ()
+    assert select_due_slots(slots, now=slots[3].due_at, claimed={1, 7}) == (slots[0], slots[2], slots[3])
+    assert select_due_slots(slots, now=slots[-1].due_at, claimed=range(10)) == ()

@@ -1,4 +1,4 @@
-"""Due times in the ledger: rescue, read, mark and reply each at its own time, and nothing in the recipient's night."""
+"""Due times in the ledger: rescue, read, mark and reply have separate times, and none is in the recipient's night."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLUMNS = ("locate_due_at", "rescue_due_at", "read_due_at", "mark_due_at", "repl
 
 @pytest.fixture
 def timed(warm: World) -> World:
-    """Return a world in which everything takes as long as it does."""
+    """Return a world with delays of real length."""
     use(warm, ramp_start=12)
     act(warm, Action.SEND)  # the plan of a day takes a day; what follows is looked at
     use(warm, delay_scale=1.0, night_pause="none", important_rate=100, star_rate=100)
@@ -84,7 +84,7 @@ def test_what_lies_in_spam_is_rescued_before_it_is_read(timed: World):
 
 
 def tonight(hours_left: int = 2) -> str:
-    """Return a night pause that began an hour ago by UTC."""
+    """Return a night pause that began an hour ago (UTC)."""
     now = datetime.now(UTC)
     return f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=hours_left):%H:%M}"
 
@@ -124,7 +124,7 @@ def test_what_became_due_by_day_is_put_off_when_its_task_comes_late(timed: World
 
 
 def test_the_night_is_the_recipients_own(timed: World):
-    """Where it is day, things go on, whatever the hour of the sender."""
+    """A recipient in daytime works, whatever the local time of the sender."""
     hour = datetime.now(UTC).hour
     day, night = (f"Etc/GMT{hour - 12:+d}", f"Etc/GMT{(hour if hour <= 12 else hour - 24):+d}")
     for address, zone in zip(POOL, (day, night), strict=True):

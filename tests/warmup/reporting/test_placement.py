@@ -1,4 +1,4 @@
-"""Placement: where Gmail put each mail, read before anything is touched, by provider, domain and category."""
+"""Placement: read before anything is modified, and counted by provider, domain and category."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_placement_is_what_gmail_decided(warm: World, scene: dict[str, objec
 
 
 def test_it_is_read_before_anything_is_touched(warm: World):
-    """In the order of Gmail's own log: each message is found and read, and only then changed."""
+    """In the order of Gmail's log, each message is found and read before it is modified."""
     warm.sandbox.set(spam_chance=0.5)
     act(warm, Action.SEND)
     everybody(warm, Action.RESCUE, Action.READ)
@@ -75,7 +75,7 @@ def test_one_that_comes_late_but_in_time_is_placed(warm: World):
 
 
 def test_what_only_looks_like_warmup_mail_is_never_touched(warm: World):
-    """Same sender, subject and thread, even the Message-ID of a warmup mail: without its token, never."""
+    """A mail without the token is not a warmup mail, even with the same sender, subject, thread and Message-ID."""
     act(warm, Action.SEND)
     mail = warm.sandbox.mails()[0]
     box, headers = mail.to[0], {"References": mail.rfc_message_id}
@@ -127,7 +127,7 @@ def test_placements_by_provider_and_domain(warm: World, monkeypatch: pytest.Monk
 
 
 def test_identity_survives_a_hook_without_help(warm: World):
-    """The Message-ID that Gmail gives is read back, so the recipient finds the mail under it."""
+    """The Message-ID that Gmail assigns is read back, so that the recipient finds the mail by it."""
     act(warm, Action.SEND)
     for row, mail in zip(ledger(warm), warm.sandbox.mails(), strict=True):
         assert row.rfc_message_id == mail.rfc_message_id

@@ -1,4 +1,4 @@
-"""Statistics: what the counts by day say of one sender, of a page and of all; one query each."""
+"""Statistics of one mailbox, of a page and of all mailboxes, with one query each."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ import sqlalchemy as sa
 from gmail_warmup.core.enums import Action
 from gmail_warmup.core.enums import HealthBand as Band
 from gmail_warmup.core.errors import UnknownMailboxError
-from gmail_warmup.warmup.reporting import statistics
-from gmail_warmup.warmup.reporting.statistics import MailCounts, TodayStatistics
+from gmail_warmup.warmup.reporting.counts import MailCounts
+from gmail_warmup.warmup.reporting.mailbox_statistics import (
+    TodayStatistics,
+    load_mailbox_statistics,
+    load_page_statistics,
+)
+from gmail_warmup.warmup.reporting.totals import load_daily_counts, load_total_statistics
 from support.mail_kit import ADA, POOL, act, everybody
 from support.world import World
 
@@ -21,7 +26,7 @@ BEN = "ben@warm.example"
 
 @contextmanager
 def statements(world: World, expected: int) -> Iterator[sa.Connection]:
-    """Yield a connection on which exactly so many statements may run."""
+    """Yield a connection, and check the number of statements executed on it."""
     seen: list[str] = []
     with world.store.engine.begin() as connection:
 
@@ -34,7 +39,7 @@ def statements(world: World, expected: int) -> Iterator[sa.Connection]:
 
 
 def days(world: World, address: str, *rows: tuple[int, dict[str, int]]) -> None:
-    """Let a mailbox have had days, given as days ago and what became of the mails."""
+    """Store the counts of earlier days, each given as its age in days and its counts."""
     for ago, counts in rows:
         values = {"planned": 40, "claimed": counts.get("sent", 0), "ramp": 40} | counts
         world.sql(
@@ -54,7 +59,7 @@ def test_what_happened_is_what_is_shown(warm: World):
     google = warm.sandbox.mails()
     spam = sum(copy.placement == "SPAM" for mail in google[:6] for copy in mail.copies if copy.mailbox in mail.to)
     with statements(warm, 1) as connection:
-        found = statistics.load_mailbox_statistics(connection, ADA.upper(), warm.settings)
+        found = load_mailbox_statistics(connection, ADA.upper(), warm.settings)
     assert found.counts == MailCounts(sent=6, inbox=6 - spam, spam=spam, rescued=spam, read=6, replied=3)
     assert (found.counts.open_percent, found.counts.reply_percent) == (100.0, 50.0)
     assert found.today == TodayStatistics(ramp=6, planned=6, claimed=6, sent=6, pending=0, lowered_by=None)
@@ -67,7 +72,7 @@ def test_before_the_first_mail_of_a_day_the_plan_is_shown(warm: World):
     days(warm, ADA, (1, {"sent": 20, "inbox": 20}))
     warm.sql("UPDATE gmail_warmup.mailbox SET warmup_days = 1, band = 'throttled', band_reason = 'spam_much'")
     with statements(warm, 1) as connection:
-        found = statistics.load_mailbox_statistics(connection, ADA, warm.settings)
+        found = load_mailbox_statistics(connection, ADA, warm.settings)
     assert found.today == TodayStatistics(ramp=8, planned=5, claimed=0, sent=0, pending=5, lowered_by="spam_much")
     assert (found.warmup_day, found.score) == (2, 100)
 
@@ -78,7 +83,7 @@ def test_the_day_is_that_of_the_mailbox(warm: World):
         warm.sql("TRUNCATE gmail_warmup.mailbox_day")
         days(warm, ADA, (0, {"sent": 3}), (1, {"sent": 30}))
         with warm.store.engine.begin() as connection:
-            found = statistics.load_mailbox_statistics(connection, ADA, warm.settings, days=1)
+            found = load_mailbox_statistics(connection, ADA, warm.settings, days=1)
         assert (found.today.sent, found.counts.sent) == (3, 3)
 
 
@@ -87,12 +92,10 @@ def test_a_page_has_its_warmup_mailboxes_in_one_query(warm: World):
     days(warm, BEN, (0, {"sent": 25, "inbox": 15, "spam": 10, "read": 20, "replied": 14}))
     ids = [warm.mailbox(address).id for address in (ADA, BEN, *POOL)]
     with statements(warm, 1) as connection:
-        found = statistics.load_page_statistics(connection, ids, warm.settings)
+        found = load_page_statistics(connection, ids, warm.settings)
     assert [one.address for one in found.values()] == [ADA, BEN]
     ben = found[warm.mailbox(BEN).id]
     assert (ben.score, ben.counts.spam_percent) == (0, 40.0)
-    assert ben.legacy_score is not None
-    assert ben.legacy_score > 70, "the first system saw nothing of it"
 
 
 def test_all_together(warm: World):
@@ -101,25 +104,25 @@ def test_all_together(warm: World):
     days(warm, BEN, (0, {"sent": 1, "missing": 1}))
     warm.sql("UPDATE gmail_warmup.mailbox SET band = 'watch' WHERE address = :a", a=BEN)
     with statements(warm, 1) as connection:
-        found = statistics.load_total_statistics(connection)
+        found = load_total_statistics(connection)
     assert (found.mailboxes, found.sent_today, found.planned_today) == (2, 6, 80)
     assert (found.counts.sent, found.counts.spam, found.counts.missing) == (13, 7, 1)
     assert found.bands == {Band.HEALTHY: 1, Band.WATCH: 1}
     with statements(warm, 1) as connection:
-        by_day = statistics.load_daily_counts(connection)
+        by_day = load_daily_counts(connection)
     assert [day.counts.sent for day in by_day] == [7, 6]
     with statements(warm, 1) as connection:
-        by_day = statistics.load_daily_counts(connection, mailbox_id=warm.mailbox(ADA).id, days=60)
+        by_day = load_daily_counts(connection, mailbox_id=warm.mailbox(ADA).id, days=60)
     assert [day.counts.sent for day in by_day] == [9, 7, 5]
 
 
 def test_without_mailboxes_everything_is_nought(world: World):
     with world.store.engine.begin() as connection:
-        assert statistics.load_total_statistics(connection).counts == MailCounts()
-        assert statistics.load_daily_counts(connection) == []
+        assert load_total_statistics(connection).counts == MailCounts()
+        assert load_daily_counts(connection) == []
 
 
 @pytest.mark.parametrize("address", ["nobody@warm.example", POOL[0]])
 def test_only_warmup_mailboxes_have_statistics(warm: World, address: str):
     with warm.store.engine.begin() as connection, pytest.raises(UnknownMailboxError, match=address):
-        statistics.load_mailbox_statistics(connection, address, warm.settings)
+        load_mailbox_statistics(connection, address, warm.settings)

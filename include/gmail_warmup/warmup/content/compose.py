@@ -1,4 +1,4 @@
-"""The words of warmup mails: neutral everyday mails and answers, put together from templates by a seed."""
+"""Compose the subject and text of a warmup mail from a template, by a seed."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Chooser = Callable[[Sequence[str]], str]
 
 @dataclass(frozen=True, kw_only=True)
 class MailContext:
-    """What is known of a mail before its words.
+    """The input for composing a mail.
 
     Attributes:
-        seed: the same seed gives the same words.
-        thread: the seed of the thread's first mail; all mails of a thread are in one language.
-        recipient_name: whom it greets.
-        signature: what stands below the closing, lines included; the sender's name if empty.
-        subject: of the mail that it answers; empty for a first mail.
+        seed: the same seed gives the same text.
+        thread_seed: the seed of the first mail of the thread; all mails of a thread use one language.
+        recipient_name: the name in the greeting.
+        signature: the lines below the closing; the sender's name if empty.
+        subject: the subject of the mail that it answers; empty for a first mail.
     """
 
     kind: MailKind
@@ -45,10 +45,10 @@ class MailContext:
 
 @dataclass(frozen=True, kw_only=True)
 class MailText:
-    """A mail's words: the subject and the paragraphs, and the template that they come from.
+    """The subject and paragraphs of a mail, and the name of their template.
 
-    The plain text and the HTML part are both made from the paragraphs, so they say the same, and nothing that a person
-    typed is markup.
+    The plain text and the HTML part are both made from the paragraphs, so that they have the same content, and text
+    that a person entered is never markup.
     """
 
     subject: str
@@ -62,67 +62,67 @@ class MailText:
 
     @property
     def html(self) -> str:
-        """Return the HTML, with everything escaped."""
+        """Return the HTML part, with all text escaped."""
         return "".join(f"<p>{_escape_html(paragraph)}</p>\n" for paragraph in self.paragraphs)
 
 
-def compose_mail(brief: MailContext, collection: TemplateLibrary) -> MailText:
-    """Return a mail made from the templates of a collection; the same brief gives the same mail."""
-    choice = random.Random(f"{brief.kind}:{brief.seed}").random  # noqa: S311  # variety, not a secret
+def compose_mail(context: MailContext, library: TemplateLibrary) -> MailText:
+    """Return a mail composed from the templates of a library; the same context gives the same mail."""
+    draw = random.Random(f"{context.kind}:{context.seed}").random  # noqa: S311  # variety, not a secret
 
-    def choose_from(among: Sequence[str]) -> str:
-        return among[int(choice() * len(among))]
+    def choose(options: Sequence[str]) -> str:
+        return options[int(draw() * len(options))]
 
-    templates = collection.select_templates(brief.kind, thread=brief.thread_seed)
-    template = templates[int(choice() * len(templates))]
-    words = {name: choose_from(values) for name, values in PLACEHOLDER_VALUES.items()} | _build_name_values(brief)
-    if template.subjects:
-        subject = _fill_placeholders(choose_from(template.subjects), words)
-        subject = _to_single_line(subject if template.is_complete else _capitalize_first(subject))
-    else:
-        subject = _build_reply_subject(brief.subject)
-    paragraphs = (
-        _render_lines(template, words, choose_from)
-        if template.is_complete
-        else _render_sentences(template, words, choose_from)
-    )
-    return MailText(subject=subject, paragraphs=tuple(paragraphs), template_name=template.name)
+    templates = library.select_templates(context.kind, thread_seed=context.thread_seed)
+    template = templates[int(draw() * len(templates))]
+    values = {name: choose(options) for name, options in PLACEHOLDER_VALUES.items()} | _build_name_values(context)
+    subject = _render_subject(template, values, choose) or _build_reply_subject(context.subject)
+    render = _render_lines if template.is_complete else _render_sentences
+    return MailText(subject=subject, paragraphs=tuple(render(template, values, choose)), template_name=template.name)
 
 
-def find_content_problems(letter: MailText) -> Iterator[str]:
-    """Yield what is wrong with a letter, in words; nothing when it may be sent."""
-    yield from (f"subject: {fault}" for fault in spam_rules.check_subject(letter.subject))
-    yield from (f"text: {fault}" for fault in spam_rules.check_text(letter.text))
+def find_content_problems(mail: MailText) -> Iterator[str]:
+    """Yield the rules that a mail violates, as text; empty if it may be sent."""
+    yield from (f"subject: {violation}" for violation in spam_rules.check_subject(mail.subject))
+    yield from (f"text: {violation}" for violation in spam_rules.check_text(mail.text))
 
 
-def _build_name_values(brief: MailContext) -> dict[str, str]:
-    sender = _to_single_line(brief.sender_name)
-    lines = (_to_single_line(line) for line in _LINE_BREAKS.split(brief.signature))
+def _build_name_values(context: MailContext) -> dict[str, str]:
+    sender = _to_single_line(context.sender_name)
+    lines = (_to_single_line(line) for line in _LINE_BREAKS.split(context.signature))
     signature = "\n".join(line for line in lines if line)
     return {
         "sender": sender,
-        "recipient": _choose_greeting_name(_to_single_line(brief.recipient_name)),
+        "recipient": _choose_greeting_name(_to_single_line(context.recipient_name)),
         "signature": signature or sender,
     }
 
 
-def _render_sentences(template: MailTemplate, words: Mapping[str, str], pick: Chooser) -> Iterator[str]:
+def _render_subject(template: MailTemplate, values: Mapping[str, str], choose: Chooser) -> str:
+    """Return the subject of a template; empty if it has none."""
+    if not template.subjects:
+        return ""
+    subject = _fill_placeholders(choose(template.subjects), values)
+    return _to_single_line(subject if template.is_complete else _capitalize_first(subject))
+
+
+def _render_sentences(template: MailTemplate, values: Mapping[str, str], choose: Chooser) -> Iterator[str]:
     """Yield greeting, paragraphs of sentences, and closing."""
-    yield _fill_placeholders(pick(GREETINGS), words).replace(" ,", ",")
+    yield _fill_placeholders(choose(GREETINGS), values).replace(" ,", ",")
     for paragraph in template.paragraphs:
-        yield " ".join(_capitalize_first(_fill_placeholders(pick(sentence), words)) for sentence in paragraph)
-    yield f"{pick(CLOSINGS)}\n{words['signature']}".rstrip()
+        yield " ".join(_capitalize_first(_fill_placeholders(choose(sentence), values)) for sentence in paragraph)
+    yield f"{choose(CLOSINGS)}\n{values['signature']}".rstrip()
 
 
-def _render_lines(template: MailTemplate, words: Mapping[str, str], pick: Chooser) -> Iterator[str]:
-    """Yield the paragraphs of a template that has its own greeting and closing; its lines stay lines."""
+def _render_lines(template: MailTemplate, values: Mapping[str, str], choose: Chooser) -> Iterator[str]:
+    """Yield the paragraphs of a template with its own greeting and closing, line by line."""
     for paragraph in template.paragraphs:
-        yield "\n".join(_fill_placeholders(pick(line), words) for line in paragraph)
+        yield "\n".join(_fill_placeholders(choose(line), values) for line in paragraph)
 
 
-def _fill_placeholders(line: str, words: Mapping[str, str]) -> str:
-    """Put the words in, in one pass, so that braces in a name stay what they are."""
-    return re.sub(r"\{(\w+)\}", lambda match: words[match[1]], line)
+def _fill_placeholders(line: str, values: Mapping[str, str]) -> str:
+    """Replace all placeholders in one pass, so that braces in a value are not replaced again."""
+    return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], line)
 
 
 def _capitalize_first(sentence: str) -> str:
@@ -130,7 +130,7 @@ def _capitalize_first(sentence: str) -> str:
 
 
 def _build_reply_subject(subject: str) -> str:
-    """Return the subject of an answer: `Re:` stands before it once."""
+    """Return the subject of a reply, with a single `Re:` prefix."""
     return f"Re: {_REPLY_PREFIX.sub('', _to_single_line(subject))}".strip()
 
 
@@ -145,6 +145,6 @@ def _to_single_line(text: str) -> str:
 
 
 def _choose_greeting_name(name: str) -> str:
-    """Return how a person is greeted: by the first name where it is plain to see, else by the whole name."""
+    """Return the name in a greeting: the first name if it is recognizable, otherwise the whole name."""
     first, _, rest = name.partition(" ")
     return first if rest and first.isalpha() and len(first) > 1 else name

@@ -1,4 +1,4 @@
-"""Where a mail's words come from: templates, or a server that speaks OpenAI's chat API; each behind one method."""
+"""Text generators: templates, or a server with an OpenAI-compatible chat API."""
 
 from __future__ import annotations
 
@@ -32,39 +32,39 @@ _PROMPT_RULES = (
 
 
 class TextGenerator(Protocol):
-    """Something that writes warmup mails."""
+    """A source of warmup mails."""
 
-    def write_mail(self, brief: MailContext) -> MailText:
+    def write_mail(self, context: MailContext) -> MailText:
         """Return a mail.
 
         Raises:
-            GeneratorError: it cannot; the library is then used.
+            GeneratorError: if it cannot; the templates are used instead.
         """
 
 
 class GeneratorError(GmailWarmupError):
-    """A text generator gave no usable text; the message says why in a few words, without any secret."""
+    """A text generator returned no usable text. The message is a short reason without secrets."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateGenerator:
-    """The text generator that never fails: letters from a collection of templates."""
+    """Write mails from a library of templates. It never fails."""
 
     library: TemplateLibrary
 
-    def write_mail(self, brief: MailContext) -> MailText:
-        """Return a mail; the same brief gives the same one."""
-        return compose_mail(brief, self.library)
+    def write_mail(self, context: MailContext) -> MailText:
+        """Return a mail; the same context gives the same mail."""
+        return compose_mail(context, self.library)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChatGenerator:
-    """The text generator that asks a server with OpenAI's chat API for the paragraphs between greeting and closing.
+    """Request the paragraphs between greeting and closing from a server with an OpenAI-compatible chat API.
 
     Attributes:
-        frame: what the subject, the greeting and the closing come from.
-        base_url: up to and without ``/chat/completions``.
-        timeout: seconds for the whole answer to begin, and between its parts.
+        templates: the source of subject, greeting and closing.
+        base_url: the URL without ``/chat/completions``.
+        timeout: seconds to wait for the response, and between its parts.
     """
 
     templates: TextGenerator
@@ -73,18 +73,16 @@ class ChatGenerator:
     api_key: str = field(default="", repr=False)
     timeout: float = 20.0
 
-    def write_mail(self, brief: MailContext) -> MailText:
-        """Return the frame's mail with the server's words in it.
+    def write_mail(self, context: MailContext) -> MailText:
+        """Return the mail of the templates with the paragraphs of the server.
 
         Raises:
-            GeneratorError: the server cannot be reached, refuses, or answers with something else than a text.
+            GeneratorError: if the server is unreachable, refuses the request or returns no text.
         """
-        framed = self.templates.write_mail(brief)
-        written = [part.strip() for part in self._request_text(brief.kind, framed.subject).split("\n\n")]
-        middle = tuple(part for part in written if part)
-        return replace(
-            framed, paragraphs=(framed.paragraphs[0], *middle, framed.paragraphs[-1]), template_name="generator"
-        )
+        mail = self.templates.write_mail(context)
+        parts = [part.strip() for part in self._request_text(context.kind, mail.subject).split("\n\n")]
+        body = [part for part in parts if part]
+        return replace(mail, paragraphs=(mail.paragraphs[0], *body, mail.paragraphs[-1]), template_name="generator")
 
     def _request_text(self, kind: MailKind, subject: str) -> str:
         messages = [
@@ -95,66 +93,66 @@ class ChatGenerator:
         headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         try:
             with httpx.Client(timeout=self.timeout) as client:
-                answer = client.post(f"{self.base_url.rstrip('/')}/chat/completions", json=body, headers=headers)
+                response = client.post(f"{self.base_url.rstrip('/')}/chat/completions", json=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise GeneratorError(type(error).__name__) from None
-        if answer.status_code != 200:
-            raise GeneratorError(f"HTTP status {answer.status_code}")
-        return _extract_content(answer)
+        if response.status_code != 200:
+            raise GeneratorError(f"HTTP status {response.status_code}")
+        return _extract_content(response)
 
 
-def _extract_content(answer: httpx.Response) -> str:
-    if len(answer.content) > _MAX_RESPONSE_BYTES:
-        raise GeneratorError("the answer is too large")
+def _extract_content(response: httpx.Response) -> str:
+    if len(response.content) > _MAX_RESPONSE_BYTES:
+        raise GeneratorError("the response is too large")
     try:
-        content = parse_json(answer.content)["choices"][0]["message"]["content"]
+        content = parse_json(response.content)["choices"][0]["message"]["content"]
     except (LookupError, TypeError):
-        raise GeneratorError("the answer is not that of a chat server") from None
+        raise GeneratorError("the response is not one of the chat API") from None
     if not isinstance(content, str) or not content.strip():
-        raise GeneratorError("the answer holds no text")
+        raise GeneratorError("the response contains no text")
     return content.replace("\r\n", "\n")
 
 
 class MailWriter:
-    """Writes the mails of one task: with the generator if there is one and it works, else from templates.
+    """Write the mails of one task: with the text generator if there is one and it works, otherwise from templates.
 
-    A generator that failed is not asked again by this task, so that a dead server costs one timeout.
+    After a failure the generator is not used again by this task, so that an unreachable server costs one timeout.
     """
 
     def __init__(self, templates: TextGenerator, generator: TextGenerator | None = None) -> None:
         self._templates, self._generator = templates, generator
 
-    def write_subject(self, brief: MailContext) -> str:
-        """Return the subject of a mail; it always comes from the templates, so that it is known before the words."""
-        return self._templates.write_mail(brief).subject
+    def write_subject(self, context: MailContext) -> str:
+        """Return the subject of a mail. It always comes from the templates, so that it is known before the text."""
+        return self._templates.write_mail(context).subject
 
-    def write_mail(self, brief: MailContext) -> MailText:
+    def write_mail(self, context: MailContext) -> MailText:
         """Return a mail that may be sent."""
-        plain = self._templates.write_mail(brief)
+        from_templates = self._templates.write_mail(context)
         if self._generator is None:
-            return plain
+            return from_templates
         try:
-            letter = self._generator.write_mail(brief)
-            if fault := next(find_content_problems(letter), None):
-                raise GeneratorError(fault)
-            if letter.subject != plain.subject:
+            mail = self._generator.write_mail(context)
+            if problem := next(find_content_problems(mail), None):
+                raise GeneratorError(problem)
+            if mail.subject != from_templates.subject:
                 raise GeneratorError("it changed the subject")
         except GeneratorError as error:
             log.warning("The text generator gave no usable text, the templates are used: %s", error)
             self._generator = None
-            return plain
-        return letter
+            return from_templates
+        return mail
 
 
 def build_template_generator(settings: Settings) -> TemplateGenerator:
-    """Return the operator's templates, or the library where there are none or they are broken, which the log says."""
+    """Return the operator's templates, or the built-in ones if there are none or they are invalid (logged)."""
     if not settings.templates_folder:
         return TemplateGenerator(library=load_builtin_templates())
     try:
         return TemplateGenerator(library=load_templates_folder(Path(settings.templates_folder)))
     except InvalidInputError as error:
         log.warning(
-            "The templates in %s are not used, the library is. See: gmail-warmup content lint\n%s",
+            "The templates in %s are invalid; the built-in ones are used. Run: gmail-warmup content lint\n%s",
             settings.templates_folder,
             error,
         )

@@ -1,4 +1,4 @@
-"""What must not stand in a warmup mail: links, shouting, leftover placeholders, marker words, sales talk, too much."""
+"""Rules for the text of warmup mails: no links, capitals, placeholders, marker words or sales talk, and a limit."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ MAX_TEXT_LENGTH = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class RuleViolation:
-    """One thing that is wrong with some words, and what to do about it."""
+    """A violated rule, and what to do about it."""
 
     rule: str
     remedy: str
 
     def __str__(self) -> str:
-        """Return both as sentences without a capital at the start."""
+        """Return rule and remedy in one line."""
         return f"{self.rule}. {self.remedy}"
 
 
@@ -36,7 +36,7 @@ def _compile_rule(name: str, remedy: str, *patterns: str) -> _Rule:
 _RULES = (
     _compile_rule(
         "a link or an address",
-        "Say it without one: filters count links.",
+        "Remove it: spam filters count links.",
         r"\w+://",
         r"\bwww\.",
         r"\b(?:href|src)\s*=",
@@ -46,7 +46,7 @@ _RULES = (
     ),
     _compile_rule(
         "a leftover placeholder",
-        "Fill it in, or use one of the placeholders in braces.",
+        "Replace it with text, or use one of the placeholders in braces.",
         r"[{}]",
         r"\[\w[\w ]*\]",
         r"<<|>>",
@@ -57,21 +57,21 @@ _RULES = (
     _compile_rule("markup", "Write plain text; the HTML part is made from it.", r"</?[a-z!][^<>]*>"),
     _compile_rule(
         "shouting",
-        "Use small letters and one mark.",
+        "Use lower case and a single punctuation mark.",
         r"[!?]\s*!",
         r"\b(?-i:[A-Z]{5,})\b",
         r"\b(?-i:[A-Z]{2,}\s+[A-Z]{2,})\b",
     ),
     _compile_rule(
         "a marker word",
-        "Leave it out: it tells the mail from everyday mail.",
+        "Remove it: it distinguishes the mail from everyday mail.",
         r"\bwarm(?:ing|ed|s)?[\s_-]?up",
         r"\bdeliverability\b",
-        r"\b(?=\w*\d)(?=\w*[a-z])\w{8,}\b",  # letters and digits in one word, as other services mark their mails
+        r"\b(?=\w*\d)(?=\w*[a-z])\w{8,}\b",  # letters and digits in one word, the marker of other services
     ),
     _compile_rule(
         "sales talk",
-        "Write as to a colleague.",
+        "Write as you would to a colleague.",
         r"[$€£]\s?\d",
         r"\d\s?%",
         r"\b(?:discount|special offer|(?:buy|order|act|call|apply) now|click|unsubscribe|guaranteed?)\b",
@@ -81,28 +81,27 @@ _RULES = (
 )
 
 
-def find_violations(words: str) -> Iterator[RuleViolation]:
-    """Yield what is wrong with some words."""
+def find_violations(text: str) -> Iterator[RuleViolation]:
+    """Yield the rules that a text violates."""
     for rule in _RULES:
-        found = rule.pattern.search(words)
-        if found:
-            yield RuleViolation(rule=f"holds {rule.name} ({found[0].strip()!r})", remedy=rule.remedy)
+        if match := rule.pattern.search(text):
+            yield RuleViolation(rule=f"contains {rule.name} ({match[0].strip()!r})", remedy=rule.remedy)
 
 
 def check_subject(subject: str) -> Iterator[RuleViolation]:
-    """Yield what is wrong with a subject."""
+    """Yield the rules that a subject violates."""
     yield from _check_length(subject, MAX_SUBJECT_LENGTH)
     yield from find_violations(subject)
 
 
 def check_text(text: str) -> Iterator[RuleViolation]:
-    """Yield what is wrong with a mail's text."""
+    """Yield the rules that the text of a mail violates."""
     yield from _check_length(text, MAX_TEXT_LENGTH)
     yield from find_violations(text)
 
 
-def _check_length(words: str, longest: int) -> Iterator[RuleViolation]:
-    if not words.strip():
-        yield RuleViolation(rule="is empty", remedy="Write something.")
-    if len(words) > longest:
-        yield RuleViolation(rule=f"is too long ({len(words)} characters)", remedy=f"Use up to {longest} characters.")
+def _check_length(text: str, max_length: int) -> Iterator[RuleViolation]:
+    if not text.strip():
+        yield RuleViolation(rule="is empty", remedy="Write some text.")
+    if len(text) > max_length:
+        yield RuleViolation(rule=f"is too long ({len(text)} characters)", remedy=f"Use up to {max_length} characters.")

@@ -1,4 +1,4 @@
-"""Where templates come from: the package's own library, or an operator's folder."""
+"""Load templates: the built-in ones of the package, or those in an operator's folder."""
 
 from __future__ import annotations
 
@@ -10,85 +10,81 @@ from importlib.resources import files
 from pathlib import Path
 
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.warmup.content.templates import MailKind, MailTemplate, TemplateProblem, parse_templates
+from gmail_warmup.warmup.content.template_parser import parse_templates
+from gmail_warmup.warmup.content.templates import MailKind, MailTemplate, TemplateProblem
 
 _MAX_FILE_BYTES = 1_000_000
-"""Bytes of a file of templates at most."""
+"""Maximum size of a template file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateLibrary:
-    """Templates by language and kind; each language has all kinds, so that a thread stays in one."""
+    """Templates by language and kind. Each language has all kinds, so that a thread stays in one language."""
 
     languages: Mapping[str, Mapping[MailKind, tuple[MailTemplate, ...]]]
 
-    def select_templates(self, kind: MailKind, *, thread: str) -> Sequence[MailTemplate]:
-        """Return the templates for a mail; all mails of a thread are in one language.
-
-        Args:
-            thread: the seed of the thread.
-        """
+    def select_templates(self, kind: MailKind, *, thread_seed: str) -> Sequence[MailTemplate]:
+        """Return the templates of a mail, in the language of its thread."""
         names = sorted(self.languages)
-        language = names[int(random.Random(f"language:{thread}").random() * len(names))]  # noqa: S311  # variety
+        language = names[int(random.Random(f"language:{thread_seed}").random() * len(names))]  # noqa: S311  # variety
         return self.languages[language][kind]
 
 
 @lru_cache
 def load_builtin_templates() -> TemplateLibrary:
-    """Return the package's own templates."""
-    found: dict[MailKind, tuple[MailTemplate, ...]] = {}
+    """Return the built-in templates of the package."""
+    templates: dict[MailKind, tuple[MailTemplate, ...]] = {}
     for kind in MailKind:
         name = f"{kind}.txt"
         text = (files("gmail_warmup.warmup.content") / "library" / name).read_text(encoding="utf-8")
-        found[kind], problems = parse_templates(text, origin=name, kind=kind, whole=False)
+        templates[kind], problems = parse_templates(text, file_name=name, kind=kind, complete=False)
         assert not problems, problems
-    return TemplateLibrary(languages={"en": found})
+    return TemplateLibrary(languages={"en": templates})
 
 
 def parse_templates_folder(folder: Path) -> tuple[TemplateLibrary, list[TemplateProblem]]:
-    """Read an operator's folder; return what is right in it, and every problem.
+    """Parse an operator's folder; return the valid templates and all problems.
 
-    A file is named after what it holds, and its language if there are several: `first.txt`, `replies.de.txt`.
+    A file is named after its kind, and its language if there are several: `first.txt`, `replies.de.txt`.
     """
     problems: list[TemplateProblem] = []
-    found: dict[str, dict[MailKind, tuple[MailTemplate, ...]]] = {}
+    languages: dict[str, dict[MailKind, tuple[MailTemplate, ...]]] = {}
     for file in _list_template_files(folder, problems):
         kind, language = _parse_file_name(file.name)
         if kind is None:
-            rule = "the name says neither first, replies nor followups"
-            problems.append(_build_problem(file.name, rule, "Name it like first.txt or replies.de.txt."))
+            rule = "the name is neither first, replies nor followups"
+            problems.append(_build_problem(file.name, rule, "Rename it, for example to first.txt or replies.de.txt."))
             continue
         text = _read_text(file, problems)
         if text is not None:
-            found.setdefault(language, {})[kind], wrong = parse_templates(text, origin=file.name, kind=kind, whole=True)
-            problems += wrong
-    problems += _find_missing_files(found)
-    if not found and not problems:
-        problems.append(
-            _build_problem(str(folder), "no templates", "Put first.txt, replies.txt and followups.txt there.")
-        )
-    return TemplateLibrary(languages=found), problems
+            templates, found = parse_templates(text, file_name=file.name, kind=kind, complete=True)
+            languages.setdefault(language, {})[kind] = templates
+            problems += found
+    problems += _find_missing_files(languages)
+    if not languages and not problems:
+        problems.append(_build_problem(str(folder), "no templates", "Add first.txt, replies.txt and followups.txt."))
+    return TemplateLibrary(languages=languages), problems
 
 
 def load_templates_folder(folder: Path) -> TemplateLibrary:
-    """Return the templates of an operator's folder.
+    """Return the templates of an operator's folder. They are cached until a file changes.
 
     Raises:
-        InvalidInputError: listing every problem with file, line, rule and remedy.
+        InvalidInputError: with file, line, rule and remedy of every problem.
     """
     try:
-        stamp = tuple(sorted((file.name, file.stat().st_mtime_ns) for file in folder.glob("*.txt")))
+        modified = tuple(sorted((file.name, file.stat().st_mtime_ns) for file in folder.glob("*.txt")))
     except OSError:
-        stamp = ()
-    collection, problems = _parse_folder_cached(folder, stamp)
+        modified = ()
+    library, problems = _parse_folder_cached(folder, modified)
     if problems:
         raise InvalidInputError("\n".join(map(str, problems)))
-    return collection
+    return library
 
 
 @lru_cache(maxsize=4)
 def _parse_folder_cached(
-    folder: Path, stamp: tuple[tuple[str, int], ...]
+    folder: Path, modified: tuple[tuple[str, int], ...]
 ) -> tuple[TemplateLibrary, list[TemplateProblem]]:
     return parse_templates_folder(folder)
 
@@ -99,7 +95,7 @@ def _list_template_files(folder: Path, problems: list[TemplateProblem]) -> list[
     except OSError as error:
         rule = f"the folder cannot be read: {error.strerror}"
         problems.append(
-            _build_problem(str(folder), rule, "Correct the setting templates_folder, or the folder's rights.")
+            _build_problem(str(folder), rule, "Correct the option templates_folder, or the permissions of the folder.")
         )
         return []
 
@@ -113,24 +109,22 @@ def _read_text(file: Path, problems: list[TemplateProblem]) -> str | None:
     try:
         if file.stat().st_size <= _MAX_FILE_BYTES:
             return file.read_text(encoding="utf-8-sig")
-        problems.append(
-            _build_problem(file.name, f"larger than {_MAX_FILE_BYTES} bytes", "Split it, or remove templates.")
-        )
+        problems.append(_build_problem(file.name, f"larger than {_MAX_FILE_BYTES} bytes", "Remove some templates."))
     except OSError as error:
-        problems.append(_build_problem(file.name, f"it cannot be read: {error.strerror}", "Correct its rights."))
+        problems.append(_build_problem(file.name, f"it cannot be read: {error.strerror}", "Correct its permissions."))
     except UnicodeDecodeError:
-        problems.append(_build_problem(file.name, "it is not a text in UTF-8", "Save it as UTF-8."))
+        problems.append(_build_problem(file.name, "it is not encoded in UTF-8", "Save it as UTF-8."))
     return None
 
 
-def _find_missing_files(found: Mapping[str, Mapping[MailKind, object]]) -> list[TemplateProblem]:
-    """Name the files that a language lacks: its threads could not be continued."""
+def _find_missing_files(languages: Mapping[str, Mapping[MailKind, object]]) -> list[TemplateProblem]:
+    """Return a problem for each file that a language lacks: its threads could not be continued."""
     problems = []
-    for language, kinds in found.items():
+    for language, kinds in languages.items():
         for kind in MailKind:
             if kind not in kinds:
                 name = f"{kind}.{language}.txt" if language else f"{kind}.txt"
-                rule = "the file is missing, and a thread needs all three kinds in one language"
+                rule = "the file is missing; a thread needs all three kinds in one language"
                 problems.append(_build_problem(name, rule, "Add it."))
     return problems
 

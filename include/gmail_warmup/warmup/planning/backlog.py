@@ -1,7 +1,8 @@
-"""How much waits: the mailboxes that the plan finds, counted in one look and not listed."""
+"""Count the mailboxes that wait for an action, with one query and without listing them."""
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,26 +12,19 @@ import sqlalchemy as sa
 from gmail_warmup.core.enums import Action
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
+from gmail_warmup.warmup.health.monitor import LOCAL_TODAY
 from gmail_warmup.warmup.ledger import entries as ledger
-from gmail_warmup.warmup.planning.due import CAN_SEND, IS_USABLE, WAITING_QUERIES
-
-_TODAY = sa.func.date(sa.func.timezone(Mailbox.timezone, sa.func.now()))
-_DUE = sa.select(Mailbox.id.label("mailbox_id"), Mailbox.next_send_at.label("since")).where(
-    Mailbox.kind == MailboxKind.WARMUP,
-    Mailbox.next_send_at <= sa.func.now(),
-    # An older one is what the end of a day left behind: the plan makes it anew.
-    sa.func.date(sa.func.timezone(Mailbox.timezone, Mailbox.next_send_at)) == _TODAY,
-)
-_UNFINISHED = sa.select(L.sender_id.label("mailbox_id"), L.claimed_at.label("since")).where(ledger.UNSENT_FIRST)
+from gmail_warmup.warmup.planning.due import get_waiting_queries
+from gmail_warmup.warmup.planning.eligibility import CAN_SEND, IS_USABLE
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backlog:
-    """Who waits for an action.
+    """The mailboxes that wait for an action.
 
     Attributes:
-        mailboxes: how many can be used now; for `send` also one whose hours are over.
-        since: when the first of them began to wait (aware).
+        mailboxes: how many of them a task may use now; for `send` including those outside their sending window.
+        since: when the first of them began to wait (aware); None if none waits.
     """
 
     mailboxes: int
@@ -38,14 +32,28 @@ class Backlog:
 
 
 def count_backlog(connection: sa.Connection, action: Action) -> Backlog:
-    """Return who waits for an action, those that a run is at work on included."""
-    row = connection.execute(_COUNT_QUERIES[action]).one()
+    """Return the backlog of an action, including the mailboxes that running tasks work on.
+
+    Raises:
+        IncompleteActionError: if no query finds the mailboxes that wait for this action.
+    """
+    row = connection.execute(_build_count_query(action)).one()
     return Backlog(mailboxes=row.mailboxes, since=row.since)
 
 
+_DUE = sa.select(Mailbox.id.label("mailbox_id"), Mailbox.next_send_at.label("since")).where(
+    Mailbox.kind == MailboxKind.WARMUP,
+    Mailbox.next_send_at <= sa.func.now(),
+    # An older hint is left over from a previous day; the plan computes it again.
+    sa.func.date(sa.func.timezone(Mailbox.timezone, Mailbox.next_send_at)) == LOCAL_TODAY,
+)
+_UNFINISHED = sa.select(L.sender_id.label("mailbox_id"), L.claimed_at.label("since")).where(ledger.UNSENT_FIRST)
+
+
+@functools.cache
 def _build_count_query(action: Action) -> Any:
-    sends = action is Action.SEND
-    waiting = sa.union_all(*((_DUE, _UNFINISHED) if sends else WAITING_QUERIES[action])).subquery()
+    is_send = action is Action.SEND
+    waiting = sa.union_all(*((_DUE, _UNFINISHED) if is_send else get_waiting_queries(action))).subquery()
     query: Any = (
         sa.select(
             sa.func.count(waiting.c.mailbox_id.distinct()).label("mailboxes"),
@@ -55,7 +63,4 @@ def _build_count_query(action: Action) -> Any:
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
         .where(IS_USABLE)
     )
-    return query.where(CAN_SEND) if sends or action is Action.REPLY else query
-
-
-_COUNT_QUERIES = {action: _build_count_query(action) for action in Action}
+    return query.where(CAN_SEND) if is_send or action is Action.REPLY else query

@@ -1,11 +1,11 @@
-"""The day of one sender: how many mails, in which slots, which of them are due, and when to look again.
+"""Plan the day of one sender: the number of mails, their slots, the slots that are due, and the next send time.
 
-Everything but `histories` is pure: the same mailbox, history, time and settings give the same answer.
+All functions except ``load_histories`` are pure: the same mailbox, history, time and settings give the same result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -25,19 +25,19 @@ from gmail_warmup.warmup.planning.slots import Slot, plan_slots, select_due_slot
 
 _DAY = timedelta(days=1)
 _MAX_DAYS_AHEAD = 14
-"""Local days in which the next slot is looked for; further ahead nobody needs a hint."""
+"""Local days that are searched for the next slot; a hint further ahead has no use."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SendingHistory:
-    """What a sender did.
+    """What a sender has sent so far.
 
     Attributes:
-        days: days with a mail sent, before today.
-        taken: slots claimed today.
-        last_claim: when it last claimed a slot, today or yesterday (aware).
-        planned: today's volume, where it is fixed already.
-        halt_ended_at: when the last halt of everything ended (aware).
+        days: days before today with at least one mail sent.
+        claimed_slots: numbers of the slots claimed today.
+        last_claim: time of the last claim, today or yesterday (aware).
+        planned: today's volume, once the first claim has fixed it.
+        halt_ended_at: when the last halt ended (aware).
     """
 
     days: int = 0
@@ -49,7 +49,7 @@ class SendingHistory:
 
 @dataclass(frozen=True, kw_only=True)
 class DailyVolume:
-    """Mails of a day: what the ramp allows, what is planned, and the reason code where that is less."""
+    """The mails of a day: allowed by the ramp, planned, and the reason code if fewer are planned than allowed."""
 
     ramp: int
     planned: int
@@ -59,9 +59,9 @@ class DailyVolume:
 def compute_todays_volume(
     mailbox: MailboxRecord, history: SendingHistory, *, now: datetime, settings: Settings
 ) -> DailyVolume:
-    """Return today's volume: the ramp's, lowered by health and by Google's sending limit.
+    """Return today's volume: that of the ramp, reduced by mailbox health and by Google's sending limit.
 
-    It is fixed at the day's first claim; afterwards it can only be lowered.
+    The first claim of the day fixes it; afterwards it can only be reduced.
     """
     volume = compute_volume_on(_get_local_date(mailbox, now), mailbox, history.days, now=now, settings=settings)
     if history.planned is None or history.planned >= volume.planned:
@@ -70,11 +70,11 @@ def compute_todays_volume(
 
 
 def compute_volume_on(day: date, mailbox: Any, days: int, *, now: datetime, settings: Settings) -> DailyVolume:
-    """Return the volume of a local day before its first claim: the ramp's, lowered by health and Google's limit.
+    """Return the volume of a local day before its first claim, reduced by mailbox health and Google's sending limit.
 
     Args:
-        mailbox: a record, or a row that has its target, its standing and ``half_volume_on``.
-        days: earlier days on which it sent at least one mail.
+        mailbox: a record, or a row with the columns of its target, its health status and ``half_volume_on``.
+        days: earlier days with at least one mail sent.
     """
     ramp = Ramp.from_settings(settings).compute_volume(warmup_day=days + 1, daily_target=mailbox.daily_target)
     planned, reduction_reason = bands.compute_allowed_volume(to_health_status(mailbox), ramp, now=now, today=day)
@@ -97,7 +97,7 @@ def _plan_slots_on(
     if volume < 1:
         return ()
     openings = (mailbox.created_at, mailbox.resumed_at, mailbox.granted_at, history.halt_ended_at)
-    # A run sends one mail per mailbox, so slots lie a run apart, and the last run of the day still sends the last one.
+    # A run sends one mail per mailbox, so slots are at least one run apart and end before the last run of the day.
     start, end = settings.sending_window_minutes
     return plan_slots(
         seed=mailbox.address,
@@ -107,14 +107,13 @@ def _plan_slots_on(
         window=(start, max(start + 1, end - settings.run_interval // 60)),
         weekdays=settings.sending_weekdays,
         min_gap=timedelta(seconds=max(settings.min_gap, settings.run_interval)),
-        # A day that began before opens at the beginning of its hours.
-        open_from=max(when for when in openings if when is not None),
+        open_from=max(opening for opening in openings if opening is not None),
         scale=settings.delay_scale,
     )
 
 
 def is_sending_time(zone: ZoneInfo, *, now: datetime, settings: Settings) -> bool:
-    """Tell whether it is a sending day and hour in a zone."""
+    """Return whether it is a sending day and a sending hour in a time zone."""
     local = now.astimezone(zone)
     start, end = settings.sending_window_minutes
     return local.weekday() in settings.sending_weekdays and start <= local.hour * 60 + local.minute < end
@@ -125,49 +124,54 @@ def find_due_slots(
 ) -> tuple[Slot, ...]:
     """Return the slots that may be claimed now; at most one if a minimum gap is set.
 
-    Slots that an outage left behind are sent one gap apart, within the hours; what the day's end cuts off is not
-    carried over.
+    Slots missed during an outage are sent one gap apart within the sending window; those left at its end are dropped.
     """
-    apart = get_min_gap(settings)
-    if history.last_claim and apart and now - history.last_claim < apart:
+    gap = get_min_gap(settings)
+    if history.last_claim and gap and now - history.last_claim < gap:
         return ()
     if not is_sending_time(mailbox.zone, now=now, settings=settings):
         return ()
     volume = compute_todays_volume(mailbox, history, now=now, settings=settings).planned
-    left = volume - len(history.claimed_slots)
-    if left < 1:
+    remaining = volume - len(history.claimed_slots)
+    if remaining < 1:
         return ()
     slots = _plan_slots_on(_get_local_date(mailbox, now), mailbox, history, volume, settings)
-    due = select_due_slots(slots, now=now, taken=history.claimed_slots)
-    return due[:1] if apart else due[:left]
+    due = select_due_slots(slots, now=now, claimed=history.claimed_slots)
+    return due[:1] if gap else due[:remaining]
 
 
 def get_min_gap(settings: Settings) -> timedelta:
-    """Return how far two mails of one mailbox are apart at least."""
+    """Return the minimum time between two mails of one mailbox."""
     return timedelta(seconds=settings.min_gap * settings.delay_scale)
 
 
 def find_next_send_time(
     mailbox: MailboxRecord, history: SendingHistory, *, now: datetime, settings: Settings
 ) -> datetime:
-    """Return when something may next be due, as far as is known now; a hint, see `hints`."""
+    """Return the earliest time at which a slot may be due, as far as is known now; a hint, see ``next_send``."""
+    slots: tuple[Slot, ...] = ()
+    if not _is_day_over(mailbox, now, settings):
+        slots = plan_todays_slots(mailbox, history, now=now, settings=settings)
+    if open_slots := [slot for slot in slots if slot.number not in history.claimed_slots]:
+        earliest = open_slots[0].due_at
+        return max(earliest, history.last_claim + get_min_gap(settings)) if history.last_claim else earliest
+    return _find_slot_on_later_day(mailbox, history, now=now, settings=settings) or now + _DAY
+
+
+def _find_slot_on_later_day(
+    mailbox: MailboxRecord, history: SendingHistory, *, now: datetime, settings: Settings
+) -> datetime | None:
     today = _get_local_date(mailbox, now)
-    slots = (
-        plan_todays_slots(mailbox, history, now=now, settings=settings)
-        if not _is_day_over(mailbox, now, settings)
-        else ()
-    )
-    if free := [slot.due_at for slot in slots if slot.number not in history.claimed_slots]:
-        return max(free[0], history.last_claim + get_min_gap(settings)) if history.last_claim else free[0]
-    # Today counts as a day of the warmup as soon as one of its mails is out.
-    days = history.days + bool(history.claimed_slots)
+    # Today counts as a warmup day as soon as one of its mails is sent.
+    warmup_days = history.days + bool(history.claimed_slots)
     for ahead in range(1, _MAX_DAYS_AHEAD):
         day = today + ahead * _DAY
-        if day.weekday() in settings.sending_weekdays:
-            volume = compute_volume_on(day, mailbox, days, now=now, settings=settings).planned
-            if later := _plan_slots_on(day, mailbox, history, volume, settings):
-                return later[0].due_at
-    return now + _DAY
+        if day.weekday() not in settings.sending_weekdays:
+            continue
+        volume = compute_volume_on(day, mailbox, warmup_days, now=now, settings=settings).planned
+        if slots := _plan_slots_on(day, mailbox, history, volume, settings):
+            return slots[0].due_at
+    return None
 
 
 def _is_day_over(mailbox: MailboxRecord, now: datetime, settings: Settings) -> bool:
@@ -176,25 +180,13 @@ def _is_day_over(mailbox: MailboxRecord, now: datetime, settings: Settings) -> b
 
 
 def find_next_sending_day(mailbox: MailboxRecord, *, now: datetime, settings: Settings) -> date:
-    """Return the next local day after today on which mails are sent."""
+    """Return the next local sending day after today."""
     days = (_get_local_date(mailbox, now) + ahead * _DAY for ahead in range(1, 8))
     return next(day for day in days if day.weekday() in settings.sending_weekdays)
 
 
 def _get_local_date(mailbox: MailboxRecord, now: datetime) -> date:
     return now.astimezone(mailbox.zone).date()
-
-
-def load_histories(connection: sa.Connection, mailbox_ids: Collection[int] | None = None) -> dict[int, SendingHistory]:
-    """Return what mailboxes did, by mailbox id; all of them unless some are named.
-
-    It costs one row of counts and one look into the ledger's index for each, however long they have been sending.
-    """
-    if mailbox_ids is None:
-        rows = connection.execute(_SELECT_HISTORIES)
-    else:
-        rows = connection.execute(_SELECT_HISTORIES_BY_ID, {"ids": list(mailbox_ids)})
-    return {row.id: _to_history(row) for row in rows}
 
 
 _RECENT_CLAIMS = (
@@ -221,11 +213,22 @@ _SELECT_HISTORIES_BY_ID = _SELECT_HISTORIES.where(
 )
 
 
+def load_histories(connection: sa.Connection, mailbox_ids: Collection[int] | None = None) -> dict[int, SendingHistory]:
+    """Return the sending history of some mailboxes, or of all, by mailbox id.
+
+    Per mailbox it reads one row of counts and one entry of a ledger index, however long the mailbox has been sending.
+    """
+    if mailbox_ids is None:
+        rows = connection.execute(_SELECT_HISTORIES)
+    else:
+        rows = connection.execute(_SELECT_HISTORIES_BY_ID, {"ids": list(mailbox_ids)})
+    return {row.id: _to_history(row) for row in rows}
+
+
 def _to_history(row: Any) -> SendingHistory:
-    taken: Sequence[int] = row.claimed_slots or ()
     return SendingHistory(
         days=row.days,
-        claimed_slots=tuple(taken),
+        claimed_slots=tuple(row.claimed_slots or ()),
         last_claim=row.last_claim,
         planned=row.planned,
         halt_ended_at=row.halt_ended_at,

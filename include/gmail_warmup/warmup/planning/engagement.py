@@ -1,4 +1,4 @@
-"""When and whether a recipient opens, marks, rescues and answers a warmup mail; the draws come from a seed alone."""
+"""Decide whether and when a recipient opens, marks, rescues and answers a warmup mail, from a seed alone."""
 
 from __future__ import annotations
 
@@ -7,60 +7,60 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 MORNING_SPREAD = timedelta(minutes=90)
-"""Over how long what a night held back is spread."""
+"""The time in the morning over which the actions postponed at night are spread."""
 
 
 def delay_until_read(seed: str) -> timedelta:
-    """Return how long after its arrival a mail is opened: 30 seconds to 10 minutes, Beta(2, 5), mostly early."""
+    """Return the time from placement to opening: 30 seconds to 10 minutes, Beta(2, 5), mostly short."""
     return _interpolate_delay(timedelta(seconds=30), timedelta(minutes=10), _sample_beta(f"read:{seed}", 2, 5))
 
 
 def delay_until_mark(seed: str) -> timedelta:
-    """Return how long after its opening a mail is marked: 45 to 100 seconds."""
+    """Return the time from opening to marking: 45 to 100 seconds."""
     return _interpolate_delay(timedelta(seconds=45), timedelta(seconds=100), _create_random(f"mark:{seed}").random())
 
 
 def delay_until_reply(seed: str) -> timedelta:
-    """Return how long after its opening a mail is answered: 5 to 30 minutes, Beta(2, 3)."""
+    """Return the time from opening to the reply: 5 to 30 minutes, Beta(2, 3)."""
     return _interpolate_delay(timedelta(minutes=5), timedelta(minutes=30), _sample_beta(f"reply:{seed}", 2, 3))
 
 
 def is_marked_important(seed: str, *, rate: int) -> bool:
-    """Tell whether an opened mail is marked important, at `rate` per cent of them."""
+    """Return whether an opened mail is marked important, for `rate` per cent of the seeds."""
     return _is_selected("important", seed, rate)
 
 
 def is_starred(seed: str, *, rate: int) -> bool:
-    """Tell whether an opened mail gets a star, at `rate` per cent of them."""
+    """Return whether an opened mail gets a star, for `rate` per cent of the seeds."""
     return _is_selected("star", seed, rate)
 
 
 def is_rescued(seed: str, *, rate: int) -> bool:
-    """Tell whether a mail found in spam is moved to the inbox, at `rate` per cent of them."""
+    """Return whether a mail found in spam is moved to the inbox, for `rate` per cent of the seeds."""
     return _is_selected("rescue", seed, rate)
 
 
 def continues_thread(seed: str, *, rate: int) -> bool:
-    """Tell whether an answer is answered in turn, at `rate` per cent of them."""
+    """Return whether a reply is answered again, for `rate` per cent of the seeds."""
     return _is_selected("turn", seed, rate)
 
 
 def is_next_selected(*, rate: int, done: int, total: int) -> bool:
-    """Tell whether the mail after `total` earlier ones, of which `done` were chosen, is chosen as well.
+    """Return whether the next mail is selected, after `total` earlier mails of which `done` were selected.
 
-    Error diffusion: what was chosen stays within half a mail of `rate` per cent of all, instead of straying as dice
-    do. Count decisions, not finished deeds, or mails in flight are made up for twice.
+    Error diffusion: the number of selected mails stays within half a mail of `rate` per cent, with no random error.
+    Count decisions, not completed actions; otherwise mails in progress are compensated twice.
     """
     return 2 * (rate * (total + 1) - 100 * done) >= 100
 
 
 def shift_out_of_night(when: datetime, *, zone: ZoneInfo, night: tuple[time, time] | None, seed: str) -> datetime:
-    """Return a time as it is by day; one in the night is put off to the morning, spread over an hour and a half.
+    """Return a time that is not at night: one at night is postponed to the morning, spread over ``MORNING_SPREAD``.
 
     Args:
-        when: aware.
-        zone: where the person lives.
-        night: begin and end on that person's clock; None if nights do not count.
+        when: the time (aware).
+        zone: the time zone of the mailbox.
+        night: begin and end of the night in local time; None if there is no night pause.
     """
     if night is None:
         return when
@@ -68,9 +68,9 @@ def shift_out_of_night(when: datetime, *, zone: ZoneInfo, night: tuple[time, tim
     local = when.astimezone(zone)
     if not _is_within(local.time(), begin, end):
         return when
-    late = begin > end and local.time() >= begin
-    day = local.date() + timedelta(days=1) if late else local.date()
-    morning = datetime.combine(day, end, zone).astimezone(UTC)  # sums are right in UTC alone
+    is_before_midnight = begin > end and local.time() >= begin
+    day = local.date() + timedelta(days=1) if is_before_midnight else local.date()
+    morning = datetime.combine(day, end, zone).astimezone(UTC)  # local times cannot be added across a clock change
     return max(when, morning + MORNING_SPREAD * _create_random(f"morning:{seed}").random())
 
 
@@ -83,13 +83,13 @@ def _is_selected(name: str, seed: str, rate: int) -> bool:
 
 
 def _create_random(seed: str) -> random.Random:
-    return random.Random(seed)  # noqa: S311  # a habit to imitate, not a secret
+    return random.Random(seed)  # noqa: S311  # variety, not a secret
 
 
 def _sample_beta(seed: str, alpha: int, beta: int) -> float:
-    """Draw from a Beta distribution of whole parameters: the alpha-th smallest of alpha + beta - 1 even draws.
+    """Draw from a Beta distribution with integer parameters: the alpha-th smallest of alpha + beta - 1 uniform draws.
 
-    Unlike betavariate() it rests on random() alone, the one sequence that Python promises to keep.
+    Unlike betavariate(), it uses random() only, whose sequence Python guarantees across versions.
     """
     rng = _create_random(seed)
     return sorted(rng.random() for _ in range(alpha + beta - 1))[alpha - 1]

@@ -1,4 +1,4 @@
-"""The kill switch: while a halt goes on, nothing is planned, claimed or sent, and no action begins, in any mailbox."""
+"""The kill switch: while a halt is active, nothing is planned, claimed or sent, and no action starts."""
 
 from __future__ import annotations
 
@@ -12,25 +12,20 @@ from gmail_warmup.core.errors import StoppedError
 from gmail_warmup.db.models import Halt
 from gmail_warmup.warmup.planning import next_send
 
-_SELECT_CURRENT = sa.select(sa.func.now().label("now"), Halt.started_at, Halt.started_by, Halt.reason).select_from(
-    sa.select(sa.literal(1)).subquery().outerjoin(Halt, Halt.ended_at.is_(None))
-)
-
-
 HALT_IS_ACTIVE = sa.exists().where(Halt.ended_at.is_(None))
-"""Whether everything is stopped, as a condition of other statements."""
+"""Condition for other statements: whether a halt is active."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HaltRecord:
-    """The halt that goes on: since when (aware), by whom, why."""
+    """A halt: when it began (aware), who began it, and why."""
 
     since: datetime
     by: str
     reason: str
 
     def __str__(self) -> str:
-        """Return it as the one line that every log shows."""
+        """Return the halt as one log line."""
         since = self.since.astimezone(UTC)
         return (
             f"Stopped since {since:%Y-%m-%d %H:%M} UTC by {self.by}: {self.reason}. Nothing is planned or sent; "
@@ -39,38 +34,44 @@ class HaltRecord:
 
 
 def get_active_halt(connection: sa.Connection) -> HaltRecord | None:
-    """Return the halt that goes on, or None."""
+    """Return the active halt, or None."""
     return get_time_and_halt(connection)[1]
 
 
+_SELECT_TIME_AND_HALT = sa.select(
+    sa.func.now().label("now"), Halt.started_at, Halt.started_by, Halt.reason
+).select_from(sa.select(sa.literal(1)).subquery().outerjoin(Halt, Halt.ended_at.is_(None)))
+
+
 def get_time_and_halt(connection: sa.Connection) -> tuple[datetime, HaltRecord | None]:
-    """Return the database's time (aware) and the halt that goes on then, or None, in one round trip."""
-    row = connection.execute(_SELECT_CURRENT).one()
+    """Return the database's time (aware) and the active halt, or None, with one query."""
+    row = connection.execute(_SELECT_TIME_AND_HALT).one()
     if row.started_at is None:
         return row.now, None
     return row.now, HaltRecord(since=row.started_at, by=row.started_by, reason=row.reason)
 
 
 def ensure_not_halted(connection: sa.Connection) -> None:
-    """Go on unless everything is stopped.
+    """Raise an error if a halt is active.
 
     Raises:
-        StoppedError: a halt goes on; says who, when and why.
+        StoppedError: with the time, the person and the reason.
     """
-    if stopped := get_active_halt(connection):
-        raise StoppedError(str(stopped))
+    if halt := get_active_halt(connection):
+        raise StoppedError(str(halt))
 
 
 def begin_halt(connection: sa.Connection, *, by: str, reason: str) -> bool:
-    """Stop everything; tell whether it ran until now. A halt that goes on keeps its reason."""
+    """Begin a halt; return False if one is active already, which keeps its reason."""
     statement = insert(Halt).values(started_by=by, reason=reason.strip().rstrip(".")).on_conflict_do_nothing()
     return connection.execute(statement).rowcount == 1
 
 
 def end_halt(connection: sa.Connection, *, by: str) -> HaltRecord | None:
-    """Start again; return the halt that ended, or None. Slots from before this moment are not made up for in a rush.
+    """End the active halt and return it, or None without an active halt.
 
-    What is left of each day spreads over what is left of its hours, so all hints of the plan are forgotten.
+    Slots missed during the halt are not sent in a burst: the remaining mails of the day spread over its remaining
+    hours. So all cached send times are cleared.
     """
     statement = (
         sa.update(Halt)

@@ -1,8 +1,8 @@
-"""The pool as one sender sees it: who may receive its next mail, found without reading the whole pool.
+"""Choose the pool mailbox that receives a sender's next mail, without reading the whole pool.
 
-Pool mailboxes are looked at in the order in which they were last chosen, a few at a time and the best kind first:
-rested and of another domain, then rested, then any. So a claim costs the same whether the pool has ten or ten thousand
-mailboxes, and the load spreads by itself.
+Pool mailboxes are read in pages, those chosen least recently first, and by preference: no recent mail from this sender
+and another domain, then no recent mail, then any. So a claim costs the same for ten and for ten thousand pool
+mailboxes, and the load is spread evenly.
 """
 
 from __future__ import annotations
@@ -21,18 +21,21 @@ from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord, is_same_mailbox
-from gmail_warmup.warmup.planning.due import IS_USABLE
+from gmail_warmup.warmup.planning.eligibility import IS_USABLE
 
 PAIR_REST = timedelta(hours=72)
-"""How long a pair rests while there is a choice."""
+"""Time for which a sender prefers other partners after it sent to one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartnerCandidate:
-    """A pool mailbox and what it had so far.
+    """A pool mailbox and the mails it received.
 
-    `received_today` counts its warmup mails of the day from all senders, `pair_today` those of the asking sender;
-    `last_pair_at` (aware) is when that sender last wrote to it. `domain` is in lower case.
+    Attributes:
+        domain: in lower case.
+        received_today: warmup mails of the last 24 hours from all senders.
+        pair_today: those of this sender.
+        last_pair_at: when this sender last sent to it (aware).
     """
 
     id: int
@@ -52,18 +55,18 @@ def choose_partner(
     rest: timedelta = PAIR_REST,
     seed: str,
 ) -> PartnerCandidate | None:
-    """Return the partner for a mail, or None when the pool is exhausted for this sender today.
+    """Return the partner for a mail, or None if no candidate is below its caps.
 
-    The caps are hard. Then, in this order: a pair that rested, another domain than the sender's, the fewest mails
-    received today, and the seed; the order of `candidates` has no say.
+    The order of preference is: no mail from this sender within `rest`, another domain than the sender's, the fewest
+    mails received today, and the seed. The order of `candidates` does not matter.
     """
 
     def rank_candidate(candidate: PartnerCandidate) -> tuple[bool, bool, int, str]:
-        paired = candidate.last_pair_at
-        tired = paired is not None and now.astimezone(UTC) - paired.astimezone(UTC) < rest
-        # A hash per candidate: one more or less in the pool does not reshuffle the others.
-        tie = hashlib.sha256(f"{seed}:{candidate.id}".encode()).hexdigest()
-        return tired, candidate.domain == sender_domain, candidate.received_today, tie
+        last = candidate.last_pair_at
+        is_recent = last is not None and now.astimezone(UTC) - last.astimezone(UTC) < rest
+        # A hash per candidate: adding or removing a pool mailbox does not reorder the others.
+        tiebreaker = hashlib.sha256(f"{seed}:{candidate.id}".encode()).hexdigest()
+        return is_recent, candidate.domain == sender_domain, candidate.received_today, tiebreaker
 
     return min(
         (
@@ -78,12 +81,12 @@ def choose_partner(
 
 _DAY = timedelta(days=1)
 _FIRST_PAGE_SIZE, _PAGE_GROWTH = 40, 4
-"""Pool mailboxes that are looked at first, and how many times more in each further look."""
+"""Pool mailboxes on the first page, and the factor by which each further page is larger."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _RecentPair:
-    """What the sender wrote to one pool mailbox lately."""
+    """The recent mails of the sender to one pool mailbox."""
 
     last: datetime
     today: int
@@ -92,9 +95,9 @@ class _RecentPair:
 def find_partner(
     connection: sa.Connection, sender: MailboxRecord, *, now: datetime, settings: Settings, seed: str
 ) -> MailboxRecord | None:
-    """Return the partner for a sender's next mail, with its row locked, or None if nobody may receive more.
+    """Return the partner for a sender's next mail, with its row locked, or None if no partner may receive more.
 
-    One partner's row is locked at a time, so that two claims cannot wait for each other.
+    Only one partner row is locked at a time, so that two claims cannot deadlock.
     """
     pairs = _load_recent_pairs(connection, sender, now)
     for candidates in _load_shortlists(connection, sender, pairs, now):
@@ -103,7 +106,7 @@ def find_partner(
             if partner := _lock_partner(connection, chosen.id, now, settings):
                 savepoint.commit()
                 return partner
-            savepoint.rollback()  # gives the row free again
+            savepoint.rollback()  # releases the row lock
             candidates = [other for other in candidates if other.id != chosen.id]
     return None
 
@@ -121,18 +124,6 @@ def _choose_candidate(
     )
 
 
-def _load_recent_pairs(connection: sa.Connection, sender: MailboxRecord, now: datetime) -> dict[int, _RecentPair]:
-    """Return what the sender wrote within the rest of a pair, by recipient; its own few rows of these days."""
-    chosen = {
-        "sender_id": sender.id, "day_ago": now - _DAY, "since": now - max(PAIR_REST, _DAY),
-        "since_date": now.date() - PAIR_REST - _DAY,
-    }  # fmt: skip
-    return {
-        row.recipient_id: _RecentPair(last=row.last, today=row.today)
-        for row in connection.execute(_SELECT_RECENT_PAIRS, chosen)
-    }
-
-
 _DAY_AGO = sa.bindparam("day_ago", type_=sa.DateTime(timezone=True))
 _SELECT_RECENT_PAIRS = (
     sa.select(
@@ -140,11 +131,25 @@ _SELECT_RECENT_PAIRS = (
         sa.func.max(L.claimed_at).label("last"),
         sa.func.count().filter(L.claimed_at > _DAY_AGO).label("today"),
     )
-    # The dates find the rows by the index; a local date is at most a day away from UTC's.
+    # The index is on the local date, which differs from the UTC date by one day at most.
     .where(L.sender_id == sa.bindparam("sender_id"), L.local_date >= sa.bindparam("since_date"), L.parent_id.is_(None))
     .where(L.claimed_at > sa.bindparam("since"))
     .group_by(L.recipient_id)
 )
+
+
+def _load_recent_pairs(connection: sa.Connection, sender: MailboxRecord, now: datetime) -> dict[int, _RecentPair]:
+    """Return the mails that the sender sent within ``PAIR_REST``, by recipient."""
+    parameters = {
+        "sender_id": sender.id, "day_ago": now - _DAY, "since": now - max(PAIR_REST, _DAY),
+        "since_date": now.date() - PAIR_REST - _DAY,
+    }  # fmt: skip
+    return {
+        row.recipient_id: _RecentPair(last=row.last, today=row.today)
+        for row in connection.execute(_SELECT_RECENT_PAIRS, parameters)
+    }
+
+
 _RECEIVED_TODAY = (
     sa.select(sa.func.count())
     .where(L.recipient_id == Mailbox.id, L.claimed_at > _DAY_AGO, L.parent_id.is_(None))
@@ -152,11 +157,10 @@ _RECEIVED_TODAY = (
     .scalar_subquery()
     .label("received")
 )
-"""First mails that a pool mailbox received in the last 24 hours."""
+"""The number of first mails that a pool mailbox received in the last 24 hours."""
 
-_IS_RECENT_PARTNER = Mailbox.id == sa.any_(sa.bindparam("met", type_=ARRAY(sa.BigInteger)))
+_IS_RECENT_PARTNER = Mailbox.id == sa.any_(sa.bindparam("recent_ids", type_=ARRAY(sa.BigInteger)))
 _IS_SAME_DOMAIN = Mailbox.domain == sa.bindparam("domain")
-# A pair that is not rested is one of the sender's own few.
 _PREFERENCES = (
     (sa.not_(_IS_RECENT_PARTNER), sa.not_(_IS_SAME_DOMAIN)),
     (sa.not_(_IS_RECENT_PARTNER), _IS_SAME_DOMAIN),
@@ -169,38 +173,35 @@ _SELECT_CANDIDATES = (
     .order_by(Mailbox.last_received_claim_at, Mailbox.id)
     .limit(sa.bindparam("size", type_=sa.Integer))
 )
-_FIRST_PAGE_QUERIES = [_SELECT_CANDIDATES.where(*kind) for kind in _PREFERENCES]
+_FIRST_PAGE_QUERIES = [_SELECT_CANDIDATES.where(*conditions) for conditions in _PREFERENCES]
 _IS_AFTER_LAST = sa.tuple_(Mailbox.last_received_claim_at, Mailbox.id) > sa.tuple_(
     sa.bindparam("after_claim_at", type_=sa.DateTime(timezone=True)), sa.bindparam("last_id", type_=sa.BigInteger)
 )
-_NEXT_PAGE_QUERIES = [look.where(_IS_AFTER_LAST) for look in _FIRST_PAGE_QUERIES]
-_MARK_CHOSEN = (
-    sa.update(Mailbox).where(Mailbox.id == sa.bindparam("mailbox")).values(last_received_claim_at=sa.func.now())
-)
-_SELECT_PARTNER = repository.SELECT_MAILBOXES.add_columns(_RECEIVED_TODAY).where(Mailbox.id == sa.bindparam("mailbox"))
+_NEXT_PAGE_QUERIES = [query.where(_IS_AFTER_LAST) for query in _FIRST_PAGE_QUERIES]
 
 
 def _load_shortlists(
     connection: sa.Connection, sender: MailboxRecord, pairs: dict[int, _RecentPair], now: datetime
 ) -> Iterator[list[PartnerCandidate]]:
-    chosen: dict[str, Any] = {"met": list(pairs), "day_ago": now - _DAY}
-    rested = chosen | {"domain": sender.domain}
-    for first, further, given in zip(_FIRST_PAGE_QUERIES, _NEXT_PAGE_QUERIES, (rested, rested, chosen), strict=True):
-        for rows in _load_pages(connection, first, further, given):
+    parameters = {"recent_ids": list(pairs), "day_ago": now - _DAY, "domain": sender.domain}
+    for first_page, next_page in zip(_FIRST_PAGE_QUERIES, _NEXT_PAGE_QUERIES, strict=True):
+        for rows in _load_pages(connection, first_page, next_page, parameters):
             yield _build_candidates(sender, rows, pairs)
 
 
 def _load_pages(
-    connection: sa.Connection, first: sa.Select[Any], further: sa.Select[Any], chosen: dict[str, Any]
+    connection: sa.Connection, first_page: sa.Select[Any], next_page: sa.Select[Any], parameters: dict[str, Any]
 ) -> Iterator[Sequence[sa.Row[Any]]]:
-    size, query = _FIRST_PAGE_SIZE, first
+    size, query = _FIRST_PAGE_SIZE, first_page
     while True:
-        rows = connection.execute(query, chosen | {"size": size}).all()
+        rows = connection.execute(query, parameters | {"size": size}).all()
         if rows:
             yield rows
         if len(rows) < size:
             return
-        query, chosen = further, chosen | {"after_claim_at": rows[-1].last_received_claim_at, "last_id": rows[-1].id}
+        last = rows[-1]
+        query = next_page
+        parameters = parameters | {"after_claim_at": last.last_received_claim_at, "last_id": last.id}
         size *= _PAGE_GROWTH
 
 
@@ -220,10 +221,16 @@ def _build_candidates(
     ]
 
 
+_MARK_CHOSEN = (
+    sa.update(Mailbox).where(Mailbox.id == sa.bindparam("mailbox")).values(last_received_claim_at=sa.func.now())
+)
+_SELECT_PARTNER = repository.SELECT_MAILBOXES.add_columns(_RECEIVED_TODAY).where(Mailbox.id == sa.bindparam("mailbox"))
+
+
 def _lock_partner(
     connection: sa.Connection, mailbox_id: int, now: datetime, settings: Settings
 ) -> MailboxRecord | None:
-    """Lock a partner's row and count again, since somebody else may have been quicker; None if it is full."""
+    """Lock a partner's row and check its cap again, since another claim may have reached it; None if it has."""
     connection.execute(_MARK_CHOSEN, {"mailbox": mailbox_id})
     row = connection.execute(_SELECT_PARTNER, {"mailbox": mailbox_id, "day_ago": now - _DAY}).one()
     return None if row.received >= settings.pool_daily_cap else repository.to_record(row)

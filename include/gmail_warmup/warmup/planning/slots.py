@@ -1,35 +1,22 @@
-"""The slots of one mailbox on one local day, as a pure function.
+"""Compute the slots of one mailbox on one local day, as a pure function.
 
-Instants are whole microseconds since 1970 in UTC inside this module, so that every sum and comparison is exact.
+Inside this module instants are whole microseconds since 1970 in UTC, so that every sum and comparison is exact.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
-from itertools import accumulate
+from datetime import date, datetime, timedelta
+from itertools import accumulate, pairwise
 from zoneinfo import ZoneInfo
 
 from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.warmup.planning.hour_bands import EPOCH, MICROSECOND, MINUTE, HourBand, split_into_bands
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_MINUTE = 60_000_000
-
-# The local day by minutes. Hours outside of 09-18 are normal ones.
-_DAY_HOURS = (
-    (0, 540, "normal"),
-    (540, 660, "peak"),
-    (660, 720, "normal"),
-    (720, 840, "lunch"),
-    (840, 960, "peak"),
-    (960, 1440, "normal"),
-)
-# Per cent of a day's mails, and the minutes between 09 and 18 over which they spread.
 _KIND_SHARES = {"peak": (60, 240), "normal": (30, 180), "lunch": (10, 120)}
+"""Per kind of hours: per cent of a day's mails, and its minutes between 09:00 and 18:00."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,19 +25,6 @@ class Slot:
 
     number: int
     due_at: datetime
-
-
-@dataclass(frozen=True)
-class _HourBand:
-    """A stretch of one kind of hours that allows sending, from `start` until before `end`."""
-
-    start: int
-    end: int
-    kind: str
-
-    @property
-    def length(self) -> int:
-        return self.end - self.start
 
 
 def plan_slots(
@@ -67,22 +41,22 @@ def plan_slots(
 ) -> tuple[Slot, ...]:
     """Return the slots of a mailbox on a local date, in order of time.
 
-    60 % lie in peak, 30 % in normal and 10 % at lunch hours; each kind gets its exact share rounded up or down by the
-    seed, so that the shares hold over the days. Of a window that covers a kind in part, or a day that is partly over
-    at `open_from`, a kind keeps its density, and all shares grow until they hold the volume. Neighbours are at least
-    `min_gap` apart; where a kind of hours is full, its mails move on to the next hours; where the whole rest of the
-    day is full, there are fewer slots.
+    60 % of the slots are in peak, 30 % in normal and 10 % in lunch hours. The seed rounds each share up or down, so
+    that the shares hold over many days. If the window covers a kind of hours in part, or the day has partly passed at
+    `open_from`, each kind keeps its density and all shares grow in proportion until they sum up to the volume.
+    Neighbours are at least `min_gap` apart: slots that do not fit into a kind of hours move to the next hours, and if
+    the rest of the day is full, fewer slots are returned.
 
     Args:
-        seed: names the mailbox; the same seed and date give the same jitter on every machine.
+        seed: identifies the mailbox; the same seed and date give the same jitter on every machine.
         local_date: the day in `zone`.
-        zone: the mailbox's zone; days of 23, 25 or no hours are right.
-        volume: mails of the day.
-        window: minutes of the local day, start and end, within 0 and 1440.
-        weekdays: sending days, Monday is 0.
-        min_gap: least distance of two slots.
-        open_from: aware instant before which nothing may be planned: the mailbox was added, resumed or repaired then.
-        scale: below 1, what is left of the window shrinks towards its start, the gap with it; for demonstrations.
+        zone: the time zone of the mailbox; days of 23, 25 or no hours are handled.
+        volume: the number of mails of the day.
+        window: start and end of the sending window in minutes of the local day, from 0 to 1440.
+        weekdays: the sending days; Monday is 0.
+        min_gap: the minimum time between two slots.
+        open_from: the instant (aware) before which nothing is planned: when the mailbox was added, resumed or repaired.
+        scale: if below 1, the remaining window and the gap shrink by this factor; for demonstrations.
 
     Raises:
         InvalidInputError: if `open_from` is naive, or `window` or `scale` out of range.
@@ -90,27 +64,28 @@ def plan_slots(
     _check_arguments(window, open_from, scale)
     if local_date.weekday() not in weekdays:
         return ()
-    whole = _split_into_bands(local_date, zone, window)
-    opened = (open_from - _EPOCH) // _MICROSECOND
-    left = [replace(band, start=max(band.start, opened)) for band in whole if band.end > opened]
-    gap = max(1, min_gap // _MICROSECOND)
-    count = min(volume, _count_capacity(left, gap))
+    bands = split_into_bands(local_date, zone, window)
+    opened = (open_from - EPOCH) // MICROSECOND
+    remaining = [replace(band, start=max(band.start, opened)) for band in bands if band.end > opened]
+    gap = max(1, min_gap // MICROSECOND)
+    count = min(volume, _count_capacity(remaining, gap))
     if count < 1:
         return ()
-    # Random(str) hashes with SHA-512 and random() is documented to stay the same, so this holds across versions.
+    # Random(str) hashes with SHA-512 and random() is documented to stay the same in later versions of Python.
     rng = random.Random(f"{seed}:{local_date.isoformat()}")  # noqa: S311  # jitter, not a secret
-    counts = _distribute_counts(count, whole, left, rng)
-    if not _find_latest_instants(left, counts, gap):
-        counts = _fit_counts_to_gap(left, counts, gap)
+    counts = _distribute_counts(count, bands, remaining, rng)
+    if not _find_latest_instants(remaining, counts, gap):
+        counts = _fit_counts_to_gap(remaining, counts, gap)
+    start = remaining[0].start
     return tuple(
-        Slot(number=number, due_at=_to_datetime(left[0].start) + (at - left[0].start) * _MICROSECOND * scale)
-        for number, at in enumerate(_draw_instants(left, counts, gap, rng))
+        Slot(number=number, due_at=_to_datetime(start) + (instant - start) * MICROSECOND * scale)
+        for number, instant in enumerate(_draw_instants(remaining, counts, gap, rng))
     )
 
 
-def select_due_slots(slots: Sequence[Slot], *, now: datetime, taken: Collection[int]) -> tuple[Slot, ...]:
-    """Return the slots that are due and not taken, in order; after an outage many at once, which the caller paces."""
-    return tuple(slot for slot in slots if slot.due_at <= now and slot.number not in taken)
+def select_due_slots(slots: Sequence[Slot], *, now: datetime, claimed: Collection[int]) -> tuple[Slot, ...]:
+    """Return the due slots that are not claimed, in order. After an outage there are many; the caller spaces them."""
+    return tuple(slot for slot in slots if slot.due_at <= now and slot.number not in claimed)
 
 
 def _check_arguments(window: tuple[int, int], open_from: datetime, scale: float) -> None:
@@ -122,54 +97,12 @@ def _check_arguments(window: tuple[int, int], open_from: datetime, scale: float)
         raise InvalidInputError(f"scale is {scale}; it must be above 0 and at most 1.")
 
 
-def _to_datetime(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
+def _to_datetime(instant: int) -> datetime:
+    return EPOCH + instant * MICROSECOND
 
 
-@lru_cache(maxsize=4096)
-def _split_into_bands(local_date: date, zone: ZoneInfo, window: tuple[int, int]) -> tuple[_HourBand, ...]:
-    """Cut the window of a local date into bands, in order of time.
-
-    It asks what the wall clock shows, offset by offset: an hour that the clocks skip is in no band, an hour that they
-    repeat is in two, and a window edge inside either is right as well.
-    """
-    midnight = (datetime.combine(local_date, time(), UTC) - _EPOCH) // _MICROSECOND
-    bands = []
-    for begin, finish, offset in _list_utc_offsets(local_date, zone):
-        for first, last, kind in _DAY_HOURS:
-            start = max(midnight + max(first, window[0]) * _MINUTE - offset, begin)
-            end = min(midnight + min(last, window[1]) * _MINUTE - offset, finish)
-            if start < end:
-                bands.append(_HourBand(start, end, kind))
-    return tuple(bands)
-
-
-def _list_utc_offsets(local_date: date, zone: ZoneInfo) -> Iterator[tuple[int, int, int]]:
-    """Yield (begin, end, offset from UTC) of each stretch around a local date in which the zone's offset stays."""
-    # No zone is further than 16 hours from UTC.
-    first = int(datetime.combine(local_date, time(), UTC).timestamp()) - 16 * 3600
-    begin = first
-    for hour in range(first, first + 56 * 3600, 3600):
-        low, high = hour, hour + 3600
-        offset = _get_utc_offset(low, zone)
-        if offset == _get_utc_offset(high, zone):
-            continue
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if _get_utc_offset(middle, zone) == offset else (low, middle)
-        yield begin * 1_000_000, high * 1_000_000, offset
-        begin = high
-    yield begin * 1_000_000, (first + 56 * 3600) * 1_000_000, _get_utc_offset(first + 56 * 3600, zone)
-
-
-def _get_utc_offset(second: int, zone: ZoneInfo) -> int:
-    offset = datetime.fromtimestamp(second, zone).utcoffset()
-    assert offset is not None
-    return offset // _MICROSECOND
-
-
-def _count_capacity(bands: Sequence[_HourBand], gap: int) -> int:
-    """Return how many mails fit at most: each as early as it can be."""
+def _count_capacity(bands: Sequence[HourBand], gap: int) -> int:
+    """Return the maximum number of mails, each as early as possible."""
     total = 0
     free = bands[0].start if bands else 0
     for band in bands:
@@ -181,32 +114,37 @@ def _count_capacity(bands: Sequence[_HourBand], gap: int) -> int:
 
 
 def _distribute_counts(
-    count: int, whole: Sequence[_HourBand], left: Sequence[_HourBand], rng: random.Random
+    count: int, bands: Sequence[HourBand], remaining: Sequence[HourBand], rng: random.Random
 ) -> list[int]:
-    """Give each band its number of mails, by one cut through the bands' summed weights at a random phase.
+    """Return the number of mails of each remaining band: systematic sampling of their weights with a random phase.
 
-    Every kind, and every band in it, gets its exact share rounded up or down, and on average exactly its share.
+    Every kind, and every band of it, gets its exact share rounded up or down, and on average exactly its share.
     """
     spread = {
-        kind: max(usual * _MINUTE, sum(band.length for band in whole if band.kind == kind))
+        kind: max(usual * MINUTE, sum(band.length for band in bands if band.kind == kind))
         for kind, (_, usual) in _KIND_SHARES.items()
     }
     # A common denominator keeps the weights whole numbers.
     common = spread["peak"] * spread["normal"] * spread["lunch"]
-    # Bands of a kind stand side by side, so that a kind as a whole is one stretch of the sum.
-    order = sorted(range(len(left)), key=lambda index: (left[index].kind, index))
-    weights = [_KIND_SHARES[left[i].kind][0] * left[i].length * (common // spread[left[i].kind]) for i in order]
+    # Bands of a kind are adjacent in this order, so that a kind as a whole is rounded once.
+    order = sorted(range(len(remaining)), key=lambda index: (remaining[index].kind, index))
+    weights = [_weigh_band(remaining[index], common // spread[remaining[index].kind]) for index in order]
     sums = list(accumulate(weights, initial=0))
     phase = int(rng.random() * sums[-1])
-    cuts = [(count * reached + phase) // sums[-1] for reached in sums]
-    counts = [0] * len(left)
-    for place, index in enumerate(order):
-        counts[index] = cuts[place + 1] - cuts[place]
+    cuts = [(count * partial_sum + phase) // sums[-1] for partial_sum in sums]
+    counts = [0] * len(remaining)
+    for index, (before, after) in zip(order, pairwise(cuts), strict=True):
+        counts[index] = after - before
     return counts
 
 
-def _find_latest_instants(bands: Sequence[_HourBand], counts: Sequence[int], gap: int) -> list[int]:
-    """Return the latest instant for the last mail of each band, or nothing if the counts do not fit the gap."""
+def _weigh_band(band: HourBand, factor: int) -> int:
+    percent, _ = _KIND_SHARES[band.kind]
+    return percent * band.length * factor
+
+
+def _find_latest_instants(bands: Sequence[HourBand], counts: Sequence[int], gap: int) -> list[int]:
+    """Return the latest instant for the last mail of each band; empty if the counts do not fit the gap."""
     latest = []
     limit = bands[-1].end - 1 + gap
     for band, count in zip(reversed(bands), reversed(counts), strict=True):
@@ -219,35 +157,35 @@ def _find_latest_instants(bands: Sequence[_HourBand], counts: Sequence[int], gap
     return latest[::-1]
 
 
-def _fit_counts_to_gap(bands: Sequence[_HourBand], counts: Sequence[int], gap: int) -> list[int]:
-    """Return counts that fit the gap: what is too close moves on, and back only from the end of the day."""
-    wishes = [
+def _fit_counts_to_gap(bands: Sequence[HourBand], counts: Sequence[int], gap: int) -> list[int]:
+    """Return counts that fit the gap: mails that are too close move later, and earlier only at the end of the day."""
+    preferred = [
         band.start + (2 * index + 1) * band.length // (2 * count)
         for band, count in zip(bands, counts, strict=True)
         for index in range(count)
     ]
     limits = [bands[-1].end - 1]
-    while len(limits) < len(wishes):
+    while len(limits) < len(preferred):
         limits.append(_clamp_to_band_before(bands, limits[-1] - gap))
-    settled = [0] * len(bands)
+    fitted = [0] * len(bands)
     free = bands[0].start
-    for wish, limit in zip(wishes, reversed(limits), strict=True):
-        at = min(limit, _clamp_to_band_after(bands, max(wish, free)))
-        settled[next(index for index, band in enumerate(bands) if at < band.end)] += 1
+    for instant, limit in zip(preferred, reversed(limits), strict=True):
+        at = min(limit, _clamp_to_band_after(bands, max(instant, free)))
+        fitted[next(index for index, band in enumerate(bands) if at < band.end)] += 1
         free = at + gap
-    return settled
+    return fitted
 
 
-def _clamp_to_band_before(bands: Sequence[_HourBand], at: int) -> int:
+def _clamp_to_band_before(bands: Sequence[HourBand], at: int) -> int:
     return max(min(at, band.end - 1) for band in bands if band.start <= at)
 
 
-def _clamp_to_band_after(bands: Sequence[_HourBand], at: int) -> int:
+def _clamp_to_band_after(bands: Sequence[HourBand], at: int) -> int:
     return min((max(at, band.start) for band in bands if at < band.end), default=at)
 
 
-def _draw_instants(bands: Sequence[_HourBand], counts: Sequence[int], gap: int, rng: random.Random) -> list[int]:
-    """Draw the instants: in each band evenly from all arrangements that keep the gap and leave room for the rest."""
+def _draw_instants(bands: Sequence[HourBand], counts: Sequence[int], gap: int, rng: random.Random) -> list[int]:
+    """Draw the instants of each band, uniformly from all arrangements that keep the gap and leave room for the rest."""
     times: list[int] = []
     free = bands[0].start
     for band, count, last in zip(bands, counts, _find_latest_instants(bands, counts, gap), strict=True):

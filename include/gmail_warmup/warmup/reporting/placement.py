@@ -1,4 +1,4 @@
-"""Where first mails were placed, by whom they came from, and by the provider and domain of whom they went to."""
+"""Count the placements of first mails by sender, and by provider and domain of the recipient."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.enums import CONSUMER_DOMAINS
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, Placement
-from gmail_warmup.mailboxes.records import CONSUMER_DOMAINS
 
 _MAX_PLACEMENT_DELAY = timedelta(days=30)
-"""So long after its claim a mail may be found and still counts for a choice of senders."""
+"""A mail that is placed later than this after its claim is not counted if senders are given."""
 
 
 class Provider(StrEnum):
-    """Whose filters decided."""
+    """The provider of the recipient, whose filters decide the placement."""
 
     CONSUMER = "consumer"
     """Consumer Gmail."""
     WORKSPACE = "workspace"
-    """A Google Workspace."""
+    """Google Workspace."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlacementCount:
-    """How many first mails of a sender one domain's mailboxes had in one place; categories are places of their own."""
+    """The number of first mails that recipients of one domain had in one folder or category."""
 
     provider: Provider
     domain: str
@@ -39,11 +39,11 @@ class PlacementCount:
 def count_placements(
     connection: sa.Connection, *, since: datetime, sender_ids: Iterable[int] | None = None
 ) -> list[PlacementCount]:
-    """Count where first mails were found, by the recipient's domain.
+    """Count first mails by the domain of the recipient and their placement.
 
     Args:
-        since: aware; what was placed before is left out.
-        sender_ids: whose mails; everybody's if None.
+        since: the earliest time of placement (aware).
+        sender_ids: the senders whose mails are counted; None for all.
     """
     mails = sa.func.count().label("mails")
     query = (
@@ -54,7 +54,7 @@ def count_placements(
         .order_by(Mailbox.domain, mails.desc(), L.placement)
     )
     if sender_ids is not None:
-        # By the index of a sender's mails; what was placed later after its claim than this is left out.
+        # The condition on the claim uses the index of a sender's mails.
         query = query.where(L.sender_id.in_(list(sender_ids)), L.claimed_at >= since - _MAX_PLACEMENT_DELAY)
     return [
         PlacementCount(
