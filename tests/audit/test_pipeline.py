@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from gmail_warmup.audit.pipeline import Audit, AuditResult
-from gmail_warmup.audit.report import TokenHealth, build_token_health
+from gmail_warmup.audit.pipeline import Audit
+from gmail_warmup.audit.report import AuditReport, build_report
+from gmail_warmup.audit.report_text import format_report
+from gmail_warmup.audit.results import AuditResult
 from gmail_warmup.db.models import GrantState
 from support.world import World
 
@@ -12,9 +14,9 @@ def audit(world: World, *ids: int, force: bool = False) -> AuditResult:
     return Audit(world.store, world.client, world.settings, actor=world.actor, force=force).run(ids)
 
 
-def report(world: World, result: AuditResult) -> TokenHealth:
+def report(world: World, result: AuditResult) -> AuditReport:
     with world.store.engine.begin() as connection:
-        return build_token_health(connection, result.as_dict(), expiring_days=7)
+        return build_report(connection, result, expiring_days=7)
 
 
 def test_the_state_in_which_the_first_system_was_found(world: World):
@@ -26,7 +28,7 @@ def test_the_state_in_which_the_first_system_was_found(world: World):
 
     health = report(world, first)
     assert (health.valid, health.refreshed, health.needs_reauth, len(health.attention)) == (0, 9, 7, 7)
-    lines = "\n".join(health.format_lines())
+    lines = "\n".join(format_report(health))
     assert "dead-3@pool.example" in lines
     assert "expired or revoked" in lines
     assert "Re-authenticate" in lines
@@ -59,7 +61,7 @@ def test_a_wrong_client_secret_flags_nobody_and_stops_asking(world: World):
     assert result.app_error == "invalid_client"
     assert world.token_requests() <= 2
     assert all(world.grant(f"a{number}@pool.example").state is GrantState.ACTIVE for number in range(30))
-    assert any("no account is to blame" in line for line in report(world, result).format_lines())
+    assert any("no account is to blame" in line for line in format_report(report(world, result)))
 
 
 def test_throttling_slows_down_and_loses_nobody(world: World):

@@ -15,7 +15,8 @@ from cryptography.fernet import Fernet, MultiFernet
 
 from gmail_sandbox.client import SandboxClient
 from gmail_warmup.crypto.cipher import Cipher
-from gmail_warmup.oauth.grant_store import Actor, GrantStore
+from gmail_warmup.oauth.grant import Actor
+from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.oauth.token_endpoint import SCOPE, OAuthClient, TokenResult
 from support.world import CLIENT_ID, CLIENT_SECRET, World

@@ -73,7 +73,7 @@ def test_of_two_that_are_first_with_different_keys_one_is_refused(database: sa.E
 
 def test_no_canary_is_made_under_a_key_that_reads_no_stored_grant(world: World):
     world.add(ADA)
-    with pytest.raises(EncryptionKeyError, match="stored grants are under"):
+    with pytest.raises(EncryptionKeyError, match="stored grants are encrypted with"):
         check(world.store.engine, OTHER)
     assert rows(world.store.engine, "canary") == 0
     check(world.store.engine, FERNET_KEY)

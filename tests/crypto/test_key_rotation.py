@@ -15,8 +15,11 @@ from gmail_warmup.crypto.cipher import Cipher
 from gmail_warmup.crypto.fernet_keys import FernetKeys
 from gmail_warmup.crypto.key_rotation import RotationResult, rotate_keys
 from gmail_warmup.mailboxes.records import MailboxSettings
-from gmail_warmup.oauth.consent.flow import BrowserSession, ConsentFlow
-from gmail_warmup.oauth.grant_store import Actor, GrantStore
+from gmail_warmup.oauth.consent.flow import ConsentFlow
+from gmail_warmup.oauth.consent.states import BrowserSession
+from gmail_warmup.oauth.grant import Actor
+from gmail_warmup.oauth.grant_store import GrantStore
+from gmail_warmup.oauth.leases import GrantLeases
 from gmail_warmup.oauth.token_endpoint import TokenEndpoint
 from support.workers import services
 from support.world import World
@@ -57,7 +60,7 @@ def under(key: str, world: World) -> int:
 
 
 def test_everything_comes_under_the_new_key(five: World):
-    five.store.take_leases([1], holder="somebody", seconds=60)
+    GrantLeases(five.store.engine, seconds=60).take([1])
     before = [five.grant(address) for address in ADDRESSES]
     done = run(five)
     assert (done.rotated, done.already_new, done.unreadable) == (5, 0, [])
@@ -136,7 +139,7 @@ def test_unreadable_rows_are_named_and_left(five: World, how: str, monkeypatch: 
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", f"{NEW},{OLD}")
     done = CliRunner().invoke(app, ["grants", "rotate"], obj=services(five))
     assert done.exit_code == 1
-    assert "4 rotated, 0 already new, 1 unreadable" in done.stdout
+    assert "4 rotated, 0 already under the newest key, 1 unreadable" in done.stdout
     assert ADDRESSES[2] in done.stdout
     after = five.grant(ADDRESSES[2])
     assert (after.refresh_token, after.access_token) == (before.refresh_token, before.access_token)

@@ -21,7 +21,8 @@ from gmail_warmup.crypto import key_check
 from gmail_warmup.crypto.cipher import Cipher, build_secret_owner
 from gmail_warmup.crypto.fernet_keys import FernetKeys
 from gmail_warmup.crypto.key_rotation import inspect_key_usage, rotate_keys
-from gmail_warmup.oauth.grant_store import Actor, GrantStore
+from gmail_warmup.oauth.grant import Actor
+from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.transfer.importer import import_mailboxes
 from gmail_warmup.transfer.parser import parse_rows
 from support import program

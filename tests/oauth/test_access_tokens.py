@@ -12,6 +12,7 @@ from gmail_sandbox.client import SandboxClient
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.db.models import GrantState
 from gmail_warmup.oauth.errors import FlaggedGrantError, SuspectGrantError, TransientGrantError, UnreadableGrantError
+from gmail_warmup.oauth.leases import GrantLeases
 from gmail_warmup.oauth.token_endpoint import OAuthClient
 from support.world import CLIENT_ID, CLIENT_SECRET, World
 
@@ -49,7 +50,7 @@ def test_many_at_once_make_one_request(world: World):
 
 def test_a_lease_whose_holder_died_is_taken_over(world: World):
     mailbox_id = world.add(ADDRESS)
-    assert world.store.take_leases([mailbox_id], holder="dead", seconds=1)
+    assert GrantLeases(world.store.engine, seconds=1).take([mailbox_id])
     assert world.tokens().get_token(ADDRESS).token
     assert world.token_requests(ADDRESS) == 1
 
@@ -57,7 +58,7 @@ def test_a_lease_whose_holder_died_is_taken_over(world: World):
 def test_a_waiter_uses_the_stored_token_while_it_is_valid(world: World):
     mailbox_id = world.add(ADDRESS, expired=False)
     world.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now() + interval '60 s'")
-    world.store.take_leases([mailbox_id], holder="somebody", seconds=60)
+    GrantLeases(world.store.engine, seconds=60).take([mailbox_id])
     assert world.tokens(margin=300).get_token(ADDRESS).seconds == pytest.approx(60, abs=5)
     assert world.token_requests() == 0
 

@@ -13,7 +13,7 @@ def expiring(world: World, days: int = 7) -> list[tuple[str, int]]:
     with world.store.engine.connect() as connection:
         count, listed = expiry.list_expiring_grants(connection, days=days)
     assert count == len(listed)
-    return [(item["address"], item["days"]) for item in listed]
+    return [(item.address, item.days) for item in listed]
 
 
 def advice(world: World) -> list[str]:

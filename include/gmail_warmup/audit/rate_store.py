@@ -1,4 +1,4 @@
-"""The pace that one audit found is where the next one begins: the next shard, or the next day."""
+"""Store the rate that one audit measured as the initial rate of the next shard or the next day."""
 
 from __future__ import annotations
 
@@ -6,37 +6,38 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from gmail_warmup.audit.rate_limiter import RateLimiter
-from gmail_warmup.db.clock import make_interval as interval
+from gmail_warmup.db.clock import make_interval
+from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import Breaker as Row
 
 RATE_TTL_SECONDS = 2 * 86_400
-"""Seconds for which a pace is remembered; the audit runs daily."""
+"""Seconds for which a measured rate is used; the audit runs daily."""
 
 
 def load_rate_limiter(engine: sa.Engine, client_id: str, *, rate: float) -> RateLimiter:
-    """Return a pacer that begins a little below the pace found last.
+    """Return a rate limiter that starts slightly below the rate measured last.
 
     Args:
-        rate: to begin with, in requests a second, where none is remembered.
+        rate: initial requests per second if no rate is stored.
     """
-    fresh = Row.pace_at > sa.func.now() - interval(RATE_TTL_SECONDS)
+    fresh = Row.pace_at > sa.func.now() - make_interval(RATE_TTL_SECONDS)
     query = sa.select(Row.pace, Row.pace_limited).where(Row.client_id == client_id, Row.pace.is_not(None), fresh)
-    with engine.connect() as connection:
-        found = connection.execute(query).one_or_none()
-    if found is None or found.pace <= rate:
+    with read_transaction(engine) as connection:
+        stored = connection.execute(query).one_or_none()
+    if stored is None or stored.pace <= rate:
         return RateLimiter(rate)
     return (
-        RateLimiter(rate, ceiling=found.pace)
-        if found.pace_limited
-        else RateLimiter(found.pace * RateLimiter.BACKOFF_FACTOR)
+        RateLimiter(rate, ceiling=stored.pace)
+        if stored.pace_limited
+        else RateLimiter(stored.pace * RateLimiter.BACKOFF_FACTOR)
     )
 
 
-def save_rate(engine: sa.Engine, client_id: str, pacer: RateLimiter) -> None:
-    """Keep the pace that was found, unless too little was asked to find any."""
-    if pacer.measured_rate is None:
+def save_rate(engine: sa.Engine, client_id: str, rate_limiter: RateLimiter) -> None:
+    """Store the measured rate, unless too few requests were sent to measure one."""
+    if rate_limiter.measured_rate is None:
         return
-    values = {"pace": pacer.measured_rate, "pace_limited": pacer.is_limited, "pace_at": sa.func.now()}
+    values = {"pace": rate_limiter.measured_rate, "pace_limited": rate_limiter.is_limited, "pace_at": sa.func.now()}
     statement = insert(Row).values(client_id=client_id, **values)
-    with engine.begin() as connection:
+    with write_transaction(engine) as connection:
         connection.execute(statement.on_conflict_do_update(index_elements=[Row.client_id], set_=values))

@@ -1,192 +1,130 @@
-"""What an audit found: written many at a time, counted, and told to the breaker."""
+"""The result of an audit: the number of mailboxes per outcome. It is passed between tasks as JSON in XCom."""
 
 from __future__ import annotations
 
-import dataclasses
-import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from enum import StrEnum
+from typing import Any, Self
 
-from gmail_warmup.core.enums import ResponseCategory
-from gmail_warmup.core.log_context import log_event
-from gmail_warmup.core.metrics import NULL_METER, REFRESH, REFRESH_TIME, Meter
-from gmail_warmup.db.models import GrantState, MailboxAuth
-from gmail_warmup.oauth import mass_refusal
-from gmail_warmup.oauth.access_tokens import log_refusal, reinterpret_result
-from gmail_warmup.oauth.circuit_breaker import OPENS_IMMEDIATELY, CircuitBreaker, RequestOutcome
-from gmail_warmup.oauth.delegation_errors import adjust_delegated_reason
-from gmail_warmup.oauth.grant_store import Actor, GrantStore, StoredGrant
-from gmail_warmup.oauth.grant_updates import GrantUpdate
+from gmail_warmup.core.enums import GrantState, ResponseCategory
 from gmail_warmup.oauth.reasons import REASONS
-from gmail_warmup.oauth.token_endpoint import TokenResult
-
-log = logging.getLogger(__name__)
 
 
-@dataclass
-class AuditResult:
-    """What an audit found; counts of mailboxes by outcome."""
+class AuditOutcome(StrEnum):
+    """The outcome of an audit for one mailbox."""
 
-    counts: Counter[str] = field(default_factory=Counter)
-    unknown_responses: Counter[str] = field(default_factory=Counter)
-    """Answers that are not in the table, by status and error code."""
-    stop_reason: str | None = None
-    """The reason code for which Google was not asked about some."""
+    REFRESHED = "refreshed"
+    """Google issued an access token."""
+    VALID = "valid"
+    """The grant was refreshed recently, so that no request was sent, or it was re-authenticated during the audit."""
+    BEING_REFRESHED = "being_refreshed"
+    """A task holds the lease of the grant."""
+    SUSPECT = "suspect"
+    NEEDS_REAUTH = "needs_reauth"
+    BLOCKED_BY_ADMIN = "blocked_by_admin"
+    ACCOUNT_DELETED = "account_deleted"
+    DISABLED = "disabled"
+    APP_ERROR = "app_error"
+    """Google refuses the OAuth client."""
+    TRANSIENT = "transient"
+    """Google failed or could not be reached."""
+    THROTTLED = "throttled"
+    UNREADABLE = "unreadable"
+    """The stored grant cannot be decrypted."""
 
-    @property
-    def app_error(self) -> str | None:
-        """Return the reason code, if Google refused the OAuth client or our request."""
-        return (
-            self.stop_reason
-            if self.stop_reason and REASONS[self.stop_reason].category is ResponseCategory.APP
-            else None
-        )
+    @classmethod
+    def of_state(cls, state: GrantState) -> AuditOutcome:
+        """Return the outcome for a grant in this state."""
+        return cls.VALID if state is GrantState.ACTIVE else cls(state.value)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, small enough for XCom."""
-        return {
-            "counts": {name: count for name, count in self.counts.items() if count},
-            "unknown": dict(self.unknown_responses),
-            "stopped": self.stop_reason,
-        }
+
+UNREACHED_OUTCOMES = {
+    ResponseCategory.APP: AuditOutcome.APP_ERROR,
+    ResponseCategory.LOCAL: AuditOutcome.UNREADABLE,
+    ResponseCategory.TRANSIENT: AuditOutcome.TRANSIENT,
+    ResponseCategory.THROTTLED: AuditOutcome.THROTTLED,
+}
+"""The outcomes after which the audit does not know whether the grant works, by category of the response."""
+
+RETRYABLE_OUTCOMES = frozenset({AuditOutcome.TRANSIENT, AuditOutcome.THROTTLED, AuditOutcome.APP_ERROR})
+"""The outcomes after which the second pass probes a mailbox again."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProbeResult:
-    """One grant with its verdict; ``elapsed`` are the seconds since the request was sent."""
+class AuditResult:
+    """The result of one pass over some or all mailboxes."""
 
-    grant: StoredGrant
-    token_result: TokenResult
-    elapsed: float = 0.0
+    counts: Mapping[AuditOutcome, int] = field(default_factory=dict)
+    """Number of mailboxes per outcome, without zeros."""
+    unknown_responses: Mapping[str, int] = field(default_factory=dict)
+    """Number of responses that are not in the table of reasons, by status and error code."""
+    stop_reason: str | None = None
+    """Reason code for which requests were stopped, if they were."""
 
     @property
-    def is_delegated(self) -> bool:
-        """Tell whether a service account reaches the mailbox, and no grant."""
-        return self.grant.auth is MailboxAuth.DELEGATED
+    def app_error(self) -> str | None:
+        """Return the reason code if Google refused the OAuth client or our request."""
+        return self.stop_reason if _is_app_error(self.stop_reason) else None
 
+    def count(self, *outcomes: AuditOutcome) -> int:
+        """Return the number of mailboxes with one of these outcomes."""
+        return sum(self.counts.get(outcome, 0) for outcome in outcomes)
 
-class ResultRecorder:
-    """Take findings in batches.
+    def without_retryable(self) -> AuditResult:
+        """Return the result without the mailboxes that the second pass probes again."""
+        counts = {outcome: count for outcome, count in self.counts.items() if outcome not in RETRYABLE_OUTCOMES}
+        return AuditResult(counts=counts, unknown_responses=self.unknown_responses)
 
-    Args:
-        breaker: of the OAuth client.
-        delegated: the breaker of the service account, where there is one.
-        holder: of the leases, which are given back.
-    """
-
-    def __init__(
-        self,
-        store: GrantStore,
-        breaker: CircuitBreaker,
-        *,
-        delegated: CircuitBreaker | None = None,
-        client_id: str,
-        actor: Actor,
-        holder: str,
-        meter: Meter = NULL_METER,
-    ) -> None:
-        self._store, self._breaker, self._delegated, self._meter = store, breaker, delegated, meter
-        self._client_id, self._actor, self._holder = client_id, actor, holder
-        self.result = AuditResult()
-
-    def record_batch(self, batch: Sequence[ProbeResult]) -> None:
-        """Write a batch: tokens and refusals together; what says nothing about a grant only gives its lease back."""
-        batch = self._reinterpret_batch(batch)
-        self._send_metrics([found for found in batch if found.token_result.request_sent])
-        self._notify_breaker(self._breaker, [found for found in batch if not found.is_delegated])
-        if self._delegated:
-            self._notify_breaker(self._delegated, [found for found in batch if found.is_delegated])
-        writes = [write for found in batch if (write := self._build_update(found))]
-        written = self._store.apply_updates(writes, actor=self._actor)
-        for write in writes:
-            self._count_update(write, kept=write.grant.mailbox_id in written)
-        unsaid = [found for found in batch if not _concerns_grant(found.token_result)]
-        for found in unsaid:
-            self._count_unreached(found)
-        if unsaid:
-            self._store.release_leases([found.grant.mailbox_id for found in unsaid], holder=self._holder)
-
-    def _send_metrics(self, asked: Sequence[ProbeResult]) -> None:
-        for answer, number in Counter(found.token_result.reason.category for found in asked).items():
-            self._meter.increment_counter(REFRESH, answer, number)
-        for found in asked:
-            if found.elapsed:
-                self._meter.record_duration(REFRESH_TIME, found.elapsed)
-
-    def _notify_breaker(self, breaker: CircuitBreaker, batch: Sequence[ProbeResult]) -> None:
-        asked = [found for found in batch if found.token_result.request_sent]
-        for found in asked:
-            if found.token_result.reason.code in OPENS_IMMEDIATELY and not self.result.stop_reason:
-                self.result.stop_reason = found.token_result.reason.code
-        # A pause that Google asks for is the pacer's business here.
-        breaker.record_outcomes(
-            RequestOutcome(mailbox_id=found.grant.mailbox_id, reason=found.token_result.reason)
-            for found in asked
-            if found.token_result.reason.category is not ResponseCategory.THROTTLED
+    @classmethod
+    def merge(cls, results: Iterable[AuditResult]) -> Self:
+        """Add results up. A refused OAuth client takes precedence over other reasons to stop."""
+        tally = AuditTally()
+        stop_reasons = []
+        for result in results:
+            tally.counts.update(result.counts)
+            tally.unknown_responses.update(result.unknown_responses)
+            stop_reasons += [result.stop_reason] if result.stop_reason else []
+        app_error = next((code for code in stop_reasons if _is_app_error(code)), None)
+        return cls(
+            counts=tally.counts,
+            unknown_responses=tally.unknown_responses,
+            stop_reason=app_error or next(iter(stop_reasons), None),
         )
 
-    def _reinterpret_batch(self, batch: Sequence[ProbeResult]) -> list[ProbeResult]:
-        works = self._breaker.recently_succeeded or any(
-            found.token_result.reason.category is ResponseCategory.OK and not found.is_delegated for found in batch
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any] | None) -> Self:
+        """Read a result from XCom; missing keys and outcomes of another version are skipped."""
+        values = values or {}
+        known = set(AuditOutcome)
+        counts = {AuditOutcome(name): int(count) for name, count in values.get("counts", {}).items() if name in known}
+        return cls(counts=counts, unknown_responses=dict(values.get("unknown", {})), stop_reason=values.get("stopped"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for XCom."""
+        return {
+            "counts": {outcome.value: count for outcome, count in self.counts.items()},
+            "unknown": dict(self.unknown_responses),
+            "stopped": self.stop_reason,
+            "app_error": self.app_error,
+        }
+
+
+def _is_app_error(code: str | None) -> bool:
+    return code in REASONS and REASONS[code].category is ResponseCategory.APP
+
+
+@dataclass
+class AuditTally:
+    """Count outcomes while an audit runs."""
+
+    counts: Counter[AuditOutcome] = field(default_factory=Counter)
+    unknown_responses: Counter[str] = field(default_factory=Counter)
+    stop_reason: str | None = None
+
+    def to_result(self) -> AuditResult:
+        """Return the counts as a result."""
+        return AuditResult(
+            counts=dict(+self.counts), unknown_responses=dict(self.unknown_responses), stop_reason=self.stop_reason
         )
-        return [dataclasses.replace(found, token_result=self._reinterpret_result(found, works)) for found in batch]
-
-    def _reinterpret_result(self, found: ProbeResult, works: bool) -> TokenResult:
-        if found.is_delegated:
-            return dataclasses.replace(
-                found.token_result, reason=adjust_delegated_reason(found.grant, found.token_result.reason)
-            )
-        return reinterpret_result(found.token_result, found.grant, self._client_id, works_lately=works)
-
-    def _build_update(self, found: ProbeResult) -> GrantUpdate | None:
-        if found.token_result.reason.category is ResponseCategory.OK:
-            if found.is_delegated:
-                return GrantUpdate(grant=found.grant, state=GrantState.ACTIVE, verified=True)
-            return self._store.build_success_update(
-                found.grant, found.token_result, elapsed=found.elapsed, client_id=self._client_id
-            )
-        if not _concerns_grant(found.token_result):
-            return None
-        write = self._store.build_refusal_update(found.grant, found.token_result.reason)
-        # Who was healthy is not condemned before the whole audit is in: grants.verdicts.
-        return (
-            self._store.downgrade_to_suspect(write, None)
-            if mass_refusal.counts_for_mass_refusal(found.grant, found.token_result.reason)
-            else write
-        )
-
-    def _count_update(self, write: GrantUpdate, *, kept: bool) -> None:
-        if not kept:
-            self.result.counts["valid"] += 1  # a person re-authenticated it meanwhile
-        elif write.state is GrantState.ACTIVE:
-            self.result.counts["refreshed"] += 1
-            log.debug("Updated OAuth token for account %s", write.grant.address)
-        else:
-            self.result.counts[write.state.value] += 1
-            log_refusal(write)
-
-    def _count_unreached(self, found: ProbeResult) -> None:
-        reason, detail, address = found.token_result.reason, found.token_result.detail, found.grant.address
-        self.result.counts[UNREACHED_COUNT_NAMES[reason.category]] += 1
-        if reason.code in ("unknown_answer", "not_json"):
-            self.result.unknown_responses[detail] += 1
-        if found.token_result.request_sent or reason.category is ResponseCategory.LOCAL:
-            text, seen = "%s: %s %s[%s]", f"{detail} " if detail else ""
-            fields = {"mailbox": address, "reason_code": reason.code}
-            log_event(log, logging.WARNING, text, address, reason.message, seen, reason.code, **fields)
-
-
-UNREACHED_COUNT_NAMES = {
-    ResponseCategory.APP: "app_error",
-    ResponseCategory.LOCAL: "unreadable",
-    ResponseCategory.TRANSIENT: "transient",
-    ResponseCategory.THROTTLED: "throttled",
-}
-"""Under which name an audit counts the mailboxes about which it learned nothing, by class of the answer."""
-
-
-def _concerns_grant(verdict: TokenResult) -> bool:
-    """Tell whether an answer is about the grant, rather than about Google, the network or the client."""
-    return verdict.reason.state is not None

@@ -1,4 +1,4 @@
-"""Token requests of the audit: many in flight over kept connections, at the pace of a pacer."""
+"""Send the token requests of the audit: many at a time, over persistent connections, at a limited rate."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from gmail_warmup.oauth.token_endpoint import (
 )
 
 MAX_TRANSIENT_TRIES = 2
-"""How often one grant is asked about while Google fails."""
+"""Maximum number of requests for one grant while Google fails."""
 MAX_THROTTLED_TRIES = 20
-"""How often one grant is asked about while Google throttles; each time at a slower pace."""
+"""Maximum number of requests for one grant while Google throttles, each at a lower rate."""
 
 
 class TokenProber:
-    """Ask Google about refresh tokens; an asynchronous context manager."""
+    """Send token requests; an asynchronous context manager."""
 
-    def __init__(self, client: OAuthClient, settings: Settings, pacer: RateLimiter) -> None:
-        self._client, self._settings, self._pacer = client, settings, pacer
+    def __init__(self, client: OAuthClient, settings: Settings, rate_limiter: RateLimiter) -> None:
+        self._client, self._settings, self._rate_limiter = client, settings, rate_limiter
         self._secrets = list(client.secrets)
 
     async def __aenter__(self) -> Self:
-        """Open the connections."""
+        """Open the HTTP session."""
         timeout = aiohttp.ClientTimeout(
             sock_connect=self._settings.connect_timeout, sock_read=self._settings.read_timeout
         )
@@ -49,47 +49,47 @@ class TokenProber:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close them."""
+        """Close the HTTP session."""
         await self._http.close()
 
     async def probe_token(
-        self, refresh_token: str, *, closed: Callable[[], Reason | None]
+        self, refresh_token: str, *, blocked_reason: Callable[[], Reason | None]
     ) -> tuple[TokenResult, float]:
-        """Return Google's verdict, and the seconds since it was asked.
+        """Return the result of a token request, and the seconds since it was sent.
 
         Args:
-            closed: returns why asking makes no sense any more, or None.
+            blocked_reason: returns why no more requests may be sent, or None.
         """
         failed = throttled = 0
         while True:
-            sent = await self._pacer.wait_for_turn()
-            if reason := closed():
+            sent = await self._rate_limiter.wait_for_turn()
+            if reason := blocked_reason():
                 return TokenResult(reason=reason, request_sent=False), 0.0
-            verdict = await self._try_secrets(refresh_token)
+            result = await self._try_secrets(refresh_token)
             elapsed = time.monotonic() - sent
-            if verdict.reason.category is ResponseCategory.THROTTLED:
-                self._pacer.record_throttling(verdict.retry_after, sent=sent)
+            if result.reason.category is ResponseCategory.THROTTLED:
+                self._rate_limiter.record_throttling(result.retry_after, sent=sent)
                 throttled += 1
-            elif verdict.reason.category is ResponseCategory.TRANSIENT:
+            elif result.reason.category is ResponseCategory.TRANSIENT:
                 failed += 1
             else:
-                self._pacer.record_answer()
-                return verdict, elapsed
+                self._rate_limiter.record_answer()
+                return result, elapsed
             if failed >= MAX_TRANSIENT_TRIES or throttled >= MAX_THROTTLED_TRIES:
-                return verdict, elapsed
-            if verdict.reason.category is ResponseCategory.TRANSIENT:
-                await asyncio.sleep(min(verdict.retry_after or 0.2, 30))
+                return result, elapsed
+            if result.reason.category is ResponseCategory.TRANSIENT:
+                await asyncio.sleep(min(result.retry_after or 0.2, 30))
 
     async def _try_secrets(self, refresh_token: str) -> TokenResult:
-        """Try the client's secrets in order; the one that was accepted is tried first from then on."""
-        verdict = TokenResult(reason=REASONS["invalid_client"])
+        """Try the secrets of the OAuth client in order; later requests try the accepted one first."""
+        result = TokenResult(reason=REASONS["invalid_client"])
         for secret in list(self._secrets):
-            verdict = classify_response(await self._post_form(build_refresh_form(self._client, secret, refresh_token)))
-            if verdict.reason.code != "invalid_client":
-                if verdict.reason.category is ResponseCategory.OK and secret != self._secrets[0]:
-                    self._secrets.sort(key=lambda known: known != secret)
+            result = classify_response(await self._post_form(build_refresh_form(self._client, secret, refresh_token)))
+            if result.reason.code != "invalid_client":
+                if result.reason.category is ResponseCategory.OK and secret != self._secrets[0]:
+                    self._secrets.sort(key=lambda other: other != secret)
                 break
-        return verdict
+        return result
 
     async def _post_form(self, form: str) -> TokenResponse:
         try:

@@ -1,4 +1,4 @@
-"""The Fernet keys one by one, newest first; everywhere else they are one cipher."""
+"""Access the Fernet keys individually, newest first. All other code uses them as one cipher."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from gmail_warmup.crypto.cipher import Cipher, load_airflow_cipher
+from gmail_warmup.crypto.cipher import Cipher
 
 
 class FernetKeys:
@@ -19,10 +19,10 @@ class FernetKeys:
         self.count = len(fernets)
 
     def is_under_newest(self, owner: str, ciphertext: str) -> bool:
-        """Tell whether a secret is under the newest key.
+        """Return whether a secret is encrypted with the newest key.
 
         Raises:
-            CiphertextError: if no key fits, or the secret belongs to another owner.
+            CiphertextError: if no key decrypts it, or the secret belongs to another owner.
         """
         self.cipher.decrypt(owner, ciphertext)
         try:
@@ -32,23 +32,11 @@ class FernetKeys:
         return True
 
     def reencrypt(self, owner: str, ciphertext: str) -> str:
-        """Return the secret under the newest key; the ciphertext itself where it is so already.
+        """Return the secret encrypted with the newest key; an unchanged ciphertext if it already is.
 
         Raises:
-            CiphertextError: if no key fits, or the secret belongs to another owner.
+            CiphertextError: if no key decrypts it, or the secret belongs to another owner.
         """
         if self.is_under_newest(owner, ciphertext):
             return ciphertext
         return self.cipher.encrypt(owner, self.cipher.decrypt(owner, ciphertext))
-
-
-def load_airflow_keys() -> FernetKeys:
-    """Return Airflow's Fernet keys.
-
-    Raises:
-        EncryptionKeyError: if there is none, or one is malformed.
-    """
-    from airflow.sdk.configuration import conf
-
-    load_airflow_cipher()
-    return FernetKeys(conf.get("core", "fernet_key").split(","))

@@ -1,6 +1,7 @@
-"""The canary: one known text under the Fernet key, by which a process with a wrong key notices it before it writes.
+"""Check that a process has the Fernet key of this database before it writes any secret.
 
-Without it such a process would store new secrets that no other one can read, and find each stored one unreadable.
+The check decrypts the canary, a known text that was stored with the key. Without it, a process with a wrong key would
+store secrets that no other process can decrypt, and would report every stored secret as unreadable.
 """
 
 from __future__ import annotations
@@ -15,25 +16,25 @@ from gmail_warmup.db.models import Canary, OAuthGrant
 CANARY_OWNER = "canary"
 CANARY_TEXT = "gmail-warmup"
 SAMPLE_SIZE = 5
-"""How many stored grants are tried before a canary is made."""
+"""Number of stored grants to decrypt before a canary is created."""
 
 _SELECT_CANARY = sa.select(Canary.ciphertext)
 
 
 def check_key(connection: sa.Connection, cipher: Cipher) -> None:
-    """Compare the key with the stored canary, and make the canary where there is none yet; one round trip if it fits.
+    """Decrypt the canary in one round trip; create it if it does not exist.
 
     Raises:
-        EncryptionKeyError: if the canary is under another key, or there is none and the stored grants are.
+        EncryptionKeyError: if the canary was encrypted with another key or, without a canary, the stored grants were.
     """
     ciphertext = connection.scalar(_SELECT_CANARY)
     if ciphertext is None:
         _require_readable_grants(connection, cipher)
-        made = (
+        insert_canary = (
             insert(Canary).values(id=1, ciphertext=cipher.encrypt(CANARY_OWNER, CANARY_TEXT)).on_conflict_do_nothing()
         )
-        connection.execute(made)
-        ciphertext = connection.execute(_SELECT_CANARY).scalar_one()  # somebody else's, if two were first
+        connection.execute(insert_canary)
+        ciphertext = connection.execute(_SELECT_CANARY).scalar_one()  # another process may have won
     try:
         cipher.decrypt(CANARY_OWNER, ciphertext)
     except CiphertextError:
@@ -41,13 +42,11 @@ def check_key(connection: sa.Connection, cipher: Cipher) -> None:
 
 
 def _require_readable_grants(connection: sa.Connection, cipher: Cipher) -> None:
-    """Refuse a key that reads none of the first grants; a single damaged row says nothing about the key."""
+    """Refuse a key that decrypts none of the first grants; a single damaged row says nothing about the key."""
     query = sa.select(OAuthGrant.mailbox_id, OAuthGrant.refresh_token).where(OAuthGrant.refresh_token.is_not(None))
-    found = connection.execute(query.order_by(OAuthGrant.mailbox_id).limit(SAMPLE_SIZE)).all()
-    if found and not any(
-        _can_decrypt(cipher, build_secret_owner(mailbox_id), ciphertext) for mailbox_id, ciphertext in found
-    ):
-        raise _wrong_key_error("the stored grants are under")
+    rows = connection.execute(query.order_by(OAuthGrant.mailbox_id).limit(SAMPLE_SIZE)).all()
+    if rows and not any(_can_decrypt(cipher, build_secret_owner(row.mailbox_id), row.refresh_token) for row in rows):
+        raise _wrong_key_error("the stored grants are encrypted with")
 
 
 def _can_decrypt(cipher: Cipher, owner: str, ciphertext: str | None) -> bool:
@@ -56,13 +55,13 @@ def _can_decrypt(cipher: Cipher, owner: str, ciphertext: str | None) -> bool:
         cipher.decrypt(owner, ciphertext)
     except UnknownKeyError:
         return False
-    except CiphertextError:  # decrypted, but another row's
+    except CiphertextError:  # decrypted, but it belongs to another row
         return True
     return True
 
 
 def _wrong_key_error(which: str) -> EncryptionKeyError:
     return EncryptionKeyError(
-        f"AIRFLOW__CORE__FERNET_KEY is not the key that {which}; nothing was changed. Put the former key behind the "
-        "new one, separated by a comma, then run: gmail-warmup grants rotate"
+        f"AIRFLOW__CORE__FERNET_KEY is not the key that {which}; nothing was changed. Append the former key to "
+        "the new one, separated by a comma, then run: gmail-warmup grants rotate"
     )

@@ -1,12 +1,12 @@
-"""Re-encryption of every stored secret with the newest Fernet key, while everything goes on running.
+"""Re-encrypt all stored secrets with the newest Fernet key, while the installation keeps running.
 
-Each row is one UPDATE of its own that compares the ciphertexts it read. Whoever wrote a newer value meanwhile wins, and
-the row is looked at again. Version and lease stay as they are, so that a refresh under way still finds its row. What is
-done is seen from the ciphertexts alone: a run that was killed is simply run again.
+Each row is one UPDATE that compares the ciphertexts that were read. If another process wrote a newer value, the row is
+read again. Version and lease do not change, so that a refresh in progress still matches its row. Progress is derived
+from the ciphertexts alone, so that a run that was killed can be repeated.
 
-The canary comes last. Until then a process that has the former key alone still starts, and works in every mailbox whose
-row is not renewed yet; and a canary under the newest key says that every secret was once under it, so that the former
-keys can go. A row that no key reads does not hold it back: the former keys do not read that row either.
+The canary is re-encrypted last. Until then, a process that has only the former key still starts and works with every
+mailbox whose row is not re-encrypted yet. A canary under the newest key shows that all secrets are encrypted with it,
+so that the former keys can be removed. A row that no key decrypts does not prevent this: the former keys do not help.
 """
 
 from __future__ import annotations
@@ -21,45 +21,47 @@ from gmail_warmup.core.errors import CiphertextError
 from gmail_warmup.crypto import key_check
 from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.crypto.fernet_keys import FernetKeys
-from gmail_warmup.db.engine import connect_autocommit
+from gmail_warmup.db.engine import autocommit, read_transaction
 from gmail_warmup.db.models import Canary, Consent, Mailbox, OAuthGrant
 
 BATCH_SIZE = 200
 MAX_ATTEMPTS = 10
-"""How often a row is looked at again that somebody else keeps changing."""
+"""Maximum number of attempts for a row that other processes keep changing."""
 
 
 @dataclass
 class RotationResult:
-    """What a rotation did; counts of rows, the addresses of those that stay as they were."""
+    """The result of a rotation: numbers of rows, and the addresses of those that were not re-encrypted."""
 
     rotated: int = 0
     already_new: int = 0
     unreadable: list[str] = field(default_factory=list)
     unsettled: list[str] = field(default_factory=list)
-    """Rows that somebody else changed again and again; the next run takes them."""
+    """Rows that other processes changed at every attempt; the next run re-encrypts them."""
 
     @property
     def rows_processed(self) -> int:
-        """Return how many rows were looked at."""
+        """Return the number of rows that were read."""
         return self.rotated + self.already_new + len(self.unreadable) + len(self.unsettled)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _SecretTable:
-    """Where secrets stand: the columns, and what names and owns a row."""
+    """A table with secrets: its key, its encrypted columns, and how to build the owner of a row."""
 
     key: sa.ColumnElement[int]
     secrets: tuple[sa.ColumnElement[str | None], ...]
     rows: Any
-    """SELECT of key, address and what the owner is made from, of the rows to look at."""
+    """SELECT of ``key``, ``address`` and ``owned_by`` (argument of ``build_owner``) of the rows with secrets."""
     build_owner: Callable[[str], str]
 
 
 _GRANTS = _SecretTable(
     key=OAuthGrant.__table__.c.mailbox_id,
     secrets=(OAuthGrant.__table__.c.refresh_token, OAuthGrant.__table__.c.access_token),
-    rows=sa.select(OAuthGrant.mailbox_id, Mailbox.address, sa.cast(OAuthGrant.mailbox_id, sa.Text))
+    rows=sa.select(
+        OAuthGrant.mailbox_id.label("key"), Mailbox.address, sa.cast(OAuthGrant.mailbox_id, sa.Text).label("owned_by")
+    )
     .join(Mailbox, Mailbox.id == OAuthGrant.mailbox_id)
     .where(sa.or_(OAuthGrant.refresh_token.is_not(None), OAuthGrant.access_token.is_not(None))),
     build_owner=lambda mailbox_id: build_secret_owner(int(mailbox_id)),
@@ -67,7 +69,7 @@ _GRANTS = _SecretTable(
 _CONSENTS = _SecretTable(
     key=Consent.__table__.c.id,
     secrets=(Consent.__table__.c.code_verifier,),
-    rows=sa.select(Consent.id, Consent.address, Consent.state_hash).where(
+    rows=sa.select(Consent.id.label("key"), Consent.address, Consent.state_hash.label("owned_by")).where(
         Consent.used_at.is_(None), Consent.expires_at > sa.func.now()
     ),
     build_owner=lambda state_hash: f"consent:{state_hash}",
@@ -75,7 +77,11 @@ _CONSENTS = _SecretTable(
 _CANARY = _SecretTable(
     key=Canary.__table__.c.id,
     secrets=(Canary.__table__.c.ciphertext,),
-    rows=sa.select(Canary.id, sa.literal(key_check.CANARY_OWNER), sa.literal(key_check.CANARY_OWNER)),
+    rows=sa.select(
+        Canary.id.label("key"),
+        sa.literal(key_check.CANARY_OWNER).label("address"),
+        sa.literal(key_check.CANARY_OWNER).label("owned_by"),
+    ),
     build_owner=lambda name: name,
 )
 
@@ -89,8 +95,8 @@ class _SecretRow:
 
 
 def count_rows(engine: sa.Engine) -> int:
-    """Return how many rows hold a secret."""
-    with engine.connect() as connection:
+    """Return the number of rows that contain a secret."""
+    with read_transaction(engine) as connection:
         return sum(
             connection.execute(sa.select(sa.func.count()).select_from(table.rows.subquery())).scalar_one()
             for table in (_GRANTS, _CONSENTS)
@@ -100,27 +106,28 @@ def count_rows(engine: sa.Engine) -> int:
 def rotate_keys(
     engine: sa.Engine, keys: FernetKeys, *, progress: Callable[[int], None] = lambda rows: None
 ) -> RotationResult:
-    """Re-encrypt what is not under the newest key.
+    """Re-encrypt all secrets that are not encrypted with the newest key.
 
     Args:
         progress: called with the number of rows done so far, after each batch.
     """
-    done = RotationResult()
-    with connect_autocommit(engine) as connection:
+    result = RotationResult()
+    with autocommit(engine) as connection:
         for table in (_GRANTS, _CONSENTS):
             for batch in _read_batches(connection, table):
                 for row in batch:
-                    _reencrypt_row(connection, table, row, keys, done)
-                progress(done.rows_processed)
-        if not done.unsettled:
-            for (row,) in _read_batches(connection, _CANARY):
-                _reencrypt_row(connection, _CANARY, row, keys, RotationResult())
-    return done
+                    _reencrypt_row(connection, table, row, keys, result)
+                progress(result.rows_processed)
+        if not result.unsettled:
+            for batch in _read_batches(connection, _CANARY):
+                for row in batch:
+                    _reencrypt_row(connection, _CANARY, row, keys, RotationResult())
+    return result
 
 
 @dataclass
 class KeyUsage:
-    """Under which keys the stored secrets are; the addresses of those that no key reads."""
+    """Number of secrets per key, and the addresses of the rows that no key decrypts."""
 
     newest: int = 0
     former: int = 0
@@ -128,76 +135,78 @@ class KeyUsage:
 
 
 def inspect_key_usage(engine: sa.Engine, keys: FernetKeys) -> KeyUsage:
-    """Look at every stored secret and change nothing."""
-    found = KeyUsage()
-    with connect_autocommit(engine) as connection:
+    """Decrypt all stored secrets, and change nothing."""
+    usage = KeyUsage()
+    with autocommit(engine) as connection:
         for table in (_GRANTS, _CONSENTS):
             for batch in _read_batches(connection, table):
                 for row in batch:
-                    _inspect_row(row, keys, found)
-    return found
+                    _inspect_row(row, keys, usage)
+    return usage
 
 
-def _inspect_row(row: _SecretRow, keys: FernetKeys, found: KeyUsage) -> None:
+def _inspect_row(row: _SecretRow, keys: FernetKeys, usage: KeyUsage) -> None:
     secrets = [secret for secret in row.secrets if secret]
     try:
         newest = sum(keys.is_under_newest(row.owner, secret) for secret in secrets)
     except CiphertextError:
-        found.unreadable.append(row.address)
+        usage.unreadable.append(row.address)
         return
-    found.newest += newest
-    found.former += len(secrets) - newest
+    usage.newest += newest
+    usage.former += len(secrets) - newest
 
 
 def _read_batches(connection: sa.Connection, table: _SecretTable) -> Iterator[list[_SecretRow]]:
     last = 0
     while True:
         query = table.rows.where(table.key > last).order_by(table.key).limit(BATCH_SIZE)
-        batch = [_to_secret_row(table, found) for found in connection.execute(query.add_columns(*table.secrets))]
+        batch = [_to_secret_row(table, row) for row in connection.execute(query.add_columns(*table.secrets))]
         if not batch:
             return
         yield batch
         last = batch[-1].key
 
 
-def _to_secret_row(table: _SecretTable, found: Any) -> _SecretRow:
-    key, address, owned_by, *secrets = found
-    return _SecretRow(key=key, address=address, owner=table.build_owner(owned_by), secrets=tuple(secrets))
+def _to_secret_row(table: _SecretTable, row: Any) -> _SecretRow:
+    secrets = tuple(row._mapping[column] for column in table.secrets)
+    return _SecretRow(key=row.key, address=row.address, owner=table.build_owner(row.owned_by), secrets=secrets)
 
 
 def _reencrypt_row(
-    connection: sa.Connection, table: _SecretTable, row: _SecretRow, keys: FernetKeys, done: RotationResult
+    connection: sa.Connection, table: _SecretTable, row: _SecretRow, keys: FernetKeys, result: RotationResult
 ) -> None:
-    """Renew all secrets of a row or none of them."""
+    """Re-encrypt all secrets of a row, or none of them."""
     current: _SecretRow | None = row
     for _ in range(MAX_ATTEMPTS):
-        if current is None:  # removed, or its consent was used, meanwhile
+        if current is None:  # removed, or its consent was used, in the meantime
             return
         try:
-            renewed = tuple(secret and keys.reencrypt(row.owner, secret) for secret in current.secrets)
+            reencrypted = tuple(secret and keys.reencrypt(row.owner, secret) for secret in current.secrets)
         except CiphertextError:
-            done.unreadable.append(row.address)
+            result.unreadable.append(row.address)
             return
-        if renewed == current.secrets:
-            done.already_new += 1
+        if reencrypted == current.secrets:
+            result.already_new += 1
             return
-        if _update_row(connection, table, current, renewed):
-            done.rotated += 1
+        if _update_row(connection, table, current, reencrypted):
+            result.rotated += 1
             return
         current = _reread_row(connection, table, row.key)
-    done.unsettled.append(row.address)
+    result.unsettled.append(row.address)
 
 
-def _update_row(connection: sa.Connection, table: _SecretTable, row: _SecretRow, renewed: Sequence[str | None]) -> bool:
+def _update_row(
+    connection: sa.Connection, table: _SecretTable, row: _SecretRow, reencrypted: Sequence[str | None]
+) -> bool:
     unchanged = [column.is_not_distinct_from(secret) for column, secret in zip(table.secrets, row.secrets, strict=True)]
     statement = (
         sa.update(table.key.table)
         .where(table.key == row.key, *unchanged)
-        .values({column.name: secret for column, secret in zip(table.secrets, renewed, strict=True)})
+        .values({column.name: secret for column, secret in zip(table.secrets, reencrypted, strict=True)})
     )
     return connection.execute(statement).rowcount == 1
 
 
 def _reread_row(connection: sa.Connection, table: _SecretTable, key: int) -> _SecretRow | None:
-    found = connection.execute(table.rows.where(table.key == key).add_columns(*table.secrets)).one_or_none()
-    return None if found is None else _to_secret_row(table, found)
+    row = connection.execute(table.rows.where(table.key == key).add_columns(*table.secrets)).one_or_none()
+    return None if row is None else _to_secret_row(table, row)

@@ -1,14 +1,12 @@
-"""Access tokens for mailboxes: from the row while they are valid, else by one refresh over all processes."""
+"""Provide access tokens for mailboxes: the stored token while it is valid, otherwise one refresh for all processes."""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 import logging
 import random
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,35 +16,41 @@ from gmail_warmup.core.enums import FLAGGED_STATES, GrantState, ResponseCategory
 from gmail_warmup.core.errors import CiphertextError
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.metrics import NULL_METER, REFRESH, REFRESH_TIME, Meter
+from gmail_warmup.db.engine import autocommit
 from gmail_warmup.oauth.circuit_breaker import CircuitBreaker, RequestOutcome
 from gmail_warmup.oauth.errors import build_grant_error
-from gmail_warmup.oauth.grant_store import Actor, GrantStore, StoredGrant
-from gmail_warmup.oauth.grant_updates import GrantUpdate
+from gmail_warmup.oauth.grant import Actor, StoredGrant, get_grant
+from gmail_warmup.oauth.grant_store import GrantStore
+from gmail_warmup.oauth.leases import GrantLeases
 from gmail_warmup.oauth.reasons import REASONS, Reason
+from gmail_warmup.oauth.refusal_policy import find_preflight_refusal, log_refusal, reinterpret_result
 from gmail_warmup.oauth.token_endpoint import TokenEndpoint, TokenResult
 
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = (0.1, 0.2, 0.3)
-"""Pauses of who waits for another process's refresh; spread, so that many who wait do not ask in step."""
+"""Pauses between reads while another process refreshes; randomized, so that many waiting tasks do not read in step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccessToken:
-    """An access token and for how many seconds it is valid, by the database's clock."""
+    """An access token and its remaining seconds by the database clock."""
 
     token: str = field(repr=False)
     seconds: float
 
 
 class AccessTokens:
-    """Hand out access tokens.
+    """Return access tokens, refreshing them where necessary.
 
     The lease is one short UPDATE; the request runs outside any transaction; its result is written by an UPDATE that
-    compares the version. Who finds the lease taken uses the stored token while it is valid, and else waits for the row.
+    compares the version. A process that finds the lease held uses the stored token while it is valid, otherwise it
+    waits for the lease holder to finish.
 
     Args:
-        endpoint: called before the first refresh; most tasks find a valid token and need neither it nor the client.
+        endpoint: called before the first refresh; most tasks find a valid token and need no OAuth client.
+        margin: remaining seconds below which a token is refreshed.
+        lease: seconds for which a refresh holds the lease; longer than its request.
     """
 
     def __init__(
@@ -75,66 +79,66 @@ class AccessTokens:
         """Return a valid access token for a mailbox.
 
         Args:
-            rejected: the access token that Gmail refused, if it did; it is not handed out again.
-            known: the grant, where the caller has just read it; saves a round trip.
+            rejected: the access token that Gmail refused, if it did; it is not returned again.
+            known: the grant, if the caller has just read it; saves a round trip.
 
         Raises:
             FlaggedGrantError: the mailbox needs a person or an administrator.
-            SuspectGrantError: Google's answer may mean so; a second probe decides.
-            TransientGrantError: Google or the network is in trouble, and no valid token is stored.
-            OAuthClientError: the OAuth client is wrong.
-            NotAskedError: the breaker is open, and no valid token is stored.
+            SuspectGrantError: Google refused the grant once; a second probe decides.
+            TransientGrantError: Google or the network fails, and no valid token is stored.
+            OAuthClientError: Google refuses the OAuth client.
+            CircuitOpenError: the circuit breaker is open, and no valid token is stored.
             UnreadableGrantError: the row cannot be decrypted.
             UnknownMailboxError: no mailbox has this address.
         """
-        holder = uuid.uuid4().hex
-        give_up = time.monotonic() + self._lease + 5
+        leases = GrantLeases(self._store.engine, seconds=self._lease)
+        deadline = time.monotonic() + self._lease + 5
         while True:
-            found = self._get_token_or_lease(address, known, rejected, holder, give_up)
-            token = found if isinstance(found, AccessToken) else self._refresh_token(found, holder, rejected)
+            result = self._get_token_or_lease(address, known, rejected, leases, deadline)
+            token = result if isinstance(result, AccessToken) else self._refresh_token(result, leases, rejected)
             if token:
                 return token
             known = None
 
     def _get_token_or_lease(
-        self, address: str, known: StoredGrant | None, rejected: str | None, holder: str, give_up: float
+        self, address: str, known: StoredGrant | None, rejected: str | None, leases: GrantLeases, deadline: float
     ) -> AccessToken | StoredGrant:
-        """Return a stored token, or the grant with its lease taken; wait while somebody else refreshes it.
+        """Return a stored token, or the grant with its lease taken; wait while another process refreshes it.
 
-        All on one connection, which is given back before Google is asked.
+        Uses one connection, which is released before the token request.
 
         Raises:
-            GrantError: there is neither, or who holds the lease takes longer than a lease.
+            GrantError: there is neither, or the lease holder takes longer than the duration of a lease.
         """
         if known and (token := self._get_cached_token(known, rejected)):
             return token
-        with self._store.open_reader() as look:
-            grant = known or look.read_grant(address)
+        with autocommit(self._store.engine) as connection:
+            grant = known or get_grant(connection, address)
             for attempt in itertools.count():
                 if token := self._get_cached_token(grant, rejected):
                     return token
-                if not grant.is_leased and (leased := look.take_lease(grant, holder=holder, seconds=self._lease)):
-                    return leased
-                if usable := self._get_valid_token(grant, rejected):
-                    return usable
-                if time.monotonic() > give_up:
+                if not grant.is_leased and (leased := leases.take_on(connection, [grant.mailbox_id])):
+                    return leased[0]
+                if token := self._get_valid_token(grant, rejected):
+                    return token
+                if time.monotonic() > deadline:
                     break
                 pause = _POLL_SECONDS[min(attempt, len(_POLL_SECONDS) - 1)]
                 self._sleep(random.uniform(0.6, 1.4) * pause)  # noqa: S311
-                grant = look.read_grant(address)
+                grant = get_grant(connection, address)
         raise build_grant_error(address, REASONS["unreachable"])
 
     def _get_cached_token(self, grant: StoredGrant, rejected: str | None) -> AccessToken | None:
-        """Return the stored token where nothing has to be asked; None where Google has to be.
+        """Return the stored token if no refresh is necessary, otherwise None.
 
         Raises:
-            GrantError: the mailbox is flagged, or is suspect and without a valid token.
+            GrantError: the mailbox is flagged, or is suspect and has no valid token.
         """
         if grant.state in FLAGGED_STATES:
             raise build_grant_error(grant.address, REASONS[grant.reason or "never_granted"])
-        usable = self._get_valid_token(grant, rejected)
-        if usable and (grant.access_seconds > self._margin or grant.awaits_probe):
-            return usable
+        token = self._get_valid_token(grant, rejected)
+        if token and (grant.access_seconds > self._margin or grant.awaits_probe):
+            return token
         if grant.awaits_probe:
             raise build_grant_error(grant.address, REASONS[grant.reason or "grant_refused"])
         return None
@@ -145,121 +149,89 @@ class AccessTokens:
         token = self._decrypt_token(grant, grant.access_token)
         return None if token == rejected else AccessToken(token=token, seconds=grant.access_seconds)
 
-    def _refresh_token(self, grant: StoredGrant, holder: str, rejected: str | None) -> AccessToken | None:
-        """Refresh under a lease that is held; None means that the grant was replaced meanwhile: look again."""
-        # Between the look and the lease somebody else may have refreshed it.
-        usable = self._get_valid_token(grant, rejected)
-        if usable and grant.access_seconds > self._margin:
-            self._store.release_leases([grant.mailbox_id], holder=holder)
-            return usable
+    def _refresh_token(self, grant: StoredGrant, leases: GrantLeases, rejected: str | None) -> AccessToken | None:
+        """Refresh a leased grant; return None if the grant was replaced in the meantime and has to be read again."""
+        # Another process may have refreshed it between the read and the lease.
+        valid_token = self._get_valid_token(grant, rejected)
+        if valid_token and grant.access_seconds > self._margin:
+            leases.release([grant.mailbox_id])
+            return valid_token
         try:
-            verdict, elapsed = self._request_token(grant)
+            result, elapsed = self._request_token(grant)
         except BaseException:
-            self._store.release_leases([grant.mailbox_id], holder=holder)
+            leases.release([grant.mailbox_id])
             raise
-        if verdict.reason.category is ResponseCategory.OK:
-            return self._store_token(grant, verdict, elapsed)
-        if verdict.reason.state is not None:
-            return self._record_refusal(grant, verdict.reason, usable)
-        self._store.release_leases([grant.mailbox_id], holder=holder)
-        if usable:
-            code = verdict.reason.code
+        if result.reason.category is ResponseCategory.OK:
+            return self._store_token(grant, result, elapsed)
+        if result.reason.state is not None:
+            return self._record_refusal(grant, result.reason, valid_token)
+        leases.release([grant.mailbox_id])
+        if valid_token:
+            code = result.reason.code
             text = "Refreshing %s failed [%s]; its access token is still valid"
             log_event(log, logging.WARNING, text, grant.address, code, mailbox=grant.address, reason_code=code)
-            return usable
-        raise build_grant_error(grant.address, verdict.reason, verdict.retry_after, asked=verdict.request_sent)
+            return valid_token
+        raise build_grant_error(grant.address, result.reason, result.retry_after, request_sent=result.request_sent)
 
-    def _record_refusal(self, grant: StoredGrant, reason: Reason, usable: AccessToken | None) -> AccessToken | None:
-        """Write a refusal, and raise it unless a token is still valid; None if it was about a grant that is gone."""
+    def _record_refusal(
+        self, grant: StoredGrant, reason: Reason, valid_token: AccessToken | None
+    ) -> AccessToken | None:
+        """Store a refusal; return None if the grant was replaced in the meantime.
+
+        Raises:
+            GrantError: no access token is valid any more.
+        """
         written = self._store.record_refusal(grant, reason, actor=self._actor)
         if written is None:
             text = "The grant of %s was replaced while it was refused; the refusal is dropped"
             log_event(log, logging.INFO, text, grant.address, mailbox=grant.address, reason_code=reason.code)
             return None
         log_refusal(written)
-        if usable and written.state is GrantState.SUSPECT:
-            return usable
+        if valid_token and written.state is GrantState.SUSPECT:
+            return valid_token
         raise build_grant_error(grant.address, REASONS[written.reason or reason.code])
 
     def _request_token(self, grant: StoredGrant) -> tuple[TokenResult, float]:
-        """Return Google's verdict, and the seconds since it was asked."""
-        refusal = find_preflight_refusal(grant)
-        if refusal:
+        """Return the result of a token request, and the seconds since it was sent."""
+        if refusal := find_preflight_refusal(grant):
             return TokenResult(reason=refusal, request_sent=False), 0.0
         assert grant.refresh_token
-        token = self._decrypt_token(grant, grant.refresh_token)
-        if closed := self._breaker.blocked_reason():
-            return TokenResult(reason=closed, request_sent=False), 0.0
+        refresh_token = self._decrypt_token(grant, grant.refresh_token)
+        if blocked := self._breaker.blocked_reason():
+            return TokenResult(reason=blocked, request_sent=False), 0.0
         started = time.monotonic()
-        verdict = self._endpoint.refresh_access_token(token)
+        result = self._endpoint.refresh_access_token(refresh_token)
         elapsed = time.monotonic() - started
-        verdict = reinterpret_result(
-            verdict, grant, self._endpoint.client.client_id, works_lately=self._breaker.recently_succeeded
+        result = reinterpret_result(
+            result, grant, self._endpoint.client.client_id, recently_succeeded=self._breaker.recently_succeeded
         )
         self._breaker.record_outcomes(
-            [RequestOutcome(mailbox_id=grant.mailbox_id, reason=verdict.reason, retry_after=verdict.retry_after)]
+            [RequestOutcome(mailbox_id=grant.mailbox_id, reason=result.reason, retry_after=result.retry_after)]
         )
-        self._meter.increment_counter(REFRESH, verdict.reason.category)
+        self._meter.increment_counter(REFRESH, result.reason.category)
         self._meter.record_duration(REFRESH_TIME, elapsed)
-        return verdict, time.monotonic() - started
+        return result, time.monotonic() - started
 
-    def _store_token(self, grant: StoredGrant, verdict: TokenResult, elapsed: float) -> AccessToken | None:
+    def _store_token(self, grant: StoredGrant, result: TokenResult, elapsed: float) -> AccessToken | None:
         client_id = self._endpoint.client.client_id
         try:
-            written = self._store.record_tokens(grant, verdict, elapsed=elapsed, client_id=client_id, actor=self._actor)
+            written = self._store.record_tokens(grant, result, elapsed=elapsed, client_id=client_id, actor=self._actor)
         except SQLAlchemyError as error:
-            # The token is good all the same: the task goes on, and the next one refreshes again.
+            # The token is valid even though it is not stored: this task uses it, and the next one refreshes again.
             text = "Could not store the new access token of %s: %s"
             cause, code = type(error).__name__, REASONS["write_failed"].code
             log_event(log, logging.WARNING, text, grant.address, cause, mailbox=grant.address, reason_code=code)
-            return AccessToken(token=verdict.access_token, seconds=verdict.expires_in - elapsed)
+            return AccessToken(token=result.access_token, seconds=result.expires_in - elapsed)
         if not written:
             text = "The grant of %s was replaced while it was refreshed; the newer one is used"
             log_event(log, logging.INFO, text, grant.address, mailbox=grant.address)
             return None
         text = "Successfully refreshed expired credentials for %s. Updated OAuth token for account %s"
         log_event(log, logging.INFO, text, grant.address, grant.address, mailbox=grant.address)
-        return AccessToken(token=verdict.access_token, seconds=verdict.expires_in - elapsed)
+        return AccessToken(token=result.access_token, seconds=result.expires_in - elapsed)
 
     def _decrypt_token(self, grant: StoredGrant, ciphertext: str) -> str:
         try:
             return self._store.cipher.decrypt(grant.secret_owner, ciphertext)
         except CiphertextError as error:
             raise build_grant_error(grant.address, REASONS["undecryptable"]) from error
-
-
-def find_preflight_refusal(grant: StoredGrant) -> Reason | None:
-    """Return why a refresh is not worth a request, or None if it is."""
-    if grant.refresh_token is None:
-        return REASONS["no_refresh_token"]
-    if grant.refresh_expires_at is not None and grant.refresh_expires_at <= grant.now:
-        return REASONS["expired_as_foretold"]
-    return None
-
-
-def reinterpret_result(verdict: TokenResult, grant: StoredGrant, client_id: str, *, works_lately: bool) -> TokenResult:
-    """Read an answer in the light of what else is known: which client issued the grant, and whether others work.
-
-    An unexplained refusal of a grant that another client issued is no verdict about the grant. A client that "may not
-    use" one grant while it refreshes others does so because that one is another client's.
-    """
-    code = verdict.reason.code
-    if code == "grant_refused" and grant.client_id not in (None, client_id):
-        code = "unauthorized_client"
-    if code == "unauthorized_client" and works_lately:
-        code = "other_client"
-    return verdict if code == verdict.reason.code else dataclasses.replace(verdict, reason=REASONS[code])
-
-
-def log_refusal(written: GrantUpdate) -> None:
-    """Log what was written about a refused grant, in the words that people search for."""
-    reason, address = REASONS[written.reason or "unknown_answer"], written.grant.address
-    if written.state is GrantState.NEEDS_REAUTH:
-        text = "Account %s needs re-authentication: %s [%s]"
-    elif written.state in FLAGGED_STATES:
-        text = "Account %s cannot be used: %s [%s]"
-    else:
-        text = "Failed to refresh credentials for %s, a second probe decides: %s [%s]"
-    log_event(
-        log, logging.WARNING, text, address, reason.message, reason.code, mailbox=address, reason_code=reason.code
-    )

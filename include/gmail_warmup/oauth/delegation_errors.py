@@ -1,8 +1,8 @@
-"""What Google's answers to a service account mean, and what a refusal means where nobody can sign in.
+"""Classify the token endpoint's responses to a service account with domain-wide delegation.
 
-Source: Google, "Using OAuth 2.0 for server to server applications", JWT error codes; the further texts are those that
-GAM, which reads mailboxes in this way for a living, has met. An answer that is about no account and no service account
-means the same as for any grant: see ``grants.endpoint``.
+Source: Google, "Using OAuth 2.0 for server to server applications", JWT error codes; the other descriptions are those
+that GAM, a tool for Workspace administrators, handles. A response that concerns neither the account nor the service
+account is classified like that for a grant: see ``oauth.token_endpoint``.
 """
 
 from __future__ import annotations
@@ -33,37 +33,40 @@ _CODE_BY_DESCRIPTION = (
     ("invalid_grant", "has been deleted", "not_a_workspace_user"),
     ("invalid_request", "invalid impersonation", "not_a_workspace_user"),
 )
-"""Error, part of its description in lower case, reason code; the first that fits."""
+"""Error, part of its description in lower case, reason code; the first match counts."""
 
 _UNCHANGED_CATEGORIES = (ResponseCategory.OK, ResponseCategory.TRANSIENT, ResponseCategory.THROTTLED)
 
 
-def classify_delegated_response(answer: TokenResponse) -> TokenResult:
-    """Say what an answer to a service account's request means."""
-    verdict = classify_response(answer)
-    if verdict.reason.category in _UNCHANGED_CATEGORIES and verdict.reason.code != "unknown_answer":
-        return verdict
-    error, text = answer.get_text("error"), answer.get_text("error_description").lower()
-    by_text = (code for kind, part, code in _CODE_BY_DESCRIPTION if kind == error and part in text)
-    code = _CODE_BY_ERROR.get(error) or next(by_text, None) or verdict.reason.code
-    # Whatever else ``invalid_grant`` says is about a consent, and there is none.
+def classify_delegated_response(response: TokenResponse) -> TokenResult:
+    """Return the result of a service account's token request."""
+    result = classify_response(response)
+    if result.reason.category in _UNCHANGED_CATEGORIES and result.reason.code != "unknown_answer":
+        return result
+    error, description = response.get_text("error"), response.get_text("error_description").lower()
+    by_description = (
+        code for known_error, part, code in _CODE_BY_DESCRIPTION if known_error == error and part in description
+    )
+    code = _CODE_BY_ERROR.get(error) or next(by_description, None) or result.reason.code
+    # Any other ``invalid_grant`` concerns a consent, which a delegated mailbox does not have.
     if REASONS[code].category in (ResponseCategory.ACCOUNT, ResponseCategory.GONE):
         code = "grant_refused"
-    return verdict if code == verdict.reason.code else dataclasses.replace(verdict, reason=REASONS[code])
+    return result if code == result.reason.code else dataclasses.replace(result, reason=REASONS[code])
 
 
 def adjust_delegated_reason(grant: StoredGrant, reason: Reason) -> Reason:
-    """Return what a refusal means for a mailbox: with a delegated one nobody can sign in again.
+    """Return the reason to store for a refusal, adjusted if the mailbox is delegated.
 
-    A delegated mailbox is never left in a state that only a consent ends: it is probed until it works again.
+    No consent can repair a delegated mailbox, so it never gets a state that only a consent ends: it is probed until
+    it works again.
     """
     if grant.auth is not MailboxAuth.DELEGATED:
         return reason
     if reason.code == "scope_missing":
         return REASONS["delegation_missing"]
-    second = (
+    is_second_refusal = (
         reason.category is ResponseCategory.AMBIGUOUS and grant.state is GrantState.SUSPECT and not grant.awaits_probe
     )
-    if second or reason.category in (ResponseCategory.ACCOUNT, ResponseCategory.GONE):
+    if is_second_refusal or reason.category in (ResponseCategory.ACCOUNT, ResponseCategory.GONE):
         return REASONS["delegation_refused"]
     return reason

@@ -1,4 +1,4 @@
-"""Why no access token could be had, by cause."""
+"""Errors raised if there is no access token for a mailbox, one class per cause."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class GrantError(GmailWarmupError):
 
     Attributes:
         address: the mailbox.
-        reason: what Google, or the row, said.
-        retry_after: seconds that Google asked to wait, or None.
+        reason: from Google's response or from the stored grant.
+        retry_after: seconds that Google requested to wait, or None.
     """
 
     def __init__(self, address: str, reason: Reason, retry_after: float | None = None) -> None:
@@ -22,27 +22,27 @@ class GrantError(GmailWarmupError):
 
 
 class FlaggedGrantError(GrantError):
-    """The mailbox needs a person, an administrator, or its next probe; tasks skip it."""
+    """The mailbox is flagged: it needs a person, an administrator or its next probe. Tasks skip it."""
 
 
 class SuspectGrantError(GrantError):
-    """The grant may be dead; a second probe decides."""
+    """Google refused the grant once; a second probe decides."""
 
 
 class TransientGrantError(GrantError):
-    """Google, the network or the database is in trouble; try again later."""
+    """Google, the network or the database failed temporarily; retry later."""
 
 
 class ThrottledGrantError(TransientGrantError):
-    """Google asks for fewer requests."""
+    """Google limits the rate of requests."""
 
 
 class OAuthClientError(GrantError):
-    """The OAuth client or our request is wrong; no account is to blame."""
+    """Google refuses the OAuth client or our request; the grant is not the cause."""
 
 
 class CircuitOpenError(TransientGrantError):
-    """The breaker is open: Google is not asked at present; tasks skip the mailbox until it is closed."""
+    """The circuit breaker is open: no requests are sent, and tasks skip the mailbox until it is closed."""
 
 
 class UnreadableGrantError(GrantError):
@@ -61,15 +61,17 @@ _ERROR_BY_CATEGORY: dict[ResponseCategory, type[GrantError]] = {
     ResponseCategory.LOCAL: UnreadableGrantError,
 }
 
+_BREAKER_CATEGORIES = (ResponseCategory.TRANSIENT, ResponseCategory.THROTTLED, ResponseCategory.APP)
+
 
 def build_grant_error(
-    address: str, reason: Reason, retry_after: float | None = None, *, asked: bool = True
+    address: str, reason: Reason, retry_after: float | None = None, *, request_sent: bool = True
 ) -> GrantError:
-    """Make the error that belongs to a reason's class.
+    """Return the error for the category of a reason.
 
     Args:
-        asked: whether the reason is Google's answer now, rather than why Google was not asked.
+        request_sent: whether the reason is Google's response, not the cause why no request was sent.
     """
-    if not asked and reason.category in (ResponseCategory.TRANSIENT, ResponseCategory.THROTTLED, ResponseCategory.APP):
+    if not request_sent and reason.category in _BREAKER_CATEGORIES:
         return CircuitOpenError(address, reason, retry_after)
     return _ERROR_BY_CATEGORY[reason.category](address, reason, retry_after)

@@ -1,20 +1,22 @@
-"""One grant as it stands in the database, and who changes it."""
+"""The stored grant of one mailbox as a record, and the queries that read it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
 
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Who changes a grant: a user of Airflow, a task or a command."""
+    """The user, task or command that changes a grant; recorded in the history."""
 
     name: str
     dag_id: str | None = None
@@ -23,7 +25,7 @@ class Actor:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredGrant:
-    """One grant as it was read, at the database's time ``now``. Tokens are ciphertexts."""
+    """One grant as it was read at the database time ``now``. Tokens are ciphertexts."""
 
     mailbox_id: int
     address: str
@@ -47,29 +49,29 @@ class StoredGrant:
 
     @property
     def access_seconds(self) -> float:
-        """Return for how many seconds the stored access token is valid; negative when it is not."""
+        """Return the remaining seconds of the stored access token; negative if there is no valid one."""
         if self.access_token is None or self.access_expires_at is None:
             return -1.0
         return (self.access_expires_at - self.now).total_seconds()
 
     @property
     def awaits_probe(self) -> bool:
-        """Tell whether this is a suspect whose second probe is not due yet."""
+        """Return whether this is a suspect whose second probe is not due yet."""
         return self.state is GrantState.SUSPECT and self.next_probe_at is not None and self.next_probe_at > self.now
 
     @property
     def is_healthy(self) -> bool:
-        """Tell whether this grant is known to work: Google has issued a token for it, and nothing spoke against it."""
+        """Return whether the grant is active and Google has issued an access token for it before."""
         return self.state is GrantState.ACTIVE and self.refreshed_at is not None
 
     @property
     def is_leased(self) -> bool:
-        """Tell whether somebody is refreshing this grant."""
+        """Return whether a process is refreshing this grant."""
         return self.lease_until is not None and self.lease_until > self.now
 
     @property
     def secret_owner(self) -> str:
-        """Return the name that is bound into this row's ciphertexts."""
+        """Return the owner that is bound into this row's ciphertexts."""
         return build_secret_owner(self.mailbox_id)
 
 
@@ -79,14 +81,34 @@ GRANT_COLUMNS = (
     _G.access_token, _G.access_expires_at, _G.state, _G.reason, _G.state_since, _G.next_probe_at, _G.granted_at,
     _G.refreshed_at, _G.version, _G.incident_id, _G.lease_holder, _G.lease_until, sa.func.now().label("now"),
 )  # fmt: skip
-"""What a StoredGrant is made from."""
+"""The columns of a StoredGrant."""
 
 SELECT_GRANT = sa.select(*GRANT_COLUMNS).join(Mailbox, Mailbox.id == _G.mailbox_id)
-"""Every stored grant."""
+"""Select all stored grants."""
+
+_SELECT_BY_ADDRESS = SELECT_GRANT.where(Mailbox.address == sa.bindparam("address"))
 
 
 def to_stored_grant(row: Any) -> StoredGrant:
-    """Turn a row of COLUMNS into a record."""
+    """Convert a row of GRANT_COLUMNS to a record."""
     values = dict(row._mapping)
     values["state"], values["auth"] = GrantState(row.state), MailboxAuth(row.auth)
     return StoredGrant(**values)
+
+
+def get_grant(connection: sa.Connection, address: str) -> StoredGrant:
+    """Return the grant of a mailbox.
+
+    Raises:
+        UnknownMailboxError: if no mailbox has this address.
+    """
+    row = connection.execute(_SELECT_BY_ADDRESS, {"address": address}).one_or_none()
+    if row is None:
+        raise UnknownMailboxError(address)
+    return to_stored_grant(row)
+
+
+def get_grants(connection: sa.Connection, mailbox_ids: Sequence[int]) -> list[StoredGrant]:
+    """Return the grants of these mailboxes, ordered by mailbox id."""
+    query = SELECT_GRANT.where(_G.mailbox_id.in_(mailbox_ids)).order_by(_G.mailbox_id)
+    return [to_stored_grant(row) for row in connection.execute(query)]

@@ -1,7 +1,7 @@
-"""Writing what Google said about grants: many rows in one statement, each with the version that was read.
+"""Write the results of token requests: many rows in one UPDATE, each compared with the version that was read.
 
-A row whose version has risen meanwhile is left alone: it was re-authenticated, or refreshed by somebody else. The
-history and what the operator is told about are written in the same transaction.
+A row with a higher version is not changed: it was re-authenticated or refreshed in the meantime. The history and the
+transitions to be alerted on are written in the same transaction.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from gmail_warmup.core.enums import FLAGGED_STATES
-from gmail_warmup.db.clock import make_interval as interval
+from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.models import AlertItem, GrantEvent, GrantState, OAuthGrant
 from gmail_warmup.oauth.grant import Actor, StoredGrant
 
 
 @dataclass(frozen=True, kw_only=True)
 class RefreshedTokens:
-    """What a refresh brought; the tokens are ciphertexts, the lifetimes seconds from now."""
+    """The tokens of a successful refresh, encrypted, with their lifetimes in seconds from now."""
 
     access_token: str = field(repr=False)
     access_seconds: float
@@ -33,14 +33,15 @@ class RefreshedTokens:
 
 @dataclass(frozen=True, kw_only=True)
 class GrantUpdate:
-    """What becomes of one grant.
+    """The new state of one grant.
 
     Attributes:
         grant: as it was read; its version is compared.
-        probe_seconds: from now until the next probe, or None for none.
-        verified: Google has just issued an access token, though none is kept.
-        drop_access: forget the access token, because it cannot work any more either.
-        incident_id: the incident under which the verdict is held, or was.
+        tokens: None if no tokens are to be stored.
+        verified: whether Google has just issued an access token that is not stored.
+        probe_seconds: seconds until the next probe; None for no probe.
+        drop_access: whether to delete the access token, because it cannot work any more either.
+        incident_id: the incident under which the refusal is or was held.
     """
 
     grant: StoredGrant
@@ -54,17 +55,17 @@ class GrantUpdate:
 
     @property
     def is_transition(self) -> bool:
-        """Tell whether this is a transition, which the history records."""
+        """Return whether state or reason change, which the history records."""
         return self.state is not self.grant.state or self.reason != self.grant.reason
 
     @property
     def is_alertable(self) -> bool:
-        """Tell whether the operator hears of it: the mailbox newly needs somebody, or does so no more."""
+        """Return whether to alert the operator: the mailbox was flagged, or has recovered."""
         return is_alertable_transition(self.grant.state, self.state)
 
 
 def is_alertable_transition(before: str | None, after: str) -> bool:
-    """Tell whether the operator hears of a transition; a suspect is none before a second probe has decided."""
+    """Return whether to alert the operator on a transition; a suspect grant is not flagged before its second probe."""
     down = after in FLAGGED_STATES and before not in FLAGGED_STATES
     return down or (after == GrantState.ACTIVE and before in FLAGGED_STATES)
 
@@ -89,40 +90,40 @@ _UPDATE_COLUMNS: dict[str, Any] = {
 }
 
 
-def _to_update_row(write: GrantUpdate) -> dict[str, Any]:
+def _to_update_row(update: GrantUpdate) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "mailbox_id": write.grant.mailbox_id,
-        "version": write.grant.version,
-        "state": write.state.value,
-        "reason": write.reason,
-        "moved": write.is_transition,
-        "probe_seconds": write.probe_seconds,
-        "drop_access": write.drop_access,
-        "incident_id": write.incident_id,
-        "verified": write.verified or write.tokens is not None,
-        "refreshed": write.tokens is not None,
+        "mailbox_id": update.grant.mailbox_id,
+        "version": update.grant.version,
+        "state": update.state.value,
+        "reason": update.reason,
+        "moved": update.is_transition,
+        "probe_seconds": update.probe_seconds,
+        "drop_access": update.drop_access,
+        "incident_id": update.incident_id,
+        "verified": update.verified or update.tokens is not None,
+        "refreshed": update.tokens is not None,
     }
-    if write.tokens:
+    if update.tokens:
         row |= {
-            "access_token": write.tokens.access_token,
-            "access_seconds": max(0.0, write.tokens.access_seconds),
-            "refresh_token": write.tokens.refresh_token,
-            "refresh_seconds": write.tokens.refresh_seconds,
-            "scopes": " ".join(write.tokens.scopes) or None,
-            "client_id": write.tokens.client_id,
+            "access_token": update.tokens.access_token,
+            "access_seconds": max(0.0, update.tokens.access_seconds),
+            "refresh_token": update.tokens.refresh_token,
+            "refresh_seconds": update.tokens.refresh_seconds,
+            "scopes": " ".join(update.tokens.scopes) or None,
+            "client_id": update.tokens.client_id,
         }
     return row
 
 
 def _build_statement() -> sa.Update:
-    """Build the UPDATE once: its text does not depend on the number of rows, which come as one JSON document."""
+    """Build the UPDATE. The rows are passed as one JSON document, so that its text is the same for any number."""
     new = (
         sa.func.jsonb_to_recordset(sa.bindparam("rows", type_=JSONB))
         .table_valued(*(sa.column(name, kind) for name, kind in _UPDATE_COLUMNS.items()))
         .render_derived(name="new", with_types=True)
     )
     grant, n, now = OAuthGrant, new.c, sa.func.now()
-    probe_at = sa.case((n.probe_seconds.is_not(None), now + interval(n.probe_seconds)))
+    probe_at = sa.case((n.probe_seconds.is_not(None), now + make_interval(n.probe_seconds)))
     return (
         sa.update(grant)
         .where(grant.mailbox_id == n.mailbox_id, grant.version == n.version)
@@ -135,11 +136,12 @@ def _build_statement() -> sa.Update:
                 "incident_id": n.incident_id,
                 "access_token": sa.case((n.refreshed, n.access_token), (~n.drop_access, grant.access_token)),
                 "access_expires_at": sa.case(
-                    (n.refreshed, now + interval(n.access_seconds)), (~n.drop_access, grant.access_expires_at)
+                    (n.refreshed, now + make_interval(n.access_seconds)), (~n.drop_access, grant.access_expires_at)
                 ),
                 "refresh_token": sa.func.coalesce(n.refresh_token, grant.refresh_token),
                 "refresh_expires_at": sa.case(
-                    (n.refresh_seconds.is_not(None), now + interval(n.refresh_seconds)), else_=grant.refresh_expires_at
+                    (n.refresh_seconds.is_not(None), now + make_interval(n.refresh_seconds)),
+                    else_=grant.refresh_expires_at,
                 ),
                 "scopes": sa.case((n.scopes.is_not(None), sa.func.string_to_array(n.scopes, " ")), else_=grant.scopes),
                 "client_id": sa.func.coalesce(n.client_id, grant.client_id),
@@ -156,17 +158,17 @@ def _build_statement() -> sa.Update:
 _UPDATE_STATEMENT = _build_statement()
 
 
-def apply_updates(connection: sa.Connection, writes: Sequence[GrantUpdate], *, actor: Actor) -> set[int]:
-    """Write inside the caller's transaction; return the mailbox ids of the grants that were still the ones read."""
-    if not writes:
+def apply_updates(connection: sa.Connection, updates: Sequence[GrantUpdate], *, actor: Actor) -> set[int]:
+    """Write updates inside the caller's transaction; return the mailbox ids of the rows that were written."""
+    if not updates:
         return set()
-    rows = [_to_update_row(write) for write in sorted(writes, key=lambda write: write.grant.mailbox_id)]
+    rows = [_to_update_row(update) for update in sorted(updates, key=lambda update: update.grant.mailbox_id)]
     written = set(connection.scalars(_UPDATE_STATEMENT, {"rows": rows}))
-    for write in writes:
-        if write.is_transition and write.grant.mailbox_id in written:
+    for update in updates:
+        if update.is_transition and update.grant.mailbox_id in written:
             add_event(
-                connection, write.grant.mailbox_id, actor, write.grant.state, write.state, write.reason,
-                is_alertable=write.is_alertable, incident_id=write.incident_id,
+                connection, update.grant.mailbox_id, actor, update.grant.state, update.state, update.reason,
+                is_alertable=update.is_alertable, incident_id=update.incident_id,
             )  # fmt: skip
     return written
 
@@ -182,7 +184,7 @@ def add_event(
     is_alertable: bool,
     incident_id: int | None = None,
 ) -> None:
-    """Add a transition to the history, and to what the operator is told."""
+    """Add a transition to the history and, if it is alertable, to the items of the next alert."""
     added = sa.insert(GrantEvent).values(
         mailbox_id=mailbox_id, actor=actor.name, from_state=before, to_state=after, reason=reason,
         dag_id=actor.dag_id, run_id=actor.run_id,

@@ -1,4 +1,4 @@
-"""Incidents: what concerns many mailboxes at once is said once, when it begins and when it ends."""
+"""Incidents: problems that affect many mailboxes, reported once when they begin and once when they end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from gmail_warmup.db.models import Incident, IncidentKind
+from gmail_warmup.oauth.reasons import REASONS
 
 _CLOSE_STATEMENT = (
     sa.update(Incident)
@@ -19,11 +20,18 @@ _CLOSE_STATEMENT = (
     .values(closed_at=sa.func.now())
 )
 
+_DESCRIPTIONS = {
+    IncidentKind.APP_ERROR: "the OAuth client is refused, no account is to blame",
+    IncidentKind.OUTAGE: "no requests are sent to Google, because many in a row failed",
+    IncidentKind.MASS_REFUSAL: "unusually many grants were refused together and await a second probe",
+    IncidentKind.UNREADABLE: "stored grants cannot be decrypted",
+}
+
 
 def open_incident(
     connection: sa.Connection, kind: IncidentKind, *, key: str = "", reason: str, detail: dict[str, Any] | None = None
 ) -> int:
-    """Open an incident, or bring the one that is open up to date; return its id."""
+    """Open an incident, or update the open one of this kind and key; return its id."""
     statement = insert(Incident).values(kind=kind, key=key, reason=reason, detail=detail or {})
     changes: dict[str, Any] = {"reason": statement.excluded.reason}
     if detail is not None:
@@ -38,11 +46,25 @@ def open_incident(
 
 
 def close_incidents(connection: sa.Connection, *kinds: IncidentKind, key: str = "") -> int:
-    """Close the open incidents of these kinds; return how many that were."""
+    """Close the open incidents of these kinds; return their number."""
     return connection.execute(_CLOSE_STATEMENT, {"kinds": list(kinds), "of_key": key}).rowcount
 
 
 def list_open_incidents(connection: sa.Connection) -> list[sa.Row[Any]]:
-    """Return what is open, the oldest first: kind, key, reason, detail, opened_at."""
+    """Return kind, key, reason, detail and opened_at of the open incidents, the oldest first."""
     query = sa.select(Incident.kind, Incident.key, Incident.reason, Incident.detail, Incident.opened_at)
     return list(connection.execute(query.where(Incident.closed_at.is_(None)).order_by(Incident.opened_at, Incident.id)))
+
+
+def describe_open_incidents(connection: sa.Connection) -> list[str]:
+    """Return one text per open incident: since when, what it is, and what to do."""
+    return [_describe_incident(incident) for incident in list_open_incidents(connection)]
+
+
+def _describe_incident(incident: sa.Row[Any]) -> str:
+    reason, mailboxes = REASONS[incident.reason], incident.detail.get("mailboxes")
+    size = f" ({mailboxes} mailboxes)" if mailboxes else ""
+    return (
+        f"Since {incident.opened_at:%Y-%m-%d %H:%M} UTC, {_DESCRIPTIONS[incident.kind]}{size}: "
+        f"{reason.message} {reason.remedy}"
+    )

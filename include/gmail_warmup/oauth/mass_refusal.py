@@ -1,60 +1,38 @@
-"""The mass guard: when many grants are refused at once, the cause is rarely the grants.
+"""Hold refusals if many grants are refused at once, since the cause is then rarely the grants.
 
-Verdicts beyond the limit are held: the grant becomes suspect with the reason of the verdict, one incident is raised,
-and the second probe, ``suspect_delay`` later, decides. A cohort whose end Google had announced dies unquestioned.
+Above the limit a refused grant becomes suspect instead of flagged, one incident is opened, and a second probe
+``suspect_delay`` later decides. Grants whose expiry Google announced are not held back.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.db.clock import make_interval as interval
+from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.models import GrantState, Incident, IncidentKind, Mailbox, OAuthGrant
+from gmail_warmup.oauth.expiry import is_announced_expiry
 from gmail_warmup.oauth.grant import StoredGrant
 from gmail_warmup.oauth.incidents import open_incident
-from gmail_warmup.oauth.reasons import REASONS, Reason
+from gmail_warmup.oauth.reasons import Reason
 
 MIN_MASS_REFUSALS, MASS_REFUSAL_SHARE = 5, 0.02
-"""So many grants may die together before it is a mass: 5, or 2 % of the healthy ones, whichever is more."""
+"""Refusals up to this number, or up to this share of the healthy grants if that is more, are no mass refusal."""
 WINDOW_SECONDS = 3600
-"""Seconds that count as together, for refusals that tasks find one by one."""
-IDLE_LIFETIME = timedelta(days=180)
-"""A refresh token that is not used for so long ends (Google, "Refresh token expiration")."""
-TESTING_LIFETIME = timedelta(days=7)
-"""So long a grant lives whose consent was given to an app in Testing (the same source)."""
+"""Window in which the refusals that single tasks receive are counted together."""
+_MAX_LISTED_DOMAINS = 20
+_EXCLUDED_REASONS = ("expired_as_foretold", "never_granted")
 
 
 def compute_refusal_limit(healthy: int) -> int:
-    """Return how many of so many healthy grants may die together."""
+    """Return how many of this number of healthy grants may be refused together."""
     return max(MIN_MASS_REFUSALS, int(MASS_REFUSAL_SHARE * healthy))
 
 
-def infer_expiry_cause(grant: StoredGrant, reason: Reason) -> Reason:
-    """Turn Google's "expired or revoked" into the likelier of its causes, where the dates say so."""
-    if reason.code != "expired_or_revoked":
-        return reason
-    if grant.granted_at is not None and abs(grant.now - grant.granted_at - TESTING_LIFETIME) <= timedelta(hours=12):
-        return REASONS["expired_in_testing"]
-    if grant.refreshed_at is not None and grant.now - grant.refreshed_at >= IDLE_LIFETIME:
-        return REASONS["expired_idle"]
-    return reason
-
-
-def is_announced_expiry(grant: StoredGrant, reason: Reason) -> bool:
-    """Tell whether this death was announced, and so needs no second opinion."""
-    ends = grant.refresh_expires_at
-    return reason.code == "expired_as_foretold" or (ends is not None and ends <= grant.now + timedelta(days=1))
-
-
 def counts_for_mass_refusal(grant: StoredGrant, reason: Reason) -> bool:
-    """Tell whether this verdict counts for the mass guard: a healthy grant is to die unannounced."""
+    """Return whether this refusal would flag a healthy grant without an announced expiry."""
     return reason.flags_grant and grant.is_healthy and not is_announced_expiry(grant, reason)
-
-
-_EXCLUDED_REASONS = ("expired_as_foretold", "never_granted")
 
 
 def count_recent_refusals(connection: sa.Connection) -> tuple[int, int]:
@@ -62,63 +40,68 @@ def count_recent_refusals(connection: sa.Connection) -> tuple[int, int]:
     state = OAuthGrant.state
     refused = sa.and_(
         state != GrantState.ACTIVE,
-        OAuthGrant.state_since > sa.func.now() - interval(WINDOW_SECONDS),
+        OAuthGrant.state_since > sa.func.now() - make_interval(WINDOW_SECONDS),
         OAuthGrant.reason.not_in(_EXCLUDED_REASONS),
     )
     query = sa.select(
-        sa.func.count().filter(refused), sa.func.count().filter(sa.or_(state == GrantState.ACTIVE, refused))
+        sa.func.count().filter(refused).label("refused"),
+        sa.func.count().filter(sa.or_(state == GrantState.ACTIVE, refused)).label("healthy"),
     ).where(OAuthGrant.refreshed_at.is_not(None))
-    count, healthy = connection.execute(query).one()
-    return int(count), int(healthy)
+    row = connection.execute(query).one()
+    return int(row.refused), int(row.healthy)
 
 
 def open_incident_if_over_limit(connection: sa.Connection, reason: Reason) -> int | None:
-    """Return the incident under which one more verdict is to be held, or None if it may stand."""
+    """Return the id of the incident under which one more refusal is held, or None if it is below the limit."""
     refused, healthy = count_recent_refusals(connection)
     if refused + 1 <= compute_refusal_limit(healthy):
         return None
     open_id = connection.scalar(
         sa.select(Incident.id).where(Incident.kind == IncidentKind.MASS_REFUSAL, Incident.closed_at.is_(None))
     )
-    already = sa.select(sa.func.count()).where(OAuthGrant.incident_id == open_id)
-    held = 1 + int(connection.scalar(already) or 0)
-    return open_mass_refusal_incident(connection, reason=reason.code, mailboxes=refused + 1, held=held, healthy=healthy)
+    already_held = connection.scalar(sa.select(sa.func.count()).where(OAuthGrant.incident_id == open_id)) or 0
+    return open_mass_refusal_incident(
+        connection, reason=reason.code, mailboxes=refused + 1, held=1 + int(already_held), healthy=healthy
+    )
 
 
 def open_mass_refusal_incident(
     connection: sa.Connection, *, reason: str, mailboxes: int, held: int, healthy: int
 ) -> int:
-    """Open the incident of a mass refusal, or bring it up to date; return its id.
+    """Open the incident of a mass refusal, or update the open one; return its id.
 
     Args:
-        mailboxes: how many grants were refused together.
-        held: of how many of them the verdict waits.
-        healthy: how many worked before.
+        mailboxes: number of grants that were refused together.
+        held: number of these whose refusal is held.
+        healthy: number of grants that worked before.
     """
     detail = {"mailboxes": mailboxes, "held": held, "healthy": healthy, "domains": _count_by_domain(connection)}
     return open_incident(connection, IncidentKind.MASS_REFUSAL, reason=reason, detail=detail)
 
 
 def _count_by_domain(connection: sa.Connection) -> dict[str, int]:
-    """Count the refused by domain, the most hit first."""
-    domain = sa.func.split_part(Mailbox.address, "@", 2)
+    """Count the refused grants by domain, the most frequent first."""
+    domain, count = sa.func.split_part(Mailbox.address, "@", 2), sa.func.count()
     query = (
-        sa.select(domain, sa.func.count())
+        sa.select(domain.label("domain"), count.label("mailboxes"))
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .where(OAuthGrant.state != GrantState.ACTIVE, OAuthGrant.state_since > sa.func.now() - interval(WINDOW_SECONDS))
-        .where(OAuthGrant.refreshed_at.is_not(None))
+        .where(
+            OAuthGrant.state != GrantState.ACTIVE,
+            OAuthGrant.state_since > sa.func.now() - make_interval(WINDOW_SECONDS),
+            OAuthGrant.refreshed_at.is_not(None),
+        )
         .group_by(domain)
-        .order_by(sa.func.count().desc(), domain)
-        .limit(20)
+        .order_by(count.desc(), domain)
+        .limit(_MAX_LISTED_DOMAINS)
     )
-    return {name: count for name, count in connection.execute(query)}
+    return {row.domain: row.mailboxes for row in connection.execute(query)}
 
 
 def close_decided_incidents(connection: sa.Connection) -> int:
-    """Close the incidents of which every held verdict is decided; return how many that were.
+    """Close the incidents whose held refusals have all been decided; return their number.
 
-    Where the second pass confirmed everything there is no good news to tell: the alert that opened the incident said
-    what would follow, and the daily report counts it.
+    If the second pass confirmed every refusal, no alert is sent about the end: the alert that opened the incident
+    announced the second pass, and the daily report contains the counts.
     """
     held = sa.select(OAuthGrant.mailbox_id).where(
         OAuthGrant.incident_id == Incident.id, OAuthGrant.state == GrantState.SUSPECT
@@ -126,10 +109,10 @@ def close_decided_incidents(connection: sa.Connection) -> int:
     query = sa.select(Incident.id, Incident.detail).where(
         Incident.kind == IncidentKind.MASS_REFUSAL, Incident.closed_at.is_(None), ~held.exists()
     )
-    closed = connection.execute(query.with_for_update(skip_locked=True)).all()
-    for incident_id, detail in closed:
-        _close_incident(connection, incident_id, detail)
-    return len(closed)
+    decided = connection.execute(query.with_for_update(skip_locked=True)).all()
+    for row in decided:
+        _close_incident(connection, row.id, row.detail)
+    return len(decided)
 
 
 def _close_incident(connection: sa.Connection, incident_id: int, detail: dict[str, Any]) -> None:

@@ -15,7 +15,8 @@ from cryptography.fernet import Fernet, MultiFernet
 from gmail_sandbox.client import SandboxClient
 from gmail_warmup.crypto.cipher import Cipher
 from gmail_warmup.oauth.consent.errors import ConsentRefusedError
-from gmail_warmup.oauth.consent.flow import BrowserSession, ConsentFlow
+from gmail_warmup.oauth.consent.flow import ConsentFlow
+from gmail_warmup.oauth.consent.states import BrowserSession
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.token_endpoint import OAuthClient, TokenEndpoint
 from support.world import CLIENT_ID, CLIENT_SECRET
@@ -33,7 +34,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 try:
     flow.finish(
-        state=order["state"], code=order["code"], error="", visitor=BrowserSession(user=None, browser=order["browser"])
+        state=order["state"], code=order["code"], error="", session=BrowserSession(user=None, browser=order["browser"])
     )
     outcome = "granted"
 except ConsentRefusedError as refused:

@@ -18,8 +18,9 @@ from gmail_warmup.core.enums import InviteState
 from gmail_warmup.core.errors import InvalidInputError, UnknownInviteError
 from gmail_warmup.oauth.consent import invites
 from gmail_warmup.oauth.consent.errors import ConsentRefusedError
-from gmail_warmup.oauth.consent.flow import BrowserSession, ConsentFlow
+from gmail_warmup.oauth.consent.flow import ConsentFlow
 from gmail_warmup.oauth.consent.invites import InviteClosedError, NewInvite
+from gmail_warmup.oauth.consent.states import BrowserSession
 from gmail_warmup.oauth.token_endpoint import TokenEndpoint
 from support.world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
 from web.kit import at_google
@@ -138,7 +139,7 @@ def test_a_revocation_that_comes_too_late_says_so(ada: World):
             state=callback["state"],
             code=callback["code"],
             error="",
-            visitor=BrowserSession(user=None, browser="browser"),
+            session=BrowserSession(user=None, browser="browser"),
         )
 
 
@@ -151,7 +152,7 @@ def test_a_grant_that_could_not_be_written_leaves_the_invite_unused(ada: World):
                 state=callback["state"],
                 code=callback["code"],
                 error="",
-                visitor=BrowserSession(user=None, browser="browser"),
+                session=BrowserSession(user=None, browser="browser"),
             )
     finally:
         ada.sql("ALTER TABLE gmail_warmup.hidden RENAME TO grant_event")

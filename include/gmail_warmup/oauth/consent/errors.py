@@ -1,4 +1,4 @@
-"""Why a consent changed nothing."""
+"""Reasons for which a consent is refused."""
 
 from __future__ import annotations
 
@@ -11,59 +11,59 @@ from gmail_warmup.core.errors import GmailWarmupError
 
 
 class ConsentRefusal(StrEnum):
-    """Why a callback changed nothing."""
+    """Why a callback was refused; nothing was changed."""
 
     UNKNOWN_LINK = "unknown_link"
-    """The state is none of ours, or belongs to another user or browser."""
+    """The state is unknown, or belongs to another user or browser."""
     EXPIRED_LINK = "expired_link"
-    """More than the consent's minutes went by."""
+    """The callback came after the time limit of the consent."""
     REPLAYED_LINK = "replayed_link"
-    """The link was used before."""
+    """The link has already been used."""
     INVITE_OVER = "invite_over"
-    """The invite was revoked, or expired, since the consent began."""
+    """The invite was revoked or expired after the consent began."""
     CANCELLED = "cancelled"
-    """The person pressed Cancel at Google."""
+    """The user cancelled on Google's page."""
     REFUSED_BY_GOOGLE = "refused_by_google"
-    """Google came back with an error of its own."""
+    """Google returned another error."""
     SCOPE_UNTICKED = "scope_unticked"
-    """The box for Gmail was not ticked."""
+    """The scope for Gmail was not granted."""
     NO_REFRESH_TOKEN = "no_refresh_token"  # noqa: S105  a code, not a secret
-    """Google gave no refresh token."""
+    """Google returned no refresh token."""
     WRONG_ACCOUNT = "wrong_account"
-    """Another mailbox signed in than the expected one."""
+    """The user signed in with another mailbox than the expected one."""
     GOOGLE_UNREACHABLE = "google_unreachable"
-    """Google could not be reached, or answered with an outage."""
+    """Google could not be reached, or returned a server error."""
     CLIENT_REFUSED = "client_refused"
-    """Google refused our OAuth client or request."""
+    """Google refused the OAuth client or our request."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConsentRequest:
-    """What a consent was started for; enough to start it again."""
+    """The purpose of a consent; sufficient to start it again."""
 
     address: str
     purpose: ConsentPurpose
     settings: dict[str, Any] = field(default_factory=dict)
-    """Of the mailbox to be added; empty for a re-authentication."""
+    """Settings of the mailbox to add; empty for a re-authentication."""
 
 
 class ConsentRefusedError(GmailWarmupError):
-    """The consent changed nothing.
+    """The consent was refused; nothing was changed.
 
     Attributes:
-        refusal: why.
-        begun: what it was for, or None where the link is not known.
-        actual: the mailbox that signed in, where it was another one than expected.
-        code: Google's error code or our reason code, never a text from outside.
+        refusal: the reason.
+        request: the purpose of the consent, or None if the link is unknown.
+        actual: the mailbox that signed in, if it is another one than expected.
+        code: Google's error code or our reason code, never a text from a request.
     """
 
     def __init__(
-        self, refusal: ConsentRefusal, *, begun: ConsentRequest | None = None, actual: str = "", code: str = ""
+        self, refusal: ConsentRefusal, *, request: ConsentRequest | None = None, actual: str = "", code: str = ""
     ) -> None:
-        self.refusal, self.begun, self.actual, self.code = refusal, begun, actual, code
+        self.refusal, self.request, self.actual, self.code = refusal, request, actual, code
         super().__init__(f"consent refused: {refusal.value}")
 
     @property
     def expected_address(self) -> str:
-        """Return the mailbox that should have signed in; empty where the link is not known."""
-        return self.begun.address if self.begun else ""
+        """Return the mailbox that should have signed in; empty if the link is unknown."""
+        return self.request.address if self.request else ""

@@ -1,7 +1,7 @@
-"""One run of the OAuth flow: the link to Google's consent page, and the callback.
+"""Run the OAuth flow for one mailbox: the link to Google's consent page, and the callback.
 
-Nothing is written to a mailbox or a grant before the callback has checked the state (single use, unexpired, same user
-or same invite, same browser), what was granted, that a refresh token came, and which mailbox signed in.
+No mailbox or grant is written before the callback has checked the state (used once, not expired, same user or same
+invite, same browser), the granted scopes, that there is a refresh token, and which mailbox signed in.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
-import secrets
 import time
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,178 +21,116 @@ from gmail_warmup.core.enums import InviteState, ResponseCategory
 from gmail_warmup.core.errors import TooManyConsentsError
 from gmail_warmup.core.http_utils import parse_json
 from gmail_warmup.core.log_context import log_event
-from gmail_warmup.db.clock import make_interval
-from gmail_warmup.db.models import Consent, ConsentPurpose
+from gmail_warmup.db.engine import read_transaction, write_transaction
+from gmail_warmup.db.models import ConsentPurpose
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxSettings, is_same_mailbox, normalize_address
-from gmail_warmup.oauth.consent import invites
+from gmail_warmup.oauth.consent import invites, states
 from gmail_warmup.oauth.consent.errors import ConsentRefusal, ConsentRefusedError, ConsentRequest
-from gmail_warmup.oauth.grant_store import Actor, GrantStore
+from gmail_warmup.oauth.consent.states import BrowserSession, NewState, to_consent_request
+from gmail_warmup.oauth.grant import Actor
+from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.token_endpoint import GOOGLE_API, SCOPE, SUFFICIENT_SCOPES, TokenEndpoint, TokenResult
 
 log = logging.getLogger(__name__)
 
 MAX_INVITE_CONSENTS_PER_HOUR = 20
-"""In an hour; counted in the database, so for all processes together. Nobody cancels at Google that often."""
+"""Maximum number of consents per invite and hour; more than any person cancels on Google's page."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConsentResult:
-    """A consent that gave its mailbox a new grant."""
+    """A consent after which the mailbox has a new grant."""
 
     address: str
     purpose: ConsentPurpose
 
 
-@dataclass(frozen=True, kw_only=True)
-class BrowserSession:
-    """Who is at the browser: the Airflow user, or None for who follows an invite; and the browser's own cookie."""
-
-    user: str | None
-    browser: str
-
-
-def belongs_to_invite(connection: sa.Connection, *, state: str, browser: str) -> bool:
-    """Tell whether this browser began the consent with this state, and by an invite; changes nothing.
-
-    Of any other consent it says the same as of a state that was made up.
-    """
-    query = sa.select(Consent.id).where(
-        Consent.state_hash == _hash_value(state),
-        Consent.browser_hash == _hash_value(browser),
-        Consent.invite_id.is_not(None),
-    )
-    return connection.execute(query).one_or_none() is not None
-
-
-def _hash_value(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()
-
-
-def _to_consent_request(consent: sa.Row[Any]) -> ConsentRequest:
-    purpose = ConsentPurpose(consent.purpose)
-    return ConsentRequest(address=consent.address, purpose=purpose, settings=consent.mailbox_settings)
-
-
-def _consume_invite(connection: sa.Connection, consent: sa.Row[Any]) -> str:
-    """Use the consent's invite up; return the name under which the history records it."""
-    try:
-        used = invites.consume_invite(connection, consent.invite_id)
-    except invites.InviteClosedError as closed:
-        raise _invite_closed_error(closed.state, consent) from None
-    return f"invite:{used.id} ({used.created_by})"
-
-
-def _invite_closed_error(state: InviteState, consent: sa.Row[Any]) -> ConsentRefusedError:
-    refusal = ConsentRefusal.REPLAYED_LINK if state is InviteState.USED else ConsentRefusal.INVITE_OVER
-    return ConsentRefusedError(refusal, begun=_to_consent_request(consent))
-
-
 class ConsentFlow:
-    """Start consents and finish them.
+    """Start and finish consents.
 
     Args:
-        redirect_uri: the callback's address as the OAuth client knows it, made from ``[api] base_url``.
-        minutes: for how long a link is valid.
+        redirect_uri: the URL of the callback as registered with the OAuth client, built from ``[api] base_url``.
+        minutes: the time limit of a consent.
     """
 
     def __init__(self, store: GrantStore, endpoint: TokenEndpoint, *, redirect_uri: str, minutes: int = 15) -> None:
         self._store, self._endpoint, self._redirect_uri, self._minutes = store, endpoint, redirect_uri, minutes
 
-    def start_addition(self, address: str, settings: MailboxSettings, visitor: BrowserSession) -> str:
-        """Start the consent of a mailbox to be added; return Google's address to send the browser to.
+    def start_addition(self, address: str, settings: MailboxSettings, session: BrowserSession) -> str:
+        """Start the consent for a new mailbox; return the URL of Google's consent page.
 
-        The mailbox is written when its owner consented, not before. If it exists by then, its settings are updated.
+        The mailbox is written after its owner has consented. If it exists by then, its settings are updated.
         """
-        begun = ConsentRequest(
+        request = ConsentRequest(
             address=normalize_address(address), purpose=ConsentPurpose.ADD, settings=settings.model_dump(mode="json")
         )
-        with self._store.engine.begin() as connection:
-            return self._start_consent(connection, begun, visitor)
+        with write_transaction(self._store.engine) as connection:
+            new = states.create_state(connection, self._store.cipher, request, session, minutes=self._minutes)
+        return self._build_auth_url(request.address, new)
 
-    def start_reauthentication(self, address: str, visitor: BrowserSession) -> str:
-        """Start the consent of a mailbox that exists; return Google's address to send the browser to.
+    def start_reauthentication(self, address: str, session: BrowserSession) -> str:
+        """Start the consent for an existing mailbox; return the URL of Google's consent page.
 
         Raises:
             UnknownMailboxError: if it does not exist.
         """
-        with self._store.engine.begin() as connection:
+        with write_transaction(self._store.engine) as connection:
             mailbox = repository.get_mailbox(connection, address)
-            begun = ConsentRequest(address=mailbox.address, purpose=ConsentPurpose.REAUTH)
-            return self._start_consent(connection, begun, visitor, mailbox_id=mailbox.id)
+            request = ConsentRequest(address=mailbox.address, purpose=ConsentPurpose.REAUTH)
+            new = states.create_state(
+                connection, self._store.cipher, request, session, minutes=self._minutes, mailbox_id=mailbox.id
+            )
+        return self._build_auth_url(mailbox.address, new)
 
     def start_from_invite(self, token: str, *, browser: str) -> str | None:
-        """Start the consent that an invite asks for; return Google's address, or None if the invite is not open.
+        """Start the consent of an invite; return the URL of Google's page, or None if the invite is not open.
 
-        The consent ends with its invite, if that is sooner.
+        The consent expires with its invite, if that is sooner.
 
         Raises:
-            TooManyConsentsError: whoever has the link has begun very many consents with it.
+            TooManyConsentsError: too many consents were started with this invite within an hour.
         """
-        with self._store.engine.begin() as connection:
-            found = invites.find_open_invite(connection, token)
-            if found is None:
+        with write_transaction(self._store.engine) as connection:
+            invite = invites.find_open_invite(connection, token)
+            if invite is None:
                 return None
-            lately = (Consent.invite_id == found.id, Consent.created_at > sa.func.now() - make_interval(3600))
-            if (connection.scalar(sa.select(sa.func.count()).where(*lately)) or 0) >= MAX_INVITE_CONSENTS_PER_HOUR:
+            if states.count_recent_consents(connection, invite.id) >= MAX_INVITE_CONSENTS_PER_HOUR:
                 raise TooManyConsentsError
-            begun = ConsentRequest(address=found.address, purpose=ConsentPurpose.REAUTH)
-            visitor = BrowserSession(user=None, browser=browser)
-            return self._start_consent(
-                connection, begun, visitor, mailbox_id=found.mailbox_id, invite_id=found.id, until=found.expires_at
+            new = states.create_state(
+                connection,
+                self._store.cipher,
+                ConsentRequest(address=invite.address, purpose=ConsentPurpose.REAUTH),
+                BrowserSession(user=None, browser=browser),
+                minutes=self._minutes,
+                expires_by=invite.expires_at,
+                mailbox_id=invite.mailbox_id,
+                invite_id=invite.id,
             )
+        return self._build_auth_url(invite.address, new)
 
-    def finish(self, *, state: str, code: str, error: str, visitor: BrowserSession) -> ConsentResult:
+    def finish(self, *, state: str, code: str, error: str, session: BrowserSession) -> ConsentResult:
         """Check a callback and write the new grant.
 
         Raises:
-            ConsentRefusedError: nothing was changed; says why.
+            ConsentRefusedError: with the reason; nothing was changed.
         """
-        consent = self._consume_state(state, visitor)
+        consent = states.consume_state(self._store.engine, state, session)
+        address: str = consent.address
         try:
-            done = self._complete_consent(consent, code=code, error=error, visitor=visitor)
+            result = self._complete_consent(consent, code=code, error=error, session=session)
         except ConsentRefusedError as refused:
-            self._record_outcome(consent.id, refused.refusal.value)
-            address, why = consent.address, refused.refusal.value
-            log_event(
-                log, logging.WARNING, "Consent for %s refused: %s", address, why, mailbox=address, reason_code=why
-            )
+            reason = refused.refusal.value
+            states.record_outcome(self._store.engine, consent.id, reason)
+            text = "Consent for %s refused: %s"
+            log_event(log, logging.WARNING, text, address, reason, mailbox=address, reason_code=reason)
             raise
-        self._record_outcome(consent.id, "granted")
-        log_event(log, logging.INFO, "Updated OAuth token for account %s", done.address, mailbox=done.address)
-        return done
+        states.record_outcome(self._store.engine, consent.id, "granted")
+        log_event(log, logging.INFO, "Updated OAuth token for account %s", address, mailbox=address)
+        return result
 
-    def _start_consent(
-        self,
-        connection: sa.Connection,
-        begun: ConsentRequest,
-        visitor: BrowserSession,
-        *,
-        until: datetime | None = None,
-        **of: int,
-    ) -> str:
-        state = secrets.token_urlsafe(32)
-        verifier = secrets.token_urlsafe(64)
-        state_hash = _hash_value(state)
-        expires_at = sa.func.now() + make_interval(self._minutes * 60)
-        connection.execute(
-            sa.insert(Consent).values(
-                state_hash=state_hash,
-                purpose=begun.purpose,
-                address=begun.address,
-                mailbox_settings=begun.settings,
-                code_verifier=self._store.cipher.encrypt(f"consent:{state_hash}", verifier),
-                airflow_user=visitor.user,
-                browser_hash=_hash_value(visitor.browser),
-                expires_at=sa.func.least(expires_at, until) if until else expires_at,
-                **of,
-            )
-        )
-        return self._build_auth_url(begun.address, state, verifier)
-
-    def _build_auth_url(self, address: str, state: str, verifier: str) -> str:
-        """Return the address of Google's page, with all that it wants to know."""
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    def _build_auth_url(self, address: str, new: NewState) -> str:
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(new.verifier.encode()).digest()).rstrip(b"=").decode()
         query = {
             "client_id": self._endpoint.client.client_id,
             "redirect_uri": self._redirect_uri,
@@ -203,100 +139,56 @@ class ConsentFlow:
             "access_type": "offline",
             "prompt": "consent",
             "login_hint": address,
-            "state": state,
+            "state": new.state,
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
         return f"{self._endpoint.client.auth_uri}?{urlencode(query)}"
 
-    def _consume_state(self, state: str, visitor: BrowserSession) -> sa.Row[Any]:
-        """Mark the link as used and return its row; a second use finds it used."""
-        state_hash = _hash_value(state)
-        mine = (
-            Consent.state_hash == state_hash,
-            Consent.airflow_user.is_not_distinct_from(visitor.user),
-            Consent.browser_hash == _hash_value(visitor.browser),
-        )
-        take = (
-            sa.update(Consent)
-            .where(*mine, Consent.used_at.is_(None), Consent.expires_at > sa.func.now())
-            .values(used_at=sa.func.now())
-            .returning(*Consent.__table__.columns)
-        )
-        with self._store.engine.begin() as connection:
-            row = connection.execute(take).one_or_none()
-            if row is not None:
-                return row
-            known = connection.execute(sa.select(*Consent.__table__.columns).where(*mine)).one_or_none()
-        if known is None:
-            raise ConsentRefusedError(ConsentRefusal.UNKNOWN_LINK)
-        refusal = ConsentRefusal.REPLAYED_LINK if known.used_at else ConsentRefusal.EXPIRED_LINK
-        raise ConsentRefusedError(refusal, begun=_to_consent_request(known))
-
     def _complete_consent(
-        self, consent: sa.Row[Any], *, code: str, error: str, visitor: BrowserSession
+        self, consent: sa.Row[Any], *, code: str, error: str, session: BrowserSession
     ) -> ConsentResult:
-        begun = _to_consent_request(consent)
+        request = to_consent_request(consent)
         if error or not code:
             refusal = ConsentRefusal.CANCELLED if error == "access_denied" else ConsentRefusal.REFUSED_BY_GOOGLE
-            raise ConsentRefusedError(refusal, begun=begun, code=error if error.isidentifier() else "")
+            raise ConsentRefusedError(refusal, request=request, code=error if error.isidentifier() else "")
         self._require_open_invite(consent)
         started = time.monotonic()
-        verdict = self._exchange_code(consent, code)
-        self._check_grant(verdict, begun)
-        self._write_grant(consent, verdict, elapsed=time.monotonic() - started, visitor=visitor)
-        return ConsentResult(address=begun.address, purpose=begun.purpose)
+        result = self._exchange_code(consent, code)
+        self._check_grant(result, request)
+        self._write_grant(consent, result, elapsed=time.monotonic() - started, session=session)
+        return ConsentResult(address=request.address, purpose=request.purpose)
 
     def _require_open_invite(self, consent: sa.Row[Any]) -> None:
-        """Spare Google the question if the invite is over; what counts is that it is still open at the write."""
+        """Refuse a closed invite before the request to Google; the check that counts is the one of the write."""
         if consent.invite_id is None:
             return
-        with self._store.engine.begin() as connection:
+        with read_transaction(self._store.engine) as connection:
             state = invites.get_invite(connection, consent.invite_id).state
         if state is not InviteState.OPEN:
-            raise _invite_closed_error(state, consent)
-
-    def _check_grant(self, verdict: TokenResult, begun: ConsentRequest) -> None:
-        """Refuse a grant that does not do, or is not the expected mailbox's."""
-        if not SUFFICIENT_SCOPES.intersection(verdict.scopes):
-            raise ConsentRefusedError(ConsentRefusal.SCOPE_UNTICKED, begun=begun)
-        if not verdict.refresh_token:
-            raise ConsentRefusedError(ConsentRefusal.NO_REFRESH_TOKEN, begun=begun)
-        actual = self._fetch_signed_in_address(verdict.access_token, begun)
-        if not is_same_mailbox(actual, begun.address):
-            raise ConsentRefusedError(ConsentRefusal.WRONG_ACCOUNT, begun=begun, actual=actual)
-
-    def _write_grant(
-        self, consent: sa.Row[Any], verdict: TokenResult, *, elapsed: float, visitor: BrowserSession
-    ) -> None:
-        """Write the grant, and with it the mailbox to be added, or that the invite is used up."""
-        with self._store.engine.begin() as connection:
-            actor, mailbox_id = visitor.user or "", consent.mailbox_id
-            if consent.invite_id is not None:
-                actor = _consume_invite(connection, consent)
-            if consent.purpose == ConsentPurpose.ADD:
-                settings = MailboxSettings.model_validate(consent.mailbox_settings)
-                mailbox_id = repository.add_or_update(connection, consent.address, settings, actor=actor)
-            self._store.store_consent(
-                connection,
-                mailbox_id,
-                verdict,
-                client_id=self._endpoint.client.client_id,
-                elapsed=elapsed,
-                actor=Actor(name=actor),
-            )
+            raise _build_invite_closed_error(state, consent)
 
     def _exchange_code(self, consent: sa.Row[Any], code: str) -> TokenResult:
-        verifier = self._store.cipher.decrypt(f"consent:{consent.state_hash}", consent.code_verifier)
-        verdict = self._endpoint.exchange_code(code=code, verifier=verifier, redirect_uri=self._redirect_uri)
-        if verdict.reason.category is ResponseCategory.OK:
-            return verdict
-        outage = verdict.reason.category in (ResponseCategory.TRANSIENT, ResponseCategory.THROTTLED)
-        refusal = ConsentRefusal.GOOGLE_UNREACHABLE if outage else ConsentRefusal.CLIENT_REFUSED
-        raise ConsentRefusedError(refusal, begun=_to_consent_request(consent), code=verdict.reason.code)
+        verifier = states.decrypt_verifier(self._store.cipher, consent)
+        result = self._endpoint.exchange_code(code=code, verifier=verifier, redirect_uri=self._redirect_uri)
+        if result.reason.category is ResponseCategory.OK:
+            return result
+        is_outage = result.reason.category in (ResponseCategory.TRANSIENT, ResponseCategory.THROTTLED)
+        refusal = ConsentRefusal.GOOGLE_UNREACHABLE if is_outage else ConsentRefusal.CLIENT_REFUSED
+        raise ConsentRefusedError(refusal, request=to_consent_request(consent), code=result.reason.code)
 
-    def _fetch_signed_in_address(self, access_token: str, begun: ConsentRequest) -> str:
-        """Ask Gmail whose mailbox the new token opens."""
+    def _check_grant(self, result: TokenResult, request: ConsentRequest) -> None:
+        """Refuse a grant that is insufficient or belongs to another mailbox."""
+        if not SUFFICIENT_SCOPES.intersection(result.scopes):
+            raise ConsentRefusedError(ConsentRefusal.SCOPE_UNTICKED, request=request)
+        if not result.refresh_token:
+            raise ConsentRefusedError(ConsentRefusal.NO_REFRESH_TOKEN, request=request)
+        actual = self._fetch_signed_in_address(result.access_token, request)
+        if not is_same_mailbox(actual, request.address):
+            raise ConsentRefusedError(ConsentRefusal.WRONG_ACCOUNT, request=request, actual=actual)
+
+    def _fetch_signed_in_address(self, access_token: str, request: ConsentRequest) -> str:
+        """Return the address of the mailbox that the new token gives access to."""
         root = (self._endpoint.client.api_endpoint or GOOGLE_API).rstrip("/")
         try:
             response = httpx.get(
@@ -310,8 +202,38 @@ class ConsentFlow:
             refusal = ConsentRefusal.GOOGLE_UNREACHABLE
             if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == 403:
                 refusal = ConsentRefusal.CLIENT_REFUSED
-            raise ConsentRefusedError(refusal, begun=begun, code=type(error).__name__) from None
+            raise ConsentRefusedError(refusal, request=request, code=type(error).__name__) from None
 
-    def _record_outcome(self, consent_id: int, outcome: str) -> None:
-        with self._store.engine.begin() as connection:
-            connection.execute(sa.update(Consent).where(Consent.id == consent_id).values(outcome=outcome))
+    def _write_grant(
+        self, consent: sa.Row[Any], result: TokenResult, *, elapsed: float, session: BrowserSession
+    ) -> None:
+        """Write the grant; in the same transaction, add the mailbox or consume the invite."""
+        with write_transaction(self._store.engine) as connection:
+            actor, mailbox_id = session.user or "", consent.mailbox_id
+            if consent.invite_id is not None:
+                actor = _consume_invite(connection, consent)
+            if consent.purpose == ConsentPurpose.ADD:
+                settings = MailboxSettings.model_validate(consent.mailbox_settings)
+                mailbox_id = repository.add_or_update(connection, consent.address, settings, actor=actor)
+            self._store.store_consent(
+                connection,
+                mailbox_id,
+                result,
+                client_id=self._endpoint.client.client_id,
+                elapsed=elapsed,
+                actor=Actor(name=actor),
+            )
+
+
+def _consume_invite(connection: sa.Connection, consent: sa.Row[Any]) -> str:
+    """Consume the invite of a consent; return the actor for the history."""
+    try:
+        invite = invites.consume_invite(connection, consent.invite_id)
+    except invites.InviteClosedError as closed:
+        raise _build_invite_closed_error(closed.state, consent) from None
+    return f"invite:{invite.id} ({invite.created_by})"
+
+
+def _build_invite_closed_error(state: InviteState, consent: sa.Row[Any]) -> ConsentRefusedError:
+    refusal = ConsentRefusal.REPLAYED_LINK if state is InviteState.USED else ConsentRefusal.INVITE_OVER
+    return ConsentRefusedError(refusal, request=to_consent_request(consent))

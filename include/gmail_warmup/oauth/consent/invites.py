@@ -1,8 +1,8 @@
-"""Invites: links with which the owner of one mailbox signs in at Google without an Airflow login.
+"""Invites: single-use links with which the owner of a mailbox consents without an Airflow login.
 
-The link's token has 256 random bits and is stored hashed, so that nobody who reads the table can follow a link. An
-invite is used in the transaction that writes the grant: whoever cancels at Google, or signs in with another account,
-may try again until it expires. Every function takes a connection inside the caller's transaction.
+The token of a link has 256 random bits and is stored as a hash, so that a reader of the table cannot use it. An invite
+is consumed in the transaction that writes the grant: an owner who cancels on Google's page, or signs in with another
+account, can try again until it expires. Every function takes a connection inside the caller's transaction.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class InviteClosedError(GmailWarmupError):
-    """An invite does not work any more.
+    """The invite is used, revoked or expired.
 
     Attributes:
-        state: why.
+        state: which of these.
     """
 
     def __init__(self, state: InviteState) -> None:
@@ -40,7 +40,7 @@ class InviteClosedError(GmailWarmupError):
 
 @dataclass(frozen=True, kw_only=True)
 class NewInvite:
-    """An invite just made; its token is known here alone, and once."""
+    """A new invite with its token, which is not stored in plain text anywhere."""
 
     id: int
     address: str
@@ -50,7 +50,7 @@ class NewInvite:
 
 @dataclass(frozen=True, kw_only=True)
 class InviteRecord:
-    """An invite, without its token. Times are aware."""
+    """A stored invite. Times have a time zone."""
 
     id: int
     address: str
@@ -66,7 +66,7 @@ class InviteRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class InviteQuery:
-    """Which invites to list. ``before`` and ``after`` are ids, the edges of the page that was left."""
+    """Filters and position of a page of invites. ``before`` and ``after`` are the edge ids of the previous page."""
 
     address: str = ""
     state: InviteState | None = None
@@ -77,7 +77,7 @@ class InviteQuery:
 
 @dataclass(frozen=True, kw_only=True)
 class InvitePage:
-    """One page of invites, the newest first, and where the neighbouring ones begin."""
+    """One page of invites, the newest first, with the ids at which the neighbouring pages begin."""
 
     rows: Sequence[InviteRecord]
     older_before: int | None
@@ -98,16 +98,16 @@ _SELECT_INVITE = sa.select(
 
 
 def create_invites(connection: sa.Connection, addresses: Sequence[str], *, actor: str, days: int) -> list[NewInvite]:
-    """Make one invite for each of these mailboxes, for all or for none; an address named twice gets one.
+    """Create one invite for each of these mailboxes, or none if one is invalid; duplicate addresses get one invite.
 
     Raises:
         UnknownMailboxError: if an address is not a mailbox.
-        InvalidInputError: if a mailbox is reached by a service account.
+        InvalidInputError: if a mailbox is accessed by a service account.
     """
     mailboxes = repository.get_mailboxes(connection, addresses)
     delegated = [mailbox.address for mailbox in mailboxes if mailbox.auth is not MailboxAuth.GRANT]
     if delegated:
-        raise InvalidInputError(f"{', '.join(delegated[:5])}: reached by a service account; no consent is needed.")
+        raise InvalidInputError(f"{', '.join(delegated[:5])}: accessed by a service account; no consent is needed.")
     tokens = [secrets.token_urlsafe(32) for _ in mailboxes]
     rows = [
         {"token_hash": _hash_token(token), "mailbox_id": mailbox.id, "created_by": actor}
@@ -125,7 +125,7 @@ def create_invites(connection: sa.Connection, addresses: Sequence[str], *, actor
 
 
 def find_open_invite(connection: sa.Connection, token: str) -> InviteRecord | None:
-    """Return the invite that a link opens, or None if it opens none, for whatever cause."""
+    """Return the open invite with this token, or None."""
     if not _TOKEN_PATTERN.fullmatch(token):
         return None
     query = _SELECT_INVITE.where(Invite.token_hash == _hash_token(token), Mailbox.auth == MailboxAuth.GRANT, *_IS_OPEN)
@@ -137,7 +137,7 @@ def get_invite(connection: sa.Connection, invite_id: int) -> InviteRecord:
     """Return one invite.
 
     Raises:
-        UnknownInviteError: if there is none.
+        UnknownInviteError: if it does not exist.
     """
     row = connection.execute(_SELECT_INVITE.where(Invite.id == invite_id)).one_or_none()
     if row is None:
@@ -146,52 +146,52 @@ def get_invite(connection: sa.Connection, invite_id: int) -> InviteRecord:
 
 
 def consume_invite(connection: sa.Connection, invite_id: int) -> InviteRecord:
-    """Use an invite up; of two at once, the second waits for the first and finds it used.
+    """Mark an invite as used. Of two concurrent calls, the second waits for the first and fails.
 
     Raises:
-        InviteClosedError: if it does not work any more.
+        InviteClosedError: if it is used, revoked or expired.
     """
-    done = connection.execute(
+    consumed = connection.execute(
         sa.update(Invite).where(Invite.id == invite_id, *_IS_OPEN).values(used_at=sa.func.now())
     ).rowcount
-    found = get_invite(connection, invite_id)
-    if not done:
-        raise InviteClosedError(found.state)
-    return found
+    invite = get_invite(connection, invite_id)
+    if not consumed:
+        raise InviteClosedError(invite.state)
+    return invite
 
 
 def revoke_invite(connection: sa.Connection, invite_id: int, *, actor: str) -> InviteRecord:
-    """Take an invite back, and with it every consent that runs on it; one that is over stays as it is.
+    """Revoke an invite and the consents that were started with it; a closed invite is not changed.
 
     Raises:
-        UnknownInviteError: if there is none.
-        InvalidInputError: if it was used: its mailbox has the grant.
+        UnknownInviteError: if it does not exist.
+        InvalidInputError: if it was used, so that the mailbox already has the grant.
     """
     connection.execute(
         sa.update(Invite).where(Invite.id == invite_id, *_IS_OPEN).values(revoked_at=sa.func.now(), revoked_by=actor)
     )
-    found = get_invite(connection, invite_id)
-    if found.state is InviteState.USED:
+    invite = get_invite(connection, invite_id)
+    if invite.state is InviteState.USED:
         raise InvalidInputError(
-            f"Invite {invite_id} was used: {found.address} is connected. To stop using the mailbox, pause it."
+            f"Invite {invite_id} was used: {invite.address} is connected. To stop using the mailbox, pause it."
         )
-    return found
+    return invite
 
 
-def fetch_invite_page(connection: sa.Connection, wanted: InviteQuery) -> InvitePage:
+def fetch_invite_page(connection: sa.Connection, query: InviteQuery) -> InvitePage:
     """Return one page of invites, the newest first."""
-    query = _apply_filters(wanted)
-    backwards = wanted.after is not None and wanted.before is None
+    statement = _apply_filters(query)
+    backwards = query.after is not None and query.before is None
     if backwards:
-        query = query.where(Invite.id > wanted.after).order_by(Invite.id)
+        statement = statement.where(Invite.id > query.after).order_by(Invite.id)
     else:
-        query = query.where(Invite.id < wanted.before) if wanted.before is not None else query
-        query = query.order_by(Invite.id.desc())
-    found = [_to_invite_record(row) for row in connection.execute(query.limit(wanted.limit + 1))]
-    more, rows = len(found) > wanted.limit, found[: wanted.limit]
+        statement = statement.where(Invite.id < query.before) if query.before is not None else statement
+        statement = statement.order_by(Invite.id.desc())
+    invites = [_to_invite_record(row) for row in connection.execute(statement.limit(query.limit + 1))]
+    more, rows = len(invites) > query.limit, invites[: query.limit]
     if backwards:
         rows.reverse()
-    has_older, has_newer = (True, more) if backwards else (more, wanted.before is not None)
+    has_older, has_newer = (True, more) if backwards else (more, query.before is not None)
     return InvitePage(
         rows=rows,
         older_before=rows[-1].id if rows and has_older else None,
@@ -199,13 +199,13 @@ def fetch_invite_page(connection: sa.Connection, wanted: InviteQuery) -> InviteP
     )
 
 
-def _apply_filters(wanted: InviteQuery) -> sa.Select[Any]:
-    query = _SELECT_INVITE
-    if wanted.address:
-        query = query.where(Mailbox.address == wanted.address.strip().lower())
-    if wanted.state is not None:
-        query = query.where(_STATE == wanted.state.value)  # noqa: SIM300
-    return query
+def _apply_filters(query: InviteQuery) -> sa.Select[Any]:
+    statement = _SELECT_INVITE
+    if query.address:
+        statement = statement.where(Mailbox.address == query.address.strip().lower())
+    if query.state is not None:
+        statement = statement.where(_STATE == query.state.value)  # noqa: SIM300
+    return statement
 
 
 def _to_invite_record(row: sa.Row[Any]) -> InviteRecord:

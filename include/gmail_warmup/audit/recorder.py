@@ -1,0 +1,152 @@
+"""Write the results of probes in batches, count them, and report them to the circuit breaker."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gmail_warmup.audit.results import UNREACHED_OUTCOMES, AuditOutcome, AuditTally
+from gmail_warmup.core.enums import ResponseCategory
+from gmail_warmup.core.log_context import log_event
+from gmail_warmup.core.metrics import NULL_METER, REFRESH, REFRESH_TIME, Meter
+from gmail_warmup.db.models import GrantState, MailboxAuth
+from gmail_warmup.oauth.circuit_breaker import OPENS_IMMEDIATELY, CircuitBreaker, RequestOutcome
+from gmail_warmup.oauth.delegation_errors import adjust_delegated_reason
+from gmail_warmup.oauth.grant import Actor, StoredGrant
+from gmail_warmup.oauth.grant_store import GrantStore
+from gmail_warmup.oauth.grant_updates import GrantUpdate
+from gmail_warmup.oauth.leases import GrantLeases
+from gmail_warmup.oauth.mass_refusal import counts_for_mass_refusal
+from gmail_warmup.oauth.refusal_policy import log_refusal, reinterpret_result
+from gmail_warmup.oauth.token_endpoint import TokenResult
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeResult:
+    """The result of probing one grant; ``elapsed`` is the number of seconds since the request was sent."""
+
+    grant: StoredGrant
+    token_result: TokenResult
+    elapsed: float = 0.0
+
+    @property
+    def is_delegated(self) -> bool:
+        """Return whether the mailbox is accessed by a service account instead of a grant."""
+        return self.grant.auth is MailboxAuth.DELEGATED
+
+    @property
+    def concerns_grant(self) -> bool:
+        """Return whether the response is about the grant, not about Google, the network or the OAuth client."""
+        return self.token_result.reason.state is not None
+
+
+class ResultRecorder:
+    """Write batches of probe results.
+
+    Args:
+        breaker: of the OAuth client.
+        delegated: the circuit breaker of the service account, if there is one.
+        leases: the holder of the leases of the probed grants.
+    """
+
+    def __init__(
+        self,
+        store: GrantStore,
+        breaker: CircuitBreaker,
+        *,
+        delegated: CircuitBreaker | None = None,
+        client_id: str,
+        actor: Actor,
+        leases: GrantLeases,
+        meter: Meter = NULL_METER,
+    ) -> None:
+        self._store, self._breaker, self._delegated, self._meter = store, breaker, delegated, meter
+        self._client_id, self._actor, self._leases = client_id, actor, leases
+        self.tally = AuditTally()
+
+    def record_batch(self, batch: Sequence[ProbeResult]) -> None:
+        """Write a batch in one transaction. Results that say nothing about the grant only release its lease."""
+        batch = self._reinterpret_batch(batch)
+        self._send_metrics([probe for probe in batch if probe.token_result.request_sent])
+        self._notify_breaker(self._breaker, [probe for probe in batch if not probe.is_delegated])
+        if self._delegated:
+            self._notify_breaker(self._delegated, [probe for probe in batch if probe.is_delegated])
+        updates = [self._build_update(probe) for probe in batch if probe.concerns_grant]
+        written = self._store.apply_updates(updates, actor=self._actor)
+        for update in updates:
+            self._count_update(update, written=update.grant.mailbox_id in written)
+        unreached = [probe for probe in batch if not probe.concerns_grant]
+        for probe in unreached:
+            self._count_unreached(probe)
+        if unreached:
+            self._leases.release([probe.grant.mailbox_id for probe in unreached])
+
+    def _send_metrics(self, probes: Sequence[ProbeResult]) -> None:
+        for category, count in Counter(probe.token_result.reason.category for probe in probes).items():
+            self._meter.increment_counter(REFRESH, category, count)
+        for probe in probes:
+            if probe.elapsed:
+                self._meter.record_duration(REFRESH_TIME, probe.elapsed)
+
+    def _notify_breaker(self, breaker: CircuitBreaker, batch: Sequence[ProbeResult]) -> None:
+        sent = [probe for probe in batch if probe.token_result.request_sent]
+        for probe in sent:
+            if probe.token_result.reason.code in OPENS_IMMEDIATELY and not self.tally.stop_reason:
+                self.tally.stop_reason = probe.token_result.reason.code
+        # The rate limiter of the audit handles the pauses that Google requests.
+        breaker.record_outcomes(
+            RequestOutcome(mailbox_id=probe.grant.mailbox_id, reason=probe.token_result.reason)
+            for probe in sent
+            if probe.token_result.reason.category is not ResponseCategory.THROTTLED
+        )
+
+    def _reinterpret_batch(self, batch: Sequence[ProbeResult]) -> list[ProbeResult]:
+        recently_succeeded = self._breaker.recently_succeeded or any(
+            probe.token_result.reason.category is ResponseCategory.OK and not probe.is_delegated for probe in batch
+        )
+        return [
+            dataclasses.replace(probe, token_result=self._reinterpret_result(probe, recently_succeeded))
+            for probe in batch
+        ]
+
+    def _reinterpret_result(self, probe: ProbeResult, recently_succeeded: bool) -> TokenResult:
+        grant, result = probe.grant, probe.token_result
+        if probe.is_delegated:
+            return dataclasses.replace(result, reason=adjust_delegated_reason(grant, result.reason))
+        return reinterpret_result(result, grant, self._client_id, recently_succeeded=recently_succeeded)
+
+    def _build_update(self, probe: ProbeResult) -> GrantUpdate:
+        grant, result = probe.grant, probe.token_result
+        if result.reason.category is ResponseCategory.OK:
+            if probe.is_delegated:
+                return GrantUpdate(grant=grant, state=GrantState.ACTIVE, verified=True)
+            return self._store.build_success_update(grant, result, elapsed=probe.elapsed, client_id=self._client_id)
+        policy = self._store.refusal_policy
+        update = policy.decide(grant, result.reason)
+        # Healthy grants are flagged when the whole audit is finished: see audit.decisions.
+        return policy.hold(update, None) if counts_for_mass_refusal(grant, result.reason) else update
+
+    def _count_update(self, update: GrantUpdate, *, written: bool) -> None:
+        if not written:
+            self.tally.counts[AuditOutcome.VALID] += 1  # re-authenticated in the meantime
+        elif update.state is GrantState.ACTIVE:
+            self.tally.counts[AuditOutcome.REFRESHED] += 1
+            log.debug("Updated OAuth token for account %s", update.grant.address)
+        else:
+            self.tally.counts[AuditOutcome.of_state(update.state)] += 1
+            log_refusal(update)
+
+    def _count_unreached(self, probe: ProbeResult) -> None:
+        reason, detail, address = probe.token_result.reason, probe.token_result.detail, probe.grant.address
+        self.tally.counts[UNREACHED_OUTCOMES[reason.category]] += 1
+        if reason.code in ("unknown_answer", "not_json"):
+            self.tally.unknown_responses[detail] += 1
+        if probe.token_result.request_sent or reason.category is ResponseCategory.LOCAL:
+            text, detail_text = "%s: %s %s[%s]", f"{detail} " if detail else ""
+            fields = {"mailbox": address, "reason_code": reason.code}
+            log_event(log, logging.WARNING, text, address, reason.message, detail_text, reason.code, **fields)
