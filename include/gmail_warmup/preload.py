@@ -1,3 +1,5 @@
-"""The import path that an installation names to load what tasks need before the fork."""
+"""Import path by which an installation loads what tasks need before the fork, see ``airflow.preload``."""
 
-import gmail_warmup.airflow.preload  # noqa: F401
+from gmail_warmup.airflow.preload import preload
+
+preload()

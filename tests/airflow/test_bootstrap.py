@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
+from sqlalchemy.orm import Session, sessionmaker
 
-from gmail_warmup.airflow.bootstrap import read_client_variables, read_database_address
+from gmail_warmup.airflow.bootstrap import initialize_installation, read_client_variables, read_database_address
 from gmail_warmup.core.errors import ConfigurationError, InvalidInputError
-from gmail_warmup.core.settings import validate_settings
+from gmail_warmup.core.options import validate_settings
+from gmail_warmup.db.models import Base
 from gmail_warmup.mailboxes.records import validate_mailbox_settings
+from support.world import FERNET_KEY
 
 GOOD = {"GOOGLE_CLIENT_ID": "123-abc.apps.googleusercontent.com", "GOOGLE_CLIENT_SECRET": "GOCSPX-x"}
 
@@ -74,7 +79,7 @@ def test_no_database_is_one_line(tmp_path: Path):
     [
         (GOOD | {"GOOGLE_CLIENT_SECRET": ""}, "GOOGLE_CLIENT_SECRET is empty"),
         (GOOD | {"GOOGLE_CLIENT_ID": "abc def"}, "GOOGLE_CLIENT_ID is malformed"),
-        (GOOD | {"GOOGLE_CLIENT_SECRET": "a b"}, "GOOGLE_CLIENT_SECRET holds white space"),
+        (GOOD | {"GOOGLE_CLIENT_SECRET": "a b"}, "GOOGLE_CLIENT_SECRET contains white space"),
         (GOOD | {"GOOGLE_TOKEN_URI": "localhost"}, "GOOGLE_TOKEN_URI must be an http"),
     ],
 )
@@ -131,7 +136,7 @@ def test_the_defaults_are_valid_and_documented():
         ({"kind": "boss"}, "kind"),
         ({}, "kind"),
         ({"kind": "pool", "display_name": "a\r\nBcc: x@y.example"}, "display_name"),
-        ({"kind": "pool", "signature": "a\0b"}, "signature: must not hold control characters"),
+        ({"kind": "pool", "signature": "a\0b"}, "signature: must not contain control characters"),
         ({"kind": "pool", "signature": "a" * 501}, "signature.*500"),
     ],
 )
@@ -152,3 +157,42 @@ def test_where_tasks_reach_the_database(given: str, read: tuple[str, int] | None
 def test_an_address_that_is_none_is_named(given: str):
     with pytest.raises(ConfigurationError, match="GMAIL_WARMUP_DB_ADDRESS must be HOST:PORT"):
         read_database_address({"GMAIL_WARMUP_DB_ADDRESS": given})
+
+
+@pytest.fixture
+def airflow_tables(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[sessionmaker[Session]]:
+    """Let Airflow use a database that has this package's tables and those of Airflow that ``init`` writes."""
+    from airflow.models.connection import Connection
+    from airflow.models.pool import Pool
+
+    from airflow import settings
+
+    admin = sa.create_engine(postgres, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE airflow_init")
+    engine = sa.create_engine(sa.make_url(postgres).set(database="airflow_init"), poolclass=sa.pool.NullPool)
+    Base.metadata.create_all(engine)
+    for table in (Connection.__table__, Pool.__table__):
+        Connection.metadata.create_all(engine, [table, *(key.column.table for key in table.foreign_keys)])
+    made = sessionmaker(engine)
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", FERNET_KEY)
+    monkeypatch.setattr(settings, "engine", engine)
+    monkeypatch.setattr(settings, "Session", made)
+    yield made
+    with admin.connect() as connection:
+        connection.exec_driver_sql("DROP DATABASE airflow_init WITH (FORCE)")
+
+
+def test_a_second_init_keeps_the_additional_client_secrets(airflow_tables: sessionmaker[Session]):
+    """During a rotation both secrets are in the Connection; ``init`` runs at every deployment."""
+    from airflow.models.connection import Connection
+
+    of_client = sa.select(Connection).where(Connection.conn_id == "gmail_oauth_client")
+    initialize_installation(GOOD)
+    with airflow_tables.begin() as session:
+        session.scalars(of_client).one().extra = json.dumps({"secrets": ["GOCSPX-second"], "token_uri": "http://old"})
+    initialize_installation(GOOD | {"GOOGLE_CLIENT_SECRET": "GOCSPX-new", "GOOGLE_TOKEN_URI": "http://new"})
+    with airflow_tables() as session:
+        stored = session.scalars(of_client).one()
+        assert stored.password == "GOCSPX-new"
+        assert stored.extra_dejson == {"secrets": ["GOCSPX-second"], "token_uri": "http://new"}

@@ -22,7 +22,7 @@ from gmail_warmup.airflow.services import Services
 from gmail_warmup.alerts.apprise_sender import AlertDeliveryError
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.oauth.grant_store import Actor
+from gmail_warmup.oauth.grant import Actor
 from support.alert_kit import CONN_ID, Receiver, Scene, configure, listening
 
 ADA, BOB = "ada@one.example", "bob@one.example"
@@ -98,7 +98,7 @@ def test_a_malformed_connection_is_named_and_not_shown(
     monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps(value))
     with pytest.raises(ConfigurationError) as caught:
         build_sender(CONN_ID)
-    assert f"'{CONN_ID}' (who receives alerts) is malformed" in str(caught.value)
+    assert f"'{CONN_ID}' (receivers of alerts) is malformed" in str(caught.value)
     assert "It needs the type apprise" in str(caught.value)
     assert PASSWORD not in f"{caught.value!r} {caught.value.__cause__!r} {caplog.text}"
 
@@ -158,7 +158,7 @@ def test_one_of_two_receivers_is_enough_and_the_other_is_named(
     scene.down(ADA)
     assert send_alerts(services).sent == 1
     assert len(receiver.messages) == 1
-    assert "Not every receiver in the Airflow Connection 'gmail_warmup_alerts' took the alert: JSON" in caplog.text
+    assert "Not every receiver in the Airflow Connection 'gmail_warmup_alerts' accepted the alert: JSON" in caplog.text
 
 
 @pytest.mark.parametrize(("option", "messages"), [("", 1), ("?overflow=split", 2)])
@@ -186,7 +186,7 @@ def test_what_is_new_is_logged_and_sent_once(
     assert told == AlertSummary(new_alert_ids=told.new_alert_ids, configured=True, sent=2)
     assert send_alerts(services) == AlertSummary(new_alert_ids=[], configured=True)
     assert receiver.titles == ["Over: Google cannot be reached", "1 Gmail mailbox needs a person"]
-    assert receiver.messages[1]["message"].startswith(f"{BASE}/plugin/gmail-accounts\n\nFound ")
+    assert receiver.messages[1]["message"].startswith(f"{BASE}/plugin/gmail-accounts\n\nDetected ")
     logged = {record.getMessage().split("\n")[0]: record.levelname for record in caplog.records}
     assert logged["1 Gmail mailbox needs a person"] == "WARNING"
     assert logged["Over: Google cannot be reached"] == "INFO"

@@ -22,7 +22,7 @@ from bench.growth.parts import GROWTH
 from bench.report import Bench, Figure, Part, exactly, show
 from bench.web.parts import WEB
 from gmail_embedded.console import FAILED, WRONG_INPUT, run
-from gmail_embedded.progress import Steps
+from gmail_embedded.progress import Progress
 from gmail_embedded.runfolder import CHECKOUT
 
 BENCHES = {
@@ -60,7 +60,7 @@ def _refuse(problem: str) -> int:
 
 def _measure(bench: Bench, parts: Sequence[Part], folder: Path) -> bool:
     """Measure the parts, print table and JSON; tell whether a target was missed."""
-    steps, began = Steps(), time.monotonic()
+    steps, began = Progress(), time.monotonic()
     figures: list[Figure] = []
     with ground(folder) as made:
         logging.basicConfig(filename=made.folder.log("bench"))
@@ -75,7 +75,7 @@ def _measure(bench: Bench, parts: Sequence[Part], folder: Path) -> bool:
     return bool(missed)
 
 
-def _part(steps: Steps, made: Ground, part: Part) -> list[Figure]:
+def _part(steps: Progress, made: Ground, part: Part) -> list[Figure]:
     """Measure one part; if it breaks, say so and go on with the next."""
 
     def say(text: str) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from gmail_warmup.db.engine import connect_autocommit
+from gmail_warmup.db.engine import autocommit
 
 _SCHEMA = "moved"
 _NOW = f"CREATE OR REPLACE FUNCTION {_SCHEMA}.now() RETURNS timestamptz STABLE"
@@ -49,7 +49,7 @@ class DatabaseClock:
         about as much as asking the real clock.
         """
         at = f"BEGIN RETURN timestamptz '{moment.isoformat()}'; END"
-        with connect_autocommit(self._engine) as connection:
+        with autocommit(self._engine) as connection:
             connection.exec_driver_sql(f"{_NOW} LANGUAGE plpgsql AS $$ {at} $$")
 
     def advance(self, by: timedelta) -> None:

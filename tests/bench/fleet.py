@@ -29,7 +29,7 @@ class Worker:
 
     Attributes:
         child: the process as its family knows it.
-        pid: of the worker itself, not of its guard.
+        pid: of the worker itself, not of its supervisor.
     """
 
     def __init__(self, ground: Ground, number: int, place: Place) -> None:

@@ -1,6 +1,6 @@
 """The ground that scenarios stand on: a PostgreSQL and Google's stand-in of their own, as processes of their own.
 
-Every process runs under a guard, so that nothing is left after Ctrl-C or when this process is killed.
+Every process runs under a supervisor, so that none is left after Ctrl-C or when this process is killed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from bench.clock import DatabaseClock
 from bench.place import Place
 from gmail_embedded.environment import base_environment
 from gmail_embedded.postgres import Postgres
-from gmail_embedded.processes import Command, Family, end_leftovers
+from gmail_embedded.processes import Command, ProcessManager, stop_leftovers
 from gmail_embedded.runfolder import RunFolder
-from gmail_embedded.signals import EndingSignals
+from gmail_embedded.signals import TerminationSignals
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import Base
 from support.world import CLIENT_ID, CLIENT_SECRET, World
@@ -39,7 +39,7 @@ class Ground:
         clock: of the simulated world's database.
     """
 
-    def __init__(self, family: Family, folder: RunFolder, database_url: str, sandbox_url: str) -> None:
+    def __init__(self, family: ProcessManager, folder: RunFolder, database_url: str, sandbox_url: str) -> None:
         self.family, self.folder = family, folder
         self._urls = {False: database_url, True: _of_database(database_url, SIMULATED)}
         self._sandbox_url = sandbox_url
@@ -125,13 +125,13 @@ def _of_database(url: str, name: str) -> str:
 @contextmanager
 def ground(root: Path) -> Iterator[Ground]:
     """Start everything in a folder, which nobody else may be using; end it when the block ends, whatever happened."""
-    folder, signals = RunFolder(root), EndingSignals()
+    folder, signals = RunFolder(root), TerminationSignals()
     folder.lock()
     signals.install()
     try:
-        end_leftovers(folder.root, folder.database)
+        stop_leftovers(folder.root, folder.database)
         folder.prepare()
-        family = Family(folder.root, folder.mask)
+        family = ProcessManager(folder.root, folder.mask)
         try:
             database = Postgres(folder, family, durable=False)
             database.start()
@@ -147,7 +147,7 @@ def ground(root: Path) -> Iterator[Ground]:
         signals.restore()
 
 
-def _start_sandbox(family: Family, folder: RunFolder) -> str:
+def _start_sandbox(family: ProcessManager, folder: RunFolder) -> str:
     """Start Google's stand-in on a port of its own choice; return its address, which it writes into its log."""
     log = folder.log("sandbox")
     log.unlink(missing_ok=True)

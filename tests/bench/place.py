@@ -10,7 +10,8 @@ from gmail_sandbox.client import SandboxClient
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.crypto.cipher import Cipher
 from gmail_warmup.db.engine import make_engine
-from gmail_warmup.oauth.grant_store import Actor, GrantStore
+from gmail_warmup.oauth.grant import Actor
+from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.token_endpoint import OAuthClient
 from support.world import CLIENT_ID, CLIENT_SECRET, World
 

@@ -10,8 +10,8 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, OAuthGrant
-from gmail_warmup.oauth.grant_store import build_secret_owner
 from gmail_warmup.oauth.token_endpoint import SCOPE
 from support.world import CLIENT_ID, World
 

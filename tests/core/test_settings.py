@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gmail_warmup.core.errors import ConfigurationError
-from gmail_warmup.core.settings import RENAMED_OPTIONS, Settings, validate_settings
+from gmail_warmup.core.options import RENAMED_OPTIONS, validate_settings
+from gmail_warmup.core.settings import Settings
 
 VALUES = {"maintenance": "60", "pair_daily_cap": "7", "tasks_at_once": "9", "label": "Warm"}
 

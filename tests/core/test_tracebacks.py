@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 from collections.abc import Callable
@@ -12,9 +13,11 @@ import pytest
 from rich.console import Console
 from rich.traceback import Traceback
 
-from gmail_warmup.oauth.consent.flow import BrowserSession, ConsentFlow
+from gmail_warmup.core.tracebacks import clear_locals
+from gmail_warmup.oauth.consent.flow import ConsentFlow
+from gmail_warmup.oauth.consent.states import BrowserSession
 from gmail_warmup.oauth.token_endpoint import TokenEndpoint
-from gmail_warmup.web import errors
+from gmail_warmup.web import problems
 from support.secret_hunt import Hunt
 from support.workers import hook
 from support.world import CLIENT_SECRET, World
@@ -79,16 +82,50 @@ def test_a_defect_in_a_callback(world: World, broken: Callable[[], None], caplog
     broken()
 
     def handler() -> None:
-        flow.finish(state=back["state"][0], code=back["code"][0], error="", visitor=visitor)
+        flow.finish(state=back["state"][0], code=back["code"][0], error="", session=visitor)
 
     try:
         handler()
     except RuntimeError as error:
         with caplog.at_level(logging.ERROR):
-            errors.internal_error(error)
+            problems.internal_error(error)
     assert caplog.records[0].exc_info
     logged = caplog.records[0].exc_info[1]
     assert logged
     inner = Hunt({"code": back["code"][0], "state": back["state"][0], "client": CLIENT_SECRET})
     inner.look("traceback", "callback", shown(logged))
     assert inner.found == []
+
+
+def fail_with_a_token() -> None:
+    """Raise an error from a frame that has a token as a local variable."""
+    token = f"ya29.{'x' * 9}"  # put together, because a traceback also shows the source line
+    raise RuntimeError(f"a defect after {len(token)} characters")
+
+
+def test_a_waiting_coroutine_survives_and_ordinary_functions_are_cleared():
+    """An error caught in a task is cleared elsewhere while that task waits; clearing its frame would end the task."""
+
+    async def work(caught: asyncio.Future[RuntimeError], resume: asyncio.Event) -> str:
+        answer = "done"
+        try:
+            fail_with_a_token()
+        except RuntimeError as error:
+            caught.set_result(error)
+        await resume.wait()
+        return answer
+
+    async def run() -> tuple[bytes, str]:
+        caught, resume = asyncio.get_running_loop().create_future(), asyncio.Event()
+        task = asyncio.create_task(work(caught, resume))
+        error = await caught
+        before = shown(error)
+        clear_locals(error)
+        after = shown(error)
+        resume.set()
+        assert b"ya29.xxxxxxxxx" in before
+        return after, await asyncio.wait_for(task, 5)
+
+    traceback, answer = asyncio.run(run())
+    assert b"ya29.xxxxxxxxx" not in traceback
+    assert answer == "done"

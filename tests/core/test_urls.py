@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from gmail_warmup.core import urls
+from gmail_warmup.core.urls import SiteUrls
 from gmail_warmup.web.views.mailbox import format_time_left
 
 
@@ -19,11 +19,11 @@ from gmail_warmup.web.views.mailbox import format_time_left
         ("http://[::1]:8080", "http://[::1]:8080", "/gmail-warmup"),
     ],
 )
-def test_addresses(monkeypatch: pytest.MonkeyPatch, base: str, origin: str, path: str):
-    monkeypatch.setattr(urls, "base_url", lambda: base)
-    assert urls.airflow_origin() == origin
-    assert urls.cookie_path() == path
-    assert urls.redirect_uri() == f"{base}/gmail-warmup/oauth/callback"
+def test_addresses(base: str, origin: str, path: str):
+    urls = SiteUrls(base_url=base)
+    assert urls.airflow_origin == origin
+    assert urls.cookie_path == path
+    assert urls.redirect_uri == f"{base}/gmail-warmup/oauth/callback"
     assert urls.view_url() == f"{base}/plugin/gmail-accounts"
     assert urls.view_url("a+b@x.example") == f"{base}/plugin/gmail-accounts{path}/?reauth=a%2Bb%40x.example"
 
@@ -36,7 +36,7 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch, base: str, origin: str, path
         ({"minutes": 119}, "in 1 hour"),
         ({"seconds": 150}, "in 2 minutes"),
         ({"seconds": 5}, "in under a minute"),
-        ({"seconds": -5}, "ended"),
+        ({"seconds": -5}, "expired"),
     ],
 )
 def test_duration(left: dict[str, int], words: str):

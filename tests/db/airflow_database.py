@@ -16,9 +16,9 @@ from cryptography.fernet import Fernet
 
 from airflow import settings
 from gmail_warmup.airflow.bootstrap import initialize_installation
+from gmail_warmup.airflow.encryption import load_cipher
 from gmail_warmup.core.errors import EncryptionKeyError
 from gmail_warmup.crypto import key_check
-from gmail_warmup.crypto.cipher import load_airflow_cipher
 from gmail_warmup.db.base import SCHEMA
 from gmail_warmup.db.manager import GmailWarmupDBManager
 from gmail_warmup.warmup.ledger import history
@@ -125,8 +125,7 @@ with settings.engine.begin() as connection:
 with settings.engine.begin() as connection:
     query = sa.text("SELECT ciphertext FROM gmail_warmup.canary")
     found["canary_fits"] = (
-        load_airflow_cipher().decrypt(key_check.CANARY_OWNER, connection.execute(query).scalar_one())
-        == key_check.CANARY_TEXT
+        load_cipher().decrypt(key_check.CANARY_OWNER, connection.execute(query).scalar_one()) == key_check.CANARY_TEXT
     )
     other = Fernet(Fernet.generate_key()).encrypt(b"x").decode()
     connection.execute(sa.text("UPDATE gmail_warmup.canary SET ciphertext = :other"), {"other": other})

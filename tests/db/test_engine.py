@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from gmail_warmup.db import engine as engine_module
-from gmail_warmup.db.engine import connect_autocommit, make_engine
+from gmail_warmup.db.engine import autocommit, make_engine
 
 
 @pytest.fixture
@@ -30,13 +30,13 @@ def used(engine: sa.Engine) -> Any:
 
 def test_all_that_a_task_asks_goes_over_one_connection(engine: sa.Engine):
     first = used(engine)
-    with connect_autocommit(engine) as connection:
+    with autocommit(engine) as connection:
         assert connection.connection.driver_connection is first
     assert used(engine) is first
 
 
 def test_a_statement_by_itself_is_kept_and_leaves_nothing_in_the_session(engine: sa.Engine):
-    with connect_autocommit(engine) as connection:
+    with autocommit(engine) as connection:
         connection.execute(sa.text("CREATE TABLE by_itself AS SELECT 1 AS one"))
     with engine.connect() as connection:
         connection.execute(sa.text("DROP TABLE by_itself"))  # not committed: a transaction is one again

@@ -16,8 +16,8 @@ from cryptography.fernet import Fernet
 from gmail_warmup.db.models import Base
 
 TABLES = [
-    "alert", "alert_item", "audit", "breaker", "canary", "client_in_use", "consent", "domain_check", "grant_event",
-    "halt", "health_event", "incident", "invite", "ledger", "ledger_history", "mailbox", "mailbox_day", "oauth_grant",
+    "alert", "alert_item", "audit", "breaker", "canary", "consent", "domain_check", "grant_event", "halt",
+    "health_event", "incident", "invite", "ledger", "ledger_history", "mailbox", "mailbox_day", "oauth_grant",
     "plan_basis",
 ]  # fmt: skip
 
@@ -106,7 +106,7 @@ def test_init_makes_the_canary_and_refuses_another_key(found: dict[str, Any]):
 def test_init_with_connections_under_another_key_names_the_remedy(found: dict[str, Any]):
     code, said = found["init_that_cannot_read_connections"]
     assert code == 2, said
-    assert "does not read the Airflow Connection 'gmail_oauth_client'" in said
+    assert "does not decrypt the Airflow Connection 'gmail_oauth_client'" in said
     assert "airflow rotate-fernet-key" in said
     assert "Traceback" not in said
 

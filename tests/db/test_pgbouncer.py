@@ -1,6 +1,6 @@
-"""Everything works behind PgBouncer in transaction mode: the stories of the product, told again through it.
+"""Everything works behind PgBouncer in transaction mode.
 
-`make test ARGS=--pgbouncer` tells all of them; those that use PostgreSQL in every way it is used are told here.
+`make test ARGS=--pgbouncer` runs every test through it; this file runs those that use PostgreSQL in different ways.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import sqlalchemy as sa
 
 from support.pooler import pgbouncer
 
+pytestmark = pytest.mark.e2e
+
 TESTS = Path(__file__).parents[1]
 STORIES = (
     "oauth/test_access_tokens.py",  # races of refreshes, single flight, compare and set
@@ -29,7 +31,7 @@ STORIES = (
 
 
 def test_the_stories_come_out_the_same() -> None:
-    argv = [sys.executable, "-m", "pytest", "-q", "--pgbouncer", "-p", "no:cacheprovider"]
+    argv = [sys.executable, "-m", "pytest", "-q", "--pgbouncer", "-p", "no:cacheprovider", "-n", "auto"]
     argv += ["-m", "not chaos and not e2e", *STORIES]
     done = subprocess.run(argv, cwd=TESTS, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stdout[-6000:]

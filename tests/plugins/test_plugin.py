@@ -50,7 +50,12 @@ def test_it_imports_no_web_framework(found: dict[str, Any]):
     assert found["heavy"] == []
     assert set(found["imported"]) <= {
         "gmail_warmup",
-        "gmail_warmup.airflow.listener",
+        "gmail_warmup.airflow",
+        "gmail_warmup.airflow.configuration",
+        "gmail_warmup.airflow.preload",
+        "gmail_warmup.core",
+        "gmail_warmup.core.errors",
+        "gmail_warmup.core.urls",
         "airflow.listeners",
         "airflow._shared.listeners",
     }

@@ -1,4 +1,4 @@
-"""What both DAGs end with: the task that tells the operator, and the asset that other DAGs may wait for."""
+"""The last task of both DAGs, which notifies the operator, and the asset that other DAGs can wait for."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from typing import Any
 from airflow.sdk import AssetAlias, task
 
 NEEDS_REAUTH_URI = "gmail-warmup://needs-reauth"
-"""URI of the asset that is updated when mailboxes newly need a person; the event's extra holds their number as
-``mailboxes``. Only its URI stands here: making an Asset loads the URI handlers of every provider, in each parse."""
+"""URI of the asset that is updated when mailboxes are flagged. Its event's extra has their number as ``mailboxes``.
+
+The asset is created in the task: it loads the URI handlers of all providers, which would slow down each parse.
+"""
 
 NEWLY_FLAGGED_ALIAS = AssetAlias("gmail-warmup-newly-flagged")
-"""Stands for NEEDS_REAUTH in the task below: an alias is updated only when there is something to say."""
+"""Alias of the asset: unlike an asset, it is updated only when the task adds an event."""
 
 
 @task(trigger_rule="all_done", outlets=[NEWLY_FLAGGED_ALIAS])
 def alerts(*, outlet_events: Any = None) -> dict[str, Any]:
-    """Tell the operator what is new; update the asset if somebody newly needs a person."""
+    """Notify the operator, and update the asset if mailboxes were flagged."""
     from airflow.sdk import Asset
 
     from gmail_warmup.airflow import tasks
 
-    told = tasks.alert_operator()
-    if told["needs_reauth"]:
-        outlet_events[NEWLY_FLAGGED_ALIAS].add(Asset(NEEDS_REAUTH_URI), extra={"mailboxes": told["needs_reauth"]})
-    return told
+    counts = tasks.alert_operator()
+    if counts["needs_reauth"]:
+        outlet_events[NEWLY_FLAGGED_ALIAS].add(Asset(NEEDS_REAUTH_URI), extra={"mailboxes": counts["needs_reauth"]})
+    return counts

@@ -1,25 +1,27 @@
-"""One pass of the audit as a task or a command runs it: all grants, and the delegated mailboxes beside them."""
+"""Run one pass of the audit, for a task or a command: all grants, and the delegated mailboxes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gmail_warmup.airflow.connections import load_google_credentials
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.audit.pipeline import Audit
 from gmail_warmup.audit.results import AuditResult
 from gmail_warmup.gmail.service_account import ServiceAccount
-from gmail_warmup.oauth.grant_store import Actor
+from gmail_warmup.oauth.grant import Actor
 
 
 def run_audit_pass(services: Services, mailbox_ids: Sequence[int], *, actor: Actor, force: bool) -> AuditResult:
-    """Probe these mailboxes and return what was found.
+    """Probe these mailboxes and return the result.
 
     Args:
-        force: ask Google also about grants that were refreshed lately.
+        force: also probe grants that were refreshed recently.
     """
     settings = services.settings
     delegation = ServiceAccount(
         settings.google_conn_id,
+        load_google_credentials,
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
         tries=1,

@@ -1,4 +1,4 @@
-"""``gmail-warmup init``: what an installation needs once, after ``airflow db migrate``; may be repeated."""
+"""``gmail-warmup init``: set an installation up after ``airflow db migrate``; may be repeated."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from cryptography.fernet import InvalidToken
 from sqlalchemy.exc import SQLAlchemyError
 
+from gmail_warmup.airflow.configuration import load_settings
+from gmail_warmup.airflow.encryption import load_cipher
 from gmail_warmup.core.errors import ConfigurationError, DatabaseNotReadyError, EncryptionKeyError
-from gmail_warmup.core.settings import load_settings
 from gmail_warmup.crypto import key_check
-from gmail_warmup.crypto.cipher import load_airflow_cipher
 from gmail_warmup.db.base import SCHEMA
+from gmail_warmup.db.engine import write_transaction
 from gmail_warmup.db.models import Base
 from gmail_warmup.db.roles import ROLE, ensure_role
 
@@ -27,17 +28,17 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 POOL, POOL_SLOTS = "gmail_warmup", 64
-"""The pool has so many slots at least when it is made."""
+"""Name and minimum number of slots of the pool when it is created."""
 
 DB_ADDRESS_VARIABLE = "GMAIL_WARMUP_DB_ADDRESS"
-"""Variable with the HOST:PORT at which tasks and page reach the database, where that is another one than Airflow's."""
+"""Variable with the HOST:PORT at which tasks and page reach the database, if it differs from Airflow's."""
 
 CLIENT_ID_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{5,199}$")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClientVariables:
-    """The OAuth client as the environment (``.env``) gives it."""
+    """The OAuth client from the environment (``.env``)."""
 
     client_id: str
     secret: str = field(repr=False)
@@ -50,7 +51,7 @@ def read_client_variables(environment: Mapping[str, str]) -> ClientVariables | N
     """Read GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET and the optional endpoints; None if neither of the two is set.
 
     Raises:
-        ConfigurationError: if one is missing beside the other, or malformed.
+        ConfigurationError: if one of the two is missing, or a variable is malformed.
     """
     client_id = environment.get("GOOGLE_CLIENT_ID", "").strip()
     secret = environment.get("GOOGLE_CLIENT_SECRET", "").strip()
@@ -59,15 +60,17 @@ def read_client_variables(environment: Mapping[str, str]) -> ClientVariables | N
     for name, value in (("GOOGLE_CLIENT_ID", client_id), ("GOOGLE_CLIENT_SECRET", secret)):
         if not value:
             raise ConfigurationError(
-                f"{name} is empty while its partner is set. Copy both from the Google Cloud console."
+                f"{name} is empty although the other variable is set. Copy both from the Google Cloud console."
             )
     if not CLIENT_ID_PATTERN.match(client_id):
         raise ConfigurationError(
-            "GOOGLE_CLIENT_ID is malformed: it has letters, digits, dots and dashes only and mostly ends in "
+            "GOOGLE_CLIENT_ID is malformed: it may contain letters, digits, dots and dashes only, and usually ends in "
             ".apps.googleusercontent.com. Copy it again from the Google Cloud console."
         )
     if re.search(r"\s", secret):
-        raise ConfigurationError("GOOGLE_CLIENT_SECRET holds white space. Copy it again from the Google Cloud console.")
+        raise ConfigurationError(
+            "GOOGLE_CLIENT_SECRET contains white space. Copy it again from the Google Cloud console."
+        )
     optional = {}
     for variable, key in (
         ("GOOGLE_AUTH_URI", "auth_uri"),
@@ -82,43 +85,43 @@ def read_client_variables(environment: Mapping[str, str]) -> ClientVariables | N
 
 
 def read_database_address(environment: Mapping[str, str]) -> tuple[str, int] | None:
-    """Read GMAIL_WARMUP_DB_ADDRESS, such as a PgBouncer's; None if it is not set.
+    """Read GMAIL_WARMUP_DB_ADDRESS, such as that of a PgBouncer; None if it is not set.
 
     Raises:
         ConfigurationError: if it is malformed.
     """
-    given = environment.get(DB_ADDRESS_VARIABLE, "").strip()
-    host, _, port = given.rpartition(":")
-    if not given:
+    value = environment.get(DB_ADDRESS_VARIABLE, "").strip()
+    host, _, port = value.rpartition(":")
+    if not value:
         return None
     if not re.fullmatch(r"[A-Za-z0-9._-]+", host) or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ConfigurationError(f"{DB_ADDRESS_VARIABLE} must be HOST:PORT (it is {given!r}).")
+        raise ConfigurationError(f"{DB_ADDRESS_VARIABLE} must be HOST:PORT (it is {value!r}).")
     return host, int(port)
 
 
 def initialize_installation(environment: Mapping[str, str] | None = None) -> list[str]:
-    """Check everything, then make role, rights and Connections; return what was done, a line each.
+    """Check everything, then create role, privileges, Connections and pool; return a line for each step.
 
     Raises:
-        ConfigurationError: before anything was changed.
+        ConfigurationError: if a check fails; nothing was changed then.
     """
     variables = os.environ if environment is None else environment
     client, address = read_client_variables(variables), read_database_address(variables)
     settings = load_settings()
-    cipher = load_airflow_cipher()
+    cipher = load_cipher()
     from airflow import settings as airflow_settings
 
     engine = airflow_settings.engine
     if engine is None:
-        raise DatabaseNotReadyError("Airflow has no database here. Set AIRFLOW__DATABASE__SQL_ALCHEMY_CONN.")
+        raise DatabaseNotReadyError("Airflow has no database. Set AIRFLOW__DATABASE__SQL_ALCHEMY_CONN.")
     _require_schema(engine)
     _require_readable(settings.client_conn_id)
-    # Kept if it exists: whoever is running holds connections made with it, and goes on making them.
+    # An existing password is kept: running processes open connections with it.
     password = _find_password(settings.db_conn_id) or secrets.token_urlsafe(24)
-    with engine.begin() as connection:
+    with write_transaction(engine) as connection:
         key_check.check_key(connection, cipher)
-    done = ["Fernet key: it is the one that the stored secrets are under"]
-    with engine.begin() as connection:
+    done = ["Fernet key: it decrypts the stored secrets"]
+    with write_transaction(engine) as connection:
         ensure_role(connection, role=ROLE, password=password)
     done.append(f"role {ROLE}: may use the schema {SCHEMA} and nothing else")
     _save_connection(settings.db_conn_id, _build_database_connection(engine.url, password, address))
@@ -127,9 +130,9 @@ def initialize_installation(environment: Mapping[str, str] | None = None) -> lis
         _save_connection(settings.client_conn_id, _build_client_connection(client))
         done.append(f"Connection {settings.client_conn_id}: the OAuth client {client.client_id}")
     else:
-        done.append(f"Connection {settings.client_conn_id}: left as it is, GOOGLE_CLIENT_ID is not set")
+        done.append(f"Connection {settings.client_conn_id}: unchanged, GOOGLE_CLIENT_ID is not set")
     _ensure_pool(max(POOL_SLOTS, settings.max_active_tasks))
-    done.append(f"pool {POOL}: bounds the mailboxes that are worked in at once")
+    done.append(f"pool {POOL}: limits the number of mailboxes that are processed in parallel")
     return done
 
 
@@ -140,13 +143,13 @@ def _require_schema(engine: sa.Engine) -> None:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN to postgresql+psycopg2://..."
         )
     try:
-        found = set(sa.inspect(engine).get_table_names(schema=SCHEMA))
+        tables = set(sa.inspect(engine).get_table_names(schema=SCHEMA))
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         raise DatabaseNotReadyError(
             f"Airflow's database cannot be reached: {reason}. Start it, or correct its address."
         ) from None
-    if not found.issuperset(table.name for table in Base.metadata.sorted_tables):
+    if not tables.issuperset(table.name for table in Base.metadata.sorted_tables):
         raise DatabaseNotReadyError()
 
 
@@ -154,7 +157,7 @@ def _find_connection(session: Session, conn_id: str) -> Connection | None:
     """Return a stored Connection.
 
     Raises:
-        EncryptionKeyError: if it is under another Fernet key; Airflow decrypts it as soon as it is loaded.
+        EncryptionKeyError: if it is encrypted with another Fernet key; Airflow decrypts it when it is loaded.
     """
     from airflow.models.connection import Connection
 
@@ -162,8 +165,8 @@ def _find_connection(session: Session, conn_id: str) -> Connection | None:
         return session.scalar(sa.select(Connection).where(Connection.conn_id == conn_id))
     except InvalidToken:
         raise EncryptionKeyError(
-            f"AIRFLOW__CORE__FERNET_KEY does not read the Airflow Connection '{conn_id}'; nothing was changed. Put the "
-            "former key behind the new one, separated by a comma, then run: airflow rotate-fernet-key"
+            f"AIRFLOW__CORE__FERNET_KEY does not decrypt the Airflow Connection '{conn_id}'; nothing was changed. "
+            "Append the former key to the new one, separated by a comma, then run: airflow rotate-fernet-key"
         ) from None
 
 
@@ -171,8 +174,8 @@ def _find_password(conn_id: str) -> str | None:
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        known = _find_connection(session, conn_id)
-        return known.password if known is not None and known.login == ROLE else None
+        connection = _find_connection(session, conn_id)
+        return connection.password if connection is not None and connection.login == ROLE else None
 
 
 def _require_readable(conn_id: str) -> None:
@@ -211,26 +214,28 @@ def _build_client_connection(client: ClientVariables) -> dict[str, Any]:
 
 
 def _ensure_pool(slots: int) -> None:
-    """Make the pool of the warmup's tasks; without it they would wait for ever. Its size is the operator's."""
+    """Create the pool of the mapped tasks, which would wait for it indefinitely. An existing one is not changed."""
     from airflow.models.pool import Pool
     from airflow.utils.session import create_session
 
     with create_session() as session:
         if session.scalar(sa.select(Pool).where(Pool.pool == POOL)) is None:
-            session.add(Pool(pool=POOL, slots=slots, description="Mailboxes worked in at once", include_deferred=False))
+            session.add(
+                Pool(pool=POOL, slots=slots, description="Mailboxes processed in parallel", include_deferred=False)
+            )
 
 
 def _save_connection(conn_id: str, values: dict[str, Any]) -> None:
-    """Write a Connection into Airflow's database, encrypted by Airflow; one that exists keeps its further secrets."""
+    """Write a Connection to Airflow's database, encrypted by Airflow. An existing one keeps its additional secrets."""
     from airflow.models.connection import Connection
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        known = _find_connection(session, conn_id)
-        if known is None:
+        connection = _find_connection(session, conn_id)
+        if connection is None:
             session.add(Connection(conn_id=conn_id, **values))
             return
-        if values["conn_type"] == "gmail_oauth_client" and known.extra_dejson.get("secrets"):
-            values["extra"] = json.dumps(json.loads(values["extra"]) | {"secrets": known.extra_dejson["secrets"]})
+        if values["conn_type"] == "gmail_oauth_client" and connection.extra_dejson.get("secrets"):
+            values["extra"] = json.dumps(json.loads(values["extra"]) | {"secrets": connection.extra_dejson["secrets"]})
         for key, value in values.items():
-            setattr(known, key, value)
+            setattr(connection, key, value)

@@ -1,4 +1,4 @@
-"""Gauges: how everything stands, counted once a run and only while somebody listens; no mailbox's own task does it."""
+"""Send the gauges, once per DAG run and only if metrics are switched on; mapped tasks send none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gmail_warmup.core.enums import Action
 from gmail_warmup.core.metrics import Meter, Metric
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db import clock
-from gmail_warmup.db.engine import connect_autocommit
+from gmail_warmup.db.engine import autocommit
 from gmail_warmup.db.models import AuditRun, Breaker, Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.oauth import expiry
 from gmail_warmup.oauth.incidents import list_open_incidents
@@ -26,28 +26,30 @@ log = logging.getLogger(__name__)
 
 
 def send_plan_gauges(engine: sa.Engine, meter: Meter, action: Action, *, taken: int) -> None:
-    """Send what a run took up of an action, what it left to the next one, and for how long the oldest has waited.
+    """Send how many mailboxes a run planned for an action, how many it left, and the longest waiting time.
 
     Args:
-        taken: how many mailboxes it took up; none while everything is stopped.
+        taken: the number of planned mailboxes; 0 while all actions are stopped.
     """
 
     def send_gauges(connection: sa.Connection) -> None:
-        waiting, now = count_backlog(connection, action), clock.get_current_time(connection)
+        backlog, now = count_backlog(connection, action), clock.get_current_time(connection)
         meter.set_gauge(metrics.DUE, taken, action)
-        meter.set_gauge(metrics.BACKLOG, max(0, waiting.mailboxes - taken), action)
-        meter.set_gauge(metrics.OLDEST_DUE, round((now - (waiting.since or now)).total_seconds()), action)
+        meter.set_gauge(metrics.BACKLOG, max(0, backlog.mailboxes - taken), action)
+        meter.set_gauge(metrics.OLDEST_DUE, round((now - (backlog.since or now)).total_seconds()), action)
 
     _send_if_enabled(engine, meter, send_gauges)
 
 
 def send_status_gauges(engine: sa.Engine, meter: Meter, settings: Settings) -> None:
-    """Send how grants, bands, incidents, breakers and audits stand."""
+    """Send the state of grants, bands, incidents, breakers and audits."""
 
     def send_gauges(connection: sa.Connection) -> None:
         _send_series(meter, metrics.GRANTS, _load_counts(connection, _COUNT_BY_STATE))
         _send_series(meter, metrics.BANDS, _load_counts(connection, _COUNT_BY_BAND))
-        _send_series(meter, metrics.INCIDENTS, Counter(str(found.kind) for found in list_open_incidents(connection)))
+        _send_series(
+            meter, metrics.INCIDENTS, Counter(str(incident.kind) for incident in list_open_incidents(connection))
+        )
         meter.set_gauge(metrics.EXPIRING, _count_expiring(connection, settings.expiring_days))
         meter.set_gauge(metrics.BREAKERS_OPEN, int(connection.scalar(_COUNT_OPEN_BREAKERS) or 0))
         now, stopped = kill_switch.get_time_and_halt(connection)
@@ -66,14 +68,14 @@ _COUNT_OPEN_BREAKERS = sa.select(sa.func.count()).where(Breaker.opened_at.is_not
 
 
 def _send_if_enabled(engine: sa.Engine, meter: Meter, send: Callable[[sa.Connection], None]) -> None:
-    """Look where somebody listens. What goes wrong costs the gauges, never the task."""
+    """Send gauges if metrics are switched on. A database error never fails the task."""
     if not meter.is_enabled:
         return
     try:
-        with connect_autocommit(engine) as connection:
+        with autocommit(engine) as connection:
             send(connection)
     except SQLAlchemyError as error:
-        log.warning("Metrics of this run are left out, the database refuses them: %s", type(error).__name__)
+        log.warning("No metrics of this run, because of a database error: %s", type(error).__name__)
 
 
 def _load_counts(connection: sa.Connection, query: sa.Executable) -> dict[str, int]:
@@ -81,7 +83,7 @@ def _load_counts(connection: sa.Connection, query: sa.Executable) -> dict[str, i
 
 
 def _send_series(meter: Meter, metric: Metric, counts: Mapping[str, int]) -> None:
-    """Send every series of a gauge: one that is left out would keep its last value."""
+    """Send every series of a gauge: an omitted one would keep its last value."""
     for part in metric.label_values:
         meter.set_gauge(metric, counts.get(part, 0), part)
 

@@ -1,4 +1,4 @@
-"""GmailHook: the one way to a Gmail mailbox from Airflow."""
+"""GmailHook: access to a Gmail mailbox from Airflow."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from airflow.sdk import BaseHook
 
+from gmail_warmup.airflow.connections import load_google_credentials
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.core.tracebacks import clear_locals_on_error
 from gmail_warmup.db.models import MailboxAuth
@@ -23,19 +24,19 @@ from gmail_warmup.gmail.service_account_tokens import ServiceAccountTokens
 from gmail_warmup.gmail.transport import Transport
 from gmail_warmup.oauth.access_tokens import AccessToken
 from gmail_warmup.oauth.delegation_errors import adjust_delegated_reason
-from gmail_warmup.oauth.grant_store import Actor, StoredGrant
+from gmail_warmup.oauth.grant import Actor, StoredGrant
 from gmail_warmup.oauth.reasons import REASONS
 
 
 class GmailHook(GmailClient, BaseHook):
-    """Reach one mailbox.
+    """Access one mailbox.
 
-    The credentials that googleapiclient gets hold an access token and a way to ask for another, never the refresh
-    token: a refresh goes through the lease of the grant's row, in whatever process it happens.
+    The credentials for googleapiclient contain an access token and a ``refresh_handler``, never the refresh token: each
+    refresh needs the lease of the grant's row, in every process.
 
     Args:
-        mailbox: its address.
-        services: what is shared with the task that uses the hook; made from Airflow's Connections if left out.
+        mailbox: the address.
+        services: the services of the calling task; by default they are created from Airflow's Connections.
     """
 
     conn_name_attr = "gmail_conn_id"
@@ -59,7 +60,10 @@ class GmailHook(GmailClient, BaseHook):
             return self._services.access_tokens
         services, settings = self._services, self._services.settings
         delegation = ServiceAccount(
-            settings.google_conn_id, connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
+            settings.google_conn_id,
+            load_google_credentials,
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
         )
         return ServiceAccountTokens(
             services.grant_store, delegation, actor=services.actor, lease=settings.refresh_lease, meter=services.meter
@@ -70,7 +74,7 @@ class GmailHook(GmailClient, BaseHook):
         return Transport(
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
-            endpoint=self._services.client_info.api_endpoint,
+            endpoint=self._services.oauth_client.api_endpoint,
         )
 
     def _execute_request(self, request: Any) -> Any:
@@ -92,23 +96,23 @@ _GRANT_REASONS: dict[type[GmailError], str] = {
     BlockedByPolicyError: "blocked_by_admin",
     MailboxUnusableError: "gmail_disabled",
 }
-"""What an answer of Gmail, rather than of the token endpoint, says about a grant."""
+"""Reason codes of grants for errors of the Gmail API (not of the token endpoint)."""
 
 
 class TokenSource(Protocol):
-    """Where the access tokens of a mailbox come from, see ``AccessTokens`` and ``DelegatedTokens``."""
+    """Source of the access tokens of a mailbox, see ``AccessTokens`` and ``ServiceAccountTokens``."""
 
     def get_token(self, address: str, *, rejected: str | None = None, known: StoredGrant | None = None) -> AccessToken:
-        """Return a valid access token, never the rejected one."""
+        """Return a valid access token other than the rejected one."""
 
 
 def build_credentials(grant: StoredGrant, tokens: TokenSource) -> Any:
-    """Return google-auth credentials of a mailbox, with access token, expiry and a ``refresh_handler``."""
+    """Return google-auth credentials of a mailbox with access token, expiry and ``refresh_handler``."""
     from google.auth.credentials import TokenState
     from google.oauth2.credentials import Credentials
 
     def refresh_access_token(request: Any, scopes: Any) -> tuple[str, datetime]:
-        # Called before the expiry and after a 401. A token that was fresh and is refreshed all the same was rejected.
+        # Called before the expiry and after a 401. If the token is still fresh, Gmail has rejected it.
         rejected = credentials.token if credentials.token_state is TokenState.FRESH else None
         token = tokens.get_token(grant.address, rejected=rejected)
         return token.token, _to_naive_expiry(token.seconds)
@@ -121,9 +125,9 @@ def build_credentials(grant: StoredGrant, tokens: TokenSource) -> Any:
 
 
 def _to_naive_expiry(seconds: float) -> datetime:
-    """Return an expiry as google-auth wants it: naive UTC, by this machine's clock, more than 225 s ahead.
+    """Return an expiry in the form of google-auth: naive UTC by this machine's clock, more than 225 s ahead.
 
-    A token with less time left is only handed out while refreshing fails; without this floor google-auth would
-    refuse to use it although Gmail would take it.
+    A token with less time left is only returned while refreshing fails. Without this minimum google-auth would refuse
+    to use it, although Gmail accepts it.
     """
     return (datetime.now(UTC) + timedelta(seconds=max(seconds, 240))).replace(tzinfo=None)

@@ -1,6 +1,6 @@
-"""Airflow's side of the alerts: who receives them, and when a task or a callback sends them.
+"""Send alerts from a task or a callback: the receivers, and the notifier.
 
-DAG files import this module for the notifier; what is heavy is imported where it is used.
+DAG files import this module for the notifier, so heavy modules are imported where they are used.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class AlertSummary:
-    """The alerts that are new, and how many were sent or not sent this time.
+    """The new alerts, and how many alerts were sent or not sent this time.
 
     Args:
-        configured: whether there is anybody to send them to.
+        configured: whether receivers are configured.
     """
 
     new_alert_ids: list[int]
@@ -35,34 +35,29 @@ class AlertSummary:
 
 
 def build_sender(conn_id: str) -> Callable[[str, str], None] | None:
-    """Return what sends a title and a body to the receivers, or None if nobody configured any.
+    """Return a function that sends a title and a body to the receivers, or None if none are configured.
 
-    A message that one of several receivers took counts as sent; the others are named in the log.
+    A message that one of several receivers accepted counts as sent; the log names the others.
 
     Raises:
         ConfigurationError: if the Connection is malformed; its content is not shown.
     """
-    from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
+    from gmail_warmup.airflow.connections import load_alert_sender
 
-    try:
-        found = BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException:
-        return None
-    from gmail_warmup.alerts.apprise_sender import AppriseSender
-
-    return AppriseSender(found).send
+    sender = load_alert_sender(conn_id)
+    return sender.send if sender else None
 
 
 def send_alerts(services: Services, *, conn_id: str | None = None) -> AlertSummary:
-    """Compose what is untold, log it, and send all that is unsent.
+    """Compose alerts from the unreported changes, log them, and send every pending alert.
 
     Args:
-        conn_id: the Connection with the receivers; the setting ``alert_conn_id`` if left out.
+        conn_id: the Connection of the receivers; by default the setting ``alert_conn_id``.
 
     Raises:
-        ConfigurationError: if the receivers' Connection is malformed; the alerts are written and logged all the same.
+        ConfigurationError: if the Connection is malformed; the alerts are stored and logged nevertheless.
     """
+    from gmail_warmup.airflow.configuration import find_page_url
     from gmail_warmup.alerts import health_alerts
     from gmail_warmup.alerts.compose import compose_alerts, read_alerts
     from gmail_warmup.alerts.outbox import send_pending_alerts
@@ -73,28 +68,19 @@ def send_alerts(services: Services, *, conn_id: str | None = None) -> AlertSumma
     send = build_sender(conn_id or services.settings.alert_conn_id)
     if send is None:
         return AlertSummary(new_alert_ids=new, configured=False)
-    link = _build_page_link()
+    # The link is the first line: services with short messages cut off the end.
+    link = f"{page_url}\n\n" if (page_url := find_page_url()) else ""
     delivery = send_pending_alerts(services.engine, lambda title, body: send(title, link + body))
     return AlertSummary(new_alert_ids=new, configured=True, sent=delivery.sent, failed=delivery.failed)
 
 
-def _build_page_link() -> str:
-    """Return the page's address as the first line: what is cut off for a service with short messages is the end."""
-    from airflow.sdk.configuration import conf
-
-    from gmail_warmup.core import urls
-
-    base = conf.get("api", "base_url", fallback="").rstrip("/")
-    return f"{base}{urls.VIEW_PATH}\n\n" if base else ""
-
-
 class GmailAlertsNotifier(BaseNotifier):
-    """Send the alerts that are untold; in a failure callback also say what failed.
+    """Send pending alerts; in a failure callback also send a message about the failure, each time.
 
-    For ``on_failure_callback`` and ``on_success_callback`` of any DAG or task. A failure is said each time.
+    Use it as ``on_failure_callback`` or ``on_success_callback`` of any DAG or task.
 
     Args:
-        alert_conn_id: the Connection with the receivers; the setting ``alert_conn_id`` if left out.
+        alert_conn_id: the Connection of the receivers; by default the setting ``alert_conn_id``.
     """
 
     def __init__(self, alert_conn_id: str | None = None, **kwargs: Any) -> None:
@@ -102,13 +88,13 @@ class GmailAlertsNotifier(BaseNotifier):
         self.alert_conn_id = alert_conn_id
 
     def notify(self, context: Context) -> None:
-        """Send what there is to say.
+        """Send the messages.
 
         Raises:
-            GmailWarmupError: if it cannot be said; Airflow logs it, and the state of the task stays what it is.
+            GmailWarmupError: if they cannot be sent. Airflow logs it; the state of the task does not change.
         """
         from gmail_warmup.airflow.services import Services
-        from gmail_warmup.oauth.grant_store import Actor
+        from gmail_warmup.oauth.grant import Actor
 
         services = Services(Actor(name="notifier"))
         conn_id = self.alert_conn_id or services.settings.alert_conn_id
@@ -120,10 +106,10 @@ class GmailAlertsNotifier(BaseNotifier):
 
 
 def is_failure(context: Context) -> bool:
-    """Tell a failure callback from others: Airflow calls all of them with a context and nothing else.
+    """Return whether the context is that of a failure callback; Airflow passes nothing else to a callback.
 
-    The callback of a DAG has a ``reason``; that of a task has an ``exception``, which is None after a success, and
-    neither when the scheduler found the task's process dead.
+    The context of a DAG's callback has a ``reason``. That of a task's callback has an ``exception``, which is None
+    after a success, or neither if the scheduler found that the task's process had ended.
     """
     from airflow.sdk.exceptions import AirflowSkipException
 
@@ -143,7 +129,7 @@ def _send_failure(context: Context, conn_id: str) -> None:
 
 
 def describe_failure(context: Context) -> tuple[str, str]:
-    """Return title and body about a failed task or DAG run; of an exception only its type, which holds no secret."""
+    """Return title and body about a failed task or DAG run; of an exception only its type, which is never secret."""
     values: Any = context
     ti, exception = values.get("ti"), values.get("exception")
     dag_id = ti.dag_id if ti is not None else values["dag"].dag_id

@@ -1,8 +1,7 @@
-"""The operators of both DAGs: one action in one mailbox, the audit's second pass, a mailbox that needs a person."""
+"""Operators of both DAGs: one action in one mailbox, the audit's second pass, a flagged mailbox."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
@@ -13,29 +12,35 @@ if TYPE_CHECKING:
 
 
 class ReauthenticateLink(BaseOperatorLink):
-    """Link from a task instance to its mailbox on the page "Gmail accounts"; opening it starts nothing."""
+    """Link a task instance to its mailbox on the page "Gmail accounts"; opening the link changes nothing."""
 
     name = "Re-authenticate"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the page's address in Airflow's shell; made in the worker when the task has run, kept in XCom."""
-        from gmail_warmup.core import urls
+        """Return the page's address in Airflow's shell, or "" (no link) if the task found nothing to repair.
 
-        return urls.task_view_url(getattr(operator, "mailbox", ""))
+        Airflow calls this in the worker when the task has run, and stores the result as an XCom.
+        """
+        if not getattr(operator, "needs_reauth", False):
+            return ""
+        from gmail_warmup.airflow.configuration import get_task_view_url
+
+        return get_task_view_url(getattr(operator, "mailbox", ""))
 
 
 class MailboxOperator(BaseOperator):
-    """Do all that is due for one action in one mailbox.
+    """Run everything that is due for one action in one mailbox.
 
-    Its address is the label of the task, and its log says what was done. So neither is handed to Airflow once more, as
-    a rendered field and as an XCom: each is a request and a row for every task of every run.
+    The address is the map index label of the task instance, and the log contains the result. So neither is stored
+    again, as a rendered field or as an XCom: each costs a request and a row for every task instance.
 
     Args:
-        action: which one.
-        mailbox: its address.
+        action: the action.
+        mailbox: the address of the mailbox.
     """
 
-    operator_extra_links: Collection[BaseOperatorLink] = (ReauthenticateLink(),)
+    operator_extra_links = (ReauthenticateLink(),)
+    needs_reauth = False
 
     def __init__(self, *, action: str, mailbox: str, do_xcom_push: bool = False, **kwargs: Any) -> None:
         super().__init__(do_xcom_push=do_xcom_push, **kwargs)
@@ -43,45 +48,44 @@ class MailboxOperator(BaseOperator):
         self.mailbox = mailbox
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Act; a mailbox that was flagged since the plan is skipped, and carries the link to repair it."""
+        """Run the action. A mailbox that was flagged after planning is skipped and gets the link to repair it."""
         from gmail_warmup.airflow import tasks
 
-        # Airflow writes the links of a task into XCom whatever became of it: a request and a row for nothing.
-        links, self.operator_extra_links = self.operator_extra_links, ()
         try:
             return tasks.run_mailbox_action(self.action, self.mailbox)
         except tasks.FlaggedSkipException:
-            self.operator_extra_links = links
+            self.needs_reauth = True
             raise
 
 
 class NeedsPersonOperator(BaseOperator):
-    """Log what one flagged mailbox needs, and carry the link to repair it.
+    """Log how to repair one flagged mailbox, and show the link to it.
 
     Args:
-        mailbox: its address.
+        mailbox: the address of the mailbox.
     """
 
     template_fields = ("mailbox",)
     operator_extra_links = (ReauthenticateLink(),)
     ui_color = "#fde2e1"
+    needs_reauth = True
 
     def __init__(self, *, mailbox: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.mailbox = mailbox
 
     def execute(self, context: Context) -> dict[str, str]:
-        """Say what the mailbox needs."""
+        """Log the reason and the remedy."""
         from gmail_warmup.airflow.tasks import report_flagged
 
         return report_flagged(self.mailbox)
 
 
 class SecondPassSensor(BaseSensorOperator):
-    """Wait until suspects may be probed once more, without a worker, and probe them.
+    """Wait, without occupying a worker, until suspect grants may be probed a second time; then probe them.
 
     Args:
-        found: what the first pass found.
+        found: the result of the first pass.
     """
 
     template_fields = ("found",)
@@ -91,7 +95,7 @@ class SecondPassSensor(BaseSensorOperator):
         self.found = found
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Return what both passes found, when the second is done."""
+        """Return the merged result of both passes once the second is done."""
         from gmail_warmup.airflow.tasks import run_second_pass
 
         both = run_second_pass(self.found)

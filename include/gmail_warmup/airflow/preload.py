@@ -1,32 +1,34 @@
-"""What every task needs, loaded once by importing this module, in a process from which those of tasks are forked.
+"""Load what every task needs, once, in a process from which the processes of tasks are forked.
 
-A task is a process of its own and would spend more time on these imports than on its mails. The plugin imports this
-module in the scheduler where tasks run there (LocalExecutor), a Celery worker where the option ``extra_celery_config``
-of ``[celery]`` is ``{"imports": ["gmail_warmup.preload"]}``. It opens no connection and starts no thread, for neither
-survives a fork.
+Without this a task would spend more time on imports than on its mail; nothing else depends on it. The option
+``[gmail_warmup] preload`` switches it off. The plugin runs it in the scheduler if tasks run there (LocalExecutor), a
+Celery worker if ``[celery] extra_celery_config`` is ``{"imports": ["gmail_warmup.preload"]}``. It opens no connection
+and starts no thread, since neither survives a fork.
+
+Every process imports this module with the plugin, tasks included, so its own imports are few.
 """
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from typing import Any
 
-from gmail_warmup.core import http_utils
-from gmail_warmup.crypto import cipher
-from gmail_warmup.db import statement_cache
-from gmail_warmup.gmail import client, transport
-from gmail_warmup.warmup.content import template_library
+from airflow.listeners import hookimpl
+
+from gmail_warmup.airflow.configuration import is_enabled
 
 _MODULES = (
     # Airflow itself loads these in each task, the third one for the decorator @task.
     "airflow.dag_processing.dagbag",
     "airflow.sdk.execution_time.supervisor",
     "airflow.providers.standard.decorators.python",
-    # What the DAG files import, and what their tasks do.
+    # Imports of the DAG files and of their tasks.
     "gmail_warmup.airflow.assets",
     "gmail_warmup.airflow.operators",
     "gmail_warmup.airflow.retry_policy",
     "gmail_warmup.airflow.tasks",
-    # What is otherwise loaded by the first mail and the first statement.
+    # Imports that the first mail and the first statement would trigger.
     "airflow.sdk.crypto",
     "encodings.idna",
     "google.oauth2.credentials",
@@ -35,11 +37,53 @@ _MODULES = (
     "sqlalchemy.dialects.postgresql.psycopg2",
 )
 
-for _name in _MODULES:
-    import_module(_name)
-http_utils.get_ssl_context()
-cipher.warm_up_openssl()
-client.build_users_api()
-transport.prepare_client()
-template_library.load_builtin_templates()
-statement_cache.compile_statements()
+
+@hookimpl
+def on_starting(component: Any) -> None:
+    """Run the preload in the scheduler, where the LocalExecutor forks tasks.
+
+    Airflow calls this listener when a job is created, before the executor starts its processes.
+    """
+    # The job has no type yet. Its runner is imported in the scheduler only, and in the tasks forked from it, where the
+    # component is no job.
+    if "airflow.jobs.scheduler_job_runner" not in sys.modules:
+        return
+    from airflow.executors.executor_loader import ExecutorLoader
+    from airflow.jobs.job import Job
+
+    names = ExecutorLoader.get_executor_names()
+    if isinstance(component, Job) and any(ExecutorLoader.import_executor_cls(name)[0].is_local for name in names):
+        preload()
+
+
+def preload() -> None:
+    """Import the modules, fill their caches and compile the statements, unless the option is off."""
+    if not is_enabled("preload"):
+        return
+    for name in _MODULES:
+        import_module(name)
+    _fill_caches()
+    _prepare_engine()
+
+
+def _fill_caches() -> None:
+    import httpx
+    from cryptography.fernet import Fernet
+
+    from gmail_warmup.core.http_utils import get_ssl_context
+    from gmail_warmup.gmail.client import build_gmail_resources
+    from gmail_warmup.warmup.content.template_library import load_builtin_templates
+
+    httpx.Client(verify=get_ssl_context()).close()
+    fernet = Fernet(Fernet.generate_key())
+    fernet.decrypt(fernet.encrypt(b""))  # OpenSSL looks its algorithms up
+    build_gmail_resources()
+    load_builtin_templates()
+
+
+def _prepare_engine() -> None:
+    from gmail_warmup.airflow.services import Services
+    from gmail_warmup.db.statement_cache import compile_statements, take_prepared_engine
+
+    compile_statements()
+    Services.make_task_engine = staticmethod(take_prepared_engine)

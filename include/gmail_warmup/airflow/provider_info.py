@@ -1,4 +1,4 @@
-"""What Airflow learns about this package when it is installed."""
+"""Airflow's provider information of this package."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's information: DB manager, connection type, notifier and settings."""
-    from gmail_warmup.core.settings import SECTION, build_provider_options
+    """Return DB manager, connection type, notifier and options."""
+    from gmail_warmup.core.options import build_provider_options
+    from gmail_warmup.core.settings import SECTION
 
     def text_field(title: str) -> dict[str, Any]:
         return {"label": title, "schema": {"type": ["string", "null"]}}

@@ -1,4 +1,4 @@
-"""Retries by cause: what helps is repeated, what cannot help fails at once."""
+"""Retry tasks by the cause of their failure; permanent errors fail immediately."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _PERMANENT_ERRORS = (
 
 RETRY_BY_CAUSE = ExceptionRetryPolicy(
     rules=[
-        RetryRule(exception=list(_PERMANENT_ERRORS), action=RetryAction.FAIL, reason="repeating it cannot help"),
+        RetryRule(exception=list(_PERMANENT_ERRORS), action=RetryAction.FAIL, reason="permanent error"),
         RetryRule(
             exception="gmail_warmup.core.errors.MailboxBusyError",
             action=RetryAction.RETRY,
             retry_delay=timedelta(seconds=30),
-            reason="another task works in this mailbox",
+            reason="another task has leased this mailbox",
         ),
         RetryRule(
             exception=[
@@ -37,8 +37,8 @@ RETRY_BY_CAUSE = ExceptionRetryPolicy(
             ],
             action=RetryAction.RETRY,
             retry_delay=timedelta(minutes=2),
-            reason="Google asks for fewer calls",
+            reason="rate limit of Google",
         ),
     ]
 )
-"""The policy of every task; named by path, so that a DAG file imports none of the classes."""
+"""The policy of every task. It names exceptions by path, so that DAG files need not import them."""

@@ -1,6 +1,6 @@
-"""Airflow's side of the metrics: sent with its own statistics, to wherever its section [metrics] says.
+"""Send metrics with Airflow's statistics, to StatsD, Datadog or OpenTelemetry as its section [metrics] configures.
 
-That is StatsD, Datadog or OpenTelemetry; where none is switched on, nothing is imported and nothing is done.
+If none of them is switched on, nothing is imported and nothing is sent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ENABLING_OPTIONS = ("statsd_on", "statsd_datadog_enabled", "otel_on")
 
 
 class AirflowMeter:
-    """Send metrics by Airflow's statistics, as the task process has set them up."""
+    """Sends metrics with Airflow's statistics, as configured in the task process."""
 
     is_enabled = True
 
@@ -31,15 +31,15 @@ class AirflowMeter:
         self._send_safely(lambda: self._stats.incr(metric.series_name(part), number))
 
     def set_gauge(self, metric: Metric, value: float, part: str = "") -> None:
-        """Say how a gauge stands."""
+        """Set a gauge."""
         self._send_safely(lambda: self._stats.gauge(metric.series_name(part), value))
 
     def record_duration(self, metric: Metric, seconds: float) -> None:
-        """Note how long something took; Airflow's statistics take milliseconds."""
+        """Record a duration; Airflow's statistics expect milliseconds."""
         self._send_safely(lambda: self._stats.timing(metric.series_name(), seconds * 1000))
 
     def _send_safely(self, send: Callable[[], Any]) -> None:
-        """Send, and never fail a task for it; that nothing leaves is said once in its log."""
+        """Send a metric. A failure is logged once per task and never fails it."""
         try:
             send()
         except Exception as error:
@@ -49,8 +49,8 @@ class AirflowMeter:
 
 
 def create_meter() -> Meter:
-    """Return what sends metrics, or what does nothing where Airflow's are switched off."""
+    """Return a meter, which sends nothing if Airflow's metrics are switched off."""
     from airflow.sdk.configuration import conf
 
-    on = any(conf.getboolean("metrics", switch, fallback=False) for switch in _ENABLING_OPTIONS)
-    return AirflowMeter() if on else NULL_METER
+    is_enabled = any(conf.getboolean("metrics", option, fallback=False) for option in _ENABLING_OPTIONS)
+    return AirflowMeter() if is_enabled else NULL_METER

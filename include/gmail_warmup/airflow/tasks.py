@@ -1,4 +1,4 @@
-"""What the tasks of both DAGs do. The DAG files hold schedule, params and mapping; this module is imported in tasks."""
+"""The functions that the tasks of both DAGs run. DAG files contain schedule, params and mapping only."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from gmail_warmup.airflow import gauges
+from gmail_warmup.airflow.configuration import get_max_map_length, get_task_view_url
 from gmail_warmup.airflow.gmail_hook import GmailHook
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.audit import decisions
-from gmail_warmup.audit.report import build_token_health
-from gmail_warmup.core import urls
+from gmail_warmup.audit.report import build_report
+from gmail_warmup.audit.report_text import format_report
+from gmail_warmup.audit.results import RETRYABLE_OUTCOMES, AuditOutcome, AuditResult
 from gmail_warmup.core.enums import FLAGGED_STATES, Action
 from gmail_warmup.core.errors import GmailWarmupError, InvalidInputError, MayNotSendError, StoppedError
 from gmail_warmup.core.log_context import log_event, log_fields, reason_code
 from gmail_warmup.core.metrics import ALERT
-from gmail_warmup.core.settings import max_map_length
 from gmail_warmup.core.tracebacks import clear_locals_on_error
-from gmail_warmup.db.engine import connect_autocommit
+from gmail_warmup.db.engine import autocommit, read_transaction, write_transaction
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.gmail.api_breaker import require_api_enabled
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.oauth import mass_refusal
 from gmail_warmup.oauth.errors import CircuitOpenError, FlaggedGrantError, SuspectGrantError
-from gmail_warmup.oauth.grant_store import Actor
+from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.warmup.actions import mailbox_lease
 from gmail_warmup.warmup.actions.run import find_blocker, run_action
@@ -41,19 +42,19 @@ log = logging.getLogger(__name__)
 
 
 class FlaggedSkipException(AirflowSkipException):
-    """The task is skipped because somebody has to repair its mailbox."""
+    """The mailbox of the task is flagged: a person has to repair it."""
 
 
 def _skip_flagged(reason: str, address: str, code: str) -> FlaggedSkipException:
-    """Say why a mailbox is skipped and where it is repaired; Airflow folds away what a skip itself says."""
+    """Log why a mailbox is skipped and the link to repair it: Airflow collapses the message of the exception itself."""
     log_event(log, logging.WARNING, "%s", reason, mailbox=address, reason_code=code)
     _log_repair_link(address)
     return FlaggedSkipException(reason)
 
 
 def _log_repair_link(address: str) -> None:
-    # On a line of its own: the UI makes a link of it, and does not wrap long lines.
-    log.warning("To repair it: %s", urls.task_view_url(address))
+    # On a separate line: the UI makes a link of it, and does not wrap long lines.
+    log.warning("To repair it: %s", get_task_view_url(address))
 
 
 def _build_services() -> Services:
@@ -64,13 +65,14 @@ def _build_services() -> Services:
 
 @contextmanager
 def _translate_errors(**fields: str) -> Iterator[None]:
-    """Say what went wrong in one line above the traceback.
+    """Log an error in one line above the traceback.
 
     Args:
-        fields: what every line of the block is about, see ``logs``.
+        fields: fields of every log line in the block, see ``core.log_context``.
 
-    Skipped, not failed, are a flagged mailbox, any mailbox while the breaker is open or everything is stopped, and one
-    that may not send now: somebody knows already, or it ends by itself.
+    Raises:
+        AirflowSkipException: for expected conditions (flagged mailbox, open breaker, kill switch, sending limit). They
+            are reported elsewhere or resolve on their own.
     """
     with log_fields(**fields):
         try:
@@ -91,82 +93,87 @@ def _skip_task(reason: str, code: str) -> AirflowSkipException:
 
 
 def plan_action(action: str, params: Mapping[str, Any]) -> list[str]:
-    """Return the addresses with something due for an action; none in a dry run, which only logs them.
+    """Return the addresses with something due for an action. In a dry run, log them and return an empty list.
 
-    Where more wait than Airflow maps a task over, those that waited longest have their turn, and the XCom ``backlog``
-    holds how many wait.
+    If more mailboxes are due than ``max_map_length`` allows, take the longest-waiting ones and push the number of all
+    to the XCom ``backlog``.
 
     Raises:
-        UnknownMailboxError: if the params name an address that is no mailbox.
+        UnknownMailboxError: if the params name an address that is not a mailbox.
     """
-    dry_run, most = bool(params.get("dry_run")), max_map_length()
+    dry_run, limit = bool(params.get("dry_run")), get_max_map_length()
     with _translate_errors(action=action):
+        selected = _get_selected_mailboxes(params)
         services = _build_services()
         services.check_installation()
         if action == Action.SEND:
-            build_template_generator(services.settings)  # once a run, the log says if the operator's cannot be used
-        with services.engine.begin() as connection:
+            build_template_generator(services.settings)  # logs once per run if the operator's templates are unusable
+        with write_transaction(services.engine) as connection:
             due = find_due_mailboxes(
                 connection,
                 Action(action),
                 services.settings,
-                only=_get_selected_mailboxes(params),
-                limit=most + 1,
+                only=selected,
+                limit=limit + 1,
                 remember=not dry_run,
             )
-            waiting = count_backlog(connection, Action(action)) if len(due) > most else None
-        if due and not dry_run:
-            services.cache_client()
-    due = due[:most]
-    text = "%s: due in %s%d mailboxes"
-    log_event(log, logging.INFO, text, action, "more than " if waiting else "", len(due), action=action)
+            backlog = count_backlog(connection, Action(action)) if len(due) > limit else None
+    planned = due[:limit]
+    total = backlog.mailboxes if backlog else len(due)
+    log_event(log, logging.INFO, "%s: due in %d mailboxes", action, total, action=action)
     if dry_run:
-        for address in due[:100]:
-            log.info("%s: %s", action, address)
-        log.info("Dry run: nothing is done")
+        _log_dry_run(action, planned)
         return []
-    if _get_selected_mailboxes(params) is None:
-        gauges.send_plan_gauges(services.engine, services.meter, Action(action), taken=len(due))
-    if waiting:
+    if selected is None:
+        gauges.send_plan_gauges(services.engine, services.meter, Action(action), taken=len(planned))
+    if backlog:
         with log_fields(action=action):
-            _report_backlog(action, waiting)
-    return due
+            _report_backlog(action, backlog, limit)
+    return planned
 
 
-def _report_backlog(action: str, waiting: Backlog) -> None:
-    """Say that not everybody has a turn; a list that is longer than Airflow allows would fail the plan."""
+def _log_dry_run(action: str, addresses: list[str]) -> None:
+    for address in addresses[:100]:
+        log.info("%s: %s", action, address)
+    log.info("Dry run: nothing is done")
+
+
+def _report_backlog(action: str, backlog: Backlog, limit: int) -> None:
+    """Report that some mailboxes have to wait: Airflow would fail the plan if its list exceeded the limit."""
     log.warning(
         "%s: %d mailboxes wait, the first one since %s; Airflow maps a task over %d at most ([core] max_map_length),"
         " the others wait for the next run; those that waited longest go first",
-        action, waiting.mailboxes, waiting.since, max_map_length(),
+        action, backlog.mailboxes, backlog.since, limit,
     )  # fmt: skip
     get_current_context()["ti"].xcom_push(
-        "backlog", {"mailboxes": waiting.mailboxes, "since": waiting.since and waiting.since.isoformat()}
+        "backlog", {"mailboxes": backlog.mailboxes, "since": backlog.since and backlog.since.isoformat()}
     )
 
 
 def _get_selected_mailboxes(params: Mapping[str, Any]) -> list[str] | None:
-    chosen = params.get("mailboxes") or None
-    if chosen is not None and not (isinstance(chosen, list) and all(isinstance(item, str) for item in chosen)):
+    addresses = params.get("mailboxes") or None
+    if addresses is not None and not (isinstance(addresses, list) and all(isinstance(item, str) for item in addresses)):
         raise InvalidInputError("The param 'mailboxes' must be a list of addresses, for example [\"ada@example.com\"].")
-    return chosen
+    return addresses
 
 
 def run_mailbox_action(action: str, address: str) -> dict[str, int]:
-    """Do all that is due for one action in one mailbox."""
+    """Run everything that is due for one action in one mailbox; return the counts of what was done."""
     with _translate_errors(action=action, mailbox=address):
         services = _build_services()
-        with connect_autocommit(services.engine) as connection:
-            seen = mailbox_lease.load_by_address(connection, address)
-        mailbox = seen.mailbox
-        if obstacle := find_blocker(Action(action), mailbox, seen.blockers):
-            repairable = mailbox.state in FLAGGED_STATES and mailbox.paused_at is None
-            code = obstacle.code
-            raise _skip_flagged(str(obstacle), address, code) if repairable else _skip_task(str(obstacle), code)
-        services.use_cached_client(seen.client)
-        client_id = services.client_info.client_id
+        with autocommit(services.engine) as connection:
+            snapshot = mailbox_lease.load_by_address(connection, address)
+        mailbox = snapshot.mailbox
+        if blocker := find_blocker(Action(action), mailbox, snapshot.blockers):
+            if mailbox.state in FLAGGED_STATES and mailbox.paused_at is None:
+                raise _skip_flagged(str(blocker), address, blocker.code)
+            raise _skip_task(str(blocker), blocker.code)
         with require_api_enabled(
-            services.engine, client_id, mailbox_id=mailbox.id, address=address, some_open=seen.any_breaker_open
+            services.engine,
+            services.oauth_client.client_id,
+            mailbox_id=mailbox.id,
+            address=address,
+            some_open=snapshot.any_breaker_open,
         ):
             return run_action(
                 Action(action),
@@ -185,9 +192,9 @@ def plan_audit() -> list[list[int]]:
         services = _build_services()
         services.check_installation()
         _begin_audit(services)
-        with services.engine.begin() as connection:
+        with read_transaction(services.engine) as connection:
             ids = connection.scalars(sa.select(Mailbox.id).order_by(Mailbox.id)).all()
-    size = max(services.settings.audit_shard, -(-len(ids) // max_map_length()))
+    size = max(services.settings.audit_shard, -(-len(ids) // get_max_map_length()))
     return [[ids[start], ids[min(start + size, len(ids)) - 1]] for start in range(0, len(ids), size)]
 
 
@@ -197,89 +204,100 @@ def _begin_audit(services: Services) -> decisions.StartedAudit:
 
 
 def probe_shard(shard: list[int], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Probe the grants of one shard; what it found is small enough for XCom."""
+    """Probe the grants of one shard; return an AuditResult as JSON."""
     from gmail_warmup.airflow import audit_runner
 
     with _translate_errors():
         services = _build_services()
         first, last = shard
-        with services.engine.begin() as connection:
-            ids = connection.scalars(
-                sa.select(Mailbox.id).where(Mailbox.id.between(first, last)).order_by(Mailbox.id)
-            ).all()
-        found = audit_runner.run_audit_pass(services, ids, actor=services.actor, force=bool(params.get("force")))
-    return found.as_dict()
+        query = sa.select(Mailbox.id).where(Mailbox.id.between(first, last)).order_by(Mailbox.id)
+        with read_transaction(services.engine) as connection:
+            ids = connection.scalars(query).all()
+        result = audit_runner.run_audit_pass(services, ids, actor=services.actor, force=bool(params.get("force")))
+    return result.to_json()
 
 
-def decide_refused_grants(found: Iterable[Mapping[str, Any] | None] | None) -> dict[str, Any]:
-    """Decide about the grants that were refused; return what the shards found, added up."""
+def decide_refused_grants(results: Iterable[Mapping[str, Any] | None] | None) -> dict[str, Any]:
+    """Merge the results of the shards and decide about the refused grants; return the merged result as JSON.
+
+    Args:
+        results: the AuditResult of each shard as JSON; None for a shard that failed.
+    """
     with _translate_errors():
         services = _build_services()
-        return _apply_decisions(services, decisions.merge_results(found or []))
+        result = AuditResult.merge(AuditResult.from_json(values) for values in results or ())
+        _apply_decisions(services, result)
+    return result.to_json()
 
 
-def _apply_decisions(services: Services, found: dict[str, Any]) -> dict[str, Any]:
-    decided = decisions.decide_refusals(
+def _apply_decisions(services: Services, result: AuditResult) -> None:
+    decision = decisions.decide_refusals(
         services.grant_store,
         _begin_audit(services),
-        app_error=found["app_error"],
-        unreadable=found["counts"].get("unreadable", 0),
+        app_error=result.app_error,
+        unreadable=result.count(AuditOutcome.UNREADABLE),
         actor=services.actor,
     )
-    if decided.held_count:
-        log.error("%d grants were refused at once; their verdicts wait for the second pass", decided.held_count)
-    return found
+    if decision.held_count:
+        log.error("%d grants were refused together; they are not flagged before the second pass", decision.held_count)
 
 
-def run_second_pass(found: dict[str, Any]) -> dict[str, Any] | None:
-    """Probe suspects, and what could not be reached, once more when it is time; None as long as it is not.
+def run_second_pass(first: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Probe suspect and unreached mailboxes a second time; return None if they are not due yet.
+
+    Args:
+        first: the AuditResult of the first pass as JSON; None if the task that merges the shards failed.
 
     Returns:
-        What both passes found, added up.
+        The merged AuditResult of both passes as JSON.
     """
     from gmail_warmup.airflow import audit_runner
 
     with _translate_errors():
-        services = _build_services()
+        services, result = _build_services(), AuditResult.from_json(first)
         settings, audit = services.settings, _begin_audit(services)
-        missed = decisions.RETRYABLE_COUNTS & found["counts"].keys()
-        with services.engine.begin() as connection:
-            ids, wait = decisions.select_second_pass(
-                connection, audit, missed=bool(missed), delay=settings.suspect_delay,
+        with read_transaction(services.engine) as connection:
+            second = decisions.select_second_pass(
+                connection,
+                audit,
+                has_unreached=result.count(*RETRYABLE_OUTCOMES) > 0,
+                delay=settings.suspect_delay,
                 skip_within=settings.audit_skip_within,
-            )  # fmt: skip
-        if not ids:
-            return found
-        if wait > 0:
-            log.info("%d mailboxes are probed once more in %d s", len(ids), wait)
+            )
+        if not second.mailbox_ids:
+            return result.to_json()
+        if second.wait_seconds > 0:
+            log.info("%d mailboxes are probed again in %d s", len(second.mailbox_ids), second.wait_seconds)
             return None
-        again = audit_runner.run_audit_pass(services, ids, actor=services.actor, force=False).as_dict()
-        # Those that were not reached have been asked now, or are counted once more.
-        kept = {name: count for name, count in found["counts"].items() if name not in decisions.RETRYABLE_COUNTS}
-        return _apply_decisions(services, decisions.merge_results([found | {"counts": kept, "stopped": None}, again]))
+        again = audit_runner.run_audit_pass(services, second.mailbox_ids, actor=services.actor, force=False)
+        both = AuditResult.merge([result.without_retryable(), again])
+        _apply_decisions(services, both)
+    return both.to_json()
 
 
-def report_audit(found: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Log the report, keep it for the page, and return it."""
+def report_audit(values: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Log the report of the audit, store it for the page, and return it as JSON.
+
+    Args:
+        values: the AuditResult as JSON; None if all passes failed.
+    """
     from gmail_warmup.alerts.compose import write_digest
 
     with _translate_errors():
         services = _build_services()
-        audit = _begin_audit(services)
-        with services.engine.begin() as connection:
-            health = build_token_health(
-                connection, found or decisions.merge_results([]), expiring_days=services.settings.expiring_days
-            )
-            decisions.finish_audit(connection, audit, health.as_dict())
+        audit, result = _begin_audit(services), AuditResult.from_json(values)
+        with write_transaction(services.engine) as connection:
+            report = build_report(connection, result, expiring_days=services.settings.expiring_days)
+            decisions.finish_audit(connection, audit, report)
             if services.settings.daily_digest:
-                write_digest(connection, health.as_dict(), audit.run_id)
-    for line in health.format_lines():
+                write_digest(connection, report, audit.run_id)
+    for line in filter(None, format_report(report)):
         log.info("%s", line)
-    return health.as_dict()
+    return report.to_json()
 
 
 def check_sending_domains() -> dict[str, dict[str, str]]:
-    """Look at the records of the sending domains; return the code of each finding by domain and record."""
+    """Check the DNS records of the sending domains; return the code of each finding by domain and record."""
     from gmail_warmup.domains import check
 
     with _translate_errors():
@@ -292,7 +310,7 @@ def check_sending_domains() -> dict[str, dict[str, str]]:
 
 
 def run_daily_maintenance() -> dict[str, Any]:
-    """Move what is done with out of the ledger, and remove what is older than it is kept; return the counts."""
+    """Move finished mail from the ledger to its history, delete rows past their retention period; return the counts."""
     from gmail_warmup.warmup.ledger.maintenance import run_maintenance
 
     with _translate_errors():
@@ -300,50 +318,53 @@ def run_daily_maintenance() -> dict[str, Any]:
         done = run_maintenance(services.engine, services.settings)
     log.info("%s", done)
     if not done.finished:
-        log.warning("Some of it is left; the next run goes on, or: gmail-warmup upkeep")
+        log.warning("Not finished: the next run continues, or run: gmail-warmup upkeep")
     return done.as_dict()
 
 
 def get_newly_flagged() -> list[str]:
-    """Return the mailboxes that this audit found to need a person."""
+    """Return the mailboxes that this audit flagged, at most ``max_map_length`` of them."""
     with _translate_errors():
         services = _build_services()
-        with services.engine.begin() as connection:
-            newly = decisions.list_newly_flagged(connection, _begin_audit(services))
-    most = max_map_length()
-    if len(newly) > most:
-        log.warning("%d newly need a person; %d get a task of their own, all are on the page", len(newly), most)
-    return newly[:most]
+        audit = _begin_audit(services)
+        with read_transaction(services.engine) as connection:
+            addresses = decisions.list_newly_flagged(connection, audit)
+    limit = get_max_map_length()
+    if len(addresses) > limit:
+        log.warning(
+            "%d mailboxes newly need a person; %d get a task of their own, all are on the page", len(addresses), limit
+        )
+    return addresses[:limit]
 
 
 def alert_operator() -> dict[str, Any]:
-    """Tell what is untold: who newly needs a person, who recovered, what concerns many at once. Nothing in a dry run.
+    """Notify the operator of flagged and recovered mailboxes and of incidents; not in a dry run.
 
     Returns:
-        Counts: alerts that are new, sent and not sent, and ``needs_reauth``, the mailboxes that newly need a person.
+        The number of alerts that are new, sent and not sent, and as ``needs_reauth`` that of newly flagged mailboxes.
     """
     from gmail_warmup.airflow import notifier
 
     if get_current_context()["params"].get("dry_run"):
-        log.info("Dry run: nobody is told anything")
+        log.info("Dry run: no alert is sent")
         return {"new": 0, "sent": 0, "failed": 0, "needs_reauth": 0}
     with _translate_errors():
         services = _build_services()
         gauges.send_status_gauges(services.engine, services.meter, services.settings)
-        with services.engine.begin() as connection:
+        with write_transaction(services.engine) as connection:
             mass_refusal.close_decided_incidents(connection)
             newly = decisions.count_unreported(connection)
-        told = notifier.send_alerts(services)
-    for outcome, number in (("sent", told.sent), ("failed", told.failed)):
+        alerts = notifier.send_alerts(services)
+    for outcome, number in (("sent", alerts.sent), ("failed", alerts.failed)):
         services.meter.increment_counter(ALERT, outcome, number)
-    return {"new": len(told.new_alert_ids), "sent": told.sent, "failed": told.failed, "needs_reauth": newly}
+    return {"new": len(alerts.new_alert_ids), "sent": alerts.sent, "failed": alerts.failed, "needs_reauth": newly}
 
 
 def report_flagged(address: str) -> dict[str, str]:
-    """Say what one flagged mailbox needs."""
+    """Log how to repair one flagged mailbox."""
     with _translate_errors():
         services = _build_services()
-        with services.engine.begin() as connection:
+        with read_transaction(services.engine) as connection:
             mailbox = repository.get_mailbox(connection, address)
     reason = REASONS[mailbox.reason or "never_granted"]
     with log_fields(mailbox=address):

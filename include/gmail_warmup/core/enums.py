@@ -1,4 +1,4 @@
-"""The words that code, tables, pages and docs share. Imports nothing heavy: DAG files reach this module."""
+"""Values that code, tables, pages and docs share. Imports nothing heavy, since DAG files import this module."""
 
 from __future__ import annotations
 
@@ -6,61 +6,65 @@ from enum import StrEnum
 
 
 class MailboxKind(StrEnum):
-    """What a mailbox does."""
+    """The role of a mailbox."""
 
     WARMUP = "warmup"
-    """It is being warmed up: it sends to pool mailboxes."""
+    """It is warmed up: it sends to pool mailboxes."""
     POOL = "pool"
     """It receives warmup mail, rescues it from spam, reads it and replies."""
 
 
 class MailboxAuth(StrEnum):
-    """How a mailbox is reached."""
+    """How the package authenticates to a mailbox."""
 
     GRANT = "grant"
-    """By its owner's OAuth consent."""
+    """With an OAuth grant from its owner's consent."""
     DELEGATED = "delegated"
-    """By a service account with domain-wide delegation."""
+    """With a service account that has domain-wide delegation."""
+
+
+CONSUMER_DOMAINS = ("gmail.com", "googlemail.com")
+"""The domains of consumer Gmail. Every other domain of a mailbox belongs to a Google Workspace."""
 
 
 class GrantState(StrEnum):
-    """What can be done with a grant."""
+    """The state of a grant."""
 
     ACTIVE = "active"
-    """It works as far as is known."""
+    """The last refresh succeeded."""
     SUSPECT = "suspect"
-    """Google's last answer may mean that it is dead; a second probe decides."""
+    """Google's last response may mean that it is revoked; a second probe decides."""
     NEEDS_REAUTH = "needs_reauth"
-    """It is dead; a person has to sign in again."""
+    """It is revoked or expired; a person has to sign in again."""
     BLOCKED_BY_ADMIN = "blocked_by_admin"
     """A Workspace administrator blocks the app; probed daily."""
     ACCOUNT_DELETED = "account_deleted"
-    """The Google account is gone."""
+    """The Google account does not exist anymore."""
     DISABLED = "disabled"
-    """Gmail is switched off or locked for this user; probed daily."""
+    """Gmail is disabled or locked for this user; probed daily."""
 
 
 FLAGGED_STATES = frozenset(
     {GrantState.NEEDS_REAUTH, GrantState.BLOCKED_BY_ADMIN, GrantState.ACCOUNT_DELETED, GrantState.DISABLED}
 )
-"""The states of a grant that somebody has to do something about; its mailbox costs nothing meanwhile."""
+"""States that need manual action. No tasks or token requests are made for these mailboxes."""
 
 
 class MailStatus(StrEnum):
-    """How far the sending of a warmup mail has come."""
+    """The state of the delivery of a warmup mail."""
 
     CLAIMED = "claimed"
-    """The slot is taken; nothing is at Gmail, or a draft of which the id was not stored."""
+    """The slot is taken. Gmail has nothing, or a draft whose id is not stored."""
     DRAFTED = "drafted"
-    """The draft's id is stored; the draft is still there, or was sent."""
+    """The draft's id is stored. The draft exists, or was sent."""
     SENT = "sent"
     """Gmail sent it and its ids are recorded."""
     FAILED = "failed"
-    """Gmail refused it for good; the slot is spent."""
+    """Gmail rejected it permanently; the slot is used up."""
 
 
 class Placement(StrEnum):
-    """Where Gmail put a mail at its recipient, read before anything touched it."""
+    """The folder that Gmail delivered a mail to, read before anything changed it."""
 
     INBOX = "inbox"
     SPAM = "spam"
@@ -74,94 +78,94 @@ class Placement(StrEnum):
 
 
 class HealthBand(StrEnum):
-    """How a warmup mailbox fares, by where its mails were put and by bounces, over seven days."""
+    """The health of a warmup mailbox, from the placements and bounces of seven days."""
 
     HEALTHY = "healthy"
-    """Nothing is known against it."""
+    """No problem is known."""
     WATCH = "watch"
-    """More lies in spam than should; it sends as planned."""
+    """The share of spam is raised; it sends as planned."""
     THROTTLED = "throttled"
-    """It sends less, first 70 % and then half of its volume."""
+    """It sends less: first 70 %, then 50 % of its volume."""
     PAUSED = "paused"
-    """It rests, and then has to earn its way back with a small fresh sample."""
+    """It sends nothing for some days, then requalifies with a small sample of mails."""
     BLOCKED = "blocked"
-    """It sends nothing until a person has looked at it."""
+    """It sends nothing until a person releases it."""
 
 
 LIMITED_BANDS = frozenset({HealthBand.THROTTLED, HealthBand.PAUSED, HealthBand.BLOCKED})
-"""The bands in which a mailbox sends less than its ramp allows, or nothing."""
+"""Bands in which a mailbox sends less than its ramp allows, or nothing."""
 
 
 class ConsentPurpose(StrEnum):
-    """Why a run of the OAuth flow was started."""
+    """The purpose of a run of the OAuth flow."""
 
     ADD = "add"
     REAUTH = "reauth"
 
 
 class InviteState(StrEnum):
-    """What can be done with an invite."""
+    """The state of an invite."""
 
     OPEN = "open"
-    """Its link works."""
+    """Its link is valid."""
     USED = "used"
-    """Its mailbox was connected with it."""
+    """A consent was given with it."""
     REVOKED = "revoked"
-    """A person took it back."""
+    """A person revoked it."""
     EXPIRED = "expired"
-    """Its days are over."""
+    """Its link is no longer valid."""
 
 
 class IncidentKind(StrEnum):
-    """What went wrong for many mailboxes at once."""
+    """The kind of a problem that affects many mailboxes."""
 
     APP_ERROR = "app_error"
-    """Google refuses the OAuth client or our request; the breaker is open."""
+    """Google rejects the OAuth client or the request; the breaker is open."""
     OUTAGE = "outage"
-    """Google cannot be reached, or fails, for one account after the other; the breaker is open."""
+    """Google cannot be reached, or fails, for several accounts in a row; the breaker is open."""
     MASS_REFUSAL = "mass_refusal"
-    """More grants were refused at once than accounts die by themselves; the verdicts wait for a second pass."""
+    """More grants were refused than normally expire; the decisions wait for a second pass."""
     UNREADABLE = "unreadable"
     """Stored grants cannot be decrypted."""
 
 
 class AlertKind(StrEnum):
-    """What a message to the operator is about."""
+    """The subject of a message to the operator."""
 
     CHANGES = "changes"
-    """Mailboxes that newly need somebody, and those that recovered."""
+    """Mailboxes that were flagged, and those that recovered."""
     INCIDENT = "incident"
-    """An incident began or ended."""
+    """An incident started or ended."""
     DIGEST = "digest"
     """The report of the daily audit."""
     HEALTH = "health"
-    """Warmup mailboxes that were slowed or stopped by their health, and those that came back."""
+    """Warmup mailboxes with deliverability problems, and those that recovered."""
 
 
 class DnsRecord(StrEnum):
-    """A record of a sending domain by which receivers tell its mail from a forgery."""
+    """A DNS record of a sending domain that authenticates its mail."""
 
     SPF = "spf"
-    """Which servers may send for it."""
+    """The servers that may send for the domain."""
     DKIM = "dkim"
-    """The key that its mail is signed with."""
+    """The public key of its signatures."""
     DMARC = "dmarc"
-    """What receivers do with mail that passes neither."""
+    """The policy for mail that passes neither SPF nor DKIM."""
 
 
 class DnsResult(StrEnum):
-    """How a look at a record ended."""
+    """The result of checking a record."""
 
     OK = "ok"
-    """The record is right."""
+    """The record is correct."""
     BAD = "bad"
     """The record is missing or wrong."""
     COULD_NOT_TELL = "could_not_tell"
-    """No answer came, or it depends on what only a receiver sees; that is never held against a domain."""
+    """There was no response, or the result depends on the receiver. It never blocks a domain."""
 
 
 class Action(StrEnum):
-    """What a task does in one mailbox, in the order of a mail's life."""
+    """What a task does in one mailbox, in the order in which a mail passes through the actions."""
 
     SEND = "send"
     RESCUE = "rescue"
@@ -171,25 +175,25 @@ class Action(StrEnum):
 
 
 class ResponseCategory(StrEnum):
-    """What kind of event an answer is, and so whom it concerns."""
+    """The category of a response of Google: what it concerns, and who has to act."""
 
     OK = "ok"
-    """An access token came back."""
+    """An access token was returned."""
     TRANSIENT = "transient"
-    """Google, the network or the database is in trouble; nobody has to do anything."""
+    """Google, the network or the database has a problem; it is retried."""
     THROTTLED = "throttled"
-    """Too many requests; slow down for everybody."""
+    """Too many requests; all processes slow down."""
     ACCOUNT = "account"
-    """This grant is dead; a person has to sign in again."""
+    """This grant is revoked or expired; a person has to sign in again."""
     AMBIGUOUS = "ambiguous"
-    """This grant may be dead; a second probe decides."""
+    """This grant may be revoked; a second probe decides."""
     BLOCKED = "blocked"
     """An administrator blocks the app; the grant is kept and probed daily."""
     UNUSABLE = "unusable"
-    """Gmail is switched off or locked for this user; the grant is kept and probed daily."""
+    """Gmail is disabled or locked for this user; the grant is kept and probed daily."""
     GONE = "gone"
-    """The Google account does not exist any more."""
+    """The Google account does not exist anymore."""
     APP = "app"
-    """The OAuth client or our request is wrong; no account is to blame."""
+    """The OAuth client or the request is wrong; no account is affected."""
     LOCAL = "local"
-    """Our own storage is in trouble: a key or a row."""
+    """The stored grant cannot be used: a wrong key or row."""

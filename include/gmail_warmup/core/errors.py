@@ -1,10 +1,10 @@
-"""The package's errors: one root, a class per cause, the docstring is the default message."""
+"""The package's errors: one root, one class per cause. The docstring of a class is its default message."""
 
 from __future__ import annotations
 
 
 class GmailWarmupError(Exception):
-    """Something in gmail-warmup failed."""
+    """gmail-warmup failed."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or type(self).__doc__)
@@ -30,7 +30,7 @@ class CiphertextError(GmailWarmupError):
 
 
 class UnknownKeyError(CiphertextError):
-    """No Fernet key fits a stored secret."""
+    """No Fernet key decrypts a stored secret."""
 
 
 class DatabaseNotReadyError(ConfigurationError):
@@ -65,7 +65,7 @@ class MailboxBusyError(GmailWarmupError):
 
 
 class VolumeReachedError(GmailWarmupError):
-    """The day's volume is used up; the database refuses one more mail."""
+    """The day's volume is used up; the database rejects another mail."""
 
 
 class StoppedError(GmailWarmupError):
@@ -74,3 +74,10 @@ class StoppedError(GmailWarmupError):
 
 class MayNotSendError(GmailWarmupError):
     """This mailbox may not send now; the message says why and what to do."""
+
+
+class IncompleteActionError(GmailWarmupError):
+    """A member of ``Action`` lacks one of the parts that every action needs."""
+
+    def __init__(self, action: str, *, missing: str, table: str) -> None:
+        super().__init__(f"The action '{action}' is incomplete: {missing} is missing. Add it to {table}.")

@@ -1,4 +1,4 @@
-"""What servers answer, read so that nothing in it can raise or let anybody wait for ever."""
+"""Parse responses of servers defensively, and share one TLS context."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
-"""Seconds that a server may ask to wait; whoever asks for more is asked again after this."""
+"""Maximum number of seconds that a server can make us wait."""
 
 
 def parse_json(content: bytes | str) -> Any:
-    """Return a JSON document; None if it is none, or one that is nested too deep to be read."""
+    """Return a parsed JSON document, or None if it is invalid or nested too deeply."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
@@ -24,12 +24,12 @@ def parse_json(content: bytes | str) -> Any:
 
 
 def parse_retry_after(retry_after: str | None) -> float | None:
-    """Return for how long a header Retry-After asks to wait, in either of its forms (RFC 9110, 10.2.3)."""
+    """Return the seconds of a header Retry-After, in either of its forms (RFC 9110, 10.2.3)."""
     text = (retry_after or "").strip()
     if not text:
         return None
     try:
-        # A number of very many digits is not worth reading; `isdigit` alone takes superscripts as well.
+        # Limit the number of digits; `isdigit` alone accepts superscripts too.
         wait = float(text[:12]) if text.isascii() and text.isdigit() else _seconds_until(text)
     except (ValueError, OverflowError):
         return None
@@ -43,5 +43,5 @@ def _seconds_until(date: str) -> float:
 
 @functools.cache
 def get_ssl_context() -> ssl.SSLContext:
-    """Return the settings, made once; processes that are forked afterwards inherit them."""
+    """Return the TLS context, built once per process: loading the certificates takes about 0.1 s."""
     return httpx.create_ssl_context()

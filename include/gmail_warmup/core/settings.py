@@ -1,46 +1,41 @@
-"""Settings: the section [gmail_warmup] of Airflow's configuration, checked as one record.
+"""The options of the section [gmail_warmup] of Airflow's configuration, as one validated record.
 
-Every field is an option ``AIRFLOW__GMAIL_WARMUP__<NAME>``. The provider's list of options and their defaults is made
-from this class, so the two cannot drift apart.
+Every field is an option ``AIRFLOW__GMAIL_WARMUP__<NAME>``. The list of options in Airflow's provider information is
+derived from this class.
 """
 
 from __future__ import annotations
 
-import logging
-import re
 from datetime import time
-from ipaddress import ip_address
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gmail_warmup.core.errors import ConfigurationError
-
-log = logging.getLogger(__name__)
+from gmail_warmup.core.option_types import (
+    DAY_NAMES,
+    NameServers,
+    NightPause,
+    SendingDays,
+    SendingWindow,
+    parse_name_servers,
+    parse_time_range,
+)
 
 SECTION = "gmail_warmup"
 
-RENAMED_OPTIONS = {
-    "maintenance": "maintenance_percent",
-    "pair_daily_cap": "partner_daily_cap",
-    "tasks_at_once": "max_active_tasks",
-    "label": "gmail_label",
-}
-"""Former names of options, old to new; still read in 0.2, with a warning."""
-
-DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_TIME_RANGE = re.compile(r"^(\d{2}):(\d{2})-(\d{2}):(\d{2})$")
+AFFECTS_PLAN: dict[str, Any] = {"affects_plan": True}
+"""Marks an option that the slots of a day depend on. A change to one recomputes all cached send times."""
 
 
 class Settings(BaseModel):
-    """Hold every option of the section, validated."""
+    """Every option of the section."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     db_conn_id: str = Field(
-        "gmail_warmup_db", description="Airflow Connection to the database, with the restricted role."
+        "gmail_warmup_db", description="Airflow Connection to the database with the restricted role."
     )
-    client_conn_id: str = Field("gmail_oauth_client", description="Airflow Connection that holds the OAuth client.")
+    client_conn_id: str = Field("gmail_oauth_client", description="Airflow Connection of the OAuth client.")
     google_conn_id: str = Field(
         "google_cloud_default", description="Airflow Connection of the service account for delegated mailboxes."
     )
@@ -50,161 +45,170 @@ class Settings(BaseModel):
     )
     health_schedule: str = Field("@daily", description="Schedule of the DAG gmail_token_health; 'none' for none.")
     max_active_tasks: int = Field(
-        32, ge=1, le=10_000, description="Tasks of gmail_warmup that run at once; see docs/capacity.md."
+        32, ge=1, le=10_000, description="Task instances of gmail_warmup that run in parallel; see docs/capacity.md."
     )
 
     refresh_margin: int = Field(
-        300, ge=230, description="Seconds before its expiry from which an access token is renewed."
+        300, ge=230, description="Seconds before its expiry at which an access token is refreshed."
     )
-    refresh_lease: int = Field(60, ge=10, description="Seconds for which one process may hold the lease of a refresh.")
+    refresh_lease: int = Field(60, ge=10, description="Seconds after which the lease of a refresh expires.")
     connect_timeout: float = Field(5, gt=0, description="Seconds to wait for a connection to Google.")
-    read_timeout: float = Field(20, gt=0, description="Seconds to wait for an answer from Google.")
+    read_timeout: float = Field(20, gt=0, description="Seconds to wait for a response from Google.")
 
-    audit_rate: float = Field(5, gt=0, description="Token requests a second at the start of an audit.")
-    audit_concurrency: int = Field(128, ge=1, description="Token requests in flight at most during an audit.")
+    audit_rate: float = Field(5, gt=0, description="Token requests per second at the start of an audit.")
+    audit_concurrency: int = Field(128, ge=1, description="Maximum number of concurrent token requests of an audit.")
     audit_shard: int = Field(1000, ge=1, description="Mailboxes in one mapped task of the audit.")
     audit_skip_within: int = Field(
-        86400, ge=0, description="Seconds after a successful refresh in which an audit asks Google nothing."
+        86400, ge=0, description="Seconds after a successful refresh during which an audit skips the grant."
     )
     suspect_delay: int = Field(900, ge=0, description="Seconds until a suspect grant is probed again.")
-    expiring_days: int = Field(7, ge=0, description="Days ahead in which a foretold death is reported as expiring.")
+    expiring_days: int = Field(
+        7, ge=0, description="Days before a predicted expiry from which a grant is reported as expiring."
+    )
 
     alert_conn_id: str = Field(
-        "gmail_warmup_alerts", description="Airflow Connection (type apprise) that alerts go to; may be missing."
+        "gmail_warmup_alerts", description="Airflow Connection (type apprise) of the receivers of alerts; optional."
     )
-    daily_digest: bool = Field(True, description="Whether each daily audit ends with a message that sums it up.")
+    daily_digest: bool = Field(True, description="Whether each daily audit sends a summary.")
 
     dag_tab: bool = Field(
-        True, description="Whether DAGs have a tab 'Gmail accounts'; Airflow shows it on all of them or on none."
+        True, description="Whether DAGs have a tab 'Gmail accounts'; Airflow shows it on all DAGs or on none."
+    )
+
+    preload: bool = Field(
+        True,
+        description="Whether the scheduler (LocalExecutor) or a Celery worker imports what tasks need before it forks "
+        "them. Without it a task takes about 1 s longer.",
     )
 
     consent_minutes: int = Field(15, ge=1, le=60, description="Minutes for which a consent link is valid.")
     invite_days: int = Field(7, ge=1, le=30, description="Days for which the link of an invite is valid.")
 
-    sending_window: str = Field("09:00-18:00", description="Local hours in which mails are sent, HH:MM-HH:MM.")
-    sending_days: str = Field("mon,tue,wed,thu,fri", description="Local weekdays on which mails are sent.")
-    min_gap: int = Field(240, ge=0, description="Seconds between two mails of one mailbox, at least.")
+    sending_window: SendingWindow = Field(
+        "09:00-18:00", description="Local hours in which mails are sent, HH:MM-HH:MM.", json_schema_extra=AFFECTS_PLAN
+    )
+    sending_days: SendingDays = Field(
+        "mon,tue,wed,thu,fri", description="Local weekdays on which mails are sent.", json_schema_extra=AFFECTS_PLAN
+    )
+    min_gap: int = Field(
+        240,
+        ge=0,
+        description="Minimum number of seconds between two mails of one mailbox.",
+        json_schema_extra=AFFECTS_PLAN,
+    )
     run_interval: int = Field(
-        600, ge=0, le=3600, description="Seconds between two runs of gmail_warmup; each sends one mail per mailbox."
+        600,
+        ge=0,
+        le=3600,
+        description="Seconds between two runs of gmail_warmup; each sends one mail per mailbox.",
+        json_schema_extra=AFFECTS_PLAN,
     )
     ramp: Literal["linear", "phases"] = Field(
-        "linear", description="How the volume grows: by ramp_step a day, or in five phases of the mailbox's target."
+        "linear",
+        description="How the volume grows: by ramp_step per day, or in five phases up to the mailbox's target.",
+        json_schema_extra=AFFECTS_PLAN,
     )
-    ramp_start: int = Field(5, ge=1, description="Mails on the first day of warmup (linear).")
-    ramp_step: int = Field(2, ge=0, description="Mails more on each further day with a mail (linear).")
-    ramp_cap: int = Field(40, ge=1, description="Mails a day at most, whatever the mailbox's target is (linear).")
+    ramp_start: int = Field(
+        5, ge=1, description="Mails on the first day of warmup (linear).", json_schema_extra=AFFECTS_PLAN
+    )
+    ramp_step: int = Field(
+        2,
+        ge=0,
+        description="Additional mails on each further day with a mail (linear).",
+        json_schema_extra=AFFECTS_PLAN,
+    )
+    ramp_cap: int = Field(
+        40,
+        ge=1,
+        description="Maximum number of mails per day, also if the mailbox's target is higher (linear).",
+        json_schema_extra=AFFECTS_PLAN,
+    )
     maintenance_percent: int = Field(
         100,
         ge=1,
         le=100,
-        description="Per cent of the level reached that is kept up after the ramp, approached by ramp_step a day; "
-        "100 stays at that level.",
+        description="Percentage of the final volume that is sent after the ramp; the volume falls by ramp_step per "
+        "day. 100 keeps the final volume.",
+        json_schema_extra=AFFECTS_PLAN,
     )
     consumer_daily_limit: int = Field(
-        500, ge=1, description="Mails that a gmail.com mailbox sends in 24 hours at most, other clients included."
+        500, ge=1, description="Maximum number of mails that a gmail.com mailbox sends in 24 hours, from all clients."
     )
     workspace_daily_limit: int = Field(
-        2000, ge=1, description="Mails that any other mailbox sends in 24 hours at most, other clients included."
+        2000, ge=1, description="Maximum number of mails that any other mailbox sends in 24 hours, from all clients."
     )
-    pool_daily_cap: int = Field(50, ge=1, description="Warmup mails that one pool mailbox receives a day at most.")
+    pool_daily_cap: int = Field(
+        50, ge=1, description="Maximum number of warmup mails that one pool mailbox receives per day."
+    )
     partner_daily_cap: int = Field(
-        2, ge=1, description="Warmup mails from one warmup to one pool mailbox a day at most."
+        2, ge=1, description="Maximum number of warmup mails per day from one warmup mailbox to one pool mailbox."
     )
 
     delay_scale: float = Field(
         1.0,
         gt=0,
         le=1,
-        description="Factor on every delay and on the length of the sending window; below 1 only for a demonstration, "
-        "which knows no night pause.",
+        description="Factor for all delays and the length of the sending window. Use less than 1 for demonstrations "
+        "only; the night pause does not apply then.",
+        json_schema_extra=AFFECTS_PLAN,
     )
-    rescue_rate: int = Field(100, ge=0, le=100, description="Per cent of the warmup mails in spam that are rescued.")
-    important_rate: int = Field(20, ge=0, le=100, description="Per cent of the read warmup mails marked important.")
-    star_rate: int = Field(0, ge=0, le=100, description="Per cent of the read warmup mails that get a star.")
-    night_pause: str = Field(
+    rescue_rate: int = Field(100, ge=0, le=100, description="Percentage of the warmup mails in spam that are rescued.")
+    important_rate: int = Field(
+        20, ge=0, le=100, description="Percentage of the read warmup mails that are marked important."
+    )
+    star_rate: int = Field(0, ge=0, le=100, description="Percentage of the read warmup mails that are starred.")
+    night_pause: NightPause = Field(
         "23:00-07:00",
-        description="Local hours in which nobody rescues, reads or answers, HH:MM-HH:MM; 'none' for no pause.",
+        description="Local hours without rescues, reads and replies, HH:MM-HH:MM; 'none' for no pause.",
     )
-    thread_depth: int = Field(2, ge=2, le=6, description="Mails in a warmup thread at most, its first one included.")
+    thread_depth: int = Field(
+        2, ge=2, le=6, description="Maximum number of mails in a warmup thread, including the first one."
+    )
     templates_folder: str = Field(
-        "", description="Folder with templates of mails to use in place of the library; see docs/content.md."
+        "", description="Folder of mail templates to use instead of the built-in library; see docs/content.md."
     )
     generator_conn_id: str = Field(
-        "", description="Airflow Connection of a chat server that writes the texts; empty for none."
+        "", description="Airflow Connection of a chat server that generates the texts; empty for none."
     )
     retention_days: int = Field(
-        30, ge=0, le=3650, description="Days after which a warmup mail goes to the trash on both sides; 0 keeps it."
+        30,
+        ge=0,
+        le=3650,
+        description="Days after which a warmup mail is moved to the trash in both mailboxes; 0 keeps it.",
     )
     ledger_days: int = Field(
-        45, ge=40, le=3650, description="Days after which a mail in which nothing is due leaves the ledger for history."
+        45, ge=40, le=3650, description="Days after which a finished mail is moved from the ledger to its history."
     )
     history_months: int = Field(
         13,
         ge=0,
         le=240,
-        description="Months for which mails, days, events and told alerts are kept; then they are removed for good. "
-        "0 keeps them.",
+        description="Months after which mails, daily counts, events and sent alerts are deleted; 0 keeps them.",
     )
-    locate_delay: int = Field(120, ge=0, description="Seconds after sending until the recipient looks for the mail.")
+    locate_delay: int = Field(
+        120, ge=0, description="Seconds after sending until the mail is searched for at its recipient."
+    )
     missing_after: int = Field(
-        86400, ge=60, description="Seconds after sending until an unfound mail counts as missing."
+        86400, ge=60, description="Seconds after sending until a mail that is not found counts as missing."
     )
     gmail_label: str = Field(
         "Warmup", pattern=r"^[^/]+(/[^/]+)*$", max_length=100, description="Gmail label of warmup mail; '/' nests it."
     )
     token_header: str = Field(
-        "X-Warmup-Id", pattern=r"^X-[A-Za-z0-9-]{1,40}$", description="Header that carries a warmup mail's token."
+        "X-Warmup-Id", pattern=r"^X-[A-Za-z0-9-]{1,40}$", description="Header that contains the token of a warmup mail."
     )
-    dns_check: bool = Field(True, description="Whether the records of the sending domains are looked at daily.")
-    dns_nameservers: str = Field(
-        "", description="Name servers as IP or IPv4:port, separated by commas; empty for the machine's own."
+    dns_check: bool = Field(True, description="Whether the DNS records of the sending domains are checked daily.")
+    dns_nameservers: NameServers = Field(
+        "", description="Name servers as IP or IPv4:port, separated by commas; empty for those of the machine."
     )
-    dns_timeout: float = Field(5, gt=0, le=60, description="Seconds to wait for the answer to one name.")
+    dns_timeout: float = Field(5, gt=0, le=60, description="Seconds to wait for the response to one DNS query.")
     dkim_selector: str = Field(
         "google", pattern=r"^[A-Za-z0-9.-]{1,63}$", description="Selector of the DKIM key that Gmail signs with."
     )
-    mailbox_lease: int = Field(300, ge=30, description="Seconds for which one task may hold a mailbox.")
-    mailbox_wait: float = Field(20, ge=0, description="Seconds that a task waits for a mailbox that another one holds.")
-
-    @field_validator("sending_window")
-    @classmethod
-    def _check_sending_window(cls, value: str) -> str:
-        match = _TIME_RANGE.match(value)
-        if not match:
-            raise ValueError("must read HH:MM-HH:MM, for example 09:00-18:00")
-        start, end = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
-        if int(match[2]) > 59 or int(match[4]) > 59 or not 0 <= start < end <= 24 * 60:
-            raise ValueError("must start before it ends, within 00:00-24:00")
-        return value
-
-    @field_validator("night_pause")
-    @classmethod
-    def _check_night_pause(cls, value: str) -> str:
-        match = _TIME_RANGE.match(value)
-        if value == "none":
-            return value
-        if not match or int(match[1]) > 23 or int(match[3]) > 23 or int(match[2]) > 59 or int(match[4]) > 59:
-            raise ValueError("must read HH:MM-HH:MM within 00:00-23:59, for example 23:00-07:00, or none")
-        if value[:5] == value[6:]:
-            raise ValueError("must not end when it starts; write none for no pause")
-        return value
-
-    @field_validator("sending_days")
-    @classmethod
-    def _normalize_days(cls, value: str) -> str:
-        unknown = [day for day in value.split(",") if day.strip().lower() not in DAY_NAMES]
-        if unknown:
-            raise ValueError(f"must list days out of {', '.join(DAY_NAMES)}")
-        return ",".join(day.strip().lower() for day in value.split(","))
-
-    @field_validator("dns_nameservers")
-    @classmethod
-    def _check_nameservers(cls, value: str) -> str:
-        try:
-            _parse_name_servers(value)
-        except ValueError:
-            raise ValueError("must list IP addresses, for example 192.0.2.53 or 192.0.2.53:5353") from None
-        return value
+    mailbox_lease: int = Field(300, ge=30, description="Seconds after which the lease of a mailbox expires.")
+    mailbox_wait: float = Field(
+        20, ge=0, description="Seconds that a task waits for a mailbox that another task has leased."
+    )
 
     @model_validator(mode="after")
     def _lease_outlives_request(self) -> Settings:
@@ -212,16 +216,19 @@ class Settings(BaseModel):
             raise ValueError("refresh_lease must be longer than two tries of connect_timeout + read_timeout")
         return self
 
+    @classmethod
+    def plan_options(cls) -> tuple[str, ...]:
+        """Return the names of the options that the slots of a day depend on."""
+        return tuple(name for name, field in cls.model_fields.items() if field.json_schema_extra == AFFECTS_PLAN)
+
     @property
     def sending_window_minutes(self) -> tuple[int, int]:
-        """Return the sending window as minutes of the local day, (start, end)."""
-        match = _TIME_RANGE.match(self.sending_window)
-        assert match
-        return int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
+        """Return start and end of the sending window in minutes of the local day."""
+        return parse_time_range(self.sending_window)
 
     @property
     def night_hours(self) -> tuple[time, time] | None:
-        """Return when the night pause begins and ends, or None where there is none."""
+        """Return start and end of the night pause, or None without one."""
         if self.night_pause == "none" or self.delay_scale < 1:
             return None
         return time.fromisoformat(self.night_pause[:5]), time.fromisoformat(self.night_pause[6:])
@@ -234,97 +241,10 @@ class Settings(BaseModel):
 
     @property
     def name_servers(self) -> list[tuple[str, int]]:
-        """Return address and port of the name servers to ask; none for the machine's own."""
-        return _parse_name_servers(self.dns_nameservers)
+        """Return address and port of the name servers; empty for those of the machine."""
+        return parse_name_servers(self.dns_nameservers)
 
     @property
     def sending_weekdays(self) -> frozenset[int]:
-        """Return the sending days as numbers, Monday is 0."""
+        """Return the sending days as numbers; Monday is 0."""
         return frozenset(DAY_NAMES.index(day) for day in self.sending_days.split(","))
-
-
-def _parse_name_servers(value: str) -> list[tuple[str, int]]:
-    servers = []
-    for part in filter(None, (part.strip() for part in value.split(","))):
-        host, _, port = part.partition(":") if part.count(":") == 1 else (part, "", "53")
-        servers.append((str(ip_address(host)), int(port)))
-    return servers
-
-
-def parse_schedule(value: str) -> str | None:
-    """Return a schedule as Airflow takes it."""
-    return None if value.strip().lower() == "none" else value
-
-
-def accept_former_names(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options under their present names; warn about each former name that is still set.
-
-    The former name counts only where the present one is unset or has its default, which is how Airflow reports an
-    option that nobody set.
-    """
-    accepted = dict(options)
-    for former, present in RENAMED_OPTIONS.items():
-        if former not in accepted:
-            continue
-        value = accepted.pop(former)
-        log.warning(
-            "AIRFLOW__GMAIL_WARMUP__%s is now AIRFLOW__GMAIL_WARMUP__%s; the former name is read until version 0.3",
-            former.upper(), present.upper(),
-        )  # fmt: skip
-        default = Settings.model_fields[present].default
-        if str(accepted.get(present, default)) == str(default):
-            accepted[present] = value
-    return accepted
-
-
-def validate_settings(options: dict[str, Any]) -> Settings:
-    """Check raw options.
-
-    Raises:
-        ConfigurationError: naming each wrong option, its rule and where to set it.
-    """
-    try:
-        return Settings.model_validate(accept_former_names(options))
-    except ValidationError as error:
-        lines = []
-        for problem in error.errors():
-            name = ".".join(str(part) for part in problem["loc"])
-            variable = f"AIRFLOW__GMAIL_WARMUP__{name.upper()}" if name else "[gmail_warmup]"
-            given = f" (it is {problem['input']!r})" if name and problem["type"] != "extra_forbidden" else ""
-            lines.append(f"{variable}: {problem['msg']}{given}")
-        raise ConfigurationError("Wrong setting. " + "; ".join(lines)) from None
-
-
-def load_settings() -> Settings:
-    """Read the settings from Airflow's configuration.
-
-    Raises:
-        ConfigurationError: if an option is unknown or breaks its rule.
-    """
-    from airflow.sdk.configuration import conf
-
-    section = conf.getsection(SECTION) or {}
-    return validate_settings({key: value for key, value in section.items() if value not in (None, "")})
-
-
-def max_map_length() -> int:
-    """Return over how many mailboxes Airflow maps a task at most: its own option ``[core] max_map_length``."""
-    from airflow.sdk.configuration import conf
-
-    return int(conf.getint("core", "max_map_length", fallback=1024))
-
-
-def build_provider_options() -> dict[str, dict[str, Any]]:
-    """Describe the options in the form of Airflow's provider information."""
-    kinds = {"integer": "integer", "number": "float", "string": "string", "boolean": "boolean"}
-    options = {}
-    for name, schema in Settings.model_json_schema()["properties"].items():
-        options[name] = {
-            # `airflow config list` does not show a provider's defaults, so the description does.
-            "description": f"{schema['description']} Default: {schema['default']}.",
-            "version_added": "0.1.0",
-            "type": kinds[schema["type"]],
-            "example": None,
-            "default": str(schema["default"]),
-        }
-    return options

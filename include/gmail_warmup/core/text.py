@@ -1,13 +1,17 @@
-"""Small words for what people read. Imports nothing: the command line's help has to be quick."""
+"""Format texts for people. Imports nothing heavy, so that the command line's help is fast."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 
-def pluralize(number: int, thing: str) -> str:
-    """Return a number with its noun."""
-    plural = f"{thing}es" if thing.endswith("x") else f"{thing}s"
+def pluralize(number: int, thing: str, plural: str = "") -> str:
+    """Return a number with its noun, in the plural unless the number is 1.
+
+    Args:
+        plural: the plural form; by default the noun with "s", or "es" after an "x".
+    """
+    plural = plural or (f"{thing}es" if thing.endswith("x") else f"{thing}s")
     return f"{number} {thing if number == 1 else plural}"
 
 

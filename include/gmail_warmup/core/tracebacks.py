@@ -1,7 +1,7 @@
-"""Tracebacks without values: what shows local variables has none of ours to show.
+"""Remove local variables from tracebacks, since they may contain tokens and authorization codes.
 
-Airflow logs tracebacks without them, but a rich traceback (``DEV=1``), a debugger or an error tracker such as Sentry
-reads the frames that an error keeps alive, and those held the token or the code of a request that failed.
+Airflow logs tracebacks without variables, but a rich traceback (``DEV=1``), a debugger or an error tracker such as
+Sentry reads them from the frames that an exception references.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _ASYNC_FLAGS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_IT
 
 
 def clear_locals(error: BaseException) -> None:
-    """Clear the local variables of every frame that an error and its causes passed through and left.
+    """Clear the local variables of every finished frame in the traceback of an error and of its causes.
 
-    Coroutines keep theirs: one that an error passed through on its way between two tasks may still be waiting, and
-    clearing its frame would end it. Whatever holds a token or a code here is an ordinary function.
+    Frames of coroutines are skipped: one may still be suspended, and clearing its frame would end it. Only ordinary
+    functions of this package have tokens or codes in variables.
     """
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
@@ -38,13 +38,13 @@ def _clear_frames(trace: TracebackType | None) -> None:
             try:
                 frame.clear()
             except RuntimeError:
-                pass  # it is still running
+                pass  # the frame is still executing
         trace = trace.tb_next
 
 
 @contextmanager
 def clear_locals_on_error() -> Iterator[None]:
-    """Clear the local variables below this block when an error leaves it; the block's own frame keeps its."""
+    """Clear the local variables of all frames below this block if it raises; the frame of the block is not cleared."""
     try:
         yield
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""Declarative base of the package's tables, in a schema of their own."""
+"""Declarative base of the package's tables, which have their own schema."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ NAMING_CONVENTION = {
 
 metadata = MetaData(schema=SCHEMA, naming_convention=NAMING_CONVENTION)
 
-# A fresh `airflow db migrate` runs no migration: it creates the metadata and stamps. The schema has to exist before.
+# A fresh `airflow db migrate` creates the metadata and stamps, without running migrations. The schema has to exist.
 event.listen(metadata, "before_create", DDL(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))  # type: ignore[no-untyped-call]
 
 
 class Base(DeclarativeBase):
-    """Base of every model of this package; never mixed with Airflow's own metadata."""
+    """Base of every model of this package; separate from Airflow's own metadata."""
 
     metadata = metadata

@@ -1,35 +1,37 @@
-"""Engines: how tasks, page and command line reach the schema."""
+"""Engines and transactions: the only way to the database.
+
+Use one of three context managers per use; never ``engine.begin()`` or ``engine.connect()``:
+
+- ``read_transaction(engine)`` for SELECTs. PostgreSQL rejects a write in it.
+- ``write_transaction(engine)`` for statements that have to take effect together: committed at the end of the block,
+  rolled back if it raises.
+- ``autocommit(engine)`` for statements that are independent of each other, such as a single one. Each is its own
+  transaction and costs one round trip instead of three.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DisconnectionError
 
-from gmail_warmup.core.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from airflow.sdk import Connection
-
-
 _TRUSTED_SECONDS = 1.0
-"""For so long after its last use a connection is taken to be alive; afterwards it is asked."""
+"""A connection that was used within this time is taken to be alive; after a longer pause it is pinged."""
 
 
 def make_engine(url: str | sa.URL, *, pooled: bool = False) -> sa.Engine:
     """Make an engine that never logs parameters.
 
-    A task keeps one connection as long as it lives, since opening one costs more than all of its statements; the
-    api-server keeps a few. Nothing is left in a session between two transactions, so PgBouncer may stand in between.
+    A task keeps one connection for its whole run, since opening one costs more than all of its statements; the
+    api-server keeps a few. No state of a session outlives a transaction, so PgBouncer may be in between.
     """
-    # Looking for the type hstore would cost each new connection a round trip.
+    # The lookup of the type hstore would cost each new connection a round trip.
     common = {"hide_parameters": True, "echo": False, "use_native_hstore": False}
     if pooled:
         return sa.create_engine(url, pool_size=5, max_overflow=5, pool_pre_ping=True, pool_recycle=1800, **common)
@@ -40,7 +42,7 @@ def make_engine(url: str | sa.URL, *, pooled: bool = False) -> sa.Engine:
 
 
 def _ping_idle_connection(engine: sa.Engine) -> None:
-    """Ask a kept connection whether it is alive where it may have ended: between two calls of Gmail, not statements."""
+    """Ping a kept connection where it may have been closed: after a call of Gmail, not between two statements."""
 
     @sa.event.listens_for(engine, "checkin")
     def record_last_use(_: Any, record: Any) -> None:
@@ -53,14 +55,14 @@ def _ping_idle_connection(engine: sa.Engine) -> None:
         try:
             engine.dialect.do_ping(connection)
         except engine.dialect.loaded_dbapi.Error:
-            raise DisconnectionError from None  # another one is opened
+            raise DisconnectionError from None  # SQLAlchemy opens another connection
 
 
 _live_engines: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
 
 
 def _dispose_after_fork() -> None:
-    """Let a forked process open connections of its own: two on one would read each other's answers."""
+    """Make a forked process open its own connections: two processes on one would read each other's results."""
     for engine in _live_engines:
         engine.dispose(close=False)
 
@@ -68,46 +70,31 @@ def _dispose_after_fork() -> None:
 os.register_at_fork(after_in_child=_dispose_after_fork)
 
 
+def read_transaction(engine: sa.Engine, *, snapshot: bool = False) -> AbstractContextManager[sa.Connection]:
+    """Open a read-only transaction, which costs no further round trip.
+
+    Args:
+        snapshot: whether all statements see the database as it was at the first one.
+    """
+    level: Any = {"isolation_level": "REPEATABLE READ"} if snapshot else {}
+    return engine.connect().execution_options(postgresql_readonly=True, **level)
+
+
+def write_transaction(engine: sa.Engine) -> AbstractContextManager[sa.Connection]:
+    """Open a transaction that is committed at the end of the block."""
+    return engine.begin()
+
+
 @contextmanager
-def connect_autocommit(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Connect for statements that stand by themselves, each a transaction of its own in one round trip, not three."""
+def autocommit(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Open a connection on which each statement is its own transaction."""
     with engine.connect() as connection:
         driver: Any = connection.connection.driver_connection
-        # The driver's own switch: SQLAlchemy's would name the isolation level to the server, which costs what it saves
-        # and stays behind in the session.
+        # The driver's own switch: SQLAlchemy's would set the isolation level of the session, which costs the round
+        # trip that it saves and outlives the block.
         before, driver.autocommit = driver.autocommit, True
         try:
             yield connection
         finally:
             if not driver.closed:
                 driver.autocommit = before
-
-
-def build_url(connection: Connection) -> sa.URL:
-    """Turn an Airflow Connection of type Postgres into a URL; its extras become parameters of libpq.
-
-    Raises:
-        ConfigurationError: if the Connection is not one to PostgreSQL, or its extra is malformed.
-    """
-    if connection.conn_type not in ("postgres", "postgresql"):
-        raise ConfigurationError(
-            f"The Connection '{connection.conn_id}' has the type '{connection.conn_type}'; it must be 'postgres'."
-        )
-    try:
-        # Not `extra_dejson`: it tells Airflow's supervisor about secrets that it has been told about already.
-        extra = dict(json.loads(connection.extra or "{}"))
-    except (ValueError, TypeError):
-        raise ConfigurationError(
-            f"The extra of the Connection '{connection.conn_id}' is not a JSON object. Correct it in Airflow, "
-            "under Admin, Connections."
-        ) from None
-    extras = {key: str(value) for key, value in extra.items() if isinstance(value, str | int)}
-    return sa.URL.create(
-        "postgresql+psycopg2",
-        username=connection.login,
-        password=connection.password,
-        host=connection.host or None,
-        port=connection.port,
-        database=connection.schema,
-        query=extras,
-    )

@@ -1,4 +1,7 @@
-"""The DB manager through which ``airflow db migrate`` makes and upgrades the schema."""
+"""The DB manager through which ``airflow db migrate`` creates and upgrades the schema.
+
+Airflow itself loads this module and ``migrations/env.py``. No other module below ``airflow/`` imports Airflow.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 from airflow.utils.db_manager import BaseDBManager
 from sqlalchemy import text
 
-from gmail_warmup.db import models  # noqa: F401  the tables register themselves on the metadata
+from gmail_warmup.db import models  # noqa: F401  registers the tables on the metadata
 from gmail_warmup.db.base import SCHEMA, metadata
 
 _HERE = Path(__file__).resolve().parent
@@ -19,7 +22,7 @@ VERSION_TABLE = "alembic_version_gmail_warmup"
 class GmailWarmupDBManager(BaseDBManager):
     """Create, upgrade, downgrade and drop the schema ``gmail_warmup``.
 
-    The version table stays in Airflow's default schema, where the base class looks for it.
+    The version table is in Airflow's default schema, where the base class expects it.
     """
 
     metadata = metadata
@@ -31,7 +34,7 @@ class GmailWarmupDBManager(BaseDBManager):
     def drop_tables(self, connection: Any) -> None:
         """Drop the tables and the schema, for ``airflow db reset``."""
         super().drop_tables(connection)  # type: ignore[no-untyped-call]
-        # Without CASCADE: what somebody else put into the schema is not ours to drop.
+        # Without CASCADE: objects of others in the schema are kept.
         empty = connection.scalar(
             text(
                 "SELECT NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"

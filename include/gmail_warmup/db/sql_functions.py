@@ -1,10 +1,12 @@
-"""What the database does by itself: it counts claims, and moves and removes what is old, which nobody else may.
+"""SQL functions and triggers: count claims, move finished mail to the history, delete old rows.
 
-The functions for the restricted role run with the rights of the schema's owner. Each does one narrow thing, takes typed
-values only, finds nothing by a search path, and leaves what is young alone, whoever asks.
+The functions granted to the restricted role run with the rights of the schema's owner. Each does one narrow thing,
+accepts typed values only, does not depend on the search path, and never touches recent rows.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 COUNT_CLAIMS = """
 CREATE OR REPLACE FUNCTION gmail_warmup.count_claim() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -35,7 +37,7 @@ ON_MAILBOX_DELETE = """
 CREATE OR REPLACE TRIGGER delete_mailbox_history AFTER DELETE ON gmail_warmup.mailbox
 FOR EACH ROW EXECUTE FUNCTION gmail_warmup.delete_mailbox_history()
 """
-"""In place of foreign keys, for which every new month would lock the mailboxes."""
+"""Instead of foreign keys, with which every new partition would lock the mailboxes."""
 DROP_DELETE_MAILBOX_HISTORY = "DROP FUNCTION IF EXISTS gmail_warmup.delete_mailbox_history() CASCADE"
 
 MAKE_MONTHS = """
@@ -62,7 +64,7 @@ BEGIN
     RETURN made;
 END $$
 """
-# What could not be done for a year, since its mailbox was paused or broken, is not waited for any more.
+# Steps overdue for a year, because their mailbox was paused or broken, no longer count as pending.
 MAIL_IS_PENDING = """
 CREATE OR REPLACE FUNCTION gmail_warmup.mail_is_pending(mail gmail_warmup.ledger) RETURNS boolean LANGUAGE sql STABLE
 AS $$
@@ -81,47 +83,6 @@ AS $$
     )
 $$
 """
-LEDGER_COLUMNS = (
-    "id, token, sender_id, recipient_id, parent_id, turn, local_date, slot, due_at, status, failure, claimed_at,"
-    " draft_id, sent_at, subject, rfc_message_id, gmail_id, thread_id, locate_due_at, placement, placed_at,"
-    " recipient_gmail_id, recipient_thread_id, rescue_due_at, rescued_at, read_due_at, read_at, important, starred,"
-    " mark_due_at, marked_at, reply_due_at, replied_at, collected_at, bounced_at, bounce_status, auto_replied_at,"
-    " notice_ids, trash_due_at, sender_trashed_at, recipient_trashed_at"
-)
-"""Of the ledger and its history, which may have them in another order after a migration."""
-# The next rows by id come nearly in the order of their claims: no index is needed to find what is old.
-MOVE_MAILS = f"""
-CREATE OR REPLACE FUNCTION gmail_warmup.move_mails(
-    after bigint, until timestamptz, at_once integer, OUT mails bigint, OUT last_id bigint, OUT done boolean
-)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    oldest timestamptz;
-BEGIN
-    mails := 0;
-    until := least(until, now() - interval '40 days');
-    SELECT max(id), min(claimed_at), coalesce(bool_or(claimed_at >= until), true) INTO last_id, oldest, done
-    FROM (SELECT id, claimed_at FROM gmail_warmup.ledger WHERE id > after ORDER BY id LIMIT at_once) looked;
-    IF last_id IS NULL OR oldest >= until THEN
-        RETURN;
-    END IF;
-    PERFORM gmail_warmup.make_months(oldest, until);
-    WITH RECURSIVE thread AS (
-        SELECT l.id, l.id AS root, gmail_warmup.mail_is_pending(l) AS waits FROM gmail_warmup.ledger l
-        WHERE l.id > after AND l.id <= last_id AND l.parent_id IS NULL AND l.claimed_at < until
-        UNION ALL
-        SELECT l.id, thread.root, l.claimed_at >= until OR gmail_warmup.mail_is_pending(l)
-        FROM thread JOIN gmail_warmup.ledger l ON l.parent_id = thread.id
-    ),
-    settled AS (SELECT root FROM thread GROUP BY root HAVING NOT bool_or(waits)),
-    gone AS (
-        DELETE FROM gmail_warmup.ledger l USING thread JOIN settled USING (root) WHERE l.id = thread.id RETURNING l.*
-    )
-    INSERT INTO gmail_warmup.ledger_history ({LEDGER_COLUMNS}) SELECT {LEDGER_COLUMNS} FROM gone;
-    GET DIAGNOSTICS mails = ROW_COUNT;
-END $$
-"""  # noqa: S608  names of columns, from above
 DROP_MONTHS = """
 CREATE OR REPLACE FUNCTION gmail_warmup.drop_months(before timestamptz) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET lock_timeout = '10s'
@@ -142,7 +103,7 @@ BEGIN
     RETURN dropped;
 END $$
 """
-# Events come before the alerts that told them, or these would seem untold; the last one of a mailbox says how it is.
+# Events are deleted before their alerts, or they would count as unreported. The last event of a mailbox is kept.
 REMOVE_OLD = """
 CREATE OR REPLACE FUNCTION gmail_warmup.remove_old(before timestamptz, at_once integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -211,18 +172,62 @@ GRANTED_FUNCTIONS = (
     "gmail_warmup.drop_months(timestamptz)",
     "gmail_warmup.remove_old(timestamptz, integer)",
 )
-"""What the restricted role may call."""
+"""Functions that the restricted role may call."""
 _MAKE_MONTHS = "gmail_warmup.make_months(timestamptz, timestamptz)"
 
-# A new function may be called by everybody at first.
-FUNCTIONS = (
-    MAKE_MONTHS,
-    MAIL_IS_PENDING,
-    MOVE_MAILS,
-    DROP_MONTHS,
-    REMOVE_OLD,
-    DELETE_MAILBOX_HISTORY,
-    ON_MAILBOX_DELETE,
-    *(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC" for signature in (_MAKE_MONTHS, *GRANTED_FUNCTIONS)),
-)
 DROP_FUNCTIONS = f"DROP FUNCTION IF EXISTS {', '.join((_MAKE_MONTHS, *GRANTED_FUNCTIONS))}"
+
+
+def _build_move_mails(columns: str) -> str:
+    # Ids are nearly in the order of the claims: the oldest rows are found without a further index.
+    return f"""
+CREATE OR REPLACE FUNCTION gmail_warmup.move_mails(
+    after bigint, until timestamptz, at_once integer, OUT mails bigint, OUT last_id bigint, OUT done boolean
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    oldest timestamptz;
+BEGIN
+    mails := 0;
+    until := least(until, now() - interval '40 days');
+    SELECT max(id), min(claimed_at), coalesce(bool_or(claimed_at >= until), true) INTO last_id, oldest, done
+    FROM (SELECT id, claimed_at FROM gmail_warmup.ledger WHERE id > after ORDER BY id LIMIT at_once) looked;
+    IF last_id IS NULL OR oldest >= until THEN
+        RETURN;
+    END IF;
+    PERFORM gmail_warmup.make_months(oldest, until);
+    WITH RECURSIVE thread AS (
+        SELECT l.id, l.id AS root, gmail_warmup.mail_is_pending(l) AS waits FROM gmail_warmup.ledger l
+        WHERE l.id > after AND l.id <= last_id AND l.parent_id IS NULL AND l.claimed_at < until
+        UNION ALL
+        SELECT l.id, thread.root, l.claimed_at >= until OR gmail_warmup.mail_is_pending(l)
+        FROM thread JOIN gmail_warmup.ledger l ON l.parent_id = thread.id
+    ),
+    settled AS (SELECT root FROM thread GROUP BY root HAVING NOT bool_or(waits)),
+    gone AS (
+        DELETE FROM gmail_warmup.ledger l USING thread JOIN settled USING (root) WHERE l.id = thread.id RETURNING l.*
+    )
+    INSERT INTO gmail_warmup.ledger_history ({columns}) SELECT {columns} FROM gone;
+    GET DIAGNOSTICS mails = ROW_COUNT;
+END $$
+"""  # noqa: S608  the names of columns
+
+
+def build_functions(ledger_columns: Iterable[str]) -> tuple[str, ...]:
+    """Return the statements that create the functions.
+
+    Args:
+        ledger_columns: the columns of the ledger. Its history has the same ones, in another order after a migration.
+    """
+    return (
+        MAKE_MONTHS,
+        MAIL_IS_PENDING,
+        _build_move_mails(", ".join(ledger_columns)),
+        DROP_MONTHS,
+        REMOVE_OLD,
+        DELETE_MAILBOX_HISTORY,
+        ON_MAILBOX_DELETE,
+        # PostgreSQL lets everybody call a new function.
+        *(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC" for signature in (_MAKE_MONTHS, *GRANTED_FUNCTIONS)),
+    )

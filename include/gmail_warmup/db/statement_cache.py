@@ -1,7 +1,7 @@
-"""An engine that is made before the processes of tasks are forked, its statements compiled already.
+"""Prepare an engine before task processes are forked, with its statements already compiled.
 
-SQLAlchemy compiles each statement once per engine. A task runs each of its statements about once, so that compiling
-them took as long as everything else that it did.
+Only the preload uses this module. SQLAlchemy compiles each statement once per engine, and a task executes each of its
+statements about once, so that compiling them would take as long as the rest of the task.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _prepared_engines: list[sa.Engine] = []
 
 
 def compile_statements() -> None:
-    """Make the engine and compile what is a constant of a loaded module; nothing is connected to."""
+    """Make the engine and compile every statement that is a module constant; open no connection."""
     engine = make_engine("postgresql+psycopg2://")
-    cache: Any = engine._compiled_cache  # SQLAlchemy offers no public way to compile without a connection
-    for statement in _find_constants():
-        # Whoever executes it gives a value to each of these, and is to find it under their names.
+    cache: Any = engine._compiled_cache  # SQLAlchemy has no public way to compile without a connection
+    for statement in _find_module_statements():
+        # The cache key contains the names of the parameters that the statement is executed with.
         binds = statement.compile(dialect=engine.dialect).binds
         keys = sorted(name for name, part in binds.items() if part.required)
         statement._compile_w_cache(dialect=engine.dialect, compiled_cache=cache, column_keys=keys)
@@ -32,21 +32,21 @@ def compile_statements() -> None:
 
 
 def take_prepared_engine(url: sa.URL) -> sa.Engine:
-    """Return an engine for a database: the prepared one, where this process inherited it and has not used it."""
+    """Return an engine for a database: the prepared one the first time in a process, otherwise a new one."""
     if not _prepared_engines:
         return make_engine(url)
     engine = _prepared_engines.pop()
     engine.url = url
-    _, found = engine.dialect.create_connect_args(url)
+    _, connect_arguments = engine.dialect.create_connect_args(url)
 
     @sa.event.listens_for(engine, "do_connect")
-    def set_parameters(_: Any, __: Any, ___: Any, parameters: dict[str, Any]) -> None:
-        parameters.update(found)
+    def set_connect_arguments(_: Any, __: Any, ___: Any, parameters: dict[str, Any]) -> None:
+        parameters.update(connect_arguments)
 
     return engine
 
 
-def _find_constants() -> Iterator[Any]:
+def _find_module_statements() -> Iterator[Any]:
     for name, module in list(sys.modules.items()):
         if name.startswith(_PACKAGE_PREFIX):
             for value in list(vars(module).values()):

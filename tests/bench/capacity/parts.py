@@ -1,4 +1,4 @@
-"""The bench of capacity: what a task and a mail cost on a real Airflow, and what thousands of mailboxes need then."""
+"""The capacity bench: measure the cost of a task and a mail on a real Airflow, and derive that of many mailboxes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.floor.cpu import PARTS
 from bench.floor.stage import FLOOR, REAL, Run, Stage, stage
 from bench.ground import Ground
 from bench.growth.past import LEDGER_DAYS, begin, grow
-from bench.report import Bench, Figure, Part, Say
+from bench.report import Bench, Figure, Part, Say, at_most
 
 RUNS, SETTLING = 3, 3
 """Runs that are measured, and runs before them, until every action has something due in each run."""
@@ -24,14 +24,14 @@ STAND_IN = "stand-in for Google"
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """Some runs of one DAG, added up."""
+    """The sum of some runs of one DAG."""
 
     tasks: int
     cpu: Counter[str]
 
     @property
     def seconds(self) -> float:
-        """Return the seconds of a core for each task, without what Google would do."""
+        """Return the processor time per task in seconds, without the stand-in for Google."""
         return sum(spent for part, spent in self.cpu.items() if part != STAND_IN) / self.tasks
 
 
@@ -107,6 +107,9 @@ def _measured(measured: Measured, floor: Seen, real: Seen) -> Iterator[Figure]:
     day = sum(sum(tasks_in_an_hour(share).values()) for share in HOURS)
     yield Figure(label="a task of gmail_warmup", value=1000 * real.seconds, unit="ms of a core", key="task_ms")
     yield Figure(label="a task that does nothing", value=1000 * floor.seconds, unit="ms of a core", key="nothing_ms")
+    ratio = real.seconds / floor.seconds
+    yield Figure(label="  a task relative to one that does nothing", value=ratio, target=at_most(1.45),
+                 key="task_over_nothing")  # fmt: skip
     for part in PARTS:
         if part != STAND_IN:
             yield Figure(label=f"  gmail_warmup, {part}", value=1000 * real.cpu[part] / real.tasks, unit="ms")
@@ -140,7 +143,8 @@ CAPACITY = Bench(
     title="Capacity",
     parts=[Part(name="capacity", title="what a task and a mail cost on a real Airflow", run=_capacity)],
     keys=[
-        "mailboxes_per_core", "task_ms", "nothing_ms", "tasks_a_day", "scheduler_tasks_a_second", "units_per_mail",
+        "mailboxes_per_core", "task_ms", "nothing_ms", "task_over_nothing", "tasks_a_day",
+        "scheduler_tasks_a_second", "units_per_mail",
         "ledger_bytes", "history_bytes", "airflow_rows", "airflow_bytes",
     ],
 )  # fmt: skip

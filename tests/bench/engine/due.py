@@ -11,8 +11,9 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from psycopg2.extras import execute_values
 
+from gmail_warmup.airflow.configuration import get_max_map_length
 from gmail_warmup.core.enums import Action
-from gmail_warmup.core.settings import Settings, max_map_length
+from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import Base, Mailbox
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.warmup.planning import next_send
@@ -97,7 +98,7 @@ def _round(engine: sa.Engine) -> dict[Action, tuple[float, int]]:
     for action in Action:
         began = time.perf_counter()
         with engine.begin() as connection:
-            found = find_due_mailboxes(connection, action, SETTINGS, limit=max_map_length() + 1)
+            found = find_due_mailboxes(connection, action, SETTINGS, limit=get_max_map_length() + 1)
         taken[action] = (time.perf_counter() - began) * 1000, len(found)
     return taken
 

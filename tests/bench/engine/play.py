@@ -12,7 +12,7 @@ from bench.engine.reckoning import Reckoning, bands_now, reckon
 from bench.engine.stage import Stage
 from gmail_warmup.core.enums import Action
 from gmail_warmup.core.errors import MayNotSendError
-from gmail_warmup.db.engine import connect_autocommit
+from gmail_warmup.db.engine import autocommit
 from gmail_warmup.db.models import LedgerEntry, Mailbox
 from gmail_warmup.warmup.actions.run import run_action
 from gmail_warmup.warmup.ledger import entries as ledger
@@ -69,7 +69,7 @@ def _of_every_day(script: Script, bands: dict[date, Counter[str]]) -> dict[date,
 
 def _next_due(stage: Stage) -> datetime:
     """Return the earliest due time that lies ahead, of any kind; until then no run finds anything to do."""
-    with connect_autocommit(stage.engine) as connection:
+    with autocommit(stage.engine) as connection:
         found: datetime | None = connection.scalar(_NEXT_DUE)
     return found or stage.script.end + SETTLING
 
@@ -92,13 +92,13 @@ _ANYTHING = sa.select(
 
 def run(stage: Stage, *actions: Action) -> int:
     """Do what one run of the DAG does: plan, then a task per mailbox and action; return the number of tasks."""
-    with connect_autocommit(stage.engine) as connection:
+    with autocommit(stage.engine) as connection:
         waits = connection.execute(_ANYTHING).one()._mapping
     tasks = 0
     for action in actions:
         if waits[action]:
             # Only the look at senders writes, and has to be one transaction.
-            with stage.engine.begin() if action is Action.SEND else connect_autocommit(stage.engine) as connection:
+            with stage.engine.begin() if action is Action.SEND else autocommit(stage.engine) as connection:
                 addresses = find_due_mailboxes(connection, action, stage.settings)
             for address in addresses:
                 act(stage, action, address)

@@ -20,7 +20,7 @@ from gmail_sandbox.state import World
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.engine import make_engine
 from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
-from gmail_warmup.gmail.client import GmailClient
+from gmail_warmup.gmail.client import GmailClient, GmailResources
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
 
@@ -43,7 +43,7 @@ class InProcessGmail(GmailClient):
 
     def __init__(self, google: World, address: str, *, token_header: str) -> None:
         self.address, self.token_header = address, token_header
-        self.__dict__ |= {"_users": Users(google, address), "_http": None}
+        self.__dict__ |= {"_api": GmailResources.from_users(Users(google, address)), "_http": None}
 
 
 def _engine(url: sa.URL) -> sa.Engine:

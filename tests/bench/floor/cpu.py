@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from gmail_embedded.processes import alive
+from gmail_embedded.processes import find_processes
 
 _PARTS = {
     "airflow worker": "task processes",
@@ -26,7 +26,7 @@ PARTS = tuple(dict.fromkeys(_PARTS.values()))
 def seconds_by_part(folder: Path, database: Path) -> Counter[str]:
     """Return the seconds of processor time so far, by part; those of an ended process are its parent's."""
     found: Counter[str] = Counter()
-    for pid in alive(folder, database):
+    for pid in find_processes(folder, database):
         try:
             process = psutil.Process(pid)
             command, times = " ".join(process.cmdline()), process.cpu_times()

@@ -1,4 +1,4 @@
-"""The bench of the floor: what a task of the product costs beside one that does nothing."""
+"""The floor bench: compare the cost of a task of the product with that of a task that does nothing."""
 
 from __future__ import annotations
 
@@ -29,20 +29,26 @@ def _tasks(ground: Ground, say: Say) -> list[Figure]:
         Figure(label="mapped tasks of both DAGs each, all pairs together", value=tasks, key="tasks"),
         Figure(label="  a run of tasks that do nothing, median", value=floor, unit="s"),
         Figure(label="  a run of gmail_warmup, median", value=real, unit="s"),
-        Figure(label="gmail_warmup over tasks that do nothing", value=ratio, target=at_most(1.25), key="floor_ratio"),
+        # The ratio of wall-clock times varies by half from pair to pair, so it has no target.
+        Figure(label="gmail_warmup relative to tasks that do nothing", value=ratio, key="floor_ratio"),
         *_processor(pairs),
     ]
 
 
 def _processor(pairs: Sequence[tuple[Run, Run]]) -> list[Figure]:
-    """Return what a mapped task costs of the processor, by part; who else runs hardly changes it."""
-    figures = []
+    """Return the processor time of a mapped task by part; other load on the machine hardly changes it."""
+    figures, totals = [], []
     for name, runs in (("gmail_warmup", [real for real, _ in pairs]), ("nothing", [floor for _, floor in pairs])):
         tasks = sum(run.tasks.total() for run in runs)
         spent = {part: 1000 * sum(run.cpu[part] for run in runs) / tasks for part in PARTS}
-        figures.append(Figure(label=f"processor time of a task, {name}", value=sum(spent.values()), unit="ms"))
+        totals.append(sum(spent.values()))
+        figures.append(Figure(label=f"processor time of a task, {name}", value=totals[-1], unit="ms"))
         figures += [Figure(label=f"  {part}", value=milliseconds, unit="ms") for part, milliseconds in spent.items()]
-    return figures
+    ratio = totals[0] / totals[1]
+    return [
+        Figure(label="  in processor time", value=ratio, target=at_most(1.5), key="floor_cpu_ratio"),
+        *figures,
+    ]
 
 
 def _pair(site: Stage, say: Say) -> tuple[Run, Run]:
@@ -94,5 +100,5 @@ FLOOR_BENCH = Bench(
         Part(name="parse", title="parsing the DAG files", run=_parsing),
         Part(name="plan", title="the plan for 10,000 mailboxes", run=_planning),
     ),
-    keys=("tasks", "floor_ratio", "dag_parse_ms", "plan_10k_s", "plan_10k_mb"),
+    keys=("tasks", "floor_ratio", "floor_cpu_ratio", "dag_parse_ms", "plan_10k_s", "plan_10k_mb"),
 )

@@ -19,7 +19,7 @@ import httpx
 
 from bench.floor.cpu import seconds_by_part
 from gmail_embedded.airflow_api import TaskInstance
-from gmail_embedded.demo_scene import morning_zone, write_accounts
+from gmail_embedded.demo_scene import choose_zone, write_accounts
 from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Installation
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.stack import Options, Stack
@@ -168,7 +168,7 @@ def populate(stack: Installation, sandbox: SandboxClient) -> None:
     warmup = [f"w{number:02}@d{number % 8}.example" for number in range(WARMUP)]
     pool = [f"p{number:02}@pool{number % 5}.example" for number in range(POOL)]
     sandbox.put_mailboxes((*warmup, *pool))
-    zone, accounts = morning_zone(datetime.now(UTC)), []
+    zone, accounts = choose_zone(datetime.now(UTC)), []
     for address in (*warmup, *pool):
         grant = sandbox.grant(address, SANDBOX_CLIENT_ID)
         kind = "warmup" if address in warmup else "pool"

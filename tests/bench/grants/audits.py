@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.fleet import Worker
 from bench.scene import Crowd, valid
-from gmail_warmup.oauth.grant_store import Actor
+from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.token_endpoint import OAuthClient
 from support.world import World
 
@@ -55,22 +55,23 @@ def audit(
     """
     from gmail_warmup.audit import decisions
     from gmail_warmup.audit.pipeline import Audit
+    from gmail_warmup.audit.results import AuditOutcome, AuditResult
 
     chosen = world.settings.model_copy(update=settings or {})
     client, actor = with_secret(world.client, secret), Actor(name="dag:audit", run_id=run_id)
     started = time.monotonic()
     running = decisions.begin_audit(world.store.engine, run_id, actor=actor)
-    probed = [Audit(world.store, client, chosen, actor=actor).run(shard).as_dict() for shard in shards]
-    found = decisions.merge_results(probed)
+    probed = [Audit(world.store, client, chosen, actor=actor).run(shard) for shard in shards]
+    result = AuditResult.merge(probed)
     decided = decisions.decide_refusals(
         world.store,
         running,
-        app_error=found["app_error"],
-        unreadable=found["counts"].get("unreadable", 0),
+        app_error=result.app_error,
+        unreadable=result.count(AuditOutcome.UNREADABLE),
         actor=actor,
     )
     return Audited(
-        counts=Counter(found["counts"]),
+        counts=Counter({outcome.value: count for outcome, count in result.counts.items()}),
         confirmed=len(decided.confirmed),
         held=decided.held_count,
         seconds=time.monotonic() - started,
@@ -79,7 +80,7 @@ def audit(
 
 
 def peak_mb() -> float:
-    """Return the most memory that this process ever held; its guard, which started it, is smaller."""
+    """Return the most memory that this process ever held; its supervisor, which started it, is smaller."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -17,14 +17,13 @@ from gmail_warmup.core.enums import Action
 from gmail_warmup.db import clock
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.warmup.ledger import bounces, retention
+from gmail_warmup.warmup.ledger import bounces, daily_counters, retention
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.planning import daily_plan
 from gmail_warmup.warmup.planning.due import find_due_mailboxes
 from gmail_warmup.warmup.planning.partners import find_partner
-from gmail_warmup.warmup.reporting import placement
-from gmail_warmup.warmup.reporting import statistics as figures
-from gmail_warmup.web.queries import history
+from gmail_warmup.warmup.reporting import mailbox_statistics, placement, totals
+from gmail_warmup.web.queries import mails
 
 Query = Callable[[sa.Connection, "Draw"], Any]
 
@@ -56,7 +55,9 @@ def _claim(connection: sa.Connection, draw: Draw) -> Any:
     """Make the claim's own steps; the caller rolls back."""
     now, sender = clock.get_current_time(connection), draw.sender
     daily_plan.load_histories(connection, [sender.id])
-    ledger.fix_daily_volume(connection, sender.id, now.date(), ramp=PER_DAY, planned=PER_DAY, reduction_reason=None)
+    daily_counters.fix_daily_volume(
+        connection, sender.id, now.date(), ramp=PER_DAY, planned=PER_DAY, reduction_reason=None
+    )
     partner = find_partner(connection, sender, now=now, settings=SETTINGS, seed=str(random.random()))
     assert partner
     return ledger.claim_entry(
@@ -91,13 +92,13 @@ QUERIES: dict[str, Query] = {
     "placements of a sender": lambda connection, draw: placement.count_placements(
         connection, since=datetime.now(UTC) - timedelta(days=7), sender_ids=[draw.sender.id]
     ),
-    "statistics of a sender": lambda connection, draw: figures.load_mailbox_statistics(
+    "statistics of a sender": lambda connection, draw: mailbox_statistics.load_mailbox_statistics(
         connection, draw.sender.address, SETTINGS
     ),
-    "statistics of all": lambda connection, draw: figures.load_total_statistics(connection),
-    "mails on a sender's page": lambda connection, draw: history.load_mails(connection, draw.sender),
-    "mails on a recipient's page": lambda connection, draw: history.load_mails(connection, draw.recipient),
-    "the oldest mails on a sender's page": lambda connection, draw: history.load_mails(
+    "statistics of all": lambda connection, draw: totals.load_total_statistics(connection),
+    "mails on a sender's page": lambda connection, draw: mails.load_mails(connection, draw.sender),
+    "mails on a recipient's page": lambda connection, draw: mails.load_mails(connection, draw.recipient),
+    "the oldest mails on a sender's page": lambda connection, draw: mails.load_mails(
         connection, draw.sender, before=draw.old_id
     ),
 }

@@ -1,4 +1,4 @@
-"""Run the migrations of the schema gmail_warmup on Airflow's own engine."""
+"""Run the migrations of the schema gmail_warmup on Airflow's own engine; loaded by Airflow's DB manager."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gmail_warmup.db.manager import VERSION_TABLE, GmailWarmupDBManager
 
 
 def _include_name(name: str | None, kind: str, parents: Any) -> bool:
-    """Compare our schema alone: everything else in this database is Airflow's. Months are made as they come."""
+    """Limit the comparison to our schema, without the monthly partitions of the history."""
     if kind == "table" and name is not None and name.startswith("ledger_history_"):
         return False
     return name == SCHEMA if kind == "schema" else parents.get("schema_name") == SCHEMA

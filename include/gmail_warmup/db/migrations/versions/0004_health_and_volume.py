@@ -17,7 +17,7 @@ depends_on = None
 _SCHEMA = "gmail_warmup"
 _TIME = sa.DateTime(timezone=True)
 
-# Written out, and not taken from the models: a migration stays what it was when the models go on.
+# Written out instead of imported from the models: a migration must not change when the models do.
 _COUNT_CLAIMS = """
 CREATE FUNCTION gmail_warmup.count_claim() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -21,7 +21,7 @@ depends_on = None
 _SCHEMA = "gmail_warmup"
 _TIME = sa.DateTime(timezone=True)
 
-# Written out, and not taken from the models: a migration stays what it was when the models go on.
+# Written out instead of imported from the models: a migration must not change when the models do.
 _COLUMNS = (
     ("id", sa.BigInteger(), False),
     ("token", sa.Text(), False),

@@ -1,0 +1,194 @@
+"""Read Airflow Connections, from whatever secrets backend, and convert them to plain objects of the package."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from gmail_warmup.core.errors import ConfigurationError
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.gmail.service_account import CONNECTION_REMEDY, unusable_error
+from gmail_warmup.oauth.token_endpoint import GOOGLE_AUTH_URI, GOOGLE_TOKEN_URI, OAuthClient
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from gmail_warmup.alerts.apprise_sender import AppriseSender
+    from gmail_warmup.warmup.content.generators import TextGenerator
+
+_MAX_GENERATOR_TIMEOUT = 60
+
+
+def find_connection(conn_id: str) -> Connection | None:
+    """Return an Airflow Connection, or None if it does not exist."""
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        return None
+
+
+def get_connection(conn_id: str, purpose: str) -> Connection:
+    """Return an Airflow Connection.
+
+    Raises:
+        ConfigurationError: if it is missing. The message names its purpose and how to create it.
+    """
+    found = find_connection(conn_id)
+    if found is None:
+        raise ConfigurationError(
+            f"The Airflow Connection '{conn_id}' ({purpose}) is missing. Create it with 'gmail-warmup init', or by "
+            "hand as described in the README. If it exists, AIRFLOW__CORE__FERNET_KEY is not the key that it was "
+            "encrypted with."
+        )
+    return found
+
+
+def load_oauth_client(settings: Settings) -> OAuthClient:
+    """Return the operator's OAuth client.
+
+    Raises:
+        ConfigurationError: if the Connection is missing, has no client id or secret, or has a malformed extra.
+    """
+    conn_id = settings.client_conn_id
+    found = get_connection(conn_id, "the OAuth client")
+    if not found.login or not found.password:
+        raise ConfigurationError(
+            f"The Airflow Connection '{conn_id}' needs the client id as its login and the client secret as its "
+            "password. Set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET in .env and run: gmail-warmup init"
+        )
+    extra = _parse_extra(found)
+    secrets = extra.get("secrets") or []
+    if not isinstance(secrets, list):
+        raise ConfigurationError(f"In the Airflow Connection '{conn_id}', extra.secrets must be a list of secrets.")
+    return OAuthClient(
+        client_id=found.login,
+        secrets=(found.password, *map(str, secrets)),
+        auth_uri=extra.get("auth_uri") or GOOGLE_AUTH_URI,
+        token_uri=extra.get("token_uri") or GOOGLE_TOKEN_URI,
+        api_endpoint=extra.get("api_endpoint") or None,
+    )
+
+
+def load_text_generator(settings: Settings, fallback: TextGenerator) -> TextGenerator | None:
+    """Return the text generator of the settings, or None if none is configured.
+
+    Args:
+        fallback: generates the subjects, greetings and closings.
+
+    Raises:
+        ConfigurationError: if its Connection is missing, or has no server or model.
+    """
+    from gmail_warmup.warmup.content.generators import ChatGenerator
+
+    conn_id = settings.generator_conn_id
+    if not conn_id:
+        return None
+    found = get_connection(conn_id, "the text generator")
+    extra = _parse_extra(found)
+    base_url, model = str(extra.get("base_url") or found.host or ""), str(extra.get("model") or "")
+    try:
+        timeout = float(extra.get("timeout") or 20)
+    except (ValueError, TypeError):
+        raise ConfigurationError(
+            f"In the Airflow Connection '{conn_id}', extra.timeout must be a number of seconds."
+        ) from None
+    if not base_url.startswith(("http://", "https://")) or not model:
+        raise ConfigurationError(
+            f"The Airflow Connection '{conn_id}' needs the server's address, https://..., as its host, and a model in "
+            'its extra, {"model": "..."}. See docs/content.md.'
+        )
+    return ChatGenerator(
+        templates=fallback,
+        base_url=base_url,
+        model=model,
+        api_key=found.password or "",
+        timeout=min(timeout, _MAX_GENERATOR_TIMEOUT),
+    )
+
+
+def load_database_url(conn_id: str, purpose: str) -> sa.URL:
+    """Return the URL of a Connection of type Postgres; its extra becomes parameters of libpq.
+
+    Raises:
+        ConfigurationError: if the Connection is missing, is not of type Postgres, or its extra is malformed.
+    """
+    found = get_connection(conn_id, purpose)
+    if found.conn_type not in ("postgres", "postgresql"):
+        raise ConfigurationError(
+            f"The Connection '{found.conn_id}' has the type '{found.conn_type}'; it must be 'postgres'."
+        )
+    query = {key: str(value) for key, value in _parse_extra(found).items() if isinstance(value, str | int)}
+    return sa.URL.create(
+        "postgresql+psycopg2",
+        username=found.login,
+        password=found.password,
+        host=found.host or None,
+        port=found.port,
+        database=found.schema,
+        query=query,
+    )
+
+
+def load_alert_sender(conn_id: str) -> AppriseSender | None:
+    """Return the sender of alerts, or None if nobody configured a receiver.
+
+    Raises:
+        ConfigurationError: if the Connection is malformed; the message does not contain its content.
+    """
+    found = find_connection(conn_id)
+    if found is None:
+        return None
+    from airflow.sdk.log import mask_secret
+
+    from gmail_warmup.alerts.apprise_sender import AppriseSender, malformed_error
+
+    if found.conn_type != "apprise":
+        raise malformed_error(conn_id, "its type is not 'apprise'")
+    return AppriseSender(conn_id, found.extra or "{}", mask_secret=mask_secret)
+
+
+def load_google_credentials(conn_id: str) -> Any:
+    """Return google-auth credentials of the service account of a Connection.
+
+    The imports are local: the hook costs about 0.3 s and 30 MB, which only delegated mailboxes should pay.
+
+    Raises:
+        ConfigurationError: if the Connection is missing or contains no usable service account. The text of the
+            library's error is left out, since it may quote the key.
+    """
+    from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
+    from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+    from google.auth.exceptions import GoogleAuthError
+    from google.oauth2.service_account import Credentials
+
+    try:
+        found, _ = GoogleBaseHook(gcp_conn_id=conn_id).get_credentials_and_project_id()
+    except AirflowNotFoundException:
+        raise ConfigurationError(
+            f"The Airflow Connection '{conn_id}' (the service account of delegated mailboxes) is missing. "
+            f"{CONNECTION_REMEDY}"
+        ) from None
+    except (AirflowException, GoogleAuthError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise unusable_error(conn_id, type(error).__name__) from None
+    if not isinstance(found, Credentials):
+        raise unusable_error(conn_id, f"it is {type(found).__module__}.{type(found).__name__}")
+    return found
+
+
+def _parse_extra(connection: Connection) -> dict[str, Any]:
+    """Parse the extra of a Connection.
+
+    ``Connection.extra_dejson`` would send each of its secrets to Airflow's supervisor again, to be masked.
+    """
+    try:
+        return dict(json.loads(connection.extra or "{}"))
+    except (ValueError, TypeError):
+        raise ConfigurationError(
+            f"The extra of the Connection '{connection.conn_id}' is not a JSON object. Correct it in Airflow, under "
+            "Admin, Connections."
+        ) from None

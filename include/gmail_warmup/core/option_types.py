@@ -1,0 +1,80 @@
+"""Types of options that are texts with a syntax of their own, and their parsers."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_TIME_RANGE = re.compile(r"^(\d{2}):(\d{2})-(\d{2}):(\d{2})$")
+
+
+def parse_time_range(value: str) -> tuple[int, int]:
+    """Return start and end of a range HH:MM-HH:MM in minutes of the day.
+
+    Raises:
+        ValueError: if the text has another form.
+    """
+    match = _TIME_RANGE.match(value)
+    if not match:
+        raise ValueError("must read HH:MM-HH:MM, for example 09:00-18:00")
+    return int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
+
+
+def parse_name_servers(value: str) -> list[tuple[str, int]]:
+    """Return address and port of a list of name servers.
+
+    Raises:
+        ValueError: if one of them is not an IP address with an optional port.
+    """
+    servers = []
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        host, _, port = part.partition(":") if part.count(":") == 1 else (part, "", "53")
+        servers.append((str(ip_address(host)), int(port)))
+    return servers
+
+
+def _check_sending_window(value: str) -> str:
+    start, end = parse_time_range(value)
+    if not _has_valid_minutes(value) or not 0 <= start < end <= 24 * 60:
+        raise ValueError("must start before it ends, within 00:00-24:00")
+    return value
+
+
+def _check_night_pause(value: str) -> str:
+    if value == "none":
+        return value
+    match = _TIME_RANGE.match(value)
+    if not match or int(match[1]) > 23 or int(match[3]) > 23 or not _has_valid_minutes(value):
+        raise ValueError("must read HH:MM-HH:MM within 00:00-23:59, for example 23:00-07:00, or none")
+    if value[:5] == value[6:]:
+        raise ValueError("must not end when it starts; write none for no pause")
+    return value
+
+
+def _has_valid_minutes(value: str) -> bool:
+    return int(value[3:5]) <= 59 and int(value[9:11]) <= 59
+
+
+def _normalize_days(value: str) -> str:
+    days = [day.strip().lower() for day in value.split(",")]
+    if not set(days) <= set(DAY_NAMES):
+        raise ValueError(f"must list days out of {', '.join(DAY_NAMES)}")
+    return ",".join(days)
+
+
+def _check_name_servers(value: str) -> str:
+    try:
+        parse_name_servers(value)
+    except ValueError:
+        raise ValueError("must list IP addresses, for example 192.0.2.53 or 192.0.2.53:5353") from None
+    return value
+
+
+SendingWindow = Annotated[str, AfterValidator(_check_sending_window)]
+NightPause = Annotated[str, AfterValidator(_check_night_pause)]
+SendingDays = Annotated[str, AfterValidator(_normalize_days)]
+NameServers = Annotated[str, AfterValidator(_check_name_servers)]

@@ -1,0 +1,61 @@
+"""The tables of the package, by subject; importing this package registers all of them on the metadata.
+
+All times are ``timestamptz``. Due times, leases and expiries are compared with the clock of the database, never with
+that of a worker. A text column with a fixed set of values has a check constraint instead of an enum type: adding a
+value is then an ordinary, reversible migration.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import DDL, event
+
+from gmail_warmup.core.enums import AlertKind as AlertKind
+from gmail_warmup.core.enums import ConsentPurpose as ConsentPurpose
+from gmail_warmup.core.enums import DnsRecord as DnsRecord
+from gmail_warmup.core.enums import DnsResult as DnsResult
+from gmail_warmup.core.enums import GrantState as GrantState
+from gmail_warmup.core.enums import HealthBand as HealthBand
+from gmail_warmup.core.enums import IncidentKind as IncidentKind
+from gmail_warmup.core.enums import MailboxAuth as MailboxAuth
+from gmail_warmup.core.enums import MailboxKind as MailboxKind
+from gmail_warmup.core.enums import MailStatus as MailStatus
+from gmail_warmup.core.enums import Placement as Placement
+from gmail_warmup.db.base import Base as Base
+from gmail_warmup.db.models.alerts import Alert as Alert
+from gmail_warmup.db.models.alerts import AlertItem as AlertItem
+from gmail_warmup.db.models.alerts import Incident as Incident
+from gmail_warmup.db.models.consents import Consent as Consent
+from gmail_warmup.db.models.consents import Invite as Invite
+from gmail_warmup.db.models.grants import AuditRun as AuditRun
+from gmail_warmup.db.models.grants import Breaker as Breaker
+from gmail_warmup.db.models.grants import Canary as Canary
+from gmail_warmup.db.models.grants import GrantEvent as GrantEvent
+from gmail_warmup.db.models.grants import OAuthGrant as OAuthGrant
+from gmail_warmup.db.models.ledger import LEDGER_HISTORY as LEDGER_HISTORY
+from gmail_warmup.db.models.ledger import LEDGER_MIN_AGE as LEDGER_MIN_AGE
+from gmail_warmup.db.models.ledger import LedgerEntry as LedgerEntry
+from gmail_warmup.db.models.mailbox import HealthEvent as HealthEvent
+from gmail_warmup.db.models.mailbox import Mailbox as Mailbox
+from gmail_warmup.db.models.mailbox import MailboxDay as MailboxDay
+from gmail_warmup.db.models.planning import DomainCheck as DomainCheck
+from gmail_warmup.db.models.planning import Halt as Halt
+from gmail_warmup.db.models.planning import PlanBasis as PlanBasis
+from gmail_warmup.db.sql_functions import (
+    COUNT_CLAIMS,
+    DROP_COUNT_CLAIMS,
+    DROP_DELETE_MAILBOX_HISTORY,
+    DROP_FUNCTIONS,
+    ON_CLAIM,
+    build_functions,
+)
+
+# Tables that are created from the models instead of by the migrations get the trigger and the functions as well.
+for _target, _moment, _statement in (
+    (LedgerEntry.__table__, "after_create", COUNT_CLAIMS),
+    (LedgerEntry.__table__, "after_create", ON_CLAIM),
+    (LedgerEntry.__table__, "after_drop", DROP_COUNT_CLAIMS),
+    *((Base.metadata, "after_create", function) for function in build_functions(LedgerEntry.__table__.columns.keys())),
+    (Base.metadata, "before_drop", DROP_FUNCTIONS),
+    (Base.metadata, "before_drop", DROP_DELETE_MAILBOX_HISTORY),
+):
+    event.listen(_target, _moment, DDL(_statement.replace("%", "%%")))  # type: ignore[no-untyped-call]

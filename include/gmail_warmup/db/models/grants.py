@@ -1,0 +1,124 @@
+"""OAuth grants: their history, the breaker, the audits and the check of the Fernet key."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gmail_warmup.core.enums import GrantState
+from gmail_warmup.db.base import Base
+from gmail_warmup.db.models.columns import Timestamp, check_one_of
+
+
+class OAuthGrant(Base):
+    """The OAuth credential of a mailbox and its state; one row per mailbox."""
+
+    __tablename__ = "oauth_grant"
+    __table_args__ = (
+        check_one_of("state", GrantState),
+        Index("ix_oauth_grant_state", "state", "next_probe_at"),
+        # Sort orders of the list. The last two also find grants that expire soon.
+        Index("ix_oauth_grant_state_since", "state_since", "mailbox_id"),
+        Index("ix_oauth_grant_refreshed_at", "refreshed_at", "mailbox_id"),
+        Index("ix_oauth_grant_refresh_expires_at", "refresh_expires_at", "mailbox_id",
+              postgresql_where=text("refresh_expires_at IS NOT NULL")),
+    )  # fmt: skip
+
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
+    client_id: Mapped[str | None] = mapped_column(Text)
+    refresh_token: Mapped[str | None] = mapped_column(Text)
+    refresh_expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    access_token: Mapped[str | None] = mapped_column(Text)
+    access_expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    state: Mapped[str] = mapped_column(Text, server_default=GrantState.NEEDS_REAUTH)
+    reason: Mapped[str | None] = mapped_column(Text)
+    state_since: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    next_probe_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    granted_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    refreshed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    version: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    incident_id: Mapped[int | None] = mapped_column(ForeignKey("incident.id", ondelete="SET NULL"))
+    lease_holder: Mapped[str | None] = mapped_column(Text)
+    lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class GrantEvent(Base):
+    """One state transition of a grant; rows are only added."""
+
+    __tablename__ = "grant_event"
+    __table_args__ = (
+        Index("ix_grant_event_mailbox_id_at", "mailbox_id", "at"),
+        Index("ix_grant_event_run_id", "run_id", postgresql_where=text("run_id IS NOT NULL")),
+        Index("ix_grant_event_at", "at", postgresql_using="brin"),  # rows are inserted in this order
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    actor: Mapped[str] = mapped_column(Text)
+    from_state: Mapped[str | None] = mapped_column(Text)
+    to_state: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    dag_id: Mapped[str | None] = mapped_column(Text)
+    run_id: Mapped[str | None] = mapped_column(Text)
+
+
+class Breaker(Base):
+    """Circuit breaker and request rate of one OAuth client, shared by all processes."""
+
+    __tablename__ = "breaker"
+
+    client_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    failures: Mapped[int] = mapped_column(Integer, server_default="0")
+    last_mailbox_id: Mapped[int | None] = mapped_column(BigInteger)
+    opened_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    cooldown_until: Mapped[datetime | None] = mapped_column(Timestamp)
+    cooldown_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
+    probe_until: Mapped[datetime | None] = mapped_column(Timestamp)
+    succeeded_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    pace: Mapped[float | None] = mapped_column(Float)
+    pace_limited: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    pace_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class AuditRun(Base):
+    """One audit of all grants, and its report."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    run_id: Mapped[str] = mapped_column(Text, unique=True)
+    actor: Mapped[str] = mapped_column(Text)
+    started_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    finished_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    healthy: Mapped[int] = mapped_column(Integer)
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+
+
+class Canary(Base):
+    """A known text encrypted with the Fernet key, so that a process with a wrong key fails before it writes."""
+
+    __tablename__ = "canary"
+    __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, server_default="1", autoincrement=False)
+    ciphertext: Mapped[str] = mapped_column(Text)

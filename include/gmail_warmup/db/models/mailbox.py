@@ -1,0 +1,163 @@
+"""Mailboxes, their health history and their daily counts."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Computed,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gmail_warmup.core.enums import HealthBand, MailboxAuth, MailboxKind
+from gmail_warmup.db.base import Base
+from gmail_warmup.db.models.columns import Timestamp, check_one_of
+
+
+class Mailbox(Base):
+    """A Gmail mailbox of the operator."""
+
+    __tablename__ = "mailbox"
+    __table_args__ = (
+        check_one_of("kind", MailboxKind),
+        check_one_of("auth", MailboxAuth),
+        CheckConstraint("address = lower(address)", name="address_lower"),
+        CheckConstraint("daily_target BETWEEN 1 AND 2000", name="daily_target"),
+        CheckConstraint("open_rate BETWEEN 0 AND 100", name="open_rate"),
+        CheckConstraint("reply_rate BETWEEN 0 AND 100", name="reply_rate"),
+        CheckConstraint("length(signature) <= 500", name="signature"),
+        check_one_of("band", HealthBand),
+        Index("ix_mailbox_domain_address", "domain", "address"),
+        Index("ix_mailbox_paused", "address", postgresql_where=text("paused_at IS NOT NULL")),
+        Index("ix_mailbox_band", "band", "address",
+              postgresql_where=text("kind = 'warmup' AND band IN ('throttled', 'paused', 'blocked')")),
+        Index("ix_mailbox_warmup_days", "warmup_days", "id", postgresql_where=text("kind = 'warmup'")),
+        Index("ix_mailbox_next_send_at", "next_send_at",
+              postgresql_where=text("kind = 'warmup' AND paused_at IS NULL")),
+        Index("ix_mailbox_notices_due_at", "notices_due_at", postgresql_where=text("notices_due_at IS NOT NULL")),
+        Index("ix_mailbox_last_received_claim_at_id", "last_received_claim_at", "id",
+              postgresql_where=text("kind = 'pool' AND paused_at IS NULL")),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    address: Mapped[str] = mapped_column(Text, unique=True)
+    domain: Mapped[str] = mapped_column(Text, Computed("split_part(address, '@', 2)", persisted=True))
+    kind: Mapped[str] = mapped_column(Text)
+    auth: Mapped[str] = mapped_column(Text, server_default=MailboxAuth.GRANT)
+    display_name: Mapped[str | None] = mapped_column(Text)
+    signature: Mapped[str | None] = mapped_column(Text)
+    daily_target: Mapped[int] = mapped_column(SmallInteger, server_default="50")
+    open_rate: Mapped[int] = mapped_column(SmallInteger, server_default="80")
+    reply_rate: Mapped[int] = mapped_column(SmallInteger, server_default="55")
+    timezone: Mapped[str] = mapped_column(Text, server_default="UTC")
+    label_id: Mapped[str | None] = mapped_column(Text)
+    label_name: Mapped[str | None] = mapped_column(Text)
+    """Name of the label with the id ``label_id``. If the setting differs, the new label is created on next use."""
+    history_id: Mapped[str | None] = mapped_column(Text)
+    """Point of Gmail's history up to which bounces and auto-replies were read."""
+    notices_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    """When bounces and auto-replies to its mails are next read."""
+    created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    created_by: Mapped[str] = mapped_column(Text)
+    paused_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    paused_by: Mapped[str | None] = mapped_column(Text)
+    pause_reason: Mapped[str | None] = mapped_column(Text)
+    resumed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    deferred_until: Mapped[datetime | None] = mapped_column(Timestamp)
+    deferred_reason: Mapped[str | None] = mapped_column(Text)
+    warmup_days: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Days with at least one first mail sent, including today."""
+    mails_placed: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Number of first mails found at their recipients. With the two counters below it keeps the rates."""
+    mails_opened: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Number of those that were selected to be opened."""
+    mails_answered: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Number of those that were selected to be answered."""
+    next_send_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    """When the next slot may be due: a cached hint. None: unknown, compute the plan."""
+    last_received_claim_at: Mapped[datetime] = mapped_column(Timestamp, server_default=text("'epoch'"))
+    """When a mail was last claimed for this pool mailbox. The longest-waiting ones are chosen first."""
+    band: Mapped[str] = mapped_column(Text, server_default=HealthBand.HEALTHY)
+    band_reason: Mapped[str | None] = mapped_column(Text)
+    band_since: Mapped[datetime | None] = mapped_column(Timestamp)
+    health_window_start: Mapped[date | None] = mapped_column(Date)
+    """The first local day whose mails count for the health. If it is in the future, nothing is sent until then."""
+    half_volume_on: Mapped[date | None] = mapped_column(Date)
+    """The local day with half the volume, because Google's sending limit was reached on the sending day before."""
+    sent_24h: Mapped[int | None] = mapped_column(Integer)
+    """Mails in Gmail's Sent of the last 24 hours, from any client, at ``sent_24h_at``."""
+    sent_24h_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    lease_holder: Mapped[str | None] = mapped_column(Text)
+    lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class HealthEvent(Base):
+    """One change of a mailbox's health band: its history, and the source of alerts."""
+
+    __tablename__ = "health_event"
+    __table_args__ = (
+        Index("ix_health_event_mailbox_id_at", "mailbox_id", "at"),
+        Index("ix_health_event_at", "at", postgresql_using="brin"),
+        Index("ix_health_event_unreported", "id", postgresql_where=text("alert_id IS NULL AND is_alertable")),
+        Index("ix_health_event_alert_id", "alert_id", postgresql_where=text("alert_id IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    actor: Mapped[str] = mapped_column(Text)
+    from_band: Mapped[str] = mapped_column(Text)
+    to_band: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    placed: Mapped[int] = mapped_column(Integer)
+    spam: Mapped[int] = mapped_column(Integer)
+    bounced: Mapped[int] = mapped_column(Integer)
+    is_alertable: Mapped[bool] = mapped_column(Boolean)
+    """Whether the operator is notified of it."""
+    alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="SET NULL"))
+
+
+class MailboxDay(Base):
+    """Results of the first mails that a mailbox sent on one local day, counted while the ledger is written.
+
+    ``planned`` is the volume of the day: fixed when its first mail is claimed and only lowered afterwards. A check
+    constraint keeps it at or above ``claimed``, which a trigger on the ledger counts, so that no row beyond the volume
+    can be inserted.
+    """
+
+    __tablename__ = "mailbox_day"
+    __table_args__ = (
+        CheckConstraint("claimed <= planned", name="volume"),
+        Index("ix_mailbox_day_local_date", "local_date"),
+    )
+
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
+    local_date: Mapped[date] = mapped_column(Date, primary_key=True)
+    ramp: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """The volume that the ramp allowed on this day."""
+    planned: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    reduction_reason: Mapped[str | None] = mapped_column(Text)
+    """Reason code: why fewer mails are planned, or were sent, than the ramp allowed."""
+    claimed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    sent: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    failed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    inbox: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    spam: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    elsewhere: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    missing: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    rescued: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    read: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    replied: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    bounced: Mapped[int] = mapped_column(SmallInteger, server_default="0")
