@@ -1,10 +1,10 @@
-"""Which addresses may live in the sandbox."""
+"""Validation of the sandbox's mailbox addresses."""
 
 from __future__ import annotations
 
 import re
 
-# RFC 2606 and RFC 6761: nobody owns mail under these, so no demo can ever reach a real person.
+# Reserved by RFC 2606 and RFC 6761: no demo can send mail to a real person.
 _RESERVED = re.compile(r"^(?:[a-z0-9-]+\.)*(?:example\.(?:com|org|net)|[a-z0-9-]+\.example|[a-z0-9-]+\.test)$")
 _ADDRESS = re.compile(r"^[a-z0-9.!#$%&'*/=?^_`{|}~+-]+@([a-z0-9.-]+)$")
 
@@ -14,7 +14,7 @@ MAILER_DAEMON = f"mailer-daemon@{SANDBOX_DOMAIN}"
 
 
 class AddressRefused(ValueError):
-    """The address cannot be a mailbox of the sandbox."""
+    """The address is not allowed as a mailbox of the sandbox."""
 
 
 def domain_of(address: str) -> str:
@@ -23,7 +23,7 @@ def domain_of(address: str) -> str:
 
 
 def mailbox_address(address: str) -> str:
-    """Return `address` in its normal form; raise AddressRefused unless its domain is reserved."""
+    """Normalize an address; raise AddressRefused unless its domain is reserved."""
     normal = address.strip().lower()
     match = _ADDRESS.match(normal)
     if match is None:
@@ -37,6 +37,6 @@ def mailbox_address(address: str) -> str:
 
 
 def without_tag(address: str) -> str:
-    """Return the mailbox that an address with a +tag is delivered to."""
+    """Return the address without its +tag."""
     local, _, domain = address.strip().lower().rpartition("@")
     return f"{local.partition('+')[0]}@{domain}"

@@ -1,4 +1,4 @@
-"""The application: Google's edges and the control surface on one port."""
+"""The ASGI application: Google's edges and the control API on one port."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from gmail_sandbox.state import World
 
 
 class SandboxApp(FastAPI):
-    """A FastAPI application whose OAuth edge is answered before any middleware.
+    """A FastAPI application that serves the OAuth edges before any middleware.
 
-    That keeps a token request cheap, and lets faults reach the connection below the server's HTTP.
+    That keeps token requests cheap and gives faults access to the connection's transport.
     """
 
     edges: dict[str, ASGIApp]
@@ -38,11 +38,11 @@ class SandboxApp(FastAPI):
 
 
 def create_app(settings: Settings | None = None) -> SandboxApp:
-    """Build a sandbox with an empty world, kept in `app.state.world`."""
+    """Build a sandbox with an empty world, stored in `app.state.world`."""
     world = World(settings or Settings())
     app = SandboxApp(
         title="Gmail sandbox",
-        description="A stand-in for Google's consent page, token endpoint and Gmail v1, with a control surface.",
+        description="A stand-in for Google's consent page, token endpoint and Gmail v1, with a control API.",
         docs_url=f"{CONTROL}/docs",
         openapi_url=f"{CONTROL}/openapi.json",
         redoc_url=None,

@@ -1,4 +1,4 @@
-"""What Gmail sends by itself: delivery status notifications (RFC 3464) and vacation replies."""
+"""Build Gmail's automatic mails: delivery status notifications (RFC 3464) and vacation replies."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _DIAGNOSTICS = {UNKNOWN: "The email account that you tried to reach does not exi
 
 
 def bounce(original: Content, sender: str, recipient: str, message_id: str, at: float, status: str = UNKNOWN) -> bytes:
-    """Return the mail that tells `sender` what became of the one to `recipient`; a status of class 4 says delayed."""
+    """Return the delivery status notification for a mail; a 4.x.x status reports a delay, otherwise a failure."""
     delayed = status.startswith("4.")
     head = _TEMPLATE.format(
         daemon=MAILER_DAEMON,
@@ -91,8 +91,8 @@ Content-Type: text/plain; charset="utf-8"
 
 
 def auto_reply(original: Content, sender: str, recipient: str, text: str, message_id: str, at: float) -> bytes:
-    """Return the vacation reply of `sender` to a mail of `recipient`."""
-    written = _VACATION.format(
+    """Return the vacation reply from `sender` to a mail of `recipient`."""
+    reply = _VACATION.format(
         sender=sender,
         recipient=recipient,
         subject=original.header("subject"),
@@ -101,4 +101,4 @@ def auto_reply(original: Content, sender: str, recipient: str, text: str, messag
         original_id=original.rfc_id,
         text=text,
     )
-    return written.replace("\n", "\r\n").encode()
+    return reply.replace("\n", "\r\n").encode()

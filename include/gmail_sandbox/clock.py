@@ -1,4 +1,4 @@
-"""The sandbox's own time, which a test may move."""
+"""The sandbox's clock, which tests can move."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Clock:
         self.offset = 0.0
 
     def now(self) -> float:
-        """Return seconds since the epoch, as the sandbox sees them."""
+        """Return the sandbox's time in seconds since the epoch."""
         return time.time() + self.offset
 
     def advance(self, seconds: float) -> None:
@@ -22,15 +22,15 @@ class Clock:
         self.offset += seconds
 
     def set(self, moment: datetime) -> None:
-        """Let the clock show `moment` from now on."""
+        """Set the clock to `moment`; it continues from there."""
         self.offset = moment.timestamp() - time.time()
 
 
 def iso(seconds: float) -> str:
-    """Return an RFC 3339 text in UTC."""
+    """Format a time as RFC 3339 in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def mail_date(seconds: float) -> str:
-    """Return the text of a mail's Date header."""
+    """Format a time for the Date header of a mail."""
     return format_datetime(datetime.fromtimestamp(int(seconds), UTC))

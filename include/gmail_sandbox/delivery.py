@@ -1,4 +1,4 @@
-"""The way of a mail: from the sender's copy to every recipient's, or back as a bounce."""
+"""Send and deliver mail: the sender's copy, the recipients' copies, bounces and vacation replies."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def send(
 ) -> Message:
     """Accept a mail for sending and deliver it; return the sender's copy.
 
-    `asked_thread` is joined when References and subject allow, `thread` in any case.
-    Raises GmailError for a mail without a valid recipient and beyond the sending limit of 24 hours.
+    The mail joins `asked_thread` only if References and subject match, and `thread` unconditionally.
+    Raises GmailError if there is no valid recipient or the 24-hour sending limit is exceeded.
     """
     now = world.clock.now()
     recipients = content.addresses("to", "cc", "bcc")
@@ -59,7 +59,7 @@ def send(
 
 
 def deliver_due(world: World) -> None:
-    """Deliver what the clock has made due; called before every look into the sandbox, so no task has to run."""
+    """Deliver all mail that is due; called before each read of the state, so no background task is needed."""
     now = world.clock.now()
     while world.in_transit and world.in_transit[0][0] <= now:
         due, _, record, address = heapq.heappop(world.in_transit)
@@ -76,7 +76,7 @@ def put(
     thread: str | None = None,
     at: float | None = None,
 ) -> Message:
-    """Put a mail into a mailbox: in `thread`, or in the one its References lead to, or in a new one."""
+    """Add a mail to a mailbox: to `thread`, to the thread of its References, or to a new one."""
     at = world.clock.now() if at is None else at
     message_id = world.new_id()
     thread_id = thread or box.thread_for(content, asked_thread) or message_id
@@ -88,7 +88,7 @@ def put(
 def as_sent(world: World, sender: Mailbox, content: Content, *, draft: bool = False) -> Content:
     """Return the mail with the headers that Gmail sets: From, Date and Message-ID.
 
-    A draft keeps a custom Message-ID; that is replaced when the draft is sent.
+    A draft keeps a custom Message-ID until it is sent.
     """
     drop: set[str] = set()
     front: list[tuple[str, str]] = []
@@ -107,7 +107,7 @@ def as_sent(world: World, sender: Mailbox, content: Content, *, draft: bool = Fa
 
 
 def new_message_id(world: World) -> str:
-    """Return a Message-ID as Gmail makes them, under a reserved domain."""
+    """Return a Message-ID in Gmail's format, under a reserved domain."""
     number = world.next_number()
     noise = random.Random(f"message-id|{world.settings.seed}|{number}").getrandbits(128)  # noqa: S311 - repeatable on purpose
     return f"<CA+{noise:032x}{number:x}@{MESSAGE_ID_DOMAIN}>"
@@ -151,7 +151,7 @@ def _deliver(world: World, record: MailRecord, address: str, at: float) -> None:
 
 
 def _answer_by_itself(world: World, box: Mailbox, record: MailRecord, at: float) -> None:
-    """Send the vacation text, as Gmail does; never to a machine."""
+    """Send the vacation reply, unless the mail was generated automatically."""
     sender, content = world.mailbox(record.sender), record.sent.content
     if sender is None or not box.vacation or content.header("auto-submitted"):
         return
@@ -162,20 +162,20 @@ def _answer_by_itself(world: World, box: Mailbox, record: MailRecord, at: float)
 def _bounce(world: World, record: MailRecord, address: str, at: float, status: str) -> None:
     record.bounced.append(address)
     sender = world.mailbox(record.sender)
-    if sender is None:  # deleted while the mail was under way
+    if sender is None:  # deleted while the mail was in transit
         return
     content = mime.read(bounce(record.sent.content, record.sender, address, new_message_id(world), at, status))
-    thread = None if record.sent.deleted else record.sent.thread_id  # Gmail shows a bounce below its mail
+    thread = None if record.sent.deleted else record.sent.thread_id  # Gmail adds a bounce to the thread of its mail
     put(world, sender, content, {"INBOX", "UNREAD"}, thread=thread, at=at)
     world.stats.of(sender.address).bounced += 1
 
 
 def place(world: World, sender: str, box: Mailbox) -> str:
-    """Decide where a mail lands: SPAM, a category, or INBOX.
+    """Decide the placement of a mail: SPAM, a category, or INBOX.
 
-    Drawn from the seed, the two addresses and how many mails went between them, so that what happens elsewhere
-    at the same time cannot change it. The most specific chance wins: mailbox, sender's domain, recipient's domain,
-    everybody.
+    Derived from the seed, the two addresses and the number of mails between them, so that concurrent activity
+    elsewhere does not change it. The most specific chance applies: mailbox, sender's domain, recipient's domain,
+    then the global one.
     """
     settings = world.settings
     pair = (sender, box.address)

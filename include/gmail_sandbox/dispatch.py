@@ -1,4 +1,4 @@
-"""What all of Google's edges have in common: latency, faults, and the written answer."""
+"""Handle a request to any of Google's edges: apply latency and faults, then write the response."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gmail_sandbox.state import World
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose request it is, as far as its token or form says."""
+    """Origin of a request, as far as its token or form identifies it."""
 
     edge: str
     method: str
@@ -26,7 +26,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What went out; status None means that the client got no whole answer."""
+    """The result of a request; status None means that the client received no complete response."""
 
     status: int | None
     answer: Answer
@@ -40,7 +40,7 @@ async def respond(
     latency_ms: float,
     connection: tuple[Scope, Receive, Send],
 ) -> Outcome:
-    """Do the work, or let a fault strike before or after it, and write the answer."""
+    """Process the request, apply a matching fault before or after that, and write the response."""
     scope, receive, send = connection
     fault = world.faults.pick(caller.edge, caller.method, caller.address, caller.client_id)
     if latency_ms:

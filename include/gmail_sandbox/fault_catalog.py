@@ -1,4 +1,4 @@
-"""Every row of the token endpoint's and of Gmail's error tables under a stable name."""
+"""Named faults: one for each documented error of the token endpoint and the Gmail API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NO_ANSWER = Answer(0)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One way in which an edge fails."""
+    """A named fault of one edge (token endpoint or Gmail API)."""
 
     name: str
     meaning: str
@@ -28,12 +28,12 @@ class Row:
 
     @property
     def edge(self) -> Literal["token", "gmail"]:
-        """Return the edge that the row belongs to."""
+        """Return the edge to which the fault applies."""
         return "token" if self.name.startswith("token.") else "gmail"
 
     @property
     def replaces(self) -> bool:
-        """Say whether the row brings an answer of its own."""
+        """Return whether the fault replaces the response."""
         return self.answer is not _NO_ANSWER
 
 
@@ -57,8 +57,8 @@ _NOT_ENABLED = (
 )
 
 _ROWS = (
-    Row("token.cut", "the connection is cut without an answer", close=True),
-    Row("token.hang", "no answer at all for a minute, then a cut", close=True, hang_seconds=60),
+    Row("token.cut", "the connection is cut without a response", close=True),
+    Row("token.hang", "no response for a minute, then the connection is cut", close=True, hang_seconds=60),
     Row("token.html_500", "500 as a page", _html(500, "Internal Server Error")),
     Row("token.html_502", "502 as a page", _html(502, "Bad Gateway")),
     Row("token.html_503", "503 as a page", _html(503, _UNAVAILABLE)),
@@ -114,10 +114,10 @@ _ROWS = (
             200, {"access_token": "ya29.scopeless", "expires_in": 3599, "scope": "openid", "token_type": "Bearer"}
         ),
     ),
-    Row("gmail.cut", "the connection is cut without an answer", close=True),
-    Row("gmail.hang", "no answer at all for a minute, then a cut", close=True, hang_seconds=60),
-    Row("gmail.bad_request", "our request is wrong", _gmail(400, "Bad Request", "badRequest")),
-    Row("gmail.invalid_argument", "our request is wrong", _gmail(400, "Invalid argument", "invalidArgument")),
+    Row("gmail.cut", "the connection is cut without a response", close=True),
+    Row("gmail.hang", "no response for a minute, then the connection is cut", close=True, hang_seconds=60),
+    Row("gmail.bad_request", "the request is invalid", _gmail(400, "Bad Request", "badRequest")),
+    Row("gmail.invalid_argument", "the request is invalid", _gmail(400, "Invalid argument", "invalidArgument")),
     Row(
         "gmail.mail_service_not_enabled",
         "Gmail is off for that user",
@@ -190,4 +190,4 @@ CAUSES = {
     "access_denied": "token.access_denied",
     "unauthorized_client": "token.unauthorized_client",
 }
-"""Why a grant is dead, and the row its refresh answers with; `scope_lost` refreshes well but without Gmail's scope."""
+"""Causes of a revoked grant, with the fault returned on refresh. `scope_lost` refreshes, but without Gmail's scope."""

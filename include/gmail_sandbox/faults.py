@@ -1,4 +1,4 @@
-"""Faults: what goes wrong, where, for whom and how often."""
+"""Faults to inject, with the requests to which they apply."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gmail_sandbox.responses import Answer
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """One fault; `answer` None leaves the real answer in place."""
+    """A fault; without an `answer` the real response is sent."""
 
     id: int
     where: str
@@ -34,25 +34,25 @@ class Fault:
 
     @property
     def breaks_connection(self) -> bool:
-        """Say whether the answer is to be written past the server."""
-        odd = (self.cut_after_bytes, self.content_length, self.hang_seconds)
-        return self.close or any(value is not None for value in odd)
+        """Return whether the response bypasses the server and is written to the transport."""
+        transport_faults = (self.cut_after_bytes, self.content_length, self.hang_seconds)
+        return self.close or any(value is not None for value in transport_faults)
 
     @property
     def skips_work(self) -> bool:
-        """Say whether nothing is done for the request."""
-        lost = self.answer is not None or self.close or self.hang_seconds is not None
-        return self.when == "before" and lost
+        """Return whether the request is not processed."""
+        discards_response = self.answer is not None or self.close or self.hang_seconds is not None
+        return self.when == "before" and discards_response
 
     @property
     def label(self) -> str:
-        """Return how statistics name the fault."""
+        """Return the fault's name in statistics."""
         if self.name is not None:
             return self.name
         return f"status_{self.answer.status}" if self.answer is not None else "cut" if self.close else "custom"
 
     def concerns(self, edge: str, method: str, address: str | None, client_id: str | None) -> bool:
-        """Say whether a request is one of those the fault waits for."""
+        """Return whether the fault applies to a request."""
         if self.where not in (edge, method) or (self.times is not None and self.hits >= self.times):
             return False
         if self.address is not None and self.address != address:
@@ -63,7 +63,7 @@ class Fault:
 
 
 class Faults:
-    """The faults in force, in the order they were added; the first that concerns a request wins."""
+    """The active faults in the order of their creation; the first that applies to a request is used."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(f"faults|{seed}")  # noqa: S311 - repeatable on purpose
@@ -76,23 +76,23 @@ class Faults:
         return self._last_id
 
     def add(self, fault: Fault) -> None:
-        """Put a fault in force."""
+        """Add a fault."""
         self._faults[fault.id] = fault
 
     def all(self) -> Iterable[Fault]:
-        """Return every fault, used up ones too."""
+        """Return all faults, including exhausted ones."""
         return self._faults.values()
 
     def remove(self, fault_id: int) -> bool:
-        """Take a fault away; say whether it was there."""
+        """Remove a fault; return whether it existed."""
         return self._faults.pop(fault_id, None) is not None
 
     def clear(self) -> None:
-        """Take all faults away."""
+        """Remove all faults."""
         self._faults.clear()
 
     def pick(self, edge: str, method: str, address: str | None, client_id: str | None) -> Fault | None:
-        """Return the fault that strikes this request, and count it."""
+        """Return the fault for this request, or None, and count the hit."""
         for fault in self._faults.values():
             if not fault.concerns(edge, method, address, client_id):
                 continue

@@ -1,4 +1,4 @@
-"""Reading requests and writing answers below Starlette, where a connection can also be cut."""
+"""Read requests and write responses at the ASGI level, and break connections on purpose."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TRANSPORT = "gmail_sandbox.transport"
 
 
 class Misbehaviour(Protocol):
-    """How the writing of an answer goes wrong."""
+    """Options of a broken response."""
 
     close: bool
     cut_after_bytes: int | None
@@ -23,16 +23,16 @@ class Misbehaviour(Protocol):
 
 
 def remember_transport(scope: Scope, send: Send) -> None:
-    """Keep the connection's transport in the scope.
+    """Store the connection's transport in the scope.
 
-    Must be called by the outermost application: uvicorn hands it a bound method of the object that owns the
-    transport, with h11 and httptools alike, and every middleware further in hides that behind a closure.
+    Only the outermost application can call this: uvicorn passes it a bound method of the object that owns the
+    transport (with h11 and httptools), and middleware wraps that method in a closure.
     """
     scope[TRANSPORT] = getattr(getattr(send, "__self__", None), "transport", None)
 
 
 async def read_body(receive: Receive) -> bytes:
-    """Return the whole body of a request."""
+    """Read the complete body of a request."""
     message = await receive()
     body: bytes = message.get("body", b"")
     while message.get("more_body", False):
@@ -42,19 +42,19 @@ async def read_body(receive: Receive) -> bytes:
 
 
 async def write(send: Send, answer: Answer) -> None:
-    """Write a well-formed answer."""
+    """Write a well-formed response."""
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.raw_headers()})
     await send({"type": "http.response.body", "body": answer.body})
 
 
 async def misbehave(scope: Scope, receive: Receive, answer: Answer, how: Misbehaviour) -> None:
-    """Hang, cut the connection, or write an answer that breaks HTTP.
+    """Delay the response, cut the connection, or write a response that violates HTTP.
 
-    The bytes go straight to the transport, since the server rightly refuses to write a broken answer.
+    The bytes are written to the transport directly, because the server rejects malformed responses.
     """
     transport = scope.get(TRANSPORT)
     if transport is None:
-        raise RuntimeError("connection faults need uvicorn: this server's transport cannot be reached")
+        raise RuntimeError("connection faults require uvicorn: the transport of this server is not accessible")
     if how.hang_seconds is not None:
         await _wait_for_client(receive, how.hang_seconds)
     if not how.close:
@@ -62,19 +62,19 @@ async def misbehave(scope: Scope, receive: Receive, answer: Answer, how: Misbeha
         transport.close()
     else:
         transport.abort()
-    # Only once the server knows of the closed connection is a missing answer no error for it.
+    # The server logs an error for a missing response unless it has noticed the closed connection.
     await _wait_for_client(receive, 5.0)
 
 
 async def _wait_for_client(receive: Receive, seconds: float) -> None:
-    """Return when the client has gone, or after `seconds`."""
+    """Wait until the client disconnects, for at most `seconds`."""
 
-    async def gone() -> None:
+    async def wait_for_disconnect() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
 
     try:
-        await asyncio.wait_for(gone(), seconds)
+        await asyncio.wait_for(wait_for_disconnect(), seconds)
     except TimeoutError:
         return
 
@@ -91,6 +91,6 @@ def _as_bytes(answer: Answer, content_length: int | None, cut_after_bytes: int |
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """Return a request header, or an empty text."""
+    """Return a request header, or an empty string."""
     rows: list[tuple[bytes, bytes]] = scope["headers"]
     return next((value.decode("latin-1") for key, value in rows if key == name), "")

@@ -1,6 +1,6 @@
-"""Gmail v1 of a world in this process, in the form of googleapiclient's service, for simulations of many mails.
+"""Call the sandbox's Gmail API in process through googleapiclient's interface, for large simulations.
 
-The same code answers as over HTTP; what is left out is the way there: sockets, tokens, latency and faults.
+The handlers are those of the HTTP server; sockets, tokens, latency and faults are left out.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _SCOPES = frozenset({GMAIL_MODIFY})
 
 
 class Users:
-    """The part of ``build("gmail", "v1").users()`` that a mailbox's owner may call."""
+    """Replacement for ``build("gmail", "v1").users()``, limited to the methods of the sandbox."""
 
     def __init__(self, world: World, address: str) -> None:
         self._world, self._address = world, address
 
     def getProfile(self, **arguments: Any) -> Request:
-        """Ask whose mailbox it is."""
+        """Build a request for the mailbox's profile."""
         return Request(self._world, self._address, _METHODS["getProfile"], arguments)
 
     def __getattr__(self, collection: str) -> Callable[[], Collection]:
@@ -45,7 +45,7 @@ class Collection:
         self._world, self._address, self._name = world, address, name
 
     def __getattr__(self, method: str) -> Callable[..., Request]:
-        """Return what makes a request of a method, such as ``get``."""
+        """Return a factory of requests for a method, such as ``get``."""
         found = _METHODS.get(f"{self._name}.{method}")
         if found is None:
             raise AttributeError(f"the sandbox has no {self._name}.{method}")
@@ -53,16 +53,16 @@ class Collection:
 
 
 class Request:
-    """A request that is made when it is executed."""
+    """A prepared request; ``execute`` performs it."""
 
     def __init__(self, world: World, address: str, method: Method, arguments: Mapping[str, Any]) -> None:
         self._world, self._address, self._method, self._arguments = world, address, method, arguments
 
     def execute(self, http: object = None, num_retries: int = 0) -> Any:
-        """Return the decoded answer.
+        """Execute the request and return the decoded response.
 
         Raises:
-            HttpError: as googleapiclient raises it for an answer that refuses.
+            HttpError: Gmail refused the request, as with googleapiclient.
         """
         world, method, stats = self._world, self._method, self._world.stats.of(self._address)
         stats.calls[method.name] += 1

@@ -1,4 +1,4 @@
-"""One mailbox: messages, labels, threads and their history."""
+"""A mailbox with its messages, labels, threads and history."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HISTORY_ENTRIES = 20_000
 
 @dataclass(slots=True)
 class Mailbox:
-    """A mailbox of the sandbox; every change of a message goes through here, so that the history has it."""
+    """A mailbox of the sandbox; its methods record every change of a message in the history."""
 
     address: str
     display_name: str = ""
@@ -58,7 +58,7 @@ class Mailbox:
         return self.labels.get(label_id)
 
     def all_labels(self) -> list[Label]:
-        """Return the system labels, then the user's."""
+        """Return the system labels followed by the user labels."""
         return [Label(name, name, "system") for name in SYSTEM_LABELS] + list(self.labels.values())
 
     def make_label(self, name: str) -> Label:
@@ -69,13 +69,13 @@ class Mailbox:
         return label
 
     def drop_label(self, label_id: str, now: float) -> None:
-        """Delete a user label and take it off every message."""
+        """Delete a user label and remove it from all messages."""
         del self.labels[label_id]
         for message in [m for m in self.messages.values() if label_id in m.labels]:
             self.change(message, (), (label_id,), now)
 
     def add(self, message: Message, now: float) -> None:
-        """Put a message into the mailbox."""
+        """Add a message to the mailbox."""
         self.messages[message.id] = message
         self._threads.setdefault(message.thread_id, {})[message.id] = message
         if message.content.rfc_id:
@@ -84,7 +84,7 @@ class Mailbox:
         self._record("messageAdded", message, now)
 
     def remove(self, message: Message, now: float) -> None:
-        """Delete a message for good."""
+        """Delete a message permanently."""
         del self.messages[message.id]
         thread = self._threads[message.thread_id]
         del thread[message.id]
@@ -96,7 +96,7 @@ class Mailbox:
         self._record("messageDeleted", message, now)
 
     def change(self, message: Message, add: Iterable[str], remove: Iterable[str], now: float) -> None:
-        """Add and remove labels; what is already so leaves no trace in the history."""
+        """Add and remove labels; only actual changes are recorded in the history."""
         to_add, to_remove = set(add), set(remove)
         if to_add & {"SPAM", "TRASH"}:
             to_remove |= {"INBOX"} - to_add
@@ -111,13 +111,13 @@ class Mailbox:
             self._record("labelRemoved", message, now, removed)
 
     def newest_first(self, rfc_id: str | None = None) -> Iterator[Message]:
-        """Yield every message, or those with that Message-ID (without its angle brackets), newest first."""
-        named = () if rfc_id is None else (*self.by_rfc_id(f"<{rfc_id}>"), *self.by_rfc_id(rfc_id))
-        messages = self.messages.values() if rfc_id is None else named
+        """Yield all messages, or those with this Message-ID (without angle brackets), newest first."""
+        with_id = () if rfc_id is None else (*self.by_rfc_id(f"<{rfc_id}>"), *self.by_rfc_id(rfc_id))
+        messages = self.messages.values() if rfc_id is None else with_id
         yield from sorted(messages, key=lambda message: message.order, reverse=True)
 
     def thread(self, thread_id: str) -> list[Message]:
-        """Return a thread's messages, oldest first; empty when there is no such thread."""
+        """Return a thread's messages, oldest first; empty if the thread does not exist."""
         return sorted(self._threads.get(thread_id, {}).values(), key=lambda message: message.order)
 
     def thread_ids(self) -> Collection[str]:
@@ -125,13 +125,13 @@ class Mailbox:
         return self._threads.keys()
 
     def by_rfc_id(self, rfc_id: str) -> list[Message]:
-        """Return the messages with that Message-ID."""
+        """Return the messages with this Message-ID."""
         return self._by_rfc_id.get(rfc_id, [])
 
     def thread_for(self, content: Content, asked: str | None = None) -> str | None:
-        """Return the thread a mail joins by References and subject, or None for a new one.
+        """Return the thread that a mail joins by References and subject, or None for a new thread.
 
-        A thread that was asked for is joined under the same two conditions, as with Gmail.
+        A requested thread is joined under the same two conditions, as in Gmail.
         """
         for rfc_id in content.references:
             for other in self.by_rfc_id(rfc_id):
@@ -153,11 +153,11 @@ class Mailbox:
         self.forget_history(now)
 
     def history_after(self, history_id: int) -> Iterator[HistoryEntry]:
-        """Yield the changes after one, oldest first; their ids have no gaps."""
-        known = history_id + 1 - self.history[0].id if self.history else 0
-        return itertools.islice(self.history, max(0, known), None)
+        """Yield the changes after a history id, oldest first. Ids are consecutive, so the offset can be computed."""
+        offset = history_id + 1 - self.history[0].id if self.history else 0
+        return itertools.islice(self.history, max(0, offset), None)
 
     def forget_history(self, now: float) -> None:
-        """Drop what is too old to be asked for."""
+        """Drop history entries past their retention."""
         while self.history and (self.history[0].at < now - HISTORY_SECONDS or len(self.history) > HISTORY_ENTRIES):
             self.oldest_history_id = self.history.popleft().id

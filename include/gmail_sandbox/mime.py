@@ -1,4 +1,4 @@
-"""RFC 822 mails: reading what was sent, and the few header changes that Gmail makes."""
+"""Parse RFC 822 mails, rewrite headers as Gmail does, and build Gmail's `MessagePart`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _TAG = re.compile(r"<(?:style|script)\b.*?</(?:style|script)>|<[^>]+>", re.IGNOR
 
 
 def words(text: str) -> str:
-    """Return the words of `text` in a form where ` a b ` in it means that they follow each other."""
+    """Normalize text to words separated and surrounded by spaces, so that a substring test finds phrases."""
     return f" {' '.join(_WORD.findall(text.lower()))} "
 
 
 @dataclass(slots=True)
 class Content:
-    """A mail as bytes and what searching and threading need of it."""
+    """A mail with the parsed fields that search and threading use."""
 
     raw: bytes
     headers: list[tuple[str, str]]
@@ -38,12 +38,12 @@ class Content:
     _words: dict[str, str] = field(default_factory=dict)
 
     def header(self, name: str) -> str:
-        """Return the first header of that name, or an empty text."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), "")
+        """Return the first header of this name, or an empty string."""
+        lowered = name.lower()
+        return next((value for key, value in self.headers if key.lower() == lowered), "")
 
     def addresses(self, *names: str) -> list[str]:
-        """Return the lower-cased addresses in these headers, each once, in order."""
+        """Return the distinct lower-case addresses of these headers, in order."""
         values = [value for key, value in self.headers if key.lower() in names]
         return list(dict.fromkeys(address.strip().lower() for _, address in getaddresses(values) if address))
 
@@ -60,34 +60,34 @@ class Content:
 
     @property
     def references(self) -> set[str]:
-        """Return the Message-IDs that this mail answers."""
+        """Return the Message-IDs in In-Reply-To and References."""
         return set(_MESSAGE_ID.findall(f"{self.header('in-reply-to')} {self.header('references')}"))
 
     @property
     def thread_subject(self) -> str:
-        """Return the subject without reply prefixes, for comparing."""
+        """Return the normalized subject without reply prefixes."""
         return " ".join(_REPLY_PREFIX.sub("", self.header("subject")).lower().split())
 
     @property
     def snippet(self) -> str:
-        """Return the beginning of the text, escaped as Gmail escapes it."""
+        """Return the beginning of the text, HTML-escaped as in Gmail."""
         return html.escape(" ".join(self.text.split())[:200], quote=True)
 
     def changed(self, *, drop: Iterable[str] = (), prepend: Iterable[tuple[str, str]] = ()) -> Content:
-        """Return a copy with headers dropped (by lower-cased name) and others put in front."""
+        """Return a copy without the headers in `drop` (lower-case names) and with those in `prepend` at the top."""
         dropped, front = set(drop), list(prepend)
         head, separator, body = _split(self.raw)
-        kept = [row for row in _FIELD_END.split(head) if row and _name(row) not in dropped]
+        remaining = [row for row in _FIELD_END.split(head) if row and _name(row) not in dropped]
         added = [f"{name}: {value}".encode("utf-8", "surrogateescape") for name, value in front]
-        raw = b"\r\n".join(added + kept) + separator + body
+        raw = b"\r\n".join(added + remaining) + separator + body
         shown = [(name, _shown(_header(name, value))) for name, value in front]
         headers = shown + [row for row in self.headers if row[0].lower() not in dropped]
         return replace(self, raw=raw, headers=headers, _words={})
 
     def payload(self, only_headers: Iterable[str] = ()) -> dict[str, Any]:
-        """Return Gmail's `MessagePart` without bodies; only the headers of the names asked for, if any."""
-        wanted = {name.lower() for name in only_headers}
-        rows = [(name, value) for name, value in self.headers if not wanted or name.lower() in wanted]
+        """Return Gmail's `MessagePart` without bodies, optionally with only the named headers."""
+        selected = {name.lower() for name in only_headers}
+        rows = [(name, value) for name, value in self.headers if not selected or name.lower() in selected]
         return {"mimeType": self.mime_type, "headers": [{"name": n, "value": v} for n, v in rows]}
 
 
@@ -101,7 +101,7 @@ def _name(row: bytes) -> str:
 
 
 class _Lenient(EmailPolicy):
-    """The standard library's policy, which falls over some malformed headers, made to show those as they are."""
+    """The standard library's policy, except that headers it cannot parse are returned unparsed."""
 
     def header_fetch_parse(self, name: str, value: str) -> str:
         return _header(name, value)
@@ -113,7 +113,7 @@ _STRICT, _POLICY = EmailPolicy(), _Lenient()
 
 @functools.lru_cache(maxsize=4096)
 def _header(name: str, value: str) -> str:
-    """Parse a header; the parser is slow, and most values come again and again."""
+    """Parse a header; cached, because the parser is slow and most values repeat."""
     try:
         parsed: str = _STRICT.header_fetch_parse(name, value)
         return parsed
@@ -127,7 +127,7 @@ def _shown(value: str) -> str:
 
 def _parse(raw: bytes) -> EmailMessage:
     message = BytesParser(policy=_POLICY).parsebytes(raw)
-    assert isinstance(message, EmailMessage)  # such a policy builds nothing else
+    assert isinstance(message, EmailMessage)  # EmailPolicy always builds EmailMessage
     return message
 
 
@@ -136,7 +136,7 @@ def _headers(part: EmailMessage) -> list[tuple[str, str]]:
 
 
 def _text(part: EmailMessage) -> str:
-    """Return the readable text; a body in an unknown charset or a broken transfer encoding counts as empty."""
+    """Return the readable text; empty if the charset is unknown or the transfer encoding is broken."""
     body = part.get_body(("plain", "html"))
     if body is None:
         return ""
@@ -156,7 +156,7 @@ def read(raw: bytes) -> Content:
 
 
 def payload(raw: bytes) -> dict[str, Any]:
-    """Return Gmail's `MessagePart` of a whole mail."""
+    """Return a mail as Gmail's `MessagePart`, with bodies."""
     return _part(_parse(raw), "")
 
 
@@ -177,6 +177,6 @@ def _part(part: EmailMessage, part_id: str) -> dict[str, Any]:
         return result
     data = part.get_payload(decode=True)
     if isinstance(data, bytes) and data:
-        # Gmail hands large parts out by attachmentId; every part here is small enough to come with its data.
+        # Gmail returns large parts by attachmentId; the parts here are small enough to be inlined.
         result["body"] = {"size": len(data), "data": base64.urlsafe_b64encode(data).decode()}
     return result

@@ -1,4 +1,4 @@
-"""Units: what each Gmail call costs, and the windows they are counted in."""
+"""Quota units: the cost of each Gmail method, and the usage per minute and day."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ UNITS = {
 
 @dataclass(slots=True)
 class Quota:
-    """Units used in the current minute and day of the sandbox's clock."""
+    """Quota units used in the current minute and day of the sandbox's clock."""
 
     minute: int = 0
     day: int = 0
@@ -50,7 +50,7 @@ class Quota:
     in_day: int = 0
 
     def spend(self, address: str, units: int, now: float, limits: Settings) -> None:
-        """Count a call; raise Google's refusal, uncounted, when a limit would be passed."""
+        """Count the units of a call; if they would exceed a limit, raise Google's refusal without counting them."""
         minute, day = int(now // 60), int(now // 86400)
         if minute != self.minute:
             self.minute, self.in_minute = minute, 0

@@ -1,4 +1,4 @@
-"""What the sandbox remembers."""
+"""Records of the sandbox's state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ClientRefusal = Literal["deleted_client", "disabled_client", "invalid_client", "
 
 @dataclass(slots=True)
 class Client:
-    """An OAuth client, with what Google's console knows about it."""
+    """An OAuth client with its settings in the Google Cloud console."""
 
     client_id: str
     client_secrets: list[str] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Client:
 
 @dataclass(slots=True)
 class ServiceAccount:
-    """A service account: its public key (PEM), and the scopes that each Workspace's domain delegated to its client."""
+    """A service account with its public key (PEM) and the scopes delegated to it, by Workspace domain."""
 
     email: str
     client_id: str
@@ -38,7 +38,7 @@ class ServiceAccount:
 
 @dataclass(slots=True)
 class LabelEvent:
-    """One change of the labels of a message; `added` of the first one is where Gmail put it."""
+    """A label change of a message; `added` of the first one contains its initial labels."""
 
     at: float
     added: list[str]
@@ -47,7 +47,7 @@ class LabelEvent:
 
 @dataclass(slots=True)
 class Message:
-    """One mailbox's copy of a mail."""
+    """A mailbox's copy of a mail."""
 
     id: str
     thread_id: str
@@ -60,13 +60,13 @@ class Message:
 
     @property
     def order(self) -> tuple[int, str]:
-        """Return the key that lists are sorted by, newest last."""
+        """Return the sort key of lists, ascending by time."""
         return self.internal_date, self.id
 
 
 @dataclass(slots=True)
 class Draft:
-    """A draft: a handle on a message that can be sent once."""
+    """A draft of a message; it can be sent once."""
 
     id: str
     message: Message
@@ -90,7 +90,7 @@ HistoryKind = Literal["messageAdded", "messageDeleted", "labelAdded", "labelRemo
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One change of a mailbox, as history.list tells it."""
+    """A change of a mailbox, as history.list returns it."""
 
     id: int
     at: float
@@ -103,7 +103,7 @@ class HistoryEntry:
 
 @dataclass(slots=True)
 class MailCopy:
-    """Where one copy of a mail went."""
+    """A delivered copy of a mail and its placement."""
 
     mailbox: str
     placement: str
@@ -112,7 +112,7 @@ class MailCopy:
 
 @dataclass(slots=True)
 class MailRecord:
-    """One mail that Gmail accepted for sending."""
+    """A mail that Gmail accepted for sending."""
 
     id: int
     sender: str
@@ -126,7 +126,7 @@ class MailRecord:
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """One request to the token endpoint, without any token."""
+    """A logged request to the token endpoint, without tokens."""
 
     id: int
     at: float
@@ -140,7 +140,7 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True)
 class GmailCall:
-    """One Gmail call that was admitted; `target` is the id in its path."""
+    """A Gmail call that passed all checks; `target` is the id in its path."""
 
     at: float
     address: str

@@ -1,4 +1,4 @@
-"""The one shape in which every edge answers."""
+"""The HTTP response type of all edges."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HTML_TYPE = "text/html; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer before it is written."""
+    """An HTTP response that is not yet written."""
 
     status: int
     body: bytes = b""
@@ -24,16 +24,16 @@ class Answer:
 
     @classmethod
     def of_json(cls, status: int, value: object, *headers: tuple[str, str]) -> Answer:
-        """Return a JSON answer."""
+        """Build a JSON response."""
         return cls(status, json.dumps(value).encode(), JSON_TYPE, headers)
 
     @classmethod
     def of_html(cls, status: int, page: str, *headers: tuple[str, str]) -> Answer:
-        """Return an HTML answer."""
+        """Build an HTML response."""
         return cls(status, page.encode(), HTML_TYPE, headers)
 
     def raw_headers(self, content_length: int | None = None) -> list[tuple[bytes, bytes]]:
-        """Return the headers as ASGI wants them; `content_length` may lie."""
+        """Return the headers in ASGI's format; a fault can override `content_length`."""
         length = len(self.body) if content_length is None else content_length
         rows = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
         if self.content_type is not None:

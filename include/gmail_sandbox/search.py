@@ -1,4 +1,4 @@
-"""Gmail's search box: the operators a warmup needs, and a refusal for every other one."""
+"""Gmail's search query language: the operators that the warmup uses; others are rejected."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ Predicate = Callable[[Message], bool]
 
 
 class BadQuery(ValueError):
-    """The query uses something the sandbox does not understand."""
+    """The query uses an operator or value that the sandbox does not support."""
 
 
 @dataclass(slots=True)
 class Query:
-    """A parsed query: all terms must match."""
+    """A parsed query; all terms must match."""
 
     terms: list[Predicate] = field(default_factory=list)
     shows: set[str] = field(default_factory=set)
     rfc_id: str | None = None
-    """A Message-ID, without its angle brackets, that every match has to have; None where any may match."""
+    """The Message-ID (without angle brackets) that all matches must have, or None."""
 
     def matches(self, message: Message) -> bool:
-        """Say whether every term matches."""
+        """Return whether all terms match."""
         return all(term(message) for term in self.terms)
 
     def hides(self, message: Message) -> bool:
-        """Say whether the message is in SPAM or TRASH and the query did not ask for those."""
+        """Return whether the message is in SPAM or TRASH and the query does not include that label."""
         hidden = message.labels & _HIDDEN
         return bool(hidden) and not hidden & self.shows
 
 
 def parse(text: str, box: Mailbox, now: float) -> Query:
-    """Parse a query for one mailbox; raise BadQuery with the operator's name."""
+    """Parse a query for a mailbox; raise BadQuery for an unsupported operator."""
     query = Query()
     for match in _TERM.finditer(text):
         if match.end() == match.start():
@@ -107,8 +107,8 @@ def _term(operator: str, value: str, box: Mailbox, now: float, shows: set[str]) 
             phrase = words(value)
             return lambda m: phrase in m.content.words_of("subject")
         case "rfc822msgid":
-            wanted = value.strip("<>")
-            return lambda m: m.content.rfc_id.strip("<>") == wanted
+            rfc_id = value.strip("<>")
+            return lambda m: m.content.rfc_id.strip("<>") == rfc_id
         case "after" | "newer":
             since = _moment(operator, value)
             return lambda m: m.internal_date >= since * 1000
@@ -133,8 +133,8 @@ def _label(value: str, box: Mailbox, shows: set[str]) -> Predicate:
     if place is not None:
         shows |= {place} & _HIDDEN
         return _has_label(place)
-    wanted = _dashed(value)
-    ids = {label.id for label in box.labels.values() if _dashed(label.name) == wanted}
+    label_name = _dashed(value)
+    ids = {label.id for label in box.labels.values() if _dashed(label.name) == label_name}
     return lambda message: bool(ids & message.labels)
 
 
@@ -152,10 +152,10 @@ def _state(value: str) -> Predicate:
 
 
 def _address(value: str, *headers: str) -> Predicate:
-    # A whole address matches itself alone; a part of one, or a name, matches word by word.
+    # A complete address must match exactly; a partial address or a name matches by words.
     if "@" in value and not value.startswith("@"):
-        wanted = value.lower()
-        return lambda message: wanted in message.content.addresses(*headers)
+        address = value.lower()
+        return lambda message: address in message.content.addresses(*headers)
     phrase = words(value)
     return lambda message: any(phrase in message.content.words_of(header) for header in headers)
 

@@ -1,4 +1,4 @@
-"""Running the sandbox: in the foreground, or in the background of a test."""
+"""Run the sandbox with uvicorn, in the foreground or in a background thread."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _START_SECONDS = 15
 
 
 class PortTaken(RuntimeError):
-    """The address cannot be listened on."""
+    """The address is in use or cannot be bound."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes a free one. Raises PortTaken with the remedy."""
+    """Return a listening socket; port 0 selects a free port. Raise PortTaken if it cannot be bound."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -34,15 +34,16 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         raise PortTaken(
-            f"cannot listen on {host}:{port} ({error.strerror}); stop what uses it, or choose another with --port"
+            f"cannot listen on {host}:{port} ({error.strerror}); "
+            "stop the process that uses it, or choose another port with --port"
         ) from error
     return sock
 
 
 def server_for(app: SandboxApp, log_level: str = "warning", protocol: Protocol = "auto") -> uvicorn.Server:
-    """Return a uvicorn server; `protocol` is its HTTP implementation.
+    """Build a uvicorn server; `protocol` is its HTTP implementation.
 
-    The access log stays off: a query string may hold a token. Hung answers do not hold up the end.
+    The access log is disabled because a query string may contain a token. Hanging responses do not delay the shutdown.
     """
     config = uvicorn.Config(
         app,
@@ -60,7 +61,7 @@ def server_for(app: SandboxApp, log_level: str = "warning", protocol: Protocol =
 def running(
     settings: Settings | None = None, *, host: str = "127.0.0.1", port: int = 0, protocol: Protocol = "auto"
 ) -> Iterator[SandboxClient]:
-    """Run a sandbox in a background thread; yield its control client, whose `base_url` names the port."""
+    """Run a sandbox in a background thread and yield its control client; `base_url` contains the port."""
     sock = listen(host, port)
     server = server_for(create_app(settings), protocol=protocol)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="gmail-sandbox", daemon=True)

@@ -1,4 +1,4 @@
-"""What a user of the sandbox can set, at start or while it runs."""
+"""Settings of the sandbox, for the start and for changes at run time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Category = Literal["CATEGORY_PERSONAL", "CATEGORY_SOCIAL", "CATEGORY_PROMOTIONS"
 
 
 class Latency(BaseModel):
-    """Milliseconds that every answer of an edge waits."""
+    """Delay of each edge's responses, in milliseconds."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -21,20 +21,20 @@ class Latency(BaseModel):
 
 
 class Settings(BaseModel):
-    """The sandbox's behaviour; every field has a default, so any subset is a valid change."""
+    """Settings of the sandbox. All fields have defaults, so any subset is a valid change."""
 
     model_config = ConfigDict(extra="forbid")
 
-    seed: int = Field(default=7, description="Same seed, same mails: same placement.")
+    seed: int = Field(default=7, description="With the same seed and the same mails, placement is the same.")
     spam_chance: Chance = 0
     spam_chance_by_domain: dict[str, Chance] = Field(default_factory=dict, description="By the recipient's domain.")
     spam_chance_by_sender_domain: dict[str, Chance] = Field(
-        default_factory=dict, description="By the sender's domain; stronger than the recipient's domain."
+        default_factory=dict, description="By the sender's domain; takes precedence over the recipient's domain."
     )
     category_chances: dict[Category, Chance] = Field(
-        default_factory=dict, description="Of the mails that are not spam; the sum is at most 1."
+        default_factory=dict, description="Among mails that are not spam; the sum must be at most 1."
     )
-    delivery_delay_seconds: float = Field(default=0, ge=0, description="On the sandbox's clock.")
+    delivery_delay_seconds: float = Field(default=0, ge=0, description="Measured on the sandbox's clock.")
     latency_ms: Latency = Field(default_factory=Latency)
     access_token_lifetime_seconds: int = Field(default=3599, ge=1)
     token_rate_limit: int | None = Field(default=None, ge=1, description="Token requests per second of real time.")
@@ -48,7 +48,7 @@ class Settings(BaseModel):
     max_concurrent_per_mailbox: int | None = Field(
         default=None,
         ge=1,
-        description='More Gmail calls at once on one mailbox: 429 "Too many concurrent requests for user".',
+        description='Above this number, Gmail returns 429 "Too many concurrent requests for user".',
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The sandbox's whole state, in memory."""
+"""The sandbox's state, kept in memory."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from gmail_sandbox.stats import Stats
 
 
 class World:
-    """Everything that a reset forgets. It needs no locks: all handlers run on one event loop without pauses inside."""
+    """All state that a reset clears. No locks: handlers run on one event loop and do not await while they change it."""
 
     def __init__(self, settings: Settings) -> None:
         self.start_settings = settings
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything and return to the settings of the start."""
+        """Clear all state and restore the initial settings."""
         self.settings = self.start_settings.model_copy(deep=True)
         self.clock = Clock()
         self.faults = Faults(self.settings.seed)
@@ -36,18 +36,18 @@ class World:
         self.mailboxes: dict[str, Mailbox] = {}
         self.mails: list[MailRecord] = []
         self.pair_counts: Counter[tuple[str, str]] = Counter()
-        # (due, order, mail, recipient): delivered when the clock has passed `due`, kept as a heap.
+        # A heap of (due, order, mail, recipient); a mail is delivered once the clock reaches `due`.
         self.in_transit: list[tuple[float, int, MailRecord, str]] = []
         self._numbers = itertools.count(1)
 
     def next_number(self) -> int:
-        """Return a number that was never given out."""
+        """Return the next unused number."""
         return next(self._numbers)
 
     def new_id(self) -> str:
-        """Return an id for a message or thread, shaped like Gmail's."""
+        """Return a new id for a message or thread, in Gmail's format."""
         return f"{0x19A0_0000_0000_0000 + self.next_number() * 0x1F_3D5B:016x}"
 
     def mailbox(self, address: str) -> Mailbox | None:
-        """Return the mailbox a mail to `address` reaches."""
+        """Return the mailbox to which mail for `address` is delivered."""
         return self.mailboxes.get(address) or self.mailboxes.get(without_tag(address))

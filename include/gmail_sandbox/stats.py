@@ -1,4 +1,4 @@
-"""What the sandbox received, counted."""
+"""Counters of the requests that the sandbox received."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CALLS_KEPT = 20_000
 
 @dataclass(slots=True)
 class MailboxStats:
-    """Counters of one mailbox."""
+    """Counters of a mailbox."""
 
     calls: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
@@ -40,16 +40,16 @@ class Stats:
     _last_token_request: int = 0
 
     def of(self, address: str) -> MailboxStats:
-        """Return a mailbox's counters, made when missing."""
+        """Return a mailbox's counters; create them if they are missing."""
         if address not in self.mailboxes:
             self.mailboxes[address] = MailboxStats()
         return self.mailboxes[address]
 
     def note_call(self, address: str, method: str, target: str | None, at: float) -> None:
-        """Keep that a call was admitted, in the order of the calls."""
+        """Append an admitted call to the log of calls."""
         self.calls.append(GmailCall(at, address, method, target))
 
     def next_token_request(self) -> int:
-        """Return the id of a new token request."""
+        """Return a new id for a token request."""
         self._last_token_request += 1
         return self._last_token_request

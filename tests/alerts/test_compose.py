@@ -16,6 +16,7 @@ from gmail_warmup.airflow.notifier import build_sender
 from gmail_warmup.alerts.compose import compose_alerts, write_digest
 from gmail_warmup.alerts.outbox import SendCounts, send_pending_alerts
 from gmail_warmup.alerts.text import GrantChange, render_changes
+from gmail_warmup.audit.report import AuditReport
 from gmail_warmup.oauth.reasons import REASONS
 from support.alert_kit import CONN_ID, NOON, Receiver, Scene, configure, listening
 
@@ -49,7 +50,7 @@ def test_one_message_grouped_by_cause_and_domain(scene: Scene):
     alert = the_alert(scene)
     assert (alert.kind, alert.title) == ("changes", "4 Gmail mailboxes need a person")
     assert alert.body == (
-        "Found 2026-03-02 12:00 UTC to 2026-03-02 12:03 UTC.\n"
+        "Detected 2026-03-02 12:00 UTC to 2026-03-02 12:03 UTC.\n"
         "\n"
         "3 mailboxes: Google says that the grant is expired or revoked. Likely: access removed, or the password "
         "changed. [expired_or_revoked]\n"
@@ -57,7 +58,7 @@ def test_one_message_grouped_by_cause_and_domain(scene: Scene):
         "- one.example, 2: ada@one.example, bob@one.example\n"
         "- two.example, 1: eve@two.example\n"
         "\n"
-        "1 mailbox: The Workspace's administrator blocks this app. [blocked_by_admin]\n"
+        "1 mailbox: The administrator of the Workspace blocks this app. [blocked_by_admin]\n"
         "To do: Ask the administrator to trust the app in the Admin console, under API controls.\n"
         "- two.example, 1: tim@two.example"
     )
@@ -92,7 +93,7 @@ def test_a_domain_that_goes_down_together_gets_a_guess(
         scene.down(f"m{number}@{domain}", reason=reason, at=NOON + timedelta(minutes=minutes * number))
     compose_alerts(scene.engine)
     body = the_alert(scene).body
-    assert ("forced password reset or an administrator's action. This is a guess." in body) is guessed
+    assert ("forced password reset or an administrator's action (a guess)." in body) is guessed
 
 
 def test_mailboxes_that_never_worked_here_give_no_guess(scene: Scene):
@@ -197,7 +198,7 @@ def test_what_is_too_long_all_the_same_is_cut_after_a_whole_line():
     body = render_changes(down, []).body
     assert len(body) <= 4000
     *whole, before, last = body.split("\n")
-    assert last == "... cut here; all of it is on the page 'Gmail accounts'."
+    assert last == "... truncated; see the page 'Gmail accounts' for all."
     assert {line[-7:] for line in (*whole, before) if line.startswith("- ")} == {"example"}
 
 
@@ -217,12 +218,11 @@ def test_an_incident_is_told_when_it_opens_and_when_it_closes(scene: Scene):
         "OAuth client: client-1.apps.example.com\n"
         "Since: 2026-03-02 12:00 UTC\n"
         "\n"
-        "Meanwhile: No account is changed; access tokens that are still valid go on being used; Google is asked again "
-        "by itself.\n"
+        "Meanwhile: No account is changed; valid access tokens remain in use; requests are retried automatically.\n"
         "To do: Check the Connection gmail_oauth_client against the OAuth client in the Google Cloud console."
     )
     assert closed.title == "Over: Google refuses the OAuth client"
-    assert closed.body == ("From 2026-03-02 12:00 UTC to 2026-03-02 12:14 UTC, 14 minutes.\n\nNothing is left to do.")
+    assert closed.body == ("From 2026-03-02 12:00 UTC to 2026-03-02 12:14 UTC, 14 minutes.\n\nNo action needed.")
 
 
 def test_an_incident_that_came_and_went_is_one_message(scene: Scene):
@@ -230,7 +230,7 @@ def test_an_incident_that_came_and_went_is_one_message(scene: Scene):
     assert len(compose_alerts(scene.engine)) == 1
     assert compose_alerts(scene.engine) == []
     body = the_alert(scene).body
-    assert "Google answered with a server error." in body
+    assert "Google returned a server error." in body
     assert "It began and ended before this message." in body
     assert "12:00 UTC to 2026-03-02 15:05 UTC, 3 h 05 min" in body
 
@@ -259,7 +259,7 @@ def test_a_mass_refusal_covers_the_mailboxes_held_under_it(scene: Scene):
     scene.close(incident)
     compose_alerts(scene.engine)
     closed = scene.alerts()[2]
-    assert "The second pass has decided: 2 mailboxes need a person of 3; the others work." in closed.body
+    assert "After the second pass, 2 of 3 mailboxes need a person; the others work." in closed.body
     assert "- one.example, 2: ada@one.example, bob@one.example" in closed.body
     scene.up(ADA)
     compose_alerts(scene.engine)
@@ -269,7 +269,7 @@ def test_a_mass_refusal_covers_the_mailboxes_held_under_it(scene: Scene):
 def test_a_mass_refusal_that_was_none(scene: Scene):
     scene.close(scene.incident("mass_refusal", "grant_refused", mailboxes=9, held=9))
     compose_alerts(scene.engine)
-    assert "The second pass cleared them: nobody has to do anything." in the_alert(scene).body
+    assert "The second pass found that all of them work. No action needed." in the_alert(scene).body
 
 
 def test_a_fall_under_an_untold_incident_is_told_by_it(scene: Scene):
@@ -297,13 +297,13 @@ REPORT = {
 def test_the_report_of_an_audit_is_told_once(scene: Scene):
     def report(key: str) -> int | None:
         with scene.engine.begin() as connection:
-            return write_digest(connection, REPORT, key)
+            return write_digest(connection, AuditReport.from_json(REPORT), key)
 
     assert sum(made is not None for made in at_once(4, lambda: report("run-1"))) == 1
     assert report("run-2") is not None
     assert [alert.title for alert in scene.alerts()] == ["Gmail grants: 4 of 40 mailboxes need a person"] * 2
     assert scene.alerts()[0].body == (
-        "40 mailboxes: 30 valid, 5 refreshed, 3 need re-authentication, 1 blocked by an administrator, 4 end soon.\n"
+        "40 mailboxes: 30 valid, 5 refreshed, 3 need re-authentication, 1 blocked by an administrator, 4 expire soon.\n"
         "\n"
         "Open incidents:\n"
         "- Google refuses the OAuth client since 2026-03-02 12:00 UTC\n"
@@ -313,11 +313,11 @@ def test_the_report_of_an_audit_is_told_once(scene: Scene):
         "    ada@one.example, eve@two.example\n"
         "- 2 more are on the page 'Gmail accounts'\n"
         "\n"
-        "Grants that end soon:\n"
+        "Grants that expire soon:\n"
         "- bob@one.example, 2026-03-05 07:30 UTC\n"
         "- and 3 more\n"
         "\n"
-        "Answers of Google that are not in the table:\n"
+        "Unknown responses from Google:\n"
         "- 418 teapot: 2 times\n"
         "\n"
         "Advice:\n"

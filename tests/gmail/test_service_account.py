@@ -18,8 +18,10 @@ from typer.testing import CliRunner
 from gmail_sandbox.client import SandboxClient
 from gmail_sandbox.control.service_account_models import ServiceAccountMade
 from gmail_sandbox.fault_catalog import CATALOGUE
+from gmail_warmup.airflow.connections import load_google_credentials
 from gmail_warmup.cli import app
 from gmail_warmup.core.errors import ConfigurationError
+from gmail_warmup.db import clock
 from gmail_warmup.db.models import GrantState
 from gmail_warmup.gmail import errors as gmail_errors
 from gmail_warmup.gmail.service_account import ServiceAccount
@@ -29,7 +31,6 @@ from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.oauth import errors
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.oauth.token_endpoint import SCOPE
-from gmail_warmup.web.queries import mailboxes
 from gmail_warmup.web.views.mailbox import MailboxView, build_views
 from support.workers import hook, services
 from support.world import FERNET_KEY, World
@@ -57,7 +58,7 @@ class Workspace:
             put(self.world, address, "delegated")
 
     def tokens(self, **options: Any) -> ServiceAccountTokens:
-        delegation = ServiceAccount(CONNECTION, connect_timeout=2, read_timeout=2, **options)
+        delegation = ServiceAccount(CONNECTION, load_google_credentials, connect_timeout=2, read_timeout=2, **options)
         return ServiceAccountTokens(self.world.store, delegation, actor=self.world.actor)
 
     def refuse(self, error: str, text: str, *, status: int = 400) -> None:
@@ -189,7 +190,7 @@ def test_what_the_sandbox_itself_refuses_is_understood(workspace: Workspace):
     put(world, DORA, "delegated")  # no such user
     foreign = "eve@elsewhere.example"  # a domain that delegated nothing
     sandbox.put_mailbox(foreign)
-    delegation = ServiceAccount(CONNECTION)
+    delegation = ServiceAccount(CONNECTION, load_google_credentials)
     assert delegation.request_token(ADA).reason.code == "ok"
     assert delegation.request_token(DORA).reason.code == "not_a_workspace_user"
     assert delegation.request_token(foreign).reason.code == "delegation_missing"
@@ -230,7 +231,8 @@ def test_a_disturbance_is_tried_twice_at_most_and_changes_nothing(workspace: Wor
 
 def test_a_hanging_endpoint_is_left_in_time(workspace: Workspace):
     workspace.world.sandbox.add_fault("token", name="token.hang")
-    assert ServiceAccount(CONNECTION, read_timeout=0.3, tries=1).request_token(ADA).reason.code == "unreachable"
+    delegation = ServiceAccount(CONNECTION, load_google_credentials, read_timeout=0.3, tries=1)
+    assert delegation.request_token(ADA).reason.code == "unreachable"
 
 
 # What becomes of the row
@@ -270,7 +272,7 @@ def test_a_suspect_that_is_refused_again_waits_for_its_administrator_and_no_cons
     with pytest.raises(errors.SuspectGrantError):
         hook(workspace.world, ADA).get_profile()
     workspace.let_time_pass()
-    with pytest.raises(errors.FlaggedGrantError, match="twice without saying why"):
+    with pytest.raises(errors.FlaggedGrantError, match="twice without a reason"):
         hook(workspace.world, ADA).get_profile()
     grant = workspace.world.grant(ADA)
     assert (grant.state, grant.reason) == (BLOCKED, "delegation_refused")
@@ -378,7 +380,7 @@ def test_one_delegation_serves_many_threads_and_reads_its_connection_once(
 ):
     addresses = [f"user{number}@work.example" for number in range(24)]
     workspace.add(*addresses)
-    with ServiceAccount(CONNECTION, tries=1) as delegation:
+    with ServiceAccount(CONNECTION, load_google_credentials, tries=1) as delegation:
         delegation.request_token(ADA)
         monkeypatch.delenv(f"AIRFLOW_CONN_{CONNECTION.upper()}")
         with ThreadPoolExecutor(8) as pool:
@@ -390,7 +392,7 @@ def test_one_delegation_serves_many_threads_and_reads_its_connection_once(
 
 def test_a_verdict_sends_one_request_where_one_is_asked_for(workspace: Workspace):
     workspace.world.sandbox.add_fault("token", name="token.html_503_retry_after")
-    verdict = ServiceAccount(CONNECTION, tries=1).request_token(ADA)
+    verdict = ServiceAccount(CONNECTION, load_google_credentials, tries=1).request_token(ADA)
     assert (verdict.reason.code, verdict.retry_after) == ("server_error", 2)
     assert workspace.world.token_requests(ADA) == 1
 
@@ -398,9 +400,9 @@ def test_a_verdict_sends_one_request_where_one_is_asked_for(workspace: Workspace
 def test_the_providers_hook_is_not_imported_before_a_delegated_mailbox_is_used():
     program = (
         "import sys\n"
-        "from gmail_warmup.airflow import gmail_hook\n"
+        "from gmail_warmup.airflow import connections, gmail_hook\n"
         "from gmail_warmup.gmail import service_account\n"
-        "service_account.ServiceAccount('google_cloud_default').breaker_key\n"
+        "service_account.ServiceAccount('google_cloud_default', connections.load_google_credentials).breaker_key\n"
         "print([name for name in sys.modules if name.startswith('airflow.providers.google.common')])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -449,7 +451,7 @@ def test_from_the_service_account_to_a_grant_that_nobody_gave(workspace: Workspa
     grant = world.grant(ADA)
     assert (grant.state, grant.reason) == (GrantState.NEEDS_REAUTH, "never_granted")
     assert world.events(ADA)[-1] == ("active", "needs_reauth", "never_granted")
-    with pytest.raises(errors.FlaggedGrantError, match="Nobody has signed in"):
+    with pytest.raises(errors.FlaggedGrantError, match="No one has signed in"):
         hook(world, ADA).get_profile()
     assert world.token_requests(ADA) == 0
 
@@ -497,7 +499,7 @@ def shell(world: World, *words: str) -> Any:
 def view_of(world: World, address: str) -> MailboxView:
     with world.store.engine.begin() as connection:
         record = repository.get_mailbox(connection, address)
-        return build_views(connection, [record], now=mailboxes.database_time(connection), settings=world.settings)[0]
+        return build_views(connection, [record], now=clock.get_current_time(connection), settings=world.settings)[0]
 
 
 def test_the_page_says_what_an_administrator_does_and_offers_no_consent(workspace: Workspace):
@@ -531,4 +533,4 @@ def test_no_end_is_foretold_for_a_grant_that_is_not_used(workspace: Workspace):
 def test_the_command_that_refreshes_a_grant_says_that_there_is_none(workspace: Workspace):
     done = shell(workspace.world, "grants", "refresh", ADA)
     assert done.exit_code == 2
-    assert f"{ADA} is delegated: the service account serves it, there is no grant." in done.stderr
+    assert f"{ADA} uses a service account and has no grant." in done.stderr

@@ -76,7 +76,7 @@ def test_importing_again_updates_and_doubles_nothing(world: World):
         ("address,kind,open_rate\na@pool.example,pool,101\n", "open_rate: must be a whole number from 0 to 100 .*101"),
         ("address,kind,reply_rate\na@pool.example,pool,-1\n", "reply_rate: must be a whole number from 0 to 100 .*-1"),
         ("address,kind,colour\na@pool.example,pool,red\n", "unknown column colour"),
-        ("address,kind\na@pool.example,pool\nA@pool.example,pool\n", "line 3: a@pool.example stands here twice"),
+        ("address,kind\na@pool.example,pool\nA@pool.example,pool\n", "line 3: a@pool.example appears twice"),
         ("[1, 2]", "list of objects"),
         ("[{", "not JSON"),
         ('[{"address": "a@pool.example", "kind": "pool", "oauth_token": {"token": "x"}}]', "no refresh_token"),
@@ -89,7 +89,7 @@ def test_each_bad_input_is_named_with_its_rule(text: str, said: str):
 
 
 def test_every_bad_line_is_listed():
-    with pytest.raises(InvalidInputError, match=r"2 of 3 cannot be imported, so nothing was") as caught:
+    with pytest.raises(InvalidInputError, match=r"2 of 3 mailboxes cannot be imported; nothing was imported") as caught:
         parser.parse_mailboxes("address,kind\nx,pool\nok@pool.example,pool\ny,pool\n")
     assert "line 2" in str(caught.value)
     assert "line 4" in str(caught.value)

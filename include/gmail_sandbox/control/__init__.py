@@ -1,1 +1,1 @@
-"""The control surface: what a test or a demo tells the sandbox, and what it asks it."""
+"""The control API, with which tests and demos configure and inspect the sandbox."""

@@ -1,4 +1,4 @@
-"""What all control routes share."""
+"""Dependencies and helpers that the control routes share."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ Limit = Annotated[int, Query(ge=1, le=10_000)]
 
 
 def missing(what: str) -> NoReturn:
-    """Answer 404."""
+    """Raise a 404."""
     raise HTTPException(404, f"no such {what}")
 
 
 def known_mailbox(world: World, address: str) -> Mailbox:
-    """Return a mailbox, or answer 404."""
+    """Return a mailbox; raise a 404 if it does not exist."""
     return world.mailboxes.get(address) or missing(f"mailbox: {address}")

@@ -1,4 +1,4 @@
-"""Faults, as the control surface takes and shows them."""
+"""Request and response models of faults in the control API."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Where = Annotated[str, AfterValidator(_where)]
 
 
 class CustomAnswer(Model):
-    """An answer of one's own."""
+    """A custom response."""
 
     status: int = Field(default=200, ge=200, le=599)
     body: str | dict[str, Any] | list[Any] = ""
@@ -31,22 +31,26 @@ class CustomAnswer(Model):
 
 
 class FaultIn(Model):
-    """A fault to put in force: a row of the catalogue, an answer of one's own, or only a delay."""
+    """A fault to add: a named fault of the catalogue, a custom response, or a delay or connection fault."""
 
-    where: Where | None = Field(default=None, description="Left out: the edge that the catalogue's row belongs to.")
+    where: Where | None = Field(default=None, description="Default: the edge of the named fault.")
     address: Address | None = None
     domain: Lower | None = None
     client_id: str | None = None
-    name: str | None = Field(default=None, description="A row of the catalogue.")
+    name: str | None = Field(default=None, description="A named fault of the catalogue.")
     answer: CustomAnswer | None = None
-    times: int | None = Field(default=None, ge=1, description="How often it strikes; null: for ever.")
+    times: int | None = Field(default=None, ge=1, description="How many requests it affects; null: no limit.")
     chance: Chance = 1
     delay_ms: float = Field(default=0, ge=0)
-    when: Literal["before", "after"] = Field(default="before", description="after: the work is done, the answer lost.")
-    close: bool = Field(default=False, description="Cut the connection without an answer.")
-    cut_after_bytes: int | None = Field(default=None, ge=0, description="Send so many bytes of the body, then cut.")
+    when: Literal["before", "after"] = Field(
+        default="before", description="after: the request is processed before the fault applies."
+    )
+    close: bool = Field(default=False, description="Cut the connection without a response.")
+    cut_after_bytes: int | None = Field(
+        default=None, ge=0, description="Send this number of bytes of the body, then cut the connection."
+    )
     content_length: int | None = Field(default=None, ge=0, description="A Content-Length that may be wrong.")
-    hang_seconds: float | None = Field(default=None, gt=0, description="Silence before the answer or the cut.")
+    hang_seconds: float | None = Field(default=None, gt=0, description="Wait before the response or the cut.")
 
     @model_validator(mode="after")
     def _says_what(self) -> FaultIn:
@@ -56,15 +60,15 @@ class FaultIn(Model):
             raise ValueError("give either name or answer")
         if self.where is None and self.name is None:
             raise ValueError("where is missing")
-        odd = (self.cut_after_bytes, self.content_length, self.hang_seconds)
-        does_something = self.close or self.delay_ms or any(value is not None for value in odd)
-        if self.name is None and self.answer is None and not does_something:
+        transport_faults = (self.cut_after_bytes, self.content_length, self.hang_seconds)
+        has_effect = self.close or self.delay_ms or any(value is not None for value in transport_faults)
+        if self.name is None and self.answer is None and not has_effect:
             raise ValueError("the fault would do nothing: give name, answer, delay_ms, close, cut_after_bytes, ...")
         return self
 
 
 class FaultOut(Model):
-    """A fault and how often it struck."""
+    """A fault and its hit count."""
 
     id: int
     where: str

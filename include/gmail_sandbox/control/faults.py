@@ -1,4 +1,4 @@
-"""Faults: put in force, listed, taken away."""
+"""Control routes to add, list and remove faults."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _fault(fault_id: int, wanted: FaultIn) -> Fault:
     if wanted.name is None:
         answer = None if wanted.answer is None else _answer(wanted.answer)
         return Fault(id=fault_id, where=wanted.where or "", answer=answer, **fields)
-    # What the request leaves open comes from the catalogue's row.
+    # Fields that the request omits are taken from the catalogue's row.
     row = CATALOGUE[wanted.name]
     for name in ("cut_after_bytes", "content_length", "hang_seconds"):
         fields[name] = getattr(row, name) if fields[name] is None else fields[name]
@@ -39,7 +39,7 @@ def _fault(fault_id: int, wanted: FaultIn) -> Fault:
 
 @router.get("/catalogue")
 async def catalogue() -> list[CatalogueRow]:
-    """Return every named fault."""
+    """Return all named faults."""
     return [
         CatalogueRow(
             name=row.name,
@@ -54,7 +54,7 @@ async def catalogue() -> list[CatalogueRow]:
 
 @router.post("")
 async def add_fault(world: WorldNow, wanted: FaultIn) -> FaultOut:
-    """Put a fault in force; the first that concerns a request strikes."""
+    """Add a fault; the first one that applies to a request is used."""
     fault = _fault(world.faults.next_id(), wanted)
     world.faults.add(fault)
     return fault_out(fault)
@@ -62,13 +62,13 @@ async def add_fault(world: WorldNow, wanted: FaultIn) -> FaultOut:
 
 @router.get("")
 async def list_faults(world: WorldNow) -> list[FaultOut]:
-    """Return all faults, used up ones too."""
+    """Return all faults, including exhausted ones."""
     return [fault_out(fault) for fault in world.faults.all()]
 
 
 @router.delete("")
 async def clear_faults(world: WorldNow) -> Count:
-    """Take all faults away."""
+    """Remove all faults."""
     count = len(list(world.faults.all()))
     world.faults.clear()
     return Count(count=count)
@@ -76,7 +76,7 @@ async def clear_faults(world: WorldNow) -> Count:
 
 @router.delete("/{fault_id}")
 async def remove_fault(world: WorldNow, fault_id: int) -> Count:
-    """Take one fault away."""
+    """Remove one fault."""
     if not world.faults.remove(fault_id):
         missing(f"fault: {fault_id}")
     return Count(count=1)

@@ -1,4 +1,4 @@
-"""OAuth clients, and grants without a consent."""
+"""Control routes of OAuth clients, and of grants created without the consent page."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ router = APIRouter()
 
 @router.get("/clients")
 async def list_clients(world: WorldNow) -> list[ClientOut]:
-    """Return all clients, without secrets."""
+    """Return all clients, without their secrets."""
     return [client_out(client) for client in world.clients.values()]
 
 
 @router.post("/clients")
 async def put_client(world: WorldNow, client: ClientIn) -> ClientOut:
-    """Create or replace a client; grants to it stay."""
+    """Create or replace a client; its grants are kept."""
     world.clients[client.client_id] = Client(**client.model_dump())
     return client_out(world.clients[client.client_id])
 
 
 @router.post("/clients/{client_id}/state")
 async def set_client_state(world: WorldNow, client_id: str, state: ClientState) -> ClientOut:
-    """Let Google refuse a client, or take it back."""
+    """Make the token endpoint refuse a client, or accept it again."""
     client = world.clients.get(client_id) or missing(f"client: {client_id}")
     client.refuse_with = state.refuse_with
     return client_out(client)
@@ -49,7 +49,7 @@ async def set_client_state(world: WorldNow, client_id: str, state: ClientState) 
 
 @router.delete("/clients/{client_id}")
 async def delete_client(world: WorldNow, client_id: str) -> ClientOut:
-    """Delete a client as Google does: it is refused with deleted_client until it is restored."""
+    """Delete a client: it is refused with deleted_client until it is restored."""
     return await set_client_state(world, client_id, ClientState(refuse_with="deleted_client"))
 
 
@@ -59,12 +59,12 @@ def _make(world: World, wanted: GrantIn) -> GrantOut:
     if wanted.client_id not in world.clients:
         raise HTTPException(404, f"no such client: {wanted.client_id}")
     now = world.clock.now()
-    dies_at = None
+    expires_at = None
     if wanted.expires_in_days is not None:
-        dies_at = now + wanted.expires_in_days * 86400
+        expires_at = now + wanted.expires_in_days * 86400
     elif wanted.testing:
-        dies_at = now + TESTING_SECONDS
-    refresh = world.grants.issue_refresh(wanted.address, wanted.client_id, wanted.scopes, now, dies_at)
+        expires_at = now + TESTING_SECONDS
+    refresh = world.grants.issue_refresh(wanted.address, wanted.client_id, wanted.scopes, now, expires_at)
     lifetime = -1 if wanted.access_expired else world.settings.access_token_lifetime_seconds
     text, access = world.grants.issue_access(wanted.address, wanted.client_id, refresh.scopes, now, lifetime)
     return GrantOut(
@@ -73,20 +73,20 @@ def _make(world: World, wanted: GrantIn) -> GrantOut:
         refresh_token=refresh.token,
         access_token=text,
         expires_at=moment(access.expires_at),
-        refresh_token_expires_at=None if dies_at is None else moment(dies_at),
+        refresh_token_expires_at=None if expires_at is None else moment(expires_at),
         scope=" ".join(sorted(refresh.scopes)),
     )
 
 
 @router.post("/grants")
 async def make_grant(world: WorldNow, wanted: GrantIn) -> GrantOut:
-    """Make a grant without a consent."""
+    """Create a grant without the consent page."""
     return _make(world, wanted)
 
 
 @router.post("/grants/bulk")
 async def make_grants(world: WorldNow, wanted: GrantsIn) -> GrantsOut:
-    """Make many grants without a consent."""
+    """Create many grants without the consent page."""
     return GrantsOut(grants=[_make(world, row) for row in wanted.grants])
 
 
@@ -94,8 +94,8 @@ def _of(world: World, accounts: Accounts) -> list[Grant]:
     if accounts.addresses is not None:
         addresses = [address for address in accounts.addresses if world.grants.of(address, accounts.client_id)]
         if len(addresses) < len(accounts.addresses):
-            absent = sorted(set(accounts.addresses) - set(addresses))
-            raise HTTPException(404, f"no grant of: {', '.join(absent)}")
+            missing_addresses = sorted(set(accounts.addresses) - set(addresses))
+            raise HTTPException(404, f"no grant of: {', '.join(missing_addresses)}")
     else:
         addresses = [address for address in world.grants.by_owner if domain_of(address) == accounts.domain]
     return [grant for address in addresses for grant in world.grants.of(address, accounts.client_id)]
@@ -103,7 +103,7 @@ def _of(world: World, accounts: Accounts) -> list[Grant]:
 
 @router.post("/grants/kill")
 async def kill_grants(world: WorldNow, kill: Kill) -> Count:
-    """Kill grants, with the cause that their next refresh answers with."""
+    """Revoke grants; the cause determines the error of their next refresh."""
     grants = _of(world, kill)
     for grant in grants:
         world.grants.kill(grant, kill.cause, keep_access_tokens=kill.keep_access_tokens)
@@ -112,7 +112,7 @@ async def kill_grants(world: WorldNow, kill: Kill) -> Count:
 
 @router.post("/grants/revive")
 async def revive_grants(world: WorldNow, accounts: Accounts) -> Count:
-    """Bring killed grants back, as when an admin lifts a policy."""
+    """Restore revoked grants, as when an administrator lifts a policy."""
     grants = _of(world, accounts)
     for grant in grants:
         world.grants.revive(grant)

@@ -1,4 +1,4 @@
-"""Mailboxes, and mail from outside."""
+"""Control routes of mailboxes, and delivery of mail from outside."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _upsert(world: World, address: str, change: MailboxIn) -> Mailbox:
 
 @router.get("")
 async def list_mailboxes(world: WorldNow) -> list[MailboxOut]:
-    """Return all mailboxes with their counts by label."""
+    """Return all mailboxes with their message counts by label."""
     return [mailbox_out(box) for box in world.mailboxes.values()]
 
 
@@ -53,7 +53,7 @@ async def get_mailbox(world: WorldNow, address: PathAddress) -> MailboxOut:
 
 @router.delete("/{address}")
 async def delete_mailbox(world: WorldNow, address: PathAddress) -> Count:
-    """Delete a mailbox with its grants; its refresh tokens are unknown afterwards."""
+    """Delete a mailbox with its grants and tokens."""
     known_mailbox(world, address)
     del world.mailboxes[address]
     world.grants.forget(address)
@@ -62,7 +62,7 @@ async def delete_mailbox(world: WorldNow, address: PathAddress) -> Count:
 
 @router.post("/{address}/deliver")
 async def deliver(world: WorldNow, address: PathAddress, mail: DeliverIn) -> Delivered:
-    """Drop a mail from anybody into a mailbox, with these labels and without any chance."""
+    """Deliver a mail from any sender with the given labels, without random placement."""
     box = known_mailbox(world, address)
     for label_id in mail.labels:
         if box.label(label_id) is None:
@@ -73,13 +73,13 @@ async def deliver(world: WorldNow, address: PathAddress, mail: DeliverIn) -> Del
 
 
 def _written(world: World, box: Mailbox, mail: DeliverIn) -> bytes:
-    written = EmailMessage()
-    written["From"], written["To"], written["Subject"] = mail.sender, box.address, mail.subject
-    written["Date"] = mail_date(world.clock.now())
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = mail.sender, box.address, mail.subject
+    message["Date"] = mail_date(world.clock.now())
     for name, value in mail.headers.items():
-        del written[name]
-        written[name] = value
-    if "Message-ID" not in written:
-        written["Message-ID"] = delivery.new_message_id(world)
-    written.set_content(mail.text)
-    return written.as_bytes(policy=SMTP)
+        del message[name]
+        message[name] = value
+    if "Message-ID" not in message:
+        message["Message-ID"] = delivery.new_message_id(world)
+    message.set_content(mail.text)
+    return message.as_bytes(policy=SMTP)

@@ -1,4 +1,4 @@
-"""Requests and answers of the control surface; unknown fields are refused, so that a typing error is noticed."""
+"""Request and response models of the control API; unknown fields are rejected, so that typos are noticed."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ Cause = Annotated[str, AfterValidator(_cause)]
 
 
 class Model(BaseModel):
-    """Base of all models here."""
+    """Base of all models of the control API."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Count(Model):
-    """How many things a request changed."""
+    """The number of records that a request changed."""
 
     count: int
 
 
 class Health(Model):
-    """The sandbox answers."""
+    """The sandbox is running."""
 
     status: Literal["ok"] = "ok"
     now: datetime
@@ -58,19 +58,23 @@ class ClientIn(Model):
     """An OAuth client to create or replace."""
 
     client_id: str = Field(min_length=1)
-    client_secrets: list[str] = Field(default_factory=list, description="Any of them is right; none: a public client.")
+    client_secrets: list[str] = Field(
+        default_factory=list, description="Each of them is accepted; none: a public client."
+    )
     redirect_uris: list[str] = Field(default_factory=list)
     publishing: Publishing = "production"
     require_pkce: bool = False
     test_users: list[Address] | None = Field(
-        default=None, description="With `testing`: who may consent; null: everybody."
+        default=None, description="With `testing`: accounts that may consent; null: all."
     )
-    org_domain: Lower | None = Field(default=None, description="With `internal`: whose accounts may consent.")
+    org_domain: Lower | None = Field(
+        default=None, description="With `internal`: the domain whose accounts may consent."
+    )
     refuse_with: ClientRefusal | None = None
 
 
 class ClientState(Model):
-    """What the token endpoint says about a client, or null while it is well."""
+    """The error with which the token endpoint refuses a client; null: it is accepted."""
 
     refuse_with: ClientRefusal | None
 
@@ -89,21 +93,23 @@ class ClientOut(Model):
 
 
 class MailboxIn(Model):
-    """A mailbox's settings; a field that is left out keeps its value, or its default in a new mailbox."""
+    """Settings of a mailbox; an omitted field keeps its value, or has its default in a new mailbox."""
 
     display_name: OneLine = ""
-    spam_chance: Chance | None = Field(default=None, description="For what arrives here; null: the wider settings.")
-    sending_limit: int = Field(default=500, ge=0, description="Mails in a rolling 24 hours.")
+    spam_chance: Chance | None = Field(
+        default=None, description="For incoming mail; null: the chance of the domain, or the global one."
+    )
+    sending_limit: int = Field(default=500, ge=0, description="Mails per rolling 24 hours.")
     refuses_with: str | None = Field(
         default=None,
         pattern=r"^[45]\.\d{1,3}\.\d{1,3}$",
-        description="Nothing arrives here; the sender gets a notification with this status, 4.x.x for a delay.",
+        description="Incoming mail bounces with this status; 4.x.x reports a delay.",
     )
-    vacation: OneLine = Field(default="", description="Text with which the mailbox answers everything by itself.")
+    vacation: OneLine = Field(default="", description="Text of the automatic reply to incoming mail.")
 
 
 class NamedMailboxIn(MailboxIn):
-    """A mailbox to create or change, in a list of them."""
+    """A mailbox to create or change in bulk."""
 
     address: Address
 
@@ -123,7 +129,7 @@ class MailboxOut(Model):
 
 
 class DeliverIn(Model):
-    """A mail that somebody outside sends."""
+    """A mail from outside."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -132,11 +138,11 @@ class DeliverIn(Model):
     text: str = ""
     labels: list[str] = Field(default_factory=lambda: ["INBOX", "UNREAD"])
     headers: dict[str, OneLine] = Field(default_factory=dict)
-    raw: str = Field(default="", description="The whole mail, behind From, in place of the other fields.")
+    raw: str = Field(default="", description="The complete mail after its From header, instead of the other fields.")
 
 
 class Delivered(Model):
-    """Where the mail is now."""
+    """Ids of the delivered mail."""
 
     message_id: str
     thread_id: str
@@ -144,24 +150,24 @@ class Delivered(Model):
 
 
 class GrantIn(Model):
-    """A grant to make without a consent."""
+    """A grant to create without the consent page."""
 
     address: Address
     client_id: str
     scopes: list[str] = Field(default_factory=lambda: [GMAIL_MODIFY], min_length=1)
     access_expired: bool = Field(default=False, description="The access token is already expired.")
-    testing: bool = Field(default=False, description="The grant dies after seven days, as with a client in Testing.")
-    expires_in_days: float | None = Field(default=None, description="Time-based access; negative: already over.")
+    testing: bool = Field(default=False, description="The grant expires after seven days, as for a client in Testing.")
+    expires_in_days: float | None = Field(default=None, description="Time-limited access; negative: already expired.")
 
 
 class GrantsIn(Model):
-    """Many grants at once."""
+    """Grants to create in bulk."""
 
     grants: list[GrantIn]
 
 
 class GrantOut(Model):
-    """A grant's tokens; beside the key of a service account, the one secret that the control surface answers with."""
+    """A grant's tokens: with the keys of service accounts, the only secrets that the control API returns."""
 
     address: str
     client_id: str
@@ -173,13 +179,13 @@ class GrantOut(Model):
 
 
 class GrantsOut(Model):
-    """Many grants, in the order of the request."""
+    """The created grants, in the order of the request."""
 
     grants: list[GrantOut]
 
 
 class Accounts(Model):
-    """Whose grants: a list of addresses, or all of a domain."""
+    """Selection of grants: a list of addresses, or all of a domain."""
 
     addresses: list[Address] | None = None
     domain: Lower | None = None
@@ -193,14 +199,14 @@ class Accounts(Model):
 
 
 class Kill(Accounts):
-    """Grants to kill, and how Google explains it."""
+    """Grants to revoke, and the cause that Google reports."""
 
     cause: Cause = "revoked"
     keep_access_tokens: bool = False
 
 
 class ClockIn(Model):
-    """How to move the clock."""
+    """A change of the clock: by an offset, or to a time."""
 
     advance_seconds: float | None = None
     now: AwareDatetime | None = None

@@ -1,4 +1,4 @@
-"""What the sandbox received, as the control surface shows it."""
+"""Response models of the control API's reports."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from gmail_sandbox.control.models import Model
 
 
 class MailboxStatsOut(Model):
-    """What was received for one mailbox."""
+    """Counters of a mailbox."""
 
-    calls: dict[str, int] = Field(description="Gmail calls by method, as received.")
-    answers: dict[str, int] = Field(description="Gmail answers by status; `cut` for none.")
+    calls: dict[str, int] = Field(description="Received Gmail calls by method.")
+    answers: dict[str, int] = Field(description="Gmail responses by status; `cut`: no complete response.")
     units: int
     token_requests: int
     sent: int
-    delivered_inbox: int = Field(description="Arrived in the inbox or one of its categories.")
+    delivered_inbox: int = Field(description="Delivered to the inbox or one of its categories.")
     delivered_spam: int
     bounced: int
     in_flight: int
@@ -25,10 +25,10 @@ class MailboxStatsOut(Model):
 
 
 class StatsOut(Model):
-    """What was received."""
+    """Counters of the whole sandbox."""
 
     totals: MailboxStatsOut
-    token_outcomes: dict[str, int] = Field(description="Token requests by error code; `ok` for none.")
+    token_outcomes: dict[str, int] = Field(description="Token requests by error code; `ok`: no error.")
     consents: dict[str, int]
     unauthenticated_calls: int
     units_today: int
@@ -36,7 +36,7 @@ class StatsOut(Model):
 
 
 class EventOut(Model):
-    """One change of labels."""
+    """A change of labels."""
 
     at: datetime
     added: list[str]
@@ -44,7 +44,7 @@ class EventOut(Model):
 
 
 class CopyOut(Model):
-    """One recipient's copy."""
+    """A recipient's copy of a mail."""
 
     mailbox: str
     message_id: str
@@ -75,14 +75,14 @@ class MailOut(Model):
 
 
 class MailsOut(Model):
-    """Mails after an id; `last_id` is what to ask from next time."""
+    """Mails after an id; pass `last_id` to read the next ones."""
 
     mails: list[MailOut]
     last_id: int
 
 
 class TokenRequestOut(Model):
-    """A request to the token endpoint; never a token."""
+    """A request to the token endpoint, without tokens."""
 
     id: int
     at: datetime
@@ -95,14 +95,14 @@ class TokenRequestOut(Model):
 
 
 class TokenRequestsOut(Model):
-    """Token requests after an id."""
+    """Token requests after an id; pass `last_id` to read the next ones."""
 
     requests: list[TokenRequestOut]
     last_id: int
 
 
 class GmailCallOut(Model):
-    """A Gmail call that was admitted; `target` is the id in its path."""
+    """A Gmail call that passed all checks; `target` is the id in its path."""
 
     at: datetime
     address: str

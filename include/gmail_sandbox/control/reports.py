@@ -1,4 +1,4 @@
-"""What the sandbox received: statistics, mails, token requests."""
+"""Control routes of reports: statistics, mails, token requests and Gmail calls."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ async def mails(world: WorldNow, after: After = 0, limit: Limit = 1000) -> Mails
 async def token_requests(
     world: WorldNow, address: str | None = None, after: After = 0, limit: Limit = 1000
 ) -> TokenRequestsOut:
-    """Return the requests to the token endpoint after an id, of one account or of all."""
-    wanted = (
+    """Return the requests to the token endpoint after an id, optionally of one account."""
+    selected = (
         row
         for row in world.stats.token_requests
         if row.id > after and (address is None or row.address == address.lower())
     )
-    shown = list(islice(wanted, limit))
+    shown = list(islice(selected, limit))
     return TokenRequestsOut(
         requests=[token_request_out(row) for row in shown], last_id=shown[-1].id if shown else after
     )
@@ -52,5 +52,5 @@ async def token_requests(
 
 @router.get("/calls")
 async def calls(world: WorldNow, address: str) -> list[GmailCallOut]:
-    """Return the newest Gmail calls on one mailbox that were admitted, the oldest first."""
+    """Return the most recent Gmail calls on a mailbox that passed all checks, oldest first."""
     return [gmail_call_out(call) for call in world.stats.calls if call.address == address.lower()]

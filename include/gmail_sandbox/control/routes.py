@@ -1,4 +1,4 @@
-"""The control surface's root: health, reset, settings, clock, and the routers of each topic."""
+"""Root router of the control API: health, reset, settings and clock, and the routers of the other topics."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ router = APIRouter(prefix=PREFIX)
 
 @router.get("/health")
 async def health(world: WorldNow) -> Health:
-    """Say that the sandbox answers."""
+    """Return the sandbox's time and counts."""
     return Health(now=moment(world.clock.now()), mailboxes=len(world.mailboxes), clients=len(world.clients))
 
 
 @router.post("/reset")
 async def reset(world: WorldNow) -> Health:
-    """Forget everything and return to the settings of the start."""
+    """Clear all state and restore the initial settings."""
     world.reset()
     return await health(world)
 
 
 @router.get("/settings")
 async def get_settings(world: WorldNow) -> Settings:
-    """Return the settings in force."""
+    """Return the current settings."""
     return world.settings
 
 
 @router.put("/settings")
 async def put_settings(world: WorldNow, change: Settings) -> Settings:
-    """Change the settings that the body names."""
+    """Change the settings in the body; the others are kept."""
     world.settings = world.settings.changed(change)
     return world.settings
 
@@ -54,7 +54,7 @@ async def get_clock(world: WorldNow) -> ClockOut:
 
 @router.post("/clock")
 async def move_clock(world: WorldNow, move: ClockIn) -> ClockOut:
-    """Move the clock; mail that became due is delivered."""
+    """Move the clock and deliver mail that became due."""
     if move.now is not None:
         world.clock.set(move.now)
     else:

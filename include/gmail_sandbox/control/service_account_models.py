@@ -1,4 +1,4 @@
-"""Service accounts, as the control surface takes and shows them."""
+"""Request and response models of service accounts in the control API."""
 
 from __future__ import annotations
 
@@ -26,27 +26,31 @@ PublicKey = Annotated[str, AfterValidator(_rsa)]
 
 
 class ServiceAccountIn(Model):
-    """A service account to create or replace; what was delegated to it stays."""
+    """A service account to create or replace; its delegations are kept."""
 
     email: Lower = Field(min_length=3)
-    client_id: str = Field(default="100000000000000000001", pattern=r"^\d+$", description="What an admin delegates to.")
-    public_key: PublicKey | None = Field(default=None, description="PEM; null: a key is made and its file answered.")
+    client_id: str = Field(
+        default="100000000000000000001",
+        pattern=r"^\d+$",
+        description="The client id to which an administrator delegates.",
+    )
+    public_key: PublicKey | None = Field(default=None, description="PEM; null: generate a key and return its file.")
 
 
 class ServiceAccountState(Model):
-    """Whether Google knows the service account."""
+    """Whether the service account is disabled."""
 
     disabled: bool
 
 
 class DelegationIn(Model):
-    """What an administrator lets a service account do in every mailbox of the domain."""
+    """The scopes that an administrator delegates for all mailboxes of a domain."""
 
     scopes: list[str] = Field(default_factory=lambda: [GMAIL_MODIFY], min_length=1)
 
 
 class ServiceAccountOut(Model):
-    """A service account, without its private key, which the sandbox does not keep."""
+    """A service account; the sandbox does not store its private key."""
 
     email: str
     client_id: str
@@ -56,6 +60,6 @@ class ServiceAccountOut(Model):
 
 
 class ServiceAccountMade(ServiceAccountOut):
-    """A service account, with its key file where the sandbox made the key; it is shown this once."""
+    """A created service account; a generated key file is returned only once."""
 
-    keyfile: dict[str, str] | None = Field(description="As Google's console hands it out, but for this token endpoint.")
+    keyfile: dict[str, str] | None = Field(description="In Google's format, with the sandbox's token endpoint.")

@@ -1,4 +1,4 @@
-"""Service accounts, and what is delegated to them."""
+"""Control routes of service accounts and their domain-wide delegation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KnownAccount = Annotated[ServiceAccount, Depends(_account)]
 
 
 def _pair() -> tuple[str, str]:
-    """Return a new private and public key, in PEM."""
+    """Generate a private and public key in PEM."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
@@ -61,34 +61,34 @@ async def list_service_accounts(world: WorldNow) -> list[ServiceAccountOut]:
 
 @router.post("")
 async def put_service_account(world: WorldNow, request: Request, wanted: ServiceAccountIn) -> ServiceAccountMade:
-    """Create or replace a service account; a former key is refused from now on."""
+    """Create or replace a service account; its former key is no longer accepted."""
     keyfile, public_key = None, wanted.public_key
     if public_key is None:
         private_key, public_key = _pair()
         keyfile = _keyfile(wanted, private_key, f"{request.base_url}token")
-    before = world.service_accounts.get(wanted.email)
-    account = ServiceAccount(wanted.email, wanted.client_id, public_key, before.delegated if before else {})
+    existing = world.service_accounts.get(wanted.email)
+    account = ServiceAccount(wanted.email, wanted.client_id, public_key, existing.delegated if existing else {})
     world.service_accounts[wanted.email] = account
     return ServiceAccountMade(**service_account_out(account).model_dump(), keyfile=keyfile)
 
 
 @router.post("/{email}/state")
 async def set_state(account: KnownAccount, state: ServiceAccountState) -> ServiceAccountOut:
-    """Let Google know the service account no more, as when it is disabled or deleted, or take it back."""
+    """Disable or enable a service account; Google responds to a disabled one as if it did not exist."""
     account.disabled = state.disabled
     return service_account_out(account)
 
 
 @router.put("/{email}/delegations/{domain}")
 async def delegate(account: KnownAccount, domain: str, wanted: DelegationIn) -> ServiceAccountOut:
-    """Delegate a domain's mailboxes, in place of what was delegated before."""
+    """Delegate a domain's mailboxes; replaces the domain's earlier delegation."""
     account.delegated[domain.lower()] = frozenset(wanted.scopes)
     return service_account_out(account)
 
 
 @router.delete("/{email}/delegations/{domain}")
 async def revoke_delegation(world: WorldNow, account: KnownAccount, domain: str) -> Count:
-    """Take a domain's delegation back; the access tokens that came from it end."""
+    """Revoke a domain's delegation and the access tokens issued through it."""
     if account.delegated.pop(domain.lower(), None) is None:
         missing(f"delegation: {domain}")
     addresses = [address for address in world.grants.by_owner if domain_of(address) == domain.lower()]

@@ -1,4 +1,4 @@
-"""Records as the control surface shows them."""
+"""Convert records to the response models of the control API."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from gmail_sandbox.stats import MailboxStats
 
 
 def moment(seconds: float) -> datetime:
-    """Return an aware time."""
+    """Convert seconds since the epoch to an aware UTC time."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def client_out(client: Client) -> ClientOut:
-    """Show a client without its secrets."""
+    """Convert a client, without its secrets."""
     return ClientOut(
         client_id=client.client_id,
         secrets=len(client.client_secrets),
@@ -43,7 +43,7 @@ def client_out(client: Client) -> ClientOut:
 
 
 def service_account_out(account: ServiceAccount) -> ServiceAccountOut:
-    """Show a service account."""
+    """Convert a service account."""
     return ServiceAccountOut(
         email=account.email,
         client_id=account.client_id,
@@ -54,7 +54,7 @@ def service_account_out(account: ServiceAccount) -> ServiceAccountOut:
 
 
 def mailbox_out(box: Mailbox) -> MailboxOut:
-    """Show a mailbox with its counts."""
+    """Convert a mailbox, with its message counts."""
     return MailboxOut(
         address=box.address,
         display_name=box.display_name,
@@ -69,7 +69,7 @@ def mailbox_out(box: Mailbox) -> MailboxOut:
 
 
 def fault_out(fault: Fault) -> FaultOut:
-    """Show a fault."""
+    """Convert a fault."""
     return FaultOut(
         id=fault.id,
         where=fault.where,
@@ -91,7 +91,7 @@ def fault_out(fault: Fault) -> FaultOut:
 
 
 def stats_out(stats: MailboxStats) -> MailboxStatsOut:
-    """Show one mailbox's counters."""
+    """Convert the counters of a mailbox."""
     return MailboxStatsOut(
         calls=dict(stats.calls),
         answers=dict(stats.answers),
@@ -107,7 +107,7 @@ def stats_out(stats: MailboxStats) -> MailboxStatsOut:
 
 
 def totals(rows: Iterable[MailboxStats]) -> MailboxStatsOut:
-    """Add up all mailboxes; the maximum in flight is that of one mailbox."""
+    """Sum the counters of all mailboxes; `max_in_flight` is the maximum over the mailboxes."""
     total = MailboxStats(calls=Counter(), answers=Counter())
     for row in rows:
         total.calls.update(row.calls)
@@ -137,7 +137,7 @@ def _copy_out(copy: MailCopy) -> CopyOut:
 
 
 def mail_out(record: MailRecord) -> MailOut:
-    """Show a sent mail with all its copies."""
+    """Convert a sent mail, with all its copies."""
     content = record.sent.content
     headers: dict[str, str] = {}
     for name, value in content.headers:
@@ -161,7 +161,7 @@ def mail_out(record: MailRecord) -> MailOut:
 
 
 def token_request_out(row: TokenRequest) -> TokenRequestOut:
-    """Show a token request."""
+    """Convert a token request."""
     return TokenRequestOut(
         id=row.id,
         at=moment(row.at),
@@ -175,5 +175,5 @@ def token_request_out(row: TokenRequest) -> TokenRequestOut:
 
 
 def gmail_call_out(row: GmailCall) -> GmailCallOut:
-    """Show a Gmail call."""
+    """Convert a Gmail call."""
     return GmailCallOut(at=moment(row.at), address=row.address, method=row.method, target=row.target)

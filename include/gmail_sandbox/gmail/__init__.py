@@ -1,1 +1,1 @@
-"""Gmail v1, as far as a mailbox warmup uses it."""
+"""The part of Gmail API v1 that the warmup uses."""

@@ -1,4 +1,4 @@
-"""One Gmail call, as its handler sees it."""
+"""A Gmail call as passed to its handler, and the message resources that handlers return."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_RESULTS = 500
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that is authenticated, allowed and paid for."""
+    """A Gmail call that is authenticated, authorized and counted against the quota."""
 
     world: World
     box: Mailbox
@@ -31,12 +31,12 @@ class Call:
 
     @property
     def now(self) -> float:
-        """Return the sandbox's time."""
+        """Return the sandbox's current time."""
         return self.world.clock.now()
 
     @property
     def only_metadata(self) -> bool:
-        """Say whether the token may read headers only."""
+        """Return whether the token's scope is limited to message metadata."""
         return METADATA_SCOPE in self.scopes and len([s for s in self.scopes if "gmail" in s or "mail." in s]) == 1
 
     def text(self, name: str, default: str = "") -> str:
@@ -52,14 +52,14 @@ class Call:
         return self.text(name).lower() == "true"
 
     def page_size(self) -> int:
-        """Return maxResults, by default 100 and never above 500."""
+        """Return maxResults: 100 by default, at most 500."""
         value = self.text("maxResults", "100")
         if not value.isdigit():
             raise invalid_argument(f"Invalid value at 'max_results' (TYPE_UINT32), \"{value}\"")
         return min(int(value), MAX_RESULTS) or 100
 
     def form(self) -> str:
-        """Return the format that a get asked for; raise a 403 when the token may not see it."""
+        """Return the requested message format; raise a 403 if the token's scope does not allow it."""
         form = self.text("format", "full").lower()
         if form not in ("minimal", "full", "raw", "metadata"):
             raise invalid_argument(f"Invalid value at 'format', \"{form}\"")
@@ -69,21 +69,21 @@ class Call:
         return form
 
     def message(self) -> Message:
-        """Return the message that the path names."""
+        """Return the message whose id is in the path."""
         message = self.box.messages.get(self.path["id"])
         if message is None:
             raise not_found()
         return message
 
     def label(self, label_id: str) -> Label:
-        """Return a label that a message may be given by hand."""
+        """Return a label that a client may add or remove."""
         label = self.box.label(label_id)
         if label is None or label_id in ("SENT", "DRAFT", "CHAT"):
             raise invalid_argument(f"Invalid label: {label_id}")
         return label
 
     def label_change(self) -> tuple[set[str], set[str]]:
-        """Return the labels to add and to remove, checked."""
+        """Validate and return the labels to add and to remove."""
         add, remove = set(self._list("addLabelIds")), set(self._list("removeLabelIds"))
         if not add and not remove:
             raise invalid_argument("No label add or removes specified")
@@ -94,7 +94,7 @@ class Call:
         return add, remove
 
     def ids(self) -> list[str]:
-        """Return the message ids of a batch."""
+        """Validate and return the message ids of a batch."""
         ids = self._list("ids")
         if not ids:
             raise invalid_argument("No message ids specified")
@@ -110,31 +110,31 @@ class Call:
 
 
 def content_of(message: object) -> Content:
-    """Return the mail in a request's `Message`."""
+    """Parse the mail in a request's `Message`."""
     raw = message.get("raw") if isinstance(message, dict) else None
     if not raw:
         raise invalid_argument("'raw' RFC822 payload message string or uploading message via /upload/* URL required")
     try:
-        # Google takes the web-safe alphabet, with and without padding.
-        bare = str(raw).rstrip("=")
-        data = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
+        # Google accepts base64url with and without padding.
+        unpadded = str(raw).rstrip("=")
+        data = base64.b64decode(unpadded + "=" * (-len(unpadded) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raise invalid_argument("Invalid value at 'message.raw' (TYPE_BYTES), Base64 decoding failed") from None
     return mime.read(data)
 
 
 def short(message: Message) -> dict[str, Any]:
-    """Return a message as lists name it."""
+    """Return the ids of a message, as in list responses."""
     return {"id": message.id, "threadId": message.thread_id}
 
 
 def with_labels(message: Message) -> dict[str, Any]:
-    """Return a message as changes answer with it."""
+    """Return the ids and labels of a message, as in responses to changes."""
     return short(message) | {"labelIds": sorted(message.labels)}
 
 
 def resource(message: Message, form: str, metadata_headers: list[str] | None = None) -> dict[str, Any]:
-    """Return a message in one of Gmail's four formats."""
+    """Return a message resource in one of Gmail's four formats."""
     content = message.content
     result = with_labels(message) | {
         "snippet": content.snippet,

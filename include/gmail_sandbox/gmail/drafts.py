@@ -1,4 +1,4 @@
-"""users.drafts: a draft is a handle that can be sent once."""
+"""Handlers of users.drafts."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def create(call: Call) -> dict[str, Any]:
 
 
 def update(call: Call) -> dict[str, Any]:
-    """Replace a draft's message; the message gets a new id, the draft keeps its own."""
+    """Replace a draft's message; the message id changes, the draft id does not."""
     draft = _draft(call, call.path["id"])
-    asked = asked_thread(call, call.body.get("message")) or draft.asked_thread_id
-    written = _written(call, asked)
+    thread_id = asked_thread(call, call.body.get("message")) or draft.asked_thread_id
+    message = _written(call, thread_id)
     call.box.remove(draft.message, call.now)
-    draft.message, draft.asked_thread_id = written, asked
+    draft.message, draft.asked_thread_id = message, thread_id
     return _answer(draft)
 
 
@@ -68,15 +68,15 @@ def list_drafts(call: Call) -> dict[str, Any]:
 
 
 def send(call: Call) -> dict[str, Any]:
-    """Send a draft; it is gone afterwards, so that a second time answers 404."""
+    """Send a draft and delete it; sending it again returns 404."""
     draft = _draft(call, call.body.get("id"))
     replacement = call.body.get("message")
-    has_new_text = isinstance(replacement, dict) and "raw" in replacement
-    if has_new_text:
+    has_new_content = isinstance(replacement, dict) and "raw" in replacement
+    if has_new_content:
         content = content_of(replacement)
         sent = send_mail(call.world, call.box, content, "drafts.send", asked_thread=draft.asked_thread_id)
     else:
-        thread_id = draft.message.thread_id  # the one that creating the draft answered with
+        thread_id = draft.message.thread_id  # the thread that was returned when the draft was created
         sent = send_mail(call.world, call.box, draft.message.content, "drafts.send", thread=thread_id)
     del call.box.drafts[draft.id]
     call.box.remove(draft.message, call.now)
@@ -84,7 +84,7 @@ def send(call: Call) -> dict[str, Any]:
 
 
 def delete(call: Call) -> None:
-    """Delete a draft with its message."""
+    """Delete a draft and its message."""
     draft = _draft(call, call.path["id"])
     del call.box.drafts[draft.id]
     call.box.remove(draft.message, call.now)

@@ -1,4 +1,4 @@
-"""Gmail's error answers in googleapis' own shape."""
+"""Gmail's error responses, in the format of Google APIs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def error_body(
     location: tuple[str, str] | None = None,
     details: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Return the body of an error answer; `location` is (locationType, location)."""
+    """Return the body of an error response; `location` is (locationType, location)."""
     row = {"message": inner_message or message, "domain": domain, "reason": reason}
     if location is not None:
         row |= {"locationType": location[0], "location": location[1]}
@@ -49,7 +49,7 @@ def error_info(reason: str, domain: str = "googleapis.com", **metadata: str) -> 
 
 
 class GmailError(Exception):
-    """A refusal that a handler answers with."""
+    """A refused call; `body` is the error response."""
 
     def __init__(self, body: dict[str, Any]) -> None:
         super().__init__(body["error"]["message"])
@@ -57,7 +57,7 @@ class GmailError(Exception):
 
     @property
     def answer(self) -> Answer:
-        """Return the error as an HTTP answer."""
+        """Return the error as an HTTP response."""
         return Answer.of_json(self.body["error"]["code"], self.body)
 
 
@@ -67,7 +67,7 @@ def bad_request(message: str, reason: str = "badRequest") -> GmailError:
 
 
 def invalid_argument(message: str) -> GmailError:
-    """Return a 400 whose reason is invalidArgument."""
+    """Return a 400 with the reason invalidArgument."""
     return bad_request(message, "invalidArgument")
 
 
@@ -126,6 +126,6 @@ DAILY_LIMIT = error_body(403, "Daily Limit Exceeded", "dailyLimitExceeded", doma
 
 
 def mail_sending(retry_after: str) -> dict[str, Any]:
-    """Return the error of a mailbox that has sent too much in 24 hours."""
+    """Return the error for a mailbox that exceeded its 24-hour sending limit."""
     message = f"User-rate limit exceeded.  Retry after {retry_after} (Mail sending)"
     return error_body(429, message, "userRateLimitExceeded", domain="usageLimits")

@@ -1,4 +1,4 @@
-"""users.history."""
+"""Handlers of users.history."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _resource(entry: HistoryEntry) -> dict[str, Any]:
 
 
 def list_history(call: Call) -> dict[str, Any]:
-    """List the changes after startHistoryId, oldest first; a 404 means that they are no longer known."""
+    """List the changes after startHistoryId, oldest first; raise a 404 if that id is too old."""
     box, start, token = call.box, call.text("startHistoryId"), call.text("pageToken")
     if not start.isdigit() or (token and not token.isdigit()):
         raise invalid_argument("Missing or invalid startHistoryId")

@@ -1,4 +1,4 @@
-"""users.labels."""
+"""Handlers of users.labels."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def _user_label(call: Call) -> Label:
 
 
 def _set(call: Call, label: Label | None) -> Label:
-    """Check a request's label and write it into `label`, or into a new one."""
+    """Validate the label in the request and store it in `label`, or in a new label."""
     body = call.body
     name = str(body.get("name", label.name if label is not None else "")).strip()
     if not name:
         raise invalid_argument("Invalid label name")
-    taken = {other.name.lower() for other in call.box.labels.values() if other is not label}
-    if name.lower() in taken or name.upper() in SYSTEM_LABELS:
+    other_names = {other.name.lower() for other in call.box.labels.values() if other is not label}
+    if name.lower() in other_names or name.upper() in SYSTEM_LABELS:
         raise conflict("Label name exists or conflicts")
-    for key, known in (
+    for key, allowed in (
         ("messageListVisibility", {"show", "hide"}),
         ("labelListVisibility", {"labelShow", "labelShowIfUnread", "labelHide"}),
     ):
-        if key in body and body[key] not in known:
+        if key in body and body[key] not in allowed:
             raise invalid_argument(f"Invalid value at 'label.{key}'")
     label = label or call.box.make_label(name)
     label.name = name
@@ -87,5 +87,5 @@ def patch(call: Call) -> dict[str, Any]:
 
 
 def delete(call: Call) -> None:
-    """Delete a user label and take it off its messages."""
+    """Delete a user label and remove it from all messages."""
     call.box.drop_label(_user_label(call).id, call.now)

@@ -1,4 +1,4 @@
-"""users.getProfile and users.messages."""
+"""Handlers of users.getProfile and users.messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gmail_sandbox.gmail.lists import matching, page
 
 
 def get_profile(call: Call) -> dict[str, Any]:
-    """Return whose mailbox it is."""
+    """Return the mailbox's address, message counts and history id."""
     box = call.box
     return {
         "emailAddress": box.address,
@@ -22,7 +22,7 @@ def get_profile(call: Call) -> dict[str, Any]:
 
 
 def list_messages(call: Call) -> dict[str, Any]:
-    """List ids, newest first; like Gmail without `messages` when there are none."""
+    """List message ids, newest first; without the key `messages` if there are no matches, as in Gmail."""
     found = matching(call, label_ids=call.texts("labelIds"))
     shown, token = page(call, found, lambda message: message.order)
     result: dict[str, Any] = {"resultSizeEstimate": len(found)}
@@ -39,7 +39,7 @@ def get(call: Call) -> dict[str, Any]:
 
 
 def asked_thread(call: Call, message: object) -> str | None:
-    """Return the threadId of a request's message; raise a 404 for one that the mailbox does not have."""
+    """Return the requested threadId, or None; raise a 404 if the mailbox has no such thread."""
     thread_id = message.get("threadId") if isinstance(message, dict) else None
     if thread_id and not call.box.thread(str(thread_id)):
         raise not_found()
@@ -62,7 +62,7 @@ def modify(call: Call) -> dict[str, Any]:
 
 
 def batch_modify(call: Call) -> None:
-    """Change the labels of many messages; ids that are gone are passed over."""
+    """Change the labels of many messages; ids of deleted messages are ignored."""
     add, remove = call.label_change()
     for message_id in call.ids():
         message = call.box.messages.get(message_id)
@@ -78,12 +78,12 @@ def trash(call: Call) -> dict[str, Any]:
 
 
 def untrash(call: Call) -> dict[str, Any]:
-    """Take a message out of the trash; it is then in no place but All Mail."""
+    """Remove a message from the trash; it is then only in All Mail."""
     message = call.message()
     call.box.change(message, (), {"TRASH"}, call.now)
     return with_labels(message)
 
 
 def delete(call: Call) -> None:
-    """Delete a message for good."""
+    """Delete a message permanently."""
     call.box.remove(call.message(), call.now)

@@ -1,4 +1,4 @@
-"""The methods of Gmail v1 that the sandbox has."""
+"""Table of the Gmail API methods that the sandbox implements."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Handler = Callable[[Call], dict[str, Any] | None]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method; `name` is Google's id without `gmail.users.`."""
+    """A Gmail API method; `name` is Google's method id without `gmail.users.`."""
 
     name: str
     verb: str

@@ -1,4 +1,4 @@
-"""Gmail's edge: who calls, whether they may, what it costs, and how many calls are in flight."""
+"""Gmail's HTTP routes: authenticate and authorize a call, apply quota and concurrency limits, run its handler."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ PREFIX = "/gmail/v1/users/{userId}/"
 
 
 def bearer(world: World, scope: Scope) -> tuple[str, AccessToken | None]:
-    """Return the bearer token of a request and what is known about it, expired or not."""
+    """Return the bearer token of a request and its record, which may be expired."""
     kind, _, text = header(scope, b"authorization").partition(" ")
     text = text.strip() if kind.lower() == "bearer" else ""
     return text, world.grants.access_tokens.get(text)
 
 
 class Endpoint:
-    """One method of Gmail, as an ASGI application."""
+    """ASGI application for one Gmail method."""
 
     def __init__(self, world: World, method: Method) -> None:
         self._world = world
         self._method = method
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one call, counted while it is in flight."""
+        """Handle one call and count it while it is in flight."""
         world, method = self._world, self._method
         shown, token = bearer(world, scope)
         address = token.address if token is not None else None
@@ -54,7 +54,7 @@ class Endpoint:
             stats.in_flight += 1
             stats.max_in_flight = max(stats.max_in_flight, stats.in_flight)
         try:
-            # One turn of the loop, so that calls that arrived together are seen together.
+            # Yield to the event loop once, so that simultaneous calls are counted as concurrent.
             await asyncio.sleep(0)
             body = await read_body(receive)
             outcome = await respond(
@@ -87,7 +87,7 @@ class Endpoint:
         return Answer(204) if result is None else Answer.of_json(200, result)
 
     def _checked(self, scope: Scope, shown: str, token: AccessToken | None) -> tuple[Mailbox, AccessToken]:
-        """Check a call in Google's order: token, scope, and then what ``admit`` checks."""
+        """Check a call in Google's order: token, scope, then the checks of ``admit``."""
         world, now = self._world, self._world.clock.now()
         if not shown:
             raise GmailError(errors.LOGIN_REQUIRED)
@@ -101,7 +101,7 @@ class Endpoint:
 
 
 def admit(world: World, method: Method, box: Mailbox, user_id: str) -> None:
-    """Check an allowed call in Google's order: mailbox, concurrency, units, which are then spent."""
+    """Check an authorized call in Google's order (mailbox, concurrency, quota) and count its units."""
     if user_id != "me" and user_id.lower() != box.address:
         raise GmailError(error_body(403, f"Delegation denied for {box.address}", "delegationDenied"))
     limit, stats = world.settings.max_concurrent_per_mailbox, world.stats.of(box.address)
@@ -113,7 +113,7 @@ def admit(world: World, method: Method, box: Mailbox, user_id: str) -> None:
 
 
 def perform(world: World, method: Method, call: Call) -> dict[str, Any] | None:
-    """Do what a call asks for, after everything that is due by then was delivered."""
+    """Deliver mail that is due, log the call and run its handler."""
     deliver_due(world)
     world.stats.note_call(call.box.address, method.name, call.path.get("id"), world.clock.now())
     return method.handler(call)
@@ -132,7 +132,7 @@ def _json(body: bytes) -> dict[str, Any]:
 
 
 async def unknown(scope: Scope, receive: Receive, send: Send) -> None:
-    """Say which path of Gmail the sandbox does not have."""
+    """Return 501 for a Gmail path that the sandbox does not implement."""
     body = error_body(501, f"The sandbox has no {scope['method']} {scope['path']}", "notImplemented")
     await write(send, Answer.of_json(501, body))
 

@@ -1,4 +1,4 @@
-"""users.threads."""
+"""Handlers of users.threads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def get(call: Call) -> dict[str, Any]:
 
 
 def list_threads(call: Call) -> dict[str, Any]:
-    """List the threads with a matching message, the one with the newest such message first."""
+    """List the threads with a matching message, ordered by their newest matching message."""
     newest: dict[str, Message] = {}
     for message in matching(call, label_ids=call.texts("labelIds")):
         newest.setdefault(message.thread_id, message)
@@ -52,7 +52,7 @@ def _changed(call: Call, add: set[str], remove: set[str]) -> dict[str, Any]:
 
 
 def modify(call: Call) -> dict[str, Any]:
-    """Change the labels of every message of a thread."""
+    """Change the labels of all messages of a thread."""
     add, remove = call.label_change()
     return _changed(call, add, remove)
 
@@ -63,5 +63,5 @@ def trash(call: Call) -> dict[str, Any]:
 
 
 def untrash(call: Call) -> dict[str, Any]:
-    """Take a thread out of the trash."""
+    """Remove a thread from the trash."""
     return _changed(call, set(), {"TRASH"})

@@ -1,1 +1,1 @@
-"""Google's OAuth edge: consent page, token endpoint, revocation."""
+"""Google's OAuth endpoints: consent page, token endpoint and revocation."""

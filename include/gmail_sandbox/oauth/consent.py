@@ -1,4 +1,4 @@
-"""The consent page: who asks, for what, and the answer that goes back to the redirect URI."""
+"""The consent page: check the authorization request, show the form and redirect with a code or an error."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SCOPE_WORDS = {
 
 
 class Refused(Exception):
-    """Google shows this on its own page and never redirects."""
+    """A refusal that Google shows on its own page, without a redirect to the client."""
 
     def __init__(self, title: str, text: str) -> None:
         super().__init__(title)
@@ -59,14 +59,14 @@ class Request:
     include_granted: bool
 
     def back(self, **fields: str | None) -> Answer:
-        """Return the redirect to the client."""
-        shown = {key: value for key, value in (fields | {"state": self.state}).items() if value is not None}
-        glue = "&" if urlsplit(self.redirect_uri).query else "?"
-        return Answer(302, headers=(("location", f"{self.redirect_uri}{glue}{urlencode(shown)}"),))
+        """Return a redirect to the client with these query parameters and the state."""
+        parameters = {key: value for key, value in (fields | {"state": self.state}).items() if value is not None}
+        separator = "&" if urlsplit(self.redirect_uri).query else "?"
+        return Answer(302, headers=(("location", f"{self.redirect_uri}{separator}{urlencode(parameters)}"),))
 
 
 def read_request(world: World, query: dict[str, str]) -> Request:
-    """Check an authorization request in Google's order; raise Refused."""
+    """Check an authorization request in Google's order; raise Refused if a check fails."""
     client = world.clients.get(query.get("client_id", ""))
     if not query.get("client_id"):
         raise Refused("Error 400: invalid_request", "Missing required parameter: client_id")
@@ -80,7 +80,7 @@ def read_request(world: World, query: dict[str, str]) -> Request:
             f"The redirect URI {redirect_uri!r} is not registered for this client. It must match exactly.",
         )
     if query.get("response_type") != "code":
-        raise Refused("Error 400: unsupported_response_type", "This sandbox only knows response_type=code.")
+        raise Refused("Error 400: unsupported_response_type", "This sandbox supports only response_type=code.")
     scopes = tuple(dict.fromkeys(query.get("scope", "").split()))
     if not scopes:
         raise Refused("Error 400: invalid_request", "Missing required parameter: scope")
@@ -127,7 +127,7 @@ def check_account(client: Client, address: str) -> None:
 
 
 def decide(world: World, request: Request, form: dict[str, list[str]]) -> Answer:
-    """Carry out what the person chose."""
+    """Issue an authorization code, or redirect with an error if access was denied."""
     if form.get("decision", [""])[0] != "allow":
         world.stats.consents["access_denied"] += 1
         return request.back(error="access_denied")
@@ -178,7 +178,7 @@ def _templates() -> Environment:
 
 
 def render(template: str, status: int, **values: object) -> Answer:
-    """Return a page that no other site can frame."""
+    """Render a page that other sites cannot embed in a frame."""
     text = _templates().get_template(template).render(**values)
     return Answer.of_html(status, text, ("x-frame-options", "DENY"), ("cache-control", "no-store"))
 
@@ -190,7 +190,7 @@ class ConsentEndpoint:
         self._world = world
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         query = {key: rows[0] for key, rows in parse_qs(scope["query_string"].decode("latin-1")).items()}
         form = parse_qs((await read_body(receive)).decode("utf-8", "replace"), keep_blank_values=True)
         typed = form.get("other_account", [""])[0] or form.get("account", [query.get("login_hint", "")])[0]

@@ -1,4 +1,4 @@
-"""The token endpoint's error answers."""
+"""Error responses of the token endpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EXPIRED_OR_REVOKED = "Token has been expired or revoked."
 
 
 def oauth_error(status: int, error: str, description: str | None = None, **more: str) -> Answer:
-    """Return an error in the token endpoint's shape."""
+    """Return an error response in the format of the token endpoint."""
     body = {"error": error}
     if description is not None:
         body["error_description"] = description
@@ -79,5 +79,5 @@ CLIENT_REFUSALS = {
 
 
 def invalid_request(description: str) -> Answer:
-    """Return a 400 about the request itself."""
+    """Return a 400 `invalid_request` response."""
     return oauth_error(400, "invalid_request", description)

@@ -1,4 +1,4 @@
-"""Grants: refresh tokens, access tokens and codes, and how each of them dies."""
+"""Grants: refresh tokens, access tokens and authorization codes, with their expiry and revocation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SWEEP_EVERY = 20_000
 
 @dataclass(slots=True)
 class RefreshToken:
-    """One refresh token of a grant; `dead` is the cause, one of the catalogue's."""
+    """One refresh token of a grant; `dead` is the cause of its revocation: a key of `CAUSES`, or `SCOPE_LOST`."""
 
     token: str
     address: str
@@ -28,7 +28,7 @@ class RefreshToken:
     dead: str | None = None
 
     def cause_of_death(self, now: float) -> str | None:
-        """Return why it cannot be refreshed, or None while it lives."""
+        """Return why the token cannot be refreshed, or None while it is valid."""
         if self.dead is not None and self.dead != SCOPE_LOST:
             return self.dead
         if self.expires_at is not None and now >= self.expires_at:
@@ -38,7 +38,7 @@ class RefreshToken:
 
 @dataclass(slots=True)
 class Grant:
-    """What one account gave one client; raising `epoch` ends every access token."""
+    """The grant of one account to one client; incrementing `epoch` invalidates its access tokens."""
 
     address: str
     client_id: str
@@ -58,7 +58,7 @@ class AccessToken:
     epoch: int
 
     def valid(self, now: float) -> bool:
-        """Say whether Gmail takes it."""
+        """Return whether Gmail accepts the token."""
         return now < self.expires_at and self.epoch == self.grant.epoch
 
 
@@ -87,38 +87,38 @@ class Grants:
         self._issued = 0
 
     def grant(self, address: str, client_id: str) -> Grant:
-        """Return the grant of an account to a client, made when missing."""
+        """Return the grant of an account to a client; create it if it is missing."""
         by_client = self.by_owner.setdefault(address, {})
         if client_id not in by_client:
             by_client[client_id] = Grant(address, client_id)
         return by_client[client_id]
 
     def of(self, address: str, client_id: str | None = None) -> list[Grant]:
-        """Return an account's grants, or the one to a client."""
+        """Return an account's grants, optionally only the one to a client."""
         grants = self.by_owner.get(address, {})
         return [grant for key, grant in grants.items() if client_id in (None, key)]
 
     def has_live(self, address: str, client_id: str, now: float) -> bool:
-        """Say whether the account has a refresh token with that client."""
+        """Return whether the account has a valid refresh token for the client."""
         tokens = self.by_owner.get(address, {}).get(client_id)
         return tokens is not None and any(token.cause_of_death(now) is None for token in tokens.tokens.values())
 
     def issue_refresh(
         self, address: str, client_id: str, scopes: Iterable[str], now: float, expires_at: float | None = None
     ) -> RefreshToken:
-        """Mint a refresh token; the 101st live one drops the oldest without a word."""
+        """Issue a refresh token; beyond 100 valid ones, the oldest is revoked without notice."""
         grant = self.grant(address, client_id)
         token = RefreshToken(f"1//0{secrets.token_urlsafe(72)}", address, client_id, frozenset(scopes), expires_at, now)
         self.refresh_tokens[token.token] = grant.tokens[token.token] = token
-        live = [other for other in grant.tokens.values() if other.dead is None]
-        for oldest in live[: max(0, len(live) - TOKENS_PER_GRANT)]:
+        valid = [other for other in grant.tokens.values() if other.dead is None]
+        for oldest in valid[: max(0, len(valid) - TOKENS_PER_GRANT)]:
             oldest.dead = "revoked"
         return token
 
     def issue_access(
         self, address: str, client_id: str, scopes: frozenset[str], now: float, lifetime: float
     ) -> tuple[str, AccessToken]:
-        """Mint an access token."""
+        """Issue an access token."""
         self._issued += 1
         if self._issued % _SWEEP_EVERY == 0:
             self._sweep(now)
@@ -129,13 +129,13 @@ class Grants:
         return text, token
 
     def issue_code(self, code: Code) -> str:
-        """Mint an authorization code."""
+        """Issue an authorization code."""
         text = f"4/0A{secrets.token_urlsafe(48)}"
         self.codes[text] = code
         return text
 
     def kill(self, grant: Grant, cause: str, *, keep_access_tokens: bool = False) -> None:
-        """End every refresh token of a grant that still lives."""
+        """Revoke all valid refresh tokens of a grant and, unless kept, invalidate its access tokens."""
         if cause not in CAUSES and cause != SCOPE_LOST:
             raise ValueError(f"unknown cause: {cause}")
         for token in grant.tokens.values():
@@ -144,19 +144,19 @@ class Grants:
             grant.epoch += 1
 
     def revive(self, grant: Grant) -> None:
-        """Bring a killed grant back; its old access tokens stay dead."""
+        """Restore a revoked grant; its earlier access tokens stay invalid."""
         for token in grant.tokens.values():
             token.dead = None
 
     def forget(self, address: str) -> None:
-        """Forget everything that an account granted."""
+        """Delete all grants and tokens of an account."""
         for grant in self.by_owner.pop(address, {}).values():
             grant.epoch += 1
             for token in grant.tokens:
                 del self.refresh_tokens[token]
 
     def _sweep(self, now: float) -> None:
-        # An hour's grace keeps the address of a just expired token known, for faults and statistics.
-        old = [text for text, token in self.access_tokens.items() if token.expires_at < now - 3600]
-        for text in old:
+        # Tokens expired for less than an hour are kept: faults and statistics need their address.
+        expired = [text for text, token in self.access_tokens.items() if token.expires_at < now - 3600]
+        for text in expired:
             del self.access_tokens[text]

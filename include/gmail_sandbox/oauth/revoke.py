@@ -1,4 +1,4 @@
-"""Revocation."""
+"""The revocation endpoint."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from gmail_sandbox.state import World
 
 
 class RevokeEndpoint:
-    """`POST /revoke`: ends the whole grant, whichever of its tokens is shown."""
+    """`POST /revoke`: revoke the whole grant of a refresh or access token."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         fields = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         fields |= dict(parse_qsl((await read_body(receive)).decode("utf-8", "replace")))
         token = fields.get("token", "")
@@ -43,10 +43,10 @@ class RevokeEndpoint:
         known = refresh_token or access_token
         if not token:
             return errors.invalid_request("Missing required parameter: token")
-        dead = (refresh_token is not None and refresh_token.cause_of_death(now) is not None) or (
+        is_invalid = (refresh_token is not None and refresh_token.cause_of_death(now) is not None) or (
             access_token is not None and not access_token.valid(now)
         )
-        if known is None or dead:
+        if known is None or is_invalid:
             return errors.oauth_error(400, "invalid_token", "Token expired or revoked")
         for grant in grants.of(known.address, known.client_id):
             grants.kill(grant, "revoked")

@@ -1,7 +1,7 @@
 """Service accounts with domain-wide delegation: the grant type ``jwt-bearer`` (RFC 7523).
 
 Source of the claims and of the refusals: Google, "Using OAuth 2.0 for server to server applications", with its table
-of JWT error codes. The order of the checks is not documented; it is the one in which they can be made.
+of JWT error codes. The order of the checks is not documented; here each check needs only the results of earlier ones.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ AUDIENCES = frozenset(
         "https://www.googleapis.com/oauth2/v4/token",
     }
 )
-"""Google's own addresses: google-auth names the first one wherever it sends the request."""
+"""Google's own endpoints: google-auth uses the first one as audience, whatever `token_uri` it sends to."""
 
 SKEW_SECONDS = 300
 LONGEST_SECONDS = 3900
@@ -37,7 +37,7 @@ LONGEST_SECONDS = 3900
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """A service account's signed request; nothing in it is verified yet."""
+    """A service account's signed token request, not yet verified."""
 
     signed: str
     signature: bytes
@@ -47,27 +47,27 @@ class Assertion:
 
     @property
     def address(self) -> str:
-        """Return whom the service account wants to act for, or an empty text."""
+        """Return the address of the impersonated user, or an empty string."""
         return self._text("sub").lower()
 
     @property
     def client_id(self) -> str:
-        """Return the service account's client id, or an empty text when there is no such account."""
+        """Return the service account's client id, or an empty string if the account is unknown."""
         return self.account.client_id if self.account is not None else ""
 
     @property
     def scopes(self) -> frozenset[str]:
-        """Return what it asks for."""
+        """Return the requested scopes."""
         return frozenset(self._text("scope").split())
 
     def verified(self, account: ServiceAccount) -> bool:
-        """Say whether the account's key signed it."""
+        """Return whether the signature matches the account's key."""
         if self.algorithm != "RS256":
             return False
         return bool(crypt.verify_signature(self.signed, self.signature, account.public_key))
 
     def timely(self, now: float) -> bool:
-        """Say whether it is short-lived and of this hour."""
+        """Return whether the assertion is valid now and its lifetime is within Google's limit."""
         issued, ends = self.claims.get("iat"), self.claims.get("exp")
         if not isinstance(issued, int | float) or not isinstance(ends, int | float):
             return False
@@ -79,7 +79,7 @@ class Assertion:
 
 
 def read_assertion(world: World, text: str) -> Assertion | None:
-    """Read an assertion without verifying it; None if it is no JWT."""
+    """Parse an assertion without verifying it; return None if it is not a JWT."""
     signed, _, encoded = text.rpartition(".")
     try:
         header, claims = jwt.decode_header(text), jwt.decode(text, verify=False)
@@ -91,7 +91,7 @@ def read_assertion(world: World, text: str) -> Assertion | None:
 
 
 def refusal(world: World, assertion: Assertion, endpoint: str) -> Answer | None:
-    """Return why Google issues no token, or None; ``endpoint`` is the address that the request was sent to."""
+    """Return Google's refusal of the assertion, or None; ``endpoint`` is the URL to which the request was sent."""
     account = assertion.account
     if account is None or account.disabled:
         return errors.SERVICE_ACCOUNT_NOT_FOUND

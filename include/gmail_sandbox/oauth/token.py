@@ -1,4 +1,4 @@
-"""The token endpoint and revocation: raw ASGI, because benchmarks send tens of thousands of requests through it."""
+"""The token endpoint, written as raw ASGI because benchmarks send tens of thousands of requests to it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NO_STORE = (("cache-control", "no-cache, no-store, max-age=0, must-revalidate")
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A token request, with what it is about."""
+    """A parsed token request with the token, code or assertion that it refers to."""
 
     fields: dict[str, str]
     client_id: str
@@ -38,7 +38,7 @@ class Form:
 
     @property
     def address(self) -> str | None:
-        """Return the account behind the token or code, or that a service account wants to act for, when it is known."""
+        """Return the account of the token, code or assertion, or None if it is unknown."""
         known = self.refresh or self.code or self.assertion
         return known.address or None if known is not None else None
 
@@ -52,7 +52,7 @@ class TokenEndpoint:
         self._in_second = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request and write it into the log of token requests."""
+        """Handle one request and add it to the log of token requests."""
         world = self._world
         form = read_form(world, await read_body(receive), header(scope, b"authorization"))
         caller = Caller("token", "token", form.address, form.client_id)
@@ -68,7 +68,7 @@ class TokenEndpoint:
         if self._too_fast():
             return errors.RATE_LIMITED
         world = self._world
-        if form.fields.get("grant_type") == JWT_BEARER:  # its client is known by the signature
+        if form.fields.get("grant_type") == JWT_BEARER:  # the signature identifies the client
             return act_for(world, form, f"{scope['scheme']}://{header(scope, b'host')}{scope['path']}")
         refused = check_client(world, form)
         if refused is not None:
@@ -82,7 +82,10 @@ class TokenEndpoint:
                 return errors.oauth_error(400, "unsupported_grant_type", f"Invalid grant_type: {other or ''}")
 
     def _too_fast(self) -> bool:
-        """Count the request in the current second of real time; the sandbox's clock may jump."""
+        """Count the request and return whether the rate limit is exceeded.
+
+        Counted per second of real time, because tests move the sandbox's clock.
+        """
         limit = self._world.settings.token_rate_limit
         second = int(time.monotonic())
         if second != self._second:
@@ -111,7 +114,7 @@ class TokenEndpoint:
 
 
 def error_code(answer: Answer) -> str | None:
-    """Return the `error` of an answer, or its status when it is no JSON object."""
+    """Return the error code of a response, or `http_<status>` if its body has none; None for an issued token."""
     if answer.status == 200 and b'"access_token"' in answer.body:
         return None
     if answer.content_type == JSON_TYPE:
@@ -122,7 +125,7 @@ def error_code(answer: Answer) -> str | None:
 
 
 def read_form(world: World, body: bytes, authorization: str) -> Form:
-    """Read a form body, and the client's id and secret from it or from a Basic header."""
+    """Parse the form body; take the client id and secret from it or from a Basic header."""
     fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
     client_id, secret = fields.get("client_id", ""), fields.get("client_secret", "")
     if authorization[:6].lower() == "basic ":
@@ -143,7 +146,7 @@ def _basic(encoded: str) -> tuple[str, str]:
 
 
 def check_client(world: World, form: Form) -> Answer | None:
-    """Return Google's refusal of the client, or None."""
+    """Return Google's refusal of the client, or None if it is accepted."""
     if not form.client_id:
         return errors.invalid_request("Could not determine client ID from request.")
     client = world.clients.get(form.client_id)
@@ -172,10 +175,10 @@ def refresh(world: World, form: Form) -> Answer:
     if cause is not None:
         return CATALOGUE[CAUSES[cause]].answer
     scopes = frozenset({"openid"}) if token.dead == SCOPE_LOST else token.scopes
-    asked = frozenset(form.fields.get("scope", "").split())
-    if not asked <= scopes:
+    requested = frozenset(form.fields.get("scope", "").split())
+    if not requested <= scopes:
         return errors.oauth_error(
-            400, "invalid_scope", f"Some requested scopes were invalid. {{invalid={sorted(asked - scopes)}}}"
+            400, "invalid_scope", f"Some requested scopes were invalid. {{invalid={sorted(requested - scopes)}}}"
         )
     token.last_used = now
     rotated = None
@@ -183,7 +186,7 @@ def refresh(world: World, form: Form) -> Answer:
         rotated = world.grants.issue_refresh(token.address, token.client_id, token.scopes, now, token.expires_at)
         if world.settings.rotation_kills_old:
             token.dead = "revoked"
-    return _granted(world, token, asked or scopes, rotated)
+    return _granted(world, token, requested or scopes, rotated)
 
 
 def exchange(world: World, form: Form) -> Answer:
@@ -216,7 +219,7 @@ def exchange(world: World, form: Form) -> Answer:
 
 
 def act_for(world: World, form: Form, endpoint: str) -> Answer:
-    """Exchange a service account's assertion for an access token of the mailbox that it names."""
+    """Exchange a service account's assertion for an access token of the impersonated mailbox."""
     if not form.fields.get("assertion"):
         return errors.invalid_request("Missing required parameter: assertion")
     if form.assertion is None:
@@ -241,6 +244,6 @@ def _granted(
         body["refresh_token"] = minted.token
     body |= {"scope": " ".join(sorted(scopes)), "token_type": "Bearer"}
     if isinstance(source, RefreshToken) and source.expires_at is not None:
-        # Google's 604799 for a grant minted a moment ago: whole seconds that are left.
+        # Google returns whole remaining seconds: 604799 for a grant that was just issued.
         body["refresh_token_expires_in"] = max(0, int(source.expires_at - now - 0.001))
     return Answer(200, json.dumps(body).encode(), JSON_TYPE, _NO_STORE)

@@ -1,12 +1,12 @@
-"""Alerts: what happened since the last message becomes one message, written down before anybody sends it.
+"""Compose one alert from everything that has happened since the last alert, and store it before it is sent.
 
-A transition is told once, or not at all when it was over before anybody heard of it. Whoever composes holds one
-transaction-level lock, so that two composers never make two messages of one happening.
+A transition is reported once, or never if it was undone before it was reported. A transaction-level advisory lock keeps
+concurrent composers from reporting the same transition twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from gmail_warmup.alerts import incident_text, text
 from gmail_warmup.alerts.text import AlertMessage, GrantChange
+from gmail_warmup.audit.report import AuditReport
 from gmail_warmup.core.enums import FLAGGED_STATES, LIMITED_BANDS
 from gmail_warmup.db.clock import make_interval as interval
+from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import (
     Alert,
     AlertItem,
@@ -31,18 +33,18 @@ from gmail_warmup.db.models import (
 )
 
 _RECENT_SECONDS = 2 * 86_400
-"""Seconds since its last refresh in which a grant is known to have worked; the audit asks every day."""
+"""Seconds after a refresh during which a grant counts as working; the audit refreshes every day."""
 
 _LOCK_KEY = 7_310_575_252_113_449_331
-"""The key of the advisory lock; any number that nobody else in Airflow's database uses."""
+"""The key of the advisory lock; any number that is not used elsewhere in Airflow's database."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnreportedTransition(GrantChange):
-    """An untold transition.
+    """A transition that no alert has reported yet.
 
     Args:
-        told_by: the alert about the incident under which the mailbox went down; None if there is none.
+        incident_alert_id: the alert about the incident under which the mailbox was flagged, if any.
     """
 
     event_id: int
@@ -53,61 +55,63 @@ class UnreportedTransition(GrantChange):
 
 @dataclass(kw_only=True)
 class AlertSelection:
-    """What becomes of the untold transitions."""
+    """Unreported transitions, by what happens to them."""
 
     down: list[UnreportedTransition] = field(default_factory=list)
     up: list[UnreportedTransition] = field(default_factory=list)
     already_reported: list[UnreportedTransition] = field(default_factory=list)
-    """An incident's alert has told them."""
+    """Reported by the alert of an incident."""
     dropped: list[UnreportedTransition] = field(default_factory=list)
-    """No news: undone, or followed by something newer, before anybody heard of them."""
+    """Not reported: undone or superseded before an alert was written."""
 
 
 def select_news(items: Iterable[UnreportedTransition], *, known_down: Collection[int]) -> AlertSelection:
-    """Decide what is news; of each mailbox only the last transition can be.
+    """Select the transitions to report; of each mailbox, at most the last one.
 
     Args:
-        items: the untold transitions, older first.
-        known_down: the mailboxes of which the operator heard last that they need a person.
+        items: the unreported transitions, oldest first.
+        known_down: the mailboxes whose last reported transition was that they need a person.
     """
-    settled = AlertSelection()
+    selection = AlertSelection()
     last: dict[int, UnreportedTransition] = {}
     for item in items:
         if item.mailbox_id in last:
-            settled.dropped.append(last[item.mailbox_id])
+            selection.dropped.append(last[item.mailbox_id])
         last[item.mailbox_id] = item
     for item in last.values():
         if item.is_down:
-            (settled.down if item.incident_alert_id is None else settled.already_reported).append(item)
+            (selection.down if item.incident_alert_id is None else selection.already_reported).append(item)
         else:
-            (settled.up if item.mailbox_id in known_down else settled.dropped).append(item)
-    return settled
+            (selection.up if item.mailbox_id in known_down else selection.dropped).append(item)
+    return selection
 
 
 def compose_alerts(engine: sa.Engine) -> list[int]:
-    """Write the alerts about everything that is untold, in one transaction; return their ids, older first."""
-    with engine.begin() as connection:
+    """Store alerts about everything that is unreported, in one transaction; return their ids, oldest first."""
+    with write_transaction(engine) as connection:
         _acquire_lock(connection)
         made = _write_incident_alerts(connection)
         items = _load_unreported(connection)
-        settled = select_news(items, known_down=_load_reported_down(connection, items))
-        if settled.down or settled.up:
-            alert_id = _insert_alert(connection, AlertKind.CHANGES, text.render_changes(settled.down, settled.up))
-            _assign_alert(connection, alert_id, [*settled.down, *settled.up])
+        selection = select_news(items, known_down=_load_reported_down(connection, items))
+        if selection.down or selection.up:
+            alert_id = _insert_alert(connection, AlertKind.CHANGES, text.render_changes(selection.down, selection.up))
+            _assign_alert(connection, alert_id, [*selection.down, *selection.up])
             made.append(alert_id)
-        for told_by in {item.incident_alert_id for item in settled.already_reported}:
+        for incident_alert_id in {item.incident_alert_id for item in selection.already_reported}:
             _assign_alert(
-                connection, told_by, [item for item in settled.already_reported if item.incident_alert_id == told_by]
+                connection,
+                incident_alert_id,
+                [item for item in selection.already_reported if item.incident_alert_id == incident_alert_id],
             )
-        connection.execute(sa.delete(AlertItem).where(_match_items(settled.dropped)))
+        connection.execute(sa.delete(AlertItem).where(_match_items(selection.dropped)))
     return made
 
 
-def write_digest(connection: sa.Connection, report: Mapping[str, Any], key: str) -> int | None:
-    """Write the alert with an audit's report, inside the caller's transaction; return its id, or None if there is one.
+def write_digest(connection: sa.Connection, report: AuditReport, key: str) -> int | None:
+    """Store the alert with an audit's report in the caller's transaction; return its id, or None if it exists already.
 
     Args:
-        key: names the audit, and ends the text: it is how a repeated call knows.
+        key: identifies the audit; it ends the body, and an existing alert is found by it.
     """
     _acquire_lock(connection)
     message = text.render_digest(report, key=key)
@@ -121,10 +125,10 @@ def write_digest(connection: sa.Connection, report: Mapping[str, Any], key: str)
 
 @dataclass(frozen=True, kw_only=True)
 class StoredAlert:
-    """An alert as it was written.
+    """A stored alert.
 
     Args:
-        bad: whether it says that something went wrong, not only that something is over.
+        is_problem: whether it reports a new or open problem, not only the end of one.
     """
 
     title: str
@@ -133,26 +137,28 @@ class StoredAlert:
 
 
 def read_alerts(engine: sa.Engine, alert_ids: Collection[int]) -> list[StoredAlert]:
-    """Return alerts, in the order in which they were written."""
+    """Return alerts in the order in which they were stored."""
     went_down = (
         sa.select(AlertItem.event_id)
         .join(GrantEvent, GrantEvent.id == AlertItem.event_id)
         .where(AlertItem.alert_id == Alert.id, GrantEvent.to_state.in_(FLAGGED_STATES))
     )
     slowed = sa.select(HealthEvent.id).where(HealthEvent.alert_id == Alert.id, HealthEvent.to_band.in_(LIMITED_BANDS))
-    goes_on = sa.select(Incident.id).where(Incident.opened_alert_id == Alert.id, Incident.closed_at.is_(None))
-    bad = sa.or_(went_down.exists(), goes_on.exists(), slowed.exists())
+    still_open = sa.select(Incident.id).where(Incident.opened_alert_id == Alert.id, Incident.closed_at.is_(None))
+    is_problem = sa.or_(went_down.exists(), still_open.exists(), slowed.exists())
     query = (
-        sa.select(Alert.title, Alert.body, bad.label("bad"))
+        sa.select(Alert.title, Alert.body, is_problem.label("is_problem"))
         .where(Alert.id == _any_of_ids(alert_ids))
         .order_by(Alert.id)
     )
-    with engine.begin() as connection:
-        return [StoredAlert(title=row.title, body=row.body, is_problem=row.bad) for row in connection.execute(query)]
+    with read_transaction(engine) as connection:
+        return [
+            StoredAlert(title=row.title, body=row.body, is_problem=row.is_problem) for row in connection.execute(query)
+        ]
 
 
 def _acquire_lock(connection: sa.Connection) -> None:
-    # A statement of its own: what follows sees everything that the holder before had committed.
+    # A separate statement: the following ones see everything that the previous lock holder committed.
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
 
 
@@ -162,25 +168,27 @@ def _insert_alert(connection: sa.Connection, kind: AlertKind, message: AlertMess
 
 
 def _write_incident_alerts(connection: sa.Connection) -> list[int]:
-    untold = sa.or_(
+    unreported = sa.or_(
         Incident.opened_alert_id.is_(None), sa.and_(Incident.closed_at.is_not(None), Incident.closed_alert_id.is_(None))
     )
-    rows = connection.execute(sa.select(Incident.__table__).where(untold).order_by(Incident.id)).all()
+    rows = connection.execute(sa.select(Incident.__table__).where(unreported).order_by(Incident.id)).all()
     return [_write_incident_alert(connection, row) for row in rows]
 
 
 def _write_incident_alert(connection: sa.Connection, row: Any) -> int:
-    happening = incident_text.IncidentView(
+    incident = incident_text.IncidentView(
         kind=IncidentKind(row.kind), key=row.key, reason=row.reason, detail=row.detail,
         opened_at=row.opened_at, closed_at=row.closed_at, flagged=_list_flagged(connection,
         row.id) if row.closed_at else (),
     )  # fmt: skip
-    told = row.opened_alert_id is not None
+    opening_reported = row.opened_alert_id is not None
     message = (
-        incident_text.render_closed(happening, told=told) if row.closed_at else incident_text.render_opened(happening)
+        incident_text.render_closed(incident, opening_reported=opening_reported)
+        if row.closed_at
+        else incident_text.render_opened(incident)
     )
     alert_id = _insert_alert(connection, AlertKind.INCIDENT, message)
-    values = {} if told else {"opened_alert_id": alert_id}
+    values = {} if opening_reported else {"opened_alert_id": alert_id}
     if row.closed_at:
         values["closed_alert_id"] = alert_id
     connection.execute(sa.update(Incident).where(Incident.id == row.id).values(values))
@@ -188,7 +196,7 @@ def _write_incident_alert(connection: sa.Connection, row: Any) -> int:
 
 
 def _list_flagged(connection: sa.Connection, incident_id: int) -> list[GrantChange]:
-    """Return the mailboxes that went down under an incident and still need a person."""
+    """Return the mailboxes that were flagged under an incident and still need a person."""
     query = (
         sa.select(Mailbox.address, OAuthGrant.state_since, OAuthGrant.reason)
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
@@ -228,13 +236,13 @@ def _load_unreported(connection: sa.Connection) -> list[UnreportedTransition]:
 
 
 def _load_reported_down(connection: sa.Connection, items: Collection[UnreportedTransition]) -> set[int]:
-    last_told = (
+    last_reported = (
         sa.select(sa.func.max(AlertItem.event_id))
         .where(AlertItem.alert_id.is_not(None), AlertItem.mailbox_id == _any_of_ids(item.mailbox_id for item in items))
         .group_by(AlertItem.mailbox_id)
     )
     query = sa.select(GrantEvent.mailbox_id).where(
-        GrantEvent.id.in_(last_told), GrantEvent.to_state.in_(FLAGGED_STATES)
+        GrantEvent.id.in_(last_reported), GrantEvent.to_state.in_(FLAGGED_STATES)
     )
     return set(connection.scalars(query))
 
@@ -248,5 +256,5 @@ def _match_items(items: Collection[UnreportedTransition]) -> sa.ColumnElement[bo
 
 
 def _any_of_ids(ids: Iterable[int]) -> sa.ColumnElement[Any]:
-    # One parameter for however many: a list of thousands of bound values is slow to plan.
+    # One array parameter: thousands of bound values are slow to plan.
     return sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger)))

@@ -1,7 +1,7 @@
-"""Alerts about health: one message for all mailboxes that were slowed, stopped or came back since the last one.
+"""Compose one alert for all mailboxes that were throttled, stopped or recovered since the last alert.
 
-Nobody is told of watch and back to healthy: nothing changes for the mailbox. What was over before anybody heard of it
-is told as it stands now, once.
+A move between "watch" and "healthy" is not reported, because it changes nothing for the mailbox. Of several unreported
+changes of one mailbox, only the last one is reported.
 """
 
 from __future__ import annotations
@@ -11,23 +11,29 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.alerts.text import AlertMessage, format_count, join_addresses, render_body
+from gmail_warmup.alerts.text import AlertMessage, join_addresses, render_body
 from gmail_warmup.core.enums import LIMITED_BANDS, HealthBand
+from gmail_warmup.core.text import pluralize
+from gmail_warmup.db.engine import write_transaction
 from gmail_warmup.db.models import Alert, AlertKind, HealthEvent, Mailbox
 from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
 
 _HEADINGS = {
-    HealthBand.BLOCKED: "stopped until a person has looked at",
-    HealthBand.PAUSED: "paused by their health",
-    HealthBand.THROTTLED: "slowed",
-    HealthBand.WATCH: "back to their full volume",
-    HealthBand.HEALTHY: "back to their full volume",
+    HealthBand.BLOCKED: "blocked, needs a person",
+    HealthBand.PAUSED: "paused",
+    HealthBand.THROTTLED: "at reduced volume",
+    HealthBand.WATCH: "at full volume again",
+    HealthBand.HEALTHY: "at full volume again",
 }
 
 
 def compose_health_alert(engine: sa.Engine) -> list[int]:
-    """Write the alert about everything that is untold, in one transaction; return its id, or nothing."""
-    with engine.begin() as connection:
+    """Store one alert with all unreported health events, in one transaction.
+
+    Returns:
+        The id of the alert, or an empty list if there is nothing to report.
+    """
+    with write_transaction(engine) as connection:
         events = _select_unreported(connection)
         if not events:
             return []
@@ -35,8 +41,8 @@ def compose_health_alert(engine: sa.Engine) -> list[int]:
         message = format_health_alert(list(last.values()))
         added = sa.insert(Alert).values(kind=AlertKind.HEALTH, title=message.title, body=message.body)
         alert_id = int(connection.execute(added.returning(Alert.id)).scalar_one())
-        told = sa.update(HealthEvent).where(HealthEvent.id.in_([event.id for event in events]))
-        connection.execute(told.values(alert_id=alert_id))
+        reported = sa.update(HealthEvent).where(HealthEvent.id.in_([event.id for event in events]))
+        connection.execute(reported.values(alert_id=alert_id))
     return [alert_id]
 
 
@@ -46,25 +52,31 @@ def _select_unreported(connection: sa.Connection) -> Sequence[Any]:
         .join(Mailbox, Mailbox.id == HealthEvent.mailbox_id)
         .where(HealthEvent.alert_id.is_(None), HealthEvent.is_alertable)
         .order_by(HealthEvent.id)
-        # Two who compose at once share the events, and tell none twice.
+        # Concurrent composers get different events, so that none is reported twice.
         .with_for_update(of=HealthEvent, skip_locked=True)
     )
     return connection.execute(query).all()
 
 
 def format_health_alert(events: Sequence[Any]) -> AlertMessage:
-    """Word what happened to mailboxes: rows with address, to_band and reason, the last one of each mailbox."""
-    ill = [event for event in events if event.to_band in LIMITED_BANDS and event.reason != "requalified"]
+    """Return the alert for health events.
+
+    Args:
+        events: rows with address, to_band and reason; the last one of each mailbox.
+    """
+    worse = [event for event in events if event.to_band in LIMITED_BANDS and event.reason != "requalified"]
     lines: list[str] = []
     for (band, reason), group in _group_by_cause(events):
-        words = WARMUP_REASONS[reason]
-        heading = "coming back" if reason == "requalified" else _HEADINGS[HealthBand(band)]
-        lines += ["", f"{format_count(len(group), 'mailbox', 'mailboxes')} {heading}: {words.message}"]
-        lines += [f"To do: {words.remedy}"] if words.remedy and not words.remedy.startswith("Nothing") else []
+        cause = WARMUP_REASONS[reason]
+        heading = "re-qualifying" if reason == "requalified" else _HEADINGS[HealthBand(band)]
+        lines += ["", f"{pluralize(len(group), 'mailbox')} {heading}: {cause.message}"]
+        if cause.remedy and not cause.remedy.startswith(("No action", "Nothing")):
+            lines.append(f"To do: {cause.remedy}")
         lines.append(f"- {join_addresses(event.address for event in group)}")
-    title = f"{format_count(len(ill), 'warmup mailbox fares', 'warmup mailboxes fare')} badly"
-    if not ill:
-        title = f"{format_count(len(events), 'warmup mailbox fares', 'warmup mailboxes fare')} better"
+    if worse:
+        title = f"{pluralize(len(worse), 'warmup mailbox has', 'warmup mailboxes have')} deliverability problems"
+    else:
+        title = f"{pluralize(len(events), 'warmup mailbox')} recovered"
     return AlertMessage(title=title, body=render_body(lines[1:]))
 
 

@@ -1,4 +1,4 @@
-"""The wording of alerts about incidents: what, since when, how many, what happens meanwhile, what a person does."""
+"""Render alerts about incidents: cause, start, number of mailboxes, effects in the meantime, remedy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from gmail_warmup.alerts.text import (
     AlertMessage,
     GrantChange,
     explain_reason,
-    format_count,
     format_time,
     list_causes,
     remedy_for,
@@ -20,6 +19,7 @@ from gmail_warmup.alerts.text import (
     render_body,
 )
 from gmail_warmup.core.enums import IncidentKind
+from gmail_warmup.core.text import pluralize
 
 _TITLES = {
     IncidentKind.APP_ERROR: "Google refuses the OAuth client",
@@ -28,33 +28,32 @@ _TITLES = {
     IncidentKind.UNREADABLE: "Stored Gmail grants cannot be decrypted",
 }
 
-_RETRY_NOTE = (
-    "No account is changed; access tokens that are still valid go on being used; Google is asked again by itself."
-)
+_RETRY_NOTE = "No account is changed; valid access tokens remain in use; requests are retried automatically."
 _INTERIM_EFFECTS = {
     IncidentKind.APP_ERROR: _RETRY_NOTE,
     IncidentKind.OUTAGE: _RETRY_NOTE,
     IncidentKind.MASS_REFUSAL: (
-        "The verdicts are held until a second pass decides; access tokens that are still valid go on being used. What "
-        f"the second pass confirms is flagged and waits on {PAGE_NAME}; if it clears some, another message says so."
+        "No mailbox is flagged until a second pass has checked them all; valid access tokens remain in use. Mailboxes "
+        f"that are refused again are flagged on {PAGE_NAME}; if some are accepted, another message reports it."
     ),
-    IncidentKind.UNREADABLE: "No account is changed; the stored grants stay as they are.",
+    IncidentKind.UNREADABLE: "No account is changed; the stored grants are kept.",
 }
 
 _KIND_REMEDIES = {
     IncidentKind.MASS_REFUSAL: (
-        "Nothing yet. Find out whether passwords were reset, or the app's access was changed, for these domains."
+        "Check whether passwords were reset, or the app's access was changed, in these domains. Do not sign in again "
+        "yet."
     ),
 }
-"""Steps of a kind that stand above that of its reason: a held verdict needs no consent yet."""
+"""Remedies that replace the remedy of the reason: before the second pass, no consent is needed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class IncidentView:
-    """An incident as it is told.
+    """The data of an incident that its alerts contain.
 
     Args:
-        flagged: the mailboxes that it left in need of a person.
+        flagged: the mailboxes that were flagged under it and still are.
     """
 
     kind: IncidentKind
@@ -67,7 +66,7 @@ class IncidentView:
 
 
 def render_opened(incident: IncidentView) -> AlertMessage:
-    """Word an incident that goes on."""
+    """Return the alert for an incident that is still open."""
     lines = [
         *_render_facts(incident),
         f"Since: {format_time(incident.opened_at)}",
@@ -78,14 +77,14 @@ def render_opened(incident: IncidentView) -> AlertMessage:
     return AlertMessage(title=_build_title(incident), body=render_body(lines))
 
 
-def render_closed(incident: IncidentView, *, told: bool) -> AlertMessage:
-    """Word an incident that has ended.
+def render_closed(incident: IncidentView, *, opening_reported: bool) -> AlertMessage:
+    """Return the alert for an incident that has ended.
 
     Args:
-        told: whether its beginning was told; if not, this message says all of it.
+        opening_reported: whether an alert about its start exists; if not, this alert contains all of it.
     """
     assert incident.closed_at
-    lines = [] if told else [*_render_facts(incident), "It began and ended before this message."]
+    lines = [] if opening_reported else [*_render_facts(incident), "It began and ended before this message."]
     lines += [
         f"From {format_time(incident.opened_at)} to {format_time(incident.closed_at)}, {_format_duration(incident)}.",
         "",
@@ -97,7 +96,7 @@ def render_closed(incident: IncidentView, *, told: bool) -> AlertMessage:
 def _build_title(incident: IncidentView) -> str:
     mailboxes = _get_count(incident.detail, "mailboxes")
     if incident.kind is IncidentKind.MASS_REFUSAL and mailboxes:
-        return f"{format_count(mailboxes, 'Gmail grant was', 'Gmail grants were')} refused at once"
+        return f"{pluralize(mailboxes, 'Gmail grant was', 'Gmail grants were')} refused at once"
     return _TITLES[incident.kind]
 
 
@@ -115,30 +114,31 @@ def _render_facts(incident: IncidentView) -> list[str]:
 
 
 def _render_domains(detail: Mapping[str, Any]) -> str:
-    found = detail.get("domains")
-    if not isinstance(found, Mapping):
+    counts = detail.get("domains")
+    if not isinstance(counts, Mapping):
         return ""
-    ordered = sorted(((str(name), int(count)) for name, count in found.items()), key=lambda item: (-item[1], item[0]))
+    ordered = sorted(((str(name), int(count)) for name, count in counts.items()), key=lambda item: (-item[1], item[0]))
     more = f" and {len(ordered) - 10} more" if len(ordered) > 10 else ""
     return ", ".join(f"{name} ({count})" for name, count in ordered[:10]) + more
 
 
 def _render_outcome(incident: IncidentView) -> list[str]:
     if incident.kind is not IncidentKind.MASS_REFUSAL:
-        return ["Nothing is left to do."]
+        return ["No action needed."]
     held = _get_count(incident.detail, "held") or _get_count(incident.detail, "mailboxes")
     if not incident.flagged:
-        return ["The second pass cleared them: nobody has to do anything."]
-    left = format_count(len(incident.flagged), "mailbox needs", "mailboxes need")
-    of = f" of {held}" if held and held >= len(incident.flagged) else ""
-    return [f"The second pass has decided: {left} a person{of}; the others work.", *list_causes(incident.flagged)]
+        return ["The second pass found that all of them work. No action needed."]
+    count = len(incident.flagged)
+    share = f"{count} of {pluralize(held, 'mailbox')}" if held and held >= count else pluralize(count, "mailbox")
+    verb = "needs" if count == 1 else "need"
+    return [f"After the second pass, {share} {verb} a person; the others work.", *list_causes(incident.flagged)]
 
 
 def _format_duration(incident: IncidentView) -> str:
     assert incident.closed_at
     minutes = max(1, round((incident.closed_at - incident.opened_at).total_seconds() / 60))
     if minutes < 120:
-        return format_count(minutes, "minute", "minutes")
+        return pluralize(minutes, "minute")
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 

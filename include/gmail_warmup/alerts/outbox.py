@@ -1,7 +1,7 @@
-"""Delivery: an alert is sent at least once, by whoever claims it, and outside any transaction.
+"""Send stored alerts at least once: a process claims an alert with one UPDATE and sends it outside any transaction.
 
-A claim is one UPDATE. A process that dies while it sends leaves the alert to the next one, after ``CLAIM``; that is the
-one case in which the same alert is sent twice.
+If the process ends while it sends, another one sends the alert after ``CLAIM_SECONDS``; only then may the same alert be
+sent twice.
 """
 
 from __future__ import annotations
@@ -15,28 +15,29 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.db.clock import make_interval as interval
+from gmail_warmup.db.engine import write_transaction
 from gmail_warmup.db.models import Alert
 
 log = logging.getLogger(__name__)
 
 SendFunction = Callable[[str, str], None]
-"""Sends a title and a body, and raises if nobody took them."""
+"""Sends a title and a body; raises if no receiver accepted them."""
 
 MAX_AGE_SECONDS = 86_400
-"""Seconds after which an alert is not sent any more, were it because somebody configures a receiver at last."""
+"""Age in seconds from which an alert is not sent, for example because a receiver was configured late."""
 CLAIM_SECONDS = 300
-"""Seconds within which a send is over; longer than any sender takes."""
+"""Seconds for which a claim is valid; longer than the timeout of any sender."""
 MAX_RETRY_MINUTES = 60
-"""Minutes between two tries at most: 1, 2, 4, ... 60."""
+"""Maximum minutes between two attempts: 1, 2, 4, ... 60."""
 MAX_CONSECUTIVE_FAILURES = 3
-"""After so many failures in a row the receiver is down, and the rest waits for the next run."""
+"""After this many failures in a row, the receiver counts as down and the other alerts wait for the next run."""
 
 _GIVEN_UP_PREFIX = "gave up: "
 
 
 @dataclass(frozen=True, kw_only=True)
 class SendCounts:
-    """How many alerts were sent, not sent this time, and given up."""
+    """Number of alerts that were sent, that failed and will be retried, and that were given up."""
 
     sent: int = 0
     failed: int = 0
@@ -44,9 +45,9 @@ class SendCounts:
 
 
 def send_pending_alerts(engine: sa.Engine, send: SendFunction) -> SendCounts:
-    """Send what is due, the oldest first; what fails is left to a later run, for a day.
+    """Send the alerts that are due, the oldest first; failed ones are retried in later runs, for a day.
 
-    Several may deliver at once: each alert is claimed by one of them.
+    Processes may do this concurrently: each alert is claimed by one of them.
     """
     given_up = _give_up_expired(engine)
     sent = failed = in_a_row = 0
@@ -73,7 +74,7 @@ def _claim_alert(engine: sa.Engine) -> Any:
         .values(attempts=Alert.attempts + 1, next_try_at=sa.func.now() + interval(CLAIM_SECONDS))
         .returning(Alert.id, Alert.title, Alert.body, Alert.attempts)
     )
-    with engine.begin() as connection:
+    with write_transaction(engine) as connection:
         return connection.execute(claim).one_or_none()
 
 
@@ -81,7 +82,7 @@ def _send_alert(engine: sa.Engine, send: SendFunction, alert: Any) -> bool:
     try:
         send(alert.title, alert.body)
     except Exception as error:
-        # Of a foreign error only its type: its text may hold the receiver's URL, which is a secret.
+        # Other errors by type only: their text may contain the receiver's URL, which is a secret.
         why = f"{type(error).__name__}: {error}" if isinstance(error, GmailWarmupError) else type(error).__name__
         pause = min(MAX_RETRY_MINUTES, 2 ** min(alert.attempts - 1, 6))
         log.warning("Alert %d was not sent, and is tried again in %d min: %s", alert.id, pause, why)
@@ -92,12 +93,12 @@ def _send_alert(engine: sa.Engine, send: SendFunction, alert: Any) -> bool:
 
 
 def _update_alert(engine: sa.Engine, alert_id: int, **values: Any) -> None:
-    with engine.begin() as connection:
+    with write_transaction(engine) as connection:
         connection.execute(sa.update(Alert).where(Alert.id == alert_id).values(values))
 
 
 def _give_up_expired(engine: sa.Engine) -> int:
-    """Mark and log those that were tried for a day in vain; return how many."""
+    """Mark and log alerts that could not be sent for a day; return their number."""
     failure = sa.func.coalesce(Alert.failure, "")
     statement = (
         sa.update(Alert)
@@ -110,7 +111,7 @@ def _give_up_expired(engine: sa.Engine) -> int:
         .values(failure=_GIVEN_UP_PREFIX + sa.func.coalesce(Alert.failure, "no answer"))
         .returning(Alert.id, Alert.title, Alert.failure)
     )
-    with engine.begin() as connection:
+    with write_transaction(engine) as connection:
         lost = connection.execute(statement).all()
     for alert_id, title, why in lost:
         log.error("Alert %d (%s) was not sent within a day and is not tried again; %s", alert_id, title, why)

@@ -1,6 +1,6 @@
-"""The breaker of the Gmail API: where it is switched off for the OAuth client's project, no mailbox is to blame.
+"""Circuit breaker for a Gmail API that is disabled in the Google Cloud project of the OAuth client.
 
-Refreshing works all the while, so this is not the breaker of the token endpoint.
+Token refreshes still succeed in that case, so this breaker is separate from the one of the token endpoint.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ _KEY_PREFIX = "Gmail API of "
 ANY_API_BREAKER_OPEN = sa.exists().where(
     Row.client_id.startswith(_KEY_PREFIX), sa.or_(Row.opened_at.is_not(None), Row.cooldown_until > sa.func.now())
 )
-"""Whether the Gmail API is known to be switched off for any client, as a condition of other statements."""
+"""SQL condition: the breaker of the Gmail API is open for at least one client."""
 
 
 @contextmanager
 def require_api_enabled(
     engine: sa.Engine, client_id: str, *, mailbox_id: int, address: str, some_open: bool = True
 ) -> Iterator[None]:
-    """Work in a mailbox while the Gmail API is switched on; the first who finds it off spares the others.
+    """Run the body unless the breaker is open; open it if Gmail reports that the API is disabled.
 
     Args:
-        some_open: ``SOME_OPEN``, where the caller has just asked for it.
+        some_open: the value of ``ANY_API_BREAKER_OPEN``; if false, the breaker is not read.
 
     Raises:
-        NotAskedError: it is known to be off, and no probe is due.
+        CircuitOpenError: the breaker is open and no probe is due.
     """
     breaker = CircuitBreaker(engine, f"{_KEY_PREFIX}{client_id}", lease=300)
     if some_open and (refusal := breaker.blocked_reason()):

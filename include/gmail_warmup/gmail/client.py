@@ -1,11 +1,12 @@
-"""Operations on one Gmail mailbox over googleapiclient: plain records out, the package's own errors out."""
+"""Gmail operations on a mailbox; wraps googleapiclient, returns plain records and raises the package's errors."""
 
 from __future__ import annotations
 
 import base64
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -28,13 +29,14 @@ _REASON_PATTERN = re.compile(r"[A-Za-z_]{1,60}")
 
 
 class GmailClient:
-    """What the actions need of one mailbox.
+    """Base class of the Gmail clients: the operations that the warmup performs in a mailbox.
 
-    Nothing is retried here: a task is retried by its cause, and a send is looked up before it is repeated.
+    Requests are not retried here: whether a task is retried depends on the error, and before a send is repeated, the
+    mailbox is searched for the mail.
 
     Raises:
-        GmailError: from every method, by cause.
-        GrantError: from every method, when no access token can be had.
+        GmailError: from every method; the subclass depends on the cause.
+        GrantError: from every method, if no access token is available.
     """
 
     address: str
@@ -55,74 +57,77 @@ class GmailClient:
         return AuthorizedHttp(self._load_credentials(), http=self._create_transport(), max_refresh_attempts=1)
 
     @functools.cached_property
-    def _users(self) -> Any:
-        return build_users_api()
+    def _api(self) -> GmailResources:
+        return build_gmail_resources()
 
     def get_profile(self) -> Profile:
-        """Return whose mailbox this is."""
-        found = self._execute_json(self._users.getProfile(userId="me"))
-        return Profile(address=str(found["emailAddress"]).lower(), history_id=str(found["historyId"]))
+        """Return the mailbox's address and its current history id."""
+        profile = self._execute_json(self._api.users.getProfile(userId="me"))
+        return Profile(address=str(profile["emailAddress"]).lower(), history_id=str(profile["historyId"]))
 
     def create_draft(self, raw: str, *, thread_id: str | None = None) -> Draft:
-        """Store a draft; ``raw`` is the RFC 5322 message in base64url."""
+        """Create a draft; ``raw`` is the RFC 5322 message in base64url."""
         message = {"raw": raw} | ({"threadId": thread_id} if thread_id else {})
-        return _to_draft(self._execute_json(self._users.drafts().create(userId="me", body={"message": message})))
+        return _to_draft(self._execute_json(self._api.drafts.create(userId="me", body={"message": message})))
 
     def draft_exists(self, draft_id: str) -> bool:
-        """Tell whether a draft is still there; one that was sent is not."""
+        """Return whether a draft exists; sending a draft deletes it."""
         try:
-            self._execute_json(self._users.drafts().get(userId="me", id=draft_id, format="minimal"))
+            self._execute_json(self._api.drafts.get(userId="me", id=draft_id, format="minimal"))
         except errors.NotFoundError:
             return False
         return True
 
-    def delete_draft(self, draft_id: str) -> None:
-        """Delete a draft; one that is gone is passed over."""
+    def get_draft_message(self, draft_id: str) -> Message | None:
+        """Return the present message of a draft, with all its headers; None if the draft was sent or deleted.
+
+        A person who edits the draft replaces its message; the draft keeps its id.
+        """
         try:
-            self._execute_request(self._users.drafts().delete(userId="me", id=draft_id))  # it answers with nothing
+            found = self._execute_json(self._api.drafts.get(userId="me", id=draft_id, format="metadata"))
+        except errors.NotFoundError:
+            return None
+        return _to_message(found["message"])
+
+    def delete_draft(self, draft_id: str) -> None:
+        """Delete a draft; do nothing if it does not exist."""
+        try:
+            self._execute_request(self._api.drafts.delete(userId="me", id=draft_id))  # the response has no body
         except errors.NotFoundError:
             pass
 
     def find_draft(self, rfc_message_id: str) -> Draft | None:
         """Return the draft with this Message-ID, or None."""
         query = f"rfc822msgid:{rfc_message_id.strip('<>')}"
-        found = self._execute_json(self._users.drafts().list(userId="me", q=query, maxResults=1)).get("drafts", [])
+        found = self._execute_json(self._api.drafts.list(userId="me", q=query, maxResults=1)).get("drafts", [])
         return _to_draft(found[0]) if found else None
 
     def send_draft(self, draft_id: str) -> str:
         """Send a draft and return the id of the message.
 
         Raises:
-            NotFoundError: the draft was sent before.
+            NotFoundError: the draft was already sent or deleted.
             GmailUnavailableError: the outcome is unknown.
         """
-        return str(self._execute_json(self._users.drafts().send(userId="me", body={"id": draft_id}))["id"])
+        return str(self._execute_json(self._api.drafts.send(userId="me", body={"id": draft_id}))["id"])
 
     def get_message(self, message_id: str) -> Message:
         """Return a message's labels and headers."""
         names = [*_METADATA_HEADERS, *_AUTO_REPLY_HEADERS, self.token_header]
         found = self._execute_json(
-            self._users.messages().get(userId="me", id=message_id, format="metadata", metadataHeaders=names)
+            self._api.messages.get(userId="me", id=message_id, format="metadata", metadataHeaders=names)
         )
-        headers = {item["name"].lower(): item["value"] for item in found.get("payload", {}).get("headers", [])}
-        return Message(
-            id=found["id"],
-            thread_id=found["threadId"],
-            labels=frozenset(found.get("labelIds", ())),
-            headers=headers,
-            size=int(found.get("sizeEstimate", 0)),
-            history_id=str(found.get("historyId", "")),
-        )
+        return _to_message(found)
 
     def get_raw_message(self, message_id: str) -> bytes:
-        """Return a whole message as RFC 5322."""
-        found = self._execute_json(self._users.messages().get(userId="me", id=message_id, format="raw"))
+        """Return a complete message in RFC 5322 format."""
+        found = self._execute_json(self._api.messages.get(userId="me", id=message_id, format="raw"))
         return base64.urlsafe_b64decode(found["raw"] + "==")
 
     def find_message(self, rfc_message_id: str, token: str) -> Message | None:
-        """Return the message with this Message-ID and warmup token, spam and trash included, or None.
+        """Return the message with this Message-ID and warmup token (also from spam and trash), or None.
 
-        A Message-ID alone proves nothing: anybody who saw the mail can write another one with it.
+        A Message-ID alone is no proof: anyone who has seen the mail can send another one with the same id.
         """
         for message_id in self.search_messages(f"rfc822msgid:{rfc_message_id.strip('<>')} in:anywhere", limit=5):
             message = self.get_message(message_id)
@@ -130,27 +135,29 @@ class GmailClient:
                 return message
         return None
 
-    def find_sent(self, recipient: str, token: str) -> Message | None:
-        """Return the sent message that carries a warmup token, or None.
+    def find_sent(self, recipient: str, token: str, *, since: datetime) -> Message | None:
+        """Return the message that was sent to a recipient with a warmup token, or None.
 
-        Gmail cannot search for a header of ours, so the newest mails to the recipient are looked at.
+        Gmail cannot search by custom headers, so the headers of all mails to the recipient since that time (aware) are
+        compared. A message that a person deletes in the meantime is skipped.
         """
-        for message_id in self.search_messages(f"in:sent to:{recipient} newer_than:7d", limit=50):
-            message = self.get_message(message_id)
+        for message_id in self._search_all_messages(f"in:sent to:{recipient} after:{int(since.timestamp())}"):
+            try:
+                message = self.get_message(message_id)
+            except errors.NotFoundError:
+                continue
             if message.headers.get(self.token_header.lower()) == token:
                 return message
         return None
 
     def count_sent(self, since: datetime, *, up_to: int) -> int:
-        """Return how many mails were sent since then, by whatever client; counts no further than ``up_to``.
+        """Count the mails sent since a time, by any client, up to ``up_to``.
 
-        5 units for every 500.
+        Cost: 5 quota units per 500 mails.
         """
         query, count, page = f"in:sent after:{int(since.timestamp())}", 0, None
         while count < up_to:
-            found = self._execute_json(
-                self._users.messages().list(userId="me", q=query, maxResults=500, pageToken=page)
-            )
+            found = self._execute_json(self._api.messages.list(userId="me", q=query, maxResults=500, pageToken=page))
             count += len(found.get("messages", []))
             page = found.get("nextPageToken")
             if page is None:
@@ -158,34 +165,44 @@ class GmailClient:
         return min(count, up_to)
 
     def search_messages(self, query: str, *, limit: int) -> list[str]:
-        """Return ids of messages that match a query, the newest first."""
-        found = self._execute_json(self._users.messages().list(userId="me", q=query, maxResults=limit))
+        """Return the ids of messages that match a query, newest first."""
+        found = self._execute_json(self._api.messages.list(userId="me", q=query, maxResults=limit))
         return [item["id"] for item in found.get("messages", [])]
+
+    def _search_all_messages(self, query: str) -> Iterator[str]:
+        """Yield the ids of all messages that match a query, newest first, page by page."""
+        page = None
+        while True:
+            found = self._execute_json(self._api.messages.list(userId="me", q=query, maxResults=100, pageToken=page))
+            yield from (item["id"] for item in found.get("messages", []))
+            page = found.get("nextPageToken")
+            if page is None:
+                return
 
     def modify_labels(self, message_id: str, *, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
         """Add labels to a message and remove others."""
         body = {"addLabelIds": list(add), "removeLabelIds": list(remove)}
-        self._execute_json(self._users.messages().modify(userId="me", id=message_id, body=body))
+        self._execute_json(self._api.messages.modify(userId="me", id=message_id, body=body))
 
     def trash_messages(self, message_ids: Sequence[str]) -> None:
-        """Move up to 1000 messages to the trash; those that are gone are passed over.
+        """Move up to 1000 messages to the trash; ids of deleted messages are ignored.
 
-        One batch costs 50 units, a single trash 20.
+        Cost: 50 quota units per batch, compared with 20 for each single request.
         """
         body = {"ids": list(message_ids), "addLabelIds": ["TRASH"]}
-        self._execute_request(self._users.messages().batchModify(userId="me", body=body))  # it answers with nothing
+        self._execute_request(self._api.messages.batchModify(userId="me", body=body))  # no response body
 
     def list_new_messages(self, history_id: str) -> HistoryChanges:
-        """Return what came into the mailbox since a point of its history; 2 units a page, and nothing is read.
+        """Return the messages added since a history id; 2 quota units per page, without reading any message.
 
         Raises:
-            NotFoundError: the point is too old; Gmail promises about a week.
+            NotFoundError: the history id is too old; Gmail promises about a week.
         """
         added: dict[str, AddedMessage] = {}
-        asked = {"startHistoryId": history_id, "historyTypes": "messageAdded", "maxResults": 500}
+        parameters = {"startHistoryId": history_id, "historyTypes": "messageAdded", "maxResults": 500}
         newest, page = history_id, None
         for _ in range(_MAX_HISTORY_PAGES):
-            found = self._execute_json(self._users.history().list(userId="me", **asked, pageToken=page))
+            found = self._execute_json(self._api.history.list(userId="me", **parameters, pageToken=page))
             records = found.get("history", [])
             messages = [item["message"] for record in records for item in record.get("messagesAdded", [])]
             added |= {message["id"]: _to_added_message(message) for message in messages}
@@ -193,32 +210,31 @@ class GmailClient:
             if page is None:
                 newest = str(found["historyId"])
                 break
-            newest = str(records[-1]["id"])  # a mailbox that got more than the pages hold is read on next time
+            newest = str(records[-1]["id"])  # page limit reached: the next call continues here
         return HistoryChanges(added=tuple(added.values()), history_id=newest)
 
     def ensure_label(self, name: str) -> str:
-        """Return the id of a label, which is made if it is missing; so are those that it is nested in."""
+        """Return the id of a label; create it and its parent labels if they are missing."""
         known = {
-            label["name"].lower(): label
-            for label in self._execute_json(self._users.labels().list(userId="me"))["labels"]
+            label["name"].lower(): label for label in self._execute_json(self._api.labels.list(userId="me"))["labels"]
         }
         parts = name.split("/")
         for path in ("/".join(parts[: depth + 1]) for depth in range(len(parts))):
             if path.lower() not in known:
                 body = {"name": path, "labelListVisibility": "labelHide", "messageListVisibility": "hide"}
-                known[path.lower()] = self._execute_json(self._users.labels().create(userId="me", body=body))
+                known[path.lower()] = self._execute_json(self._api.labels.create(userId="me", body=body))
         return str(known[name.lower()]["id"])
 
     def _execute_json(self, request: Any) -> Any:
-        """Execute a request that answers with an object."""
-        answer = self._execute_request(request)
-        if not isinstance(answer, dict):
-            # googleapiclient hands a 200 that is not JSON on as text; whatever was asked for may have been done.
+        """Execute a request whose response is a JSON object."""
+        response = self._execute_request(request)
+        if not isinstance(response, dict):
+            # googleapiclient returns a 200 response that is not JSON as text; the request may have been processed.
             raise errors.GmailUnavailableError(self.address, status=200, reason="not_json")
-        return answer
+        return response
 
     def _execute_request(self, request: Any) -> Any:
-        """Execute a request once and translate what went wrong."""
+        """Execute a request once; translate its errors into the package's errors."""
         http = self._http
         try:
             return request.execute(http=http, num_retries=0)
@@ -230,37 +246,60 @@ class GmailClient:
             raise errors.GmailUnavailableError(self.address, reason=type(error).__name__) from None
 
 
-_COLLECTIONS = ("drafts", "history", "labels", "messages")
+@dataclass(frozen=True, kw_only=True)
+class GmailResources:
+    """googleapiclient's resources: they build requests, for any mailbox, but do not execute them."""
+
+    users: Any
+    drafts: Any
+    history: Any
+    labels: Any
+    messages: Any
+
+    @classmethod
+    def from_users(cls, users: Any) -> GmailResources:
+        """Build the collections of the resource ``users``."""
+        return cls(
+            users=users,
+            drafts=users.drafts(),
+            history=users.history(),
+            labels=users.labels(),
+            messages=users.messages(),
+        )
 
 
 @functools.cache
-def build_users_api() -> Any:
-    """Return googleapiclient's ``users()``, which makes requests for any mailbox and executes none by itself.
-
-    To make it costs more than a request, and so does each collection, which googleapiclient would make anew for every
-    call. Made before the processes of tasks are forked, it is inherited.
-    """
+def build_gmail_resources() -> GmailResources:
+    """Build the resources once per process; building them for each call would cost milliseconds."""
     document, options = get_static_doc("gmail", "v1"), {"api_endpoint": GOOGLE_API}
-    found = build_from_document(document, http=object(), client_options=options).users()
-    for name in _COLLECTIONS:
-        setattr(found, name, functools.cache(getattr(found, name)))
-        getattr(found, name)()
-    return found
+    return GmailResources.from_users(build_from_document(document, http=object(), client_options=options).users())
 
 
-def _to_added_message(found: dict[str, Any]) -> AddedMessage:
-    return AddedMessage(id=found["id"], thread_id=found["threadId"], labels=frozenset(found.get("labelIds", ())))
+def _to_added_message(message: dict[str, Any]) -> AddedMessage:
+    return AddedMessage(id=message["id"], thread_id=message["threadId"], labels=frozenset(message.get("labelIds", ())))
 
 
-def _to_draft(found: dict[str, Any]) -> Draft:
-    return Draft(id=found["id"], thread_id=found["message"]["threadId"])
+def _to_message(message: dict[str, Any]) -> Message:
+    headers = {item["name"].lower(): item["value"] for item in message.get("payload", {}).get("headers", [])}
+    return Message(
+        id=message["id"],
+        thread_id=message["threadId"],
+        labels=frozenset(message.get("labelIds", ())),
+        headers=headers,
+        size=int(message.get("sizeEstimate", 0)),
+        history_id=str(message.get("historyId", "")),
+    )
+
+
+def _to_draft(draft: dict[str, Any]) -> Draft:
+    return Draft(id=draft["id"], thread_id=draft["message"]["threadId"])
 
 
 def _translate_error(address: str, error: HttpError) -> errors.GmailError:
     try:
         body = parse_json(error.content)["error"]
-        listed = body.get("errors") or [{}]
-        reason = str(listed[0].get("reason") or "")
+        details = body.get("errors") or [{}]
+        reason = str(details[0].get("reason") or "")
         message = str(body.get("message", ""))
     except (KeyError, TypeError, AttributeError, IndexError):
         reason, message = "", ""

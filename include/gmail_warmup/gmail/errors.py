@@ -1,6 +1,7 @@
-"""What Gmail refused, by cause.
+"""Errors of the Gmail API, one class per cause.
 
-Google's reasons matter, not its statuses: a 403 may be a rate, a scope, a policy or the project's cap.
+The class depends on Google's reason code: the status 403 alone may mean a rate limit, a missing scope, a policy or the
+project's quota.
 """
 
 from __future__ import annotations
@@ -9,47 +10,47 @@ from gmail_warmup.core.errors import GmailWarmupError
 
 
 class GmailError(GmailWarmupError):
-    """Gmail refused or failed.
+    """A call of the Gmail API failed.
 
     Attributes:
         address: the mailbox.
-        status: HTTP status, or None where no answer came.
-        reason: Google's reason code, or ours.
-        retry_after: seconds that Google asked to wait, or None.
+        status: HTTP status, or None if there was no response.
+        reason: Google's reason code, or the type of the transport error.
+        retry_after: seconds to wait that Google requested, or None.
     """
 
-    meaning = "Gmail refused the call."
+    meaning = "Gmail rejected the call."
 
     def __init__(
         self, address: str, *, status: int | None = None, reason: str = "", retry_after: float | None = None
     ) -> None:
         self.address, self.status, self.reason, self.retry_after = address, status, reason, retry_after
-        seen = ", ".join(filter(None, [str(status or ""), reason]))
-        super().__init__(f"{address}: {self.meaning}" + (f" [{seen}]" if seen else ""))
+        details = ", ".join(filter(None, [str(status or ""), reason]))
+        super().__init__(f"{address}: {self.meaning}" + (f" [{details}]" if details else ""))
 
 
 class GmailUnavailableError(GmailError):
-    """Google failed or could not be reached. For a send the outcome is unknown: look before any retry."""
+    """Gmail failed or could not be reached. The outcome of a send is unknown: check it before a retry."""
 
-    meaning = "Gmail could not be reached or failed; it is tried again by itself."
+    meaning = "Gmail failed or could not be reached; the call is retried automatically."
 
 
 class GmailRateLimitError(GmailError):
-    """Too many calls a minute, for this mailbox or for the project."""
+    """Too many calls per minute, for this mailbox or for the project."""
 
-    meaning = "Gmail asks for fewer calls; it is tried again later."
+    meaning = "Gmail limits the rate of calls; the call is retried later."
 
 
 class SendingLimitError(GmailError):
-    """The mailbox reached Google's sending limit of the day."""
+    """The mailbox reached Google's daily sending limit."""
 
-    meaning = "Google's daily sending limit of this mailbox is reached; it sends again tomorrow."
+    meaning = "The mailbox has reached Google's daily sending limit; sending resumes tomorrow."
 
 
 class ProjectQuotaError(GmailError):
-    """The Google Cloud project reached its own cap of the day."""
+    """The Google Cloud project reached its daily quota."""
 
-    meaning = "The Google Cloud project's quota of the day is used up; raise it in the Cloud console, or wait."
+    meaning = "The daily quota of the Google Cloud project is used up; raise it in the Cloud console, or wait."
 
 
 class AccessRejectedError(GmailError):
@@ -61,37 +62,37 @@ class AccessRejectedError(GmailError):
 class ScopeMissingError(GmailError):
     """The grant lacks the Gmail permission."""
 
-    meaning = "The grant lacks the Gmail permission; re-authenticate and leave the box for Gmail ticked."
+    meaning = "The grant lacks the Gmail permission; re-authenticate and keep the Gmail permission ticked."
 
 
 class BlockedByPolicyError(GmailError):
     """An administrator blocks the app."""
 
-    meaning = "The Workspace's administrator blocks this app."
+    meaning = "The Workspace administrator blocks this app."
 
 
 class MailboxUnusableError(GmailError):
-    """Gmail is switched off, suspended or locked for this user."""
+    """Gmail is turned off, suspended or locked for this user."""
 
-    meaning = "Gmail is switched off or locked for this user; it is probed daily."
+    meaning = "Gmail is turned off or locked for this user; the mailbox is probed daily."
 
 
 class GmailApiDisabledError(GmailError):
-    """The Gmail API is switched off in the Google Cloud project."""
+    """The Gmail API is disabled in the Google Cloud project."""
 
-    meaning = "The Gmail API is switched off in the Google Cloud project; switch it on in the Cloud console."
+    meaning = "The Gmail API is disabled in the Google Cloud project; enable it in the Cloud console."
 
 
 class BadGmailRequestError(GmailError):
-    """Gmail does not accept the request; repeating it cannot help."""
+    """Gmail rejected the request; a retry cannot succeed."""
 
-    meaning = "Gmail does not accept the request."
+    meaning = "Gmail rejected the request."
 
 
 class NotFoundError(GmailError):
-    """The message, draft or label is not there (any more)."""
+    """The message, draft or label does not exist (any more)."""
 
-    meaning = "It is not in the mailbox any more."
+    meaning = "The message, draft or label no longer exists in the mailbox."
 
 
 _ERRORS_BY_REASON: dict[str, type[GmailError]] = {
@@ -113,7 +114,7 @@ _ERRORS_BY_REASON: dict[str, type[GmailError]] = {
 def error_from_response(
     address: str, *, status: int, reason: str, message: str, retry_after: float | None
 ) -> GmailError:
-    """Make the error for one answer of Gmail; the message is looked at, never shown."""
+    """Return the error for a response of Gmail; Google's message is evaluated, never shown."""
     if "(Mail sending)" in message:
         kind: type[GmailError] = SendingLimitError
     elif reason in _ERRORS_BY_REASON:

@@ -1,7 +1,7 @@
-"""A mail as the bytes and the base64url that Gmail takes.
+"""Build a mail as RFC 5322 bytes and as the base64url that Gmail accepts.
 
-The header lines are made here and the body by the standard library's email package: `EmailMessage` decodes encoded
-words in what it is given, so that `=?utf-8?q?=0D=0ABcc:...?=` in a subject becomes a header of its own (cpython
+This module builds the header lines, the standard library's email package only the body: `EmailMessage` decodes encoded
+words in its input, so that `=?utf-8?q?=0D=0ABcc:...?=` in a subject becomes a header of its own (cpython
 issue 121650, seen with Python 3.11.7), drops the quotes of long display names when it folds them, and
 encodes message ids longer than a line.
 """
@@ -24,7 +24,7 @@ from gmail_warmup.core.errors import InvalidInputError
 _POLICY = SMTP.clone(cte_type="7bit")
 _CRLF = "\r\n"
 _LINE_LENGTH = 76
-# A line may have 998 characters (RFC 5322); the rest is for the name of the header.
+# RFC 5322 allows 998 characters per line; the difference leaves room for the name of the header.
 _MAX_VALUE_LENGTH = 900
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{2,63}")
@@ -40,9 +40,9 @@ _RESERVED_HEADERS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class OutgoingMail:
-    """A mail to send: bare addresses, names as people write them, message ids with their angle brackets.
+    """A mail to send: bare addresses, unencoded names, message ids with their angle brackets.
 
-    `headers` holds further headers; it cannot replace one that this record or the body already sets.
+    `headers` contains additional headers; it cannot replace headers that the other fields or the body set.
     """
 
     sender: str
@@ -59,12 +59,12 @@ class OutgoingMail:
 
 
 def build_message(mail: OutgoingMail) -> bytes:
-    """Return a mail as RFC 5322 with a plain text and an HTML part; the same mail gives the same bytes.
+    """Return a mail as RFC 5322 with a plain text and an HTML part; the result is deterministic.
 
     It has no Date: Gmail sets the time of sending.
 
     Raises:
-        InvalidInputError: naming the field that holds a control character or breaks the form of its header.
+        InvalidInputError: naming the field that contains a control character or is not valid in its header.
     """
     lines = [
         ("From", _format_mailbox("sender", mail.sender, mail.sender_name)),
@@ -85,17 +85,17 @@ def encode_message(mail: OutgoingMail) -> str:
     """Return a mail in base64url, the form of the field `raw` of Gmail's messages and drafts.
 
     Raises:
-        InvalidInputError: as `build` does.
+        InvalidInputError: as `build_message` does.
     """
     return base64.urlsafe_b64encode(build_message(mail)).decode("ascii")
 
 
 def make_message_id(token: str, address: str) -> str:
-    """Return a message id of a token and the domain of an address.
+    """Return a message id made from a token and the domain of an address.
 
     Raises:
-        InvalidInputError: if the token holds more than letters, digits, dots, hyphens and underscores, or the address
-            is none.
+        InvalidInputError: if the address is invalid, or the token contains other characters than letters, digits, dots,
+            hyphens and underscores.
     """
     if not _TOKEN.fullmatch(token):
         raise InvalidInputError("token: use up to 100 letters, digits, dots, hyphens and underscores.")
@@ -106,7 +106,7 @@ def _build_body(mail: OutgoingMail) -> bytes:
     body = EmailMessage(policy=_POLICY)
     body.set_content(_check_content("text", mail.text))
     body.add_alternative(_check_content("html", mail.html), subtype="html")
-    # The default boundary is drawn at random and tells that Python made the mail.
+    # The default boundary is random and reveals that Python built the mail.
     body.set_boundary(hashlib.sha256(f"{mail.message_id}\n{mail.text}\n{mail.html}".encode()).hexdigest()[:32])
     return body.as_bytes()
 
@@ -121,7 +121,7 @@ def _format_mailbox(field_name: str, address: str, name: str | None) -> str:
 
 
 def _format_phrase(field_name: str, name: str) -> str:
-    """Return a display name in the form of its header: as atoms, quoted, or as encoded words."""
+    """Return a display name encoded for its header: as atoms, quoted, or as encoded words."""
     name = _check_header_text(field_name, name).strip()
     if not _is_plain(name) or len(name) > _LINE_LENGTH:
         return _encode_words(name, header="From")
@@ -131,7 +131,7 @@ def _format_phrase(field_name: str, name: str) -> str:
 
 
 def _format_text(field_name: str, text: str, *, header: str) -> str:
-    """Return free text in the form of its header: as it is, folded between words, or as encoded words."""
+    """Return text encoded for its header: unchanged, folded between words, or as encoded words."""
     text = _check_header_text(field_name, text).strip()
     if _is_plain(text) and max(map(len, text.split(" "))) < _LINE_LENGTH - len(header) - 2:
         return Header(text, "us-ascii", maxlinelen=_LINE_LENGTH, header_name=header).encode(linesep=_CRLF)
@@ -139,7 +139,7 @@ def _format_text(field_name: str, text: str, *, header: str) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    # "=?" would be read as an encoded word; a long run of spaces would become a line of its own.
+    # "=?" would be decoded as an encoded word; a long run of spaces would become a separate line.
     return text.isascii() and "=?" not in text and "  " not in text
 
 
@@ -171,14 +171,14 @@ def _check_message_id(field_name: str, value: str) -> str:
 
 
 def _check_header_text(field_name: str, text: str) -> str:
-    """Pass a header's text on if it has no control character, line separator or lone surrogate."""
+    """Return a header's text after checking that it has no control character, line separator or lone surrogate."""
     if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text):
-        raise InvalidInputError(f"{field_name}: must not hold control characters or line breaks.")
+        raise InvalidInputError(f"{field_name}: must not contain control characters or line breaks.")
     return text
 
 
 def _check_content(field_name: str, text: str) -> str:
-    """Pass a part's text on if it can be sent: no control characters but tab and line breaks, no lone surrogate."""
+    """Return a part's text after checking for lone surrogates and control characters other than tab, CR and LF."""
     if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\r\n" for char in text):
-        raise InvalidInputError(f"{field_name}: must not hold control characters other than tabs and line breaks.")
+        raise InvalidInputError(f"{field_name}: must not contain control characters other than tabs and line breaks.")
     return text

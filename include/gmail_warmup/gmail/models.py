@@ -1,4 +1,4 @@
-"""What the hook returns: plain records."""
+"""Records that the Gmail client returns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """Whose mailbox it is."""
+    """The address of a mailbox and the current point of its history."""
 
     address: str
     history_id: str
@@ -28,7 +28,7 @@ class Message:
 
     Attributes:
         size: bytes, as Gmail estimates them.
-        history_id: the mailbox's history when the message last changed.
+        history_id: the point of the mailbox's history at which the message last changed.
     """
 
     id: str
@@ -40,13 +40,13 @@ class Message:
 
     @property
     def rfc_message_id(self) -> str:
-        """Return the Message-ID as Gmail kept or made it, with its angle brackets."""
+        """Return the Message-ID that Gmail kept or assigned, with its angle brackets."""
         return self.headers.get("message-id", "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AddedMessage:
-    """A message that came into a mailbox; nothing of it was read."""
+    """A message that was added to a mailbox, without headers and body."""
 
     id: str
     thread_id: str
@@ -55,7 +55,7 @@ class AddedMessage:
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryChanges:
-    """What came into a mailbox since a point of its history, and the point from which to ask next."""
+    """Messages added since a point of the mailbox's history, and the point at which the next request starts."""
 
     added: tuple[AddedMessage, ...]
     history_id: str

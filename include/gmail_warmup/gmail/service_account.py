@@ -1,15 +1,12 @@
-"""Mailboxes of a Workspace without grants: a service account with domain-wide delegation.
+"""Request access tokens through a service account with domain-wide delegation (Google Workspace).
 
-The service account is that of an Airflow Connection of the type Google Cloud, read by the Google provider's hook. That
-hook costs about 0.3 s and 30 MB to import; only a process that really asks for a delegated mailbox pays for it.
-
-google-auth signs the request and its own classes never see the answer: they hide its status and lose its body.
+google-auth only signs the request. It is sent by this module, because google-auth hides the status and body of errors.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -22,25 +19,27 @@ from gmail_warmup.oauth.token_endpoint import SCOPE, TokenResult, post_token_req
 
 
 class ServiceAccount:
-    """The service account of one Connection, acting for mailboxes; one object serves many threads.
+    """A service account that impersonates mailboxes; its key is in an Airflow Connection. Thread-safe.
 
-    Nothing is read or imported before the first verdict, and the Connection is read once.
+    The Connection is read once, on the first token request.
 
     Args:
-        conn_id: an Airflow Connection of the type Google Cloud.
-        tries: how often a request is sent at most, while no answer or a server's error comes back.
+        conn_id: the id of an Airflow Connection of the type Google Cloud.
+        load_credentials: returns the google-auth credentials of a Connection.
+        tries: maximum number of attempts if there is no response or a server error.
     """
 
     def __init__(
         self,
         conn_id: str,
+        load_credentials: Callable[[str], Any],
         *,
         scopes: Sequence[str] = (SCOPE,),
         connect_timeout: float = 5,
         read_timeout: float = 20,
         tries: int = 2,
     ) -> None:
-        self.conn_id = conn_id
+        self.conn_id, self._load_credentials = conn_id, load_credentials
         self._scopes, self._tries = tuple(scopes), tries
         self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
         self._lock = threading.Lock()
@@ -58,14 +57,14 @@ class ServiceAccount:
 
     @property
     def breaker_key(self) -> str:
-        """Return the name under which the breaker counts this service account's failures; it is shown to people."""
+        """Return the breaker's key for this service account, which is also its displayed name."""
         return f"service account of {self.conn_id}"
 
     def request_token(self, address: str) -> TokenResult:
-        """Ask Google for an access token of a mailbox, and return what it says.
+        """Request an access token for a mailbox and return the classified response.
 
         Raises:
-            ConfigurationError: if the Connection is missing or holds no usable service account.
+            ConfigurationError: the Connection is missing or contains no usable service account key.
         """
         account, http = self._open_client()
         token_uri, form = _build_signed_request(account, address, self._scopes, conn_id=self.conn_id)
@@ -81,52 +80,27 @@ class ServiceAccount:
     def _open_client(self) -> tuple[Any, httpx.Client]:
         with self._lock:
             if self._ready is None:
-                account = load_credentials(self.conn_id)
+                account = self._load_credentials(self.conn_id)
                 http = httpx.Client(verify=http_utils.get_ssl_context(), timeout=self._timeout, follow_redirects=False)
                 self._ready = account, http
             return self._ready
 
 
-def load_credentials(conn_id: str) -> Any:
-    """Return google-auth credentials of the service account of a Connection.
-
-    Raises:
-        ConfigurationError: if the Connection is missing or holds no usable service account. What is wrong with a key
-            is not repeated: the texts of the libraries may quote it.
-    """
-    from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
-    from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
-    from google.auth.exceptions import GoogleAuthError
-    from google.oauth2.service_account import Credentials
-
-    try:
-        found, _ = GoogleBaseHook(gcp_conn_id=conn_id).get_credentials_and_project_id()
-    except AirflowNotFoundException:
-        raise ConfigurationError(
-            f"The Airflow Connection '{conn_id}' (the service account of delegated mailboxes) is missing. "
-            f"{_CONNECTION_REMEDY}"
-        ) from None
-    except (AirflowException, GoogleAuthError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise _unusable_error(conn_id, type(error).__name__) from None
-    if not isinstance(found, Credentials):
-        raise _unusable_error(conn_id, f"it is {type(found).__module__}.{type(found).__name__}")
-    return found
-
-
-_CONNECTION_REMEDY = (
+CONNECTION_REMEDY = (
     "Make it with the type Google Cloud and the service account's whole JSON key file in its field Keyfile JSON; see "
     "docs/delegation.md."
 )
 
 
-def _unusable_error(conn_id: str, why: str) -> ConfigurationError:
+def unusable_error(conn_id: str, why: str) -> ConfigurationError:
+    """Return the error for a Connection without a usable key."""
     return ConfigurationError(
-        f"The Airflow Connection '{conn_id}' holds no key of a service account ({why}). {_CONNECTION_REMEDY}"
+        f"The Airflow Connection '{conn_id}' holds no key of a service account ({why}). {CONNECTION_REMEDY}"
     )
 
 
 class _SignedRequest(Exception):
-    """google-auth wants to send this; the assertion in it is as good as a password for an hour."""
+    """Carries the signed request out of google-auth. Its assertion is a secret: it is valid for an hour."""
 
     def __init__(self, token_uri: str, form: bytes) -> None:
         super().__init__("a signed token request")
@@ -134,12 +108,12 @@ class _SignedRequest(Exception):
 
 
 def _capture_request(url: str, *, body: bytes, **_: Any) -> NoReturn:
-    """Stand where google-auth expects its HTTP transport, and take the signed request away instead of sending it."""
+    """Act as google-auth's HTTP transport, but raise the signed request instead of sending it."""
     raise _SignedRequest(url, body)
 
 
 def _build_signed_request(account: Any, address: str, scopes: Sequence[str], *, conn_id: str) -> tuple[str, bytes]:
-    """Return the address and the body of the token request with which the account acts for a mailbox."""
+    """Return the URL and the body of the signed token request for a mailbox."""
     from google.auth.exceptions import GoogleAuthError
 
     try:
@@ -147,5 +121,5 @@ def _build_signed_request(account: Any, address: str, scopes: Sequence[str], *, 
     except _SignedRequest as request:
         return request.token_uri, request.form
     except GoogleAuthError as error:
-        raise _unusable_error(conn_id, type(error).__name__) from None
-    raise AssertionError("google-auth asked nobody for a token")
+        raise unusable_error(conn_id, type(error).__name__) from None
+    raise AssertionError("google-auth sent no token request")

@@ -1,4 +1,4 @@
-"""Access tokens for delegated mailboxes: asked anew every time, through the service account."""
+"""Access tokens for delegated mailboxes, requested through the service account and not stored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from gmail_warmup.oauth.access_tokens import AccessToken
 from gmail_warmup.oauth.circuit_breaker import CircuitBreaker, RequestOutcome
 from gmail_warmup.oauth.delegation_errors import adjust_delegated_reason
 from gmail_warmup.oauth.errors import build_grant_error
-from gmail_warmup.oauth.grant_store import Actor, GrantStore, StoredGrant
+from gmail_warmup.oauth.grant import Actor, StoredGrant
+from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.grant_updates import GrantUpdate
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.oauth.token_endpoint import TokenResult
@@ -23,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class ServiceAccountTokens:
-    """Hand out access tokens of delegated mailboxes.
+    """Return access tokens of delegated mailboxes.
 
-    A token is asked anew by whoever needs one, and stored nowhere: there is no refresh token to protect, and no
-    request that could spoil another. What a refusal says goes into the mailbox's row, as for any grant.
+    Tokens are requested when needed and not stored in the database: there is no refresh token to protect, and
+    concurrent requests do not interfere. Refusals are recorded in the mailbox's grant row, as for OAuth grants.
     """
 
     def __init__(
@@ -46,46 +47,46 @@ class ServiceAccountTokens:
         """Return a valid access token for a mailbox.
 
         Args:
-            rejected: the access token that Gmail refused, if it did; it is not handed out again.
-            known: the mailbox's row, where the caller has just read it.
+            rejected: the access token that Gmail refused, if any; it is not returned again.
+            known: the mailbox's grant, if the caller has just read it.
 
         Raises:
-            FlaggedGrantError: the mailbox needs an administrator, or its next probe.
-            SuspectGrantError: Google's answer may mean so; a second probe decides.
-            TransientGrantError: Google or the network is in trouble, and the last token is not valid any more.
+            FlaggedGrantError: an administrator must act, or the mailbox awaits its next probe.
+            SuspectGrantError: Google's response is ambiguous; a second probe decides.
+            TransientGrantError: Google or the network failed, and the last token is no longer valid.
             OAuthClientError: the service account or this machine's clock is wrong.
-            NotAskedError: the breaker is open.
-            ConfigurationError: the Connection is missing or holds no usable service account.
+            CircuitOpenError: the breaker is open.
+            ConfigurationError: the Connection is missing or contains no usable service account key.
             UnknownMailboxError: no mailbox has this address.
         """
         grant = known or self._store.read_grant(address)
         if grant.state in FLAGGED_STATES or grant.awaits_probe:
             raise build_grant_error(address, REASONS[grant.reason or "delegation_refused"])
         started = time.monotonic()
-        verdict = self._request_token(grant)
-        if verdict.reason.category is ResponseCategory.OK:
+        result = self._request_token(grant)
+        if result.reason.category is ResponseCategory.OK:
             self._record_recovery(grant)
-            self._last = verdict.access_token, started + verdict.expires_in
-            return AccessToken(token=verdict.access_token, seconds=self._last[1] - time.monotonic())
-        if verdict.reason.state is not None:
-            self._record_refusal(grant, verdict)
+            self._last = result.access_token, started + result.expires_in
+            return AccessToken(token=result.access_token, seconds=self._last[1] - time.monotonic())
+        if result.reason.state is not None:
+            self._record_refusal(grant, result)
         if usable := self._get_valid_token(rejected):
-            text, code = "Asking for %s failed [%s]; its token is still valid", verdict.reason.code
+            text, code = "Token request for %s failed [%s]; the last token is still valid", result.reason.code
             log_event(log, logging.WARNING, text, address, code, mailbox=address, reason_code=code)
             return usable
-        raise build_grant_error(address, verdict.reason, verdict.retry_after, asked=verdict.request_sent)
+        raise build_grant_error(address, result.reason, result.retry_after, request_sent=result.request_sent)
 
     def _request_token(self, grant: StoredGrant) -> TokenResult:
         if closed := self._breaker.blocked_reason():
             return TokenResult(reason=closed, request_sent=False)
         started = time.monotonic()
-        verdict = self._delegation.request_token(grant.address)
-        self._meter.increment_counter(REFRESH, verdict.reason.category)
+        result = self._delegation.request_token(grant.address)
+        self._meter.increment_counter(REFRESH, result.reason.category)
         self._meter.record_duration(REFRESH_TIME, time.monotonic() - started)
         self._breaker.record_outcomes(
-            [RequestOutcome(mailbox_id=grant.mailbox_id, reason=verdict.reason, retry_after=verdict.retry_after)]
+            [RequestOutcome(mailbox_id=grant.mailbox_id, reason=result.reason, retry_after=result.retry_after)]
         )
-        return verdict
+        return result
 
     def _record_recovery(self, grant: StoredGrant) -> None:
         if grant.state is not GrantState.ACTIVE:
@@ -93,8 +94,8 @@ class ServiceAccountTokens:
                 [GrantUpdate(grant=grant, state=GrantState.ACTIVE, verified=True)], actor=self._actor
             )
 
-    def _record_refusal(self, grant: StoredGrant, verdict: TokenResult) -> NoReturn:
-        reason = adjust_delegated_reason(grant, verdict.reason)
+    def _record_refusal(self, grant: StoredGrant, result: TokenResult) -> NoReturn:
+        reason = adjust_delegated_reason(grant, result.reason)
         written = self._store.record_refusal(grant, reason, actor=self._actor)
         code = written.reason if written and written.reason else reason.code
         text, address = "Delegated mailbox %s: %s [%s]", grant.address
@@ -102,7 +103,7 @@ class ServiceAccountTokens:
         raise build_grant_error(address, REASONS[code])
 
     def _get_valid_token(self, rejected: str | None) -> AccessToken | None:
-        """Return the token of before, if it is valid and Gmail did not refuse it."""
+        """Return the last token if it is still valid and Gmail did not refuse it."""
         if self._last is None or self._last[0] == rejected:
             return None
         seconds = self._last[1] - time.monotonic()

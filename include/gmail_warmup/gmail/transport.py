@@ -1,7 +1,7 @@
-"""HTTP under googleapiclient: one kept-alive connection, short timeouts, and no retries of its own.
+"""HTTP transport for googleapiclient: one keep-alive connection, short timeouts and no retries.
 
-httplib2, the default, repeats a request, POST included, when a kept-alive connection breaks before the answer. A
-mail could go out twice; so requests go through httpx, which repeats nothing.
+httplib2, the default, repeats a request (POST included) if a keep-alive connection breaks before the response. A mail
+could be sent twice, so requests are sent with httpx, which does not repeat them.
 """
 
 from __future__ import annotations
@@ -16,34 +16,23 @@ from googleapiclient.errors import HttpError
 from gmail_warmup.core import http_utils
 from gmail_warmup.oauth.token_endpoint import GOOGLE_API
 
-_prepared_clients: list[httpx.Client] = []
-
-
-def _create_client() -> httpx.Client:
-    return httpx.Client(verify=http_utils.get_ssl_context(), follow_redirects=False)
-
-
-def prepare_client() -> None:
-    """Make a client, which opens nothing; in each process that is forked afterwards the first transport takes it."""
-    _prepared_clients[:] = [_create_client()]
-
 
 class Transport:
-    """The part of ``httplib2.Http`` that google_auth_httplib2 and googleapiclient call.
+    """Replacement for ``httplib2.Http``, limited to the methods used by google_auth_httplib2 and googleapiclient.
 
     Args:
-        endpoint: the root of the Gmail API in place of Google's own, to which all requests are addressed.
+        endpoint: the root URL of the Gmail API; Google's by default.
 
     Raises:
-        httpx.TransportError: from ``request``, when no whole answer came.
+        httpx.TransportError: from ``request``, if no complete response was received.
     """
 
     redirect_codes = frozenset({301, 302, 303, 307, 308})
-    """googleapiclient removes 308 from this set when it uploads; it is not otherwise read."""
+    """Required by googleapiclient, which removes 308 from it for uploads; not used otherwise."""
 
     def __init__(self, *, connect_timeout: float, read_timeout: float, endpoint: str | None = None) -> None:
         self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
-        self._http = _prepared_clients.pop() if _prepared_clients else _create_client()
+        self._http = httpx.Client(verify=http_utils.get_ssl_context(), follow_redirects=False)
         self._root = (endpoint or GOOGLE_API).rstrip("/")
 
     def request(
@@ -56,19 +45,19 @@ class Transport:
         connection_type: Any = None,
         **_: Any,
     ) -> tuple[httplib2.Response, bytes]:
-        """Send one request once."""
-        sent = {
+        """Send a request once, without retries or redirects."""
+        sent_headers = {
             key: value
             for key, value in (headers or {}).items()
             if key.lower() not in ("accept-encoding", "content-length")
         }
-        address = self._root + uri.removeprefix(GOOGLE_API)
-        response = self._http.request(method, address, content=body, headers=sent, timeout=self._timeout)
-        found = httplib2.Response(
+        url = self._root + uri.removeprefix(GOOGLE_API)
+        response = self._http.request(method, url, content=body, headers=sent_headers, timeout=self._timeout)
+        result = httplib2.Response(
             {"status": str(response.status_code), **{k.lower(): v for k, v in response.headers.items()}}
         )
-        found.reason = response.reason_phrase
-        return found, response.content if response.is_success else _drop_unreadable_body(found, response.content)
+        result.reason = response.reason_phrase
+        return result, response.content if response.is_success else _drop_unreadable_body(result, response.content)
 
     def close(self) -> None:
         """Close the connection."""
@@ -76,9 +65,9 @@ class Transport:
 
 
 def _drop_unreadable_body(response: httplib2.Response, content: bytes) -> bytes:
-    """Return the body of a refusal, or nothing where googleapiclient could not make its error of it.
+    """Return the body of an error response, or an empty body if googleapiclient cannot parse it.
 
-    It expects a text where a proxy, or a fault of Google's, may have put anything.
+    googleapiclient expects a certain format, but a proxy or a failure at Google may return any content.
     """
     try:
         HttpError(response, content)

@@ -1,4 +1,4 @@
-"""A grant as google-auth writes it: the object ``authorized_user``, or the text of one."""
+"""Parse a grant in google-auth's ``authorized_user`` format, from an object or its JSON text."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from gmail_warmup.core.errors import InvalidInputError
 
 @dataclass(frozen=True, kw_only=True)
 class ImportedGrant:
-    """A grant as google-auth writes it; an access token without an expiry is not taken over.
+    """A grant to import; an access token without an expiry is not imported.
 
-    What google-auth does not keep, the end that Google announced and the time of the consent, is in a backup of ours.
+    The expiry of the refresh token and the time of the consent are only in our backups, not in google-auth's format.
     """
 
     refresh_token: str = field(repr=False)
@@ -27,10 +27,10 @@ class ImportedGrant:
 
 
 def parse_authorized_user(token: Any) -> ImportedGrant:
-    """Read an ``authorized_user`` object, or the text of one, as a database column holds it.
+    """Parse an ``authorized_user`` object, or its JSON text from a database column.
 
     Raises:
-        InvalidInputError: saying what is missing; never with a part of a token.
+        InvalidInputError: naming what is missing; the text contains no part of a token.
     """
     if isinstance(token, str):
         try:
@@ -38,7 +38,7 @@ def parse_authorized_user(token: Any) -> ImportedGrant:
         except (ValueError, RecursionError):
             raise InvalidInputError("the token is not JSON; it must be google-auth's authorized_user object.") from None
     if not isinstance(token, dict) or not isinstance(token.get("refresh_token"), str) or not token["refresh_token"]:
-        raise InvalidInputError("the token holds no refresh_token; sign in again instead of importing it.")
+        raise InvalidInputError("the token contains no refresh_token; sign in again instead of importing it.")
     scopes = token.get("scopes")
     listed = scopes.split() if isinstance(scopes, str) else scopes if isinstance(scopes, list) else ()
     return ImportedGrant(
@@ -58,7 +58,7 @@ def _get_text(token: dict[str, Any], key: str) -> str | None:
 
 
 def _parse_time(token: dict[str, Any], key: str) -> datetime | None:
-    """Read a time; google-auth's expiry is UTC whether it says so or not."""
+    """Parse a time; google-auth's expiry is in UTC, with or without an offset."""
     value = token.get(key)
     if value in (None, ""):
         return None

@@ -1,8 +1,8 @@
-"""CSV as spreadsheet programs write and read it.
+"""Read and write CSV in the dialects of spreadsheet programs.
 
-They begin a file with a byte order mark, separate by semicolon or tab where the comma is the decimal sign, and end
-lines by CRLF. And they run a cell that begins like a formula, also one that somebody else typed into a name: such a
-cell gets an apostrophe in front, which reading takes away again. The list is that of OWASP's page "CSV Injection".
+They start a file with a byte order mark, separate by semicolon or tab if the comma is the decimal separator, and end
+lines with CRLF. They also execute a cell that starts like a formula: such a cell is written with an apostrophe in
+front, which is removed when it is read. The characters are those of OWASP's page "CSV Injection".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SEPARATORS = ",;\t"
 
 @dataclass(kw_only=True)
 class CsvTable:
-    """The header of a file, its rows, and the lines that are no CSV; numbers are those of lines, from 1."""
+    """The header of a file, its rows and its malformed lines; line numbers start at 1."""
 
     header: Sequence[str] = ()
     header_line: int = 1
@@ -30,12 +30,12 @@ class CsvTable:
 
 
 def escape_formula(cell: str) -> str:
-    """Return a cell that no spreadsheet program takes for a formula; ``restore`` is its inverse."""
+    """Return a cell that no spreadsheet program executes as a formula; inverse of ``unescape_formula``."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def unescape_formula(cell: str) -> str:
-    """Return a cell as it was before ``defuse``."""
+    """Return a cell without the apostrophe of ``escape_formula``."""
     return cell[1:] if _ESCAPED_FORMULA.match(cell) else cell
 
 
@@ -53,13 +53,13 @@ def _format_line(cells: Sequence[str]) -> str:
 
 
 def parse_table(text: str) -> CsvTable:
-    """Read a file with a header line, whose names count in small letters. Empty cells are kept, as empty texts."""
+    """Parse a file with a header line. Column names are converted to lower case; empty cells are empty strings."""
     table = CsvTable()
     lines = _parse_lines(text.removeprefix("\ufeff"), table)
     table.header_line, header = next(lines, (1, []))
     names = [cell.lower() for cell in header]
     while names and not names[-1]:
-        names.pop()  # a spreadsheet that was once wider
+        names.pop()  # empty columns at the end, of a spreadsheet that was once wider
     table.header = names
     for number, cells in lines:
         if any(cells[len(names) :]):
@@ -69,13 +69,11 @@ def parse_table(text: str) -> CsvTable:
     return table
 
 
-_TOO_MANY_CELLS = (
-    "the header line names {} columns, and this line has {}; put quotation marks around a text that holds a separator."
-)
+_TOO_MANY_CELLS = "the header line has {} columns and this line has {}; quote texts that contain a separator."
 
 
 def _parse_lines(text: str, table: CsvTable) -> Iterator[tuple[int, list[str]]]:
-    """Yield each line that is not empty, and note those that are no CSV; the reader goes on behind them."""
+    """Yield each line that is not empty; malformed lines are recorded in the table and skipped."""
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=_detect_separator(text), skipinitialspace=True, strict=True
     )
@@ -85,7 +83,7 @@ def _parse_lines(text: str, table: CsvTable) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            what = f"the quotation marks do not fit ({error}); inside of a quoted text, write each one twice."
+            what = f"unbalanced quotation marks ({error}); inside a quoted text, double each quotation mark."
             table.malformed_lines.append((reader.line_num, what))
         else:
             if any(cells):

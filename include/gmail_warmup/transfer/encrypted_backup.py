@@ -1,7 +1,8 @@
-"""A text under a passphrase: scrypt makes the key, AES-256-GCM encrypts, one JSON object holds what reading needs.
+"""Encrypt a text with a passphrase: scrypt derives the key, AES-256-GCM encrypts, the result is one JSON object.
 
-The parameters of scrypt are those that OWASP's "Password Storage Cheat Sheet" puts first (N = 2^17, r = 8, p = 1). What
-stands around the content is authenticated with it. A checksum over both tells a damaged file from a wrong passphrase.
+The parameters of scrypt are the first recommendation of OWASP's "Password Storage Cheat Sheet" (N = 2^17, r = 8,
+p = 1). The other fields are authenticated together with the content. A checksum distinguishes a damaged file from a
+wrong passphrase.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from gmail_warmup.core.errors import InvalidInputError
 
 FORMAT, VERSION = "gmail-warmup-backup", 1
 MIN_PASSPHRASE_LENGTH = 12
-"""Characters of a passphrase, at least."""
+"""Minimum number of characters of a passphrase."""
 
 
 class _StrictModel(BaseModel):
@@ -31,7 +32,7 @@ class _StrictModel(BaseModel):
 
 
 class _KdfParameters(_StrictModel):
-    """scrypt's parameters; it takes 128 * n * r bytes of memory, a GiB at most."""
+    """Parameters of scrypt, which needs 128 * n * r bytes of memory: at most one GiB."""
 
     name: Literal["scrypt"] = "scrypt"
     n: int = Field(2**17, ge=2**14, le=2**20)
@@ -57,12 +58,12 @@ class EncryptedBackup(_StrictModel):
 
     @property
     def authenticated_header(self) -> bytes:
-        """Return what is authenticated together with the content."""
+        """Return the fields that are authenticated together with the content."""
         return self.model_dump_json(exclude={"sha256", "content"}).encode()
 
     @property
     def expected_checksum(self) -> str:
-        """Return what ``sha256`` has to be."""
+        """Return the value that ``sha256`` must have."""
         return hashlib.sha256(self.authenticated_header + self.content).hexdigest()
 
 
@@ -82,10 +83,10 @@ def encrypt_backup(content: str, passphrase: str) -> str:
 
 
 def require_long_passphrase(passphrase: str) -> None:
-    """Refuse a passphrase that is too short.
+    """Reject a passphrase that is too short.
 
     Raises:
-        InvalidInputError: naming its length and the rule.
+        InvalidInputError: with its length and the minimum.
     """
     if len(passphrase) < MIN_PASSPHRASE_LENGTH:
         raise InvalidInputError(
@@ -94,10 +95,10 @@ def require_long_passphrase(passphrase: str) -> None:
 
 
 def parse_encrypted_backup(text: str) -> EncryptedBackup | None:
-    """Return an encrypted file, or None if this is something else.
+    """Parse an encrypted backup; return None if the text is something else.
 
     Raises:
-        InvalidInputError: if it is damaged, or of a version that is not known here.
+        InvalidInputError: if it is damaged, or its version is unknown.
     """
     if not text.lstrip().startswith("{") or f'"{FORMAT}"' not in text:
         return None
@@ -112,7 +113,7 @@ def parse_encrypted_backup(text: str) -> EncryptedBackup | None:
 
 
 def decrypt_backup(sealed: EncryptedBackup, passphrase: str) -> str:
-    """Decrypt a file.
+    """Decrypt a backup.
 
     Raises:
         InvalidInputError: if the passphrase is wrong.
@@ -134,15 +135,15 @@ def _require_known_version(text: str) -> None:
     if version != VERSION:
         raise InvalidInputError(
             f"The backup has the version {version}; this gmail-warmup reads version {VERSION}. "
-            "Import it with the gmail-warmup that made it, or a newer one."
+            "Import it with the gmail-warmup version that wrote it, or a newer one."
         )
 
 
 def _derive_key(passphrase: str, kdf: _KdfParameters) -> bytes:
-    # One passphrase has one form, whichever keyboard it was typed on (RFC 8265, 4.2.1).
+    # Normalize, so that the passphrase does not depend on the keyboard it was typed on (RFC 8265, 4.2.1).
     typed = unicodedata.normalize("NFC", passphrase).encode(errors="surrogateescape")
     return Scrypt(salt=kdf.salt, length=32, n=kdf.n, r=kdf.r, p=kdf.p).derive(typed)
 
 
 def _damaged_error() -> InvalidInputError:
-    return InvalidInputError("The backup is damaged; nothing was imported. Take another copy of it.")
+    return InvalidInputError("The backup is damaged; nothing was imported. Use another copy of it.")

@@ -1,4 +1,4 @@
-"""Mailboxes for a file: CSV of settings, or a backup that holds their grants as well and is encrypted."""
+"""Export mailboxes: settings as CSV or JSON, or settings and grants as the content of an encrypted backup."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.errors import CiphertextError, InvalidInputError
 from gmail_warmup.crypto.cipher import build_secret_owner
+from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import GrantState, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
@@ -27,7 +28,7 @@ from gmail_warmup.transfer.parser import (
 )
 
 _UNUSABLE_STATES = (GrantState.NEEDS_REAUTH, GrantState.ACCOUNT_DELETED)
-"""States in which a refresh token is worth nothing any more."""
+"""States in which a refresh token is no longer usable."""
 
 
 @dataclass(kw_only=True)
@@ -37,11 +38,11 @@ class Backup:
     exported_at: datetime
     rows: list[dict[str, Any]] = field(repr=False)
     unreadable: list[str] = field(default_factory=list)
-    """Mailboxes whose grant no key reads; they are in the backup without it."""
+    """Mailboxes whose grant cannot be decrypted; the backup contains them without it."""
 
     @property
     def grant_count(self) -> int:
-        """Return how many mailboxes have a grant in it."""
+        """Return the number of grants in the backup."""
         return sum("grant" in row for row in self.rows)
 
     def to_json(self) -> str:
@@ -50,12 +51,12 @@ class Backup:
 
 
 def write_csv(mailboxes: Iterable[MailboxRecord]) -> Iterator[str]:
-    """Yield the settings of mailboxes as the lines of the CSV that an import reads; they hold no secret."""
+    """Yield the settings of mailboxes as lines of CSV for a later import, without secrets."""
     return csv_format.write_table(CSV_COLUMNS, map(to_settings_row, mailboxes))
 
 
 def write_json(mailboxes: Iterable[MailboxRecord]) -> Iterator[str]:
-    """Yield the same as the lines of a JSON list, an object a line."""
+    """Yield the settings of mailboxes as lines of a JSON list, one object per line."""
     before = "["
     for mailbox in mailboxes:
         yield f"{before}\n{json.dumps(to_settings_row(mailbox), ensure_ascii=False)}"
@@ -64,20 +65,20 @@ def write_json(mailboxes: Iterable[MailboxRecord]) -> Iterator[str]:
 
 
 def to_settings_row(mailbox: MailboxRecord) -> dict[str, Any]:
-    """Return what a file holds of a mailbox without its grant: address, settings, and the reason if it is paused."""
+    """Return address, settings and pause reason of a mailbox for an export."""
     row: dict[str, Any] = {"address": mailbox.address} | {name: getattr(mailbox, name) for name in SETTING_COLUMNS}
-    reason = (mailbox.pause_reason or "").strip() or "paused"  # without a text it would come back unpaused
+    reason = (mailbox.pause_reason or "").strip() or "paused"  # without a text, an import would not pause it
     row[PAUSE_COLUMN] = reason[:MAX_REASON_LENGTH] if mailbox.paused_at else None
     return row
 
 
 def create_backup(store: GrantStore) -> Backup:
-    """Read every mailbox with its grant, all at one moment. A grant that is dead for certain is left out."""
+    """Read every mailbox with its grant in one snapshot. Revoked grants are left out."""
     columns = (OAuthGrant.client_id, OAuthGrant.scopes, OAuthGrant.refresh_expires_at, OAuthGrant.granted_at)
     query = sa.select(OAuthGrant.mailbox_id, OAuthGrant.refresh_token, *columns).where(
         OAuthGrant.refresh_token.is_not(None), OAuthGrant.state.not_in(_UNUSABLE_STATES)
     )
-    with store.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+    with read_transaction(store.engine, snapshot=True) as connection:
         exported_at = connection.execute(sa.select(sa.func.now())).scalar_one()
         mailboxes = repository.list_mailboxes(connection)
         grants = {row.mailbox_id: row for row in connection.execute(query)}
@@ -93,16 +94,16 @@ def create_backup(store: GrantStore) -> Backup:
 
 
 def parse_backup(text: str) -> tuple[datetime, list[ParsedMailbox]]:
-    """Read the JSON document of a backup; return when it was made, and its mailboxes.
+    """Parse the JSON document of a backup; return the time of the backup and its mailboxes.
 
     Raises:
-        InvalidInputError: if it is not one, listing every bad entry.
+        InvalidInputError: if the document is invalid, listing every bad entry.
     """
     try:
         found = json.loads(text)
         exported_at, rows = datetime.fromisoformat(found["exported_at"]), found["mailboxes"]
     except (ValueError, TypeError, KeyError):
-        raise InvalidInputError("The backup does not hold what its version says; nothing was imported.") from None
+        raise InvalidInputError("The backup does not have the format of its version; nothing was imported.") from None
     return exported_at, parse_rows(rows)
 
 

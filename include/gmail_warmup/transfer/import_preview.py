@@ -1,7 +1,7 @@
-"""Importing settings in two steps: what a file would do, line by line; then that, and nothing else, in one transaction.
+"""Import settings in two steps: preview the changes line by line, then apply exactly these in one transaction.
 
-All lines or none. There is no way to import the good lines of a file alone: whoever prepared it meant all of it, and a
-file half imported can neither be imported again without looking, nor be compared with what is there.
+Either all lines are imported or none, because a file that was imported by half is hard to import again or to compare
+with the database.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from gmail_warmup.transfer.parser import PAUSE_COLUMN, LineProblem, ParsedFile, 
 
 
 class Outcome(StrEnum):
-    """What an import does with a line."""
+    """The effect of an import on one line."""
 
     BAD = "bad"
-    """It breaks a rule; while there is one, nothing is imported."""
+    """The line has a problem; nothing is imported while there is one."""
     ADD = "add"
     """The mailbox is new."""
     UPDATE = "update"
     """The mailbox exists and gets other settings, or is paused."""
     UNCHANGED = "unchanged"
-    """The mailbox is so already."""
+    """The mailbox has these settings already."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SettingChange:
-    """One setting that becomes another."""
+    """A setting with its value before and after the import."""
 
     field: str
     before: str | int | None
@@ -45,7 +45,7 @@ class SettingChange:
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewLine:
-    """One line of a file, and what an import does with it."""
+    """A line of a file, and the effect of an import on it."""
 
     number: int
     address: str
@@ -59,44 +59,44 @@ class PreviewLine:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportPreview:
-    """What an import of a file would do at this moment."""
+    """The effects that an import of a file would have now."""
 
     unit: str
-    """What the numbers count: ``line`` or ``entry``."""
+    """The unit of the numbers: ``line`` or ``entry``."""
     lines: list[PreviewLine] = field(repr=False)
 
     def count_lines(self, outcome: Outcome) -> int:
-        """Return how many lines have an outcome."""
+        """Return the number of lines with an outcome."""
         return Counter(line.outcome for line in self.lines)[outcome]
 
     @property
     def pause_count(self) -> int:
-        """Return how many mailboxes it pauses."""
+        """Return the number of mailboxes that would be paused."""
         return sum(line.pauses for line in self.lines)
 
     @property
     def token(self) -> str | None:
-        """Return what names exactly this outcome; None while a line is bad."""
+        """Return a hash of all effects, or None if a line has a problem."""
         if self.count_lines(Outcome.BAD):
             return None
-        told = [
+        effects = [
             [line.address, line.outcome, line.pauses, line.pause_reason,
             line.mailbox_input and line.mailbox_input.settings.model_dump(),
              [[change.field, change.before, change.after] for change in line.changes]]
             for line in self.lines
         ]  # fmt: skip
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(effects).encode()).hexdigest()
 
 
 class PreviewOutdatedError(GmailWarmupError):
-    """The import would not do what its preview showed; nothing was imported."""
+    """The effects would differ from the preview; nothing was imported."""
 
 
 def build_preview(connection: sa.Connection, contents: ParsedFile, *, lock: bool = False) -> ImportPreview:
-    """Say what an import would do.
+    """Return the effects of an import.
 
     Args:
-        lock: keep the mailboxes as they are until the transaction ends.
+        lock: lock the rows of the mailboxes until the transaction ends.
     """
     known = bulk.find_existing(connection, [item.address for item in contents.mailboxes], lock=lock)
     lines = [_build_line(item, known.get(item.address), contents.unit) for item in contents.mailboxes]
@@ -105,10 +105,10 @@ def build_preview(connection: sa.Connection, contents: ParsedFile, *, lock: bool
 
 
 def apply_preview(connection: sa.Connection, contents: ParsedFile, *, token: str, actor: str) -> ImportPreview:
-    """Import everything, if that still is what the preview with this token showed; return what was done.
+    """Import everything if the effects are still those of the preview with this token; return them.
 
     Raises:
-        PreviewOutdatedError: if it is not, or a line is bad; the caller rolls back.
+        PreviewOutdatedError: if they differ, or a line has a problem; the caller rolls back.
     """
     now = build_preview(connection, contents, lock=True)
     if now.token is None or now.token != token:
@@ -120,7 +120,7 @@ def apply_preview(connection: sa.Connection, contents: ParsedFile, *, token: str
         not changed or bulk.update_mailboxes(connection, changed) == len(changed),
         not reasons or bulk.pause_with_reasons(connection, reasons, actor=actor) == len(reasons),
     )
-    if not all(done):  # somebody else added one of the new mailboxes meanwhile
+    if not all(done):  # another transaction has added one of the new mailboxes
         raise PreviewOutdatedError
     return now
 
@@ -151,7 +151,7 @@ def _build_line(item: ParsedMailbox, known: MailboxRecord | None, unit: str) -> 
 
 
 def _merge_settings(item: ParsedMailbox, known: MailboxRecord | None) -> MailboxSettings:
-    """Return the settings that the mailbox will have: of one that exists, those that the file is silent about stay."""
+    """Return the settings after the import; an existing mailbox keeps those that are not in the file."""
     if known is None:
         return item.settings
     given = item.settings.model_fields_set
@@ -160,8 +160,8 @@ def _merge_settings(item: ParsedMailbox, known: MailboxRecord | None) -> Mailbox
     )
 
 
-def _diff_settings(known: MailboxRecord, wished: MailboxSettings) -> tuple[SettingChange, ...]:
-    pairs = ((name, getattr(known, name), getattr(wished, name)) for name in MailboxSettings.model_fields)
+def _diff_settings(known: MailboxRecord, imported: MailboxSettings) -> tuple[SettingChange, ...]:
+    pairs = ((name, getattr(known, name), getattr(imported, name)) for name in MailboxSettings.model_fields)
     return tuple(
         SettingChange(field=name, before=before, after=after) for name, before, after in pairs if before != after
     )
@@ -171,12 +171,12 @@ _CLI_HINT = "import the file on the server: gmail-warmup mailboxes import FILE"
 
 
 def _find_cli_only_problems(item: ParsedMailbox, known: MailboxRecord | None, unit: str) -> list[LineProblem]:
-    """Say what only the command line may do."""
+    """Return problems for changes that only the command line may make."""
     found = []
     if item.grant is not None:
-        found.append(("oauth_token", f"holds a token, and tokens must not travel through a browser; {_CLI_HINT}"))
+        found.append(("oauth_token", f"contains a token, and tokens must not be sent through a browser; {_CLI_HINT}"))
     if known and "auth" in item.settings.model_fields_set and known.auth is not item.settings.auth:
-        found.append(("auth", f"is '{known.auth.value}' and cannot be changed here; leave it, or {_CLI_HINT}"))
+        found.append(("auth", f"is '{known.auth.value}' and cannot be changed here; keep it, or {_CLI_HINT}"))
     return [
         LineProblem(unit=unit, number=item.number, address=item.address, field=column, rule=rule)
         for column, rule in found

@@ -1,4 +1,4 @@
-"""Taking mailboxes over from a file. Everything is checked before anything is written, in one transaction."""
+"""Import mailboxes and their grants in one transaction. All input is checked before anything is written."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.errors import CiphertextError
 from gmail_warmup.crypto.cipher import build_secret_owner
+from gmail_warmup.db.engine import write_transaction
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.oauth.grant import Actor
@@ -22,23 +23,23 @@ from gmail_warmup.transfer.parser import ParsedMailbox
 
 @dataclass
 class ImportResult:
-    """What an import did, or would do; numbers of mailboxes."""
+    """Numbers of mailboxes and grants that an import changed, or would change."""
 
     added: int = 0
     updated: int = 0
     paused: int = 0
     to_sign_in: int = 0
-    """New mailboxes for which the file holds no grant."""
+    """New mailboxes for which the file contains no grant."""
     grants: int = 0
-    """Grants that were taken over."""
+    """Grants that were imported."""
     grants_unchanged: int = 0
-    """Grants that were stored here already."""
+    """Grants that were already stored."""
     grants_kept: int = 0
-    """Grants that work here and are newer than those of the backup."""
+    """Stored grants that work and are newer than those of the backup; they were kept."""
 
     @property
     def mailbox_count(self) -> int:
-        """Return how many mailboxes the file holds."""
+        """Return the number of mailboxes in the file."""
         return self.added + self.updated
 
 
@@ -57,33 +58,33 @@ def import_mailboxes(
     overwrite_grants: bool = False,
     dry_run: bool = False,
 ) -> ImportResult:
-    """Add or update all mailboxes, with their grants where they have one, in one transaction.
+    """Add or update all mailboxes, with their grants if the file contains them, in one transaction.
 
-    A setting that the file has no column for stays as it is.
+    Settings without a column in the file are not changed.
 
-    A grant that is stored already stays as it is, with what is known about it. One that works and was granted or
-    refreshed after the backup was made stays as well: it may be newer than the backup's.
+    A grant that is already stored is kept with its state. A stored grant that works and was granted or refreshed after
+    the backup was made is kept too, because it may be newer than the one of the backup.
 
     Args:
-        exported_at: when the backup was made, by the clock of the database that it was made from.
-        overwrite_grants: take every grant of the file over.
-        dry_run: only count.
+        exported_at: time of the backup, by the clock of the database from which it was made.
+        overwrite_grants: import every grant of the file.
+        dry_run: only count; write nothing.
     """
     done = ImportResult()
-    with store.engine.begin() as connection:
+    with write_transaction(store.engine) as connection:
         running = _Importer(
             connection, store, actor, exported_at=exported_at, overwrite=overwrite_grants, dry_run=dry_run
         )
         present = running.load_existing([item.address for item in incoming])
         for item in sorted(incoming, key=lambda item: item.address):  # one order, so that two imports cannot deadlock
             known = present.get(item.address)
-            fate = running.import_mailbox(item, known)
-            _count_mailbox(done, item, known, fate)
+            outcome = running.import_mailbox(item, known)
+            _count_mailbox(done, item, known, outcome)
     return done
 
 
 class _Importer:
-    """One import, inside its transaction."""
+    """Imports mailboxes in one transaction."""
 
     def __init__(
         self,
@@ -105,23 +106,23 @@ class _Importer:
         ).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)  # fmt: skip
 
     def load_existing(self, addresses: Sequence[str]) -> dict[str, Any]:
-        """Return what is stored for these addresses."""
+        """Return the stored rows of these addresses."""
         query = self._query.where(Mailbox.address.in_(addresses))
         return {row.address: row for row in self._connection.execute(query)}
 
     def import_mailbox(self, item: ParsedMailbox, known: Any | None) -> _GrantOutcome | None:
-        """Take one mailbox over; return what became of its grant, if it has one."""
+        """Import one mailbox; return the outcome for its grant, or None if the file contains none."""
         mailbox_id = None if self._dry_run else self._add_mailbox(item)
         if item.grant is None:
             return None
         if mailbox_id is not None and known is not None:
-            # Only now is the row ours; a refresh or a consent may have come before.
+            # Read the row again under a lock: a refresh or a consent may have changed it.
             locked = self._query.where(Mailbox.id == mailbox_id).with_for_update(of=OAuthGrant)
             known = self._connection.execute(locked).one()
-        fate = self._decide_grant(item.grant, known)
-        if mailbox_id is not None and fate is _GrantOutcome.IMPORTED:
+        outcome = self._decide_grant(item.grant, known)
+        if mailbox_id is not None and outcome is _GrantOutcome.IMPORTED:
             self._import_grant(mailbox_id, item.grant)
-        return fate
+        return outcome
 
     def _add_mailbox(self, item: ParsedMailbox) -> int:
         mailbox_id = repository.add_or_update(
@@ -165,13 +166,13 @@ class _Importer:
         )
 
 
-def _count_mailbox(done: ImportResult, item: ParsedMailbox, known: Any | None, fate: _GrantOutcome | None) -> None:
+def _count_mailbox(done: ImportResult, item: ParsedMailbox, known: Any | None, outcome: _GrantOutcome | None) -> None:
     if known is None:
         done.added += 1
-        done.to_sign_in += fate is None and item.settings.auth is MailboxAuth.GRANT
+        done.to_sign_in += outcome is None and item.settings.auth is MailboxAuth.GRANT
     else:
         done.updated += 1
     done.paused += bool(item.pause_reason) and (known is None or known.paused_at is None)
-    done.grants += fate is _GrantOutcome.IMPORTED
-    done.grants_unchanged += fate is _GrantOutcome.UNCHANGED
-    done.grants_kept += fate is _GrantOutcome.KEPT
+    done.grants += outcome is _GrantOutcome.IMPORTED
+    done.grants_unchanged += outcome is _GrantOutcome.UNCHANGED
+    done.grants_kept += outcome is _GrantOutcome.KEPT

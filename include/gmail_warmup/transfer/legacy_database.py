@@ -1,7 +1,7 @@
-"""The table of accounts of a former system: which of its columns mean what, and its rows as offers.
+"""Read the table of accounts of a previous system: map its columns, and return its rows as candidates.
 
-Such tables were written by hand, so a column is found by the names that are common for what it holds; the report says
-which ones were read and which were not. What is read is read in one read-only transaction.
+Columns are found by their common names; the report lists the columns that were read and those that were not. The table
+is read in one read-only transaction.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from gmail_warmup.core.errors import ConfigurationError, InvalidInputError
+from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.transfer.migration_plan import Candidate
 
 COLUMN_NAMES: Mapping[str, Sequence[str]] = {
@@ -28,7 +29,7 @@ COLUMN_NAMES: Mapping[str, Sequence[str]] = {
     "display_name": ("display_name", "full_name", "name"),
     "active": ("is_active", "active", "enabled"),
 }
-"""What is taken, and the names of columns that hold it; the first that the table has is read."""
+"""The fields that are read, with possible names of their columns; the first name that exists is used."""
 
 _SETTING_NAMES = ("daily_target", "open_rate", "reply_rate", "timezone", "display_name")
 _RATE_NAMES = ("open_rate", "reply_rate")
@@ -36,35 +37,35 @@ _RATE_NAMES = ("open_rate", "reply_rate")
 
 @dataclass(frozen=True, kw_only=True)
 class LegacyAccounts:
-    """What was found in the former system."""
+    """The accounts that were found in the previous system."""
 
     candidates: list[Candidate]
     columns: dict[str, str]
-    """What was read, and the column that it stood in."""
+    """The fields that were read, with the columns they were read from."""
     unread_columns: list[str]
-    """Columns that mean nothing here."""
+    """Columns that were not read."""
 
 
 def read_accounts(engine: sa.Engine, table: str, columns: Mapping[str, str]) -> LegacyAccounts:
     """Read all accounts.
 
     Args:
-        columns: the column of a thing, where it has none of the common names.
+        columns: columns of fields whose column has none of the common names.
 
     Raises:
         ConfigurationError: if the database cannot be reached or read.
-        InvalidInputError: if there is no such table, or it lacks what every mailbox needs.
+        InvalidInputError: if the table does not exist, or a required column is missing.
     """
     try:
-        with engine.connect().execution_options(postgresql_readonly=True) as connection:
+        with read_transaction(engine) as connection:
             there = _list_columns(connection, table)
             mapped = _map_columns(there, columns, table)
             rows = connection.execute(_build_query(connection, table, mapped)).mappings().all()
     except (OperationalError, ProgrammingError) as error:
         reason = str(error.orig).strip().splitlines()[0]
-        raise ConfigurationError(f"The former system's database cannot be read: {reason}.") from None
-    offers = [_to_candidate(number, dict(row), mapped) for number, row in enumerate(rows, 1)]
-    return LegacyAccounts(candidates=offers, columns=mapped, unread_columns=sorted({*there} - {*mapped.values()}))
+        raise ConfigurationError(f"The database of the previous system cannot be read: {reason}.") from None
+    candidates = [_to_candidate(number, dict(row), mapped) for number, row in enumerate(rows, 1)]
+    return LegacyAccounts(candidates=candidates, columns=mapped, unread_columns=sorted({*there} - {*mapped.values()}))
 
 
 def _list_columns(connection: sa.Connection, table: str) -> list[str]:
@@ -72,15 +73,15 @@ def _list_columns(connection: sa.Connection, table: str) -> list[str]:
     tables = inspector.get_table_names()
     if table not in tables:
         known = ", ".join(sorted(tables)) or "none"
-        raise InvalidInputError(f"The former system's database has no table '{table}'; it has: {known}.")
+        raise InvalidInputError(f"The database of the previous system has no table '{table}'; it has: {known}.")
     return [column["name"] for column in inspector.get_columns(table)]
 
 
 def _map_columns(there: Sequence[str], chosen: Mapping[str, str], table: str) -> dict[str, str]:
-    """Return the column of each thing that the table holds."""
+    """Return the column of each field that the table contains."""
     for thing, column in chosen.items():
         if thing not in COLUMN_NAMES:
-            raise InvalidInputError(f"'{thing}' is not taken over; known are {', '.join(COLUMN_NAMES)}.")
+            raise InvalidInputError(f"'{thing}' is not a known field; known are {', '.join(COLUMN_NAMES)}.")
         if column not in there:
             raise InvalidInputError(f"The table '{table}' has no column '{column}'; it has: {', '.join(there)}.")
     mapped = {thing: next((name for name in names if name in there), "") for thing, names in COLUMN_NAMES.items()}
@@ -96,7 +97,7 @@ def _map_columns(there: Sequence[str], chosen: Mapping[str, str], table: str) ->
 
 
 def _build_query(connection: sa.Connection, table: str, mapped: Mapping[str, str]) -> sa.Select[Any]:
-    """Select what is taken, in the order of the key, so that a row has the same number each time."""
+    """Select the mapped columns in the order of the primary key, so that row numbers are stable."""
     key = sa.inspect(connection).get_pk_constraint(table)["constrained_columns"]
     selected = sa.table(table, *map(sa.column, dict.fromkeys([*mapped.values(), *key])))
     return sa.select(selected).order_by(*(selected.c[name] for name in key or [mapped["address"]]))
@@ -113,12 +114,12 @@ def _to_candidate(number: int, row: Mapping[str, Any], mapped: Mapping[str, str]
         address=str(values["address"] or ""),
         settings=settings | {"kind": str(values["kind"] or "").strip().lower()},
         token=values["oauth_token"],
-        pause_reason="was not active in the former system" if active is not None and not active else None,
+        pause_reason="was not active in the previous system" if active is not None and not active else None,
     )
 
 
 def _convert_setting(name: str, value: Any) -> Any:
-    """Return a setting as it is written here: rates are per cent, and 0.8 there means 80 of them."""
+    """Return a setting in our units: rates are percentages, so 0.8 becomes 80."""
     if isinstance(value, float | Decimal):
         return round(value * 100) if name in _RATE_NAMES and 0 < value <= 1 else round(value)
     return value

@@ -1,7 +1,7 @@
-"""Moving in from another system: what can be taken is taken, in one transaction; the rest is named, with why.
+"""Plan a migration from another system: select the mailboxes that can be imported, and list the others with a reason.
 
-An import of a file is all or none, because whoever prepared the file meant all of it. Here nobody prepared anything:
-the other system holds what it holds, and its broken accounts must not keep the others from coming.
+Unlike the import of a file, which is all or nothing, a migration skips invalid accounts, so that they do not block the
+valid ones.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from gmail_warmup.transfer.parser import ParsedMailbox
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """What another system knows about one mailbox, as it stands there."""
+    """The unchecked data of one mailbox in another system."""
 
     source: str
-    """Where it stands: a row or a file."""
+    """Where the data comes from: a row or a file."""
     address: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     token: Any = field(default=None, repr=False)
-    """google-auth's ``authorized_user`` object or its text; None where there is none."""
+    """google-auth's ``authorized_user`` object or its JSON text; None without a token."""
     pause_reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Skipped:
-    """Something that is not taken, and why; never with a part of a token."""
+    """A mailbox or grant that is not imported, with the reason; contains no part of a token."""
 
     source: str
     address: str
@@ -51,7 +51,7 @@ class Skipped:
 
 @dataclass(kw_only=True)
 class MigrationPlan:
-    """What a move does: mailboxes to take, those of them whose grant stays behind, and what stays behind as a whole."""
+    """The mailboxes to import, those of them that must sign in again, and the skipped ones."""
 
     mailboxes: list[ParsedMailbox] = field(default_factory=list)
     to_sign_in: list[Skipped] = field(default_factory=list)
@@ -61,13 +61,13 @@ class MigrationPlan:
 def plan_migration(
     connection: sa.Connection, offers: Iterable[Candidate], *, client_id: str, left: Iterable[Skipped] = ()
 ) -> MigrationPlan:
-    """Decide about every offer; nothing is written.
+    """Decide which candidates are imported; nothing is written.
 
-    A mailbox that is here already keeps its settings, and its grant if that works.
+    An existing mailbox keeps its settings, and its grant if that works.
 
     Args:
-        client_id: the OAuth client here; a grant belongs to the one that it was given to.
-        left: what could not even be offered.
+        client_id: the OAuth client of this installation; a grant is only valid for the client it was issued to.
+        left: what was skipped before.
     """
     made = MigrationPlan(left=list(left))
     offered = list(_drop_duplicates(offers, made))
@@ -81,7 +81,7 @@ def plan_migration(
 
 
 def _drop_duplicates(offers: Iterable[Candidate], made: MigrationPlan) -> Iterable[tuple[str, Candidate]]:
-    """Yield each mailbox once, with its normal address."""
+    """Yield each mailbox once, with its normalized address."""
     first: dict[str, str] = {}
     for offer in offers:
         try:
@@ -90,7 +90,7 @@ def _drop_duplicates(offers: Iterable[Candidate], made: MigrationPlan) -> Iterab
             made.left.append(_to_skipped(offer, shorten_text(offer.address), str(error)))
             continue
         if address in first:
-            made.left.append(_to_skipped(offer, address, f"stands there twice; {first[address]} is taken."))
+            made.left.append(_to_skipped(offer, address, f"appears twice; {first[address]} is used."))
         else:
             first[address] = offer.source
             yield address, offer
@@ -99,10 +99,10 @@ def _drop_duplicates(offers: Iterable[Candidate], made: MigrationPlan) -> Iterab
 def _to_mailbox(
     number: int, address: str, offer: Candidate, known: MailboxRecord | None, client_id: str, made: MigrationPlan
 ) -> ParsedMailbox:
-    """Return a mailbox as it is taken.
+    """Return the mailbox to import.
 
     Raises:
-        InvalidInputError: saying why it stays behind.
+        InvalidInputError: with the reason why it is skipped.
     """
     settings = _require_flagged(known) if known else validate_mailbox_settings(dict(offer.settings), address=address)
     grant = None
@@ -117,31 +117,31 @@ def _to_mailbox(
 
 
 def _require_flagged(known: MailboxRecord) -> MailboxSettings:
-    """Return the settings that leave a mailbox as it is.
+    """Return settings that do not change an existing mailbox.
 
     Raises:
         InvalidInputError: if it needs no grant.
     """
     if known.auth is MailboxAuth.DELEGATED:
-        raise InvalidInputError("is here already, and reached by a service account.")
+        raise InvalidInputError("exists already and uses a service account.")
     if known.state in (GrantState.ACTIVE, GrantState.SUSPECT):
-        raise InvalidInputError("is here already, with a grant that works.")
+        raise InvalidInputError("exists already, with a grant that works.")
     return MailboxSettings(kind=known.kind, auth=known.auth)
 
 
 def _read_grant(token: Any, client_id: str) -> ImportedGrant:
-    """Read a grant that can work here.
+    """Parse a grant and check that it can be used by this installation.
 
     Raises:
-        InvalidInputError: saying why it cannot.
+        InvalidInputError: with the reason why it cannot be used.
     """
     if token in (None, "", {}):
         raise InvalidInputError("there is no token; sign in again.")
     grant = parse_authorized_user(token)
     if grant.client_id and grant.client_id != client_id:
         raise InvalidInputError(
-            "its grant was given to another OAuth client than the one of the Connection gmail_oauth_client, and works "
-            "with that one alone; put that client into the Connection first, or sign in again."
+            "its grant was issued to another OAuth client than that of the Connection gmail_oauth_client and works "
+            "only with that client; put that client into the Connection first, or sign in again."
         )
     if not _has_enough_scopes(grant.scopes):
         raise InvalidInputError("its grant lacks the Gmail permission gmail.modify; sign in again.")
@@ -149,7 +149,7 @@ def _read_grant(token: Any, client_id: str) -> ImportedGrant:
 
 
 def _has_enough_scopes(scopes: Collection[str]) -> bool:
-    """Tell whether the scopes serve; where none are noted, the first refresh tells."""
+    """Return whether the scopes are sufficient; if none are recorded, the first refresh checks them."""
     return not scopes or bool(SUFFICIENT_SCOPES.intersection(scopes))
 
 

@@ -1,6 +1,6 @@
-"""Mailboxes as files hold them: CSV of settings, or JSON that may hold their grants in google-auth's form.
+"""Parse files of mailboxes: CSV with settings, or JSON that may contain grants in google-auth's format.
 
-Everything that is wrong in a file is found at once, with its line and its column, so that it is mended at once.
+All problems of a file are reported together, with line and column, so that they can be fixed in one go.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ CSV_COLUMNS = ("address", *SETTING_COLUMNS, PAUSE_COLUMN)
 TOKEN_KEYS = ("oauth_token", "grant")
 _INVALID_CHARACTERS = re.compile(r"[\x00\ud800-\udfff]")
 MAX_REASON_LENGTH = 500
-"""Characters of a reason to pause."""
+"""Maximum characters of a pause reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedMailbox:
-    """One mailbox to take over; with a reason to pause it if it is to be paused.
+    """A mailbox to import; with a pause reason if it is to be paused.
 
-    ``settings.model_fields_set`` names the settings that the file has a column for: the others of a mailbox that exists
-    stay as they are.
+    ``settings.model_fields_set`` contains the settings for which the file has a column: an existing mailbox keeps its
+    other settings.
     """
 
     number: int
@@ -50,29 +50,29 @@ class ParsedMailbox:
 
 @dataclass(frozen=True, kw_only=True)
 class LineProblem:
-    """What is wrong in one place of a file. ``rule`` names the rule, and the remedy where the rule does not say it."""
+    """A problem at one place of a file. ``rule`` states the violated rule, and the remedy if it is not obvious."""
 
     unit: str
     number: int
     address: str = ""
-    """The mailbox of the line, if it is known."""
+    """The mailbox of the line, if it could be read."""
     field: str = ""
-    """The column, if one is to blame."""
+    """The column that causes the problem, if there is one."""
     rule: str
 
     def __str__(self) -> str:
-        """Return it as one line, as the shell prints it."""
+        """Return the problem as one line of text for the command line."""
         column = self.field if self.field in (*SETTING_COLUMNS, PAUSE_COLUMN) else ""
-        address = self.address if self.field != "address" else ""  # then the rule names it
+        address = self.address if self.field != "address" else ""  # the rule contains it then
         return ": ".join(part for part in (f"{self.unit} {self.number}", address, column, self.rule) if part)
 
 
 @dataclass(kw_only=True)
 class ParsedFile:
-    """What a file holds: its mailboxes, and what is wrong with the other lines."""
+    """The content of a file: its valid mailboxes, and the problems of the other lines."""
 
     unit: str
-    """What its numbers count: ``line`` or ``entry``."""
+    """The unit of the numbers: ``line`` or ``entry``."""
     mailboxes: list[ParsedMailbox] = field(default_factory=list)
     problems: list[LineProblem] = field(default_factory=list)
 
@@ -80,38 +80,38 @@ class ParsedFile:
         """Return the mailboxes.
 
         Raises:
-            InvalidInputError: if anything is wrong, listing all of it.
+            InvalidInputError: if there are problems, listing all of them.
         """
         bad = len({problem.number for problem in self.problems})
         if bad:
-            head = f"{bad} of {bad + len(self.mailboxes)} cannot be imported, so nothing was."
+            head = f"{bad} of {bad + len(self.mailboxes)} mailboxes cannot be imported; nothing was imported."
             raise InvalidInputError("\n".join([head, *map(str, self.problems)]))
         return self.mailboxes
 
 
 def parse_mailboxes(text: str) -> list[ParsedMailbox]:
-    """Read CSV (a header line, one mailbox a line) or JSON (a list of objects).
+    """Parse CSV (a header line, one mailbox per line) or JSON (a list of objects).
 
     Raises:
-        InvalidInputError: listing every bad entry with its line or number and the rule it breaks.
+        InvalidInputError: listing every bad entry with its line or number and the violated rule.
     """
     return parse_with_problems(text).require_valid()
 
 
 def parse_rows(found: Any) -> list[ParsedMailbox]:
-    """Read what a JSON document holds: a list of objects, or one object.
+    """Parse the content of a JSON document: a list of objects, or one object.
 
     Raises:
-        InvalidInputError: listing every bad entry with its number and the rule it breaks.
+        InvalidInputError: listing every bad entry with its number and the violated rule.
     """
     return _parse_entries(found).require_valid()
 
 
 def parse_with_problems(text: str) -> ParsedFile:
-    """Read CSV or JSON, with all that is wrong in it.
+    """Parse CSV or JSON, with all its problems.
 
     Raises:
-        InvalidInputError: if it is neither, or holds no mailbox at all.
+        InvalidInputError: if it is neither, or contains no mailbox at all.
     """
     start = text.lstrip("\ufeff \t\r\n")
     if not start:
@@ -141,7 +141,7 @@ def _parse_csv(text: str) -> ParsedFile:
 
 
 def _apply_defaults(row: Mapping[str, str]) -> dict[str, Any]:
-    """Return a row as JSON would hold it: an empty cell means the default."""
+    """Return a row with the values that JSON would have: an empty cell means the default."""
     values: dict[str, Any] = {name: cell for name, cell in row.items() if cell and name in (*CSV_COLUMNS, *TOKEN_KEYS)}
     for name in SETTING_COLUMNS:
         if row.get(name) == "" and not MailboxSettings.model_fields[name].is_required():
@@ -160,8 +160,8 @@ def _parse_entries(found: Any) -> ParsedFile:
 
 
 def _require_valid_text(text: str) -> None:
-    if _INVALID_CHARACTERS.search(text):  # neither the database nor an answer can hold these
-        raise InvalidInputError("The file holds characters that are no text. Save it anew, in UTF-8.")
+    if _INVALID_CHARACTERS.search(text):  # neither the database nor a response can contain these
+        raise InvalidInputError("The file contains invalid characters. Save it again as UTF-8.")
 
 
 def _check_rows(contents: ParsedFile, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
@@ -169,7 +169,7 @@ def _check_rows(contents: ParsedFile, rows: Iterable[tuple[int, Mapping[str, Any
     for number, row in rows:
         found = _RowParser(contents.unit, number, row)
         if found.address in first:
-            rule = f"{found.address} stands here twice; keep one ({contents.unit} {first[found.address]} is the other)."
+            rule = f"{found.address} appears twice; keep one (the other is {contents.unit} {first[found.address]})."
             found.add_problem("address", rule)
         if found.address:
             first.setdefault(found.address, number)
@@ -180,7 +180,7 @@ def _check_rows(contents: ParsedFile, rows: Iterable[tuple[int, Mapping[str, Any
 
 
 class _RowParser:
-    """One line or entry, read as far as it can be."""
+    """Parser of one line or entry that collects all its problems."""
 
     def __init__(self, unit: str, number: int, row: Mapping[str, Any]) -> None:
         self._unit, self._number = unit, number
@@ -207,7 +207,7 @@ class _RowParser:
         )
 
     def add_problem(self, column: str, rule: str) -> None:
-        """Keep a problem of this row."""
+        """Record a problem of this row."""
         self.problems.append(
             LineProblem(unit=self._unit, number=self._number, address=self.address, field=column, rule=rule)
         )
@@ -228,7 +228,7 @@ class _RowParser:
     def _read_pause_reason(self, given: Any) -> str | None:
         if given is None or (isinstance(given, str) and len(given) <= MAX_REASON_LENGTH):
             return (given or "").strip() or None
-        self.add_problem(PAUSE_COLUMN, f"must be a text of {MAX_REASON_LENGTH} characters at most.")
+        self.add_problem(PAUSE_COLUMN, f"must be a text of at most {MAX_REASON_LENGTH} characters.")
         return None
 
     def _read_grant(self, row: Mapping[str, Any]) -> None:
@@ -251,4 +251,4 @@ def _find_unknown_columns(names: Iterable[str]) -> Iterator[tuple[str, str]]:
 def _find_duplicate_columns(names: Collection[str]) -> Iterator[tuple[str, str]]:
     for name in sorted(set(names) & {*CSV_COLUMNS, *TOKEN_KEYS}):
         if list(names).count(name) > 1:
-            yield name, f"the column {name} stands here twice; keep one."
+            yield name, f"the column {name} appears twice; keep one."

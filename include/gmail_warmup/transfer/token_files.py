@@ -1,4 +1,4 @@
-"""Files like ``token.json``: one grant in each, as google-auth writes it; their folder says whose they are."""
+"""Read token files such as ``token.json``: one grant per file, in google-auth's format."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from gmail_warmup.transfer.migration_plan import Candidate, Skipped
 _ADDRESS = re.compile(r"[a-z0-9.!#$%&'*+/=?^`{|}~-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
 _EXAMPLE_ADDRESS = "ada@example.com"
 _MAX_FILE_BYTES = 100_000
-"""Bytes; a grant has less than two thousand."""
+"""Maximum size in bytes; a grant has less than two thousand."""
 
 
 def read_token_files(place: Path, *, kind: str, address: str = "") -> tuple[list[Candidate], list[Skipped]]:
-    """Read a file, or every file of a folder; return the offers, and the files that are none with why.
+    """Read a file, or every file of a folder; return the candidates, and the skipped files with the reason.
 
-    The mailbox is the file's ``account``, else the address in the file's name.
+    The address is the file's ``account``, otherwise the address in the file's name.
 
     Args:
-        kind: what new mailboxes are.
-        address: whose the file is; for one file alone.
+        kind: the kind of new mailboxes.
+        address: the mailbox of the file; only for a single file.
 
     Raises:
         InvalidInputError: if there is no such file or folder, or an address is given for a folder.
     """
     if address and place.is_dir():
-        raise InvalidInputError(f"{place} is a folder, and --address names the mailbox of one file.")
+        raise InvalidInputError(f"{place} is a folder, but --address is for a single file.")
     offers: list[Candidate] = []
     left: list[Skipped] = []
     for path in _list_files(place):
@@ -56,9 +56,7 @@ def _to_candidate(path: Path, kind: str, address: str) -> Candidate:
     named = _ADDRESS.search(path.stem.replace("_", " "))
     found = address or str(token.get("account") or "") or (named[0] if named else "")
     if not found:
-        raise InvalidInputError(
-            f"does not say whose it is; rename it to ADDRESS.json, for example {_EXAMPLE_ADDRESS}.json."
-        )
+        raise InvalidInputError(f"contains no address; rename it to ADDRESS.json, for example {_EXAMPLE_ADDRESS}.json.")
     return Candidate(source=path.name, address=found, settings={"kind": kind}, token=token)
 
 
@@ -72,9 +70,9 @@ def _read_token(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, InvalidInputError):
             raise
-        raise InvalidInputError("is not JSON; a pickle has to be written anew with google-auth's to_json().") from None
+        raise InvalidInputError("is not JSON; convert a pickle with google-auth's to_json().") from None
     if not isinstance(found, dict):
-        raise InvalidInputError("holds no authorized_user object.")
+        raise InvalidInputError("contains no authorized_user object.")
     if {"installed", "web"} & found.keys():
         raise InvalidInputError("is an OAuth client, not a grant; it goes into GOOGLE_CLIENT_ID and _SECRET.")
     if found.get("type") == "service_account":
