@@ -25,8 +25,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_library_and_a_sound_folder_have_no_problems(world: World, folder: Path, shell: Any):
-    assert "0 problems in the library" in shell("content", "lint")
-    assert f"0 problems in {folder}, 3 templates." in shell("content", "lint", str(folder))
+    assert "0 problems in the built-in library" in shell("content", "lint")
+    assert f"0 problems in {folder} (3 templates)." in shell("content", "lint", str(folder))
     assert shell.json("content", "lint", str(folder)) == {"ok": True, "templates": 3, "problems": []}
 
 
@@ -34,7 +34,7 @@ def test_problems_are_named_by_line_with_a_remedy(world: World, folder: Path, sh
     (folder / "replies.txt").write_text("== one\nHELLO you | {x}\n")
     shown = shell("content", "lint", str(folder), code=1)
     assert "replies.txt, line 2: unknown placeholder {x}. Use {recipient}, {sender}, {signature}." in shown
-    assert "replies.txt, line 2: holds shouting ('HELLO'). Use small letters and one mark." in shown
+    assert "replies.txt, line 2: contains shouting ('HELLO'). Use lower case and a single punctuation mark." in shown
     world.settings = Settings(templates_folder=str(folder))
     found = shell.json("content", "lint", code=1)
     assert found["ok"] is False

@@ -56,7 +56,7 @@ def test_a_mailbox_is_added_once(world: World, shell: Any):
     mailbox = world.mailbox(ADA)
     assert (mailbox.timezone, mailbox.reason) == ("Europe/Berlin", "never_granted")
     shell("mailboxes", "add", ADA, "--kind", "pool", code=2)
-    assert "ada@warm.example is a mailbox already" in shell.err
+    assert "ada@warm.example already exists" in shell.err
     assert world.mailbox(ADA).kind == "warmup"
 
 
@@ -90,7 +90,7 @@ def test_pause_and_resume(two: World, shell: Any):
     assert two.mailbox(ADA).pause_reason == "holidays"
     assert "paused" in shell("mailboxes", "list")
     assert shell.json("mailboxes", "resume", "ADA@warm.example") == {"mailboxes": [ADA], "resumed": 1, "unchanged": 0}
-    assert "Resumed 0 of 1 mailbox; 1 was so already." in shell("mailboxes", "resume", ADA)
+    assert "Resumed 0 of 1 mailbox; no change for 1." in shell("mailboxes", "resume", ADA)
     assert two.mailbox(BOB).paused_at is not None
 
 
@@ -127,7 +127,7 @@ def test_a_dead_grant_says_so_and_is_in_the_history(world: World, shell: Any):
 
 def test_an_audit_without_findings(world: World, shell: Any):
     world.add(ADA)
-    assert "Nobody newly needs a person." in shell("grants", "audit")
+    assert "No mailbox was newly flagged." in shell("grants", "audit")
     shell("grants", "audit")
     assert world.token_requests(ADA) == 1
     assert shell.json("grants", "audit", "--force")["refreshed"] == 1
@@ -139,7 +139,7 @@ def test_an_audit_names_who_needs_a_person(world: World, shell: Any):
     world.add(BOB)
     world.sandbox.kill_grants(BOB, cause="revoked")
     shown = shell("grants", "audit", code=1)
-    assert "1 newly need a person" in shown
+    assert "Newly flagged: 1 mailbox" in shown
     assert BOB in shown
     assert shell.json("grants", "audit", code=1)["needs_reauth"] == 1
 

@@ -109,7 +109,7 @@ LEFT = {
     "not an address": "is not a mail address",
     "iris@warm.example": "daily_target: must be a whole number from 1 to 2000",
     "jack@warm.example": "kind: must be warmup or pool",
-    "ada@warm.example": "stands there twice",
+    "ada@warm.example": "appears twice",
 }
 
 
@@ -139,7 +139,7 @@ def test_what_was_taken_works_with_its_settings(shell, world: World, accounts: F
     ada, ben, cleo = (world.mailbox(name) for name in ("ada@warm.example", "ben@pool.example", "cleo@warm.example"))
     assert (ada.kind, ada.daily_target, ada.open_rate, ada.reply_rate) == ("warmup", 30, 80, 55)
     assert (ben.kind, ben.timezone, ben.daily_target) == ("pool", "Europe/Berlin", 50)
-    assert cleo.pause_reason == "was not active in the former system"
+    assert cleo.pause_reason == "was not active in the previous system"
     for address in ("ada@warm.example", "ben@pool.example", "hugo@warm.example"):
         assert world.grant(address).access_token is None  # without an expiry it would be valid for ever
         assert world.tokens().get_token(address).seconds > 3000
@@ -166,8 +166,8 @@ def test_moving_in_again_changes_nothing_that_is_here(shell, world: World, accou
         ("ALTER TABLE accounts RENAME TO users", [], "no table 'accounts'; it has: users"),
         ("ALTER TABLE accounts RENAME email TO login", [], "no column for address: none of address, email"),
         ("SELECT 1", ["--column", "address=login"], "has no column 'login'"),
-        ("SELECT 1", ["--column", "colour=email"], "'colour' is not taken over; known are address, kind"),
-        ("SELECT 1", ["--column", "email"], "must read THING=NAME"),
+        ("SELECT 1", ["--column", "colour=email"], "'colour' is not a known field; known are address, kind"),
+        ("SELECT 1", ["--column", "email"], "must have the form THING=NAME"),
     ],
 )
 def test_what_cannot_be_read_is_named(shell, world: World, former: Former, change: str, words: list[str], said: str):
@@ -185,7 +185,7 @@ def test_a_column_with_another_name_is_named(shell, world: World, former: Former
 def test_a_database_that_is_not_there_is_one_line(shell, world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", "postgres://me:hush@127.0.0.1:1/former")
     shell("move-in", "database", CONN_ID, code=2)
-    assert "The former system's database cannot be read" in shell.err
+    assert "The database of the previous system cannot be read" in shell.err
     assert "hush" not in shell.err
 
 
@@ -235,9 +235,9 @@ def test_a_folder_of_token_files(shell, world: World, folder: Path):
     assert {remark["source"]: remark["why"].split(";")[0].split(",")[0] for remark in said["left"]} == {
         "credentials.json": "is an OAuth client",
         f"{EVA}.pickle": "is not JSON",
-        "notes.txt": "holds no authorized_user object.",
+        "notes.txt": "contains no authorized_user object.",
         "robot.json": "is the key of a service account",
-        "token.json": "does not say whose it is",
+        "token.json": "contains no address",
     }
     no_secret(shell)
     for address in ("ada@warm.example", "ben@warm.example", "cleo@warm.example"):
@@ -247,14 +247,14 @@ def test_a_folder_of_token_files(shell, world: World, folder: Path):
 def test_one_token_file_for_a_mailbox_that_waits_for_its_grant(shell, world: World, folder: Path):
     shell("mailboxes", "add", "dan@warm.example", "--kind", "pool", "--daily-target", "7")
     shell("move-in", "tokens", str(folder / "token.json"), "--kind", "warmup", "--address", "dan@warm.example")
-    assert "Took 1 mailbox over: 0 new, 1 that exist; 1 grant." in shell.out
+    assert "Imported 1 mailbox: 0 new, 1 existing; 1 grant." in shell.out
     dan = world.mailbox("dan@warm.example")
     assert (dan.kind, dan.daily_target, dan.state) == ("pool", 7, GrantState.ACTIVE)
 
 
 def test_a_dry_run_over_files_writes_nothing(shell, world: World, folder: Path):
     shell("move-in", "tokens", str(folder), "--kind", "warmup", "--dry-run", code=1)
-    assert "Would take 4 mailboxes over" in shell.out
+    assert "Would import 4 mailboxes" in shell.out
     assert "Nothing was written." in shell.out
     assert world.rows("SELECT count(*) FROM gmail_warmup.mailbox") == [(0,)]
     no_secret(shell)

@@ -39,7 +39,7 @@ def test_it_is_typed_twice_and_not_shown(world: World, tmp_path: Path):
     variables.pop("GMAIL_WARMUP_PASSPHRASE", None)
     path = tmp_path / "backup.json"
     export = ["mailboxes", "export", str(path), "--with-grants"]
-    first, again = "New passphrase for the backup: ", "The same passphrase again: "
+    first, again = "New passphrase for the backup: ", "Repeat the passphrase: "
 
     code, seen = at_a_terminal(variables, export, {first: PASSPHRASE, again: PASSPHRASE + "x"})
     assert (code, "The two passphrases differ" in seen, path.exists()) == (2, True, False)

@@ -43,7 +43,7 @@ def test_stop_and_start(warm: World, shell: Any):
     assert "wrong template" in said
     assert "gmail-warmup start" in said
     assert act(warm, Action.SEND) == {}
-    assert "It was stopped already." in shell("stop", "--reason", "another")
+    assert "Already stopped." in shell("stop", "--reason", "another")
     assert shell.json("stop", "--reason", "another")["reason"] == "wrong template"
     assert "It was stopped by cli:" in shell("start")
     assert act(warm, Action.SEND) == {"sent": 6}
@@ -53,7 +53,12 @@ def test_stop_and_start(warm: World, shell: Any):
 def test_stats_of_one_mailbox_and_of_all(warm: World, shell: Any):
     act(warm, Action.SEND)
     said = " ".join(shell("stats", ADA).split())
-    for part in ("6 sent, 0 pending, of 6 by the ramp", "ramp, day 1 of 18", "healthy", "none yet: 0 of 20"):
+    for part in (
+        "6 sent, 0 pending; the ramp allows 6",
+        "ramp, day 1 of 18",
+        "healthy",
+        "none yet: 0 of the required 20",
+    ):
         assert part in said
     assert "1 healthy" in shell("stats")
     found = shell.json("stats", ADA, "--days", "1")

@@ -31,37 +31,37 @@ Seen = TypeVar("Seen")
 
 @dataclass
 class Installation:
-    """What the tests drive, and what they look at."""
+    """The running installation, and what it sends."""
 
     stack: Stack
     sandbox: SandboxClient
     tokens: list[str]
-    """Every refresh and access token that was handed out when the scene was set."""
+    """Every refresh and access token that was issued before the import."""
     receiver: Receiver
-    """Who gets the alerts."""
+    """The receiver of the alerts."""
     measured: StatsD
-    """Who gets the metrics."""
+    """The receiver of the metrics."""
 
     def run(self, dag_id: str, conf: dict[str, Any] | None = None) -> tuple[DagRun, list[TaskInstance]]:
-        """Run a DAG to its end."""
+        """Run a DAG and wait for it."""
         run = self.stack.api.trigger(dag_id, conf)
         done = self.stack.api.wait(dag_id, run.run_id, timeout=180)
         return done, self.stack.api.task_instances(dag_id, run.run_id)
 
     def run_until(self, seen: Callable[[], Seen], dag_id: str, conf: dict[str, Any] | None = None) -> Seen:
-        """Run a DAG again and again, as its schedule does, until there is something to see; return that.
+        """Run a DAG repeatedly, as its schedule does, until a function returns a true value; return that value.
 
-        A first mail is due at a random moment of the day, and a day of the demo takes three minutes.
+        The first mail is due at a random time of the day, and a day of the demo takes three minutes.
         """
         end = time.monotonic() + 180
         while time.monotonic() < end:
             self.run(dag_id, conf)
             if found := seen():
                 return found
-        raise AssertionError(f"{dag_id} ran for three minutes, and there is nothing to see")
+        raise AssertionError(f"{dag_id} ran for three minutes without a result")
 
     def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        """Run a statement in the database, as its administrator."""
+        """Execute a statement as the administrator of the database."""
         engine = sa.create_engine(self.stack.database_url, poolclass=sa.pool.NullPool)
         with engine.begin() as connection:
             found = connection.execute(sa.text(statement), values)
@@ -98,7 +98,7 @@ def measured() -> Iterator[StatsD]:
 def installation(
     tmp_path_factory: pytest.TempPathFactory, receiver: Receiver, measured: StatsD
 ) -> Iterator[Installation]:
-    """Start everything with the demo's 16 mailboxes; seven grants are dead."""
+    """Start everything with the demo's 16 mailboxes; seven grants are revoked."""
     folder = tmp_path_factory.mktemp("run")
     settings = scene.SETTINGS | {"suspect_delay": "10"}
     alerts = {"conn_type": "apprise", "extra": {"config": [{"path": receiver.url()}]}}
@@ -110,7 +110,7 @@ def installation(
     with Stack(folder, Options(sandbox=True, settings=settings, environment=environment)) as stack:
         stack.start()
         sandbox = SandboxClient(stack.sandbox_url)
-        accounts = scene.set_google_up(
+        accounts = scene.set_up_google(
             sandbox,
             client_id=SANDBOX_CLIENT_ID,
             client_secret=SANDBOX_CLIENT_SECRET,
@@ -142,7 +142,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def login(browser: Browser, installation: Installation) -> StorageState:
-    """Log in to Airflow once; return what the browser keeps of it."""
+    """Log in to Airflow once; return the browser's storage."""
     context = new_profile(browser)
     log_in(context.new_page(), installation.stack)
     state = context.storage_state()
@@ -158,7 +158,7 @@ def operator(browser: Browser, login: StorageState) -> BrowserContext:
 
 @pytest.fixture
 def visits(operator: BrowserContext, installation: Installation) -> Iterator[Visits]:
-    """Yield what opens pages. Whichever a test opens, it asks nobody but Airflow and Google's stand-in."""
+    """Yield an object that opens pages; afterwards check their requests and errors."""
     made = Visits(operator, installation.stack)
     yield made
     made.close()
@@ -168,32 +168,32 @@ def visits(operator: BrowserContext, installation: Installation) -> Iterator[Vis
 
 @pytest.fixture
 def shell(visits: Visits) -> Shell:
-    """Yield Airflow's shell, 1280 pixels wide and light."""
+    """Yield Airflow's UI, 1280 pixels wide, in light mode."""
     return Shell(visits.page(), visits.stack)
 
 
 @dataclass(frozen=True)
 class Mailboxes:
-    """Mailboxes of one test."""
+    """Adds mailboxes for one test."""
 
     installation: Installation
 
     def add(self, address: str, *, kind: str = "pool", **settings: Any) -> str:
-        """Add a mailbox that nobody has signed in with, here and at Google."""
+        """Add a mailbox without a grant, here and at Google."""
         self.installation.sandbox.put_mailbox(address)
         body = {"address": address, "settings": {"kind": kind} | settings}
         self.ask("POST", "/mailboxes", json=body)
         return address
 
     def connected(self, address: str, **settings: Any) -> str:
-        """Add a mailbox with a grant that works."""
+        """Add a mailbox with a working grant."""
         self.add(address, **settings)
         stack = self.installation.stack
-        scene.Browser(stack.api, stack.base_url).repair(address)
+        scene.Browser(stack.api, stack.base_url).reauthenticate(address)
         return address
 
     def flagged(self, address: str, **settings: Any) -> str:
-        """Add a mailbox whose grant was revoked, and whom an audit found."""
+        """Add a mailbox whose grant was revoked and flagged."""
         self.connected(address, **settings)
         self.installation.sandbox.kill_grants(address, cause="revoked")
         self.installation.rows(
@@ -208,7 +208,7 @@ class Mailboxes:
         return str(self.ask("GET", f"/mailboxes/{address}")["state"])
 
     def ask(self, method: str, path: str, **more: Any) -> Any:
-        """Ask the page's own API."""
+        """Send a request to the page's API."""
         stack = self.installation.stack
         bearer = {"Authorization": f"Bearer {stack.api.token}"}
         answer = httpx.request(method, f"{stack.base_url}{MOUNT}/api/v1{path}", headers=bearer, **more)
@@ -218,7 +218,7 @@ class Mailboxes:
 
 @pytest.fixture
 def mailboxes(installation: Installation) -> Iterator[Mailboxes]:
-    """Yield what adds mailboxes; those that a test leaves behind are taken away, so that no other one counts them."""
+    """Yield an object that adds mailboxes; they are removed after the test."""
     before = [address for (address,) in installation.rows("SELECT address FROM gmail_warmup.mailbox")]
     yield Mailboxes(installation)
     left = installation.rows(
@@ -233,7 +233,7 @@ def mailboxes(installation: Installation) -> Iterator[Mailboxes]:
 def pytest_runtest_makereport(
     item: pytest.Function, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Photograph the browser when a test fails, and name the pictures in its report."""
+    """Take screenshots of the browser when a test fails, and add their paths to its report."""
     report = yield
     visits = getattr(item, "funcargs", {}).get("visits")
     if report.when == "call" and report.failed and visits:

@@ -13,8 +13,8 @@ from gmail_embedded import demo, readonly_fs, supervisor
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.airflow_api import DagRun, TaskInstance
 from gmail_embedded.cluster import Cluster, ClusterOptions
-from gmail_embedded.processes import alive
-from gmail_embedded.progress import Steps
+from gmail_embedded.processes import find_processes
+from gmail_embedded.progress import Progress
 from support.cluster_kit import FAST, SLOW, SOONER, SOONER_SETTINGS, Books, busy, read_books
 
 pytestmark = pytest.mark.e2e
@@ -41,11 +41,11 @@ class Story(demo.Demo):
     """The demo's story; in its last part a worker is killed while it sends, and another one is added."""
 
     def __init__(self, cluster: Cluster) -> None:
-        super().__init__(cluster, Steps(), patience=600)
+        super().__init__(cluster, Progress(), patience=600)
         self.cluster, self.kill = cluster, Kill()
 
-    def look(self, run: DagRun, tasks: list[TaskInstance]) -> None:
-        if not self.story.second_audit:
+    def on_progress(self, run: DagRun, tasks: list[TaskInstance]) -> None:
+        if not self.record.second_audit:
             return
         if self.kill.stopped:
             self.note(run, tasks)
@@ -72,7 +72,7 @@ class Told:
     kill: Kill
     books: Books
     folder: Path
-    writes_freely: str
+    read_only_obstacle: str
     writable: dict[str, set[str]]
     """Where each service can write, but for devices and what the kernel shows."""
     pooler: str
@@ -82,7 +82,7 @@ class Told:
 def writable_mounts(folder: Path) -> dict[str, set[str]]:
     """Return where the processes of each service can write."""
     found: dict[str, set[str]] = {}
-    for pid in alive(folder):
+    for pid in find_processes(folder):
         process = Path("/proc") / str(pid)
         try:
             variables = dict(entry.partition("=")[::2] for entry in (process / "environ").read_text().split("\0"))
@@ -104,15 +104,15 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     options = ClusterOptions(sandbox=True, settings=settings, overrides=SOONER, pooler=True)
     with Cluster(folder, options) as cluster:
         story = Story(cluster)
-        result = demo.result_of(story.run(), 0)
+        result = demo.build_result(story.run(), 0)
         writable, pooler = writable_mounts(folder), (folder / "logs" / "pgbouncer.log").read_text()
         return Told(
-            result, story.kill, read_books(cluster, story.sandbox), folder, cluster.writes_freely, writable, pooler
+            result, story.kill, read_books(cluster, story.sandbox), folder, cluster.read_only_obstacle, writable, pooler
         )
 
 
 def test_the_story_keeps_its_promises(told: Told) -> None:
-    assert demo.broken_promises(told.result) == []
+    assert demo.find_failed_checks(told.result) == []
 
 
 def test_what_a_killed_worker_was_doing_is_taken_up_by_others(told: Told) -> None:
@@ -124,7 +124,7 @@ def test_what_a_killed_worker_was_doing_is_taken_up_by_others(told: Told) -> Non
 
 
 def test_a_killed_worker_loses_and_doubles_nothing(told: Told) -> None:
-    assert told.books.recorded == told.books.at_google > demo.ENOUGH_SENT
+    assert told.books.recorded == told.books.at_google > demo.MIN_SENT
     assert (told.books.unfinished, told.books.duplicates, told.books.lost) == (0, 0, 0)
 
 
@@ -140,12 +140,12 @@ def test_tasks_and_page_came_through_the_connection_pooler(told: Told) -> None:
 
 def test_services_write_their_logs_and_nothing_else(told: Told) -> None:
     assert told.writable.keys() >= {"api-server", "scheduler", "dag-processor", "triggerer", "worker-2", "worker-3"}
-    if told.writes_freely:
-        assert told.writes_freely == readonly_fs.obstacle(), "where the machine does not allow it, that is said"
+    if told.read_only_obstacle:
+        assert told.read_only_obstacle == readonly_fs.find_obstacle(), "the reason is reported"
         return
     logs = str(told.folder / "airflow" / "logs")
     assert {name: where for name, where in told.writable.items() if where != {"/tmp", logs}} == {}
 
 
 def test_nothing_of_it_is_left(told: Told) -> None:
-    assert alive(told.folder, told.folder / "postgres") == []
+    assert find_processes(told.folder, told.folder / "postgres") == []

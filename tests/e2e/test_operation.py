@@ -37,13 +37,13 @@ def test_the_audit_names_the_seven_that_need_a_person(installation):
     run, tasks = installation.run("gmail_token_health")
     assert run.state == "success"
     flagged = sorted(task.label for task in tasks if task.task_id == "needs_person")
-    assert flagged == sorted(scene.DEAD_POOL)
+    assert flagged == sorted(scene.REVOKED_POOL)
     report = next(task for task in tasks if task.task_id == "report")
     health = installation.stack.api.xcom(report)
     assert (health["valid"], health["refreshed"], health["needs_reauth"]) == (0, 9, 7)
     log = installation.log(report)
     assert "7 need re-authentication" in log
-    assert all(address in log for address in scene.DEAD_POOL)
+    assert all(address in log for address in scene.REVOKED_POOL)
 
 
 def test_a_dry_run_says_what_is_due_and_does_nothing(installation, before):
@@ -72,7 +72,7 @@ def test_each_mailbox_has_its_own_labelled_task(installation, before):
     sent = Counter(mail.sender for mail in installation.sandbox.mails(after=before.mail))
     assert sent.keys() == senders
     asked = installation.sandbox.token_requests()
-    assert len([request for request in asked if request.address in scene.DEAD_POOL]) == len(scene.DEAD_POOL)
+    assert len([request for request in asked if request.address in scene.REVOKED_POOL]) == len(scene.REVOKED_POOL)
 
 
 def test_what_airflow_measures_is_what_google_saw(installation, before):
@@ -83,7 +83,7 @@ def test_what_airflow_measures_is_what_google_saw(installation, before):
         for found in (measured.counts - before.counts, measured.gauges)
     )
     asked = installation.sandbox.token_requests(after=before.token_request)
-    dead = sum(request.address in scene.DEAD_POOL for request in asked)
+    dead = sum(request.address in scene.REVOKED_POOL for request in asked)
     assert (counts["refresh.ok"], counts["refresh.account"]) == (len(asked) - dead, dead)
     assert len(measured.times["gmail_warmup.refresh_time"]) >= len(asked)
     first = [mail for mail in installation.sandbox.mails() if mail.sender in scene.WARMUP]
@@ -107,14 +107,14 @@ def test_what_airflow_measures_is_what_google_saw(installation, before):
         (
             "gmail_token_health",
             "probe",
-            f"Account {scene.DEAD_POOL[0]} needs re-authentication",
-            {"mailbox": scene.DEAD_POOL[0], "reason_code": "expired_or_revoked"},
+            f"Account {scene.REVOKED_POOL[0]} needs re-authentication",
+            {"mailbox": scene.REVOKED_POOL[0], "reason_code": "expired_or_revoked"},
         ),
         (
             "gmail_token_health",
             "needs_person",
-            f"{scene.DEAD_POOL[0]} needs a person",
-            {"mailbox": scene.DEAD_POOL[0], "reason_code": "expired_or_revoked"},
+            f"{scene.REVOKED_POOL[0]} needs a person",
+            {"mailbox": scene.REVOKED_POOL[0], "reason_code": "expired_or_revoked"},
         ),
     ],
 )
@@ -138,7 +138,7 @@ def test_an_event_is_one_line_of_json_with_its_fields(installation, dag_id, task
 def test_clearing_finished_tasks_does_nothing_twice(installation):
     run, tasks = installation.run("gmail_warmup")
     again = [task for task in tasks if task.map_index >= 0]
-    installation.stack.api.ask(
+    installation.stack.api.request(
         "POST",
         "/dags/gmail_warmup/clearTaskInstances",
         json={"dry_run": False, "only_failed": False, "dag_run_id": run.run_id, "reset_dag_runs": True},
@@ -166,7 +166,7 @@ def test_more_mailboxes_than_airflow_maps_take_turns_and_the_longest_waiting_goe
 
 
 def test_a_dead_grant_is_repaired_in_the_browser(installation, shell):
-    address = scene.DEAD_POOL[0]
+    address = scene.REVOKED_POOL[0]
     shell.find(address)
     shell.row(address).get_by_text("Needs re-authentication").wait_for()
     google = shell.start(address)

@@ -57,7 +57,7 @@ def test_a_mass_refusal_is_held_confirmed_and_told_once(installation, told):
 
 
 def test_other_dags_may_wait_for_the_asset(installation):
-    events = installation.stack.api.pages("/assets/events", "asset_events")
+    events = installation.stack.api.list_all("/assets/events", "asset_events")
     numbers = [
         event["extra"].get("mailboxes") for event in events if event["uri"].rstrip("/") == "gmail-warmup://needs-reauth"
     ]

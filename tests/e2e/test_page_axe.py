@@ -76,7 +76,7 @@ def test_what_is_done_with_many(page: Page, visits, name: str):
     page.get_by_role("dialog").wait_for()
     assert violations(page) == []
     if name == "Invite":
-        page.get_by_role("button", name="Make the links").click()
+        page.get_by_role("button", name="Create the links").click()
         page.locator("#links").wait_for()
         assert violations(page) == []
 

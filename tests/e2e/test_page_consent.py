@@ -69,7 +69,7 @@ def untick(google: Google) -> None:
 
 REFUSED = [
     Refused("wrong_account", lambda google: google.allow(OTHER), (f"for {ADA}, but {OTHER} signed in",)),
-    Refused("scope_unticked", untick, ("box for it was not ticked",)),
+    Refused("scope_unticked", untick, ("on Google's page was not ticked",)),
     Refused("cancelled", Google.cancel, ("access was not allowed",)),
 ]
 

@@ -47,7 +47,7 @@ def test_errors_are_mended_and_the_file_is_imported(shell, mailboxes):
 def test_what_changed_meanwhile_is_shown_before_it_is_imported(shell, mailboxes):
     mailboxes.add(ADA)
     frame = shell.open("/import")
-    frame.get_by_label("Or paste its lines").fill(f"address,kind,daily_target\n{ADA},pool,7\n")
+    frame.get_by_label("Or paste its content").fill(f"address,kind,daily_target\n{ADA},pool,7\n")
     frame.get_by_role("button", name="Preview").click()
     expect(frame.locator("#lines")).to_contain_text("50 → 7")
     mailboxes.ask("POST", "/mailboxes/change", json={"addresses": [ADA], "changes": {"daily_target": 60}})
@@ -58,7 +58,7 @@ def test_what_changed_meanwhile_is_shown_before_it_is_imported(shell, mailboxes)
 
 
 NOT_SENT = [
-    (json.dumps([{"address": ADA, "oauth_token": {"refresh_token": "1//x"}}]).encode(), "holds refresh tokens"),
+    (json.dumps([{"address": ADA, "oauth_token": {"refresh_token": "1//x"}}]).encode(), "contains refresh tokens"),
     (b'{"format": "gmail-warmup-backup", "version": 1}', "encrypted backup"),
     ("address,kind,display_name\na@import.test,pool,Ä".encode("latin-1"), 'save it as "CSV UTF-8"'),
     (b"PK\x03\x04\xff\xfe\xfa", 'save it as "CSV UTF-8"'),

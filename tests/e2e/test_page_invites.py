@@ -17,7 +17,7 @@ def invite(shell, address: str) -> str:
     frame = shell.find(address)
     shell.row(address).get_by_role("checkbox").check()
     frame.get_by_role("button", name="Invite", exact=True).click()
-    frame.get_by_role("dialog").get_by_role("button", name="Make the links").click()
+    frame.get_by_role("dialog").get_by_role("button", name="Create the links").click()
     link = frame.locator("#links .link input")
     link.wait_for()
     return link.input_value()
@@ -48,7 +48,7 @@ def test_an_owner_without_a_login_connects_a_mailbox(shell, visits, mailboxes):
     expect(shell.row(ADA).get_by_text("Valid")).to_be_visible()
     page.goto("about:blank")
     page.goto(link)
-    expect(page.get_by_role("heading", name="This link does not work any more")).to_be_visible()
+    expect(page.get_by_role("heading", name="This link is no longer valid")).to_be_visible()
 
 
 def test_another_account_uses_nothing_up(installation, shell, visits, mailboxes):
@@ -72,4 +72,4 @@ def test_a_revoked_link_opens_nothing(shell, visits, mailboxes):
     frame = shell.open(f"/invites?address={ADA}")
     frame.get_by_role("button", name="Revoke").click()
     expect(frame.get_by_role("table").get_by_text("Revoked")).to_be_visible()
-    expect(owner(visits, link).get_by_role("heading", name="This link does not work any more")).to_be_visible()
+    expect(owner(visits, link).get_by_role("heading", name="This link is no longer valid")).to_be_visible()

@@ -13,9 +13,8 @@ from cryptography.fernet import Fernet, MultiFernet
 
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.installation import SANDBOX_CLIENT_SECRET
-from gmail_embedded.processes import alive
-from gmail_warmup.crypto.cipher import Cipher
-from gmail_warmup.oauth.grant_store import build_secret_owner
+from gmail_embedded.processes import find_processes
+from gmail_warmup.crypto.cipher import Cipher, build_secret_owner
 from support.e2e_kit import CHECKOUT, MOUNT
 from support.secret_hunt import Found, Hunt, files, processes, tables
 from web.kit import at_google, changed, path_of
@@ -39,8 +38,8 @@ def secrets(installation) -> dict[str, str]:
     installation.run("gmail_token_health", {"force": True})
     installation.run("gmail_warmup")
     found = {f"token {number} of the import": token for number, token in enumerate(installation.tokens)}
-    found |= consent(installation, scene.DEAD_POOL[2])
-    found |= invited(installation, scene.DEAD_POOL[3])
+    found |= consent(installation, scene.REVOKED_POOL[2])
+    found |= invited(installation, scene.REVOKED_POOL[3])
     sandbox.add_fault("token", name="token.200_truncated", times=2)
     sandbox.kill_grants(scene.WARMUP[1], cause="revoked")
     installation.run("gmail_token_health", {"force": True})
@@ -120,7 +119,7 @@ def own_paths() -> list[str]:
     from gmail_warmup.web.app import create_app
 
     routes = [route for route in create_app().routes if isinstance(route, APIRoute) and "GET" in route.methods]
-    return [path_of({"path": route.path}).replace("a@example.com", scene.DEAD_POOL[2]) for route in routes]
+    return [path_of({"path": route.path}).replace("a@example.com", scene.REVOKED_POOL[2]) for route in routes]
 
 
 def test_the_story_has_secrets_of_every_kind(secrets):
@@ -167,7 +166,7 @@ def test_no_process_has_a_secret_that_it_does_not_need(installation, secrets):
     hunt = Hunt(secrets)
     for number, line in processes("cmdline"):
         hunt.look("command", f"{number} {line[:100]!r}", line)
-    ours = set(alive(installation.stack.folder.root))
+    ours = set(find_processes(installation.stack.folder.root))
     for number, environment in processes("environ"):
         if number in ours:
             hunt.look("environment", f"{number} {name_of(number)}", environment)

@@ -43,7 +43,7 @@ def test_a_task_that_is_killed_while_it_sends_is_made_up_for(installation):
     stack, account = installation.stack, Fault("a task killed")
     world = world_of(stack, installation.sandbox, stack.folder.secrets.fernet_key)
     installation.sandbox.put_client(CLIENT_ID, client_secrets=[CLIENT_SECRET])
-    world.add(SENDER, kind="warmup", expired=False, timezone=scene.morning_zone(datetime.now(UTC)))
+    world.add(SENDER, kind="warmup", expired=False, timezone=scene.choose_zone(datetime.now(UTC)))
     struck = Installation(stack, world)
     installation.sandbox.add_fault("gmail.users.drafts.send", address=SENDER, times=1, when="after", hang_seconds=60)
     run_id = run_until_it_sends(installation)

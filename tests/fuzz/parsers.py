@@ -18,8 +18,8 @@ from googleapiclient.errors import HttpError
 
 from fuzz.mutator import Mutator
 from gmail_warmup.core.errors import ConfigurationError, InvalidInputError
+from gmail_warmup.core.options import validate_settings as parse_settings
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.core.settings import validate_settings as parse_settings
 from gmail_warmup.domains.check import check_domain
 from gmail_warmup.domains.lookup import InvalidNameError, NoAnswerError
 from gmail_warmup.gmail import client, delivery_status, errors, mime, transport
@@ -28,8 +28,8 @@ from gmail_warmup.oauth.token_endpoint import classify_response, parse_response
 from gmail_warmup.transfer import csv_format, encrypted_backup, parser
 from gmail_warmup.transfer.authorized_user import parse_authorized_user
 from gmail_warmup.warmup.content import generators
+from gmail_warmup.warmup.content.template_parser import parse_templates
 from gmail_warmup.warmup.content.templates import MailKind
-from gmail_warmup.warmup.content.templates import parse_templates as parse_templates
 from gmail_warmup.web.queries.sorting import Cursor, Order
 
 
@@ -283,7 +283,7 @@ _TEMPLATE = b"# a\n== notes\nSubject: A | B {day}\nHi {recipient} | Yo.\n\nBye.\
 
 def _templates(draw: Mutator, source: random.Random) -> None:
     found, problems = parse_templates(
-        draw.text(), origin="a", kind=source.choice(list(MailKind)), whole=source.random() < 0.5
+        draw.text(), file_name="a", kind=source.choice(list(MailKind)), complete=source.random() < 0.5
     )
     assert found or problems
     assert len(list(map(str, problems))) == len(problems)

@@ -6,7 +6,6 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -33,7 +32,6 @@ OPEN = {
 
 _PARAMETERS = {"{address:path}": "a@example.com", "{invite_id}": "1", "{dag_id}": "gmail_warmup"}
 _ROW = re.compile(r'<tr role="row" data-address="([^"]+)"')
-_hosts = count(2)
 
 
 @dataclass(frozen=True)
@@ -47,17 +45,16 @@ class Site:
     sandbox: SandboxClient
     log_file: Path
 
-    def browser(self, who: str | None = "op", *, host: str = "127.0.0.1") -> httpx.Client:
+    def browser(self, who: str | None = "op") -> httpx.Client:
         """Return a browser: signed in by Airflow's cookie, and naming its origin as browsers do on a POST."""
-        transport = httpx.HTTPTransport(local_address=host)
-        client = httpx.Client(base_url=self.origin, headers={"Origin": self.origin}, timeout=30, transport=transport)
+        client = httpx.Client(base_url=self.origin, headers={"Origin": self.origin}, timeout=30)
         if who:
             client.cookies.set("_token", self.tokens[who])
         return client
 
     def stranger(self) -> httpx.Client:
-        """Return a browser that nobody is signed in with, at a place of its own: wrong links are counted by place."""
-        return self.browser(None, host=f"127.0.1.{next(_hosts)}")
+        """Return a browser without a login."""
+        return self.browser(None)
 
     def add(self, address: str, kind: str = "pool", **settings: Any) -> int:
         """Add a mailbox that nobody has signed in with, on both sides."""

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
 
+from gmail_embedded.processes import Command, ProcessManager
 from gmail_sandbox.client import SandboxClient
 from gmail_warmup.db.models import Base
 from web.kit import CLIENT_ID, CLIENT_SECRET, MOUNT, Site
@@ -42,23 +40,26 @@ def serving(home: Path, database: str, sandbox: SandboxClient, *, base_url: str 
         more: variables for its environment.
     """
     about, log_file = home / "about.json", home / "server.log"
-    with socket.create_server(("127.0.0.1", 0)) as listening, log_file.open("w") as log:
-        inner = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("api_server.py")), str(listening.fileno()), str(about)],
-            env=_environment(home, database, base_url or inner, sandbox) | more,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            pass_fds=[listening.fileno()],
+    family = ProcessManager(home, str)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        inner, descriptor = f"http://127.0.0.1:{listening.getsockname()[1]}", listening.fileno()
+        server = Command(
+            name="api-server",
+            argv=[sys.executable, str(Path(__file__).with_name("api_server.py")), str(descriptor), str(about)],
+            environment=_environment(home, database, base_url or inner, sandbox) | more,
+            log=log_file,
+            cwd=CHECKOUT,
+            service=True,
+            grace=20,
+            pass_fds=[descriptor],
         )
         try:
-            _wait(process, inner, log_file)
+            family.wait_for(family.start(server), lambda: _answers(inner), START_SECONDS, "it does not answer")
             found = json.loads(about.read_text())
             engine = sa.create_engine(database, poolclass=sa.pool.NullPool)
             yield Site(inner, found["routes"], found["tokens"], engine, sandbox, log_file)
         finally:
-            process.terminate()
-            process.wait(20)
+            family.close()
 
 
 def clean(site: Site, base_url: str) -> Site:
@@ -97,13 +98,9 @@ def _environment(home: Path, database: str, base_url: str, sandbox: SandboxClien
     }
 
 
-def _wait(process: subprocess.Popen[bytes], origin: str, log_file: Path) -> None:
-    """Wait until the server answers; the socket listens from the start, so a request waits by itself."""
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{origin}/api/v2/version", timeout=2).status_code == 200:
-                return
-        except httpx.TransportError:
-            continue
-    pytest.fail(f"the api-server did not start:\n{log_file.read_text()[-3000:]}")
+def _answers(origin: str) -> bool:
+    """Return whether the server answers; the socket listens from the start, so the first request waits for it."""
+    try:
+        return httpx.get(f"{origin}/api/v2/version", timeout=2).status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,11 +1,11 @@
-"""``gmail-warmup``: the same abilities from a shell."""
+"""The command ``gmail-warmup``: everything that the page does, and administration."""
 
 from __future__ import annotations
 
 import os
 
-# Outside of tasks and servers Airflow looks for Connections in the environment alone, unless told that this process may
-# use the metadata database (task SDK, ensure_secrets_backend_loaded).
+# Outside of tasks and servers, Airflow reads Connections only from the environment, unless this variable permits access
+# to the metadata database (task SDK, ensure_secrets_backend_loaded).
 os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 
 import typer
@@ -29,9 +29,9 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",  # it joins the lines of a paragraph
-    pretty_exceptions_show_locals=False,  # a local variable may hold a token
-    help="Warm Gmail mailboxes up and keep their grants alive. "
-    "Exit codes: 0 fine, 1 something needs a person, 2 wrong input or configuration.",
+    pretty_exceptions_show_locals=False,  # a local variable may contain a token
+    help="Warm up Gmail mailboxes and keep their OAuth grants valid. "
+    "Exit codes: 0 success, 1 something needs a person, 2 invalid input or configuration.",
 )
 app.add_typer(mailboxes.app, name="mailboxes")
 app.add_typer(invites.app, name="invites")
@@ -49,7 +49,7 @@ app.command(name="start")(kill_switch.start_all)
 
 @app.command()
 def init() -> None:
-    """Make the restricted role and the two Connections; run it after 'airflow db migrate'. May be repeated."""
+    """Create the restricted database role, the Connections and the pool, after 'airflow db migrate'. Safe to repeat."""
     from gmail_warmup.airflow.bootstrap import initialize_installation
 
     with report_errors():

@@ -1,4 +1,4 @@
-"""``gmail-warmup content``: the words of the mails."""
+"""``gmail-warmup content``: the templates of the mails."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ import typer
 from gmail_warmup.cli.output import NEEDS_PERSON, JsonOption, print_json, report_errors
 from gmail_warmup.core.text import pluralize
 
-app = typer.Typer(no_args_is_help=True, help="Look after the words of the mails.")
+app = typer.Typer(no_args_is_help=True, help="Check the templates of the mails.")
 
 
 @app.callback()
 def content_group() -> None:
-    """Keep `content` a group of commands, also while there is one."""
+    """Make `content` a command group although it has a single command."""
 
 
 @app.command()
 def lint(
     context: typer.Context,
     folder: Annotated[
-        Path | None, typer.Argument(help="Folder with templates; by default that of the settings, else the library.")
+        Path | None,
+        typer.Argument(help="Folder with templates. Default: the setting, otherwise the built-in library."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check templates of mails: every problem with file, line, rule and what to do. Exit code 1 if there is one."""
+    """Check templates and show each problem with file, line, rule and remedy. Exit code 1 if there is one."""
     from gmail_warmup.warmup.content.template_library import load_builtin_templates, parse_templates_folder
 
     with report_errors():
@@ -40,15 +41,16 @@ def lint(
         for problem in problems:
             typer.echo(str(problem))
         typer.echo(
-            f"{pluralize(len(problems), 'problem')} in {folder or 'the library'}, {pluralize(count, 'template')}."
+            f"{pluralize(len(problems), 'problem')} in {folder or 'the built-in library'} "
+            f"({pluralize(count, 'template')})."
         )
     if problems:
         raise typer.Exit(NEEDS_PERSON)
 
 
 def _templates_folder(context: typer.Context) -> Path | None:
+    from gmail_warmup.airflow.configuration import load_settings
     from gmail_warmup.airflow.services import Services
-    from gmail_warmup.core.settings import load_settings
 
     services = context.find_object(Services)
     settings = services.settings if services else load_settings()

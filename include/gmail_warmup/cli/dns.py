@@ -1,4 +1,4 @@
-"""``gmail-warmup dns``: SPF, DKIM and DMARC of the domains that warmup mailboxes send from."""
+"""``gmail-warmup dns``: SPF, DKIM and DMARC of the sending domains."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def check_dns(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Look at the sending domains' records now, and write down what is found. Exit code 1 if a record is bad."""
+    """Check SPF, DKIM and DMARC of the sending domains now and store the results. Exit code 1 if a record is bad."""
     from gmail_warmup.core.enums import DnsResult
+    from gmail_warmup.db.engine import read_transaction
     from gmail_warmup.domains.check import build_resolver, check_all_domains
     from gmail_warmup.domains.gate import load_gated_domains
     from gmail_warmup.domains.store import load_findings
@@ -24,17 +25,17 @@ def check_dns(context: typer.Context, as_json: JsonOption = False) -> None:
         services = get_services(context)
         settings = services.settings
         check_all_domains(services.engine, build_resolver(settings), selector=settings.dkim_selector)
-        with services.engine.connect() as connection:
-            found, gates = load_findings(connection), load_gated_domains(connection)
-    rows = [_build_row(stored, gates) for stored in found]
-    right = all(row["result"] != DnsResult.BAD for row in rows)
+        with read_transaction(services.engine) as connection:
+            findings, gates = load_findings(connection), load_gated_domains(connection)
+    rows = [_build_row(stored, gates) for stored in findings]
+    ok = all(row["result"] != DnsResult.BAD for row in rows)
     if as_json:
-        print_json({"ok": right, "records": rows})
+        print_json({"ok": ok, "records": rows})
     elif rows:
         _print_rows(rows)
     else:
-        typer.echo("No warmup mailbox sends from a domain of its own.")
-    if not right:
+        typer.echo("No warmup mailbox uses a custom domain, so there is nothing to check.")
+    if not ok:
         raise typer.Exit(NEEDS_PERSON)
 
 
@@ -54,7 +55,7 @@ def _build_row(stored: StoredFinding, gates: dict[str, GatedDomain]) -> dict[str
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:
-    titles = ("domain", "record", "result", "bad since (UTC)", "sends", "found")
+    titles = ("domain", "record", "result", "bad since (UTC)", "sends", "details")
     cells = [
         (
             row["domain"], row["record"], row["result"], row["bad_since"], row["sends"],
@@ -62,4 +63,4 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
         )
         for row in rows
     ]  # fmt: skip
-    print_table(titles, cells, fold="found")
+    print_table(titles, cells, fold="details")

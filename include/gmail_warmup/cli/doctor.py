@@ -1,4 +1,4 @@
-"""``gmail-warmup doctor``: what is wrong with this installation, and what to do."""
+"""``gmail-warmup doctor``: check the installation."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def run_doctor(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Check this installation and its grants, and say what to do. Exit code 1 if there is a problem."""
+    """Check this installation and its grants, and show remedies. Exit code 1 if there is a problem."""
     from gmail_warmup.airflow.services import Services
     from gmail_warmup.doctor import Status, run_checks
-    from gmail_warmup.oauth.grant_store import Actor
+    from gmail_warmup.oauth.grant import Actor
 
     with report_errors():
         checks = run_checks(context.find_object(Services) or Services(Actor(name=actor_name())))
@@ -51,5 +51,5 @@ def _print_checks(checks: list[CheckResult]) -> None:
             format_cell(check.status.value), format_cell(check.name), format_cell(f"{check.found} {check.step}".strip())
         )
     make_console().print(table)
-    number = Counter(check.status.value for check in checks)
-    typer.echo(f"\n{pluralize(number['problem'], 'problem')}, {pluralize(number['warning'], 'warning')}.")
+    counts = Counter(check.status.value for check in checks)
+    typer.echo(f"\n{pluralize(counts['problem'], 'problem')}, {pluralize(counts['warning'], 'warning')}.")

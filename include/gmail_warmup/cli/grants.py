@@ -1,4 +1,4 @@
-"""``gmail-warmup grants``: look at grants, refresh and audit them, rotate the keys."""
+"""``gmail-warmup grants``: show, refresh and audit grants, and rotate the Fernet keys."""
 
 from __future__ import annotations
 
@@ -17,30 +17,32 @@ from gmail_warmup.cli.output import (
     print_table,
     report_errors,
 )
+from gmail_warmup.core.text import pluralize
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from gmail_warmup.airflow.services import Services
-    from gmail_warmup.audit.report import TokenHealth
+    from gmail_warmup.audit.report import AuditReport
 
-app = typer.Typer(no_args_is_help=True, help="Look at grants, refresh and audit them, rotate the keys.")
+app = typer.Typer(no_args_is_help=True, help="Show, refresh and audit grants, and rotate the Fernet keys.")
 
 
 @app.command()
 def show(context: typer.Context, address: Address, as_json: JsonOption = False) -> None:
-    """Show what is known about a mailbox's grant, without its secrets. Exit code 1 if it needs a person."""
+    """Show the grant of a mailbox, without secrets. Exit code 1 if it needs a person."""
     from gmail_warmup.core.enums import FLAGGED_STATES
+    from gmail_warmup.db.engine import read_transaction
     from gmail_warmup.oauth.reasons import REASONS
 
     with report_errors():
         services = get_services(context)
         grant = services.grant_store.read_grant(address.strip().lower())
-        with services.engine.connect() as connection:
+        with read_transaction(services.engine) as connection:
             scopes, granted_at = _load_consent(connection, grant.mailbox_id)
     reason = REASONS.get(grant.reason or "")
     seconds = int(grant.access_seconds)
-    known: dict[str, Any] = {
+    values: dict[str, Any] = {
         "mailbox": grant.address,
         "state": grant.state.value,
         "reason": grant.reason,
@@ -60,10 +62,10 @@ def show(context: typer.Context, address: Address, as_json: JsonOption = False) 
         "version": grant.version,
     }
     if as_json:
-        print_json(known)
+        print_json(values)
     else:
-        known["scopes"] = " ".join(scopes)
-        print_pairs((name.replace("_", " "), value) for name, value in known.items())
+        values["scopes"] = " ".join(scopes)
+        print_pairs((name.replace("_", " "), value) for name, value in values.items())
     if grant.state in FLAGGED_STATES:
         raise typer.Exit(NEEDS_PERSON)
 
@@ -82,17 +84,18 @@ def _load_consent(connection: sa.Connection, mailbox_id: int) -> tuple[list[str]
 def events(
     context: typer.Context,
     address: Address,
-    limit: Annotated[int, typer.Option(min=1, help="How many, the newest.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of entries.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the history of a mailbox's grant, the newest first."""
+    """Show the history of a mailbox's grant, newest first."""
     import sqlalchemy as sa
 
+    from gmail_warmup.db.engine import read_transaction
     from gmail_warmup.db.models import GrantEvent
     from gmail_warmup.mailboxes import repository
 
     names = ("at", "actor", "from_state", "to_state", "reason", "dag_id", "run_id")
-    with report_errors(), get_services(context).engine.connect() as connection:
+    with report_errors(), read_transaction(get_services(context).engine) as connection:
         mailbox = repository.get_mailbox(connection, address)
         query = sa.select(*(getattr(GrantEvent, name) for name in names)).where(GrantEvent.mailbox_id == mailbox.id)
         found = connection.execute(query.order_by(GrantEvent.id.desc()).limit(limit)).mappings().all()
@@ -114,7 +117,7 @@ def events(
 
 @app.command()
 def refresh(context: typer.Context, address: Address, as_json: JsonOption = False) -> None:
-    """Ask Google for a new access token now. Exit code 1 if the grant needs a person."""
+    """Request a new access token from Google now. Exit code 1 if the grant needs a person."""
     from gmail_warmup.core.enums import MailboxAuth
     from gmail_warmup.core.errors import CiphertextError, InvalidInputError
 
@@ -122,9 +125,9 @@ def refresh(context: typer.Context, address: Address, as_json: JsonOption = Fals
         services = get_services(context)
         grant = services.grant_store.read_grant(address.strip().lower())
         if grant.auth is MailboxAuth.DELEGATED:
-            raise InvalidInputError(f"{grant.address} is delegated: the service account serves it, there is no grant.")
+            raise InvalidInputError(f"{grant.address} uses a service account and has no grant.")
         try:
-            # What is stored counts as rejected; else it would be served while it is valid.
+            # Report the stored token as rejected; otherwise it would be returned while it is valid.
             stored = grant.access_token and services.grant_store.cipher.decrypt(grant.secret_owner, grant.access_token)
         except CiphertextError:
             stored = None
@@ -139,21 +142,21 @@ def refresh(context: typer.Context, address: Address, as_json: JsonOption = Fals
 @app.command()
 def audit(
     context: typer.Context,
-    force: Annotated[bool, typer.Option("--force", help="Ask also about grants that were refreshed lately.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also probe grants that were refreshed recently.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Probe the grants of all mailboxes. Exit code 1 if somebody needs a person."""
+    """Probe the grants of all mailboxes. Exit code 1 if a mailbox needs a person."""
     with report_errors():
-        health, newly = _run_audit(get_services(context), force=force)
+        report, newly = _run_audit(get_services(context), force=force)
     if as_json:
-        print_json(health.as_dict() | {"newly_flagged": newly})
+        print_json(report.to_json() | {"newly_flagged": newly})
     else:
-        _print_health(health, newly)
-    if health.app_error or health.needs_reauth + health.blocked + health.deleted + health.disabled:
+        _print_report(report, newly)
+    if report.app_error or report.flagged_count:
         raise typer.Exit(NEEDS_PERSON)
 
 
-def _run_audit(services: Services, *, force: bool) -> tuple[TokenHealth, list[str]]:
+def _run_audit(services: Services, *, force: bool) -> tuple[AuditReport, list[str]]:
     import dataclasses
     import uuid
 
@@ -161,52 +164,53 @@ def _run_audit(services: Services, *, force: bool) -> tuple[TokenHealth, list[st
 
     from gmail_warmup.airflow import audit_runner
     from gmail_warmup.audit import decisions
-    from gmail_warmup.audit.report import build_token_health
+    from gmail_warmup.audit.report import build_report
+    from gmail_warmup.audit.results import AuditOutcome
+    from gmail_warmup.db.engine import read_transaction, write_transaction
     from gmail_warmup.db.models import Mailbox
 
     actor = dataclasses.replace(services.actor, run_id=f"audit-{uuid.uuid4().hex[:12]}")
     running = decisions.begin_audit(services.engine, actor.run_id or "", actor=actor)
-    with services.engine.connect() as connection:
+    with read_transaction(services.engine) as connection:
         ids = connection.scalars(sa.select(Mailbox.id).order_by(Mailbox.id)).all()
     result = audit_runner.run_audit_pass(services, ids, actor=actor, force=force)
-    unreadable = result.counts["unreadable"]
+    unreadable = result.count(AuditOutcome.UNREADABLE)
     decisions.decide_refusals(
         services.grant_store, running, app_error=result.app_error, unreadable=unreadable, actor=actor
     )
-    with services.engine.begin() as connection:
-        health = build_token_health(connection, result.as_dict(), expiring_days=services.settings.expiring_days)
-        decisions.finish_audit(connection, running, health.as_dict())
+    with write_transaction(services.engine) as connection:
+        report = build_report(connection, result, expiring_days=services.settings.expiring_days)
+        decisions.finish_audit(connection, running, report)
         newly = decisions.list_newly_flagged(connection, running)
-    return health, newly
+    return report, newly
 
 
-def _print_health(health: TokenHealth, newly: list[str]) -> None:
-    counts = {name: value for name, value in health.as_dict().items() if isinstance(value, int)}
-    print_pairs((name.replace("_", " "), value) for name, value in counts.items())
-    typer.echo(f"\n{len(newly)} newly need a person." if newly else "\nNobody newly needs a person.")
-    if health.attention:
-        rows = [(item["address"], item["state"], f"{item['reason']} {item['step']}") for item in health.attention]
-        print_table(("mailbox", "grant", "what happened, what to do"), rows, fold="what happened, what to do")
-    for line in health.format_lines()[1:]:
-        if not any(line.startswith(item["address"] + " ") for item in health.attention):
-            typer.echo(line)
+def _print_report(report: AuditReport, newly: list[str]) -> None:
+    from gmail_warmup.audit.report_text import format_report
+
+    for line in format_report(report):
+        typer.echo(line)
+    typer.echo(f"\nNewly flagged: {pluralize(len(newly), 'mailbox')}." if newly else "\nNo mailbox was newly flagged.")
 
 
 @app.command()
 def rotate(context: typer.Context, as_json: JsonOption = False) -> None:
     """Re-encrypt every stored secret with the newest Fernet key, the first in AIRFLOW__CORE__FERNET_KEY.
 
-    First give every process the new key with the former ones behind it, then run this, while everything works. It may
-    be stopped and run again. When nothing is left unreadable, the former keys can go. Exit code 1 if something is.
+    First configure the new key in front of the former ones for every process, then run this command; no downtime is
+    needed. It can be stopped and run again. Remove the former keys only if nothing is unreadable. Exit code 1 if
+    a secret is unreadable.
     """
     from rich.progress import Progress
 
     from gmail_warmup.crypto import key_rotation as rotation
-    from gmail_warmup.crypto.fernet_keys import load_airflow_keys
 
     with report_errors():
+        # Imported here: Airflow configures its log on import, which must not be written to stdout.
+        from gmail_warmup.airflow.encryption import load_fernet_keys
+
         services = get_services(context)
-        keys = load_airflow_keys()
+        keys = load_fernet_keys()
         screen = make_console(stderr=True)
         with Progress(console=screen, transient=True, disable=as_json or not screen.is_terminal) as bar:
             task = bar.add_task("Re-encrypting", total=rotation.count_rows(services.engine))
@@ -216,10 +220,10 @@ def rotate(context: typer.Context, as_json: JsonOption = False) -> None:
         print_json(found | {"unsettled": done.unsettled, "keys": keys.count})
     else:
         unreadable = len(done.unreadable)
-        typer.echo(f"{done.rotated} rotated, {done.already_new} already new, {unreadable} unreadable.")
+        typer.echo(f"{done.rotated} rotated, {done.already_new} already under the newest key, {unreadable} unreadable.")
         for address in done.unreadable:
-            typer.echo(f"{address}: no key fits; left as it is. Add its key behind the others, or sign in again.")
+            typer.echo(f"{address}: no configured key decrypts its secrets. Append its key, or re-authenticate.")
         for address in done.unsettled:
-            typer.echo(f"{address}: changed all the while; run this again.")
+            typer.echo(f"{address}: changed during the rotation. Run this command again.")
     if done.unreadable or done.unsettled:
         raise typer.Exit(NEEDS_PERSON)

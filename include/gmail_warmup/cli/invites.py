@@ -1,4 +1,4 @@
-"""``gmail-warmup invites``, and ``mailboxes invite``: links for owners who have no Airflow login."""
+"""``gmail-warmup invites`` and ``mailboxes invite``: links for owners without an Airflow login."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gmail_warmup.core.text import pluralize
 if TYPE_CHECKING:
     from gmail_warmup.oauth.consent.invites import InviteRecord
 
-app = typer.Typer(no_args_is_help=True, help="Look at invites and revoke them.")
+app = typer.Typer(no_args_is_help=True, help="List and revoke invites.")
 
 
 def invite(
@@ -22,21 +22,24 @@ def invite(
     addresses: Annotated[list[str], typer.Argument(help="Addresses of mailboxes.", show_default=False)],
     as_json: JsonOption = False,
 ) -> None:
-    """Make a link for the owner of each mailbox, who signs in at Google without an Airflow login.
+    """Create a link for the owner of each mailbox, who signs in at Google without an Airflow login.
 
-    A link works once, for as many days as the setting invite_days says. It is shown this once.
+    A link works once and is valid for the number of days in the setting invite_days. It is shown only now.
     """
-    from gmail_warmup.core import urls
+    from gmail_warmup.airflow.configuration import load_urls
+    from gmail_warmup.db.engine import write_transaction
     from gmail_warmup.oauth.consent import invites
 
     with report_errors():
-        urls.base_url()  # without it there is no link, so nothing is made
+        urls = load_urls()  # if the base URL is not set, this fails before anything is created
         services = get_services(context)
-        with services.engine.begin() as connection:
-            made = invites.create_invites(connection, addresses, actor=actor_name(), days=services.settings.invite_days)
+        with write_transaction(services.engine) as connection:
+            created = invites.create_invites(
+                connection, addresses, actor=actor_name(), days=services.settings.invite_days
+            )
         links = [
             {"id": new.id, "address": new.address, "url": urls.invite_url(new.token), "expires_at": new.expires_at}
-            for new in made
+            for new in created
         ]
     if as_json:
         print_json(links)
@@ -48,22 +51,23 @@ def invite(
 @app.command("list")
 def list_invites(
     context: typer.Context,
-    address: Annotated[str, typer.Option(help="Only those of this mailbox.")] = "",
-    state: Annotated[InviteState | None, typer.Option(help="Only those in this state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many, the newest.")] = 50,
+    address: Annotated[str, typer.Option(help="Only invites for this mailbox.")] = "",
+    state: Annotated[InviteState | None, typer.Option(help="Only invites in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of invites.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """List invites, the newest first, without their links."""
+    """List invites without their links, newest first."""
+    from gmail_warmup.db.engine import read_transaction
     from gmail_warmup.oauth.consent.invites import InviteQuery, fetch_invite_page
 
-    with report_errors(), get_services(context).engine.connect() as connection:
+    with report_errors(), read_transaction(get_services(context).engine) as connection:
         found = fetch_invite_page(connection, InviteQuery(address=address, state=state, limit=limit)).rows
     if as_json:
         print_json([_to_json_dict(record) for record in found])
         return
     rows = [(r.id, r.address, r.state.value, r.created_at, r.created_by, r.expires_at) for r in found]
     if rows:
-        print_table(("invite", "mailbox", "state", "made (UTC)", "by", "expires (UTC)"), rows, fold="mailbox")
+        print_table(("invite", "mailbox", "state", "created (UTC)", "by", "expires (UTC)"), rows, fold="mailbox")
     typer.echo(pluralize(len(rows), "invite"))
 
 
@@ -73,10 +77,11 @@ def revoke(
     invite_id: Annotated[int, typer.Argument(min=1, help="Number of the invite.", show_default=False)],
     as_json: JsonOption = False,
 ) -> None:
-    """Take an invite back: its link ends, and whatever somebody has begun with it."""
+    """Revoke an invite: invalidate its link and its unfinished consents."""
+    from gmail_warmup.db.engine import write_transaction
     from gmail_warmup.oauth.consent import invites
 
-    with report_errors(), get_services(context).engine.begin() as connection:
+    with report_errors(), write_transaction(get_services(context).engine) as connection:
         record = invites.revoke_invite(connection, invite_id, actor=actor_name())
     if as_json:
         print_json(_to_json_dict(record))
@@ -85,5 +90,5 @@ def revoke(
 
 
 def _to_json_dict(record: InviteRecord) -> dict[str, Any]:
-    """Return an invite for JSON, without what only the program needs."""
+    """Return an invite for JSON, without internal ids."""
     return {name: value for name, value in asdict(record).items() if name != "mailbox_id"}

@@ -1,4 +1,4 @@
-"""``gmail-warmup stop`` and ``start``: the kill switch for everything."""
+"""``gmail-warmup stop`` and ``start``: the kill switch."""
 
 from __future__ import annotations
 
@@ -13,30 +13,32 @@ from gmail_warmup.core.errors import InvalidInputError
 
 def stop_all(
     context: typer.Context,
-    reason: Annotated[str, typer.Option(help="Why; shown in every log until it is started again.")],
+    reason: Annotated[str, typer.Option(help="Reason; shown on every page and in every log meanwhile.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Stop everything at once: no mailbox plans, claims, sends or reads, until 'gmail-warmup start'."""
+    """Stop everything immediately: no mailbox plans, claims, sends or reads until 'gmail-warmup start'."""
+    from gmail_warmup.db.engine import write_transaction
     from gmail_warmup.warmup.planning import kill_switch
 
     with report_errors():
         if not reason.strip():
-            raise InvalidInputError("--reason is empty. Say in a few words why, for whoever looks at the logs.")
-        with get_services(context).engine.begin() as connection:
+            raise InvalidInputError("--reason is empty. Give a short reason; pages and logs show it.")
+        with write_transaction(get_services(context).engine) as connection:
             newly = kill_switch.begin_halt(connection, by=actor_name(), reason=reason)
             stopped = kill_switch.get_active_halt(connection)
     assert stopped
     if as_json:
         print_json(asdict(stopped) | {"newly": newly})
         return
-    typer.echo(str(stopped) if newly else f"It was stopped already. {stopped}")
+    typer.echo(str(stopped) if newly else f"Already stopped. {stopped}")
 
 
 def start_all(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Start everything again; what is left of each day spreads over what is left of its hours."""
+    """Start everything again. The remaining mails of each day are spread over its remaining hours."""
+    from gmail_warmup.db.engine import write_transaction
     from gmail_warmup.warmup.planning import kill_switch
 
-    with report_errors(), get_services(context).engine.begin() as connection:
+    with report_errors(), write_transaction(get_services(context).engine) as connection:
         ended = kill_switch.end_halt(connection, by=actor_name())
     if as_json:
         print_json({"ended": asdict(ended) if ended else None})
@@ -44,4 +46,4 @@ def start_all(context: typer.Context, as_json: JsonOption = False) -> None:
     if ended is None:
         typer.echo("Nothing was stopped.")
         return
-    typer.echo(f"Started again. It was stopped by {ended.by}: {ended.reason}. The next run plans what is due.")
+    typer.echo(f"Started again. It was stopped by {ended.by}: {ended.reason}. The next DAG run plans what is due.")

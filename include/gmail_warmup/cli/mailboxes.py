@@ -1,4 +1,4 @@
-"""``gmail-warmup mailboxes``: look at mailboxes and change them."""
+"""``gmail-warmup mailboxes``: list and change mailboxes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gmail_warmup.mailboxes.records import MailboxRecord
 
-app = typer.Typer(no_args_is_help=True, help="Look at mailboxes and change them.")
+app = typer.Typer(no_args_is_help=True, help="List, add, change, import and export mailboxes.")
 
 Address = Annotated[str, typer.Argument(help="Address of the mailbox.", show_default=False)]
 Addresses = Annotated[list[str], typer.Argument(help="Addresses of mailboxes.", show_default=False)]
@@ -30,16 +30,17 @@ def list_mailboxes(
     state: Annotated[GrantState | None, typer.Option(help="Only grants in this state.")] = None,
     kind: Annotated[MailboxKind | None, typer.Option(help="Only mailboxes of this kind.")] = None,
     domain: Annotated[str, typer.Option(help="Only addresses of this domain.")] = "",
-    search: Annotated[str, typer.Option(help="Only addresses or names that hold this text.")] = "",
+    search: Annotated[str, typer.Option(help="Only addresses or names that contain this text.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """List mailboxes by address, with the state of their grants."""
+    """List mailboxes with the state of their grants, sorted by address."""
+    from gmail_warmup.db.engine import read_transaction
     from gmail_warmup.mailboxes import repository
 
     with report_errors():
         engine = get_services(context).engine
         query = _select_mailboxes(state=state, kind=kind, domain=domain, search=search)
-        with engine.connect() as connection:
+        with read_transaction(engine) as connection:
             found = [repository.to_record(row) for row in connection.execute(query)]
     if as_json:
         print_json([to_json_dict(record) for record in found])
@@ -53,7 +54,7 @@ def list_mailboxes(
 
 
 def _status_note(record: MailboxRecord) -> str | None:
-    """Return what else there is to say: a pause by a person, or a health band that is not healthy."""
+    """Return whether a person or its health restricts the mailbox."""
     if record.paused_at:
         return "paused"
     return None if record.band is HealthBand.HEALTHY else f"health: {record.band.value}"
@@ -75,13 +76,13 @@ def _select_mailboxes(
     if domain:
         query = query.where(Mailbox.address.endswith("@" + domain.strip().lower().lstrip("@"), autoescape=True))
     if search:
-        holds = (column.icontains(search, autoescape=True) for column in (Mailbox.address, Mailbox.display_name))
-        query = query.where(sa.or_(*holds))
+        matches = (column.icontains(search, autoescape=True) for column in (Mailbox.address, Mailbox.display_name))
+        query = query.where(sa.or_(*matches))
     return query
 
 
 def to_json_dict(record: MailboxRecord) -> dict[str, Any]:
-    """Return a mailbox for JSON, without what only the program needs."""
+    """Return a mailbox for JSON, without internal ids."""
     return {name: value for name, value in asdict(record).items() if name not in ("id", "label_id", "label_name")}
 
 
@@ -89,17 +90,20 @@ def to_json_dict(record: MailboxRecord) -> dict[str, Any]:
 def add(
     context: typer.Context,
     address: Address,
-    kind: Annotated[MailboxKind, typer.Option(help="What the mailbox does.")],
-    auth: Annotated[MailboxAuth, typer.Option(help="How it is reached.")] = MailboxAuth.GRANT,
+    kind: Annotated[MailboxKind, typer.Option(help="Whether it is warmed up or part of the pool.")],
+    auth: Annotated[
+        MailboxAuth, typer.Option(help="Whether it uses an OAuth grant or a service account.")
+    ] = MailboxAuth.GRANT,
     daily_target: Annotated[int, typer.Option(help="Mails a day at the end of the ramp.")] = 50,
-    open_rate: Annotated[int, typer.Option(help="Per cent of the warmup mails that are opened.")] = 80,
+    open_rate: Annotated[int, typer.Option(help="Percentage of its warmup mails that are opened.")] = 80,
     reply_rate: Annotated[int, typer.Option(help="Per cent of the warmup mails that are answered.")] = 55,
     timezone: Annotated[str, typer.Option(help="IANA name, for example Europe/Berlin.")] = "UTC",
     display_name: Annotated[str, typer.Option(help="Name in the From header.")] = "",
-    signature: Annotated[str, typer.Option(help="Plain text below its mails; the name if empty.")] = "",
+    signature: Annotated[str, typer.Option(help="Plain text at the end of each mail. Default: the name.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Add a mailbox; its owner then signs in on the page 'Gmail accounts'."""
+    """Add a mailbox. Its owner has to sign in afterwards, on the page 'Gmail accounts' or with an invite link."""
+    from gmail_warmup.db.engine import write_transaction
     from gmail_warmup.mailboxes import repository
     from gmail_warmup.mailboxes.records import normalize_address, validate_mailbox_settings
 
@@ -110,9 +114,9 @@ def add(
             "timezone": timezone, "display_name": display_name or None, "signature": signature or None,
         }  # fmt: skip
         chosen = validate_mailbox_settings(values, address=normal)
-        with get_services(context).engine.begin() as connection:
+        with write_transaction(get_services(context).engine) as connection:
             if repository.find_mailbox(connection, normal):
-                raise InvalidInputError(f"{normal} is a mailbox already. Change it on the page 'Gmail accounts'.")
+                raise InvalidInputError(f"{normal} already exists. Change it on the page 'Gmail accounts'.")
             repository.add_or_update(connection, normal, chosen, actor=actor_name())
             record = repository.get_mailbox(connection, normal)
     if as_json:
@@ -123,23 +127,24 @@ def add(
         typer.echo("Next: press Re-authenticate on the page 'Gmail accounts' and sign in with this mailbox,")
         typer.echo(f"or send its owner a link: gmail-warmup mailboxes invite {normal}")
     else:
-        typer.echo("Next: its Workspace has to trust the service account; see docs/delegation.md.")
+        typer.echo("Next: make its Workspace trust the service account; see docs/delegation.md.")
 
 
 @app.command()
 def pause(
     context: typer.Context,
     addresses: Addresses,
-    reason: Annotated[str, typer.Option(help="Why; shown on the page.")],
+    reason: Annotated[str, typer.Option(help="Reason; shown on the page.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Pause mailboxes: no task works in them until they are resumed."""
+    """Pause mailboxes: tasks skip them until they are resumed."""
+    from gmail_warmup.db.engine import write_transaction
     from gmail_warmup.mailboxes import repository
 
     with report_errors():
         if not reason.strip():
-            raise InvalidInputError("--reason is empty. Say in a few words why, for whoever looks at the page.")
-        with get_services(context).engine.begin() as connection:
+            raise InvalidInputError("--reason is empty. Give a short reason; the page shows it.")
+        with write_transaction(get_services(context).engine) as connection:
             named = [record.address for record in repository.get_mailboxes(connection, addresses)]
             changed = repository.pause_mailboxes(connection, named, actor=actor_name(), reason=reason.strip())
     _print_changed("paused", named, changed, as_json=as_json)
@@ -147,10 +152,11 @@ def pause(
 
 @app.command()
 def resume(context: typer.Context, addresses: Addresses, as_json: JsonOption = False) -> None:
-    """Resume paused mailboxes; what was due meanwhile stays unsent."""
+    """Resume paused mailboxes. Mails that were due during the pause are not sent later."""
+    from gmail_warmup.db.engine import write_transaction
     from gmail_warmup.mailboxes import repository
 
-    with report_errors(), get_services(context).engine.begin() as connection:
+    with report_errors(), write_transaction(get_services(context).engine) as connection:
         named = [record.address for record in repository.get_mailboxes(connection, addresses)]
         changed = repository.resume_mailboxes(connection, named)
     _print_changed("resumed", named, changed, as_json=as_json)
@@ -160,12 +166,13 @@ def resume(context: typer.Context, addresses: Addresses, as_json: JsonOption = F
 def requalify(context: typer.Context, addresses: Addresses, as_json: JsonOption = False) -> None:
     """Let mailboxes that their health paused or blocked send a small fresh sample from today on.
 
-    For when you have looked at the cause; what was sent on earlier days does not count any more.
+    Use it after you fixed the cause. Mail of earlier days no longer counts.
     """
+    from gmail_warmup.db.engine import write_transaction
     from gmail_warmup.mailboxes import repository
     from gmail_warmup.warmup.health import monitor
 
-    with report_errors(), get_services(context).engine.begin() as connection:
+    with report_errors(), write_transaction(get_services(context).engine) as connection:
         named = [record.address for record in repository.get_mailboxes(connection, addresses)]
         changed = monitor.requalify_mailboxes(connection, named, actor=actor_name())
     _print_changed("requalified", named, changed, as_json=as_json)
@@ -176,7 +183,7 @@ def _print_changed(verb: str, named: list[str], changed: int, *, as_json: bool) 
     if as_json:
         print_json({"mailboxes": named, verb: changed, "unchanged": already})
         return
-    rest = f"; {already} {'was' if already == 1 else 'were'} so already" if already else ""
+    rest = f"; no change for {already}" if already else ""
     typer.echo(f"{verb.capitalize()} {changed} of {pluralize(len(named), 'mailbox')}{rest}.")
 
 

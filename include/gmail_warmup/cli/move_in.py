@@ -1,4 +1,4 @@
-"""``gmail-warmup move-in``: take mailboxes and grants over from another system."""
+"""``gmail-warmup move-in``: import mailboxes and grants from another system."""
 
 from __future__ import annotations
 
@@ -22,114 +22,116 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Take mailboxes and grants over from another system: what can be, in one transaction; the rest is named.",
+    help="Import mailboxes and grants from another system in one transaction. Whatever cannot be imported is listed.",
 )
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be taken and what not; write nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be imported and what not; write nothing.")]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""A grant that works here is newer than what another system has, whenever it was made."""
+"""Export time of another system's grants: older than any grant here, so working grants here are kept."""
 
 
 @app.command()
 def database(
     context: typer.Context,
     conn_id: Annotated[str, typer.Argument(help="Airflow Connection (type postgres) to the other system's database.")],
-    table: Annotated[str, typer.Option(help="Table of the accounts.")] = "accounts",
+    table: Annotated[str, typer.Option(help="Table with the accounts.")] = "accounts",
     column: Annotated[
-        list[str] | None, typer.Option(help="Column of a thing, as THING=NAME, where it has an unusual name.")
+        list[str] | None,
+        typer.Option(help="Unusual name of a column, as THING=NAME; may be repeated."),
     ] = None,
     dry_run: DryRun = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take the accounts of another system's database over; they are only read there.
+    """Import the accounts from another system's database, which is only read.
 
-    Exit code 1 if a mailbox stays behind, or has to sign in again.
+    Exit code 1 if a mailbox is not imported, or its owner has to sign in again.
     """
-    from gmail_warmup.airflow.services import get_airflow_connection
-    from gmail_warmup.db.engine import build_url, make_engine
+    from gmail_warmup.airflow.connections import load_database_url
+    from gmail_warmup.db.engine import make_engine
     from gmail_warmup.transfer import legacy_database
 
     with report_errors():
         services = get_services(context)
-        url = build_url(get_airflow_connection(conn_id, "the database of the other system"))
-        found = legacy_database.read_accounts(make_engine(url), table, _parse_columns(column or []))
-        made, done = _move_in(services, found.candidates, (), dry_run=dry_run)
-    read = {"columns": found.columns, "unread": found.unread_columns}
+        url = load_database_url(conn_id, "the database of the other system")
+        accounts = legacy_database.read_accounts(make_engine(url), table, _parse_columns(column or []))
+        plan, done = _move_in(services, accounts.candidates, (), dry_run=dry_run)
+    columns = {"columns": accounts.columns, "unread": accounts.unread_columns}
     if not as_json:
-        typer.echo("Read: " + ", ".join(f"{thing} from {name}" for thing, name in found.columns.items()) + ".")
-        typer.echo("Not read: " + (", ".join(found.unread_columns) or "nothing") + ".")
-    _report_result(made, done, read, dry_run=dry_run, as_json=as_json)
+        typer.echo("Read: " + ", ".join(f"{thing} from {name}" for thing, name in accounts.columns.items()) + ".")
+        typer.echo("Not read: " + (", ".join(accounts.unread_columns) or "nothing") + ".")
+    _report_result(plan, done, columns, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
 def tokens(
     context: typer.Context,
     place: Annotated[Path, typer.Argument(help="A token.json, or a folder of such files.")],
-    kind: Annotated[MailboxKind, typer.Option(help="What new mailboxes are.")],
-    address: Annotated[str, typer.Option(help="Whose a single file is, if it does not say so.")] = "",
+    kind: Annotated[MailboxKind, typer.Option(help="Kind of new mailboxes.")],
+    address: Annotated[str, typer.Option(help="Mailbox of a single file, if the file does not contain it.")] = "",
     dry_run: DryRun = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take grants over from files as google-auth writes them: whose a file is says its field account, or its name.
+    """Import grants from token files of google-auth. The field `account` or the name of the file is the mailbox.
 
-    Exit code 1 if a file stays behind, or a mailbox has to sign in again.
+    Exit code 1 if a file is not imported, or the owner of a mailbox has to sign in again.
     """
     from gmail_warmup.transfer import token_files
 
     with report_errors():
-        offers, left = token_files.read_token_files(place, kind=kind.value, address=address)
-        made, done = _move_in(get_services(context), offers, left, dry_run=dry_run)
-    _report_result(made, done, {}, dry_run=dry_run, as_json=as_json)
+        candidates, skipped = token_files.read_token_files(place, kind=kind.value, address=address)
+        plan, done = _move_in(get_services(context), candidates, skipped, dry_run=dry_run)
+    _report_result(plan, done, {}, dry_run=dry_run, as_json=as_json)
 
 
 def _parse_columns(given: Sequence[str]) -> dict[str, str]:
     pairs = [item.partition("=") for item in given]
-    wrong = next((thing for thing, _, name in pairs if not thing or not name), None)
-    if wrong is not None:
-        raise InvalidInputError(f"--column {wrong} must read THING=NAME, for example address=email.")
+    invalid = next((thing for thing, _, name in pairs if not thing or not name), None)
+    if invalid is not None:
+        raise InvalidInputError(f"--column {invalid} must have the form THING=NAME, for example address=email.")
     return {thing: name for thing, _, name in pairs}
 
 
 def _move_in(
-    services: Services, offers: Sequence[Candidate], left: Sequence[Skipped], *, dry_run: bool
+    services: Services, candidates: Sequence[Candidate], skipped: Sequence[Skipped], *, dry_run: bool
 ) -> tuple[MigrationPlan, ImportResult]:
+    from gmail_warmup.db.engine import read_transaction
     from gmail_warmup.transfer.importer import import_mailboxes
     from gmail_warmup.transfer.migration_plan import plan_migration
 
-    with services.engine.connect() as connection:
-        made = plan_migration(connection, offers, client_id=services.oauth_client.client_id, left=left)
+    with read_transaction(services.engine) as connection:
+        plan = plan_migration(connection, candidates, client_id=services.oauth_client.client_id, left=skipped)
     done = import_mailboxes(
-        services.grant_store, made.mailboxes, actor=services.actor, exported_at=_EPOCH, dry_run=dry_run
+        services.grant_store, plan.mailboxes, actor=services.actor, exported_at=_EPOCH, dry_run=dry_run
     )
-    return made, done
+    return plan, done
 
 
 def _report_result(
-    made: MigrationPlan, done: ImportResult, read: dict[str, Any], *, dry_run: bool, as_json: bool
+    plan: MigrationPlan, done: ImportResult, read: dict[str, Any], *, dry_run: bool, as_json: bool
 ) -> None:
     if as_json:
         counts = {"added": done.added, "grants": done.grants, "paused": done.paused}
-        lists = {name: [asdict(remark) for remark in getattr(made, name)] for name in ("to_sign_in", "left")}
+        lists = {name: [asdict(item) for item in getattr(plan, name)] for name in ("to_sign_in", "left")}
         print_json(counts | lists | read | {"dry_run": dry_run})
     else:
-        _print_result(made, done, dry_run=dry_run)
-    if made.to_sign_in or made.left:
+        _print_result(plan, done, dry_run=dry_run)
+    if plan.to_sign_in or plan.left:
         raise typer.Exit(NEEDS_PERSON)
 
 
-def _print_result(made: MigrationPlan, done: ImportResult, *, dry_run: bool) -> None:
-    verb = "Would take" if dry_run else "Took"
+def _print_result(plan: MigrationPlan, done: ImportResult, *, dry_run: bool) -> None:
+    verb = "Would import" if dry_run else "Imported"
     typer.echo(
-        f"{verb} {pluralize(done.mailbox_count, 'mailbox')} over: {done.added} new, {done.updated} that exist; "
+        f"{verb} {pluralize(done.mailbox_count, 'mailbox')}: {done.added} new, {done.updated} existing; "
         f"{pluralize(done.grants, 'grant')}."
     )
     if done.paused:
-        typer.echo(f"Paused, because not active there: {pluralize(done.paused, 'mailbox')}.")
-    for title, remarks in (("To sign in again", made.to_sign_in), ("Left where they are", made.left)):
-        if remarks:
-            typer.echo(f"\n{title}: {len(remarks)}")
-            print_table(("where", "mailbox", "why"), [(r.source, r.address, r.why) for r in remarks], fold="why")
+        typer.echo(f"Paused, because inactive in the other system: {pluralize(done.paused, 'mailbox')}.")
+    for title, items in (("Sign-in required", plan.to_sign_in), ("Not imported", plan.left)):
+        if items:
+            typer.echo(f"\n{title}: {len(items)}")
+            print_table(("source", "mailbox", "reason"), [(r.source, r.address, r.why) for r in items], fold="reason")
     if dry_run:
         typer.echo("\nNothing was written.")
     elif done.grants:
-        typer.echo("\nNext: ask Google about the grants: gmail-warmup grants audit")
+        typer.echo("\nNext: probe the grants: gmail-warmup grants audit")

@@ -1,4 +1,4 @@
-"""What the commands share: services, errors as one line, tables for people and one JSON document for programs."""
+"""Shared by the commands: services, errors as one line, tables and JSON output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 OK, NEEDS_PERSON, WRONG_INPUT = 0, 1, 2
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print a single JSON document.")]
 
 CELL_STYLES = {
     "active": "green", "suspect": "yellow", "needs_reauth": "red", "blocked_by_admin": "red", "account_deleted": "red",
@@ -33,9 +33,9 @@ CELL_STYLES = {
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """Show the package's own errors as one line; anything else is a defect and keeps its traceback.
+    """Show errors of the package as one line. Any other exception is a defect and keeps its traceback.
 
-    Airflow logs to stdout; that is kept for what a command prints after its work.
+    Airflow logs to stdout, so stdout is redirected to stderr until the command prints its result.
     """
     try:
         with redirect_stdout(sys.stderr):
@@ -48,18 +48,18 @@ def report_errors() -> Iterator[None]:
 def _exit_code(error: GmailWarmupError) -> int:
     from gmail_warmup.oauth.errors import GrantError, OAuthClientError, UnreadableGrantError
 
-    of_a_mailbox = isinstance(error, GrantError) and not isinstance(error, OAuthClientError | UnreadableGrantError)
-    return NEEDS_PERSON if of_a_mailbox else WRONG_INPUT
+    is_mailbox_error = isinstance(error, GrantError) and not isinstance(error, OAuthClientError | UnreadableGrantError)
+    return NEEDS_PERSON if is_mailbox_error else WRONG_INPUT
 
 
 def get_services(context: typer.Context) -> Services:
-    """Return the services, checked; a caller may have put them into the context.
+    """Return the checked services; tests put their own into the context.
 
     Raises:
         ConfigurationError: if key, database or schema are not ready.
     """
     from gmail_warmup.airflow.services import Services
-    from gmail_warmup.oauth.grant_store import Actor
+    from gmail_warmup.oauth.grant import Actor
 
     services = context.find_object(Services) or Services(Actor(name=actor_name()))
     services.check_installation()
@@ -67,22 +67,22 @@ def get_services(context: typer.Context) -> Services:
 
 
 def actor_name() -> str:
-    """Return who acts, for the history."""
+    """Return the actor that the history records."""
     try:
         return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):  # a container may run under a number that has no name
+    except (KeyError, OSError):  # in a container, the user id may have no name
         return "cli"
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """Return the console for people; no wider than what reads well."""
-    made = Console(highlight=False, stderr=stderr)
-    made.width = min(made.width, 100) if made.is_terminal else 100
-    return made
+    """Return a console of at most 100 columns."""
+    console = Console(highlight=False, stderr=stderr)
+    console.width = min(console.width, 100) if console.is_terminal else 100
+    return console
 
 
 def print_json(value: Any) -> None:
-    """Print the one JSON document."""
+    """Print a value as JSON."""
     typer.echo(json.dumps(value, indent=2, default=_to_json_value, ensure_ascii=False))
 
 
@@ -91,7 +91,7 @@ def _to_json_value(value: Any) -> str:
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, fold: str) -> None:
-    """Print rows as a table; the column ``fold`` gives way where the terminal is narrow."""
+    """Print rows as a table; on a narrow terminal, the column ``fold`` is wrapped."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for title in titles:
         table.add_column(title, overflow="fold", no_wrap=title != fold)
@@ -101,7 +101,7 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, fold
 
 
 def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
-    """Print names and values, a line each."""
+    """Print one line per name and value."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -111,7 +111,7 @@ def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
 
 
 def format_cell(value: object) -> str:
-    """Return a value as a table shows it; the zone of a time is UTC, which its title says."""
+    """Format a value for a table. Times are in UTC; the title of the column says so."""
     if value is None or value == "":
         return "[dim]-[/]"
     if isinstance(value, datetime):

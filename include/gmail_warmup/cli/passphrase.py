@@ -1,4 +1,4 @@
-"""The passphrase of a backup: typed at a terminal, or from the environment; never an option, which others could see."""
+"""Passphrase of a backup, from a terminal or the environment. Other users could see a command-line option."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ PASSPHRASE_VARIABLE = "GMAIL_WARMUP_PASSPHRASE"  # noqa: S105  a name, not a sec
 
 
 def read_passphrase() -> str:
-    """Return the passphrase of a backup that exists.
+    """Return the passphrase of an existing backup.
 
     Raises:
-        InvalidInputError: if nobody is there to type it.
+        InvalidInputError: if there is neither a terminal nor the variable.
     """
     return _read_environment() or _prompt_passphrase("Passphrase of the backup: ")
 
 
 def choose_passphrase() -> str:
-    """Return the passphrase for a backup to be made; typed twice at a terminal.
+    """Return the passphrase for a new backup; at a terminal, it is typed twice.
 
     Raises:
-        InvalidInputError: if it is too short, the two differ, or nobody is there to type it.
+        InvalidInputError: if it is too short, the two inputs differ, or there is neither a terminal nor the variable.
     """
     from gmail_warmup.transfer.encrypted_backup import require_long_passphrase
 
@@ -34,7 +34,7 @@ def choose_passphrase() -> str:
         return passphrase
     passphrase = _prompt_passphrase("New passphrase for the backup: ")
     require_long_passphrase(passphrase)
-    if _prompt_passphrase("The same passphrase again: ") != passphrase:
+    if _prompt_passphrase("Repeat the passphrase: ") != passphrase:
         raise InvalidInputError("The two passphrases differ; nothing was written.")
     return passphrase
 

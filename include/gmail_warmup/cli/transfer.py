@@ -27,17 +27,19 @@ _STDOUT = Path("-")
 
 def import_file(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV, JSON with authorized_user tokens, or a backup.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file and count; write nothing.")] = False,
+    file: Annotated[Path, typer.Argument(help="CSV, JSON with authorized_user tokens, or an encrypted backup.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the file and show the counts; write nothing.")
+    ] = False,
     overwrite_grants: Annotated[
-        bool, typer.Option("--overwrite-grants", help="Take the backup's grants also where newer ones work here.")
+        bool, typer.Option("--overwrite-grants", help="Replace working grants by older ones of the backup.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take mailboxes over from a file, or restore a backup; a bad line is named and then nothing is imported.
+    """Import mailboxes from a file, or restore a backup. If a line has an error, nothing is imported.
 
-    Mailboxes that exist get the file's settings. The passphrase of a backup is asked for, or taken from the environment
-    variable GMAIL_WARMUP_PASSPHRASE.
+    Existing mailboxes get the settings of the file. The passphrase of a backup is prompted for, or read from the
+    environment variable GMAIL_WARMUP_PASSPHRASE.
     """
     from gmail_warmup.transfer.importer import import_mailboxes
 
@@ -66,7 +68,7 @@ def _read_file(file: Path) -> tuple[datetime | None, list[ParsedMailbox]]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise InvalidInputError(f"{file} is not a text in UTF-8.") from None
+        raise InvalidInputError(f"{file} is not UTF-8 text.") from None
     except OSError as error:
         raise InvalidInputError(f"{file} cannot be read: {error.strerror}.") from None
     backup = encrypted_backup.parse_encrypted_backup(text)
@@ -78,17 +80,17 @@ def _read_file(file: Path) -> tuple[datetime | None, list[ParsedMailbox]]:
 def _print_imported(done: ImportResult, *, dry_run: bool) -> None:
     verb = "Would import" if dry_run else "Imported"
     typer.echo(
-        f"{verb} {pluralize(done.mailbox_count, 'mailbox')}: {done.added} new, {done.updated} that exist. "
-        f"{pluralize(done.grants, 'grant')} taken over."
+        f"{verb} {pluralize(done.mailbox_count, 'mailbox')}: {done.added} new, {done.updated} existing; "
+        f"{pluralize(done.grants, 'grant')}."
     )
     if done.paused:
-        typer.echo(f"Paused, as the file says: {pluralize(done.paused, 'mailbox')}.")
+        typer.echo(f"Paused according to the file: {pluralize(done.paused, 'mailbox')}.")
     if done.grants_unchanged:
-        typer.echo(f"Stored here already, left as they are: {pluralize(done.grants_unchanged, 'grant')}.")
+        typer.echo(f"Already stored, unchanged: {pluralize(done.grants_unchanged, 'grant')}.")
     if done.grants_kept:
         typer.echo(
-            f"Kept, because they work here and are newer than the backup: {pluralize(done.grants_kept, 'grant')}. "
-            "The option --overwrite-grants takes the backup's."
+            f"Kept, because they work and are newer than the backup: {pluralize(done.grants_kept, 'grant')}. "
+            "Use --overwrite-grants to replace them."
         )
     if done.to_sign_in:
         typer.echo(
@@ -99,17 +101,17 @@ def _print_imported(done: ImportResult, *, dry_run: bool) -> None:
 
 def export(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="File to write; - for stdout, without grants.")],
+    file: Annotated[Path, typer.Argument(help="File to write; - for stdout (settings only).")],
     with_grants: Annotated[
-        bool, typer.Option("--with-grants", help="Make a backup with refresh tokens, encrypted with a passphrase.")
+        bool, typer.Option("--with-grants", help="Write a backup with refresh tokens, encrypted with a passphrase.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write all mailboxes into a file that 'import' reads: CSV of their settings, or a backup.
+    """Write all mailboxes to a file that 'import' reads: CSV with their settings, or a backup.
 
-    The passphrase of a backup is asked for twice, or taken from the environment variable GMAIL_WARMUP_PASSPHRASE.
-    Exit code 1 if a grant could not be decrypted, and so is not in the backup.
+    The passphrase of a backup is prompted for twice, or read from the environment variable GMAIL_WARMUP_PASSPHRASE.
+    Exit code 1 if a grant could not be decrypted and is therefore missing in the backup.
     """
     with report_errors():
         _check_target(file, with_grants=with_grants, force=force, as_json=as_json)
@@ -140,18 +142,19 @@ class _ExportResult:
 def _check_target(file: Path, *, with_grants: bool, force: bool, as_json: bool) -> None:
     if file == _STDOUT:
         if with_grants or as_json:
-            raise InvalidInputError("Name a file: '-' is for the settings alone, and not together with --json.")
+            raise InvalidInputError("'-' cannot be combined with --with-grants or --json. Name a file.")
     elif file.is_dir() or not file.parent.is_dir():
-        raise InvalidInputError(f"{file} cannot be written: name a file in a directory that exists.")
+        raise InvalidInputError(f"{file} cannot be written. Name a file in an existing directory.")
     elif file.exists() and not force:
-        raise InvalidInputError(f"{file} exists. Name another file, or replace it with --force.")
+        raise InvalidInputError(f"{file} already exists. Name another file, or replace it with --force.")
 
 
 def _export_settings(services: Services) -> _ExportResult:
+    from gmail_warmup.db.engine import read_transaction
     from gmail_warmup.mailboxes import repository
     from gmail_warmup.transfer.exporter import write_csv
 
-    with services.engine.connect() as connection:
+    with read_transaction(services.engine) as connection:
         mailboxes = repository.list_mailboxes(connection)
     return _ExportResult(text="".join(write_csv(mailboxes)), mailboxes=len(mailboxes))
 
@@ -161,20 +164,20 @@ def _export_backup(services: Services) -> _ExportResult:
     from gmail_warmup.transfer.exporter import create_backup
 
     secret = passphrase.choose_passphrase()
-    made = create_backup(services.grant_store)
-    text = encrypt_backup(made.to_json(), secret)
-    return _ExportResult(text=text, mailboxes=len(made.rows), grants=made.grant_count, unreadable=made.unreadable)
+    backup = create_backup(services.grant_store)
+    text = encrypt_backup(backup.to_json(), secret)
+    return _ExportResult(text=text, mailboxes=len(backup.rows), grants=backup.grant_count, unreadable=backup.unreadable)
 
 
 def _print_exported(done: _ExportResult, file: Path, *, with_grants: bool) -> None:
-    grants = f"{done.grants} of them with a grant" if with_grants else "without their grants"
+    grants = f"{done.grants} of them with a grant" if with_grants else "without grants"
     typer.echo(f"Wrote {pluralize(done.mailboxes, 'mailbox')} to {file}, {grants}.")
     for address in done.unreadable:
-        typer.echo(f"{address}: no Fernet key reads its grant; it is not in the backup.")
+        typer.echo(f"{address}: no Fernet key decrypts its grant, so the backup does not contain it.")
 
 
 def _write_file(file: Path, text: str) -> None:
-    """Write all of a file or nothing, readable by its owner alone."""
+    """Write a file atomically, readable only by its owner."""
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
         try:

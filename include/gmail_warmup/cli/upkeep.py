@@ -1,4 +1,4 @@
-"""``gmail-warmup upkeep``: what the DAG gmail_token_health does for the tables every day."""
+"""``gmail-warmup upkeep``: the daily maintenance of the tables, which the DAG gmail_token_health also runs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from gmail_warmup.cli.output import JsonOption, get_services, print_json, report
 
 def run_upkeep(
     context: typer.Context,
-    minutes: Annotated[int, typer.Option(min=1, help="Minutes after which no further batch is begun.")] = 60,
+    minutes: Annotated[int, typer.Option(min=1, help="No new batch starts after this many minutes.")] = 60,
     as_json: JsonOption = False,
 ) -> None:
-    """Move mails that are done with out of the ledger, and remove for good what is older than it is kept for."""
+    """Move finished mail from the ledger to its history, and delete rows past their retention period."""
     from gmail_warmup.warmup.ledger.maintenance import run_maintenance
 
     with report_errors():
@@ -25,4 +25,4 @@ def run_upkeep(
         return
     typer.echo(f"{done}.")
     if not done.finished:
-        typer.echo("Some of it is left: another run is at it, or the time was up. Run it again.")
+        typer.echo("Not finished: another run is active or the time limit was reached. Run the command again.")

@@ -1,4 +1,4 @@
-"""The doctor: what an installation needs, checked one by one; each finding says what to do about it."""
+"""The doctor: check an installation; each result contains a remedy."""
 
 from __future__ import annotations
 

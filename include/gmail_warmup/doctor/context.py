@@ -1,4 +1,4 @@
-"""What the checks stand on: the services, both databases, and Google's answers, each asked once."""
+"""Shared state of the checks: services, both databases, and the cached responses of Google."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.core.errors import GmailWarmupError
+from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.oauth.reasons import Reason
 from gmail_warmup.oauth.token_endpoint import FORM_HEADERS, build_refresh_form, classify_response, parse_response
 
-_FAKE_REFRESH_TOKEN = "1//gmail-warmup-doctor-made-up"  # noqa: S105  nobody's refresh token
+_FAKE_REFRESH_TOKEN = "1//gmail-warmup-doctor-made-up"  # noqa: S105  not a real token
 
 
 class DoctorContext:
-    """One installation that is examined.
+    """The installation to check.
 
     Args:
-        airflow_engine: reaches Airflow's own tables, where this process may.
+        airflow_engine: connects to Airflow's own tables, if this process may.
     """
 
     def __init__(self, services: Services, airflow_engine: sa.Engine | None) -> None:
@@ -33,21 +34,21 @@ class DoctorContext:
         self._airflow_engine = airflow_engine
 
     def fetch_rows(self, query: sa.Executable) -> list[Any]:
-        """Ask the package's own schema."""
-        with self.services.engine.connect() as connection:
+        """Query the package's schema."""
+        with read_transaction(self.services.engine) as connection:
             return list(connection.execute(query).all())
 
     def find_addresses(self, *conditions: sa.ColumnElement[bool]) -> list[str]:
-        """Return the mailboxes whose grants meet these conditions, by address."""
+        """Return the addresses of mailboxes whose grants meet these conditions, sorted."""
         query = sa.select(Mailbox.address).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
         return [row.address for row in self.fetch_rows(query.where(*conditions).order_by(Mailbox.address))]
 
     def query_airflow(self, query: sa.Executable) -> Any:
-        """Ask a table of Airflow's own; None if this process may not."""
+        """Return a value from Airflow's tables; None if this process may not read them."""
         for engine in (self._airflow_engine, self.services.engine):
             try:
                 if engine is not None and engine.dialect.name == "postgresql":
-                    with engine.connect() as connection:
+                    with read_transaction(engine) as connection:
                         return connection.scalar(query)
             except SQLAlchemyError:
                 continue
@@ -55,23 +56,25 @@ class DoctorContext:
 
     @functools.cached_property
     def probe_results(self) -> list[tuple[Reason, datetime | None]]:
-        """Return what the token endpoint says to each secret of the client, and its time."""
+        """Return the token endpoint's response for each secret of the client, and its Date header."""
         client, settings = self.services.oauth_client, self.services.settings
-        found: list[tuple[Reason, datetime | None]] = []
+        results: list[tuple[Reason, datetime | None]] = []
         with httpx.Client(timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout)) as http:
             for secret in client.secrets:
                 try:
-                    answer = http.post(
+                    response = http.post(
                         client.token_uri,
                         content=build_refresh_form(client, secret, _FAKE_REFRESH_TOKEN),
                         headers=FORM_HEADERS,
                     )
                 except (httpx.HTTPError, httpx.InvalidURL):
                     host = urlsplit(client.token_uri).netloc
-                    raise GmailWarmupError(f"No answer from {host}. Check the network and its proxy.") from None
-                reason = classify_response(parse_response(answer.status_code, answer.headers, answer.content)).reason
-                found.append((reason, _parse_date(answer.headers.get("Date"))))
-        return found
+                    raise GmailWarmupError(f"No response from {host}. Check the network and the proxy.") from None
+                reason = classify_response(
+                    parse_response(response.status_code, response.headers, response.content)
+                ).reason
+                results.append((reason, _parse_date(response.headers.get("Date"))))
+        return results
 
 
 def _parse_date(value: str | None) -> datetime | None:

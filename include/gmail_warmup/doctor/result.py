@@ -1,4 +1,4 @@
-"""How a finding looks."""
+"""Results of the checks."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How a check ended."""
+    """Result of a check."""
 
     OK = "ok"
-    """Nothing to do."""
+    """No action needed."""
     WARNING = "warning"
-    """It works; somebody should look at it, or it could not be told."""
+    """It works, but needs attention or could not be determined."""
     PROBLEM = "problem"
     """It does not work."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """One finding and what to do about it."""
+    """The result of one check, with its remedy."""
 
     name: str
     status: Status
@@ -27,9 +27,9 @@ class CheckResult:
     step: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """Return plain values."""
+        """Return plain values for JSON."""
         return asdict(self)
 
 
 CheckOutcome = tuple[Status, str] | tuple[Status, str, str]
-"""Status, what was found, and the step to take where there is one."""
+"""Status, finding, and remedy if there is one."""

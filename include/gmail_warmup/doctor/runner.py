@@ -1,4 +1,4 @@
-"""Run the checks, each after those that it makes no sense without."""
+"""Run the checks in the order of their dependencies."""
 
 from __future__ import annotations
 
@@ -36,40 +36,44 @@ _CHECKS: tuple[tuple[str, Callable[[DoctorContext], CheckOutcome], tuple[str, ..
     ("text generator", content.check_text_generator, ("settings",)),
     ("alerts", installation.check_alert_connection, ("settings",)),
 )
-"""Each check with those that it makes no sense without."""
+"""Name, function and required checks."""
 
 
 def run_checks(services: Services, *, airflow_engine: sa.Engine | None = None) -> list[CheckResult]:
-    """Run every check; one whose ground is missing says so instead.
+    """Run every check; one whose context is missing says so instead.
 
     Args:
-        airflow_engine: reaches Airflow's own tables; by default Airflow's, where this process has one.
+        airflow_engine: connects to Airflow's own tables. Default: Airflow's engine, if this process has one.
     """
     return list(_iter_results(DoctorContext(services, airflow_engine or _airflow_engine())))
 
 
-def _iter_results(ground: DoctorContext) -> Iterator[CheckResult]:
+def _iter_results(context: DoctorContext) -> Iterator[CheckResult]:
     failed: set[str] = set()
-    for name, look, needs in _CHECKS:
+    for name, check, needs in _CHECKS:
         missing = failed.intersection(needs)
         if missing:
-            finding: CheckOutcome = (Status.WARNING, f"Not checked: {', '.join(sorted(missing))} comes first.")
+            finding: CheckOutcome = (Status.WARNING, f"Not checked: it requires {', '.join(sorted(missing))}.")
         else:
-            finding = _run_check(ground, look)
+            finding = _run_check(context, check)
         if missing or finding[0] is Status.PROBLEM:
             failed.add(name)
         status, found, *step = finding
         yield CheckResult(name=name, status=status, found=found, step="".join(step))
 
 
-def _run_check(ground: DoctorContext, look: Callable[[DoctorContext], CheckOutcome]) -> CheckOutcome:
+def _run_check(context: DoctorContext, check: Callable[[DoctorContext], CheckOutcome]) -> CheckOutcome:
     try:
-        return look(ground)
+        return check(context)
     except GmailWarmupError as error:
         return Status.PROBLEM, str(error)
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
-        return Status.PROBLEM, f"The database refuses it: {reason}", "Run: airflow db migrate && gmail-warmup init"
+        return (
+            Status.PROBLEM,
+            f"The database reports an error: {reason}",
+            "Run: airflow db migrate && gmail-warmup init",
+        )
 
 
 def _airflow_engine() -> sa.Engine | None:

@@ -1,15 +1,15 @@
 """The application behind the page "Gmail accounts", mounted in Airflow's api-server at ``/gmail-warmup``.
 
-A mounted application inherits no right from Airflow: every router names its own. ``/static`` and ``/invite`` are open.
+Airflow does not protect mounted applications: every router declares its permission.
 
-| prefix            | serves            | needs                                            |
-|-------------------|-------------------|--------------------------------------------------|
-| ``/``             | pages             | the right to read Connections                    |
-| ``/api/v1``       | JSON              | the same; for a change the right to edit them    |
-| ``/oauth``        | Google's redirect | the right to edit Connections, and its own state |
-|                   |                   | or the state of an invite's consent              |
-| ``/invite``       | an invite's owner | nothing, or the token of an open invite          |
-| ``/static``       | styles, scripts   | nothing                                          |
+| prefix            | serves            | requires                                                  |
+|-------------------|-------------------|-----------------------------------------------------------|
+| ``/``             | pages             | permission to read Connections                            |
+| ``/api/v1``       | JSON              | the same; for changes, permission to edit them            |
+| ``/oauth``        | Google's redirect | permission to edit Connections and the user's own state,  |
+|                   |                   | or the state of an invite's consent                       |
+| ``/invite``       | invited owners    | nothing, or the token of an open invite                   |
+| ``/static``       | styles, scripts   | nothing                                                   |
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from fastapi.staticfiles import StaticFiles
 from gmail_warmup import __version__
 from gmail_warmup.web import api, errors, security
 from gmail_warmup.web.dependencies import AppContext
-from gmail_warmup.web.rate_limit import Throttle
 from gmail_warmup.web.routes import (
     dag_tab,
     import_export,
@@ -37,18 +36,17 @@ _STATIC = Path(__file__).resolve().parent / "static"
 
 
 def create_app() -> FastAPI:
-    """Build the application. Nothing is read or opened before the first request."""
+    """Build the application. No configuration is read and no connection opened before the first request."""
     app = FastAPI(
         title="Gmail Warmup",
         version=__version__,
-        description="Mailboxes and the state of their grants. Errors are problem details (RFC 9457).",
-        # The description is served by a route of the API, which has rights; FastAPI's own pages have none.
+        description="Mailboxes and the state of their OAuth grants. Errors are problem details (RFC 9457).",
+        # A route of the API serves the description, with permissions; FastAPI's own routes would be public.
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
     app.state.context = AppContext()
-    app.state.throttle = Throttle()
     app.include_router(mailbox_list.router)
     app.include_router(mailbox.router)
     app.include_router(dag_tab.router)

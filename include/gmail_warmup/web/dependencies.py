@@ -1,4 +1,4 @@
-"""What the handlers share: one set of services per process, made when the first request needs it."""
+"""Dependencies of the routes: one set of services per process, created by the first request."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from gmail_warmup.airflow.services import Services, load_oauth_client
-from gmail_warmup.core import urls
+from gmail_warmup.airflow.configuration import load_urls
+from gmail_warmup.airflow.connections import load_oauth_client
+from gmail_warmup.airflow.services import Services
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.oauth.consent.flow import ConsentFlow
-from gmail_warmup.oauth.grant_store import Actor
+from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.token_endpoint import TokenEndpoint
 
 
@@ -27,19 +28,19 @@ class AppContext:
         """Return the services, with a small pool of database connections.
 
         Raises:
-            ConfigurationError: if key, database or schema are not ready; the next request looks again.
+            ConfigurationError: if key, database or schema are not ready; the next request tries again.
         """
         with self._lock:
             if self._services is None:
-                made = Services(Actor(name="web"), pooled=True)
-                made.check_installation()
-                self._services = made
+                services = Services(Actor(name="web"), pooled=True)
+                services.check_installation()
+                self._services = services
             return self._services
 
     def build_consent_flow(self) -> ConsentFlow:
         """Return the OAuth flow.
 
-        The client is read each time: whoever corrects its Connection must not have to restart the api-server.
+        The client is read each time, so that a corrected Connection takes effect without a restart.
         """
         services = self.services
         settings = services.settings
@@ -47,13 +48,13 @@ class AppContext:
             load_oauth_client(settings), connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
         )
         return ConsentFlow(
-            services.grant_store, endpoint, redirect_uri=urls.redirect_uri(), minutes=settings.consent_minutes
+            services.grant_store, endpoint, redirect_uri=load_urls().redirect_uri, minutes=settings.consent_minutes
         )
 
     def diagnose_failure(self) -> ConfigurationError | None:
-        """Say why the database failed, if it is for a reason that an operator can mend.
+        """Return why the database failed, if an operator can fix it.
 
-        The services are made anew afterwards, so that a corrected Connection is read.
+        The next request builds new services, so that a corrected Connection is read.
         """
         with self._lock:
             failed, self._services = self._services, None

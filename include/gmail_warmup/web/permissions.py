@@ -1,6 +1,6 @@
-"""Who may do what: Airflow's own rights on Connections, since a grant is one more credential of the installation.
+"""Permissions of the routes: Airflow's permissions on Connections, because a grant is a credential like a Connection.
 
-Imported in the api-server alone: Airflow's security module is slow to import.
+Imported only in the api-server, because Airflow's security module is slow to import.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ UserName = Annotated[str, Depends(get_user_name)]
 
 
 def may_change(user: User) -> bool:
-    """Tell whether a user may change things, so that a page shows only what will work."""
+    """Return whether a user may change mailboxes, so that a page shows only permitted actions."""
     return bool(get_auth_manager().is_authorized_connection(method="PUT", user=user))
 
 
@@ -39,10 +39,10 @@ BearerToken = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_sche
 
 
 async def require_change(request: Request, bearer: BearerToken) -> BaseUser:
-    """Return the user, who may change things; for a route that asks for this only in some cases.
+    """Return the user if they may change mailboxes; for a route that requires this only in some cases.
 
     Raises:
-        HTTPException: 401 for nobody, 403 for somebody without the right.
+        HTTPException: 401 without a login, 403 without the permission.
     """
     user = await get_user(request, None, bearer)
     for method in ("GET", "PUT"):

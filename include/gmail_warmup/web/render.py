@@ -1,4 +1,4 @@
-"""Pages from templates. Everything is escaped; links are relative, so that a sub-path does not matter."""
+"""Render pages from templates. All values are escaped; links are relative, so a sub-path needs no configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gmail_warmup.core import urls
+from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.web.security import inner_path
 
@@ -24,14 +24,14 @@ def _format_utc(moment: datetime) -> str:
 def _mailbox_path(address: str) -> str:
     """Return the path of a mailbox's page below the application.
 
-    What browsers leave as it is in a path is not encoded: Airflow's shell compares the frame's address with its own,
-    which it has decoded, and would load the page a second time.
+    Characters that browsers do not encode in a path stay unencoded. Airflow's shell compares the URL of the frame with
+    its own decoded URL and would otherwise load the page twice.
     """
     return "mailboxes/" + quote(address, safe="@/!$&'*+=~")
 
 
 def _relative_root(scope: Mapping[str, Any]) -> str:
-    """Return the way from a page up to the application's mount; a slash that came encoded is no level for a browser."""
+    """Return the relative path to the application's mount. For a browser, an encoded slash does not separate levels."""
     encoded = bytes(scope.get("raw_path") or b"").lower().count(b"%2f")
     return "../" * (inner_path(scope).count("/") - 1 - encoded) or "./"
 
@@ -51,9 +51,10 @@ def _template_environment() -> Environment:
 
 
 def _page_urls() -> dict[str, str]:
-    """Return the addresses that pages name; empty while the installation does not know its own."""
+    """Return the absolute URLs that pages show; empty if Airflow's base URL is not set."""
     try:
-        return {"shell": urls.view_url(), "redirect_uri": urls.redirect_uri()}
+        urls = load_urls()
+        return {"shell": urls.view_url(), "redirect_uri": urls.redirect_uri}
     except ConfigurationError:
         return {"shell": "", "redirect_uri": ""}
 
@@ -65,7 +66,7 @@ def render_page(
     headers: Mapping[str, str] | None = None,
     **values: Any,
 ) -> HTMLResponse:
-    """Return a template as a page."""
+    """Render a template as a page."""
     text = (
         _template_environment()
         .get_template(template)
@@ -77,14 +78,14 @@ def render_page(
 def render_problem_page(
     request: Request, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None
 ) -> HTMLResponse:
-    """Return the page for an error."""
+    """Render the page for an error."""
     login = _login_url() if status == 401 else ""
     return render_page(request, "problem.html", status, headers, title=title, detail=detail, login=login)
 
 
 def _login_url() -> str:
-    """Return where to sign in; coming back to the page, if Airflow knows its own address."""
+    """Return Airflow's login URL, with a redirect back to the page if Airflow's base URL is set."""
     from airflow.api_fastapi.app import get_auth_manager
 
-    following = _page_urls()["shell"]
-    return str(get_auth_manager().get_url_login(**({"next_url": following} if following else {})))
+    next_url = _page_urls()["shell"]
+    return str(get_auth_manager().get_url_login(**({"next_url": next_url} if next_url else {})))

@@ -1,4 +1,4 @@
-"""What every request and answer passes: headers, the origin check, and the browser's own cookie."""
+"""Security headers, the origin check, and the cookie that ties a consent to a browser."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from fastapi import HTTPException, Request, Response
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core import urls
 
 CONTENT_SECURITY_POLICY = (
@@ -31,11 +32,11 @@ def inner_path(scope: Mapping[str, Any]) -> str:
 
 
 class SecurityHeadersMiddleware:
-    """Put the security headers on every answer, and keep Google's answer out of the access log.
+    """Add the security headers to every response, and keep authorization codes out of the access log.
 
-    Airflow logs the query string of each request from this very scope when the answer is out. Registering each code
-    with the secrets masker would do as well, but that list is one regular expression which only ever grows, and anybody
-    could feed it; so the query is taken out of the scope before anything else can see it.
+    After the response, Airflow logs the query string of this scope. Registering each code with the secrets masker would
+    hide it too, but the masker is one regular expression that only grows, and anyone could add to it. So the query is
+    removed from the scope before any other code reads it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -61,59 +62,60 @@ class SecurityHeadersMiddleware:
 
 
 def _add_security_headers(headers: MutableHeaders, inside: str) -> None:
-    secretive = inside == urls.CALLBACK_PATH or urls.is_public_path(inside)
-    # Airflow's shell shows our pages in a frame; those of a consent and of an invite are never in one.
-    frames = "'none'" if secretive else "'self'"
+    is_sensitive = inside == urls.CALLBACK_PATH or urls.is_public_path(inside)
+    # Airflow's shell shows the pages in a frame; pages of a consent or an invite are never framed.
+    frames = "'none'" if is_sensitive else "'self'"
     headers["Content-Security-Policy"] = f"{CONTENT_SECURITY_POLICY}; frame-ancestors {frames}"
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    headers["Referrer-Policy"] = "no-referrer" if secretive else "same-origin"
+    headers["Referrer-Policy"] = "no-referrer" if is_sensitive else "same-origin"
     headers["Cache-Control"] = "no-cache" if inside.startswith("/static/") else "no-store"
 
 
 def callback_query(request: Request) -> dict[str, str]:
-    """Return what Google sent along to the callback."""
+    """Return the query parameters that Google sent to the callback."""
     return dict(request.scope.get(_CALLBACK_SCOPE_KEY, {}))
 
 
 def check_origin(request: Request) -> None:
-    """Refuse a change that another site's page asks for, with the cookies of whoever looks at it.
+    """Refuse a change requested by a page of another site with the cookies of its visitor (CSRF).
 
-    A client that is no browser sends neither header and is let through: its credentials are its own.
+    A client that is not a browser sends neither header and is accepted: it sends its credentials deliberately.
     """
-    given = request.headers.get("origin")
-    expected = urls.airflow_origin()
-    if given is None and request.headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
+    origin = request.headers.get("origin")
+    expected = load_urls().airflow_origin
+    if origin is None and request.headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
         return
-    if given != expected:
-        raise HTTPException(403, f"This request comes from another site. Changes are accepted from {expected} only.")
+    if origin != expected:
+        raise HTTPException(403, f"This request comes from another site. Changes are accepted only from {expected}.")
 
 
 def check_content_type(request: Request) -> None:
-    """Refuse a change whose body is no JSON: forms of other sites cannot send that."""
+    """Refuse a change whose body is not JSON, because HTML forms of other sites cannot send JSON."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(415, "The body must be JSON, sent with Content-Type: application/json.")
+        raise HTTPException(415, "The body must be JSON with Content-Type: application/json.")
 
 
 def read_browser_cookie(request: Request) -> str:
-    """Return the value of the browser's cookie, or the empty string."""
+    """Return the value of the browser cookie, or an empty string."""
     value = request.cookies.get(BROWSER_COOKIE, "")
     return value if _BROWSER_COOKIE_PATTERN.match(value) else ""
 
 
 def ensure_browser_cookie(request: Request, response: Response) -> str:
-    """Give the browser its cookie, 256 random bits, and return the value; one that it has stays.
+    """Set the browser cookie (256 random bits) and return its value. An existing value is kept.
 
-    So two consents in two tabs both come back to a browser that is known.
+    So consents in two tabs of one browser both succeed.
     """
     value = read_browser_cookie(request) or secrets.token_urlsafe(32)
+    site = load_urls()
     response.set_cookie(
         BROWSER_COOKIE,
         value,
         max_age=_BROWSER_COOKIE_SECONDS,
-        path=urls.cookie_path(),
+        path=site.cookie_path,
         httponly=True,
-        secure=urls.is_https(),
+        secure=site.is_https,
         samesite="lax",
     )
     return value

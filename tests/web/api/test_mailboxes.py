@@ -67,7 +67,7 @@ RULES = [
     (consent(settings={"reply_rate": 1.5}), "reply_rate", "must be a whole number from 0 to 100"),
     (consent(settings={"daily_target": 0}), "daily_target", "must be a whole number from 1 to 2000"),
     (consent(settings={"timezone": "Mars/Base"}), "timezone", "is not an IANA time zone"),
-    (consent(settings={"display_name": "<b>"}), "display_name", "must not hold control characters"),
+    (consent(settings={"display_name": "<b>"}), "display_name", "must not contain control characters"),
     (consent(settings={"display_name": "x" * 101}), "display_name", "at most 100 characters"),
     (consent(settings={"kind": "spam"}), "kind", "must be warmup or pool"),
     (consent(settings={"colour": "red"}), "colour", "is not known"),
@@ -98,8 +98,12 @@ def test_several_wrong_fields_are_named_at_once(site: Site, op: httpx.Client):
     ("body", "status", "words"),
     [
         ({"address": "who@example.com", "purpose": "reauth"}, 404, "Unknown mailbox: who@example.com"),
-        ({"address": ADA, "purpose": "add"}, 422, "are required"),
-        ({"address": ADA, "purpose": "reauth", "settings": {"kind": "pool"}}, 422, "leave them out"),
+        ({"address": ADA, "purpose": "add"}, 422, "required to add a mailbox"),
+        (
+            {"address": ADA, "purpose": "reauth", "settings": {"kind": "pool"}},
+            422,
+            "not allowed for a re-authentication",
+        ),
         ({"address": "robot@example.com", "purpose": "reauth"}, 422, "service account"),
         (consent(settings={"auth": "delegated"}), 422, "service account"),
         (consent(address="robot@example.com"), 422, "service account"),

@@ -75,7 +75,7 @@ def test_more_than_expected_is_a_reason_to_change_nothing(three: Site, op: httpx
     body = {"filter": {"domain": "two.example"}, "at_most": 1} | changes_of(verb)
     answer = op.post(f"{API}/mailboxes/{verb}", json=body)
     assert answer.status_code == 409
-    assert "lets 2 mailboxes through, more than the 1" in answer.json()["detail"]
+    assert "matches 2 mailboxes, more than the expected 1" in answer.json()["detail"]
     assert three.contents() == before
 
 
@@ -165,10 +165,10 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"reply_rate": "many"}, "reply_rate", "must be a whole number from 0 to 100"),
     ({"timezone": "Mars/Base"}, "timezone", "is not an IANA time zone"),
     ({"timezone": ""}, "timezone", "is not an IANA time zone"),
-    ({"display_name": "<b>"}, "display_name", "must not hold control characters"),
+    ({"display_name": "<b>"}, "display_name", "must not contain control characters"),
     ({"display_name": "x" * 101}, "display_name", "at most 100 characters"),
     ({"signature": "x" * 501}, "signature", "at most 500 characters"),
-    ({"signature": "x\x00"}, "signature", "must not hold control characters"),
+    ({"signature": "x\x00"}, "signature", "must not contain control characters"),
     ({"kind": "spam"}, "kind", "must be warmup or pool"),
     ({"auth": "delegated"}, "auth", "is not known"),
     ({}, "", "at least one setting"),

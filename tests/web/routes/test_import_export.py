@@ -172,7 +172,7 @@ def test_all_problems_of_all_lines_are_told_at_once_and_nothing_is_imported(thre
     }
     rules = [problem["rule"] for line in shown["lines"] for problem in line["problems"]]
     for rule in ("Write it as name@domain", "must be a whole number from 1 to 2000", "write it like Europe/Berlin",
-                 "stands here twice", "500 characters at most", "this line has 7"):  # fmt: skip
+                 "appears twice", "at most 500 characters", "this line has 7"):  # fmt: skip
         assert any(rule in told for told in rules), rule
     refused = take(op, BAD, token="0" * 64)
     assert (refused.status_code, refused.json()["preview"]) == (409, shown)
@@ -187,8 +187,8 @@ def test_all_problems_of_all_lines_are_told_at_once_and_nothing_is_imported(thre
         ("address,daily_target\n", "header line with the columns address and kind"),
         ("[1]", "must be a list of objects"),
         ("[" * 100_000, "not JSON"),
-        ('[{"address": "\\ud800@example.com"}]', "characters that are no text"),
-        ("address,kind\na\x00,pool\n", "characters that are no text"),
+        ('[{"address": "\\ud800@example.com"}]', "invalid characters"),
+        ("address,kind\na\x00,pool\n", "invalid characters"),
         ("x" * 5_000_001, "is larger than 5 MB; import it on the server"),
     ],
     ids=lambda value: value[:30],

@@ -153,7 +153,7 @@ def test_the_settings_are_in_the_form(ada: Site, op: httpx.Client):
 def test_an_unknown_address_can_be_added_from_its_page(site: Site, op: httpx.Client, address: str):
     answer = op.get(f"{MOUNT}/mailboxes/{quote(address, safe='')}")
     assert answer.status_code == 404
-    assert "is not a mailbox here" in answer.text
+    assert "is not in the list of mailboxes" in answer.text
     assert "data-open-add" in answer.text
     assert "<i>" not in answer.text
 
@@ -208,7 +208,7 @@ def test_the_tab_of_our_dags_counts_and_leads_out_of_its_frame(ada: Site, op: ht
     page = " ".join(html.unescape(op.get(f"{MOUNT}/dag/{dag_id}").text).split())
     assert "1,000 of 1,234 planned mails sent, 17 found in spam" in page
     assert "the OAuth client is refused" in page
-    assert "No audit has ended yet" in page
+    assert "No audit has finished yet" in page
     shell = f"{ada.origin}/plugin/gmail-accounts{MOUNT}/"
     assert re.search(rf'href="{re.escape(shell)}\?state=valid"[^>]* data-leave> <span class="number">2</span>', page)
 
@@ -228,7 +228,7 @@ def test_planned_today_holds_who_has_not_begun_and_leaves_out_who_will_not(site:
 def test_the_tab_of_another_dag_is_one_calm_line(site: Site, op: httpx.Client, dag_id: str):
     answer = op.get(f"{MOUNT}/dag/{quote(dag_id)}")
     assert answer.status_code == 200
-    assert "does not belong to Gmail Warmup" in answer.text
+    assert "is not part of Gmail Warmup" in answer.text
     assert "data-leave>Open Gmail accounts" in answer.text
     assert "counter" not in answer.text
     assert "<script>" not in answer.text

@@ -63,7 +63,7 @@ def test_each_state_comes_with_its_reason_in_words_and_the_step(full: Site, op: 
         assert REASONS[code].message in page
     for code in ("grant_refused", "blocked_by_admin", "account_deleted"):
         assert REASONS[code].remedy in page
-    assert "Gmail is switched off or locked" in page
+    assert "Gmail is disabled or locked" in page
     assert "Expires in 2 days" in page
     assert "Paused" in page
     assert "<strong>1 mailbox</strong>" in page
@@ -104,7 +104,7 @@ def test_search_and_filter(full: Site, op: httpx.Client, query: dict[str, str], 
     full.sql("UPDATE gmail_warmup.mailbox SET display_name = 'Ada Lovelace' WHERE address = 'off@example.com'")
     page = op.get(f"{MOUNT}/", params=query)
     assert rows(page.text) == expected
-    assert ("Nothing matches" in page.text) == (not expected)
+    assert ("No matches" in page.text) == (not expected)
 
 
 def test_an_unknown_filter_shows_everything(full: Site, op: httpx.Client):
@@ -135,7 +135,7 @@ def test_filters_count_what_they_let_through(site: Site, op: httpx.Client):
         answer = op.get(f"{API}/mailboxes", params=case | {"limit": "1000"}).json()
         assert answer["matching"] == len(answer["mailboxes"]), case
         assert (answer["matching"] == 0) == (case == {"domain": "eam2.example"}), case
-        assert ("Nothing matches" in op.get(f"{MOUNT}/", params=case).text) == (answer["matching"] == 0)
+        assert ("No matches" in op.get(f"{MOUNT}/", params=case).text) == (answer["matching"] == 0)
 
 
 def test_domains_are_offered_the_commonest_first(site: Site, op: httpx.Client):
@@ -222,7 +222,7 @@ def test_a_link_from_a_task_shows_its_mailbox_on_top_and_starts_nothing(full: Si
 
 def test_a_link_to_an_unknown_mailbox_says_so(full: Site, op: httpx.Client):
     page = op.get(f"{MOUNT}/", params={"reauth": "<i>gone@example.com"}).text
-    assert "is not a mailbox here" in page
+    assert "is not in the list of mailboxes" in page
     assert "<i>" not in page
 
 

@@ -209,7 +209,7 @@ REFUSED = [
     Refused("scope_unticked", 403, box_unticked, ("box", "ticked")),
     Refused("no_refresh_token", 502, no_refresh_token, ("refresh token", "https://myaccount.google.com/permissions")),
     Refused("expired_link", 410, expired, ("expired", "Start again")),
-    Refused("replayed_link", 410, replayed, ("used already",)),
+    Refused("replayed_link", 410, replayed, ("already used",)),
     Refused("unknown_link", 400, another_browser, ("another browser",)),
     Refused("unknown_link", 400, no_cookie, ("another browser",)),
     Refused("unknown_link", 400, another_user, ("another Airflow user",)),
@@ -218,7 +218,7 @@ REFUSED = [
     Refused("google_unreachable", 502, google_cut_off, ("Wait a minute",)),
     Refused("google_unreachable", 502, gmail_down, ("Wait a minute",)),
     Refused("client_refused", 502, client_refused, ("OAuth client", "gmail_oauth_client")),
-    Refused("refused_by_google", 502, google_error, ("error of its own",)),
+    Refused("refused_by_google", 502, google_error, ("an error instead of an authorization code",)),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The JSON API: the same abilities as the pages, which use it for every change."""
+"""The JSON API. It offers everything that the pages do; the pages use it for every change."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from gmail_warmup.web.api import consents, halts, history, invites, mailboxes, overview, statistics, transfers
-from gmail_warmup.web.errors import ERROR_RESPONSES
 from gmail_warmup.web.permissions import MAY_READ
+from gmail_warmup.web.problems import ERROR_RESPONSES
 
 router = APIRouter(prefix="/api/v1", dependencies=[MAY_READ], responses=ERROR_RESPONSES)
 
 
 @router.get("/openapi.json", include_in_schema=False)
 def get_openapi(request: Request) -> dict[str, Any]:
-    """Return the description of this API."""
+    """Return the OpenAPI description of this API."""
     return dict(request.app.openapi())
 
 

@@ -1,4 +1,4 @@
-"""Consents: send a browser to Google's page."""
+"""Consents: start the OAuth flow for a mailbox."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import ConsentPurpose, MailboxAuth
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxSettings
-from gmail_warmup.oauth.consent.flow import BrowserSession
+from gmail_warmup.oauth.consent.states import BrowserSession
 from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Address, Body
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import UserName
@@ -19,15 +20,15 @@ router = APIRouter(tags=["consents"])
 
 
 class ConsentIn(Body):
-    """A consent to be started."""
+    """The consent to start."""
 
     address: Address
     purpose: ConsentPurpose
-    settings: MailboxSettings | None = Field(None, description="Of the mailbox to be added; not for `reauth`.")
+    settings: MailboxSettings | None = Field(None, description="Settings of the new mailbox; not allowed for `reauth`.")
 
 
 class ConsentOut(BaseModel):
-    """Where to send the browser. The answer sets a cookie that the same browser has to bring back."""
+    """URL of Google's consent page. The response sets a cookie that ties the consent to this browser."""
 
     url: str
 
@@ -36,29 +37,29 @@ class ConsentOut(BaseModel):
 def start_consent(
     body: ConsentIn, request: Request, response: Response, context: CurrentContext, user: UserName
 ) -> ConsentOut:
-    """Start a consent and return the address of Google's page. Nothing is changed until its owner has consented."""
+    """Start a consent and return the URL of Google's page. Nothing changes until the owner has consented."""
     flow = context.build_consent_flow()
-    visitor = BrowserSession(user=user, browser=ensure_browser_cookie(request, response))
+    session = BrowserSession(user=user, browser=ensure_browser_cookie(request, response))
     if body.purpose is ConsentPurpose.ADD:
         settings = _settings_to_add(body)
-        with context.services.engine.begin() as connection:
+        with read_transaction(context.services.engine) as connection:
             known = repository.find_mailbox(connection, body.address)
         _require_grant(known.auth if known else settings.auth, body.address)
-        return ConsentOut(url=flow.start_addition(body.address, settings, visitor))
+        return ConsentOut(url=flow.start_addition(body.address, settings, session))
     if body.settings is not None:
-        raise InvalidInputError("settings: a re-authentication changes the grant alone; leave them out.")
-    with context.services.engine.begin() as connection:
+        raise InvalidInputError("settings: not allowed for a re-authentication, which changes only the grant.")
+    with read_transaction(context.services.engine) as connection:
         _require_grant(repository.get_mailbox(connection, body.address).auth, body.address)
-    return ConsentOut(url=flow.start_reauthentication(body.address, visitor))
+    return ConsentOut(url=flow.start_reauthentication(body.address, session))
 
 
 def _settings_to_add(body: ConsentIn) -> MailboxSettings:
     if body.settings is None:
-        raise InvalidInputError("settings: are required to add a mailbox.")
+        raise InvalidInputError("settings: required to add a mailbox.")
     _require_grant(body.settings.auth, body.address)
     return body.settings
 
 
 def _require_grant(auth: MailboxAuth, address: str) -> None:
     if auth is not MailboxAuth.GRANT:
-        raise InvalidInputError(f"{address} is reached by a service account; it needs no consent.")
+        raise InvalidInputError(f"{address} uses a service account; it needs no consent.")

@@ -1,4 +1,4 @@
-"""The kill switch: stop everything, and start again."""
+"""The kill switch: stop all mailboxes and start them again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from gmail_warmup.db.engine import write_transaction
 from gmail_warmup.warmup.planning import kill_switch
 from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Body, ReasonText
 from gmail_warmup.web.dependencies import CurrentContext
@@ -16,9 +17,9 @@ router = APIRouter(tags=["halt"])
 
 
 class StopIn(Body):
-    """Why everything is stopped."""
+    """The reason for stopping everything."""
 
-    reason: ReasonText = Field(description="Shown on every page and in every log until it is started again.")
+    reason: ReasonText = Field(description="Shown on every page and in every log while everything is stopped.")
 
 
 class StartIn(Body):
@@ -26,7 +27,7 @@ class StartIn(Body):
 
 
 class StoppedOut(BaseModel):
-    """A halt of everything."""
+    """An active or ended stop of everything."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -36,22 +37,22 @@ class StoppedOut(BaseModel):
 
 
 class StopOut(BaseModel):
-    """The halt that goes on."""
+    """The active stop."""
 
-    newly: bool = Field(description="False if it was stopped already; then that halt goes on, with its own reason.")
+    newly: bool = Field(description="False if everything was already stopped; the earlier stop and its reason remain.")
     stopped: StoppedOut
 
 
 class StartOut(BaseModel):
-    """The halt that ended."""
+    """The stop that ended."""
 
     ended: StoppedOut | None = Field(description="Null if nothing was stopped.")
 
 
 @router.post("/halt", dependencies=CHANGE_DEPENDENCIES)
 def stop(body: StopIn, context: CurrentContext, user: UserName) -> StopOut:
-    """Stop everything at once: no mailbox plans, claims, sends or reads until it is started again."""
-    with context.services.engine.begin() as connection:
+    """Stop everything immediately: no mailbox plans, claims, sends or reads until it is started again."""
+    with write_transaction(context.services.engine) as connection:
         newly = kill_switch.begin_halt(connection, by=user, reason=body.reason)
         stopped = kill_switch.get_active_halt(connection)
     return StopOut(newly=newly, stopped=StoppedOut.model_validate(stopped))
@@ -59,7 +60,7 @@ def stop(body: StopIn, context: CurrentContext, user: UserName) -> StopOut:
 
 @router.post("/halt/end", dependencies=CHANGE_DEPENDENCIES)
 def start(body: StartIn, context: CurrentContext, user: UserName) -> StartOut:
-    """Start everything again; what is left of each day spreads over what is left of its hours."""
-    with context.services.engine.begin() as connection:
+    """Start everything again. The remaining mails of each day are spread over its remaining hours."""
+    with write_transaction(context.services.engine) as connection:
         ended = kill_switch.end_halt(connection, by=user)
     return StartOut(ended=StoppedOut.model_validate(ended) if ended else None)

@@ -1,4 +1,4 @@
-"""Invites: make, list and revoke the links for owners who have no Airflow login."""
+"""Invites: create, list and revoke links for owners without an Airflow login."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from gmail_warmup.core import urls
+from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core.enums import InviteState
+from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.oauth.consent import invites as invite
 from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Addresses, Body
 from gmail_warmup.web.dependencies import CurrentContext
@@ -23,22 +24,22 @@ _PageEdge = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 
 
 class InvitesIn(Body):
-    """Mailboxes of which the owners are to sign in."""
+    """Mailboxes whose owners are invited to sign in."""
 
     addresses: Addresses
 
 
 class NewInviteOut(BaseModel):
-    """An invite just made."""
+    """A new invite."""
 
     id: int
     address: str
-    url: str = Field(description="The link for the mailbox's owner. It is shown this once; it is stored hashed.")
+    url: str = Field(description="Link for the owner; returned only once, because only its hash is stored.")
     expires_at: datetime
 
 
 class NewInvites(BaseModel):
-    """The invites just made."""
+    """New invites."""
 
     invites: list[NewInviteOut]
 
@@ -60,11 +61,11 @@ class InviteOut(BaseModel):
 
 
 class InviteList(BaseModel):
-    """One page of invites, the newest first."""
+    """One page of invites, newest first."""
 
     invites: list[InviteOut]
-    older_before: int | None = Field(description="Give it as `before` to have the next page.")
-    newer_after: int | None = Field(description="Give it as `after` to have the page before.")
+    older_before: int | None = Field(description="Pass it as `before` to get the next page.")
+    newer_after: int | None = Field(description="Pass it as `after` to get the previous page.")
 
 
 class RevokeIn(Body):
@@ -73,14 +74,15 @@ class RevokeIn(Body):
 
 @router.post("/invites", dependencies=CHANGE_DEPENDENCIES)
 def create_invites(body: InvitesIn, context: CurrentContext, user: UserName) -> NewInvites:
-    """Make an invite for each of these mailboxes: all of them, or none if one is unknown or needs no consent."""
+    """Create an invite for each of these mailboxes. All or none: an unknown or delegated mailbox is an error."""
     services = context.services
-    with services.engine.begin() as connection:
-        made = invite.create_invites(connection, body.addresses, actor=user, days=services.settings.invite_days)
+    with write_transaction(services.engine) as connection:
+        created = invite.create_invites(connection, body.addresses, actor=user, days=services.settings.invite_days)
+    urls = load_urls()
     return NewInvites(
         invites=[
             NewInviteOut(id=new.id, address=new.address, url=urls.invite_url(new.token), expires_at=new.expires_at)
-            for new in made
+            for new in created
         ]
     )
 
@@ -88,18 +90,18 @@ def create_invites(body: InvitesIn, context: CurrentContext, user: UserName) -> 
 @router.get("/invites")
 def list_invites(
     context: CurrentContext,
-    address: Annotated[str, Query(max_length=320, description="Only those of this mailbox.")] = "",
+    address: Annotated[str, Query(max_length=320, description="Only invites for this mailbox.")] = "",
     state: InviteState | None = None,
     before: _PageEdge = None,
     after: _PageEdge = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> InviteList:
-    """List invites, the newest first, a page at a time."""
-    wanted = invite.InviteQuery(
+    """List invites, newest first, in pages."""
+    query = invite.InviteQuery(
         address=to_storable_text(address.strip()), state=state, before=before, after=after, limit=limit
     )
-    with context.services.engine.begin() as connection:
-        page = invite.fetch_invite_page(connection, wanted)
+    with read_transaction(context.services.engine) as connection:
+        page = invite.fetch_invite_page(connection, query)
     return InviteList(
         invites=[InviteOut.model_validate(row) for row in page.rows],
         older_before=page.older_before,
@@ -109,6 +111,6 @@ def list_invites(
 
 @router.post("/invites/{invite_id}/revoke", dependencies=CHANGE_DEPENDENCIES)
 def revoke_invite(invite_id: InviteId, body: RevokeIn, context: CurrentContext, user: UserName) -> InviteOut:
-    """Revoke an invite: its link ends, and every consent that runs on it. One that is over already stays as it is."""
-    with context.services.engine.begin() as connection:
+    """Revoke an invite: invalidate its link and its unfinished consents. Ended invites remain unchanged."""
+    with write_transaction(context.services.engine) as connection:
         return InviteOut.model_validate(invite.revoke_invite(connection, invite_id, actor=user))

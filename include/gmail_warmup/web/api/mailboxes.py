@@ -1,4 +1,4 @@
-"""Mailboxes: list, look at, add, change, pause and resume them."""
+"""Mailboxes: list, read, add, change, pause and resume them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.db import clock
+from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.mailboxes import bulk_edit as changes
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.bulk_edit import MailboxChanges
@@ -30,15 +32,15 @@ MAX_DOMAINS = 100
 
 
 class ListIn(FilterIn):
-    """What to list, in which order, and where to begin."""
+    """Filter, order and position of a page."""
 
-    sort: Order = Field(Order.ADDRESS, description="With a minus the other way round; alike ones stand by address.")
+    sort: Order = Field(Order.ADDRESS, description="A minus sign means descending. Equal values are sorted by address.")
     after: str = Field("", max_length=1000, description="`next_after` of a page in the same order.")
-    before: str = Field("", max_length=1000, description="`previous_before` of one; `after` is stronger.")
+    before: str = Field("", max_length=1000, description="`previous_before` of a page in the same order; `after` wins.")
     limit: int = Field(queries.DEFAULT_PAGE_SIZE, ge=1, le=1000)
 
     def to_query(self) -> MailboxQuery:
-        """Return it as the queries take it."""
+        """Return filter, order and page for the queries."""
         return MailboxQuery(
             filter=self.to_filter(),
             order=self.sort,
@@ -52,20 +54,20 @@ class MailboxList(BaseModel):
     """One page of mailboxes."""
 
     mailboxes: list[MailboxView]
-    matching: int = Field(description="How many mailboxes the filter lets through, on all pages.")
-    next_after: str | None = Field(description="Give it as `after` to have the next page; null on the last one.")
-    previous_before: str | None = Field(description="Give it as `before` to have the page before.")
+    matching: int = Field(description="Number of mailboxes on all pages that match the filter.")
+    next_after: str | None = Field(description="Pass it as `after` to get the next page; null on the last page.")
+    previous_before: str | None = Field(description="Pass it as `before` to get the previous page; null on the first.")
 
 
 class DomainOut(BaseModel):
-    """A domain, and how many mailboxes are in it."""
+    """A domain and its number of mailboxes."""
 
     domain: str
     mailboxes: int
 
 
 class DomainList(BaseModel):
-    """Domains of mailboxes, the commonest first."""
+    """Domains of mailboxes, largest first."""
 
     domains: list[DomainOut]
 
@@ -78,34 +80,34 @@ class MailboxIn(Body):
 
 
 class PauseIn(Selection):
-    """Mailboxes to be paused."""
+    """Mailboxes to pause."""
 
     reason: ReasonText = "paused on the page"
 
 
 class RequalifyIn(Body):
-    """Mailboxes that were paused or blocked by their health."""
+    """Mailboxes that their health paused or blocked."""
 
     addresses: Addresses
 
 
 class ChangeIn(Selection):
-    """Mailboxes to be changed, and what becomes of them."""
+    """Mailboxes to change, and the new settings."""
 
     changes: MailboxChanges
 
 
 @router.get("/mailboxes")
-def list_mailboxes(context: CurrentContext, asked: Annotated[ListIn, Query()]) -> MailboxList:
-    """List mailboxes, a page at a time."""
-    services, wanted = context.services, asked.to_query()
+def list_mailboxes(context: CurrentContext, params: Annotated[ListIn, Query()]) -> MailboxList:
+    """List mailboxes in pages."""
+    services, page_query = context.services, params.to_query()
     days = services.settings.expiring_days
-    with services.engine.begin() as connection:
-        page = queries.load_page(connection, wanted, expiring_days=days)
-        matching = filters.count_mailboxes(connection, wanted.filter, expiring_days=days)
-        found = build_views(connection, page.rows, now=queries.database_time(connection), settings=services.settings)
+    with read_transaction(services.engine) as connection:
+        page = queries.load_page(connection, page_query, expiring_days=days)
+        matching = filters.count_mailboxes(connection, page_query.filter, expiring_days=days)
+        views = build_views(connection, page.rows, now=clock.get_current_time(connection), settings=services.settings)
     return MailboxList(
-        mailboxes=found,
+        mailboxes=views,
         matching=matching,
         next_after=page.next_after and str(page.next_after),
         previous_before=page.previous_before and str(page.previous_before),
@@ -114,54 +116,54 @@ def list_mailboxes(context: CurrentContext, asked: Annotated[ListIn, Query()]) -
 
 @router.get("/domains")
 def list_domains(context: CurrentContext) -> DomainList:
-    """List the hundred commonest domains."""
-    with context.services.engine.begin() as connection:
-        found = queries.count_by_domain(connection, limit=MAX_DOMAINS)
-    return DomainList(domains=[DomainOut(domain=item.domain, mailboxes=item.mailboxes) for item in found])
+    """List the hundred domains with the most mailboxes."""
+    with read_transaction(context.services.engine) as connection:
+        counts = queries.count_by_domain(connection, limit=MAX_DOMAINS)
+    return DomainList(domains=[DomainOut(domain=item.domain, mailboxes=item.mailboxes) for item in counts])
 
 
 @router.get("/mailboxes/{address:path}")
 def get_mailbox(address: str, context: CurrentContext) -> MailboxView:
     """Return one mailbox."""
     services = context.services
-    with services.engine.begin() as connection:
+    with read_transaction(services.engine) as connection:
         record = repository.get_mailbox(connection, address)
-        return build_views(connection, [record], now=queries.database_time(connection), settings=services.settings)[0]
+        return build_views(connection, [record], now=clock.get_current_time(connection), settings=services.settings)[0]
 
 
 @router.post("/mailboxes", dependencies=CHANGE_DEPENDENCIES)
 def put_mailbox(body: MailboxIn, context: CurrentContext, user: UserName) -> MailboxView:
-    """Add a mailbox, or change the settings of the one with this address.
+    """Add a mailbox, or change the settings of an existing one.
 
-    A mailbox added in this way has no grant yet; start a consent, or use it with `auth` delegated.
+    A new mailbox has no grant yet: start a consent, or use `auth` delegated.
     """
     services = context.services
-    with services.engine.begin() as connection:
+    with write_transaction(services.engine) as connection:
         known = repository.find_mailbox(connection, body.address)
         if known and known.auth is not body.settings.auth:
             raise InvalidInputError(
-                f"{body.address} is reached by '{known.auth.value}'; that cannot be changed to "
+                f"auth: {body.address} uses '{known.auth.value}'; it cannot be changed to "
                 f"'{body.settings.auth.value}' here."
             )
         repository.add_or_update(connection, body.address, body.settings, actor=user)
         record = repository.get_mailbox(connection, body.address)
-        return build_views(connection, [record], now=queries.database_time(connection), settings=services.settings)[0]
+        return build_views(connection, [record], now=clock.get_current_time(connection), settings=services.settings)[0]
 
 
 @router.post("/mailboxes/pause", dependencies=CHANGE_DEPENDENCIES)
 def pause(body: PauseIn, context: CurrentContext, user: UserName) -> Changed:
-    """Pause mailboxes: no task touches them until they are resumed. All of them, or none if one is unknown."""
+    """Pause mailboxes: tasks skip them until they are resumed. All or none: an unknown mailbox is an error."""
     services = context.services
-    with services.engine.begin() as connection:
+    with write_transaction(services.engine) as connection:
         addresses = selection.lock_mailboxes(connection, body, expiring_days=services.settings.expiring_days)
         return Changed(changed=repository.pause_mailboxes(connection, addresses, actor=user, reason=body.reason))
 
 
 @router.post("/mailboxes/resume", dependencies=CHANGE_DEPENDENCIES)
 def resume(body: Selection, context: CurrentContext) -> Changed:
-    """Resume mailboxes. All of them, or none if one is unknown."""
+    """Resume mailboxes. All or none: an unknown mailbox is an error."""
     services = context.services
-    with services.engine.begin() as connection:
+    with write_transaction(services.engine) as connection:
         addresses = selection.lock_mailboxes(connection, body, expiring_days=services.settings.expiring_days)
         return Changed(changed=repository.resume_mailboxes(connection, addresses))
 
@@ -170,17 +172,17 @@ def resume(body: Selection, context: CurrentContext) -> Changed:
 def requalify(body: RequalifyIn, context: CurrentContext, user: UserName) -> Changed:
     """Let mailboxes that their health paused or blocked send a small fresh sample from today on.
 
-    What was sent on earlier days does not count any more. All of them, or none if one is unknown.
+    Mail of earlier days no longer counts. All or none: an unknown mailbox is an error.
     """
-    with context.services.engine.begin() as connection:
-        named = [record.address for record in repository.get_mailboxes(connection, body.addresses)]
-        return Changed(changed=monitor.requalify_mailboxes(connection, named, actor=user))
+    with write_transaction(context.services.engine) as connection:
+        addresses = [record.address for record in repository.get_mailboxes(connection, body.addresses)]
+        return Changed(changed=monitor.requalify_mailboxes(connection, addresses, actor=user))
 
 
 @router.post("/mailboxes/change", dependencies=CHANGE_DEPENDENCIES)
 def change(body: ChangeIn, context: CurrentContext) -> Changed:
-    """Change settings of mailboxes. All of them, or none if one is unknown; grant, pause and progress stay."""
+    """Change settings; grants, pauses and progress are kept. All or none: an unknown mailbox is an error."""
     services = context.services
-    with services.engine.begin() as connection:
+    with write_transaction(services.engine) as connection:
         addresses = selection.lock_mailboxes(connection, body, expiring_days=services.settings.expiring_days)
         return Changed(changed=changes.change_settings(connection, addresses, body.changes))

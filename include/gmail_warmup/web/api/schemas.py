@@ -1,4 +1,4 @@
-"""What the routers of the API share."""
+"""Types and dependencies shared by the routers of the API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gmail_warmup.web.permissions import MAY_CHANGE
 from gmail_warmup.web.security import check_content_type, check_origin
 
 CHANGE_DEPENDENCIES = [MAY_CHANGE, Depends(check_origin), Depends(check_content_type)]
-"""What every route that changes something asks for, besides the right to read."""
+"""Dependencies of every route that changes data, in addition to the permission to read."""
 
 Address = Annotated[str, AfterValidator(normalize_address)]
 Addresses = Annotated[list[Address], Field(min_length=1, max_length=1000)]
@@ -28,16 +28,16 @@ def _check_one_line(text: str) -> str:
 ReasonText = Annotated[
     str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_check_one_line)
 ]
-"""Why somebody does something, for whoever looks later."""
+"""Reason for a change, recorded and shown."""
 
 
 class Body(BaseModel):
-    """Base of what a client sends: an unknown field is an error, not ignored."""
+    """Base of request bodies: an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Changed(BaseModel):
-    """How many mailboxes were changed; those that were so already are not counted."""
+    """Number of changed mailboxes, without those that already had the new state."""
 
     changed: int

@@ -1,4 +1,4 @@
-"""Which mailboxes a request is about: the list's filter, and the selection of a bulk change."""
+"""Selection of mailboxes in requests: the filter of the list, and the target of a bulk change."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _Text = Annotated[str, StringConstraints(max_length=320, strip_whitespace=True)]
 
 
 class FilterIn(BaseModel):
-    """The list's filter; a mailbox meets all of it."""
+    """Filter of the list; a mailbox has to meet all conditions."""
 
     state: Group | None = Field(None, description="Only mailboxes of this group.")
     kind: MailboxKind | None = None
-    domain: _Text = Field("", description="The whole domain, as in `example.com`.")
-    q: _Text = Field("", description="Part of an address or of a name.")
+    domain: _Text = Field("", description="The full domain, such as `example.com`.")
+    q: _Text = Field("", description="Part of an address or name.")
 
     def to_filter(self) -> MailboxFilter:
-        """Return it as the queries take it."""
+        """Return the filter for the queries."""
         return MailboxFilter(group=self.state, kind=self.kind, domain=self.domain, search=self.q)
 
 
 class BulkFilter(FilterIn, Body):
-    """The list's filter in a body; without any member it stands for all mailboxes."""
+    """Filter of the list in a request body; an empty object selects all mailboxes."""
 
 
 class Selection(Body):
-    """The mailboxes of a bulk change: either addresses, or what a filter lets through."""
+    """Mailboxes of a bulk change: either addresses or a filter."""
 
     addresses: Addresses | None = None
     filter: BulkFilter | None = None
@@ -46,13 +46,13 @@ class Selection(Body):
         DEFAULT_SELECTION_LIMIT,
         ge=1,
         le=MAX_SELECTION_LIMIT,
-        description="If the filter lets more through than this, nothing is changed.",
+        description="Nothing is changed if the filter matches more mailboxes than this.",
     )
 
     @model_validator(mode="after")
     def _require_exactly_one(self) -> Self:
         if (self.addresses is None) == (self.filter is None):
-            raise ValueError("Name either addresses or a filter.")
+            raise ValueError("Pass either addresses or a filter.")
         return self
 
 
@@ -60,23 +60,23 @@ def lock_mailboxes(connection: sa.Connection, selection: Selection, *, expiring_
     """Lock the selected mailboxes until the transaction ends; return their addresses.
 
     Raises:
-        UnknownMailboxError: naming every address that is not a mailbox.
-        HTTPException: 409 if the filter lets more through than the client expects.
+        UnknownMailboxError: with every address that is not a mailbox.
+        HTTPException: 409 if the filter matches more mailboxes than the client expects.
     """
     if selection.addresses is not None:
-        wanted = sa.select(Mailbox.id).where(repository.has_address_in(selection.addresses))
-        found = repository.lock_mailboxes(connection, wanted)
-        if missing := set(selection.addresses) - set(found):
+        query = sa.select(Mailbox.id).where(repository.has_address_in(selection.addresses))
+        locked = repository.lock_mailboxes(connection, query)
+        if missing := set(selection.addresses) - set(locked):
             raise UnknownMailboxError(*sorted(missing))
-        return found
+        return locked
     assert selection.filter is not None
-    found = repository.lock_mailboxes(
+    locked = repository.lock_mailboxes(
         connection, filters.select_ids(selection.filter.to_filter(), expiring_days=expiring_days)
     )
-    if len(found) > selection.at_most:
+    if len(locked) > selection.at_most:
         raise HTTPException(
             409,
-            f"The filter lets {len(found):,} mailboxes through, more than the {selection.at_most:,} that were "
-            "expected, so nothing was changed. Look at the list again.",
+            f"The filter matches {len(locked):,} mailboxes, more than the expected {selection.at_most:,}. Nothing was "
+            "changed. Reload the list.",
         )
-    return found
+    return locked

@@ -1,4 +1,4 @@
-"""Today over all warmup mailboxes, each in its own zone."""
+"""Totals of the current local day over all warmup mailboxes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from gmail_warmup.db.models import HealthBand, Mailbox, MailboxDay, MailboxKind,
 from gmail_warmup.domains.gate import GATED_DOMAINS
 from gmail_warmup.warmup.health.monitor import LOCAL_TODAY
 from gmail_warmup.warmup.planning.daily_plan import compute_volume_on
-from gmail_warmup.warmup.planning.due import IS_USABLE
+from gmail_warmup.warmup.planning.eligibility import IS_USABLE
 
 
 @dataclass(frozen=True, kw_only=True)
 class DailyTotals:
-    """Mails of today: what is planned, what was sent, and what of it is in spam."""
+    """Mails of today: planned, sent, and delivered to spam."""
 
     planned: int = 0
     sent: int = 0
@@ -25,30 +25,30 @@ class DailyTotals:
 
 
 def count_today(connection: sa.Connection, settings: Settings) -> DailyTotals:
-    """Add up what was done today, and what those will do that have not begun and may send on this weekday.
+    """Sum up today's mails, including the volume of mailboxes that have not started their day and may still send.
 
-    Mailboxes with the same target, day of the ramp and standing are counted together, so that the engine is asked a
-    few hundred times, and once for each of those whose health slows or stops them.
+    Mailboxes with the same target, warmup day and health are grouped, so the volume is computed a few hundred times
+    instead of once per mailbox. A mailbox with reduced volume is a group of its own.
     """
     utc = sa.cast(sa.func.timezone("UTC", sa.func.now()), sa.Date)
     weekdays = [day + 1 for day in settings.sending_weekdays]
-    waits = sa.and_(
+    not_started = sa.and_(
         MailboxDay.mailbox_id.is_(None), IS_USABLE, Mailbox.domain.not_in(GATED_DOMAINS),
         sa.extract("isodow", LOCAL_TODAY).in_(weekdays),
     )  # fmt: skip
-    # What alike mailboxes have in common: since when a healthy one is so changes nothing.
-    well = Mailbox.band.in_((HealthBand.HEALTHY, HealthBand.WATCH))
-    common = (
+    # The columns that determine the volume. For healthy mailboxes, the time of the last change does not matter.
+    is_healthy = Mailbox.band.in_((HealthBand.HEALTHY, HealthBand.WATCH))
+    group_columns = (
         Mailbox.daily_target, Mailbox.warmup_days, LOCAL_TODAY.label("today"), Mailbox.band, Mailbox.band_reason,
-        sa.case((~well, Mailbox.band_since)).label("band_since"),
-        sa.case((~well, Mailbox.health_window_start)).label("health_window_start"),
+        sa.case((~is_healthy, Mailbox.band_since)).label("band_since"),
+        sa.case((~is_healthy, Mailbox.health_window_start)).label("health_window_start"),
         sa.case((Mailbox.half_volume_on == LOCAL_TODAY, Mailbox.half_volume_on)).label("half_volume_on"),
     )  # fmt: skip
     query = (
         sa.select(
-            *common,
+            *group_columns,
             sa.func.now().label("now"),
-            sa.func.count().filter(waits).label("waiting"),
+            sa.func.count().filter(not_started).label("waiting"),
             *(sa.func.coalesce(sa.func.sum(getattr(MailboxDay, name)), 0).label(name)
               for name in ("planned", "sent", "spam")),
         )
@@ -58,11 +58,11 @@ def count_today(connection: sa.Connection, settings: Settings) -> DailyTotals:
             sa.and_(
                 MailboxDay.mailbox_id == Mailbox.id,
                 MailboxDay.local_date == LOCAL_TODAY,
-                MailboxDay.local_date.between(utc - 1, utc + 1),  # for the index; no zone is further away
+                MailboxDay.local_date.between(utc - 1, utc + 1),  # for the index
             ),
         )
         .where(Mailbox.kind == MailboxKind.WARMUP)
-        .group_by(*(column.element if isinstance(column, sa.Label) else column for column in common))
+        .group_by(*(column.element if isinstance(column, sa.Label) else column for column in group_columns))
     )  # fmt: skip
     rows = connection.execute(query).all()
     return DailyTotals(

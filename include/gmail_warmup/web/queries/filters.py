@@ -1,4 +1,4 @@
-"""Which mailboxes are meant: the filters that list, bulk changes and export share."""
+"""Filters of mailboxes, shared by the list, bulk changes and the export."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from gmail_warmup.oauth import expiry
 
 
 class Group(StrEnum):
-    """What an operator filters by: a state, or several that ask for the same."""
+    """Groups of mailboxes that an operator filters by: grant states, health bands, pauses."""
 
     VALID = "valid"
-    """The grant works as far as is known."""
+    """The grant works."""
     NEEDS_REAUTH = "needs_reauth"
     """A person has to sign in again."""
     BLOCKED = "blocked"
-    """An administrator, Google or the owner stands in the way: blocked, disabled or deleted."""
+    """Blocked by an administrator, disabled, or deleted."""
     SUSPECT = "suspect"
-    """A second probe decides."""
+    """Refused once; a second probe decides."""
     EXPIRING = "expiring"
-    """It works, and its foretold end is near."""
+    """The grant works, but its predicted expiry is near."""
     PAUSED = "paused"
-    """A person paused it."""
+    """Paused by a person."""
     THROTTLED = "throttled"
-    """Its health lets it send less."""
+    """Reduced volume because of its health."""
     HEALTH_PAUSED = "health_paused"
-    """Its health lets it rest, or send a small fresh sample."""
+    """Paused because of its health, or sending a small fresh sample."""
     HEALTH_BLOCKED = "health_blocked"
-    """Its health stopped it; a person has to look."""
+    """Stopped because of its health until a person acts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MailboxFilter:
-    """Mailboxes that meet all of these; without any, all mailboxes."""
+    """Conditions that a mailbox meets all of. An empty filter matches all mailboxes."""
 
     group: Group | None = None
     kind: MailboxKind | None = None
     domain: str = ""
     """The whole domain."""
     search: str = ""
-    """Part of an address or of a name, in any case of letters."""
+    """Part of an address or name, case-insensitive."""
 
     def __bool__(self) -> bool:
-        """Tell whether it leaves anything out."""
+        """Return whether any condition is set."""
         return self != MailboxFilter()
 
 
@@ -57,20 +57,20 @@ GROUP_STATES = {
     Group.BLOCKED: (GrantState.BLOCKED_BY_ADMIN, GrantState.DISABLED, GrantState.ACCOUNT_DELETED),
     Group.SUSPECT: (GrantState.SUSPECT,),
 }
-"""The groups that are states of the grant; each state is in one of them."""
+"""Groups defined by the state of the grant. Each state is in exactly one."""
 
 GROUP_BANDS = {
     Group.THROTTLED: HealthBand.THROTTLED,
     Group.HEALTH_PAUSED: HealthBand.PAUSED,
     Group.HEALTH_BLOCKED: HealthBand.BLOCKED,
 }
-"""The groups that are health bands of warmup mailboxes."""
+"""Groups defined by the health band of a warmup mailbox."""
 
 INVALID_STATES = [state for group, states in GROUP_STATES.items() if group is not Group.VALID for state in states]
 
 
 def in_group(group: Group, expiring_days: int) -> sa.ColumnElement[bool]:
-    """Return the condition that a mailbox of a group meets; the query joins mailbox and grant."""
+    """Return the condition for a group; the query has to join mailbox and grant."""
     if group in GROUP_STATES:
         return OAuthGrant.state.in_(GROUP_STATES[group])
     if group in GROUP_BANDS:
@@ -79,7 +79,7 @@ def in_group(group: Group, expiring_days: int) -> sa.ColumnElement[bool]:
 
 
 def in_band(*bands: HealthBand) -> sa.ColumnElement[bool]:
-    """Return the condition that a warmup mailbox is in one of these bands, in the words of the index."""
+    """Return the condition for warmup mailboxes in these bands, as literals that match the partial index."""
     kind, *listed = (_bind_literal(value.value) for value in (MailboxKind.WARMUP, *bands))
     return sa.and_(Mailbox.kind == kind, sa.or_(*(Mailbox.band == band for band in listed)))
 
@@ -88,52 +88,53 @@ def _bind_literal(value: str) -> sa.BindParameter[str]:
     return sa.bindparam(None, value, unique=True, literal_execute=True)
 
 
-def build_conditions(chosen: MailboxFilter, *, expiring_days: int) -> list[sa.ColumnElement[bool]]:
-    """Return what a mailbox meets that a filter lets through; the query joins mailbox and grant."""
-    found: list[sa.ColumnElement[bool]] = []
-    if chosen.group is not None:
-        found.append(in_group(chosen.group, expiring_days))
-    if chosen.kind is not None:
-        found.append(Mailbox.kind == chosen.kind)
-    if chosen.domain:
-        found.append(Mailbox.domain == to_storable_text(chosen.domain.lower()))
-    if chosen.search:
-        found.append(_match_text(to_storable_text(chosen.search.lower())))
-    return found
+def build_conditions(mailbox_filter: MailboxFilter, *, expiring_days: int) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of a filter; the query has to join mailbox and grant."""
+    conditions: list[sa.ColumnElement[bool]] = []
+    if mailbox_filter.group is not None:
+        conditions.append(in_group(mailbox_filter.group, expiring_days))
+    if mailbox_filter.kind is not None:
+        conditions.append(Mailbox.kind == mailbox_filter.kind)
+    if mailbox_filter.domain:
+        conditions.append(Mailbox.domain == to_storable_text(mailbox_filter.domain.lower()))
+    if mailbox_filter.search:
+        conditions.append(_match_text(to_storable_text(mailbox_filter.search.lower())))
+    return conditions
 
 
-def select_ids(chosen: MailboxFilter, *, expiring_days: int) -> sa.Select[int]:
-    """Return the query of the ids that a filter lets through."""
+def select_ids(mailbox_filter: MailboxFilter, *, expiring_days: int) -> sa.Select[int]:
+    """Return the query for the ids of the mailboxes that match a filter."""
     query: sa.Select[Any] = sa.select(Mailbox.id)
-    # A mailbox has exactly one grant: where the grant is not asked about, joining it would only cost.
-    if chosen.group not in (None, Group.PAUSED, *GROUP_BANDS):
+    # A mailbox has exactly one grant, so the join is needed only for conditions on the grant.
+    if mailbox_filter.group not in (None, Group.PAUSED, *GROUP_BANDS):
         query = query.join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-    return query.where(*build_conditions(chosen, expiring_days=expiring_days))
+    return query.where(*build_conditions(mailbox_filter, expiring_days=expiring_days))
 
 
-def count_mailboxes(connection: sa.Connection, chosen: MailboxFilter, *, expiring_days: int) -> int:
-    """Count the mailboxes that a filter lets through.
+def count_mailboxes(connection: sa.Connection, mailbox_filter: MailboxFilter, *, expiring_days: int) -> int:
+    """Count the mailboxes that match a filter.
 
-    Nearly all are valid, so those are what the few others leave, which their index finds.
+    Most grants are valid, so valid ones are counted as the difference between all and the few invalid ones, which have
+    an index.
     """
-    if chosen.group is not Group.VALID:
-        return _count_rows(connection, select_ids(chosen, expiring_days=expiring_days))
-    others = select_ids(replace(chosen, group=None), expiring_days=expiring_days)
+    if mailbox_filter.group is not Group.VALID:
+        return _count_rows(connection, select_ids(mailbox_filter, expiring_days=expiring_days))
+    others = select_ids(replace(mailbox_filter, group=None), expiring_days=expiring_days)
     invalid = others.join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id).where(OAuthGrant.state.in_(INVALID_STATES))
     return _count_rows(connection, others) - _count_rows(connection, invalid)
 
 
 def _count_rows(connection: sa.Connection, query: sa.Select[int]) -> int:
-    counted = query.with_only_columns(sa.func.count(), maintain_column_froms=True)
-    return int(connection.execute(counted).scalar_one())
+    count_query = query.with_only_columns(sa.func.count(), maintain_column_froms=True)
+    return int(connection.execute(count_query).scalar_one())
 
 
 def to_storable_text(text: str) -> str:
-    """Return a text as PostgreSQL can compare it; what it cannot hold becomes a character that nothing contains."""
+    """Replace characters that PostgreSQL cannot store, such as NUL, by U+FFFD, which no stored text contains."""
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
 def _match_text(text: str) -> sa.ColumnElement[bool]:
-    # Addresses are stored in lower case. LIKE on text in one case costs a tenth of ILIKE, whatever the locale is.
+    # Addresses are stored in lower case. LIKE on lower-case text costs a tenth of ILIKE in any locale.
     name = sa.func.lower(Mailbox.display_name)
     return sa.or_(Mailbox.address.contains(text, autoescape=True), name.contains(text, autoescape=True))

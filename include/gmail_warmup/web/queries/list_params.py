@@ -1,4 +1,4 @@
-"""What the address of the list asks for, and the addresses of its neighbours."""
+"""URL parameters of the list page, and links to its variants."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Value = TypeVar("_Value", bound=StrEnum)
 
 @dataclass(frozen=True, kw_only=True)
 class ListParams:
-    """Filter, order and page of the list, by the names that they have in its address."""
+    """Filter, order and page of the list, named like the URL parameters."""
 
     state: Group | None = None
     kind: MailboxKind | None = None
@@ -35,7 +35,7 @@ class ListParams:
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> ListParams:
-        """Read an address. What it holds that is not known is left out: an old link still lists something."""
+        """Parse the URL parameters. Invalid values are ignored, so that an outdated link still works."""
         sort = _parse_choice(Order, query.get("sort", "")) or Order.ADDRESS
         size = query.get("size", "")
         return cls(
@@ -51,36 +51,36 @@ class ListParams:
 
     @property
     def filter(self) -> MailboxFilter:
-        """Return the filter as the queries take it."""
+        """Return the filter for the queries."""
         return MailboxFilter(group=self.state, kind=self.kind, domain=self.domain, search=self.q)
 
     @property
     def api_filter(self) -> dict[str, str]:
-        """Return the filter as the API takes it."""
-        given = {"state": self.state, "kind": self.kind, "domain": self.domain, "q": self.q}
-        return {name: str(value) for name, value in given.items() if value}
+        """Return the filter as parameters of the API."""
+        values = {"state": self.state, "kind": self.kind, "domain": self.domain, "q": self.q}
+        return {name: str(value) for name, value in values.items() if value}
 
     @property
     def mailbox_query(self) -> MailboxQuery:
-        """Return it as the queries take it."""
+        """Return filter, order and page for the queries."""
         return MailboxQuery(filter=self.filter, order=self.sort, after=self.after, before=self.before, limit=self.size)
 
     def build_link(self, **changes: Any) -> str:
-        """Return the relative address of this list with some changes, at its first page unless they say otherwise."""
+        """Return a relative link to this list with changed parameters; the first page unless a cursor is given."""
         other = replace(self, **{"after": None, "before": None} | changes)
-        given = other.api_filter
+        query = other.api_filter
         if other.sort != Order.ADDRESS:
-            given["sort"] = str(other.sort)
+            query["sort"] = str(other.sort)
         if other.size != DEFAULT_PAGE_SIZE:
-            given["size"] = str(other.size)
-        places = {"after": other.after, "before": other.before}
-        given |= {name: str(place) for name, place in places.items() if place}
-        return f"./?{urlencode(given)}" if given else "./"
+            query["size"] = str(other.size)
+        cursors = {"after": other.after, "before": other.before}
+        query |= {name: str(cursor) for name, cursor in cursors.items() if cursor}
+        return f"./?{urlencode(query)}" if query else "./"
 
     def sort_link(self, column: str) -> str:
-        """Return the address of this list sorted by a column; the other way round if it is so already."""
-        turned = self.sort.column == column and not self.sort.is_descending
-        return self.build_link(sort=Order(f"-{column}" if turned else column))
+        """Return a link to this list sorted by a column; descending if it is already sorted by it ascending."""
+        descending = self.sort.column == column and not self.sort.is_descending
+        return self.build_link(sort=Order(f"-{column}" if descending else column))
 
 
 def _parse_choice(kind: type[_Value], value: str) -> _Value | None:

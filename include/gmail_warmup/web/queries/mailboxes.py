@@ -1,10 +1,9 @@
-"""The list's queries: one page of mailboxes in some order, and the counts above it."""
+"""Queries of the list: one page of mailboxes in an order, and the counts above it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -20,7 +19,7 @@ DEFAULT_PAGE_SIZE = 50
 
 @dataclass(frozen=True, kw_only=True)
 class MailboxQuery:
-    """What to list. ``after`` and ``before`` are edges of the page that was left; at most one of them counts."""
+    """Filter, order and position of a page. ``after`` takes precedence over ``before``."""
 
     filter: MailboxFilter = field(default_factory=MailboxFilter)
     order: Order = Order.ADDRESS
@@ -31,7 +30,7 @@ class MailboxQuery:
 
 @dataclass(frozen=True, kw_only=True)
 class MailboxPage:
-    """One page of mailboxes, and where the neighbouring ones begin."""
+    """One page of mailboxes, and the cursors of the adjacent pages."""
 
     rows: Sequence[MailboxRecord]
     next_after: Cursor | None
@@ -40,7 +39,7 @@ class MailboxPage:
 
 @dataclass(frozen=True, kw_only=True)
 class MailboxCounts:
-    """How many mailboxes are how; ``expiring`` are also among the valid ones, ``paused`` and the bands among all."""
+    """Number of mailboxes by group. ``expiring`` is part of ``valid``; ``paused`` and the bands overlap all states."""
 
     total: int
     valid: int
@@ -55,13 +54,13 @@ class MailboxCounts:
 
 
 def count_by_group(connection: sa.Connection, *, expiring_days: int) -> MailboxCounts:
-    """Count all mailboxes.
+    """Count all mailboxes by group.
 
-    Most are valid, and each has one grant: so the few others are counted by their indexes, and the valid are the rest.
+    Most mailboxes are valid and each has one grant, so the few others are counted by index and subtracted.
     """
     state = OAuthGrant.state
-    found = connection.execute(sa.select(state, sa.func.count()).where(state.in_(INVALID_STATES)).group_by(state))
-    by_state: dict[str, int] = {row[0]: row[1] for row in found}
+    query = sa.select(state, sa.func.count().label("mailboxes")).where(state.in_(INVALID_STATES)).group_by(state)
+    by_state: dict[str, int] = {row.state: row.mailboxes for row in connection.execute(query)}
     total, expiring, paused = (
         filters.count_mailboxes(connection, MailboxFilter(group=group), expiring_days=expiring_days)
         for group in (None, Group.EXPIRING, Group.PAUSED)
@@ -73,22 +72,21 @@ def count_by_group(connection: sa.Connection, *, expiring_days: int) -> MailboxC
 
 
 def _count_by_band(connection: sa.Connection) -> dict[str, int]:
-    query = (
-        sa.select(Mailbox.band, sa.func.count()).where(filters.in_band(*GROUP_BANDS.values())).group_by(Mailbox.band)
-    )
-    found: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
-    return {group.value: found.get(band, 0) for group, band in GROUP_BANDS.items()}
+    query = sa.select(Mailbox.band, sa.func.count().label("mailboxes"))
+    query = query.where(filters.in_band(*GROUP_BANDS.values())).group_by(Mailbox.band)
+    by_band: dict[str, int] = {row.band: row.mailboxes for row in connection.execute(query)}
+    return {group.value: by_band.get(band, 0) for group, band in GROUP_BANDS.items()}
 
 
-def load_page(connection: sa.Connection, wanted: MailboxQuery, *, expiring_days: int) -> MailboxPage:
-    """Return one page. It seeks where the neighbouring one ended and counts no rows off.
+def load_page(connection: sa.Connection, page_query: MailboxQuery, *, expiring_days: int) -> MailboxPage:
+    """Return one page by keyset pagination.
 
-    So the last page is as quick as the first, and what was added or taken away before it shifts nothing.
+    The last page is as fast as the first, and mailboxes added or removed before it do not shift it.
     """
-    backwards = wanted.before is not None and wanted.after is None
-    edge = wanted.before if backwards else wanted.after
-    found = _load_from_cursor(connection, wanted, edge, backwards=backwards, expiring_days=expiring_days)
-    more, rows = len(found) > wanted.limit, found[: wanted.limit]
+    backwards = page_query.before is not None and page_query.after is None
+    edge = page_query.before if backwards else page_query.after
+    found = _load_from_cursor(connection, page_query, edge, backwards=backwards, expiring_days=expiring_days)
+    more, rows = len(found) > page_query.limit, found[: page_query.limit]
     if backwards:
         rows.reverse()
     has_next, has_previous = (True, more) if backwards else (more, edge is not None)
@@ -100,40 +98,35 @@ def load_page(connection: sa.Connection, wanted: MailboxQuery, *, expiring_days:
 
 
 def _load_from_cursor(
-    connection: sa.Connection, wanted: MailboxQuery, edge: Cursor | None, *, backwards: bool, expiring_days: int
+    connection: sa.Connection, page_query: MailboxQuery, edge: Cursor | None, *, backwards: bool, expiring_days: int
 ) -> list[tuple[MailboxRecord, Cursor]]:
-    """Return the mailboxes from an edge on with the place of each, one more than a page has if there is one."""
-    query = repository.SELECT_MAILBOXES.where(*filters.build_conditions(wanted.filter, expiring_days=expiring_days))
-    parts = list(enumerate(sort_segments(wanted.order, expiring_days=expiring_days)))
+    """Return the mailboxes beyond a cursor, each with its own cursor: up to one more than a page contains."""
+    query = repository.SELECT_MAILBOXES.where(*filters.build_conditions(page_query.filter, expiring_days=expiring_days))
+    segments = list(enumerate(sort_segments(page_query.order, expiring_days=expiring_days)))
     if edge:
-        parts = parts[: edge.segment + 1] if backwards else parts[edge.segment :]
+        segments = segments[: edge.segment + 1] if backwards else segments[edge.segment :]
     found: list[tuple[MailboxRecord, Cursor]] = []
-    for number, stretch in reversed(parts) if backwards else parts:
-        inside = edge if edge and edge.segment == number else None
+    for number, segment in reversed(segments) if backwards else segments:
+        start = edge if edge and edge.segment == number else None
         rows = connection.execute(
-            stretch.sort_query(query, inside, backwards=backwards).limit(wanted.limit + 1 - len(found))
+            segment.sort_query(query, start, backwards=backwards).limit(page_query.limit + 1 - len(found))
         )
-        found += [(repository.to_record(row), stretch.cursor_at(row, wanted.order, number)) for row in rows]
-        if len(found) > wanted.limit:
+        found += [(repository.to_record(row), segment.cursor_at(row, page_query.order, number)) for row in rows]
+        if len(found) > page_query.limit:
             break
     return found
 
 
 @dataclass(frozen=True, kw_only=True)
 class DomainCount:
-    """A domain, and how many mailboxes are in it."""
+    """A domain and its number of mailboxes."""
 
     domain: str
     mailboxes: int
 
 
 def count_by_domain(connection: sa.Connection, *, limit: int) -> list[DomainCount]:
-    """Return the commonest domains, the commonest first."""
-    number = sa.func.count()
+    """Return the domains with the most mailboxes, largest first."""
+    number = sa.func.count().label("mailboxes")
     query = sa.select(Mailbox.domain, number).group_by(Mailbox.domain).order_by(number.desc(), Mailbox.domain)
-    return [DomainCount(domain=row[0], mailboxes=row[1]) for row in connection.execute(query.limit(limit))]
-
-
-def database_time(connection: sa.Connection) -> datetime:
-    """Return the database's time."""
-    return connection.execute(sa.select(sa.func.now())).scalar_one()
+    return [DomainCount(domain=row.domain, mailboxes=row.mailboxes) for row in connection.execute(query.limit(limit))]

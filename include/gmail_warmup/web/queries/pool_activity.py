@@ -1,4 +1,4 @@
-"""What the pool mailboxes of a page did lately: received, and rescued from spam."""
+"""Recent activity of pool mailboxes: mails received and rescued from spam."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DAYS = 7
 
 
 class Received(BaseModel):
-    """What a pool mailbox found in the last 7 days, and how much of it it rescued from spam."""
+    """Mails that a pool mailbox received in the last 7 days, and how many it rescued from spam."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,7 +25,7 @@ class Received(BaseModel):
 
 
 def count_received(connection: sa.Connection, ids: Collection[int]) -> dict[int, Received]:
-    """Count the first mails of the last days by mailbox id; a mail counts when it was found, wherever that was."""
+    """Count the first mails of the last days by mailbox id, in whichever folder they were found."""
     if not ids:
         return {}
     query = (

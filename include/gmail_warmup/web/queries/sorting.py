@@ -1,7 +1,7 @@
-"""The orders of the list, and the places in it: how a page goes on where its neighbour ended.
+"""Sort orders of the list, and the cursors for keyset pagination.
 
-An order is a sequence of stretches, such as the mailboxes that have a last refresh, by that, and then those that have
-none, by address. So each query has one plain condition and one plain order that an index serves.
+An order is a sequence of segments, for example the mailboxes with a last refresh, sorted by it, then those without one,
+sorted by address. So each query has one simple condition and one simple order, which an index supports.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from gmail_warmup.web.queries.filters import Group, in_group, to_storable_text
 _Column = sa.SQLColumnExpression[Any]
 
 SORT_KEY = "sort_key"
-"""The column of a sorted query that it has besides those of a mailbox."""
+"""Column with the sort key that a sorted query adds to those of a mailbox."""
 
 URGENCY = (Group.NEEDS_REAUTH, Group.BLOCKED, Group.SUSPECT, Group.EXPIRING)
-"""What needs attention, the most urgent first: a person can mend the first at once."""
+"""Groups that need attention, most urgent first: a person can repair the first ones immediately."""
 
 
 class Order(StrEnum):
-    """What the list is sorted by; with a minus the other way round."""
+    """Sort order of the list; a minus sign means descending."""
 
     ADDRESS = "address"
     ADDRESS_DOWN = "-address"
     ATTENTION = "attention"
-    """What needs somebody comes first."""
+    """Mailboxes that need attention first."""
     ATTENTION_DOWN = "-attention"
     SINCE = "since"
     SINCE_DOWN = "-since"
     DAY = "day"
-    """Days of the warmup; a pool mailbox has none."""
+    """Day of the warmup; pool mailboxes have none."""
     DAY_DOWN = "-day"
     REFRESHED = "refreshed"
     REFRESHED_DOWN = "-refreshed"
@@ -51,138 +51,141 @@ class Order(StrEnum):
 
     @property
     def column(self) -> str:
-        """Return what it sorts by, whichever way."""
+        """Return the sort column without the direction."""
         return self.value.removeprefix("-")
 
     @property
     def is_descending(self) -> bool:
-        """Tell whether the last comes first."""
+        """Return whether the order is descending."""
         return self.value.startswith("-")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cursor:
-    """A place in the list: the edge of a page. It holds although the mailbox there changes or goes."""
+    """A position in the list. It stays valid if the mailbox at this position changes or is removed."""
 
     order: Order
     segment: int
     key: int | datetime | None
-    """None in a stretch that is sorted by address alone."""
+    """None in a segment that is sorted by address only."""
     tiebreaker: int | str
-    """What tells alike mailboxes apart: the address or the id."""
+    """Address or id, which distinguishes mailboxes with the same key."""
 
     def __str__(self) -> str:
-        """Return it as links and clients carry it."""
+        """Return the opaque text for links and API clients."""
         key = self.key.isoformat() if isinstance(self.key, datetime) else self.key
         parts = json.dumps([self.order.value, self.segment, key, self.tiebreaker], separators=(",", ":"))
         return base64.urlsafe_b64encode(parts.encode()).decode().rstrip("=")
 
     @classmethod
     def parse(cls, text: str, order: Order) -> Cursor:
-        """Read one back.
+        """Parse the text of a cursor.
 
         Raises:
-            InvalidInputError: if it is no place in the list of this order.
+            InvalidInputError: if it is not a position in the list of this order.
         """
         try:
-            name, stretch, key, last = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-            read = datetime.fromisoformat(key) if isinstance(key, str) else key
-            if name != order or not _is_valid_cursor(order, stretch, read, last):
+            name, segment, key, tiebreaker = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            key = datetime.fromisoformat(key) if isinstance(key, str) else key
+            if name != order or not _is_valid_cursor(order, segment, key, tiebreaker):
                 raise ValueError(name)
         except (ValueError, TypeError, RecursionError):
             raise InvalidInputError(
-                f"after and before: this is no place in the list sorted by '{order.value}'. Give what one of its pages "
-                "returned as next_after or previous_before, or nothing for the first page."
+                f"after and before: not a position in the list sorted by '{order.value}'. Pass next_after or "
+                "previous_before of one of its pages, or nothing for the first page."
             ) from None
-        return cls(
-            order=order, segment=stretch, key=read, tiebreaker=to_storable_text(last) if isinstance(last, str) else last
-        )
+        tiebreaker = to_storable_text(tiebreaker) if isinstance(tiebreaker, str) else tiebreaker
+        return cls(order=order, segment=segment, key=key, tiebreaker=tiebreaker)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SortSegment:
-    """A part of an order: the mailboxes that meet a condition, by a key and what tells alike ones apart."""
+    """A part of an order: the mailboxes that meet a condition, sorted by a key and a tiebreaker."""
 
     condition: sa.ColumnElement[bool]
     key: _Column | None = None
-    """None to sort by the other alone."""
+    """None to sort by the tiebreaker only."""
     key_type: type = NoneType
     tiebreaker: _Column = field(default_factory=lambda: Mailbox.address)
-    """The address, or the id beside the key: one index holds both."""
+    """The address; or the id, if an index contains key and id."""
     descending: bool = False
 
     @property
     def tiebreaker_type(self) -> type:
-        """Return the type of what tells alike mailboxes apart."""
+        """Return the type of the tiebreaker."""
         return str if self.tiebreaker is Mailbox.address else int
 
     def sort_query(self, query: sa.Select[Any], edge: Cursor | None, *, backwards: bool) -> sa.Select[Any]:
-        """Sort a query, give it the column KEY, and let it begin beyond an edge in this stretch if there is one."""
-        by = (self.tiebreaker,) if self.key is None else (self.key, self.tiebreaker)
-        falls = self.descending != backwards
+        """Sort a query, add the column SORT_KEY, and start after a cursor in this segment, if given."""
+        columns = (self.tiebreaker,) if self.key is None else (self.key, self.tiebreaker)
+        descending = self.descending != backwards
         if edge:
-            at = (edge.tiebreaker,) if self.key is None else (edge.key, edge.tiebreaker)
-            here, there = sa.tuple_(*by), sa.tuple_(*map(sa.literal, at))
-            query = query.where(here < there if falls else here > there)
+            values = (edge.tiebreaker,) if self.key is None else (edge.key, edge.tiebreaker)
+            position, start = sa.tuple_(*columns), sa.tuple_(*map(sa.literal, values))
+            query = query.where(position < start if descending else position > start)
         query = query.where(self.condition).add_columns((sa.null() if self.key is None else self.key).label(SORT_KEY))
-        return query.order_by(*(column.desc() if falls else column.asc() for column in by))
+        return query.order_by(*(column.desc() if descending else column.asc() for column in columns))
 
     def cursor_at(self, row: sa.Row[Any], order: Order, number: int) -> Cursor:
-        """Return the place of a row of the sorted query; ``number`` is that of this stretch in its order."""
-        last = row.address if self.tiebreaker_type is str else row.id
-        return Cursor(order=order, segment=number, key=row._mapping[SORT_KEY], tiebreaker=last)
+        """Return the cursor of a row of the sorted query; ``number`` is the index of this segment in its order."""
+        tiebreaker = row.address if self.tiebreaker_type is str else row.id
+        return Cursor(order=order, segment=number, key=row._mapping[SORT_KEY], tiebreaker=tiebreaker)
 
 
 def sort_segments(order: Order, *, expiring_days: int) -> list[SortSegment]:
-    """Return the stretches of an order, first to last. What is not known stands at the end, whichever way it goes."""
-    known, rest = _SEGMENT_BUILDERS[order.column](order.is_descending, expiring_days)
-    return [*(reversed(known) if order.is_descending else known), *rest]
+    """Return the segments of an order, first to last. Unknown values are last in both directions."""
+    known, unknown = _SEGMENT_BUILDERS[order.column](order.is_descending, expiring_days)
+    return [*(reversed(known) if order.is_descending else known), *unknown]
 
 
 _SegmentGroups = tuple[list[SortSegment], list[SortSegment]]
 
 
-def _segments_by_address(falls: bool, _: int) -> _SegmentGroups:
-    return [SortSegment(condition=sa.true(), descending=falls)], []
+def _segments_by_address(descending: bool, _: int) -> _SegmentGroups:
+    return [SortSegment(condition=sa.true(), descending=descending)], []
 
 
-def _segments_by_attention(falls: bool, expiring_days: int) -> _SegmentGroups:
-    """Sort the few that need attention by its urgency; the many others stand behind them, in the order of an index."""
+def _segments_by_attention(descending: bool, expiring_days: int) -> _SegmentGroups:
+    """Sort the few mailboxes that need attention by urgency; all others follow by address."""
     groups = [in_group(group, expiring_days) for group in URGENCY]
     urgency = sa.case(*((group, rank) for rank, group in enumerate(groups[:-1])), else_=len(groups) - 1)
-    needed = SortSegment(condition=sa.or_(*groups), key=urgency, key_type=int, descending=falls)
-    return [needed, SortSegment(condition=sa.or_(*groups).is_not(True), descending=falls)], []
+    needed = SortSegment(condition=sa.or_(*groups), key=urgency, key_type=int, descending=descending)
+    return [needed, SortSegment(condition=sa.or_(*groups).is_not(True), descending=descending)], []
 
 
-def _segments_by_since(falls: bool, _: int) -> _SegmentGroups:
-    return [_time_segment(sa.true(), OAuthGrant.state_since, falls)], []
+def _segments_by_since(descending: bool, _: int) -> _SegmentGroups:
+    return [_time_segment(sa.true(), OAuthGrant.state_since, descending)], []
 
 
-def _segments_by_day(falls: bool, _: int) -> _SegmentGroups:
+def _segments_by_day(descending: bool, _: int) -> _SegmentGroups:
     days = Mailbox.warmup_days
     warms_up = SortSegment(
-        condition=Mailbox.kind == MailboxKind.WARMUP, key=days, key_type=int, tiebreaker=Mailbox.id, descending=falls
+        condition=Mailbox.kind == MailboxKind.WARMUP,
+        key=days,
+        key_type=int,
+        tiebreaker=Mailbox.id,
+        descending=descending,
     )
     return [warms_up], [SortSegment(condition=Mailbox.kind == MailboxKind.POOL)]
 
 
-def _segments_by_refresh(falls: bool, _: int) -> _SegmentGroups:
+def _segments_by_refresh(descending: bool, _: int) -> _SegmentGroups:
     at = OAuthGrant.refreshed_at
-    return [_time_segment(at.is_not(None), at, falls)], [SortSegment(condition=at.is_(None))]
+    return [_time_segment(at.is_not(None), at, descending)], [SortSegment(condition=at.is_(None))]
 
 
-def _segments_by_expiry(falls: bool, expiring_days: int) -> _SegmentGroups:
-    """Sort by the end as it is shown: that an idle grant would end in half a year is no news."""
+def _segments_by_expiry(descending: bool, expiring_days: int) -> _SegmentGroups:
+    """Sort by the expiry that the page shows, which omits the six months of inactivity."""
     soon, announced = expiry.expires_within(expiring_days), OAuthGrant.refresh_expires_at
     later = sa.and_(expiry.CAN_EXPIRE, announced.is_not(None), soon.is_not(True))
     unknown = sa.and_(sa.or_(expiry.CAN_EXPIRE.is_not(True), announced.is_(None)), soon.is_not(True))
-    known = [_time_segment(soon, expiry.EXPIRES_AT, falls), _time_segment(later, announced, falls)]
+    known = [_time_segment(soon, expiry.EXPIRES_AT, descending), _time_segment(later, announced, descending)]
     return known, [SortSegment(condition=unknown)]
 
 
-def _time_segment(condition: sa.ColumnElement[bool], key: _Column, falls: bool) -> SortSegment:
+def _time_segment(condition: sa.ColumnElement[bool], key: _Column, descending: bool) -> SortSegment:
     return SortSegment(
-        condition=condition, key=key, key_type=datetime, tiebreaker=OAuthGrant.mailbox_id, descending=falls
+        condition=condition, key=key, key_type=datetime, tiebreaker=OAuthGrant.mailbox_id, descending=descending
     )
 
 
@@ -196,9 +199,9 @@ _SEGMENT_BUILDERS: dict[str, Callable[[bool, int], _SegmentGroups]] = {
 }
 
 
-def _is_valid_cursor(order: Order, place: Any, key: Any, last: Any) -> bool:
-    """Tell whether the parts of a cursor are of the types that its stretch compares with."""
-    known = sort_segments(order, expiring_days=0)
-    if type(place) is not int or not 0 <= place < len(known):
+def _is_valid_cursor(order: Order, number: Any, key: Any, tiebreaker: Any) -> bool:
+    """Return whether the parts of a cursor have the types of its segment."""
+    segments = sort_segments(order, expiring_days=0)
+    if type(number) is not int or not 0 <= number < len(segments):
         return False
-    return type(key) is known[place].key_type and type(last) is known[place].tiebreaker_type
+    return type(key) is segments[number].key_type and type(tiebreaker) is segments[number].tiebreaker_type

@@ -1,11 +1,12 @@
-"""The tab of a DAG. Airflow 3.3 shows a tab on every DAG or on none, so on those of others it says so calmly."""
+"""The tab on the page of a DAG. Airflow shows it on every DAG, so other DAGs get a short notice."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from gmail_warmup.core import urls
+from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core.errors import ConfigurationError
+from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import MAY_READ, MayChange
@@ -20,30 +21,31 @@ PACKAGE_DAGS = frozenset({"gmail_warmup", "gmail_token_health"})
 
 @router.get("/dag/{dag_id}")
 def show_dag_tab(request: Request, dag_id: str, context: CurrentContext, may_change: MayChange) -> Response:
-    """Show how all mailboxes are, on the tab of one of our DAGs."""
+    """Show the overview of all mailboxes on the package's own DAGs."""
     if dag_id not in PACKAGE_DAGS:
         return render.render_page(request, "dag_other.html", dag_id=dag_id)
     services = context.services
     settings = services.settings
-    with services.engine.begin() as connection:
+    with read_transaction(services.engine) as connection:
         counts = mailboxes.count_by_group(connection, expiring_days=settings.expiring_days)
-        looked = load_overview(connection)
-        done = count_today(connection, settings)
+        overview = load_overview(connection)
+        today = count_today(connection, settings)
     return render.render_page(
         request,
         "dag.html",
         counts=counts,
-        standing=looked,
-        today=done,
+        overview=overview,
+        today=today,
         expiring_days=settings.expiring_days,
-        listed=_list_url(),
+        list_url=_list_url(),
         may_change=may_change,
     )
 
 
 def _list_url() -> str:
-    """Return the address of the list inside Airflow's shell; empty while Airflow's own address is not set."""
+    """Return the URL of the list inside Airflow's shell; empty if Airflow's base URL is not set."""
     try:
-        return f"{urls.view_url()}{urls.cookie_path()}/"
+        urls = load_urls()
+        return f"{urls.view_url()}{urls.cookie_path}/"
     except ConfigurationError:
         return ""

@@ -1,4 +1,4 @@
-"""The page for import and export. It changes nothing: the preview and the import go through the API."""
+"""The page for import and export. It changes nothing: preview and import use the API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
 
 @router.get("/import")
 def show_import_page(request: Request, may_change: MayChange) -> Response:
-    """Show where a file is chosen or pasted, and links to export."""
+    """Show the import form and the links for an export."""
     return render.render_page(
         request, "import.html", may_change=may_change, settings=MailboxSettings.model_fields, largest=MAX_FILE_BYTES
     )

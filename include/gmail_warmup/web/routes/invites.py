@@ -1,4 +1,4 @@
-"""The list of invites."""
+"""The page that lists invites."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 
 from gmail_warmup.core.enums import InviteState
-from gmail_warmup.oauth.consent import invites as invite
-from gmail_warmup.oauth.consent.invites import InviteQuery
+from gmail_warmup.db.engine import read_transaction
+from gmail_warmup.oauth.consent.invites import InviteQuery, fetch_invite_page
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import MAY_READ, MayChange
@@ -30,23 +30,23 @@ def show_invites(
     before: _Text = "",
     after: _Text = "",
 ) -> Response:
-    """Show the invites, the newest first; a link with a filter that is not known shows them all."""
-    chosen = next((known for known in InviteState if known.value == state), None)
-    wanted = InviteQuery(
-        address=to_storable_text(address.strip()), state=chosen, before=_parse_id(before), after=_parse_id(after)
+    """Show the invites, newest first. An unknown state in the link is ignored."""
+    known_state = next((known for known in InviteState if known.value == state), None)
+    query = InviteQuery(
+        address=to_storable_text(address.strip()), state=known_state, before=_parse_id(before), after=_parse_id(after)
     )
-    with context.services.engine.begin() as connection:
-        page = invite.fetch_invite_page(connection, wanted)
+    with read_transaction(context.services.engine) as connection:
+        page = fetch_invite_page(connection, query)
     return render.render_page(
         request,
         "invites.html",
         rows=page.rows,
-        wanted=wanted,
+        query=query,
         states=list(InviteState),
         may_change=may_change,
         days=context.services.settings.invite_days,
-        older_query=_page_query(wanted, before=page.older_before),
-        newer_query=_page_query(wanted, after=page.newer_after),
+        older_query=_page_query(query, before=page.older_before),
+        newer_query=_page_query(query, after=page.newer_after),
     )
 
 
@@ -54,9 +54,9 @@ def _parse_id(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def _page_query(wanted: InviteQuery, **edge: int | None) -> str:
-    """Return the query of a neighbouring page, or the empty string if there is none."""
+def _page_query(query: InviteQuery, **edge: int | None) -> str:
+    """Return the query string of an adjacent page, or an empty string if that page does not exist."""
     if not any(edge.values()):
         return ""
-    given = {"state": wanted.state, "address": wanted.address} | edge
-    return urlencode({key: str(value) for key, value in given.items() if value})
+    values = {"state": query.state, "address": query.address} | edge
+    return urlencode({key: str(value) for key, value in values.items() if value})

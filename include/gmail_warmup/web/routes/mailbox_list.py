@@ -1,10 +1,12 @@
-"""The pages that a person reads. They change nothing: every change goes through the API."""
+"""The page that lists mailboxes. It changes nothing: changes use the API."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 
+from gmail_warmup.db import clock
+from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.web import flash, render
 from gmail_warmup.web.dependencies import CurrentContext
@@ -15,51 +17,51 @@ from gmail_warmup.web.queries.filters import MailboxFilter
 from gmail_warmup.web.queries.list_params import PAGE_SIZES, ListParams
 from gmail_warmup.web.queries.mailboxes import MailboxCounts
 from gmail_warmup.web.views.mailbox import build_views
-from gmail_warmup.web.views.overview import load_overview as look
+from gmail_warmup.web.views.overview import load_overview
 
 router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
 
 
 @router.get("/")
 def show_mailboxes(request: Request, context: CurrentContext, may_change: MayChange, reauth: str = "") -> Response:
-    """Show the mailboxes; with ``reauth`` the named one on top, for somebody who comes from a flagged task."""
-    here, services = ListParams.from_query(request.query_params), context.services
+    """List mailboxes. ``reauth`` puts one mailbox on top: the link of a flagged task instance sets it."""
+    params, services = ListParams.from_query(request.query_params), context.services
     settings, days = services.settings, services.settings.expiring_days
-    with services.engine.begin() as connection:
-        page = queries.load_page(connection, here.mailbox_query, expiring_days=days)
+    with read_transaction(services.engine) as connection:
+        page = queries.load_page(connection, params.mailbox_query, expiring_days=days)
         counts = queries.count_by_group(connection, expiring_days=days)
-        matching = _count_matching(connection, here.filter, counts, expiring_days=days)
+        matching = _count_matching(connection, params.filter, counts, expiring_days=days)
         named = repository.find_mailbox(connection, reauth) if reauth else None
-        now, standing = queries.database_time(connection), look(connection)
+        now, overview = clock.get_current_time(connection), load_overview(connection)
         rows = build_views(connection, page.rows, now=now, settings=settings)
         focus = build_views(connection, [named], now=now, settings=settings)[0] if named else None
     response = render.render_page(
         request,
         "mailboxes.html",
-        here=here,
+        params=params,
         sizes=PAGE_SIZES,
         rows=rows,
         counts=counts,
         matching=matching,
-        standing=standing,
+        overview=overview,
         focus=focus,
         missing=reauth if reauth and not focus else "",
         may_change=may_change,
         notice=flash.read_flash(request),
         expiring_days=days,
-        next_link=here.build_link(after=page.next_after) if page.next_after else "",
-        previous_link=here.build_link(before=page.previous_before) if page.previous_before else "",
+        next_link=params.build_link(after=page.next_after) if page.next_after else "",
+        previous_link=params.build_link(before=page.previous_before) if page.previous_before else "",
     )
     flash.clear_flash(request, response)
     return response
 
 
 def _count_matching(
-    connection: sa.Connection, chosen: MailboxFilter, counts: MailboxCounts, *, expiring_days: int
+    connection: sa.Connection, mailbox_filter: MailboxFilter, counts: MailboxCounts, *, expiring_days: int
 ) -> int:
-    """Return how many mailboxes a filter lets through; counted only where the counters do not say it."""
-    if not chosen:
+    """Return how many mailboxes match a filter. Query the database only if the counters do not contain the number."""
+    if not mailbox_filter:
         return counts.total
-    if chosen.group and chosen == MailboxFilter(group=chosen.group):
-        return int(getattr(counts, chosen.group))
-    return filters.count_mailboxes(connection, chosen, expiring_days=expiring_days)
+    if mailbox_filter.group and mailbox_filter == MailboxFilter(group=mailbox_filter.group):
+        return int(getattr(counts, mailbox_filter.group))
+    return filters.count_mailboxes(connection, mailbox_filter, expiring_days=expiring_days)

@@ -1,15 +1,14 @@
-"""The callback, where Google sends the browser. The one GET that changes something; it is bound by its state.
+"""The OAuth callback, to which Google redirects the browser: the only GET that changes data, protected by the state.
 
-One address serves the users of Airflow and the visitors of an invite, who have no login here. The order of the checks
-lets a stranger neither learn anything about a consent nor use one up:
+Airflow users and owners who follow an invite, who have no login, share this route. The order of the checks keeps a
+stranger from learning about a consent or using one up:
 
-1. One statement, which changes nothing, looks whether this very browser (its cookie) began the consent of this state,
-   and by an invite. State and cookie have 256 random bits each, and only their hashes are compared. Then, and then
-   alone, nobody has to be signed in, and whoever is signed in does not matter.
-2. In every other case the rights come next: 401 for nobody, 403 without the right to edit Connections. Up to here a
-   consent of a user, of an invite in another browser, and a state that was made up are answered in the same way.
-3. Only now is the state used up, and as the caller's own: a user's together with the name and the browser, an invite's
-   together with the browser.
+1. One read-only query checks whether this browser (its cookie) started the consent of this state, and from an invite.
+   State and cookie have 256 random bits each, and only their hashes are compared. Only then is no login required, and
+   the login of a signed-in user is ignored.
+2. In every other case the permissions are checked: 401 without a login, 403 without permission to edit Connections. Up
+   to here, a user's consent, an invite's consent in another browser and an invented state get the same response.
+3. Only then is the state used up, and only by its owner: a user and browser, or the browser of an invite.
 """
 
 from __future__ import annotations
@@ -21,10 +20,13 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 from sqlalchemy.exc import DBAPIError
 
+from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core import urls
 from gmail_warmup.core.errors import ConfigurationError
+from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.oauth.consent.errors import ConsentRefusedError
-from gmail_warmup.oauth.consent.flow import BrowserSession, ConsentResult, belongs_to_invite
+from gmail_warmup.oauth.consent.flow import ConsentResult
+from gmail_warmup.oauth.consent.states import BrowserSession, belongs_to_invite
 from gmail_warmup.web import flash, render
 from gmail_warmup.web.dependencies import AppContext, CurrentContext
 from gmail_warmup.web.errors import mark_public
@@ -36,7 +38,7 @@ router = APIRouter(include_in_schema=False)
 
 _NOT_SIGNED_IN = (
     "You are not signed in to Airflow, or your session has ended. If you followed an invite, no login is needed: open "
-    "its link again, and finish in the same browser."
+    "its link again and finish in the same browser."
 )
 
 
@@ -56,26 +58,26 @@ def _is_started_by_invite(context: AppContext, state: str, browser: str) -> bool
     if not (state and browser):
         return False
     try:
-        with context.services.engine.begin() as connection:
+        with read_transaction(context.services.engine) as connection:
             return belongs_to_invite(connection, state=state, browser=browser)
     except (ConfigurationError, DBAPIError):
-        # Whether the caller may hear of this is asked next; who may meets it again.
+        # The permission check comes next; for permitted users, the same error occurs again and is reported.
         return False
 
 
 @router.get(urls.CALLBACK_PATH)
 def handle_callback(
-    request: Request, context: CurrentContext, visitor: Annotated[BrowserSession, Depends(_resolve_session)]
+    request: Request, context: CurrentContext, session: Annotated[BrowserSession, Depends(_resolve_session)]
 ) -> Response:
-    """Finish a consent: back to the page, or a page that says why not."""
+    """Finish a consent: redirect to the page, or show why it was refused."""
     query = callback_query(request)
     try:
-        done = context.build_consent_flow().finish(
-            state=query.get("state", ""), code=query.get("code", ""), error=query.get("error", ""), visitor=visitor
+        result = context.build_consent_flow().finish(
+            state=query.get("state", ""), code=query.get("code", ""), error=query.get("error", ""), session=session
         )
     except ConsentRefusedError as refused:
-        return _render_refusal(request, refused, invited=visitor.user is None)
-    return _redirect_after_consent(done, invited=visitor.user is None)
+        return _render_refusal(request, refused, invited=session.user is None)
+    return _redirect_after_consent(result, invited=session.user is None)
 
 
 def _render_refusal(request: Request, refused: ConsentRefusedError, *, invited: bool) -> Response:
@@ -88,13 +90,13 @@ def _render_refusal(request: Request, refused: ConsentRefusedError, *, invited: 
         refusal=refused.refusal.value,
         invited=invited,
         again="" if invited else consent_errors.retry_request(refused),
-        back="" if invited else urls.view_url(refused.expected_address),
+        back="" if invited else load_urls().view_url(refused.expected_address),
     )
 
 
-def _redirect_after_consent(done: ConsentResult, *, invited: bool) -> Response:
+def _redirect_after_consent(result: ConsentResult, *, invited: bool) -> Response:
     if invited:
-        return RedirectResponse(urls.thanks_url(), status_code=303)
-    response = RedirectResponse(urls.view_url(), status_code=303)
-    flash.set_flash(response, done.purpose, done.address)
+        return RedirectResponse(load_urls().thanks_url, status_code=303)
+    response = RedirectResponse(load_urls().view_url(), status_code=303)
+    flash.set_flash(response, result.purpose, result.address)
     return response

@@ -1,4 +1,4 @@
-// The form for a new mailbox: checked by the server, which says next to each field what rule was broken.
+// The form for a new mailbox. The server validates it; each field shows the rule that it breaks.
 
 import { post } from "./api.js";
 import { copy } from "./copy.js";
@@ -11,8 +11,8 @@ const NUMBERS = ["daily_target", "open_rate", "reply_rate"];
 export function addForm(dialog) {
   const form = dialog.querySelector("form");
   fillZones(form.querySelector("#zones"));
-  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (own) form.elements.timezone.value = own;
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) form.elements.timezone.value = zone;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     submit(form, form.elements.delegated.checked ? addDelegated : goToGoogle);
@@ -69,7 +69,7 @@ async function createInvite(mailbox) {
   showLink(document.querySelector("#add"), invites[0]);
 }
 
-// The link is known here alone, so the form gives way to it until it is put away.
+// The link is shown only here, so it replaces the form until the dialog is closed.
 function showLink(dialog, invite) {
   const part = (id) => dialog.querySelector(`#${id}`);
   part("added-address").textContent = invite.address;

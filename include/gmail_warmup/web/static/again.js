@@ -1,4 +1,4 @@
-// After a refusal: start the same consent again, or open the same invite.
+// After a refused consent: start the same consent again, or open the same invite.
 
 import { post } from "./api.js";
 

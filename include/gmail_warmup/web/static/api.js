@@ -1,6 +1,6 @@
-// Calls of the JSON API. A problem is thrown with its sentence, the fields that are wrong, and all that was answered.
+// Calls of the JSON API. An error response is thrown as a Problem with its detail, field errors and content.
 
-export class Problem extends Error {
+class Problem extends Error {
   constructor(status, detail, errors, content = {}) {
     super(detail);
     this.status = status;
@@ -14,31 +14,31 @@ export function post(path, body) {
 }
 
 export async function get(path) {
-  return (await answerTo(`api/v1/${path}`)).json();
+  return (await request(`api/v1/${path}`)).json();
 }
 
-// A file that the API makes: by GET, or by POST if there is a body.
+// Download a file: by GET, or by POST if there is a body.
 export async function file(path, body) {
-  return (await answerTo(`api/v1/${path}`, body && asJson(body))).blob();
+  return (await request(`api/v1/${path}`, body && asJson(body))).blob();
 }
 
 export async function send(path, body) {
-  return (await answerTo(path, asJson(body))).json().catch(() => ({}));
+  return (await request(path, asJson(body))).json().catch(() => ({}));
 }
 
 function asJson(body) {
   return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
 }
 
-async function answerTo(path, request = {}) {
-  let answer;
+async function request(path, options = {}) {
+  let response;
   try {
-    answer = await fetch(document.body.dataset.root + path, request);
+    response = await fetch(document.body.dataset.root + path, options);
   } catch {
     throw new Problem(0, "The server could not be reached. Check the connection and try again.", []);
   }
-  if (answer.ok) return answer;
-  const content = await answer.json().catch(() => ({}));
-  const detail = content.detail ?? `The server answered with status ${answer.status}.`;
-  throw new Problem(answer.status, detail, content.errors ?? [], content);
+  if (response.ok) return response;
+  const content = await response.json().catch(() => ({}));
+  const detail = content.detail ?? `The server returned status ${response.status}.`;
+  throw new Problem(response.status, detail, content.errors ?? [], content);
 }

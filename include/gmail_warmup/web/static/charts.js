@@ -1,4 +1,4 @@
-// Charts, each drawn from the table below it, in the colours of the theme.
+// Draw each chart from the table below it, in the colours of the theme.
 
 const PLANNED = "planned";
 
@@ -7,7 +7,7 @@ export function drawCharts() {
     return new Chart(canvas, coloured({ data: dataOf(canvas), options: options("stacked" in canvas.dataset) }));
   });
   const repaint = () => {
-    for (const chart of charts) coloured(chart).update(); // the mode "none" would keep the colours of the bars
+    for (const chart of charts) coloured(chart).update(); // the update mode "none" would keep the old colours of the bars
   };
   new MutationObserver(repaint).observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
 }
@@ -22,7 +22,7 @@ function dataOf(canvas) {
     key: head.dataset.series,
     label: head.textContent,
     data: rows.map((row) => Number(row.cells[index + 1].textContent)),
-    // What was planned is a step behind the bars of what was done.
+    // The plan is a stepped line behind the bars.
     ...(head.dataset.series === PLANNED ? { type: "line", stepped: "middle", pointRadius: 0, borderWidth: 2 } : { type: "bar" }),
   }));
   return { labels, datasets };
@@ -56,7 +56,7 @@ function coloured(chart) {
   return chart;
 }
 
-// Chart.js reads no oklch(), which the theme is written in; a canvas does.
+// Chart.js cannot parse oklch(), which the theme uses; a canvas can.
 function toRgb(colour) {
   const pen = (toRgb.pen ??= new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true }));
   pen.fillStyle = colour;

@@ -1,4 +1,4 @@
-// Put the text of an input on the clipboard.
+// Copy the text of an input to the clipboard.
 
 export async function copy(input) {
   input.select();
@@ -6,6 +6,6 @@ export async function copy(input) {
     await navigator.clipboard.writeText(input.value);
     return true;
   } catch {
-    return document.execCommand("copy"); // by plain http a browser has no clipboard to write to
+    return document.execCommand("copy"); // without https, the Clipboard API is not available
   }
 }

@@ -1,4 +1,4 @@
-// Editing several mailboxes: a field shows what they have in common, and only a field that was touched is changed.
+// Edit several mailboxes: a field shows the common value, and only edited fields are saved.
 
 const NAMES = ["kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name"];
 
@@ -8,7 +8,7 @@ export function editForm(form) {
     const labels = NAMES.filter((name) => touched.has(name)).map((name) => label(form.elements[name]));
     form.querySelector("#edit-touched").textContent = labels.length
       ? `Changes: ${labels.join("; ")}.`
-      : "Nothing is touched yet.";
+      : "No changes yet.";
     form.querySelector(".primary").disabled = !labels.length;
   };
   form.addEventListener("input", (event) => {
@@ -31,7 +31,7 @@ export function editForm(form) {
 function begin(input, values) {
   const same = values.length > 0 && values.every((value) => value === values[0]);
   input.value = same ? values[0] ?? "" : "";
-  if (input.tagName === "INPUT") input.placeholder = same ? "" : "several";
+  if (input.tagName === "INPUT") input.placeholder = same ? "" : "multiple values";
   input.closest(".field").classList.remove("touched");
 }
 

@@ -1,11 +1,11 @@
-// What the forms share: zones to choose from, and the server's rule beside each field.
+// Shared by the forms: the list of time zones, and the server's error next to each field.
 
 export function fillZones(list) {
   const zones = Intl.supportedValuesOf ? Intl.supportedValuesOf("timeZone") : [];
   list.append(...zones.map((zone) => new Option(zone, zone)));
 }
 
-// What is not a number goes out as it was typed: the server explains the rule.
+// An empty field becomes null; the server returns the rule for invalid input.
 export function number(text) {
   return text.trim() === "" ? null : Number(text);
 }

@@ -1,14 +1,14 @@
-// The kill switch: a dialog asks before everything is stopped, or started again.
+// The kill switch: dialogs that confirm stopping and starting everything.
 
 import { post } from "./api.js";
 import { clearErrors, showErrors } from "./forms.js";
 
-const WAYS = {
+const ACTIONS = {
   "halt-begin": (form) => post("halt", { reason: form.elements.reason.value.trim() }),
   "halt-end": () => post("halt/end", {}),
 };
 
-function asking(dialog, act) {
+function confirmWith(dialog, act) {
   const form = dialog.querySelector("form");
   const error = dialog.querySelector("[role=alert]");
   const button = form.querySelector("button:not([type])");
@@ -33,7 +33,7 @@ function asking(dialog, act) {
   });
 }
 
-for (const [id, act] of Object.entries(WAYS)) {
+for (const [id, act] of Object.entries(ACTIONS)) {
   const dialog = document.getElementById(id);
-  if (dialog) asking(dialog, act);
+  if (dialog) confirmWith(dialog, act);
 }

@@ -1,4 +1,4 @@
-// The preview's table: bad lines first, a hundred at a time, however many there are.
+// The table of the preview: lines with errors first, in pages of a hundred.
 
 const PAGE = 100;
 const RANK = { bad: 0, update: 1, add: 2, unchanged: 3 };
@@ -70,7 +70,7 @@ export class LinesTable {
 function details({ problems, changes }) {
   const items = [
     ...problems.map(({ field, rule }) => (field ? [code(field), ` ${rule}`] : [rule])),
-    ...changes.map(({ field, before, after }) => [code(field), ` ${said(before)} `, arrow(), ` ${said(after)}`]),
+    ...changes.map(({ field, before, after }) => [code(field), ` ${display(before)} `, arrow(), ` ${display(after)}`]),
   ];
   return items.length ? [element("ul", {}, ...items.map((parts) => element("li", {}, ...parts)))] : [];
 }
@@ -79,7 +79,7 @@ function arrow() {
   return element("span", { role: "img", ariaLabel: "becomes" }, "→");
 }
 
-function said(value) {
+function display(value) {
   return value ?? "none";
 }
 

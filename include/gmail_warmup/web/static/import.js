@@ -1,4 +1,4 @@
-// The import: a file is read here, its preview is shown, and what the preview showed is imported, or nothing.
+// The import page: read a file, show its preview, then import exactly that or nothing.
 
 import { post } from "./api.js";
 import { readFile, refusal } from "./import-file.js";
@@ -14,7 +14,7 @@ function show(name) {
   for (const other of sections) at(other).hidden = other !== name;
 }
 
-function complain(box, message) {
+function showProblem(box, message) {
   box.textContent = message;
   box.hidden = !message;
 }
@@ -26,12 +26,12 @@ function plural(number, thing) {
 
 async function busy(button, act, box) {
   button.disabled = true;
-  complain(box, "");
+  showProblem(box, "");
   try {
     await act();
   } catch (problem) {
     const [wrong] = problem.errors ?? [];
-    complain(box, wrong?.field === "text" ? `The file ${wrong.message}` : problem.message);
+    showProblem(box, wrong?.field === "text" ? `The file ${wrong.message}` : problem.message);
     box.scrollIntoView({ block: "nearest" });
   } finally {
     button.disabled = false;
@@ -45,8 +45,8 @@ async function preview() {
   if (refused) throw new Error(refused);
   text = found;
   reveal(await post("imports/preview", { text }));
-  complain(at("preview-alert"), "");
-  at("source").textContent = file ? file.name : "What you pasted";
+  showProblem(at("preview-alert"), "");
+  at("source").textContent = file ? file.name : "Pasted text";
   at("preview-title").focus();
 }
 
@@ -56,13 +56,13 @@ function reveal(found) {
   table.fill(found);
   show("preview");
   const to = added + updated;
-  at("verdict").textContent = paused ? `${plural(paused, "mailbox")} will be paused, as the file says.` : "";
+  at("verdict").textContent = paused ? `${plural(paused, "mailbox")} will be paused, according to the file.` : "";
   at("import-button").hidden = !token || !to;
   at("import-button").textContent = `Import ${plural(to, "mailbox")}`;
   if (bad) {
-    at("verdict").textContent = `Nothing is imported while a ${found.unit} is wrong. Correct the file and choose it again.`;
+    at("verdict").textContent = `Nothing is imported while any ${found.unit} has an error. Correct the file and choose it again.`;
   } else if (!to) {
-    at("verdict").textContent = unchanged ? "There is nothing to import: nothing would change." : "The file holds no mailbox.";
+    at("verdict").textContent = unchanged ? "Nothing to import: no mailbox would change." : "The file contains no mailbox.";
   }
 }
 
@@ -78,8 +78,8 @@ async function importAll() {
 function done({ to_add: added, to_update: updated, to_pause: paused }) {
   const parts = [added && `${plural(added, "mailbox")} added`, updated && `${plural(updated, "mailbox")} updated`];
   at("done-title").textContent = `Imported: ${parts.filter(Boolean).join(", ")}.`;
-  const signIn = added ? "The new ones have no grant yet: re-authenticate them, or invite their owners. " : "";
-  at("done-step").textContent = signIn + (paused ? `Paused, as the file said: ${plural(paused, "mailbox")}.` : "");
+  const signIn = added ? "New mailboxes have no grant yet: re-authenticate them, or invite their owners. " : "";
+  at("done-step").textContent = signIn + (paused ? `Paused according to the file: ${plural(paused, "mailbox")}.` : "");
   show("done");
   at("done-title").focus();
 }
@@ -96,7 +96,7 @@ at("import-form")?.addEventListener("submit", (event) => {
   event.preventDefault();
   busy(at("preview-button"), preview, at("import-error"));
 });
-// What was chosen last counts: a file empties the text, and a text the file.
+// The last input counts: a file clears the text, and text clears the file.
 at("file")?.addEventListener("change", () => {
   at("text").value = "";
   if (at("file").files.length) at("import-form").requestSubmit();

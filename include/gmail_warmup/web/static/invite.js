@@ -1,4 +1,4 @@
-// The page that an invite's link opens. The token stays in the fragment: it goes to the server in a body alone.
+// Landing page of an invite. The token stays in the fragment of the URL; it is sent only in request bodies.
 
 import { send } from "./api.js";
 import { setTime } from "./times.js";
@@ -11,7 +11,7 @@ function show(name) {
   page.over.classList.toggle("shown", name === "over");
 }
 
-async function look() {
+async function load() {
   try {
     fill(token ? await send("invite/look", { token }) : null);
   } catch (problem) {
@@ -33,7 +33,7 @@ async function start(button) {
   button.disabled = true;
   try {
     const { url } = await send("invite/start", { token });
-    // Whoever comes back without success finds the link again; it ends with the tab.
+    // After a refused consent, the page offers the link again; it is kept for this tab only.
     sessionStorage.setItem("invite", location.hash);
     location.assign(url);
   } catch (problem) {
@@ -47,6 +47,6 @@ async function start(button) {
 document.getElementById("continue").addEventListener("click", (event) => start(event.currentTarget));
 document.getElementById("retry").addEventListener("click", () => location.reload());
 addEventListener("hashchange", () => location.reload());
-// A page that the browser kept shows the button as it was left: pressed.
+// A page restored from the browser's cache still has the button disabled.
 addEventListener("pageshow", (event) => event.persisted && location.reload());
-look();
+load();

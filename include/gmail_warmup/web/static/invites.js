@@ -1,4 +1,4 @@
-// The list of invites: take one back.
+// The list of invites: revoke an invite.
 
 import { post } from "./api.js";
 

@@ -1,4 +1,4 @@
-// Leaving Airflow's frame. Its sandbox blocks _top and pop-ups, and Google's page refuses to be framed.
+// Leave Airflow's frame: its sandbox blocks _top and pop-ups, and Google's page cannot be framed.
 
 export function framed() {
   return parent !== window;
@@ -9,7 +9,7 @@ export function leave(url) {
     location.assign(url);
     return;
   }
-  // A link of the shell's own document is followed by the shell, whatever the frame's sandbox says.
+  // The sandbox of the frame does not apply to a link in the document of the shell.
   const link = parent.document.createElement("a");
   link.href = url;
   link.rel = "noreferrer";

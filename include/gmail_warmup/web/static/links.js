@@ -1,23 +1,23 @@
-// Invites for many mailboxes: their links are shown once, to be copied or kept as a file.
+// Create invites for many mailboxes, and show their links once: to copy, or to save as a file.
 
 import { get, post } from "./api.js";
 import { copy } from "./copy.js";
 import { counted } from "./selection.js";
 
-const MOST = 1000;
+const MAX_INVITES = 1000;
 
-export async function invite(asking, selection) {
-  if (selection.size > MOST) {
-    throw new Error(`Links are made for ${MOST.toLocaleString("en")} mailboxes at a time. Narrow the list by its filters.`);
+export async function invite(dialog, selection) {
+  if (selection.size > MAX_INVITES) {
+    throw new Error(`Links can be created for at most ${MAX_INVITES.toLocaleString("en")} mailboxes at a time. Narrow the list with its filters.`);
   }
   const { invites } = await post("invites", { addresses: await addresses(selection) });
-  asking.close();
+  dialog.close();
   show(document.querySelector("#links"), invites);
 }
 
 async function addresses(selection) {
   if (!selection.all) return selection.addresses;
-  const query = new URLSearchParams({ ...selection.filter, limit: MOST });
+  const query = new URLSearchParams({ ...selection.filter, limit: MAX_INVITES });
   return (await get(`mailboxes?${query}`)).mailboxes.map(({ address }) => address);
 }
 
@@ -46,7 +46,7 @@ function line(form, { address, url }) {
   return item;
 }
 
-// A spreadsheet takes a cell that begins with one of these for a formula, and an address may begin with some.
+// A spreadsheet reads a cell that starts with one of these as a formula, and an address may start with some.
 function quoted(cell) {
   const safe = /^[=+\-@]/.test(cell) ? `'${cell}` : cell;
   return `"${safe.replaceAll('"', '""')}"`;

@@ -1,4 +1,4 @@
-// The list: what is selected, and what can be done with it.
+// The list: bulk actions on the selected mailboxes, and the filters.
 
 import { editForm } from "./edit.js";
 import { file, get, post } from "./api.js";
@@ -7,21 +7,21 @@ import { Selection, counted } from "./selection.js";
 
 const DONE = "gmail-warmup-done";
 
-function once() {
-  const said = sessionStorage.getItem(DONE);
+function showMessage() {
+  const message = sessionStorage.getItem(DONE);
   sessionStorage.removeItem(DONE);
   const box = document.querySelector("#done");
-  if (!said || !box) return;
-  box.textContent = said;
+  if (!message || !box) return;
+  box.textContent = message;
   box.hidden = false;
 }
 
-function reload(said) {
-  sessionStorage.setItem(DONE, said);
+function reloadWith(message) {
+  sessionStorage.setItem(DONE, message);
   location.reload();
 }
 
-// The domains cost a look at all mailboxes, so they are asked for when somebody wants to choose one.
+// Listing the domains reads all mailboxes, so they are requested only when the field gets the focus.
 function offerDomains(input) {
   input.addEventListener("focus", async () => {
     const { domains } = await get("domains").catch(() => ({ domains: [] }));
@@ -30,7 +30,7 @@ function offerDomains(input) {
   input.addEventListener("change", () => input.form.requestSubmit());
 }
 
-// What was left empty need not stand in the address.
+// Leave empty fields out of the URL.
 function keepAddressShort(form) {
   form.addEventListener("formdata", ({ formData }) => {
     for (const [name, value] of [...formData]) if (!value) formData.delete(name);
@@ -43,8 +43,8 @@ function problemBox(dialog, message) {
   box.hidden = !message;
 }
 
-// A dialog that asks before a change of what is selected. What `act` returns is said after the page was loaded anew.
-function asking(dialog, selection, act) {
+// A dialog that confirms a change of the selected mailboxes. The message that `act` returns is shown after a reload.
+function confirmWith(dialog, selection, act) {
   const form = dialog.querySelector("form");
   const button = form.querySelector(".primary");
   form.addEventListener("submit", async (event) => {
@@ -52,24 +52,24 @@ function asking(dialog, selection, act) {
     problemBox(dialog, "");
     button.disabled = true;
     try {
-      const said = await act(form);
-      if (said) reload(said);
+      const message = await act(form);
+      if (message) reloadWith(message);
     } catch (problem) {
-      const unplaced = placed(form, problem.errors ?? []);
+      const unplaced = showFieldErrors(form, problem.errors ?? []);
       problemBox(dialog, problem.errors?.length ? unplaced.join("; ") : problem.message);
     }
     button.disabled = false;
   });
   return () => {
-    placed(form, []);
+    showFieldErrors(form, []);
     problemBox(dialog, "");
     for (const place of dialog.querySelectorAll("[data-number]")) place.textContent = counted(selection.size);
     dialog.showModal();
   };
 }
 
-// Shows each error beside its field; returns those that have none.
-function placed(form, errors) {
+// Show each error next to its field, and return the others.
+function showFieldErrors(form, errors) {
   for (const line of form.querySelectorAll("[data-error]")) line.hidden = true;
   for (const input of form.elements) input.removeAttribute("aria-invalid");
   const unplaced = [];
@@ -87,34 +87,34 @@ function placed(form, errors) {
   return unplaced;
 }
 
-function changing(bar) {
+function addBulkActions(bar) {
   const selection = new Selection(bar);
   const find = (name) => document.querySelector(`#bulk-${name}`);
-  const change = async (verb, body, said) => {
+  const change = async (verb, body, result) => {
     const { changed } = await post(`mailboxes/${verb}`, { ...selection.body, ...body });
-    return `${counted(changed)} ${said}.`;
+    return `${counted(changed)} ${result}.`;
   };
-  const open = { export: () => exporting(selection) };
+  const open = { export: () => exportSelected(selection) };
   if (find("pause")) {
-    open.pause = asking(find("pause"), selection, (form) => {
+    open.pause = confirmWith(find("pause"), selection, (form) => {
       const reason = form.elements.reason.value.trim();
       return change("pause", reason ? { reason } : {}, "paused");
     });
-    open.resume = asking(find("resume"), selection, () => change("resume", {}, "resumed"));
+    open.resume = confirmWith(find("resume"), selection, () => change("resume", {}, "resumed"));
     const edit = editForm(find("edit").querySelector("form"));
-    const ask = asking(find("edit"), selection, () => change("change", { changes: edit.changes }, "changed"));
+    const openDialog = confirmWith(find("edit"), selection, () => change("change", { changes: edit.changes }, "changed"));
     open.edit = () => {
-      ask();
+      openDialog();
       edit.begin(selection.settings);
     };
-    open.invite = asking(find("invite"), selection, () => invite(find("invite"), selection));
+    open.invite = confirmWith(find("invite"), selection, () => invite(find("invite"), selection));
   }
   for (const button of bar.querySelectorAll("[data-bulk]")) {
     button.addEventListener("click", () => open[button.dataset.bulk]());
   }
 }
 
-async function exporting(selection) {
+async function exportSelected(selection) {
   const alert = document.querySelector("#alert");
   alert.hidden = true;
   try {
@@ -133,17 +133,17 @@ function save(blob) {
   link.href = URL.createObjectURL(blob);
   link.download = "gmail-accounts.csv";
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser reads it after this has returned
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser reads it after this function returns
 }
 
-once();
+showMessage();
 const filters = document.querySelector("#filters");
 if (filters) {
   keepAddressShort(filters);
   offerDomains(filters.elements.domain);
 }
 const bar = document.querySelector("#bulk");
-if (bar) changing(bar);
+if (bar) addBulkActions(bar);
 for (const button of document.querySelectorAll("[data-close]")) {
   button.addEventListener("click", () => button.closest("dialog").close());
 }

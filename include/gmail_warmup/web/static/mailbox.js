@@ -1,4 +1,4 @@
-// What the page of one mailbox does beyond being read: settings, pause with a reason, invites, charts.
+// The page of one mailbox: settings, pause with a reason, invites, charts.
 
 import { post } from "./api.js";
 import { drawCharts } from "./charts.js";
@@ -10,29 +10,29 @@ const address = document.querySelector("#mailbox").dataset.address;
 const NUMBERS = ["daily_target", "open_rate", "reply_rate"];
 const TEXTS = ["display_name", "signature"];
 const LIST = "gmail-warmup-list";
-const SAID = "gmail-warmup-said";
+const MESSAGE = "gmail-warmup-message";
 
-// The list as it was left, with its search and filters, also after pages of the history in between.
-function keepList(link) {
-  const came = document.referrer && new URL(document.referrer);
-  if (came && came.origin === location.origin && came.pathname === new URL(link.href).pathname) {
-    sessionStorage.setItem(LIST, came.search);
+// Link back to the list with its last search and filters, also after paging through the history.
+function restoreList(link) {
+  const referrer = document.referrer && new URL(document.referrer);
+  if (referrer && referrer.origin === location.origin && referrer.pathname === new URL(link.href).pathname) {
+    sessionStorage.setItem(LIST, referrer.search);
   }
   link.search = sessionStorage.getItem(LIST) ?? "";
 }
 
-function reloadAndSay(sentence) {
-  sessionStorage.setItem(SAID, sentence);
+function reloadWith(message) {
+  sessionStorage.setItem(MESSAGE, message);
   location.reload();
 }
 
-function say() {
-  const sentence = sessionStorage.getItem(SAID);
-  if (!sentence) return;
-  sessionStorage.removeItem(SAID);
+function showMessage() {
+  const message = sessionStorage.getItem(MESSAGE);
+  if (!message) return;
+  sessionStorage.removeItem(MESSAGE);
   const box = document.querySelector("#saved");
   box.hidden = false;
-  box.querySelector("p").textContent = sentence;
+  box.querySelector("p").textContent = message;
 }
 
 function settingsForm(form) {
@@ -53,7 +53,7 @@ function settingsForm(form) {
   form.addEventListener("input", show);
   form.addEventListener("reset", () => {
     clearErrors(form, error);
-    setTimeout(show); // the fields have their former values after the event
+    setTimeout(show); // the fields are reset after the event
   });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -63,7 +63,7 @@ function settingsForm(form) {
     save.disabled = true;
     try {
       await post("mailboxes/change", { addresses: [address], changes: values });
-      reloadAndSay("The settings are saved.");
+      reloadWith("Settings saved.");
     } catch (problem) {
       showErrors(form, error, problem);
       save.disabled = false;
@@ -86,14 +86,14 @@ function pauseDialog(dialog) {
     event.preventDefault();
     try {
       await post("mailboxes/pause", { addresses: [address], reason: form.elements.reason.value.trim() });
-      reloadAndSay("The mailbox is paused.");
+      reloadWith("The mailbox is paused.");
     } catch (problem) {
       showErrors(form, error, problem);
     }
   });
 }
 
-function complain(problem) {
+function showProblem(problem) {
   const box = document.querySelector("#alert");
   box.textContent = problem.message;
   box.hidden = false;
@@ -112,7 +112,7 @@ function invites(section) {
       section.querySelector("#link").hidden = false;
       field.select();
     } catch (problem) {
-      complain(problem);
+      showProblem(problem);
       event.target.disabled = false;
     }
   });
@@ -124,40 +124,40 @@ function invites(section) {
       button.disabled = true;
       try {
         await post(`invites/${button.dataset.revoke}/revoke`, {});
-        reloadAndSay("The invite is revoked; its link does not work any more.");
+        reloadWith("The invite is revoked; its link no longer works.");
       } catch (problem) {
-        complain(problem);
+        showProblem(problem);
         button.disabled = false;
       }
     });
   }
 }
 
-function requalifying(button) {
+function addRequalify(button) {
   button.addEventListener("click", async () => {
     button.disabled = true;
     try {
       await post("mailboxes/requalify", { addresses: [address] });
-      reloadAndSay("The mailbox may send a small fresh sample.");
+      reloadWith("The mailbox may send a small fresh sample.");
     } catch (problem) {
-      complain(problem);
+      showProblem(problem);
       button.disabled = false;
     }
   });
 }
 
-// The shell shows what follows its own route: this page, with its shell around it.
-function keepPage(link) {
+// The shell shows the path after its own route in its frame, so this link opens the same page inside Airflow.
+function addPathTo(link) {
   if (link.getAttribute("href")) link.href += location.pathname + location.search;
 }
 
-keepPage(document.querySelector(".shell-link"));
-keepList(document.querySelector("#back"));
-say();
+addPathTo(document.querySelector(".shell-link"));
+restoreList(document.querySelector("#back"));
+showMessage();
 const [form, dialog, section] = ["#settings", "#pause", "#invite"].map((name) => document.querySelector(name));
 if (form) settingsForm(form);
 if (dialog) pauseDialog(dialog);
 if (section) invites(document.querySelector("#invites"));
 const requalify = document.querySelector("#requalify");
-if (requalify) requalifying(requalify);
+if (requalify) addRequalify(requalify);
 drawCharts();

@@ -1,11 +1,11 @@
-// What the pages do beyond being read: start consents, pause, resume.
+// Shared by the pages: start consents, pause, resume, leave the frame, local times.
 
 import { addForm } from "./add.js";
 import { post } from "./api.js";
 import { framed, leave } from "./leave.js";
 import { localTimes } from "./times.js";
 
-function complain(message) {
+function showProblem(message) {
   const box = document.querySelector("#alert");
   if (!box) return;
   box.textContent = message;
@@ -20,7 +20,7 @@ function onEach(attribute, act) {
       try {
         await act(button.dataset[attribute]);
       } catch (problem) {
-        complain(problem.message);
+        showProblem(problem.message);
         button.disabled = false;
       }
     });
@@ -48,7 +48,7 @@ for (const link of document.querySelectorAll("a[data-leave]")) {
 for (const choice of document.querySelectorAll("[data-submit]")) {
   choice.addEventListener("change", () => choice.form.requestSubmit());
 }
-// A page that the browser kept shows buttons as they were left: pressed.
+// A page restored from the browser's cache still has its buttons disabled.
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });

@@ -1,4 +1,4 @@
-// Which mailboxes are selected: rows of this page, or all that the filter lets through.
+// The selected mailboxes: rows of this page, or all mailboxes that match the filter.
 
 export function counted(number) {
   return `${number.toLocaleString("en")} mailbox${number === 1 ? "" : "es"}`;
@@ -25,7 +25,7 @@ export class Selection {
       this.#all = true;
       this.#show();
     });
-    this.#show(); // a browser that goes back keeps what was ticked
+    this.#show(); // after going back, the browser keeps the ticked checkboxes
   }
 
   get all() {
@@ -44,12 +44,12 @@ export class Selection {
     return this.#picked.map((box) => box.closest("tr").dataset.address);
   }
 
-  // As the API takes it. If more match by now than were shown, it changes nothing.
+  // Request body for the API. Nothing is changed if more mailboxes match by now than the page showed.
   get body() {
     return this.#all ? { filter: this.filter, at_most: this.size } : { addresses: this.addresses };
   }
 
-  // The settings that are known: of rows on this page, one list for each.
+  // The settings of the selected rows, one list per row; none if all matching mailboxes are selected.
   get settings() {
     return this.#all ? [] : this.#picked.map((box) => JSON.parse(box.dataset.pick));
   }

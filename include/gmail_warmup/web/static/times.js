@@ -1,10 +1,10 @@
-// Times in the viewer's own zone; the title keeps UTC.
+// Show times in the viewer's time zone; the title keeps UTC.
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const thisYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const anotherYear = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
-function said(moment) {
+function format(moment) {
   const day = moment.getFullYear() === new Date().getFullYear() ? thisYear : anotherYear;
   return `${day.format(moment)}, ${clock.format(moment)}`;
 }
@@ -12,14 +12,14 @@ function said(moment) {
 export function localTimes() {
   for (const place of document.querySelectorAll("time:not([data-keep])")) {
     const moment = new Date(place.dateTime);
-    if (!Number.isNaN(moment.valueOf())) place.textContent = said(moment);
+    if (!Number.isNaN(moment.valueOf())) place.textContent = format(moment);
   }
 }
 
-// For a time that came later than the page.
+// Set a time that was loaded after the page.
 export function setTime(element, iso) {
   const moment = new Date(iso);
   element.dateTime = iso;
   element.title = `${moment.toISOString().slice(0, 19).replace("T", " ")} UTC`;
-  element.textContent = said(moment);
+  element.textContent = format(moment);
 }

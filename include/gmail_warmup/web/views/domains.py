@@ -1,4 +1,4 @@
-"""The records of sending domains in words: SPF, DKIM and DMARC, and which domains are not sent from."""
+"""Views of sending domains: their SPF, DKIM and DMARC records, and which domains may not send."""
 
 from __future__ import annotations
 
@@ -16,75 +16,79 @@ RESULT_LABELS = {DnsResult.OK: "ok", DnsResult.BAD: "bad", DnsResult.COULD_NOT_T
 
 
 class ClosedDomain(BaseModel):
-    """A domain that is not sent from, because receivers cannot tell its mail from a forgery."""
+    """A domain that may not send, because receivers cannot distinguish its mail from a forgery."""
 
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+    model_config = ConfigDict(frozen=True)
 
     domain: str
     code: str
-    sentence: str = Field(description="What is the case, in words.")
-    step: str = Field(description="What to do about it.")
-    since: datetime = Field(description="Since when the record is bad.")
+    sentence: str = Field(description="The reason as a sentence.")
+    step: str = Field(description="The remedy.")
+    since: datetime = Field(description="Since when the record has been bad.")
 
 
 class Record(BaseModel):
-    """One record of a domain as it was last looked at."""
+    """One DNS record of a domain at its last check."""
 
     model_config = ConfigDict(frozen=True)
 
     record: DnsRecord
     result: DnsResult
-    label: str = Field(description="The result in words.")
+    label: str = Field(description="The result as text.")
     code: str
-    sentence: str = Field(description="What the record says, in words.")
-    detail: str = Field(description="What it is about: a term, a name, a number.")
-    step: str = Field(description="What to do about it.")
+    sentence: str = Field(description="The reason as a sentence.")
+    detail: str = Field(description="The part of the record that the reason refers to: a term, a name or a number.")
+    step: str = Field(description="The remedy.")
     checked_at: datetime
     bad_since: datetime | None
 
 
 class Domain(BaseModel):
-    """A sending domain with its records."""
+    """A sending domain with its DNS records."""
 
     model_config = ConfigDict(frozen=True)
 
     domain: str
-    closed: ClosedDomain | None = Field(description="Why it is not sent from; null if it is.")
+    closed: ClosedDomain | None = Field(description="Why the domain may not send; null if it may.")
     records: list[Record]
 
 
 def load_closed_domains(connection: sa.Connection) -> list[ClosedDomain]:
-    """Return the domains that are not sent from, by name."""
+    """Return the domains that may not send, sorted by name."""
     gates = sorted(load_gated_domains(connection).values(), key=lambda gate: gate.domain)
-    return [ClosedDomain.model_validate(gate) for gate in gates]
+    return [_build_closed_domain(gate) for gate in gates]
 
 
 def load_domains(connection: sa.Connection, domain: str | None = None) -> list[Domain]:
-    """Return every domain that was looked at with its records, by name, or one alone."""
+    """Return the checked domains with their records, sorted by name; with ``domain``, only that one."""
     gates = load_gated_domains(connection)
-    groups = groupby(load_findings(connection, domain), key=lambda found: found.domain)
-    return [_build_domain(name, list(found), gates.get(name)) for name, found in groups]
+    groups = groupby(load_findings(connection, domain), key=lambda finding: finding.domain)
+    return [_build_domain(name, list(findings), gates.get(name)) for name, findings in groups]
 
 
-def _build_domain(name: str, found: list[StoredFinding], gate: GatedDomain | None) -> Domain:
+def _build_closed_domain(gate: GatedDomain) -> ClosedDomain:
+    return ClosedDomain(domain=gate.domain, code=gate.code, sentence=gate.message, step=gate.remedy, since=gate.since)
+
+
+def _build_domain(name: str, findings: list[StoredFinding], gate: GatedDomain | None) -> Domain:
     order = list(DnsRecord)
     return Domain(
         domain=name,
-        closed=ClosedDomain.model_validate(gate) if gate else None,
-        records=[_build_record(item) for item in sorted(found, key=lambda item: order.index(item.record))],
+        closed=_build_closed_domain(gate) if gate else None,
+        records=[_build_record(item) for item in sorted(findings, key=lambda item: order.index(item.record))],
     )
 
 
-def _build_record(found: StoredFinding) -> Record:
-    reason = found.finding.reason
+def _build_record(stored: StoredFinding) -> Record:
+    reason = stored.finding.reason
     return Record(
-        record=found.record,
+        record=stored.record,
         result=reason.result,
         label=RESULT_LABELS[reason.result],
         code=reason.code,
         sentence=reason.message,
-        detail=found.finding.detail,
-        step=reason.remedy_for(found.domain),
-        checked_at=found.checked_at,
-        bad_since=found.bad_since,
+        detail=stored.finding.detail,
+        step=reason.remedy_for(stored.domain),
+        checked_at=stored.checked_at,
+        bad_since=stored.bad_since,
     )

@@ -1,4 +1,4 @@
-"""Settings of mailboxes as a stream: any number in little memory, and no connection held for a slow reader."""
+"""Stream the settings of mailboxes: in bounded memory, and without a database connection held for a slow client."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import chain
 from fastapi.responses import StreamingResponse
 
 from gmail_warmup.airflow.services import Services
+from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.transfer import exporter
 from gmail_warmup.web.queries import mailboxes as queries
@@ -19,23 +20,23 @@ _CHUNK_SIZE = 1000
 
 
 class Format(StrEnum):
-    """How an export is written; an import reads both."""
+    """File format of an export; an import reads both."""
 
     CSV = "csv"
     JSON = "json"
 
 
 _MEDIA_TYPES = {Format.CSV: "text/csv; charset=utf-8", Format.JSON: "application/json"}
-_BYTE_ORDER_MARK = "\ufeff"  # without it Excel takes the file for one in the code page of its country
+_BYTE_ORDER_MARK = "\ufeff"  # without it, Excel reads the file in the code page of its locale
 
 
-def iter_filtered(services: Services, chosen: MailboxFilter) -> Iterator[Sequence[MailboxRecord]]:
-    """Yield the mailboxes that a filter lets through, by address, each chunk read by itself."""
+def iter_filtered(services: Services, mailbox_filter: MailboxFilter) -> Iterator[Sequence[MailboxRecord]]:
+    """Yield the mailboxes that match a filter, by address; each chunk is read in its own transaction."""
     after = None
     while True:
-        with services.engine.begin() as connection:
-            wanted = MailboxQuery(filter=chosen, after=after, limit=_CHUNK_SIZE)
-            page = queries.load_page(connection, wanted, expiring_days=services.settings.expiring_days)
+        with read_transaction(services.engine) as connection:
+            query = MailboxQuery(filter=mailbox_filter, after=after, limit=_CHUNK_SIZE)
+            page = queries.load_page(connection, query, expiring_days=services.settings.expiring_days)
         yield page.rows
         after = page.next_after
         if after is None:
@@ -45,12 +46,12 @@ def iter_filtered(services: Services, chosen: MailboxFilter) -> Iterator[Sequenc
 def stream_export(chunks: Iterable[Sequence[MailboxRecord]], form: Format) -> StreamingResponse:
     """Return a download.
 
-    The first chunk is read now, while an error can still become an answer. A later one cuts the download off, which
-    browsers report, rather than let it end as if it were whole.
+    The first chunk is read before the response starts, so that an error still becomes an error response. A later error
+    aborts the download, which browsers report; the file never looks complete.
     """
-    following = iter(chunks)
-    first = next(following, ())
-    mailboxes = chain.from_iterable(chain((first,), following))
+    remaining = iter(chunks)
+    first = next(remaining, ())
+    mailboxes = chain.from_iterable(chain((first,), remaining))
     lines = (
         chain(_BYTE_ORDER_MARK, exporter.write_csv(mailboxes)) if form is Format.CSV else exporter.write_json(mailboxes)
     )
@@ -59,7 +60,7 @@ def stream_export(chunks: Iterable[Sequence[MailboxRecord]], form: Format) -> St
 
 
 def _join_blocks(lines: Iterable[str]) -> Iterator[str]:
-    """Join lines to blocks: each block is a turn of a thread."""
+    """Join lines into blocks, because sending each block costs a switch of threads."""
     block: list[str] = []
     for line in lines:
         block.append(line)

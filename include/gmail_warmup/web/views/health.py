@@ -1,4 +1,4 @@
-"""How a warmup mailbox fares, in words: its band, its score and its day. The page and the API say the same."""
+"""Views of a warmup mailbox's health: band, score and ramp. The page and the API share them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gmail_warmup.core.enums import HealthBand
 from gmail_warmup.warmup.health import bands, monitor
 from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
-from gmail_warmup.warmup.reporting.statistics import MailboxStatistics
+from gmail_warmup.warmup.reporting.mailbox_statistics import MailboxStatistics
 
 BAND_LABELS = {
     HealthBand.HEALTHY: "Healthy",
@@ -24,20 +24,20 @@ _REQUALIFYING = "requalifying"
 
 
 class Ramp(BaseModel):
-    """Where a warmup mailbox is on its way to its target, and its day."""
+    """Progress of a warmup mailbox on its ramp, and its current day."""
 
     model_config = ConfigDict(frozen=True)
 
-    day: int = Field(description="Day of the warmup; days without a mail do not count.")
-    phase: str = Field(description="Where on its way it is, in words.")
-    progress: int = Field(description="Per cent of the ramp's level that it has reached.")
-    taken_today: int = Field(description="Mails of today that were begun or sent.")
-    planned_today: int = Field(description="Mails that are planned for today; more are not sent.")
+    day: int = Field(description="Day of the warmup; days without a sent mail do not count.")
+    phase: str = Field(description="The phase of the ramp as text.")
+    progress: int = Field(description="Today's volume in per cent of the ramp's final volume.")
+    taken_today: int = Field(description="Mails of today that are claimed or sent.")
+    planned_today: int = Field(description="Mails planned for today; never exceeded.")
     sent_today: int
-    pending_today: int = Field(description="Mails of today that are planned and not sent yet.")
-    allowed_today: int = Field(description="Mails that today's step of the ramp allows.")
-    lowered_by: str | None = Field(description="The reason code where fewer are planned or sent than the ramp allows.")
-    because: str = Field(description="The same reason in words.")
+    pending_today: int = Field(description="Mails of today that are planned but not sent yet.")
+    allowed_today: int = Field(description="Mails that the ramp allows today.")
+    lowered_by: str | None = Field(description="Reason code if fewer mails are planned or sent than the ramp allows.")
+    because: str = Field(description="The same reason as a sentence.")
 
 
 class Health(BaseModel):
@@ -47,15 +47,17 @@ class Health(BaseModel):
 
     band: HealthBand
     label: str
-    reason: str | None = Field(description="The reason code; null for a healthy mailbox.")
-    sentence: str = Field(description="The reason in words.")
-    step: str = Field(description="What to do about it.")
-    since: datetime | None = Field(description="When it came into the band; null if it never left the first.")
-    rests_until: date | None = Field(description="The first local day on which it may send again, after a rest.")
-    can_requalify: bool = Field(description="Whether a person can let it send a fresh sample now.")
-    score: int | None = Field(description="0-100; null while fewer mails than `floor` were placed in seven days.")
+    reason: str | None = Field(description="Reason code; null for a healthy mailbox.")
+    sentence: str = Field(description="The reason as a sentence.")
+    step: str = Field(description="The remedy.")
+    since: datetime | None = Field(
+        description="When the mailbox entered the band; null if it never left the first one."
+    )
+    rests_until: date | None = Field(description="First local day on which the mailbox may send again after a rest.")
+    can_requalify: bool = Field(description="Whether `requalify` is possible now.")
+    score: int | None = Field(description="0-100; null if fewer than `floor` mails were placed in seven days.")
     placed: int = Field(description="Mails of the last seven days that were found at their recipients.")
-    floor: int = Field(bands.MIN_SAMPLE_SIZE, description="Fewer placed mails are not judged.")
+    floor: int = Field(bands.MIN_SAMPLE_SIZE, description="Minimum number of placed mails for a score.")
 
 
 class HealthChange(BaseModel):
@@ -64,24 +66,24 @@ class HealthChange(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     at: datetime
-    actor: str = Field(description="Who or what caused it; `warmup` is the engine.")
+    actor: str = Field(description="Who or what caused the change; `warmup` is the engine.")
     from_band: HealthBand
     to_band: HealthBand
     label: str
     reason: str
-    sentence: str = Field(description="The reason in words.")
-    placed: int = Field(description="Mails that it was judged by.")
+    sentence: str = Field(description="The reason as a sentence.")
+    placed: int = Field(description="Placed mails in the sample.")
     spam: int
     bounced: int
 
 
-def build_ramp(found: MailboxStatistics) -> Ramp:
-    """Return a mailbox's ramp and day in words."""
-    today = found.today
+def build_ramp(statistics: MailboxStatistics) -> Ramp:
+    """Build the view of a mailbox's ramp and current day."""
+    today = statistics.today
     return Ramp(
-        day=found.warmup_day,
-        phase=found.phase,
-        progress=found.progress,
+        day=statistics.warmup_day,
+        phase=statistics.phase,
+        progress=statistics.progress,
         taken_today=today.claimed,
         planned_today=today.planned,
         sent_today=today.sent,
@@ -92,36 +94,36 @@ def build_ramp(found: MailboxStatistics) -> Ramp:
     )
 
 
-def build_health(found: MailboxStatistics) -> Health:
-    """Return a mailbox's band and score in words."""
-    code = _REQUALIFYING if found.requalifies else found.band_reason
+def build_health(statistics: MailboxStatistics) -> Health:
+    """Build the view of a mailbox's band and score."""
+    code = _REQUALIFYING if statistics.requalifies else statistics.band_reason
     reason = WARMUP_REASONS.get(code or "")
-    stopped = found.band in (HealthBand.PAUSED, HealthBand.BLOCKED)
+    stopped = statistics.band in (HealthBand.PAUSED, HealthBand.BLOCKED)
     return Health(
-        band=found.band,
-        label=BAND_LABELS[found.band],
+        band=statistics.band,
+        label=BAND_LABELS[statistics.band],
         reason=code,
         sentence=reason.message if reason else "",
-        step=reason.remedy_for(found.address) if reason else "",
-        since=found.band_since,
-        rests_until=found.rests_until,
-        can_requalify=stopped and not found.requalifies and found.band_reason != "released",
-        score=found.score,
-        placed=found.sample.placed,
+        step=reason.remedy_for(statistics.address) if reason else "",
+        since=statistics.band_since,
+        rests_until=statistics.rests_until,
+        can_requalify=stopped and not statistics.requalifies and statistics.band_reason != "released",
+        score=statistics.score,
+        placed=statistics.sample.placed,
     )
 
 
 def load_health_changes(connection: sa.Connection, mailbox_id: int, *, limit: int = 10) -> list[HealthChange]:
-    """Return the changes of a mailbox's band, the newest first."""
+    """Return the changes of a mailbox's health band, newest first."""
     return [_build_change(row) for row in monitor.list_band_changes(connection, mailbox_id, limit=limit)]
 
 
 def _build_change(row: sa.Row[Any]) -> HealthChange:
-    told = {"label": BAND_LABELS[HealthBand(row.to_band)], "sentence": reason_text(row.reason)}
-    return HealthChange.model_validate(dict(row._mapping) | told)
+    texts = {"label": BAND_LABELS[HealthBand(row.to_band)], "sentence": reason_text(row.reason)}
+    return HealthChange.model_validate(dict(row._mapping) | texts)
 
 
 def reason_text(code: str | None) -> str:
-    """Return what a reason code says; nothing for one that this version does not know."""
+    """Return the message of a reason code; empty for a code unknown to this version."""
     reason = WARMUP_REASONS.get(code or "")
     return reason.message if reason else ""

@@ -1,4 +1,4 @@
-"""From records to what a person reads: the same words on the page and in the API."""
+"""Views of a mailbox, shared by the page and the API."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from gmail_warmup.db.models import GrantState, MailboxAuth, MailboxKind
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.oauth import expiry
 from gmail_warmup.oauth.reasons import REASONS
-from gmail_warmup.warmup.reporting import statistics
-from gmail_warmup.warmup.reporting.statistics import MailboxStatistics
+from gmail_warmup.warmup.reporting.mailbox_statistics import MailboxStatistics, load_page_statistics
 from gmail_warmup.web.queries.pool_activity import DAYS, Received, count_received
 from gmail_warmup.web.views.health import Health, Ramp, build_health, build_ramp, reason_text
 
@@ -27,40 +26,40 @@ STATE_LABELS = {
     GrantState.DISABLED: "Gmail disabled",
 }
 _STATE_SENTENCES = {
-    GrantState.NEEDS_REAUTH: "Somebody has to sign in with this mailbox.",
-    GrantState.DISABLED: "Gmail is switched off or locked for this user.",
+    GrantState.NEEDS_REAUTH: "The owner of this mailbox has to sign in.",
+    GrantState.DISABLED: "Gmail is disabled or locked for this user.",
 }
 
 
 class PlacementCounts(BaseModel):
-    """Where Gmail put the mails that a warmup mailbox sent on its last 7 days, today's included."""
+    """Placement of the mails that a warmup mailbox sent on its last 7 local days, including today."""
 
     model_config = ConfigDict(frozen=True)
 
     inbox: int
-    elsewhere: int = Field(description="In another place: a tab, the archive or the bin.")
+    elsewhere: int = Field(description="In another category tab, the archive or the trash.")
     spam: int
-    missing: int = Field(description="Nowhere to be found.")
+    missing: int = Field(description="Not found at the recipient.")
 
     @property
     def total(self) -> int:
-        """Return how many were looked for."""
+        """Return the number of mails with a known placement."""
         return self.inbox + self.elsewhere + self.spam + self.missing
 
     @property
     def bar_parts(self) -> list[tuple[str, int, float, float]]:
-        """Return each place with its mails, and where it begins and how wide it is in a bar of 100."""
-        found, begin = [], 0.0
+        """Return name, number of mails, start and width of each part of a bar that is 100 wide."""
+        parts, begin = [], 0.0
         for name in ("inbox", "elsewhere", "spam", "missing"):
             number = getattr(self, name)
             width = 100 * number / self.total if self.total else 0
-            found.append((name, number, begin, width))
+            parts.append((name, number, begin, width))
             begin += width
-        return found
+        return parts
 
 
 class MailboxView(BaseModel):
-    """A mailbox with the state of its grant, in words. It holds no secret."""
+    """A mailbox with the state of its grant, without secrets."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -75,50 +74,52 @@ class MailboxView(BaseModel):
     timezone: str
     state: GrantState
     state_label: str
-    reason: str | None = Field(description="The reason code.")
-    sentence: str = Field(description="The reason in words.")
-    step: str = Field(description="What to do about it.")
-    since: datetime = Field(description="When the grant came into its state.")
+    reason: str | None = Field(description="Reason code.")
+    sentence: str = Field(description="The reason as a sentence.")
+    step: str = Field(description="The remedy.")
+    since: datetime = Field(description="When the grant entered its state.")
     next_probe_at: datetime | None
     granted_at: datetime | None
     refreshed_at: datetime | None
-    expires_at: datetime | None = Field(description="When the grant ends, as far as is known; mostly it is not.")
-    expires_in: str | None = Field(description="The same in words.")
+    expires_at: datetime | None = Field(description="Predicted expiry of the grant; null if unknown.")
+    expires_in: str | None = Field(description="The same as text.")
     expires_soon: bool
     paused_at: datetime | None
     pause_reason: str | None
-    deferred_until: datetime | None = Field(description="Until when Gmail asks to leave this mailbox alone.")
-    deferred_because: str = Field(description="Why, in words, where it is a limit of sending.")
+    deferred_until: datetime | None = Field(
+        description="Until when Gmail accepts no requests or sends from this mailbox."
+    )
+    deferred_because: str = Field(description="The reason as a sentence, if it is a sending limit.")
     health: Health | None = Field(description="For warmup mailboxes only.")
     ramp: Ramp | None = Field(description="For warmup mailboxes only.")
     placement: PlacementCounts | None = Field(description="For warmup mailboxes only.")
     received: Received | None = Field(description="For pool mailboxes only.")
     can_reauthenticate: bool
-    needs_person: bool = Field(description="Whether signing in again is what repairs it.")
+    needs_person: bool = Field(description="Whether re-authentication repairs the mailbox.")
 
 
 def build_views(
     connection: sa.Connection, records: Sequence[MailboxRecord], *, now: datetime, settings: Settings
 ) -> list[MailboxView]:
-    """Return the views of these mailboxes."""
+    """Build the views of mailboxes."""
     warmup, pool = ([record.id for record in records if record.kind is kind] for kind in MailboxKind)
-    sent = statistics.load_page_statistics(connection, warmup, settings, days=DAYS) if warmup else {}
-    found = count_received(connection, pool)
+    sent = load_page_statistics(connection, warmup, settings, days=DAYS) if warmup else {}
+    received = count_received(connection, pool)
     return [
-        _build_view(record, sent.get(record.id), found.get(record.id, Received()), now=now, settings=settings)
+        _build_view(record, sent.get(record.id), received.get(record.id, Received()), now=now, settings=settings)
         for record in records
     ]
 
 
 def _build_view(
-    record: MailboxRecord, sent: MailboxStatistics | None, found: Received, *, now: datetime, settings: Settings
+    record: MailboxRecord, sent: MailboxStatistics | None, received: Received, *, now: datetime, settings: Settings
 ) -> MailboxView:
     deferred_until = record.deferred_until if record.deferred_until and record.deferred_until > now else None
     sentence, step = _describe_state(record)
-    foretold = expiry.estimate_expiry(record)
-    soon = foretold is not None and foretold < now + timedelta(days=settings.expiring_days)
-    if not soon:  # that an idle grant would end in half a year is no news
-        foretold = record.refresh_expires_at if foretold else None
+    expires_at = expiry.estimate_expiry(record)
+    expires_soon = expires_at is not None and expires_at < now + timedelta(days=settings.expiring_days)
+    if not expires_soon:  # the six months of inactivity are not worth showing
+        expires_at = record.refresh_expires_at if expires_at else None
     return MailboxView(
         address=record.address,
         kind=record.kind,
@@ -138,9 +139,9 @@ def _build_view(
         next_probe_at=record.next_probe_at,
         granted_at=record.granted_at,
         refreshed_at=record.refreshed_at,
-        expires_at=foretold,
-        expires_in=format_time_left(foretold - now) if foretold else None,
-        expires_soon=soon,
+        expires_at=expires_at,
+        expires_in=format_time_left(expires_at - now) if expires_at else None,
+        expires_soon=expires_soon,
         paused_at=record.paused_at,
         pause_reason=record.pause_reason,
         deferred_until=deferred_until,
@@ -148,7 +149,7 @@ def _build_view(
         health=build_health(sent) if sent else None,
         ramp=build_ramp(sent) if sent else None,
         placement=PlacementCounts.model_validate(sent.counts, from_attributes=True) if sent else None,
-        received=None if sent else found,
+        received=None if sent else received,
         can_reauthenticate=record.auth is MailboxAuth.GRANT,
         needs_person=record.auth is MailboxAuth.GRANT and record.state is GrantState.NEEDS_REAUTH,
     )
@@ -164,10 +165,10 @@ def _describe_state(record: MailboxRecord) -> tuple[str, str]:
 
 
 def format_time_left(left: timedelta) -> str:
-    """Say a length of time in its largest whole unit."""
+    """Format a remaining time in its largest whole unit."""
     seconds = int(left.total_seconds())
     if seconds <= 0:
-        return "ended"
+        return "expired"
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         count = seconds // size
         if count:

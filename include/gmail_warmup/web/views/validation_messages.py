@@ -1,4 +1,4 @@
-"""What is wrong with an input, field by field, in words for whoever typed it."""
+"""Validation errors as one message per field."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from gmail_warmup.mailboxes.validation import describe_rule
 
 
 def describe_errors(problems: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Turn pydantic's problems into fields with the rule that each one breaks; what was given is not repeated."""
-    explained = []
+    """Convert pydantic's errors to fields with the broken rule. The input itself is never repeated."""
+    messages = []
     for problem in problems:
         name = _field_name(problem["loc"])
-        explained.append({"field": name, "message": describe_rule(problem, MailboxSettings.model_fields.get(name))})
-    return explained
+        messages.append({"field": name, "message": describe_rule(problem, MailboxSettings.model_fields.get(name))})
+    return messages
 
 
 def _field_name(place: tuple[Any, ...]) -> str:

@@ -1,0 +1,121 @@
+"""Problem details (RFC 9457): the record, its OpenAPI description, and the conversion of the package's errors."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi.responses import JSONResponse
+
+from gmail_warmup.core.errors import (
+    ConfigurationError,
+    GmailWarmupError,
+    InvalidInputError,
+    TooManyConsentsError,
+    UnknownInviteError,
+    UnknownMailboxError,
+)
+from gmail_warmup.core.tracebacks import clear_locals
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One error in the form of RFC 9457."""
+
+    status: int
+    slug: str
+    title: str
+    detail: str
+    errors: list[dict[str, str]] = field(default_factory=list)
+    """For an invalid input, each field with the broken rule."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the members of the JSON object."""
+        members: dict[str, Any] = {
+            "type": f"urn:gmail-warmup:problem:{self.slug}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        return members | {"errors": self.errors} if self.errors else members
+
+
+_SCHEMA = {
+    "title": "Problem",
+    "description": "Problem details, RFC 9457.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "description": "A URN that identifies the kind of problem."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "The cause and the remedy."},
+        "errors": {
+            "type": "array",
+            "description": "For an invalid input, each field with the broken rule.",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": description, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
+    for status, description in (
+        ("4XX", "The request is invalid or not allowed."),
+        ("5XX", "The request failed, or the service is not ready."),
+    )
+}
+"""OpenAPI responses for errors, shared by all routes."""
+
+
+class ProblemResponse(JSONResponse):
+    """A problem as ASCII-only JSON, because the name of a field may contain a lone surrogate."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        return json.dumps(content).encode("ascii")
+
+
+def problem_from_error(error: GmailWarmupError) -> Problem | None:
+    """Convert an error of the package to a problem; None if the caller must not see its message."""
+    if isinstance(error, UnknownMailboxError):
+        return Problem(status=404, slug="unknown-mailbox", title="Unknown mailbox", detail=str(error))
+    if isinstance(error, UnknownInviteError):
+        return Problem(status=404, slug="unknown-invite", title="Unknown invite", detail=str(error))
+    if isinstance(error, TooManyConsentsError):
+        return Problem(status=429, slug="too-many-consents", title="Too many attempts", detail=str(error))
+    if isinstance(error, InvalidInputError):
+        return Problem(status=422, slug="invalid-input", title="Invalid input", detail=str(error))
+    if isinstance(error, ConfigurationError):
+        return Problem(status=503, slug="configuration", title="Gmail Warmup is not ready", detail=str(error))
+    return None
+
+
+def internal_error(error: Exception) -> Problem:
+    """Log an error with an id and return a problem that contains only the id."""
+    error_id = secrets.token_hex(4)
+    clear_locals(error)
+    log.error("Error %s in the page 'Gmail accounts'", error_id, exc_info=error)
+    detail = f"An unexpected error occurred. The log of the api-server contains it under the id {error_id}."
+    return Problem(status=500, slug="unexpected", title="Unexpected error", detail=detail)
+
+
+INVITE_OVER = Problem(
+    status=404,
+    slug="invite-over",
+    title="This link is no longer valid",
+    detail="Ask the sender for a new link.",
+)
+"""The response to every invalid link, whatever the cause."""
