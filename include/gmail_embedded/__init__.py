@@ -1,1 +1,1 @@
-"""PostgreSQL, Airflow and, if wanted, Google's stand-in as processes of this machine, in one folder, without Docker."""
+"""Run PostgreSQL, Airflow and, optionally, the Google sandbox as processes of this machine, without Docker."""

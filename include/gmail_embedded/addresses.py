@@ -1,7 +1,7 @@
-"""Where the services of a compose file are when they are processes of one machine.
+"""Replace the addresses of a compose file by addresses of this machine.
 
-In containers each service has a name and all ports to itself; here they share `127.0.0.1`, so each port that the file
-names gets a free one in its place, the same wherever it is named.
+In containers each service has its own host name and all ports; here the services share `127.0.0.1`, so each port of the
+file is replaced by a free one, the same one everywhere.
 """
 
 from __future__ import annotations
@@ -16,43 +16,43 @@ _PORT_IN_TEXT = re.compile(r"(?<=\s-p )\d+\b|(?<=\s--port )\d+\b")
 
 
 class Addresses:
-    """The ports that were given so far.
+    """The local port of each service's port.
 
     Args:
-        services: the names by which services address each other.
+        services: the host names of the services.
     """
 
     def __init__(self, services: Iterable[str]) -> None:
         names = "|".join(re.escape(name) for name in sorted(services, key=len, reverse=True))
-        self._elsewhere = re.compile(rf"(?<![\w.-])({names}):(\d+)\b")
-        self._own = re.compile(rf"(?<![\w.-])(localhost|{re.escape(ports.LOCAL)}):(\d+)\b")
-        self._given: dict[tuple[str, int], int] = {}
+        self._other_services = re.compile(rf"(?<![\w.-])({names}):(\d+)\b")
+        self._this_service = re.compile(rf"(?<![\w.-])(localhost|{re.escape(ports.LOCAL)}):(\d+)\b")
+        self._ports: dict[tuple[str, int], int] = {}
 
-    def publish(self, service: str, port: int, outside: int) -> None:
-        """Set which port of this machine a service's port is."""
-        self._given[service, port] = outside
+    def set_port(self, service: str, port: int, outside: int) -> None:
+        """Set the local port of a service's port."""
+        self._ports[service, port] = outside
 
-    def port(self, service: str, port: int) -> int:
-        """Return the port of this machine in place of a service's; a free one when it is asked for first."""
-        if (service, port) not in self._given:
-            free = ports.claim(None, purpose=service, asked_by="")
-            while free in self._given.values():  # nobody listens on it yet, so it may be offered twice
-                free = ports.claim(None, purpose=service, asked_by="")
-            self._given[service, port] = free
-        return self._given[service, port]
+    def get_port(self, service: str, port: int) -> int:
+        """Return the local port of a service's port; the first call chooses a free one."""
+        if (service, port) not in self._ports:
+            free = ports.choose_port(None, purpose=service, source="")
+            while free in self._ports.values():  # nothing listens on it yet, so it may be returned twice
+                free = ports.choose_port(None, purpose=service, source="")
+            self._ports[service, port] = free
+        return self._ports[service, port]
 
-    def rewritten(self, text: str) -> str:
-        """Return a text in which `service:port` is an address of this machine."""
-        return self._elsewhere.sub(lambda found: f"{ports.LOCAL}:{self.port(found[1], int(found[2]))}", text)
+    def rewrite(self, text: str) -> str:
+        """Replace each `service:port` in a text by an address of this machine."""
+        return self._other_services.sub(lambda found: f"{ports.LOCAL}:{self.get_port(found[1], int(found[2]))}", text)
 
-    def command(self, service: str, argv: Sequence[str]) -> list[str]:
-        """Return a command of a service, its own ports rewritten too: `localhost:8080` and `--port 8080`."""
+    def rewrite_command(self, service: str, argv: Sequence[str]) -> list[str]:
+        """Rewrite a service's command, including its own ports: `localhost:8080` and `--port 8080`."""
         words = []
         for before, word in zip(("", *argv), argv, strict=False):
             if before in _PORT_OPTIONS and word.isdecimal():
-                words.append(str(self.port(service, int(word))))
+                words.append(str(self.get_port(service, int(word))))
                 continue
-            text = self._own.sub(lambda found: f"{ports.LOCAL}:{self.port(service, int(found[2]))}", word)
-            text = _PORT_IN_TEXT.sub(lambda found: str(self.port(service, int(found[0]))), text)
-            words.append(self.rewritten(text))
+            text = self._this_service.sub(lambda found: f"{ports.LOCAL}:{self.get_port(service, int(found[2]))}", word)
+            text = _PORT_IN_TEXT.sub(lambda found: str(self.get_port(service, int(found[0]))), text)
+            words.append(self.rewrite(text))
         return words

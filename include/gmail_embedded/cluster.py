@@ -1,4 +1,4 @@
-"""The services of `docker-compose.yaml` as processes of this machine, for machines without Docker."""
+"""Run the services of `docker-compose.yaml` as processes of this machine, without Docker."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from gmail_embedded.addresses import Addresses
 from gmail_embedded.cluster_services import Commands
 from gmail_embedded.compose import MissingVariablesError, Service
 from gmail_embedded.errors import NotReadyError
-from gmail_embedded.installation import Installation, Report, unreported
+from gmail_embedded.installation import Installation, StepReporter, no_report
 from gmail_embedded.postgres import Postgres
-from gmail_embedded.processes import Child, Family, end_leftovers
+from gmail_embedded.processes import Child, ProcessManager, stop_leftovers
 from gmail_embedded.runfolder import CHECKOUT, USER
 
 FILE = CHECKOUT / "docker-compose.yaml"
@@ -32,25 +32,25 @@ class ClusterOptions:
 
     workers: int = 2
     port: int | None = None
-    """The port of Airflow's pages; None takes a free one."""
+    """The port of Airflow's web server; None chooses a free one."""
     sandbox: bool = False
-    """Whether Google's stand-in plays Google; then the secrets are the run folder's own, not those of `.env`."""
+    """Whether to use the sandbox instead of Google, with generated secrets instead of those of `.env`."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Options of [gmail_warmup] by name."""
     env_file: Path = CHECKOUT / ".env"
     pooler: bool = False
-    """Whether tasks and page reach the database through a PgBouncer in transaction mode."""
+    """Whether tasks and page connect to the database through PgBouncer in transaction mode."""
     overrides: Mapping[str, str] = field(default_factory=dict)
-    """Variables of Airflow's processes that are stronger than the compose file's, for tests."""
+    """Variables of Airflow's processes that override the compose file's, for tests."""
     cores: Sequence[int] = ()
-    """The processor cores that workers are bound to, one each, as long as there are enough."""
+    """Processor cores to bind the workers to, the least used one first."""
 
 
 class Cluster(Installation):
-    """Every service of the compose file, in its order and by its conditions, under its environment and health checks.
+    """Every service of the compose file, with its start conditions, environment and health checks.
 
     Args:
-        folder: the run folder; what it holds is used again.
+        folder: the run folder; existing data is used again.
         options: what to run and how.
     """
 
@@ -59,14 +59,14 @@ class Cluster(Installation):
         self.options = options or ClusterOptions()
         self._variables: dict[str, str] = {}
         self._secrets: set[str] = set()
-        self._known: dict[str, Service] = {}
+        self._definitions: dict[str, Service] = {}
         self._instances: dict[str, list[Child]] = {}
         self._healthy: set[str] = set()
         self._postgres: Postgres | None = None
         self._worker_number = 0
         self._cores: dict[str, int] = {}
-        self.writes_freely = ""
-        """Why services whose file system is read-only in the file can write here; nothing if they cannot."""
+        self.read_only_obstacle = ""
+        """Why services that are read-only in the file run on a writable file system, or an empty string."""
 
     @property
     def base_url(self) -> str:
@@ -80,102 +80,106 @@ class Cluster(Installation):
 
     @property
     def database_url(self) -> str:
-        """Return the administrator's address of the database."""
+        """Return the administrator's URL of the database."""
         assert self._postgres, "start() comes first"
         return self._postgres.url
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the environment of the service that initialises, for further commands."""
-        return self._commands.environment(self._known[services.INIT], services.INIT)
+        """Return the environment of the service `init`, for further commands."""
+        return self._commands.build_environment(self._definitions[services.INIT], services.INIT)
 
     @property
     def workers(self) -> list[str]:
         """Return the host names of the workers."""
         return [child.name for child in self._instances[services.WORKER]]
 
-    def start(self, report: Report = unreported) -> None:
-        """Start every service after those that it waits for; return when all of them are healthy."""
+    def start(self, report: StepReporter = no_report) -> None:
+        """Start every service after those that it waits for; return when all are healthy."""
         self._check()
-        if self.writes_freely:
-            with report(f"Services write freely: read-only file systems are refused here ({self.writes_freely})"):
+        if self.read_only_obstacle:
+            with report(f"Read-only file systems are not possible on this machine ({self.read_only_obstacle})"):
                 pass
-        with report("Preparation"):
-            end_leftovers(self.folder.root, self.folder.database)
+        with report("Run folder"):
+            stop_leftovers(self.folder.root, self.folder.database)
             self.folder.prepare()
-            self._family = Family(self.folder.root, self._mask)
+            self._family = ProcessManager(self.folder.root, self._mask)
             if self.options.sandbox:
                 self._start_sandbox()
                 self._wait_for_sandbox()
-        for service in self._known.values():
+        for service in self._definitions.values():
             with report(f"Service {service.name}"):
-                for name, condition in service.after.items():
-                    self._wait(self._known[name], condition)
-                self._begin(service)
+                for name, condition in service.depends_on.items():
+                    self._wait_for_condition(self._definitions[name], condition)
+                self._start_instances(service)
         with report("Health checks"):
-            for service in self._known.values():
+            for service in self._definitions.values():
                 if service.check:
-                    self._wait(service, compose.HEALTHY)
+                    self._wait_for_condition(service, compose.HEALTHY)
         self.folder.initialised.touch()
 
     def add_worker(self) -> str:
-        """Start one more worker, wait until it is healthy and return its host name."""
-        worker = self._known[services.WORKER]
-        child = self._begin_worker(worker)
+        """Start another worker, wait until it is healthy and return its host name."""
+        worker = self._definitions[services.WORKER]
+        child = self._start_worker(worker)
         self._wait_until_healthy(worker, child)
         return child.name
 
     def stop_worker(self, name: str) -> None:
-        """Ask a worker to end, and wait until it has."""
-        self._end_worker(name, self.family.stop)
+        """Stop a worker and wait for it."""
+        self._remove_worker(name, self.family.stop)
 
     def kill_worker(self, name: str) -> None:
-        """Kill a worker and everything below it at once."""
-        self._end_worker(name, self.family.kill)
+        """Kill a worker and its descendants immediately."""
+        self._remove_worker(name, self.family.kill)
 
-    def _end_worker(self, name: str, end: Callable[[Child], None]) -> None:
-        child = self._service(name)
+    def _remove_worker(self, name: str, end: Callable[[Child], None]) -> None:
+        child = self._get_child(name)
         with self.signals.deferred():
             end(child)
             self._services.remove(child)
             self._instances[services.WORKER].remove(child)
 
-    # What is to be known before anything is changed.
+    # Checks before anything is changed.
 
     def _check(self) -> None:
-        self._port = ports.claim(self.options.port, purpose="Airflow's pages", asked_by="PORT")
+        self._port = ports.choose_port(self.options.port, purpose="Airflow's pages", source="PORT")
         if self.options.sandbox:
-            self._sandbox_port = ports.claim(None, purpose="Google's stand-in", asked_by="")
+            self._sandbox_port = ports.choose_port(None, purpose="the sandbox", source="")
         text = FILE.read_text(encoding="utf-8")
-        self._secrets = compose.required(text)
-        self._variables = self._given() | {"PORT": str(self._port), "BASE_URL": self.base_url}
+        self._secrets = compose.find_required_variables(text)
+        self._variables = self._read_variables() | {"PORT": str(self._port), "BASE_URL": self.base_url}
         if self.options.pooler:
-            pgbouncer.program()
-            self._pooler_port = ports.claim(None, purpose="PgBouncer", asked_by="")
+            pgbouncer.find_pgbouncer()
+            self._pooler_port = ports.choose_port(None, purpose="PgBouncer", source="")
             self._variables["GMAIL_WARMUP_DB_ADDRESS"] = f"{ports.LOCAL}:{self._pooler_port}"
         try:
-            self._known = compose.read(FILE, self._variables)
+            self._definitions = compose.read_services(FILE, self._variables)
         except MissingVariablesError as error:
-            remedy = f"Fill them in: make env, then edit {self.options.env_file.name}; or play Google: SANDBOX=1."
+            remedy = f"Run make env and edit {self.options.env_file.name}, or set SANDBOX=1 to simulate Google."
             raise MissingVariablesError(f"{error} {remedy}") from None
-        self._addresses = Addresses(self._known)
-        for service in self._known.values():
+        self._addresses = Addresses(self._definitions)
+        for service in self._definitions.values():
             for inside, outside in service.published.items():
-                self._addresses.publish(service.name, inside, outside)
-        self.writes_freely = readonly_fs.obstacle() if any(each.read_only for each in self._known.values()) else ""
-        self._commands = Commands(self.folder, self._addresses, self.options.overrides, sealing=not self.writes_freely)
-        self._commands.require_programs(self._known.values())
+                self._addresses.set_port(service.name, inside, outside)
+        self.read_only_obstacle = (
+            readonly_fs.find_obstacle() if any(each.read_only for each in self._definitions.values()) else ""
+        )
+        self._commands = Commands(
+            self.folder, self._addresses, self.options.overrides, read_only_possible=not self.read_only_obstacle
+        )
+        self._commands.require_programs(self._definitions.values())
 
-    def _given(self) -> dict[str, str]:
+    def _read_variables(self) -> dict[str, str]:
         if self.options.sandbox:
-            found = dotenv.read(self._own_secrets()) | self._sandbox_variables()
+            found = dotenv.read_variables(self._write_secrets()) | self._sandbox_variables()
         else:
-            found = dotenv.read(self.options.env_file) | dict(os.environ)
+            found = dotenv.read_variables(self.options.env_file) | dict(os.environ)
         chosen = {_SETTING + name.upper(): value for name, value in self.options.settings.items()}
         return found | chosen
 
-    def _own_secrets(self) -> Path:
-        """Make the secrets as `make env` does, once, in the run folder."""
+    def _write_secrets(self) -> Path:
+        """Generate the secrets once, as `make env` does, in the run folder."""
         path = self.folder.root / "cluster.env"
         argv = [sys.executable, str(CHECKOUT / "scripts" / "make_env.py"), "--output", str(path)]
         subprocess.run(argv, check=True, capture_output=True)  # noqa: S603  our own program
@@ -186,55 +190,59 @@ class Cluster(Installation):
             line = line.replace(self._variables[name], "***")
         return self.folder.mask(line)
 
-    # One service.
+    # Start and wait for one service.
 
-    def _begin(self, service: Service) -> None:
+    def _start_instances(self, service: Service) -> None:
         if service.name == services.POSTGRES:
-            self._instances[service.name] = [self._begin_postgres(service)]
+            self._instances[service.name] = [self._start_postgres(service)]
         elif service.name == services.WORKER:
             self._instances[service.name] = []
             for _ in range(self.options.workers):
-                self._begin_worker(service)
+                self._start_worker(service)
         else:
-            self._instances[service.name] = [self._begin_process(service, service.name)]
+            self._instances[service.name] = [self._start_process(service, service.name)]
 
-    def _begin_postgres(self, service: Service) -> Child:
-        port = self._addresses.port(service.name, services.POSTGRES_PORT)
+    def _start_postgres(self, service: Service) -> Child:
+        port = self._addresses.get_port(service.name, services.POSTGRES_PORT)
         self._postgres = Postgres(self.folder, self.family, durable=not self.options.sandbox, port=port)
         child = self._postgres.start()
-        services.admit(self._postgres.url, service.environment)
+        services.create_user_and_database(self._postgres.url, service.environment)
         if self.options.pooler:
             admin, password = (service.environment[f"POSTGRES_{name}"] for name in ("USER", "PASSWORD"))
             self.family.start(
-                pgbouncer.command(self.folder, port=self._pooler_port, server_port=port, admin=admin, password=password)
+                pgbouncer.build_command(
+                    self.folder, port=self._pooler_port, server_port=port, admin=admin, password=password
+                )
             )
         return child
 
-    def _begin_worker(self, service: Service) -> Child:
+    def _start_worker(self, service: Service) -> Child:
         self._worker_number += 1
-        child = self._begin_process(service, f"{service.name}-{self._worker_number}")
+        child = self._start_process(service, f"{service.name}-{self._worker_number}")
         self._instances[service.name].append(child)
         return child
 
-    def _begin_process(self, service: Service, instance: str) -> Child:
-        lasts = compose.COMPLETED not in {other.after.get(service.name) for other in self._known.values()}
-        core = self._free_core() if service.name == services.WORKER else None
-        command = self._commands.service(service, instance, lasts=lasts, core=core)
+    def _start_process(self, service: Service, instance: str) -> Child:
+        long_running = compose.COMPLETED not in {
+            other.depends_on.get(service.name) for other in self._definitions.values()
+        }
+        core = self._choose_core() if service.name == services.WORKER else None
+        command = self._commands.build_service(service, instance, long_running=long_running, core=core)
         with self.signals.deferred():
             child = self.family.start(command)
-            if lasts and service.name != services.REDIS:  # Redis ends after those that use it
+            if long_running and service.name != services.REDIS:  # Redis is stopped after the services that use it
                 self._services.append(child)
         return child
 
-    def _free_core(self) -> int | None:
-        """Return the core that the fewest workers are bound to."""
+    def _choose_core(self) -> int | None:
+        """Return the core with the fewest workers."""
         taken = Counter(self._cores[child.name] for child in self._instances[services.WORKER] if self._cores)
         core = min(self.options.cores, key=lambda number: taken[number], default=None)
         if core is not None:
             self._cores[f"{services.WORKER}-{self._worker_number}"] = core
         return core
 
-    def _wait(self, service: Service, condition: str) -> None:
+    def _wait_for_condition(self, service: Service, condition: str) -> None:
         for child in self._instances[service.name]:
             if condition == compose.COMPLETED:
                 self.family.wait_for(child, lambda: child.exit_code() is not None, 600, "it still runs")  # noqa: B023
@@ -242,17 +250,17 @@ class Cluster(Installation):
                 self._wait_until_healthy(service, child)
 
     def _wait_until_healthy(self, service: Service, child: Child) -> None:
-        """Run the health check of the file until it succeeds once."""
+        """Repeat the file's health check until it succeeds."""
         assert service.check, f"{service.name} has no healthcheck"
         if child.name in self._healthy:
             return
-        command = self._commands.check(service.check, service, child.name)
-        deadline = time.monotonic() + service.check.patience
+        command = self._commands.build_check(service.check, service, child.name)
+        deadline = time.monotonic() + service.check.max_wait
         while not self.family.succeeds(command, service.check.timeout):
             if time.monotonic() > deadline:
                 log = child.command.log
                 raise NotReadyError(
-                    child.name, service.check.patience, "its health check fails", log, self.family.tail(log)
+                    child.name, service.check.max_wait, "its health check fails", log, self.family.tail(log)
                 )
             time.sleep(0.5)
         self._healthy.add(child.name)

@@ -1,4 +1,4 @@
-"""The services of a compose file as commands: the file's environment, and what one machine needs on top."""
+"""Turn the services of a compose file into commands for this machine."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sqlalchemy.pool import NullPool
 
 from gmail_embedded import readonly_fs
 from gmail_embedded.addresses import Addresses
-from gmail_embedded.compose import Check, Service
+from gmail_embedded.compose import HealthCheck, Service
 from gmail_embedded.environment import base_environment
 from gmail_embedded.errors import EmbeddedError
 from gmail_embedded.ports import LOCAL
-from gmail_embedded.postgres import programs
+from gmail_embedded.postgres import find_programs_folder
 from gmail_embedded.processes import Command
 from gmail_embedded.runfolder import CHECKOUT, RunFolder, write_private
 
@@ -25,11 +25,11 @@ POSTGRES, POSTGRES_PORT = "postgres", 5432
 REDIS, INIT, WORKER = "redis", "init", "worker"
 
 _NO_AIRFLOW = (POSTGRES, REDIS)
-_REMEDIES = {"redis-server": "redis-server", "redis-cli": "redis-server", "curl": "curl", "taskset": "util-linux"}
-"""Debian's package of each program that Python packages do not bring."""
+_PACKAGES = {"redis-server": "redis-server", "redis-cli": "redis-server", "curl": "curl", "taskset": "util-linux"}
+"""Debian package of each required system program."""
 
-# Where a process listens by itself: in containers on the same port each, here on one of its own.
-_LISTENS = {
+# The port that each service listens on by default; on one machine each needs its own.
+_PORT_VARIABLES = {
     "scheduler": ("AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT", 8974),
     "triggerer": ("AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT", 8794),
     "worker": ("AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT", 8793),
@@ -41,104 +41,106 @@ _LOCAL_ONLY = {
 
 
 class Commands:
-    """Makes the commands; an *instance* is one process of a service, of which a worker has several.
+    """Builds the commands. An *instance* is one process of a service; there may be several workers.
 
     Args:
         folder: the prepared run folder.
-        addresses: where the services are.
-        overrides: variables of Airflow's processes that are stronger than the file's, for tests.
-        sealing: whether a service whose file system is read-only in the file has it so here.
+        addresses: the local addresses of the services.
+        overrides: variables of Airflow's processes that override the file's, for tests.
+        read_only_possible: whether services that are read-only in the file run on a read-only file system.
     """
 
     def __init__(
-        self, folder: RunFolder, addresses: Addresses, overrides: Mapping[str, str], *, sealing: bool = True
+        self, folder: RunFolder, addresses: Addresses, overrides: Mapping[str, str], *, read_only_possible: bool = True
     ) -> None:
         self._folder, self._addresses, self._overrides = folder, addresses, dict(overrides)
-        self._sealing = sealing
+        self._read_only_possible = read_only_possible
 
-    def environment(self, service: Service, instance: str) -> dict[str, str]:
-        """Return what an instance gets: the file's variables with addresses rewritten, and the machine's own."""
-        given = {name: self._addresses.rewritten(value) for name, value in service.environment.items()}
+    def build_environment(self, service: Service, instance: str) -> dict[str, str]:
+        """Return the environment of an instance: the file's variables with local addresses, and this machine's."""
+        given = {name: self._addresses.rewrite(value) for name, value in service.environment.items()}
         base = base_environment(self._folder.airflow_home) | {"HOSTNAME": instance}
         if service.name in _NO_AIRFLOW:
-            return base | {"PATH": f"{programs()}:{base['PATH']}"} | given
-        return base | given | self._on_top(service, instance) | self._overrides
+            return base | {"PATH": f"{find_programs_folder()}:{base['PATH']}"} | given
+        return base | given | self._build_overrides(service, instance) | self._overrides
 
-    def service(self, service: Service, instance: str, *, lasts: bool, core: int | None = None) -> Command:
+    def build_service(self, service: Service, instance: str, *, long_running: bool, core: int | None = None) -> Command:
         """Return the command of an instance.
 
         Args:
-            service: which one.
-            instance: the name of this process of it.
-            lasts: whether it should run for good.
-            core: the processor core that it is bound to.
+            service: the service.
+            instance: the name of the process.
+            long_running: whether it should run indefinitely.
+            core: the processor core to bind it to.
         """
-        argv = self._addresses.command(instance, service.command)
+        argv = self._addresses.rewrite_command(instance, service.command)
         if service.name == REDIS:
-            argv = self._redis(argv)
+            argv = self._write_redis_config(argv)
         if service.name == WORKER:
             argv += ["--celery-hostname", instance]
         if core is not None:
             argv = ["taskset", "--cpu-list", str(core), *argv]
-        return self._command(service, instance, instance, argv, log=instance, lasts=lasts)
+        return self._build_command(service, instance, instance, argv, log=instance, long_running=long_running)
 
-    def check(self, check: Check, service: Service, instance: str) -> Command:
+    def build_check(self, check: HealthCheck, service: Service, instance: str) -> Command:
         """Return the health check of an instance as a command."""
-        argv = self._addresses.command(instance, check.argv)
-        return self._command(service, instance, f"check of {instance}", argv, log="checks")
+        argv = self._addresses.rewrite_command(instance, check.argv)
+        return self._build_command(service, instance, f"check of {instance}", argv, log="checks")
 
     def require_programs(self, services: Iterable[Service]) -> None:
-        """Raise EmbeddedError if a program that the services or their checks need is missing."""
-        path = f"{programs()}:{base_environment(self._folder.airflow_home)['PATH']}"
+        """Raise EmbeddedError if a program of a service or a health check is not installed."""
+        path = f"{find_programs_folder()}:{base_environment(self._folder.airflow_home)['PATH']}"
         for service in services:
             words = [*service.command[:1], *(service.check.argv if service.check else ())]
-            for program in {name for word in words for name in (word, *word.split()) if name in _REMEDIES}:
+            for program in {name for word in words for name in (word, *word.split()) if name in _PACKAGES}:
                 if shutil.which(program, path=path) is None:
                     raise EmbeddedError(
                         f"The service {service.name} needs {program}, which is not installed. Install it: "
-                        f"apt-get install {_REMEDIES[program]}"
+                        f"apt-get install {_PACKAGES[program]}"
                     )
 
-    def _command(
-        self, service: Service, instance: str, name: str, argv: list[str], *, log: str, lasts: bool = False
+    def _build_command(
+        self, service: Service, instance: str, name: str, argv: list[str], *, log: str, long_running: bool = False
     ) -> Command:
-        environment = self.environment(service, instance)
+        environment = self.build_environment(service, instance)
         argv = [shutil.which(argv[0], path=environment["PATH"]) or argv[0], *argv[1:]]
-        if service.read_only and self._sealing:
-            argv = readonly_fs.command(argv, needed=self._needed(), writable=[self._airflow_logs()])
+        if service.read_only and self._read_only_possible:
+            argv = readonly_fs.build_command(
+                argv, needed=self._list_visible_folders(), writable=[self._make_log_folder()]
+            )
         return Command(
             name=name,
             argv=argv,
             environment=environment,
             log=self._folder.log(log),
             cwd=self._folder.airflow_home,
-            service=lasts,
+            service=long_running,
         )
 
-    def _needed(self) -> list[Path]:
+    def _list_visible_folders(self) -> list[Path]:
         return [CHECKOUT, Path(sys.prefix), self._folder.root]
 
-    def _airflow_logs(self) -> Path:
-        """Return the folder that is the volume `logs` in the file."""
+    def _make_log_folder(self) -> Path:
+        """Create and return the folder for the volume `logs`."""
         logs = self._folder.airflow_home / "logs"
         logs.mkdir(mode=0o700, exist_ok=True)
         return logs
 
-    def _on_top(self, service: Service, instance: str) -> dict[str, str]:
+    def _build_overrides(self, service: Service, instance: str) -> dict[str, str]:
         found = {
             "AIRFLOW_HOME": str(self._folder.airflow_home),
             "AIRFLOW_CONFIG": str(self._folder.airflow_config),
             "AIRFLOW__CORE__DAGS_FOLDER": str(CHECKOUT / "dags"),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(CHECKOUT / "plugins"),
-            "AIRFLOW__CORE__HOSTNAME_CALLABLE": "gmail_embedded.hostname.of_service",
+            "AIRFLOW__CORE__HOSTNAME_CALLABLE": "gmail_embedded.hostname.get_service_hostname",
         }
-        if service.name in _LISTENS:
-            variable, port = _LISTENS[service.name]
-            found[variable] = str(self._addresses.port(instance, port))
+        if service.name in _PORT_VARIABLES:
+            variable, port = _PORT_VARIABLES[service.name]
+            found[variable] = str(self._addresses.get_port(instance, port))
         return found | _LOCAL_ONLY
 
-    def _redis(self, argv: list[str]) -> list[str]:
-        """Return the command with its options in a private file, for everybody on a machine sees command lines."""
+    def _write_redis_config(self, argv: list[str]) -> list[str]:
+        """Move the options of a command into a private file, because command lines are public on a machine."""
         data = self._folder.root / "redis"
         data.mkdir(mode=0o700, exist_ok=True)
         options = dict(zip(argv[1::2], argv[2::2], strict=True)) | {"--bind": LOCAL, "--dir": str(data)}
@@ -147,12 +149,12 @@ class Commands:
         return [argv[0], os.fspath(file)]
 
 
-def admit(administrator: str, variables: Mapping[str, str]) -> None:
-    """Make user and database as PostgreSQL's image makes them from its variables; a changed password is taken over.
+def create_user_and_database(administrator: str, variables: Mapping[str, str]) -> None:
+    """Create user and database as PostgreSQL's container image does from its variables; update a changed password.
 
     Args:
-        administrator: the address of the server with the administrator's password.
-        variables: of the service.
+        administrator: the server's URL with the administrator's password.
+        variables: the service's environment.
     """
     user, password, database = (variables[f"POSTGRES_{name}"] for name in ("USER", "PASSWORD", "DB"))
     engine = sa.create_engine(administrator, poolclass=NullPool, isolation_level="AUTOCOMMIT", hide_parameters=True)

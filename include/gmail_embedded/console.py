@@ -1,4 +1,4 @@
-"""The frame of the commands: errors in one line, no traceback for Ctrl-C."""
+"""Run a command's main function: print errors as one line, and no traceback after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from gmail_embedded.errors import EmbeddedError
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
 
-def run(main: Callable[[], int]) -> NoReturn:
-    """Run a command's main function and exit with its code; 2 when it could not start, 130 after Ctrl-C."""
+def run_command(main: Callable[[], int]) -> NoReturn:
+    """Run a main function and exit with its code: 2 if it could not start, 130 after Ctrl-C."""
     try:
         code = main()
     except EmbeddedError as error:
-        show(error)
+        print_error(error)
         code = FAILED if getattr(error, "tail", ()) else WRONG_INPUT
     except KeyboardInterrupt:
         code = INTERRUPTED
     sys.exit(code)
 
 
-def show(error: EmbeddedError) -> None:
-    """Show an error, and the last lines of the log it comes from."""
+def print_error(error: EmbeddedError) -> None:
+    """Print an error and the last lines of its log."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(Text.assemble(("Error: ", "bold red"), str(error)))
     for line in getattr(error, "tail", ()):

@@ -1,4 +1,4 @@
-"""``make demo``: the main job on a real Airflow, a real PostgreSQL and Google's stand-in, from one command."""
+"""``make demo``: run both DAGs on a real Airflow and PostgreSQL against a simulated Google, and check the result."""
 
 from __future__ import annotations
 
@@ -23,72 +23,72 @@ from gmail_embedded import demo_scene as scene
 from gmail_embedded.airflow_api import DagRun, TaskInstance
 from gmail_embedded.errors import EmbeddedError
 from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Installation
-from gmail_embedded.progress import Step, Steps
+from gmail_embedded.progress import Progress, Step
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.stack import Options, Stack
 from gmail_sandbox.client import SandboxClient
 
 HEALTH, WARMUP = "gmail_token_health", "gmail_warmup"
-RUNS_AT_MOST = 60
-ENOUGH_SENT = 50
+MAX_RUNS = 60
+MIN_SENT = 50
 
 
 @dataclass
-class Story:
-    """What happened, for the report."""
+class DemoRecord:
+    """The counts of one demo run."""
 
     first_audit: dict[str, int] = field(default_factory=dict)
     second_audit: dict[str, int] = field(default_factory=dict)
     flagged: list[dict[str, str]] = field(default_factory=list)
     dag_runs: int = 0
     failed_tasks: int = 0
-    requests_for_dead: int = 0
-    seen: scene.Seen | None = None
+    requests_for_flagged: int = 0
+    counts: scene.MailCounts | None = None
 
 
 class Demo:
-    """Tell the story on an installation that has been entered.
+    """Run the demo on an installation whose context was entered.
 
     Args:
         stack: the installation.
-        steps: where it shows what it does.
-        patience: seconds that a run of a DAG may take.
+        progress: shows each step.
+        patience: maximum seconds of one DAG run.
     """
 
-    def __init__(self, stack: Installation, steps: Steps, *, patience: float = 180) -> None:
-        self.stack, self.steps, self.story, self._patience = stack, steps, Story(), patience
+    def __init__(self, stack: Installation, progress: Progress, *, patience: float = 180) -> None:
+        self.stack, self.progress, self.record, self._patience = stack, progress, DemoRecord(), patience
         self._sandbox: SandboxClient | None = None
 
     @property
     def sandbox(self) -> SandboxClient:
-        """Return the control of Google's stand-in."""
+        """Return a client of the sandbox's control API."""
         if self._sandbox is None:
             self._sandbox = SandboxClient(self.stack.sandbox_url)
         return self._sandbox
 
-    def run(self) -> Story:
-        """Do everything, step by step."""
-        self.stack.start(self.steps.step)
-        with self.steps.step("16 mailboxes taken over: 8 warmup, 8 pool, every access token expired") as step:
-            self._take_over(step)
-        self.story.first_audit = self._audit("First audit")
+    def run(self) -> DemoRecord:
+        """Run every step and return the counts."""
+        self.stack.start(self.progress.step)
+        with self.progress.step("Import of 16 mailboxes: 8 warmup, 8 pool, all access tokens expired") as step:
+            self._import_mailboxes(step)
+        self.record.first_audit = self._audit("First token audit")
         self._show_flagged()
         last_request = max((request.id for request in self.sandbox.token_requests()), default=0)
-        with self.steps.step("Warmup with the mailboxes that live") as step:
-            self._warm_up(step)
-        self.story.requests_for_dead = sum(
-            request.address in scene.DEAD_POOL for request in self.sandbox.token_requests(after=last_request)
+        with self.progress.step("Warmup run with the mailboxes whose grants work") as step:
+            self._run_warmup(step)
+        self.record.requests_for_flagged = sum(
+            request.address in scene.REVOKED_POOL for request in self.sandbox.token_requests(after=last_request)
         )
-        with self.steps.step("Repair on the page 'Gmail accounts'") as step:
-            self._repair(step)
-        self.story.second_audit = self._audit("Second audit")
-        with self.steps.step("Warmup, run after run") as step:
-            self._warm_up_until_done(step)
-        return self.story
+        with self.progress.step("Re-authentication on the page 'Gmail accounts'") as step:
+            self._reauthenticate(step)
+        self.record.second_audit = self._audit("Second token audit")
+        with self.progress.step("Repeated warmup runs") as step:
+            self._run_warmup_until_done(step)
+        return self.record
 
-    def _take_over(self, step: Step) -> None:
-        self._forget_earlier_demo()
-        accounts = scene.set_google_up(
+    def _import_mailboxes(self, step: Step) -> None:
+        self._reset_earlier_demo()
+        accounts = scene.set_up_google(
             self.sandbox,
             client_id=SANDBOX_CLIENT_ID,
             client_secret=SANDBOX_CLIENT_SECRET,
@@ -103,15 +103,15 @@ class Demo:
         for dag_id in (HEALTH, WARMUP):
             self.stack.api.unpause(dag_id)
 
-    def _forget_earlier_demo(self) -> None:
-        """Begin from nothing: Google's stand-in has forgotten the mailboxes, and so does the database."""
+    def _reset_earlier_demo(self) -> None:
+        """Delete the DAG runs and mailboxes of an earlier demo, which the sandbox no longer has."""
         self.stack.api.wait_for_dags((HEALTH, WARMUP))
         for dag_id in (HEALTH, WARMUP):
             for run in self.stack.api.dag_runs(dag_id):
                 path = f"/dags/{dag_id}/dagRuns/{quote(run.run_id)}"
-                if not run.finished:  # an earlier demo was interrupted; Airflow deletes no run that goes on
-                    self.stack.api.ask("PATCH", path, json={"state": "failed"})
-                self.stack.api.ask("DELETE", path)
+                if not run.finished:  # left by an interrupted demo; Airflow does not delete a running DAG run
+                    self.stack.api.request("PATCH", path, json={"state": "failed"})
+                self.stack.api.request("DELETE", path)
         engine = sa.create_engine(self.stack.database_url, poolclass=sa.pool.NullPool)
         with engine.begin() as connection:
             connection.execute(sa.text("TRUNCATE gmail_warmup.mailbox, gmail_warmup.consent CASCADE"))
@@ -126,11 +126,11 @@ class Demo:
         return done.stdout.strip().splitlines()[-1]
 
     def _audit(self, title: str) -> dict[str, int]:
-        with self.steps.step(title) as step:
+        with self.progress.step(title) as step:
             run, tasks = self._run_dag(HEALTH, step)
             report = next(task for task in tasks if task.task_id == "report")
             health: dict[str, Any] = self.stack.api.xcom(report)
-            self.story.flagged = health["attention"]
+            self.record.flagged = health["attention"]
             counts = {name: health[name] for name in ("valid", "refreshed", "needs_reauth")}
             step.update(
                 f"{counts['valid']} valid, {counts['refreshed']} refreshed, "
@@ -139,159 +139,161 @@ class Demo:
         return counts
 
     def _show_flagged(self) -> None:
-        """Print who needs somebody, grouped by cause."""
+        """Print the flagged mailboxes by cause."""
         by_cause: dict[tuple[str, str], list[str]] = {}
-        for item in self.story.flagged:
+        for item in self.record.flagged:
             by_cause.setdefault((item["reason"], item["step"]), []).append(item["address"])
         for (reason, step), addresses in by_cause.items():
-            self.steps.console.print(
+            self.progress.console.print(
                 Padding(
                     f"[yellow]{len(addresses)} mailboxes:[/] {reason}\n{step}\n[dim]{', '.join(sorted(addresses))}[/]",
                     (0, 2),
                 )
             )
 
-    def _repair(self, step: Step) -> None:
+    def _reauthenticate(self, step: Step) -> None:
         browser = scene.Browser(self.stack.api, self.stack.base_url)
         try:
-            for number, item in enumerate(self.story.flagged, 1):
-                browser.repair(item["address"])
-                step.update(f"{number} of {len(self.story.flagged)} consents, one mailbox after the other")
+            for number, item in enumerate(self.record.flagged, 1):
+                browser.reauthenticate(item["address"])
+                step.update(f"{number} of {len(self.record.flagged)} mailboxes signed in again")
         finally:
             browser.close()
 
-    def _warm_up(self, step: Step) -> None:
+    def _run_warmup(self, step: Step) -> None:
         self._run_dag(WARMUP, step)
-        step.update(self._in_words(scene.seen_by_google(self.sandbox)))
+        step.update(self._format_counts(scene.count_mails(self.sandbox)))
 
-    def _warm_up_until_done(self, step: Step) -> None:
-        for number in range(1, RUNS_AT_MOST + 1):
+    def _run_warmup_until_done(self, step: Step) -> None:
+        for number in range(1, MAX_RUNS + 1):
             _, tasks = self._run_dag(WARMUP, step)
-            self.story.seen = seen = scene.seen_by_google(self.sandbox)
-            step.update(f"{number} runs: {self._in_words(seen)}")
+            self.record.counts = counts = scene.count_mails(self.sandbox)
+            step.update(f"{number} runs: {self._format_counts(counts)}")
             worked = any(task.map_index >= 0 for task in tasks)
-            if seen.sent > ENOUGH_SENT and not worked and seen.replied == seen.collected > 0:
+            if counts.sent > MIN_SENT and not worked and counts.replied == counts.collected > 0:
                 return
 
     def _run_dag(self, dag_id: str, step: Step) -> tuple[DagRun, list[TaskInstance]]:
-        """Run a DAG once and count it; failed tasks are counted, not fatal: the report says them."""
+        """Run a DAG once; failed tasks are counted and reported instead of raised."""
         run = self.stack.api.trigger(dag_id)
 
         def progress(now: DagRun, tasks: list[TaskInstance]) -> None:
             mapped = Counter(task.task_id for task in tasks if task.map_index >= 0)
             step.update(", ".join(f"{count} {name}" for name, count in mapped.items()) or now.state)
-            self.look(now, tasks)
+            self.on_progress(now, tasks)
 
         done = self.stack.api.wait(dag_id, run.run_id, timeout=self._patience, progress=progress)
         tasks = self.stack.api.task_instances(dag_id, run.run_id)
-        self.story.dag_runs += 1
-        self.story.failed_tasks += sum(task.state in ("failed", "upstream_failed") for task in tasks)
+        self.record.dag_runs += 1
+        self.record.failed_tasks += sum(task.state in ("failed", "upstream_failed") for task in tasks)
         return done, tasks
 
-    def look(self, run: DagRun, tasks: list[TaskInstance]) -> None:
-        """Hear of every run while it goes on; for those who want to disturb it."""
+    def on_progress(self, run: DagRun, tasks: list[TaskInstance]) -> None:
+        """Do nothing; a subclass may react to the state of a running DAG run."""
 
     @staticmethod
-    def _in_words(seen: scene.Seen) -> str:
+    def _format_counts(counts: scene.MailCounts) -> str:
         return (
-            f"{seen.sent} sent, {seen.spam} in spam, {seen.rescued} rescued, {seen.read} read, "
-            f"{seen.replied} replied, {seen.collected} collected"
+            f"{counts.sent} sent, {counts.spam} in spam, {counts.rescued} rescued, {counts.read} read, "
+            f"{counts.replied} replied, {counts.collected} collected"
         )
 
 
-def result_of(story: Story, seconds: float) -> dict[str, Any]:
-    """Return the last line of the output as an object."""
-    assert story.seen is not None
-    seen = asdict(story.seen)
-    duplicates = seen.pop("duplicates")
+def build_result(record: DemoRecord, seconds: float) -> dict[str, Any]:
+    """Return the object that the last line of the output contains."""
+    assert record.counts is not None
+    counts = asdict(record.counts)
+    duplicates = counts.pop("duplicates")
     return {
-        "mailboxes": len(scene.WARMUP) + len(scene.LIVING_POOL) + len(scene.DEAD_POOL),
-        "first_audit": story.first_audit,
-        "second_audit": story.second_audit,
-        **seen,
+        "mailboxes": len(scene.WARMUP) + len(scene.WORKING_POOL) + len(scene.REVOKED_POOL),
+        "first_audit": record.first_audit,
+        "second_audit": record.second_audit,
+        **counts,
         "duplicates": duplicates,
-        "token_requests_for_dead_grants_after_flag": story.requests_for_dead,
-        "dag_runs": story.dag_runs,
-        "failed_tasks": story.failed_tasks,
+        "token_requests_for_dead_grants_after_flag": record.requests_for_flagged,
+        "dag_runs": record.dag_runs,
+        "failed_tasks": record.failed_tasks,
         "seconds": round(seconds, 1),
     }
 
 
-def broken_promises(result: dict[str, Any]) -> list[str]:
-    """Return in words what the demo was to show and did not."""
-    kept = {
+def find_failed_checks(result: dict[str, Any]) -> list[str]:
+    """Return the expectations that the demo did not meet."""
+    checks = {
         "the first audit refreshes 9 and flags 7": result["first_audit"]
         == {"valid": 0, "refreshed": 9, "needs_reauth": 7},
         "the second audit finds 16 valid": result["second_audit"] == {"valid": 16, "refreshed": 0, "needs_reauth": 0},
-        f"more than {ENOUGH_SENT} mails were sent": result["sent"] > ENOUGH_SENT,
-        "some landed in spam and every one was rescued": 0 < result["spam"] == result["rescued"],
-        "mails were read, replied and collected": min(result["read"], result["replied"], result["collected"]) > 0,
+        f"more than {MIN_SENT} mails were sent": result["sent"] > MIN_SENT,
+        "some mails landed in spam and all of them were moved to the inbox": 0 < result["spam"] == result["rescued"],
+        "mails were read, answered and collected": min(result["read"], result["replied"], result["collected"]) > 0,
         "every reply was collected": result["replied"] == result["collected"],
         "no mail was sent twice": result["duplicates"] == 0,
-        "a flagged mailbox costs no token request": result["token_requests_for_dead_grants_after_flag"] == 0,
+        "no token request was made for a flagged mailbox": result["token_requests_for_dead_grants_after_flag"] == 0,
         "no task failed": result["failed_tasks"] == 0,
     }
-    return [promise for promise, was_kept in kept.items() if not was_kept]
+    return [check for check, passed in checks.items() if not passed]
 
 
-def show(console: Console, result: dict[str, Any], broken: list[str]) -> None:
-    """Print the report."""
-    table = Table(title="What Google saw", title_justify="left", show_header=False, box=box.SIMPLE, pad_edge=False)
+def print_result(console: Console, result: dict[str, Any], failed_checks: list[str]) -> None:
+    """Print the result as a table, and the expectations that were not met."""
+    table = Table(
+        title="Counted at the sandbox", title_justify="left", show_header=False, box=box.SIMPLE, pad_edge=False
+    )
     table.add_column()
     table.add_column(justify="right", style="bold")
     for name in ("sent", "inbox", "spam", "rescued", "read", "replied", "collected", "duplicates"):
         table.add_row(name, str(result[name]))
-    table.add_row(
-        "token requests for dead grants after their flag", str(result["token_requests_for_dead_grants_after_flag"])
-    )
+    table.add_row("token requests for flagged mailboxes", str(result["token_requests_for_dead_grants_after_flag"]))
     table.add_row("DAG runs", str(result["dag_runs"]))
     table.add_row("failed tasks", str(result["failed_tasks"]))
     console.print(table)
-    for promise in broken:
-        console.print(f"[red]broken:[/] {promise}")
+    for check in failed_checks:
+        console.print(f"[red]not met:[/] {check}")
 
 
-def tell(installation: Installation, *, stay: bool) -> int:
-    """Tell the story and show what came of it; return 1 if a promise was broken, 2 if it could not run.
+def run_demo(installation: Installation, *, stay: bool) -> int:
+    """Run the demo and print the result; return 1 if an expectation was not met, 2 if the demo could not run.
 
     Args:
-        installation: has not been entered yet.
-        stay: keep the UI up until Ctrl-C instead of ending by itself.
+        installation: its context is entered here.
+        stay: keep Airflow running until Ctrl-C instead of exiting.
     """
-    steps, began = Steps(), time.monotonic()
+    progress, started = Progress(), time.monotonic()
     try:
         with installation:
-            steps.console.print(f"Logs of every process: {installation.folder.logs}", soft_wrap=True)
-            result = result_of(Demo(installation, steps).run(), time.monotonic() - began)
-            broken = broken_promises(result)
-            show(steps.console, result, broken)
+            progress.console.print(f"Logs: {installation.folder.logs}", soft_wrap=True)
+            result = build_result(Demo(installation, progress).run(), time.monotonic() - started)
+            failed_checks = find_failed_checks(result)
+            print_result(progress.console, result, failed_checks)
             if stay:
                 user, password = installation.login
-                steps.console.print(
+                progress.console.print(
                     f"\nAirflow:  {installation.base_url}  (menu: Gmail accounts)\nLogin:    {user} / {password}\n"
-                    f"Google's stand-in: {installation.sandbox_url}/sandbox/v1/stats\nCtrl-C ends everything.",
+                    f"Sandbox:  {installation.sandbox_url}/sandbox/v1/stats\nPress Ctrl-C to stop everything.",
                     soft_wrap=True, highlight=False,
                 )  # fmt: skip
-                installation.watch()
+                installation.wait_for_exit()
     except KeyboardInterrupt:
-        steps.console.print("Ended.")
+        progress.console.print("Stopped.")
         return 0 if stay else 130
     except EmbeddedError as error:
-        steps.console.print(f"[red]Error:[/] {error}", soft_wrap=True)
+        progress.console.print(f"[red]Error:[/] {error}", soft_wrap=True)
         return 2
     print(json.dumps(result), flush=True)
-    return 1 if broken else 0
+    return 1 if failed_checks else 0
 
 
 def main() -> int:
-    """Run the demo; return 1 if a promise was broken, 2 if it could not run."""
+    """Run the demo; return 1 if an expectation was not met, 2 if the demo could not run."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--exit", action="store_true", help="end by itself instead of keeping the UI up")
-    parser.add_argument("--port", type=int, help="port of Airflow's pages; a free one by default")
-    parser.add_argument("--folder", type=Path, default=CHECKOUT / ".run" / "demo", help="where data and logs are kept")
+    parser.add_argument("--exit", action="store_true", help="exit after the run instead of keeping Airflow running")
+    parser.add_argument("--port", type=int, help="port of Airflow's web server (default: a free port)")
+    parser.add_argument(
+        "--folder", type=Path, default=CHECKOUT / ".run" / "demo", help="folder of the database and the logs"
+    )
     arguments = parser.parse_args()
     options = Options(port=arguments.port, sandbox=True, settings=scene.SETTINGS, durable=False)
-    return tell(Stack(arguments.folder, options), stay=not arguments.exit)
+    return run_demo(Stack(arguments.folder, options), stay=not arguments.exit)
 
 
 if __name__ == "__main__":

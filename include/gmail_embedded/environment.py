@@ -1,4 +1,4 @@
-"""The environment of every process: Airflow's settings in one place, and nothing of the caller's but what is chosen."""
+"""Build the environment of every process: Airflow's settings, and only selected variables of the caller."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from gmail_embedded.ports import LOCAL
 from gmail_embedded.runfolder import CHECKOUT, USER, RunFolder
 
-# What a process needs of the machine: where time zones, certificates and temporary files are, and the way out.
+# Variables of the caller that are passed on: time zones, certificates, temporary files and proxies.
 _PASSED = ("TMPDIR", "TZDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "LD_LIBRARY_PATH")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 def base_environment(home: Path) -> dict[str, str]:
-    """Return the least that a Python process of this installation needs."""
+    """Return the minimal environment of a Python process."""
     found = {name: value for name in _PASSED if (value := os.environ.get(name))}
     for name in _PROXIES:
         if value := os.environ.get(name) or os.environ.get(name.lower()):
@@ -54,10 +54,10 @@ def airflow_environment(
         folder: the prepared run folder.
         database_url: the administrator's address of Airflow's database.
         port: the api-server's port.
-        base_url: under which the browser reaches the api-server.
+        base_url: address of the api-server for the browser.
         settings: options of the section [gmail_warmup] by name, in lower case.
         paused: whether a new DAG starts paused.
-        parallelism: tasks at once.
+        parallelism: maximum number of running tasks.
         dags: folder of the DAG bundle.
         plugins: folder of the plugins.
     """
@@ -73,7 +73,7 @@ def airflow_environment(
             "dags_are_paused_at_creation": paused,
             "fernet_key": secrets.fernet_key,
             "execution_api_server_url": f"http://{LOCAL}:{port}/execution/",
-            # The default looks the name up, which takes seconds where the resolver does not answer.
+            # The default resolves the host name, which takes seconds without a working resolver.
             "hostname_callable": "socket.gethostname",
             "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
             "simple_auth_manager_users": f"{USER}:admin",
@@ -88,7 +88,7 @@ def airflow_environment(
             "secret_key": secrets.api_secret,
         },
         "api_auth": {"jwt_secret": secrets.jwt_secret},
-        # Three more tries of five seconds are not much on two cores that start eight tasks at once.
+        # The default of five seconds is too short when two cores start eight tasks at the same time.
         "workers": {"execution_api_timeout": 20},
         "scheduler": {
             "scheduler_idle_sleep_time": 0.5,
@@ -105,7 +105,7 @@ def airflow_environment(
                     }
                 ]
             ),
-            # Parsing anew costs seconds of a core, and the files do not change while they run.
+            # Parsing costs seconds of processor time, and the DAG files do not change during a run.
             "min_file_process_interval": 60,
             "health_check_threshold": 60,
         },

@@ -1,4 +1,4 @@
-"""What can go wrong here: one line that names thing and remedy, and where there is a log its last lines."""
+"""Errors with a one-line message that names the cause and the fix, and with the last lines of the log."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 
 
 class EmbeddedError(Exception):
-    """Something could not be started; the message is one line."""
+    """A process or service could not be started; the message is one line."""
 
 
 class FolderInUseError(EmbeddedError):
-    """Another start holds the run folder."""
+    """Another process uses the run folder."""
 
 
 class PortInUseError(EmbeddedError):
-    """A configured port is taken."""
+    """The configured port is in use or invalid."""
 
 
-class ProcessDiedError(EmbeddedError):
-    """A process ended that should run, or a command failed."""
+class ProcessExitedError(EmbeddedError):
+    """A service ended, or a command failed."""
 
     def __init__(self, name: str, exit_code: int, log: Path, tail: Sequence[str]) -> None:
         self.name, self.exit_code, self.log, self.tail = name, exit_code, log, tuple(tail)
@@ -27,7 +27,7 @@ class ProcessDiedError(EmbeddedError):
 
 
 class NotReadyError(EmbeddedError):
-    """A process runs, but did not become ready in time."""
+    """A process did not become ready in time."""
 
     def __init__(self, name: str, seconds: float, reason: str, log: Path, tail: Sequence[str]) -> None:
         self.name, self.log, self.tail = name, log, tuple(tail)
@@ -35,4 +35,4 @@ class NotReadyError(EmbeddedError):
 
 
 class AirflowApiError(EmbeddedError):
-    """Airflow's API refused a request, or what was waited for did not happen."""
+    """Airflow's API rejected a request, or an expected state was not reached in time."""

@@ -1,4 +1,4 @@
-"""The host name of a process that shares its machine with others which have names of their own."""
+"""The host name of a service process; several services share one machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import os
 import socket
 
 
-def of_service() -> str:
-    """Return the name in HOSTNAME, as a container has one, else the machine's."""
+def get_service_hostname() -> str:
+    """Return the variable HOSTNAME, as in a container, otherwise the machine's host name."""
     return os.environ.get("HOSTNAME") or socket.gethostname()

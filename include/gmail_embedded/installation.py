@@ -1,4 +1,4 @@
-"""What every Airflow on this machine has in common: a run folder, processes in it, Google's stand-in, one end."""
+"""Base class of the Airflow installations on this machine: run folder, processes, sandbox, start and stop."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ import httpx
 from gmail_embedded import ports
 from gmail_embedded.airflow_api import AirflowApi
 from gmail_embedded.environment import base_environment
-from gmail_embedded.processes import Child, Command, Family
+from gmail_embedded.processes import Child, Command, ProcessManager
 from gmail_embedded.runfolder import RunFolder
-from gmail_embedded.signals import EndingSignals
+from gmail_embedded.signals import TerminationSignals
 
 SANDBOX_CLIENT_ID = "1234567890-sandbox.apps.googleusercontent.com"
-SANDBOX_CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105  the stand-in accepts what it is told to
+SANDBOX_CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105  created in the sandbox
 
-Report = Callable[[str], AbstractContextManager[Any]]
-"""Called with the name of each step; the block it returns lasts as long as the step."""
+StepReporter = Callable[[str], AbstractContextManager[Any]]
+"""Called with the name of each step; returns a context manager that is active during the step."""
 
 
-def unreported(_: str) -> AbstractContextManager[Any]:
-    """Show no step."""
+def no_report(_: str) -> AbstractContextManager[Any]:
+    """Return a context manager that shows nothing."""
     return nullcontext()
 
 
 class Installation(ABC):
-    """A context manager: entering takes the run folder, `start` starts, leaving ends everything.
+    """A context manager: entering locks the run folder, `start` starts the processes, leaving stops them.
 
     Args:
-        folder: the run folder; what it holds is used again.
+        folder: the run folder; existing data is used again.
     """
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = RunFolder(Path(folder))
-        self.signals = EndingSignals()
-        self._family: Family | None = None
+        self.signals = TerminationSignals()
+        self._family: ProcessManager | None = None
         self._api: AirflowApi | None = None
         self._services: list[Child] = []
         self._port = self._sandbox_port = 0
 
-    # What is known once it has started.
+    # Available after the start.
 
     @property
     @abstractmethod
@@ -62,16 +62,16 @@ class Installation(ABC):
     @property
     @abstractmethod
     def database_url(self) -> str:
-        """Return the administrator's address of the database."""
+        """Return the administrator's URL of the database."""
 
     @property
     @abstractmethod
     def environment(self) -> dict[str, str]:
-        """Return the environment of a command against this installation."""
+        """Return the environment for further commands of this installation."""
 
     @property
     def sandbox_url(self) -> str:
-        """Return the address of Google's stand-in."""
+        """Return the address of the sandbox."""
         return f"http://{ports.LOCAL}:{self._sandbox_port}"
 
     @property
@@ -83,15 +83,15 @@ class Installation(ABC):
         return self._api
 
     @property
-    def family(self) -> Family:
+    def family(self) -> ProcessManager:
         """Return the processes."""
         assert self._family, "start() comes first"
         return self._family
 
-    # Start and end.
+    # Start and stop.
 
     def __enter__(self) -> Self:
-        """Take the run folder; change nothing else."""
+        """Lock the run folder; change nothing else."""
         self.folder.lock()
         self.signals.install()
         return self
@@ -99,7 +99,7 @@ class Installation(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End everything, whatever happened; a signal that comes meanwhile waits."""
+        """Stop everything; a signal is deferred until that is done."""
         self.signals.install()
         with self.signals.deferred():
             self.stop()
@@ -107,15 +107,15 @@ class Installation(ABC):
             self.signals.restore()
 
     @abstractmethod
-    def start(self, report: Report = unreported) -> None:
+    def start(self, report: StepReporter = no_report) -> None:
         """Start everything and wait until it is ready.
 
         Raises:
-            EmbeddedError: one line on what is wrong; a wrong setting or port before anything was changed.
+            EmbeddedError: if something cannot start; a wrong setting or port is reported before anything is changed.
         """
 
     def stop(self) -> None:
-        """End every process: Airflow first, for it uses the database."""
+        """Stop every process, Airflow before the database."""
         if self._api:
             self._api.close()
             self._api = None
@@ -126,19 +126,19 @@ class Installation(ABC):
                 self._family.close()
                 self._family = None
 
-    def watch(self) -> None:
-        """Stay until a signal ends the program.
+    def wait_for_exit(self) -> None:
+        """Block until a signal ends the program.
 
         Raises:
-            ProcessDiedError: if a process dies.
+            ProcessExitedError: if a service ends.
         """
         while True:
             self.family.check()
             time.sleep(0.5)
 
-    # For those that are made of this.
+    # For subclasses.
 
-    def _service(self, name: str) -> Child:
+    def _get_child(self, name: str) -> Child:
         return next(child for child in self._services if child.name == name)
 
     def _start_service(self, command: Command) -> None:
@@ -146,7 +146,7 @@ class Installation(ABC):
             self._services.append(self.family.start(command))
 
     def _start_sandbox(self, *arguments: str) -> None:
-        """Start Google's stand-in on the port that was claimed for it."""
+        """Start the sandbox on its port."""
         self._start_service(
             Command(
                 name="sandbox",
@@ -169,7 +169,7 @@ class Installation(ABC):
             except httpx.HTTPError:
                 return False
 
-        self.family.wait_for(self._service("sandbox"), answers, 30, "it does not answer")
+        self.family.wait_for(self._get_child("sandbox"), answers, 30, "it does not answer")
 
     def _sandbox_variables(self) -> dict[str, str]:
         return {

@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode before a PostgreSQL: its configuration, and how it is started in a run folder."""
+"""Configure and start PgBouncer in transaction mode in front of a PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from gmail_embedded.processes import Command
 from gmail_embedded.runfolder import RunFolder, write_private
 
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin"
-_ALWAYS = {
+_MODE_OPTIONS = {
     "pool_mode": "transaction",
     "max_client_conn": "500",
     "default_pool_size": "60",
-    # Each transaction of a client on another server connection: whatever counts on its session is found out.
+    # Each transaction of a client uses another server connection, which reveals code that relies on a session.
     "server_round_robin": "1",
 }
 
 
-def program() -> str:
+def find_pgbouncer() -> str:
     """Return the path of PgBouncer.
 
     Raises:
@@ -35,19 +35,22 @@ def program() -> str:
     return found
 
 
-def configuration(server: str, options: Mapping[str, str]) -> str:
-    """Return the text of its configuration file.
+def build_configuration(server: str, options: Mapping[str, str]) -> str:
+    """Return the text of the configuration file.
 
     Args:
-        server: where PostgreSQL is, as libpq's `host=... port=...`.
-        options: of the section [pgbouncer], beside those that make the mode.
+        server: address of PostgreSQL as libpq's `host=... port=...`.
+        options: further options of the section [pgbouncer].
     """
-    lines = [f"{name} = {value}" for name, value in (_ALWAYS | dict(options)).items()]
+    lines = [f"{name} = {value}" for name, value in (_MODE_OPTIONS | dict(options)).items()]
     return "\n".join(["[databases]", f"* = {server}", "", "[pgbouncer]", *lines, ""])
 
 
-def hand_over(paths: Iterable[Path], user: str | None) -> list[str]:
-    """Give files to the user that PgBouncer runs as, for it refuses root; return the options that say so."""
+def change_owner(paths: Iterable[Path], user: str | None) -> list[str]:
+    """Change the owner of files to the user that PgBouncer runs as; return the options that set it.
+
+    PgBouncer refuses to run as root.
+    """
     if os.geteuid() != 0 or user is None:
         return []
     entry = pwd.getpwnam(user)
@@ -56,17 +59,17 @@ def hand_over(paths: Iterable[Path], user: str | None) -> list[str]:
     return ["--user", user]
 
 
-def command(folder: RunFolder, *, port: int, server_port: int, admin: str, password: str) -> Command:
-    """Return the command that runs it in a run folder, before the server on a port of this machine.
+def build_command(folder: RunFolder, *, port: int, server_port: int, admin: str, password: str) -> Command:
+    """Return the command that runs PgBouncer in a run folder.
 
-    Passwords of users are read from the server itself.
+    It reads the users' passwords from the server.
 
     Args:
         folder: the run folder.
-        port: what it listens on.
-        server_port: what PostgreSQL listens on.
-        admin: a superuser.
-        password: the superuser's.
+        port: port of PgBouncer.
+        server_port: port of PostgreSQL.
+        admin: name of a superuser.
+        password: password of the superuser.
     """
     home = folder.root / "pgbouncer"
     home.mkdir(mode=0o700, exist_ok=True)
@@ -79,12 +82,12 @@ def command(folder: RunFolder, *, port: int, server_port: int, admin: str, passw
         "auth_user": admin,
         "auth_query": "SELECT usename, passwd FROM pg_shadow WHERE usename = $1",
     }
-    write_private(home / "ini", configuration(f"host={LOCAL} port={server_port}", options))
+    write_private(home / "ini", build_configuration(f"host={LOCAL} port={server_port}", options))
     write_private(home / "users", f'"{admin}" "{password}"\n')
-    user = hand_over([home, home / "ini", home / "users"], "nobody")
+    user = change_owner([home, home / "ini", home / "users"], "nobody")
     return Command(
         name="pgbouncer",
-        argv=[program(), *user, str(home / "ini")],
+        argv=[find_pgbouncer(), *user, str(home / "ini")],
         environment={"PATH": _PATH, "TZ": "UTC"},
         log=folder.log("pgbouncer"),
         cwd=Path("/"),

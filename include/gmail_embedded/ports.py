@@ -1,4 +1,4 @@
-"""Ports: a free one, or the configured one if it is free."""
+"""Choose a TCP port: the configured one, or a free one."""
 
 from __future__ import annotations
 
@@ -10,33 +10,32 @@ from gmail_embedded.errors import PortInUseError
 LOCAL = "127.0.0.1"
 
 
-def _bindable(port: int) -> int:
+def _bind_port(port: int) -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((LOCAL, port))
         return int(probe.getsockname()[1])
 
 
-def claim(port: int | None, *, purpose: str, asked_by: str) -> int:
+def choose_port(port: int | None, *, purpose: str, source: str) -> int:
     """Return the configured port, or a free one if none is configured.
 
     Args:
         port: the configured port.
-        purpose: what listens on it, for the error.
-        asked_by: the option or variable that configures it, for the error.
+        purpose: what listens on it, for the error message.
+        source: the option or variable that configures it, for the error message.
 
     Raises:
-        PortInUseError: if the configured port cannot be had.
+        PortInUseError: if the configured port is invalid or in use.
     """
     if port is None:
-        return _bindable(0)
+        return _bind_port(0)
     if not 1 <= port <= 65535:
-        raise PortInUseError(f"{asked_by}={port} is no port: it must be between 1 and 65535.")
+        raise PortInUseError(f"{source}={port} is not a port: it must be between 1 and 65535.")
     try:
-        return _bindable(port)
+        return _bind_port(port)
     except OSError as error:
         what = "is in use by another program" if error.errno == errno.EADDRINUSE else f"is refused ({error.strerror})"
         raise PortInUseError(
-            f"Port {port} for {purpose} (asked for by {asked_by}) {what}. Stop that program, or set {asked_by} to "
-            "another port."
+            f"Port {port} for {purpose} (set by {source}) {what}. Stop that program, or set {source} to another port."
         ) from None

@@ -1,6 +1,6 @@
-"""One process that migrates the database and then initialises the product, for importing Airflow twice takes seconds.
+"""Migrate the database and run `gmail-warmup init` in one process, because importing Airflow twice takes seconds.
 
-Writes a byte to the given descriptor between the two, when Airflow's own processes can start.
+Writes one byte to the given descriptor after the migration, when Airflow's own processes can start.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 
 
 def main(descriptor: int) -> None:
-    """Run `airflow db migrate`, tell, run `gmail-warmup init`."""
+    """Run `airflow db migrate`, write the byte, run `gmail-warmup init`."""
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     from airflow.__main__ import main as airflow
 

@@ -1,4 +1,4 @@
-"""The child processes: started under a guard, watched, ended, and found again after an accident."""
+"""Start, watch and stop child processes under a supervisor, and find those that an earlier start left behind."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gmail_embedded import supervisor as guard
-from gmail_embedded.errors import NotReadyError, ProcessDiedError
+from gmail_embedded import supervisor
+from gmail_embedded.errors import NotReadyError, ProcessExitedError
 
 MARK = "GMAIL_EMBEDDED_RUN"
-"""Environment variable by which a process of a run folder is known; its value is the folder."""
+"""Environment variable that marks the processes of a run folder; its value is the folder."""
 
 TAIL_LINES = 15
 Mask = Callable[[str], str]
@@ -24,7 +24,7 @@ Mask = Callable[[str], str]
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What to run and how to end it."""
+    """A command line and how to stop it."""
 
     name: str
     argv: Sequence[str]
@@ -32,7 +32,7 @@ class Command:
     log: Path
     cwd: Path
     service: bool = False
-    """Whether it should run for good, so that its end is a failure whatever its exit code is."""
+    """Whether it should run indefinitely, so that ending is a failure whatever the exit code is."""
     grace: float = 8.0
     stop_signal: signal.Signals = signal.SIGTERM
     user: str | None = None
@@ -42,28 +42,28 @@ class Command:
 
 @dataclass
 class Child:
-    """A command that was started."""
+    """A started command."""
 
     command: Command
-    guard: subprocess.Popen[bytes]
+    supervisor: subprocess.Popen[bytes]
     started: float = field(default_factory=time.time)
 
     @property
     def name(self) -> str:
-        """Return what the process is called."""
+        """Return the name of the process."""
         return self.command.name
 
     def exit_code(self) -> int | None:
-        """Return the exit code, None while it runs."""
-        return self.guard.poll()
+        """Return the exit code, or None while it runs."""
+        return self.supervisor.poll()
 
 
-class Family:
-    """All children of one run folder.
+class ProcessManager:
+    """Starts and stops the processes of one run folder.
 
     Args:
         folder: the run folder, which marks the processes.
-        mask: replaces secrets in what is shown of a log.
+        mask: replaces secrets in lines of a log.
     """
 
     def __init__(self, folder: Path, mask: Mask) -> None:
@@ -72,8 +72,8 @@ class Family:
         self._lifeline_out, self._lifeline_in = os.pipe()
 
     def start(self, command: Command) -> Child:
-        """Start a command in a session of its own, its output appended to its log."""
-        argv = [sys.executable, "-I", "-S", guard.__file__, "--lifeline", str(self._lifeline_out)]
+        """Start a command in its own session; its output is appended to its log."""
+        argv = [sys.executable, "-I", "-S", supervisor.__file__, "--lifeline", str(self._lifeline_out)]
         argv += ["--grace", str(command.grace), "--stop-signal", str(int(command.stop_signal))]
         if command.user:
             argv += ["--user", command.user]
@@ -83,7 +83,7 @@ class Family:
             argv += ["--keep", str(descriptor)]
         command.log.parent.mkdir(parents=True, exist_ok=True)
         with command.log.open("ab") as log:
-            process = subprocess.Popen(  # noqa: S603  starting programs is what this is for
+            process = subprocess.Popen(  # noqa: S603  the purpose of this class
                 [*argv, "--", *command.argv],
                 env={**command.environment, MARK: str(self._folder), "SPT_NOENV": "1"},
                 cwd=command.cwd,
@@ -98,10 +98,10 @@ class Family:
         return child
 
     def run(self, command: Command, timeout: float) -> None:
-        """Run a command to its end.
+        """Run a command and wait for it.
 
         Raises:
-            ProcessDiedError: if it fails.
+            ProcessExitedError: if it fails.
             NotReadyError: if it takes longer than the timeout.
         """
         child = self.start(command)
@@ -109,10 +109,10 @@ class Family:
         self._forget(child)
 
     def succeeds(self, command: Command, timeout: float) -> bool:
-        """Run a command to its end and tell whether it succeeded in time; its failure is an answer, not an accident.
+        """Run a command and return whether it succeeded in time; a failure is not an error.
 
         Raises:
-            ProcessDiedError: if one of the children dies meanwhile.
+            ProcessExitedError: if another process ends meanwhile.
         """
         child = self.start(command)
         self._forget(child)
@@ -123,14 +123,14 @@ class Family:
                 time.sleep(0.05)
             return child.exit_code() == 0
         finally:
-            child.guard.terminate()
-            child.guard.wait()
+            child.supervisor.terminate()
+            child.supervisor.wait()
 
     def wait_for(self, child: Child, ready: Callable[[], bool], timeout: float, reason: str) -> None:
-        """Poll until ready; watch every child meanwhile.
+        """Poll until ready, and check every process meanwhile.
 
         Raises:
-            ProcessDiedError: if this child or another one dies.
+            ProcessExitedError: if this process or another one ends.
             NotReadyError: if the timeout passes.
         """
         deadline = time.monotonic() + timeout
@@ -142,14 +142,14 @@ class Family:
         self.check()
 
     def check(self) -> None:
-        """Raise ProcessDiedError if a service has ended or a command has failed."""
+        """Raise ProcessExitedError if a service has ended or a command has failed."""
         for child in self._children:
             code = child.exit_code()
             if code is not None and (code != 0 or child.command.service):
-                raise ProcessDiedError(child.name, code, child.command.log, self.tail(child.command.log))
+                raise ProcessExitedError(child.name, code, child.command.log, self.tail(child.command.log))
 
-    def named(self, name: str) -> Child:
-        """Return the child of this name that was started last."""
+    def get_child(self, name: str) -> Child:
+        """Return the latest process of this name."""
         return next(child for child in reversed(self._children) if child.name == name)
 
     def tail(self, log: Path) -> list[str]:
@@ -161,29 +161,29 @@ class Family:
             return []
 
     def stop(self, *children: Child) -> None:
-        """Ask children to end, all at once, and wait; their guards kill what does not."""
+        """Stop processes in parallel and wait; their supervisors kill what does not stop."""
         for child in children:
             if child.exit_code() is None:
-                child.guard.terminate()
+                child.supervisor.terminate()
         for child in children:
-            child.guard.wait()
+            child.supervisor.wait()
             self._forget(child)
 
     def kill(self, child: Child) -> None:
-        """End a child and everything below it at once, as when its machine loses power."""
-        child.guard.send_signal(signal.SIGSTOP)  # it would ask the others to end, and they would know
-        while left := guard.descendants(child.guard.pid):
+        """Kill a process and its descendants immediately, as a power failure would."""
+        child.supervisor.send_signal(signal.SIGSTOP)  # otherwise it would send the others their stop signal first
+        while left := supervisor.find_descendants(child.supervisor.pid):
             for pid in left:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
-        child.guard.kill()
-        child.guard.wait()
+        child.supervisor.kill()
+        child.supervisor.wait()
         self._forget(child)
 
     def close(self) -> None:
-        """End every child, the last started ones first to know, and everything that was never recorded."""
+        """Stop every process, the latest first; closing the lifeline stops any other."""
         self.stop(*reversed(self._children))
         for end in (self._lifeline_in, self._lifeline_out):
             os.close(end)
@@ -193,10 +193,10 @@ class Family:
             self._children.remove(child)
 
 
-def alive(folder: Path, data: Path | None = None) -> list[int]:
-    """Return the processes of a run folder: those that carry its mark, and a PostgreSQL that works in `data`.
+def find_processes(folder: Path, data: Path | None = None) -> list[int]:
+    """Return the processes of a run folder: those with its mark, and a PostgreSQL whose working directory is `data`.
 
-    PostgreSQL overwrites its environment with its title, so it is known by its working directory. Needs /proc.
+    PostgreSQL overwrites its environment with its title, so its mark may be missing. Needs /proc.
     """
     found = []
     mark = f"{MARK}={folder}".encode()
@@ -209,19 +209,19 @@ def alive(folder: Path, data: Path | None = None) -> list[int]:
                 ours = (entry / "cwd").readlink() == data and (entry / "comm").read_text().startswith("postgres")
             if ours and (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
                 found.append(int(entry.name))
-        except OSError:  # it has ended meanwhile, or belongs to somebody else
+        except OSError:  # it has ended meanwhile, or belongs to another user
             continue
     return found
 
 
-def end_leftovers(folder: Path, data: Path, patience: float = 12.0) -> int:
-    """End what an earlier start left behind in this run folder; return how many processes there were.
+def stop_leftovers(folder: Path, data: Path, patience: float = 12.0) -> int:
+    """Stop the processes that an earlier start left in this run folder; return their number.
 
-    Guards end their commands by themselves when their parent has died; that is waited for first.
+    Supervisors stop their commands when their parent has ended; this waits for that before it kills.
     """
-    first = alive(folder, data)
+    first = find_processes(folder, data)
     deadline = time.monotonic() + patience
-    while left := alive(folder, data):
+    while left := find_processes(folder, data):
         if time.monotonic() > deadline:
             for pid in left:
                 try:

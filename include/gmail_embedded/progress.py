@@ -1,4 +1,4 @@
-"""Progress in the terminal: a line per step, moving while it runs, still when it has ended."""
+"""Progress in the terminal: one line per step, animated while it runs."""
 
 from __future__ import annotations
 
@@ -11,50 +11,50 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-_QUIET_SECONDS = 15.0
+_SECONDS_BETWEEN_LINES = 15.0
 
 
 class Step:
-    """A step that runs.
+    """A running step.
 
     Attributes:
-        title: what is done.
-        detail: what is happening now, or in the end what came of it.
+        title: what the step does.
+        detail: its current state, or its result.
     """
 
     def __init__(self, title: str, console: Console) -> None:
         self.title, self.detail = title, ""
         self._console = console
-        self._began = self._told = time.monotonic()
+        self._started = self._printed_at = time.monotonic()
         self._spinner = Spinner("dots", style="cyan")
 
     @property
     def seconds(self) -> float:
-        """Return how long it has run."""
-        return time.monotonic() - self._began
+        """Return its running time."""
+        return time.monotonic() - self._started
 
     def update(self, detail: str) -> None:
-        """Say what is happening; where nothing can move, at most every few seconds."""
+        """Show the current state; without a terminal, at most every few seconds."""
         if detail == self.detail:
             return
         self.detail = detail
-        if not self._console.is_terminal and time.monotonic() - self._told > _QUIET_SECONDS:
-            self._told = time.monotonic()
-            self._console.print(self._line("..", "", self.detail), soft_wrap=True)
+        if not self._console.is_terminal and time.monotonic() - self._printed_at > _SECONDS_BETWEEN_LINES:
+            self._printed_at = time.monotonic()
+            self._console.print(self._format_line("..", "", self.detail), soft_wrap=True)
 
     def __rich__(self) -> RenderableType:
-        """Render the moving line."""
-        self._spinner.update(text=self._line("", "", self.detail))
+        """Render the animated line."""
+        self._spinner.update(text=self._format_line("", "", self.detail))
         return self._spinner
 
-    def close(self, *, good: bool, reason: str = "") -> None:
-        """Print the line that stays."""
+    def close(self, *, success: bool, reason: str = "") -> None:
+        """Print the final line."""
         unicode = self._console.encoding.lower().startswith("utf")
-        mark = ("✓" if unicode else "ok") if good else ("✗" if unicode else "FAILED")
-        style = "green" if good else "red"
-        self._console.print(self._line(mark, style, reason or self.detail), soft_wrap=True)
+        mark = ("✓" if unicode else "ok") if success else ("✗" if unicode else "FAILED")
+        style = "green" if success else "red"
+        self._console.print(self._format_line(mark, style, reason or self.detail), soft_wrap=True)
 
-    def _line(self, mark: str, style: str, detail: str) -> Text:
+    def _format_line(self, mark: str, style: str, detail: str) -> Text:
         line = Text(no_wrap=False)
         if mark:
             line.append(f"{mark} ", style=style)
@@ -65,11 +65,11 @@ class Step:
         return line
 
 
-class Steps:
-    """Shows steps one after the other.
+class Progress:
+    """Shows the steps of a command.
 
     Args:
-        console: where to; by default the standard error, so that the standard output stays for results.
+        console: default standard error, so that standard output contains only results.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -77,7 +77,7 @@ class Steps:
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Show a step while the block runs; an exception marks it as failed and goes on."""
+        """Show a step while the block runs; an exception marks it as failed and propagates."""
         step = Step(title, self.console)
         try:
             if self.console.is_terminal:
@@ -86,12 +86,12 @@ class Steps:
             else:
                 yield step
         except BaseException as error:
-            step.close(good=False, reason=_reason(error))
+            step.close(success=False, reason=_describe_error(error))
             raise
-        step.close(good=True)
+        step.close(success=True)
 
 
-def _reason(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     if isinstance(error, SystemExit):

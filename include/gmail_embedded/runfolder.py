@@ -1,4 +1,4 @@
-"""The run folder: everything that a start writes, one owner at a time, secrets that survive a restart."""
+"""The run folder: database, logs and generated secrets of one installation, used by one process at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USER = "admin"
 
 @dataclass(frozen=True, kw_only=True)
 class Secrets:
-    """The generated secrets; none of them is shown but the password of the login."""
+    """The generated secrets. Only the login password is ever printed."""
 
     fernet_key: str
     jwt_secret: str
@@ -27,12 +27,12 @@ class Secrets:
     database_password: str
 
     def __repr__(self) -> str:
-        """Show nothing."""
+        """Return a text without the secrets."""
         return "Secrets(...)"
 
     @classmethod
     def generate(cls) -> Secrets:
-        """Make new ones."""
+        """Return new random secrets."""
         return cls(
             fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             jwt_secret=secrets.token_urlsafe(48),
@@ -43,7 +43,7 @@ class Secrets:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, as a whole or not at all."""
+    """Write a file that only its owner can read, atomically."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
@@ -52,7 +52,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 class RunFolder:
-    """Where things are. Nothing is written before `prepare`."""
+    """The paths inside the folder. Nothing is written before `prepare`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().resolve()
@@ -69,19 +69,19 @@ class RunFolder:
 
     @property
     def secrets(self) -> Secrets:
-        """Return the secrets; they exist once the folder is prepared."""
+        """Return the secrets; call `prepare` first."""
         assert self._secrets, "prepare() comes first"
         return self._secrets
 
     def log(self, name: str) -> Path:
-        """Return the log of a process."""
+        """Return the path of a process's log."""
         return self.logs / f"{name}.log"
 
     def lock(self) -> None:
-        """Take the folder for this process.
+        """Lock the folder for this process.
 
         Raises:
-            FolderInUseError: if another process has it.
+            FolderInUseError: if another process has locked it.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -94,22 +94,22 @@ class RunFolder:
             owner = os.read(descriptor, 20).decode().strip() or "unknown"
             os.close(descriptor)
             raise FolderInUseError(
-                f"{self.root} is in use by the process {owner}. End that one first, or choose another folder."
+                f"{self.root} is in use by the process {owner}. Stop that process first, or choose another folder."
             ) from None
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
         self._lock = descriptor
 
     def unlock(self) -> None:
-        """Give the folder back."""
+        """Release the lock."""
         if self._lock is not None:
-            # Emptied, not removed: who waits for the lock of a removed file would hold a lock nobody else sees.
+            # Truncated, not removed: a process that already waits would lock a file that no longer has a name.
             os.ftruncate(self._lock, 0)
             os.close(self._lock)
             self._lock = None
 
     def prepare(self) -> None:
-        """Make folders, secrets and the files that Airflow reads; keep what an earlier start made."""
+        """Create the folders, the secrets and the files that Airflow reads; keep existing ones."""
         for folder in (self.logs, self.airflow_home):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
@@ -118,17 +118,17 @@ class RunFolder:
                 self._secrets = Secrets(**json.loads(self._secrets_file.read_text(encoding="utf-8")))
             except (ValueError, TypeError):
                 raise EmbeddedError(
-                    f"{self._secrets_file} is damaged. Restore it, or remove {self.root} to begin anew."
+                    f"{self._secrets_file} is damaged. Restore it, or remove {self.root} to start again."
                 ) from None
         else:
             self._secrets = Secrets.generate()
             write_private(self._secrets_file, json.dumps(asdict(self._secrets)))
         write_private(self.passwords, json.dumps({USER: self.secrets.admin_password}) + "\n")
-        # Without this file each Airflow process would write one of its own, all of them at once.
+        # Without this file each Airflow process would write one, all at the same time.
         self.airflow_config.write_text("# Empty: every setting comes from the environment.\n", encoding="utf-8")
 
     def mask(self, line: str) -> str:
-        """Replace the secrets of this folder in a line."""
+        """Replace the secrets of this folder in a line by asterisks."""
         for secret in asdict(self.secrets).values() if self._secrets else ():
             line = line.replace(secret, "***")
         return line

@@ -1,4 +1,4 @@
-"""Signals that end the program: never lost, never in the middle of what must be whole."""
+"""Handle termination signals as exceptions, and defer them during critical sections."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TERMINATION_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class EndingSignals:
-    """Turns SIGINT into KeyboardInterrupt and the others into SystemExit, but not within `deferred`.
+class TerminationSignals:
+    """Converts SIGINT into KeyboardInterrupt and the others into SystemExit, except inside `deferred`.
 
-    Outside of the main thread, where Python takes no handlers, it does nothing.
+    Does nothing outside the main thread, where Python allows no signal handlers.
     """
 
     def __init__(self) -> None:
-        self._before: dict[signal.Signals, Any] = {}
+        self._previous_handlers: dict[signal.Signals, Any] = {}
         self._depth = 0
         self._pending: int | None = None
 
     def install(self) -> None:
-        """Take the signals over; SIGHUP stays ignored where it is, as under nohup."""
+        """Install the handlers; an ignored SIGHUP stays ignored, as under nohup."""
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in ENDING:
+        for number in TERMINATION_SIGNALS:
             if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
                 continue
-            self._before[number] = signal.signal(number, self._handle)
+            self._previous_handlers[number] = signal.signal(number, self._handle)
 
     def restore(self) -> None:
-        """Give the signals back."""
-        for number, handler in self._before.items():
+        """Restore the previous handlers."""
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
-        self._before.clear()
+        self._previous_handlers.clear()
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Hold signals back until the block has ended."""
+        """Defer signals until the block has ended."""
         self._depth += 1
         try:
             yield

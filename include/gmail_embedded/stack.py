@@ -1,4 +1,4 @@
-"""PostgreSQL, Airflow and Google's stand-in as one thing that starts and ends."""
+"""Run PostgreSQL, Airflow with LocalExecutor and, optionally, the sandbox."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import httpx
 from gmail_embedded import ports
 from gmail_embedded.environment import airflow_environment
 from gmail_embedded.errors import EmbeddedError
-from gmail_embedded.installation import Installation, Report, unreported
+from gmail_embedded.installation import Installation, StepReporter, no_report
 from gmail_embedded.postgres import Postgres
-from gmail_embedded.processes import Child, Command, Family, end_leftovers
+from gmail_embedded.processes import Child, Command, ProcessManager, stop_leftovers
 from gmail_embedded.runfolder import CHECKOUT, USER
 
 
@@ -27,31 +27,31 @@ class Options:
 
     port: int | None = None
     """The api-server's port; None takes a free one."""
-    port_asked_by: str = "--port"
-    """What configured the port, for the error."""
+    port_source: str = "--port"
+    """The option or variable that set the port, for the error message."""
     host_name: str = ports.LOCAL
-    """Under which the browser reaches this machine; Google's console accepts `localhost`."""
+    """Host name in the browser's address; Google's console accepts `localhost`."""
     sandbox: bool = False
-    """Whether Google's stand-in runs too; then the OAuth client is one of the stand-in."""
+    """Whether to run the sandbox too, with an OAuth client of the sandbox."""
     sandbox_arguments: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     """Options of [gmail_warmup] by name."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Further variables, such as GOOGLE_CLIENT_ID; they are stronger than everything else."""
+    """Further variables, such as GOOGLE_CLIENT_ID; they override all others."""
     paused: bool = True
     """Whether DAGs start paused."""
     parallelism: int = 8
     durable: bool = False
-    """Whether the database survives a crash of the whole machine, at the price of speed."""
+    """Whether the database survives a crash of the machine, which is slower."""
     patience: float = 180
-    """Seconds that Airflow has to become ready."""
+    """Maximum seconds until Airflow is ready."""
 
 
 class Stack(Installation):
-    """PostgreSQL, Airflow with its LocalExecutor and, if wanted, Google's stand-in.
+    """PostgreSQL, Airflow with LocalExecutor and, optionally, the sandbox.
 
     Args:
-        folder: the run folder; what it holds is used again.
+        folder: the run folder; existing data is used again.
         options: what to run and how.
     """
 
@@ -72,7 +72,7 @@ class Stack(Installation):
 
     @property
     def database_url(self) -> str:
-        """Return the administrator's address of the database."""
+        """Return the administrator's URL of the database."""
         assert self._postgres, "start() comes first"
         return self._postgres.url
 
@@ -94,17 +94,17 @@ class Stack(Installation):
             | dict(options.environment)
         )
 
-    def start(self, report: Report = unreported) -> None:
+    def start(self, report: StepReporter = no_report) -> None:
         """Start everything and wait until it is ready."""
         self._check()
         with report("PostgreSQL"):
-            end_leftovers(self.folder.root, self.folder.database)
+            stop_leftovers(self.folder.root, self.folder.database)
             self.folder.prepare()
-            self._family = Family(self.folder.root, self.folder.mask)
+            self._family = ProcessManager(self.folder.root, self.folder.mask)
             self._postgres = Postgres(self.folder, self._family, durable=self.options.durable)
             self._postgres.start()
         with report("Database tables"):
-            # These two need no table while they load, which takes the one of them as long as the migration.
+            # Both need no tables while they load, and the api-server loads as long as the migration takes.
             self._start_airflow("api-server", ["airflow", "api-server"], AIRFLOW__DATABASE__CHECK_MIGRATIONS="False")
             if self.options.sandbox:
                 self._start_sandbox(*self.options.sandbox_arguments)
@@ -118,12 +118,12 @@ class Stack(Installation):
             self.folder.initialised.touch()
             self._wait_until_healthy()
         if self.options.sandbox:
-            with report("Google's stand-in"):
+            with report("Sandbox"):
                 self._wait_for_sandbox()
 
     def restart(self, name: str) -> None:
-        """End one of Airflow's processes and start it again."""
-        child = self._service(name)
+        """Restart one of Airflow's processes."""
+        child = self._get_child(name)
         with self.signals.deferred():
             self.family.stop(child)
             self._services.remove(child)
@@ -134,16 +134,16 @@ class Stack(Installation):
 
     def _check(self) -> None:
         from gmail_warmup.core.errors import GmailWarmupError
-        from gmail_warmup.core.settings import validate_settings
+        from gmail_warmup.core.options import validate_settings
 
         try:
             validate_settings(dict(self.options.settings))
         except GmailWarmupError as error:
             raise EmbeddedError(str(error)) from None
         options = self.options
-        self._port = ports.claim(options.port, purpose="Airflow's pages", asked_by=options.port_asked_by)
+        self._port = ports.choose_port(options.port, purpose="Airflow's pages", source=options.port_source)
         if options.sandbox:
-            self._sandbox_port = ports.claim(None, purpose="Google's stand-in", asked_by="--sandbox-port")
+            self._sandbox_port = ports.choose_port(None, purpose="the sandbox", source="--sandbox-port")
 
     def _command(self, name: str, argv: list[str], **more: Any) -> Command:
         environment = {**self.environment, **more.pop("environment", {})}
@@ -159,12 +159,12 @@ class Stack(Installation):
     def _start_airflow(self, name: str, argv: list[str], **variables: str) -> None:
         program = str(Path(sys.prefix) / "bin" / argv[0])
         command = self._command(name, [program, *argv[1:]], service=True, environment=variables)
-        # `gmail-warmup init` alone needs it: from then on it is in a Connection, encrypted.
+        # Only `gmail-warmup init` needs it, which stores it encrypted in a Connection.
         environment = {key: value for key, value in command.environment.items() if key != "GOOGLE_CLIENT_SECRET"}
         self._start_service(replace(command, environment=environment))
 
     def _migrate(self) -> Child:
-        """Start migration and initialisation; return when the tables are there."""
+        """Start migration and initialisation; return when the tables exist."""
         out, inward = os.pipe()
         try:
             os.set_blocking(out, False)
@@ -188,13 +188,13 @@ class Stack(Installation):
                 return False
             for name in ("scheduler", "dag_processor", "triggerer"):
                 heartbeat = states[name].get(f"latest_{name}_heartbeat")
-                # The heartbeat of an earlier start counts as healthy for a minute, so its age decides.
+                # A heartbeat of an earlier start counts as healthy for a minute, so its age is checked too.
                 if states[name].get("status") != "healthy" or _older(heartbeat, started[name]):
-                    lacking = f"no heartbeat of the {name.replace('_', '-')} yet"
+                    lacking = f"no heartbeat from the {name.replace('_', '-')}"
                     return False
             return True
 
-        api_server = self._service("api-server")
+        api_server = self._get_child("api-server")
         try:
             self.family.wait_for(api_server, healthy, self.options.patience, "not healthy")
         except EmbeddedError as error:

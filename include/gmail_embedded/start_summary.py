@@ -1,4 +1,4 @@
-"""What a person sees when Airflow has started: where it is, what is not right yet, and what to do first."""
+"""The summary that is printed after the start: addresses, failed checks and first steps."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from gmail_warmup.core.text import pluralize
 _PATIENCE = 120
 
 FIRST_STEPS = (
-    "In the Google Cloud console open Credentials and your OAuth client. Add the redirect URI above to its authorised "
-    "redirect URIs, to the letter. docs/going-live.md shows each click.",
-    "Open {page} and log in as above. It is the entry 'Gmail accounts' of Airflow's menu.",
-    "Add a pool mailbox, then a warmup mailbox: each time Google's page opens, where you sign in with that mailbox.",
-    "Nothing more: the DAG gmail_warmup looks every ten minutes what is due. Mails go out in the sending window of the "
-    "mailbox's own day, Monday to Friday from 9 to 18 unless it is set otherwise.",
+    "In the Google Cloud console open Credentials and your OAuth client. Add the redirect URI above, unchanged, to its "
+    "authorised redirect URIs. docs/going-live.md shows each click.",
+    "Open {page} and log in as above. In Airflow's menu it is the entry 'Gmail accounts'.",
+    "Add a pool mailbox, then a warmup mailbox. Google's sign-in page opens for each; sign in with that mailbox.",
+    "Warmup now runs automatically: the DAG gmail_warmup starts every ten minutes. Mails are sent in the sending "
+    "window in the mailbox's own time zone, by default Monday to Friday from 9:00 to 18:00.",
 )
 
 
-def redirect_uri(base_url: str) -> str:
-    """Return the callback's address as the page sends it to Google."""
+def build_redirect_uri(base_url: str) -> str:
+    """Return the redirect URI that the page sends to Google."""
     return f"{base_url}{urls.MOUNT_PATH}{urls.CALLBACK_PATH}"
 
 
-def examine(installation: Installation, step: Step) -> list[dict[str, str]]:
-    """Let the doctor look at what has started; return what is not right: status, name, found and step of each.
+def run_doctor(installation: Installation, step: Step) -> list[dict[str, str]]:
+    """Run `gmail-warmup doctor`; return the checks that are not ok: status, name, found and step of each.
 
     Raises:
-        EmbeddedError: if it cannot look at all.
+        EmbeddedError: if the doctor cannot run.
     """
     program = str(Path(sys.prefix) / "bin" / "gmail-warmup")
     done = subprocess.run(  # noqa: S603  our own program
@@ -53,48 +53,55 @@ def examine(installation: Installation, step: Step) -> list[dict[str, str]]:
     try:
         checks = json.loads(done.stdout)["checks"]
     except (ValueError, KeyError):
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise EmbeddedError(f"gmail-warmup doctor cannot look: {last}") from None
-    wrong = [check for check in checks if check["status"] != "ok"]
-    step.update(f"{len(wrong)} of {len(checks)} are not right" if wrong else f"all {len(checks)} are right")
-    return wrong
+        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise EmbeddedError(f"gmail-warmup doctor failed: {last}") from None
+    failed = [check for check in checks if check["status"] != "ok"]
+    step.update(f"{len(failed)} of {len(checks)} checks failed" if failed else f"all {len(checks)} checks passed")
+    return failed
 
 
-def mailboxes(installation: Installation) -> int:
-    """Return how many mailboxes there are already."""
+def count_mailboxes(installation: Installation) -> int:
+    """Return the number of mailboxes."""
     engine = sa.create_engine(installation.database_url, poolclass=sa.pool.NullPool)
     with engine.connect() as connection:
         return int(connection.scalar(sa.text("SELECT count(*) FROM gmail_warmup.mailbox")) or 0)
 
 
-def show(
-    out: Console, *, base_url: str, login: tuple[str, str], logs: Path, known: int, wrong: Sequence[dict[str, str]]
+def print_summary(
+    out: Console,
+    *,
+    base_url: str,
+    login: tuple[str, str],
+    logs: Path,
+    mailbox_count: int,
+    failed: Sequence[dict[str, str]],
 ) -> None:
-    """Print it: where everything is, what the doctor found, and the first steps where there is no mailbox yet.
+    """Print the addresses, the failed checks and, if there is no mailbox yet, the first steps.
 
     Args:
-        known: how many mailboxes there are.
+        mailbox_count: number of mailboxes.
+        failed: the checks that are not ok.
     """
     user, password = login
     rows = {
         "Airflow": base_url,
         "Login": f"{user} / {password}",
-        "Redirect URI": redirect_uri(base_url),
+        "Redirect URI": build_redirect_uri(base_url),
         "Logs": str(logs),
     }
     out.print()
     for title, value in rows.items():
         out.print(Text(f"  {title:<17}{value}"))
-    if wrong:
-        out.print("\n  To mend")
-    for check in wrong:
+    if failed:
+        out.print("\n  To fix")
+    for check in failed:
         style = "red" if check["status"] == "problem" else "yellow"
         says = f"{check['found']} {check['step']}".strip()
         out.print(Text.assemble("  ", (f"{check['status']:<9}", style), f"{check['name']}: {says}"))
-    if known:
-        out.print(Text(f"\n  {pluralize(known, 'mailbox')}: {base_url}{urls.VIEW_PATH}"))
+    if mailbox_count:
+        out.print(Text(f"\n  {pluralize(mailbox_count, 'mailbox')}: {base_url}{urls.VIEW_PATH}"))
     else:
         out.print("\n  First steps")
         for number, text in enumerate(FIRST_STEPS, 1):
             out.print(Text(f"  {number}. {text.format(page=base_url + urls.VIEW_PATH)}"))
-    out.print("\n  Ctrl-C ends it; what is in the database stays.\n")
+    out.print("\n  Press Ctrl-C to stop. The database is kept.\n")

@@ -1,10 +1,10 @@
-"""Run one command and see to it that nothing of it outlives the process that asked for it.
+"""Run one command and stop it, with all its descendants, when the process that started it ends.
 
-Started as a script, by path, with the standard library alone, so that it costs milliseconds. It reads from the
-*lifeline*, a pipe of which the asking process holds the other end: when that process ends in whatever way, even by
-SIGKILL, the pipe closes. Then, or at SIGTERM, the command is asked to end and after the grace everything that descends
-from it is killed. Airflow's tasks have process groups of their own, so killing a group would miss them; as a
-"subreaper" this process inherits every orphan below it and can find them all.
+Run as a script, by path, with only the standard library, so that it starts in milliseconds. It watches the *lifeline*,
+a pipe whose other end the starting process keeps open: when that process ends, even by SIGKILL, the pipe closes. Then,
+or on SIGTERM, the command receives its stop signal, and after the grace period all its descendants are killed.
+Airflow's tasks have their own process groups, so killing the group would miss them; as a "subreaper" this process
+inherits every orphan and finds them all.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ class _CapabilitySet(ctypes.Structure):
     _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
 
 
-def _libc(function: str, *arguments: object) -> None:
+def _call_libc(function: str, *arguments: object) -> None:
     if getattr(ctypes.CDLL(None, use_errno=True), function)(*arguments) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{function}: {os.strerror(number)}")
 
 
-def _become(user: str, capability: int | None) -> None:
-    """Become a user, keeping at most one capability of root.
+def _switch_user(user: str, capability: int | None) -> None:
+    """Switch to a user, keeping at most one capability of root.
 
-    PostgreSQL refuses to run as root. Its own user may not be able to enter the checkout, as it is with root's home
-    folder; the capability to pass folders is kept for that, instead of opening those folders to everybody.
+    PostgreSQL refuses to run as root. Its user may be unable to enter the checkout, for example in root's home folder;
+    the capability to enter folders is kept for that, instead of making those folders public.
     """
     entry = pwd.getpwnam(user)
     if capability is not None:
-        # Without these bits access(2) of a process that is not root ignores its capabilities.
-        _libc("prctl", _PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP | _SECBIT_KEEP_CAPS, 0, 0, 0)
+        # Without these bits access(2) ignores the capabilities of a process that is not root.
+        _call_libc("prctl", _PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP | _SECBIT_KEEP_CAPS, 0, 0, 0)
     os.setgroups([])
     os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
     os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
@@ -58,22 +58,22 @@ def _become(user: str, capability: int | None) -> None:
         bit = 1 << capability
         sets = (_CapabilitySet * 2)()
         sets[0] = _CapabilitySet(bit, bit, bit)
-        _libc("capset", ctypes.byref(_CapabilityHeader(_CAPABILITY_VERSION_3, 0)), sets)
-        _libc("prctl", _PR_CAP_AMBIENT, 2, capability, 0, 0)
+        _call_libc("capset", ctypes.byref(_CapabilityHeader(_CAPABILITY_VERSION_3, 0)), sets)
+        _call_libc("prctl", _PR_CAP_AMBIENT, 2, capability, 0, 0)
 
 
-def _before_exec(user: str | None, capability: int | None) -> Callable[[], None]:
+def _build_preexec(user: str | None, capability: int | None) -> Callable[[], None]:
     def prepare() -> None:
         if user:
-            _become(user, capability)
+            _switch_user(user, capability)
         if _LINUX:  # last: a change of user clears it
-            _libc("prctl", _PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+            _call_libc("prctl", _PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
     return prepare
 
 
-def descendants(root: int) -> list[int]:
-    """Return the processes below one, at any depth, those that have ended already left out; needs /proc."""
+def find_descendants(root: int) -> list[int]:
+    """Return the running descendants of a process; needs /proc."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc") if _LINUX else []:
         if not entry.isdigit():
@@ -85,23 +85,23 @@ def descendants(root: int) -> list[int]:
             continue
         if state != "Z":
             children.setdefault(int(parent), []).append(int(entry))
-    found, open_ends = [], [root]
-    while open_ends:
-        below = children.get(open_ends.pop(), [])
-        found += below
-        open_ends += below
+    found, pending = [], [root]
+    while pending:
+        direct = children.get(pending.pop(), [])
+        found += direct
+        pending += direct
     return found
 
 
-class Guard:
-    """Watches one command.
+class Supervisor:
+    """Runs one command.
 
     Args:
-        command: what to run.
+        command: the command line.
         prepare: called in the new process before the command.
-        stop_signal: how the command is asked to end.
-        grace: seconds it may take for that.
-        keep: descriptors that the command gets.
+        stop_signal: the signal that stops the command.
+        grace: seconds between the stop signal and SIGKILL.
+        keep: file descriptors that the command inherits.
     """
 
     def __init__(
@@ -113,23 +113,23 @@ class Guard:
         os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake_out, False)
         signal.set_wakeup_fd(self._wake_in, warn_on_full_buffer=False)
-        self._asked = False
+        self._stop_requested = False
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._ask)
+            signal.signal(number, self._request_stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        # Kept, for its finaliser would reap the process and lose its exit code.
-        self._process = subprocess.Popen(  # noqa: S603  that is the task
+        # The object is kept: its finaliser would reap the process and lose the exit code.
+        self._process = subprocess.Popen(  # noqa: S603  the purpose of this script
             command, preexec_fn=prepare, process_group=0, pass_fds=keep
         )
-        for descriptor in keep:  # or who reads them would never see their end
+        for descriptor in keep:  # otherwise their readers never see end of file
             os.close(descriptor)
         self._pid = self._process.pid
 
-    def _ask(self, *_: object) -> None:
-        self._asked = True
+    def _request_stop(self, *_: object) -> None:
+        self._stop_requested = True
 
-    def _reap(self) -> None:
+    def _reap_children(self) -> None:
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -140,8 +140,8 @@ class Guard:
             if pid == self._pid:
                 self._code = os.waitstatus_to_exitcode(status)
 
-    def _pause(self, lifeline: int | None, seconds: float | None) -> bool:
-        """Wait for a signal or the end of the lifeline; say whether it ended."""
+    def _wait_for_event(self, lifeline: int | None, seconds: float | None) -> bool:
+        """Wait for a signal or the end of the lifeline; return whether the lifeline closed."""
         watched = [self._wake_out] + ([lifeline] if lifeline is not None else [])
         ready, _, _ = select.select(watched, [], [], seconds)
         if self._wake_out in ready:
@@ -149,46 +149,46 @@ class Guard:
         return lifeline is not None and lifeline in ready
 
     def run(self, lifeline: int) -> int:
-        """Wait for the command's end or for the call to end it; return its exit code."""
-        while self._code is None and not self._asked:
-            if self._pause(lifeline, None):
+        """Wait until the command ends or must be stopped; return its exit code."""
+        while self._code is None and not self._stop_requested:
+            if self._wait_for_event(lifeline, None):
                 break
-            self._reap()
+            self._reap_children()
         if self._code is None:
-            self._end()
-        self._kill_rest()
+            self._stop_command()
+        self._kill_descendants()
         code = self._code if self._code is not None else -signal.SIGKILL
         return code if code >= 0 else 128 - code
 
-    def _end(self) -> None:
+    def _stop_command(self) -> None:
         try:
             os.kill(self._pid, self._stop_signal)
         except ProcessLookupError:
             pass
         deadline = time.monotonic() + self._grace
         while self._code is None and time.monotonic() < deadline:
-            self._pause(None, min(0.2, max(0.0, deadline - time.monotonic())))
-            self._reap()
+            self._wait_for_event(None, min(0.2, max(0.0, deadline - time.monotonic())))
+            self._reap_children()
 
-    def _kill_rest(self) -> None:
-        while left := descendants(os.getpid()):
+    def _kill_descendants(self) -> None:
+        while left := find_descendants(os.getpid()):
             for pid in left:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
-            self._pause(None, 0.02)
-            self._reap()
+            self._wait_for_event(None, 0.02)
+            self._reap_children()
         if not _LINUX:
             try:
                 os.killpg(self._pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 pass
-        self._reap()
+        self._reap_children()
 
 
 def main() -> int:
-    """Read the command line, run, return the exit code."""
+    """Parse the command line, run the command and return its exit code."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--lifeline", type=int, required=True)
     parser.add_argument("--grace", type=float, required=True)
@@ -201,13 +201,15 @@ def main() -> int:
     command = given.command[1:] if given.command[:1] == ["--"] else given.command
     os.set_inheritable(given.lifeline, False)
     if _LINUX:
-        _libc("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _call_libc("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        guard = Guard(command, _before_exec(given.user, given.capability), given.stop_signal, given.grace, given.keep)
+        supervisor = Supervisor(
+            command, _build_preexec(given.user, given.capability), given.stop_signal, given.grace, given.keep
+        )
     except (OSError, subprocess.SubprocessError) as error:
         print(f"cannot start {command[0]}: {error}", file=sys.stderr)
         return _CANNOT_START
-    return guard.run(given.lifeline)
+    return supervisor.run(given.lifeline)
 
 
 if __name__ == "__main__":

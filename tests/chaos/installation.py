@@ -23,11 +23,12 @@ from gmail_embedded import demo_scene
 from gmail_embedded.airflow_api import DagRun
 from gmail_embedded.errors import AirflowApiError
 from gmail_embedded.stack import Options, Stack
-from gmail_embedded.supervisor import descendants
+from gmail_embedded.supervisor import find_descendants
 from gmail_sandbox.client import SandboxClient
-from gmail_warmup.core.settings import validate_settings
+from gmail_warmup.core.options import validate_settings
 from gmail_warmup.crypto.cipher import Cipher
-from gmail_warmup.oauth.grant_store import Actor, GrantStore
+from gmail_warmup.oauth.grant import Actor
+from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.token_endpoint import OAuthClient
 from support.world import CLIENT_ID, CLIENT_SECRET, World
 
@@ -138,17 +139,17 @@ class Installation:
     # Whom a fault strikes.
 
     def process(self, name: str) -> int:
-        """Return the process id of a service itself, not of its guard."""
-        return descendants(self.stack.family.named(name).guard.pid)[0]
+        """Return the process id of a service itself, not of its supervisor."""
+        return find_descendants(self.stack.family.get_child(name).supervisor.pid)[0]
 
     def tasks(self) -> list[int]:
         """Return the processes in which tasks run now."""
-        below = descendants(self.stack.family.named("scheduler").guard.pid)
+        below = find_descendants(self.stack.family.get_child("scheduler").supervisor.pid)
         return [pid for pid in below if _TASK.match(_title(pid))]
 
     def kill(self, name: str) -> None:
         """Kill a service as the kernel does, and wait until everything below it is gone too."""
-        child = self.stack.family.named(name)
+        child = self.stack.family.get_child(name)
         os.kill(self.process(name), signal.SIGKILL)
         until(lambda: child.exit_code() is not None, f"the {name} lives on")
 

@@ -16,7 +16,8 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.crypto.cipher import Cipher
 from gmail_warmup.crypto.fernet_keys import FernetKeys
 from gmail_warmup.crypto.key_rotation import RotationResult, rotate_keys
-from gmail_warmup.oauth.consent.flow import BrowserSession, ConsentFlow
+from gmail_warmup.oauth.consent.flow import ConsentFlow
+from gmail_warmup.oauth.consent.states import BrowserSession
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.token_endpoint import TokenEndpoint
 from support.world import World
@@ -60,7 +61,7 @@ def consent(world: World, *, address: str) -> dict[str, str]:
 
 def callback(world: World, *, state: str, code: str) -> None:
     """Finish a consent."""
-    flow_of(world).finish(state=state, code=code, error="", visitor=PERSON)
+    flow_of(world).finish(state=state, code=code, error="", session=PERSON)
 
 
 def renew(world: World, *, keys: Sequence[str]) -> RotationResult:

@@ -16,7 +16,7 @@ from gmail_warmup.core.enums import Action
 from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.crypto import key_check
-from gmail_warmup.db.engine import connect_autocommit
+from gmail_warmup.db.engine import autocommit
 from gmail_warmup.gmail.api_breaker import require_api_enabled
 from gmail_warmup.warmup.actions.run import run_action
 from gmail_warmup.warmup.planning.due import find_due_mailboxes
@@ -94,7 +94,7 @@ class Scene:
         scene.leave_midnight()
         for address in names("pool", pool, "pool.example"):
             world.add(address, kind="pool", expired=False)
-        with connect_autocommit(world.store.engine) as connection:
+        with autocommit(world.store.engine) as connection:
             key_check.check_key(connection, world.store.cipher)
         scene.add(senders)
         return scene

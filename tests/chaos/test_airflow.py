@@ -17,7 +17,7 @@ from chaos.faults import Fault, NewFault
 from chaos.installation import FORMER, NEW, PATIENCE, Installation, installation
 from chaos.kills import until
 from chaos.runs import names
-from gmail_embedded.supervisor import descendants
+from gmail_embedded.supervisor import find_descendants
 
 pytestmark = pytest.mark.chaos
 SENDERS = 4
@@ -47,13 +47,13 @@ def kill(name: str) -> Callable[[Installation, Fault], None]:
 
 def stop_database(airflow: Installation, fault: Fault) -> None:
     family = airflow.stack.family
-    family.stop(server := family.named("postgres"))
+    family.stop(server := family.get_child("postgres"))
     fault.struck()
     family.start(server.command)
 
 
 def start_another_scheduler(airflow: Installation, fault: Fault) -> None:
-    scheduler = airflow.stack.family.named("scheduler").command
+    scheduler = airflow.stack.family.get_child("scheduler").command
     second = airflow.stack.family.start(dataclasses.replace(scheduler, name="another scheduler"))
     fault.struck()
     airflow.afterwards.append(lambda: airflow.stack.family.stop(second))
@@ -61,15 +61,15 @@ def start_another_scheduler(airflow: Installation, fault: Fault) -> None:
 
 def fill_the_disk(airflow: Installation, fault: Fault) -> None:
     """Let no process that runs tasks, or will, write another byte into a file; PostgreSQL has a disk of its own."""
-    guard = airflow.stack.family.named("scheduler").guard.pid
-    for pid in descendants(guard):
+    supervisor = airflow.stack.family.get_child("scheduler").supervisor.pid
+    for pid in find_descendants(supervisor):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
         fault.struck()
-    airflow.afterwards.append(lambda: make_room(guard))
+    airflow.afterwards.append(lambda: make_room(supervisor))
 
 
-def make_room(guard: int) -> None:
-    for pid in descendants(guard):
+def make_room(supervisor: int) -> None:
+    for pid in find_descendants(supervisor):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 

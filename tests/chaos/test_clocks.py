@@ -18,6 +18,7 @@ from chaos.faults import NewFault
 from chaos.forms import forms
 from chaos.runs import Scene, names
 from gmail_warmup.db.models import GrantState
+from gmail_warmup.oauth.leases import GrantLeases
 from support.world import World
 
 ADDRESS = "ada@pool.example"
@@ -60,7 +61,7 @@ def test_a_token_is_refreshed_when_the_database_says_so(workers: list[Worker], s
 def test_a_lease_ends_when_the_database_says_so(workers: list[Worker], skewed: World):
     mailbox_id = skewed.add(ADDRESS)
     expires_in(skewed, -1)
-    assert skewed.store.take_leases([mailbox_id], holder="another machine", seconds=3)
+    assert GrantLeases(skewed.store.engine, seconds=3).take([mailbox_id])
     taken = time.monotonic()
     for worker in workers:
         worker.order(want_token, address=ADDRESS)

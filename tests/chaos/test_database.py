@@ -21,7 +21,7 @@ from chaos.kills import cut_at, until
 from chaos.moments import MOMENTS, OF_REFRESH, OF_RESCUE, InDatabase, install, remove
 from chaos.runs import SETTINGS, Scene, names, run, task
 from gmail_embedded.processes import Child
-from gmail_embedded.supervisor import descendants
+from gmail_embedded.supervisor import find_descendants
 from gmail_warmup.core.enums import Action
 from gmail_warmup.oauth.grant_store import GrantStore
 from support.world import World
@@ -118,7 +118,7 @@ def stop_gently(ground: Ground, server: Child) -> None:
 
 
 def crash(ground: Ground, server: Child) -> None:
-    os.kill(descendants(server.guard.pid)[0], signal.SIGQUIT)  # what it knows is in its log alone
+    os.kill(find_descendants(server.supervisor.pid)[0], signal.SIGQUIT)  # what it knows is in its log alone
     until(lambda: server.exit_code() is not None, "the server did not stop")
     ground.family.stop(server)
 
@@ -137,7 +137,7 @@ def test_the_server_goes_away_in_the_middle_of_a_run(
         began = scene.world.sandbox.stats().totals.sent
         worker.order(run, settings=SETTINGS)
         until(lambda began=began: scene.world.sandbox.stats().totals.sent > began + 1, "nothing is sent")
-        WAYS[way](ground, server := ground.family.named("postgres"))
+        WAYS[way](ground, server := ground.family.get_child("postgres"))
         scene.fault.struck()
         until(lambda: worker.done(timeout=0.01), "the run hangs without its database", seconds=120)
         start(ground, server)

@@ -1,4 +1,4 @@
-"""Programs that tests run as processes of their own, for signals and locks concern whole processes."""
+"""Run Python code in separate processes, because signals and locks affect whole processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 @pytest.fixture
 def program() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start Python code in a process of its own; what still runs at the end of the test is killed."""
+    """Start Python code in a separate process; it is killed at the end of the test."""
     started = []
 
     def start(code: str, *arguments: object, **variables: str) -> subprocess.Popen[str]:

@@ -1,4 +1,4 @@
-"""What a service of docker-compose.yaml becomes on one machine: its own environment, moved addresses, little on top."""
+"""The command of a service of docker-compose.yaml on one machine: the file's environment with local addresses."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from gmail_embedded.runfolder import RunFolder
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docker-compose.yaml"
-VARIABLES = dotenv.read(ROOT / ".env.example") | dict.fromkeys(compose.required(FILE.read_text()), "s3cret")
-SERVICES = compose.read(FILE, VARIABLES | {"AIRFLOW__GMAIL_WARMUP__RAMP_CAP": "30"})
+VARIABLES = dotenv.read_variables(ROOT / ".env.example") | dict.fromkeys(
+    compose.find_required_variables(FILE.read_text()), "s3cret"
+)
+SERVICES = compose.read_services(FILE, VARIABLES | {"AIRFLOW__GMAIL_WARMUP__RAMP_CAP": "30"})
 AIRFLOW = [name for name in SERVICES if name not in ("postgres", "redis")]
 ON_TOP = {
     "HOSTNAME", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "AIRFLOW__CORE__DAGS_FOLDER", "AIRFLOW__CORE__PLUGINS_FOLDER",
@@ -55,39 +57,39 @@ def test_a_service_gets_what_the_file_gives_it_and_no_more(
     name: str, commands: Commands, folder: RunFolder, here: Addresses
 ) -> None:
     given = SERVICES[name].environment
-    found = commands.environment(SERVICES[name], name)
+    found = commands.build_environment(SERVICES[name], name)
     own = found.keys() - base_environment(folder.airflow_home).keys() - given.keys()
     assert own == ON_TOP | ({PORTS[name]} if name in PORTS else set())
     moved = {key: value for key, value in given.items() if found[key] != value}
-    assert all(here.rewritten(value) == found[key] for key, value in moved.items())
+    assert all(here.rewrite(value) == found[key] for key, value in moved.items())
     assert found["AIRFLOW__GMAIL_WARMUP__RAMP_CAP"] == "30"
     assert ":5432" not in " ".join(found.values())
     assert "postgres:" not in " ".join(found.values()).replace("postgresql", "")
 
 
 def test_workers_are_told_apart(commands: Commands) -> None:
-    one, two = (commands.service(SERVICES["worker"], f"worker-{number}", lasts=True) for number in (1, 2))
+    one, two = (commands.build_service(SERVICES["worker"], f"worker-{number}", long_running=True) for number in (1, 2))
     assert one.argv[-2:] == ["--celery-hostname", "worker-1"]
     assert two.environment["HOSTNAME"] == "worker-2"
     assert one.environment[PORTS["worker"]] != two.environment[PORTS["worker"]]
-    bound = commands.service(SERVICES["worker"], "worker-3", lasts=True, core=1)
+    bound = commands.build_service(SERVICES["worker"], "worker-3", long_running=True, core=1)
     names = [Path(word).name for word in bound.argv]
     assert names[(at := names.index("taskset")) : at + 3] == ["taskset", "--cpu-list", "1"]
 
 
 def test_a_service_that_is_read_only_is_so_here_if_the_machine_allows_it(folder: RunFolder, here: Addresses) -> None:
     for sealing in (True, False):
-        commands = Commands(folder, here, {}, sealing=sealing)
+        commands = Commands(folder, here, {}, read_only_possible=sealing)
         for name in ("redis", *AIRFLOW):
             service = SERVICES[name]
-            made = [commands.service(service, name, lasts=True)]
-            made += [commands.check(service.check, service, name)] if service.check else []
+            made = [commands.build_service(service, name, long_running=True)]
+            made += [commands.build_check(service.check, service, name)] if service.check else []
             for command in made:
                 assert (readonly_fs.__file__ in command.argv) is (sealing and name in AIRFLOW), command.name
 
 
 def test_no_secret_is_in_a_command_line(commands: Commands, folder: RunFolder) -> None:
-    redis = commands.service(SERVICES["redis"], "redis", lasts=True)
+    redis = commands.build_service(SERVICES["redis"], "redis", long_running=True)
     assert not any("s3cret" in word for word in redis.argv)
     assert "s3cret" not in repr(SERVICES)
     file = Path(redis.argv[1])
@@ -120,9 +122,9 @@ def lines(tmp_path: Path, *options: str, env: str | None = None) -> tuple[int, s
 @pytest.mark.parametrize(
     ("env", "options", "said"),
     [
-        (None, (), "is missing. Make it with: make env"),
+        (None, (), "is missing. Create it with: make env"),
         ("POSTGRES_PASSWORD=x\n", (), "REDIS_PASSWORD: set it in .env (make env)"),
-        ("", ("--exit",), "EXIT=1 ends after the demo's story"),
+        ("", ("--exit",), "EXIT=1 exits after the demo"),
         ("", ("--workers", "0"), "a cluster needs at least one worker"),
     ],
 )
@@ -134,4 +136,4 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, env: str | None, options: tup
 
 
 def test_a_service_without_a_command_of_its_own_needs_no_program(commands: Commands) -> None:
-    commands.require_programs([Service(name="it", command=(), environment={}, after={}, check=None, published={})])
+    commands.require_programs([Service(name="it", command=(), environment={}, depends_on={}, check=None, published={})])

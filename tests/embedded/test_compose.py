@@ -27,7 +27,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OWN = sorted(set(SERVICES) - {"postgres", "redis"})
 PARSER_SETTINGS = ("AIRFLOW__CORE__EXECUTOR", "AIRFLOW__CORE__AUTH_MANAGER")  # they add `celery` and `users`
-EXAMPLE = dotenv.read(ROOT / ".env.example")
+EXAMPLE = dotenv.read_variables(ROOT / ".env.example")
 VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z_]+)(:[-?][^}]*)?\}")
 SECRETS = {"FERNET_KEY", "JWT_SECRET", "API_SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "ADMIN_PASSWORD"}
 SECRETS |= {"GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"}
@@ -184,7 +184,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_make_env_generates_every_secret_of_ours_and_shows_none(folder: Path) -> None:
     result = make_env(folder)
-    values = dotenv.read(folder / ".env")
+    values = dotenv.read_variables(folder / ".env")
 
     assert result.returncode == 0, result.stderr
     assert {name for name in SECRETS if not values[name]} == {"GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"}
@@ -201,7 +201,7 @@ def test_make_env_keeps_what_is_set_and_adds_what_is_missing(folder: Path) -> No
     (folder / ".env").write_text("# mine\nJWT_SECRET=kept\nFERNET_KEY=\nMY_OWN=1\n")
     make_env(folder)
     text = (folder / ".env").read_text()
-    values = dotenv.parse(text)
+    values = dotenv.parse_variables(text)
 
     assert text.startswith("# mine\nJWT_SECRET=kept\n")
     assert (values["JWT_SECRET"], values["MY_OWN"]) == ("kept", "1")

@@ -1,4 +1,4 @@
-"""A compose file is read as Docker reads it, and what is not understood is refused by name."""
+"""A compose file has the same meaning as for Docker, and unsupported keys are errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from gmail_embedded import compose
 from gmail_embedded.addresses import Addresses
-from gmail_embedded.compose import COMPLETED, HEALTHY, STARTED, Check, Service
+from gmail_embedded.compose import COMPLETED, HEALTHY, STARTED, HealthCheck, Service
 from gmail_embedded.errors import EmbeddedError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +59,7 @@ def test_a_dollar_that_is_no_reference_is_refused(text: str) -> None:
 def one(text: str, **variables: str) -> Service:
     """Read a file with one service, whose entries are given."""
     file = f"services:\n  it:\n{textwrap.indent(textwrap.dedent(text), '    ')}"
-    return compose.parse(file, variables)["it"]
+    return compose.parse_services(file, variables)["it"]
 
 
 def test_merge_keys_are_merged_and_the_nearer_wins() -> None:
@@ -77,10 +77,10 @@ def test_merge_keys_are_merged_and_the_nearer_wins() -> None:
           A: "3"
       db: {command: ["sleep", "1"]}
     """
-    app = compose.parse(textwrap.dedent(text), {})["app"]
+    app = compose.parse_services(textwrap.dedent(text), {})["app"]
     assert app.environment == {"A": "3", "B": "2", "BOTH": "of a"}
     assert app.command == ("sleep", "1")
-    assert app.after == {"db": HEALTHY}
+    assert app.depends_on == {"db": HEALTHY}
 
 
 def test_an_entry_without_a_value_is_passed_on_if_it_is_set() -> None:
@@ -98,9 +98,9 @@ def test_an_entry_without_a_value_is_passed_on_if_it_is_set() -> None:
         (
             "healthcheck: {test: [CMD, a, b], interval: 5s, timeout: 1m30s, retries: 4, start_period: 500ms}",
             "check",
-            Check(argv=("a", "b"), interval=5, timeout=90, retries=4, start_period=0.5),
+            HealthCheck(argv=("a", "b"), interval=5, timeout=90, retries=4, start_period=0.5),
         ),
-        ("healthcheck: {test: [CMD-SHELL, 'a | b']}", "check", Check(argv=("/bin/sh", "-c", "a | b"))),
+        ("healthcheck: {test: [CMD-SHELL, 'a | b']}", "check", HealthCheck(argv=("/bin/sh", "-c", "a | b"))),
         ("read_only: true\ntmpfs: [/tmp]", "read_only", True),
         ("tmpfs: [/tmp]", "read_only", False),
         ("image: a\nbuild: .\nrestart: always\nvolumes: []\nsecurity_opt: []", "command", ()),
@@ -113,14 +113,14 @@ def test_what_a_service_runs_with(entries: str, attribute: str, value: object) -
 @pytest.mark.parametrize(
     ("entries", "named"),
     [
-        ("env_file: .env", "'env_file' of the service it is not understood"),
-        ("healthcheck: {test: [CMD, a], start_interval: 1s}", "'start_interval' of a healthcheck is not understood"),
+        ("env_file: .env", "'env_file' of the service it is not supported"),
+        ("healthcheck: {test: [CMD, a], start_interval: 1s}", "'start_interval' of a healthcheck is not supported"),
         ("healthcheck: {test: [NONE]}", "not with 'NONE'"),
         ("healthcheck: {test: [CMD, a], interval: 5}", "expected string"),
-        ("healthcheck: {test: [CMD, a], interval: 5 s}", "'5 s' is no duration"),
+        ("healthcheck: {test: [CMD, a], interval: 5 s}", "'5 s' is not a duration"),
         ("environment: {A: true}", "the value of A is a boolean"),
         ("ports: ['80']", "the port '80' is not of the form"),
-        ("depends_on: [gone]", "it waits for gone, which is no service"),
+        ("depends_on: [gone]", "it waits for gone, which is not a service"),
         ("depends_on: [it]", "these services wait for each other: it"),
         ("read_only: true", "needs /tmp as tmpfs"),
         ("tmpfs: [/run]", "a tmpfs other than /tmp"),
@@ -141,24 +141,24 @@ def test_services_come_after_those_that_they_wait_for() -> None:
       b: {depends_on: [a]}
       a: {}
     """
-    found = compose.parse(textwrap.dedent(text), {})
+    found = compose.parse_services(textwrap.dedent(text), {})
     assert list(found) == ["a", "b", "c"]
-    assert (found["b"].after, found["c"].after) == ({"a": STARTED}, {"b": COMPLETED})
+    assert (found["b"].depends_on, found["c"].depends_on) == ({"a": STARTED}, {"b": COMPLETED})
 
 
 def test_all_that_is_missing_is_named_at_once_and_what_to_do() -> None:
     file = ROOT / "docker-compose.yaml"
-    names = compose.required(file.read_text())
+    names = compose.find_required_variables(file.read_text())
     with pytest.raises(EmbeddedError) as caught:
-        compose.read(file, {})
+        compose.read_services(file, {})
     assert names >= {"FERNET_KEY", "JWT_SECRET", "POSTGRES_PASSWORD", "GOOGLE_CLIENT_ID"}
     assert all(f"{name}: set it in .env" in str(caught.value) for name in names)
 
 
 def test_addresses_are_rewritten_where_the_file_names_them() -> None:
     here = Addresses(["postgres", "redis", "api-server"])
-    here.publish("api-server", 8080, 9000)
-    redis, health = here.port("redis", 6379), here.port("scheduler", 8974)
+    here.set_port("api-server", 8080, 9000)
+    redis, health = here.get_port("redis", 6379), here.get_port("scheduler", 8974)
     assert redis != health
     for text, rewritten in {
         "redis://:pw@redis:6379/0": f"redis://:pw@127.0.0.1:{redis}/0",
@@ -166,11 +166,11 @@ def test_addresses_are_rewritten_where_the_file_names_them() -> None:
         "http://localhost:8080": "http://localhost:8080",  # the browser's address, which is this machine's already
         "http://my-redis:6379": "http://my-redis:6379",
     }.items():
-        assert here.rewritten(text) == rewritten
+        assert here.rewrite(text) == rewritten
     for service, argv, words in (
         ("api-server", ["airflow", "api-server", "--port", "8080"], ["airflow", "api-server", "--port", "9000"]),
         ("scheduler", ["curl", "http://localhost:8974/health"], ["curl", f"http://127.0.0.1:{health}/health"]),
         ("redis", ["/bin/sh", "-c", "redis-cli -p 6379 ping"], ["/bin/sh", "-c", f"redis-cli -p {redis} ping"]),
         ("worker-1", ["airflow", "celery", "worker", "--concurrency", "8"], None),
     ):
-        assert here.command(service, argv) == (words or argv)
+        assert here.rewrite_command(service, argv) == (words or argv)

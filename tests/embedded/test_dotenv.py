@@ -27,7 +27,7 @@ from gmail_embedded.errors import EmbeddedError
     ],
 )
 def test_what_it_accepts(text: str, expected: dict[str, str]) -> None:
-    assert dotenv.parse(text) == expected
+    assert dotenv.parse_variables(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_it_accepts(text: str, expected: dict[str, str]) -> None:
 )
 def test_what_it_refuses_and_why(text: str, line: int, rule: str) -> None:
     with pytest.raises(EmbeddedError) as caught:
-        dotenv.parse(text, "my.env")
+        dotenv.parse_variables(text, "my.env")
     message = str(caught.value)
     assert message.startswith(f"my.env, line {line}: ")
     assert rule in message
@@ -56,16 +56,16 @@ def test_what_it_refuses_and_why(text: str, line: int, rule: str) -> None:
 
 def test_the_error_does_not_show_the_value() -> None:
     with pytest.raises(EmbeddedError) as caught:
-        dotenv.parse("GOOGLE_CLIENT_SECRET=GOCSPX abc")
+        dotenv.parse_variables("GOOGLE_CLIENT_SECRET=GOCSPX abc")
     assert "GOCSPX" not in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(EmbeddedError, match=r"\.env is missing\. Make it with: make env"):
-        dotenv.read(tmp_path / ".env")
+    with pytest.raises(EmbeddedError, match=r"\.env is missing\. Create it with: make env"):
+        dotenv.read_variables(tmp_path / ".env")
 
 
 def test_a_binary_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"A=\xff\xfe")
     with pytest.raises(EmbeddedError, match="not UTF-8"):
-        dotenv.read(tmp_path / ".env")
+        dotenv.read_variables(tmp_path / ".env")

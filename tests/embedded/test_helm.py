@@ -1,4 +1,4 @@
-"""deploy/helm/values.yaml says the same as docker-compose.yaml, as far as Airflow's chart lets it."""
+"""deploy/helm/values.yaml agrees with docker-compose.yaml, as far as Airflow's chart allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL, really started: in deep folders, in folders its user may not enter, after a crash."""
+"""The embedded PostgreSQL starts: in deep folders, in folders that its user cannot enter, after a crash."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from gmail_embedded.postgres import Postgres
-from gmail_embedded.processes import Family, alive, end_leftovers
+from gmail_embedded.processes import ProcessManager, find_processes, stop_leftovers
 from gmail_embedded.runfolder import RunFolder
 
 
 @contextmanager
-def server(root: Path) -> Iterator[tuple[Postgres, Family]]:
+def server(root: Path) -> Iterator[tuple[Postgres, ProcessManager]]:
     folder = RunFolder(root)
     folder.lock()
-    end_leftovers(folder.root, folder.database)
+    stop_leftovers(folder.root, folder.database)
     folder.prepare()
-    family = Family(folder.root, folder.mask)
+    family = ProcessManager(folder.root, folder.mask)
     postgres = Postgres(folder, family, durable=False)
     try:
         yield postgres, family
@@ -48,7 +48,7 @@ def test_it_asks_for_a_password_and_keeps_what_was_initialised(tmp_path: Path) -
         wrong = postgres.url.replace(postgres._folder.secrets.database_password, "wrong")
         with pytest.raises(OperationalError, match="password authentication failed"):
             ask(wrong, "SELECT 1")
-    assert alive(tmp_path, tmp_path / "postgres") == []
+    assert find_processes(tmp_path, tmp_path / "postgres") == []
 
     with server(tmp_path) as (postgres, _):
         postgres.start()
@@ -77,7 +77,7 @@ def test_it_comes_back_after_a_crash(tmp_path: Path) -> None:
         postgres.start()
         (tmp_path / "initialised").touch()
         ask(postgres.url, "CREATE TABLE kept AS SELECT 42 AS answer")
-        for pid in alive(tmp_path, tmp_path / "postgres"):
+        for pid in find_processes(tmp_path, tmp_path / "postgres"):
             os.kill(pid, signal.SIGKILL)
     with server(tmp_path) as (postgres, _):
         postgres.start()

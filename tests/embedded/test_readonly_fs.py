@@ -1,4 +1,4 @@
-"""A command on a read-only file system writes where it may and nowhere else, and leaves nothing outside behind."""
+"""A command on a read-only file system writes only to writable folders, and leaves no mounts behind."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 from gmail_embedded import readonly_fs
 
-OBSTACLE = readonly_fs.obstacle()
-"""Empty where the machine allows it; elsewhere the tests below hold that it is said, and nothing is run."""
+OBSTACLE = readonly_fs.find_obstacle()
+"""Empty if the machine allows it; otherwise the tests check that the reason is reported and nothing is run."""
 
 
 def run(script: str, folder: Path, **folders: list[Path]) -> subprocess.CompletedProcess[str]:
-    argv = readonly_fs.command(["/bin/sh", "-c", script], **folders)
+    argv = readonly_fs.build_command(["/bin/sh", "-c", script], **folders)
     return subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=30)
 
 
@@ -50,7 +50,7 @@ def test_it_begins_with_an_empty_tmp(tmp_path: Path) -> None:
 
 
 def test_the_process_stays_the_same_and_its_end_is_the_commands(tmp_path: Path) -> None:
-    argv = readonly_fs.command(["/bin/sh", "-c", "echo $$; exit 7"], needed=[tmp_path])
+    argv = readonly_fs.build_command(["/bin/sh", "-c", "echo $$; exit 7"], needed=[tmp_path])
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         assert process.stdout
         told = process.stdout.read()
@@ -58,7 +58,7 @@ def test_the_process_stays_the_same_and_its_end_is_the_commands(tmp_path: Path) 
 
 
 def test_what_cannot_be_run_is_named(tmp_path: Path) -> None:
-    argv = readonly_fs.command([os.fspath(tmp_path / "nothing")], needed=[tmp_path])
+    argv = readonly_fs.build_command([os.fspath(tmp_path / "nothing")], needed=[tmp_path])
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=30)
     assert done.returncode == 126
     assert f"cannot run {tmp_path}/nothing" in done.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gmail_embedded.errors import EmbeddedError, FolderInUseError, PortInUseError
-from gmail_embedded.ports import claim
+from gmail_embedded.ports import choose_port
 from gmail_embedded.runfolder import RunFolder
 
 HOLD = """
@@ -83,16 +83,16 @@ def test_a_port_in_use_is_named_with_who_asked_for_it() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(PortInUseError, match=rf"Port {port} for Airflow's pages \(asked for by --port\) is in use"):
-            claim(port, purpose="Airflow's pages", asked_by="--port")
-    assert claim(port, purpose="Airflow's pages", asked_by="--port") == port
+        with pytest.raises(PortInUseError, match=rf"Port {port} for Airflow's pages \(set by --port\) is in use"):
+            choose_port(port, purpose="Airflow's pages", source="--port")
+    assert choose_port(port, purpose="Airflow's pages", source="--port") == port
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536])
 def test_a_number_that_is_no_port_is_refused(port: int) -> None:
-    with pytest.raises(PortInUseError, match=f"PORT={port} is no port"):
-        claim(port, purpose="x", asked_by="PORT")
+    with pytest.raises(PortInUseError, match=f"PORT={port} is not a port"):
+        choose_port(port, purpose="x", source="PORT")
 
 
 def test_a_free_port_is_found() -> None:
-    assert claim(None, purpose="x", asked_by="x") > 1023
+    assert choose_port(None, purpose="x", source="x") > 1023

@@ -1,4 +1,4 @@
-"""The whole stack: it starts, a signal at any moment ends all of it, and the next start works."""
+"""The whole stack starts, a signal at any moment stops all of it, and the next start works."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from embedded.kit import until
-from gmail_embedded.processes import alive
+from gmail_embedded.processes import find_processes
 from gmail_embedded.stack import Options, Stack
 
 pytestmark = pytest.mark.e2e
@@ -19,18 +19,18 @@ pytestmark = pytest.mark.e2e
 START = """
 import signal
 import sys
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it, as nohup does
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it may be ignored, as under nohup
 from gmail_embedded import console
 from gmail_embedded.stack import Stack
-from gmail_embedded.progress import Steps
+from gmail_embedded.progress import Progress
 
 def main():
     with Stack(sys.argv[1]) as stack:
-        stack.start(Steps().step)
+        stack.start(Progress().step)
         print("ready", flush=True)
-        stack.watch()
+        stack.wait_for_exit()
 
-console.run(main)
+console.run_command(main)
 """
 
 
@@ -43,7 +43,7 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
     "migration": lambda folder: _holds(folder / "logs" / "prepare.log", "Creating Airflow database tables"),
     "initialisation": lambda folder: _holds(folder / "logs" / "prepare.log", "Database migration done!"),
     "airflow": lambda folder: (folder / "logs" / "triggerer.log").exists(),
-    "running": lambda folder: False,  # until it says that it is ready
+    "running": lambda folder: False,  # until it prints that it is ready
 }
 
 
@@ -55,14 +55,14 @@ def _start_and_end(program: Callable[..., subprocess.Popen[str]], folder: Path, 
         assert process.stdout
         assert process.stdout.readline() == "ready\n", process.stderr.read() if process.stderr else ""
     else:
-        # What is left of an interrupted initdb looks like one that runs, so something has to run as well.
-        until(lambda: alive(folder, folder / "postgres") and MOMENTS[moment](folder), f"no {moment}", 90)
-    assert alive(folder, folder / "postgres"), "nothing ran that could have been left behind"
+        # The files of an interrupted initdb look like a running one, so a process must run too.
+        until(lambda: find_processes(folder, folder / "postgres") and MOMENTS[moment](folder), f"no {moment}", 90)
+    assert find_processes(folder, folder / "postgres"), "nothing ran that could have been left behind"
     process.send_signal(number)
     code = process.wait(60)
-    if number == signal.SIGKILL:  # then the guards end their commands
-        until(lambda: not alive(folder, folder / "postgres"), "processes were left behind", 40)
-    assert alive(folder, folder / "postgres") == []
+    if number == signal.SIGKILL:  # then the supervisors stop their commands
+        until(lambda: not find_processes(folder, folder / "postgres"), "processes were left behind", 40)
+    assert find_processes(folder, folder / "postgres") == []
     return code
 
 
@@ -90,4 +90,4 @@ def test_a_signal_at_any_moment_leaves_nothing_behind_and_the_next_start_works(
         assert {state["status"] for state in stack.api.health().values()} == {"healthy"}
         for name in ("secrets.json", "passwords.json"):
             assert stat.S_IMODE((short_folder / name).stat().st_mode) == 0o600
-    assert alive(short_folder, short_folder / "postgres") == []
+    assert find_processes(short_folder, short_folder / "postgres") == []

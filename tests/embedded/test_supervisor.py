@@ -1,4 +1,4 @@
-"""The guard: nothing of a command outlives the process that asked for it."""
+"""The supervisor stops a command and its descendants when the starting process ends."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from embedded.kit import until
-from gmail_embedded.errors import NotReadyError, ProcessDiedError
-from gmail_embedded.processes import Command, Family, alive, end_leftovers
+from gmail_embedded.errors import NotReadyError, ProcessExitedError
+from gmail_embedded.processes import Command, ProcessManager, find_processes, stop_leftovers
 
-# A command that ignores the polite signals and has a child in a session of its own that does so too, like a task.
+# A command that ignores all signals but SIGKILL and has a child in another session that does the same, as a task.
 STUBBORN = """
 import os, signal, subprocess, sys, time
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -32,9 +32,9 @@ time.sleep(600)
 PARENT = """
 import sys, time
 from pathlib import Path
-from gmail_embedded.processes import Command, Family
+from gmail_embedded.processes import Command, ProcessManager
 folder = Path(sys.argv[1])
-family = Family(folder, str)
+family = ProcessManager(folder, str)
 family.start(Command(name="stubborn", argv=[sys.executable, "-c", (folder / "code").read_text()],
                      environment={}, log=folder / "log", cwd=folder, service=True, grace=0.2))
 time.sleep(600)
@@ -48,8 +48,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def family(folder: Path) -> Iterator[Family]:
-    family = Family(folder, lambda line: line.replace("hunter2", "***"))
+def family(folder: Path) -> Iterator[ProcessManager]:
+    family = ProcessManager(folder, lambda line: line.replace("hunter2", "***"))
     yield family
     family.close()
 
@@ -76,20 +76,20 @@ def test_the_death_of_the_parent_ends_everything(
 ) -> None:
     parent = program(PARENT, folder)
     until(lambda: is_up(folder), "the command does not run")
-    assert len(alive(folder)) == 4  # the guard too
+    assert len(find_processes(folder)) == 4  # the supervisor too
 
     parent.send_signal(number)
 
-    until(lambda: not alive(folder), "processes were left behind")
+    until(lambda: not find_processes(folder), "processes were left behind")
 
 
-def test_stop_ends_orphans_in_other_sessions_too(folder: Path, family: Family) -> None:
+def test_stop_ends_orphans_in_other_sessions_too(folder: Path, family: ProcessManager) -> None:
     child = family.start(stubborn(folder))
     until(lambda: is_up(folder), "the command does not run")
 
     family.stop(child)
 
-    assert alive(folder) == []
+    assert find_processes(folder) == []
 
 
 def test_a_killed_guard_takes_its_command_along_and_the_next_start_ends_the_rest(
@@ -97,68 +97,75 @@ def test_a_killed_guard_takes_its_command_along_and_the_next_start_ends_the_rest
 ) -> None:
     parent = program(PARENT, folder)
     until(lambda: is_up(folder), "the command does not run")
-    guard = next(pid for pid in alive(folder) if b"guard.py" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    command_lines = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in find_processes(folder)}
+    supervisor = next(pid for pid, words in command_lines.items() if b"supervisor.py" in words)
 
-    os.kill(guard, signal.SIGKILL)
+    os.kill(supervisor, signal.SIGKILL)
     parent.kill()
-    until(lambda: len(alive(folder)) == 2, "the command itself should have gone with its guard")
+    until(lambda: len(find_processes(folder)) == 2, "the command itself should have gone with its supervisor")
 
-    assert end_leftovers(folder, folder / "postgres", patience=0.1) == 2
-    assert alive(folder) == []
+    assert stop_leftovers(folder, folder / "postgres", patience=0.1) == 2
+    assert find_processes(folder) == []
 
 
-def test_leftovers_of_another_folder_are_left_alone(folder: Path, family: Family, tmp_path: Path) -> None:
+def test_leftovers_of_another_folder_are_left_alone(folder: Path, family: ProcessManager, tmp_path: Path) -> None:
     family.start(stubborn(folder))
     until(lambda: is_up(folder), "the command does not run")
 
-    assert end_leftovers(tmp_path / "other", tmp_path / "other" / "postgres", patience=0) == 0
-    assert len(alive(folder)) == 4
+    assert stop_leftovers(tmp_path / "other", tmp_path / "other" / "postgres", patience=0) == 0
+    assert len(find_processes(folder)) == 4
 
 
-def test_a_command_that_ends_by_itself_gives_its_code_and_its_masked_last_lines(folder: Path, family: Family) -> None:
-    with pytest.raises(ProcessDiedError, match="it ended with exit code 3") as caught:
+def test_a_command_that_ends_by_itself_gives_its_code_and_its_masked_last_lines(
+    folder: Path, family: ProcessManager
+) -> None:
+    with pytest.raises(ProcessExitedError, match="it ended with exit code 3") as caught:
         family.run(command(folder, "/bin/sh", "-c", "echo password hunter2; exit 3"), 10)
     assert caught.value.tail == ("password ***",)
     assert str(folder / "log") in str(caught.value)
 
 
-def test_a_service_that_ends_well_is_a_failure_too(folder: Path, family: Family) -> None:
+def test_a_service_that_ends_well_is_a_failure_too(folder: Path, family: ProcessManager) -> None:
     child = family.start(command(folder, "/bin/true", service=True))
-    with pytest.raises(ProcessDiedError, match="exit code 0"):
+    with pytest.raises(ProcessExitedError, match="exit code 0"):
         family.wait_for(child, lambda: False, 10, "never")
 
 
-def test_a_program_that_is_not_there_is_named(folder: Path, family: Family) -> None:
-    with pytest.raises(ProcessDiedError) as caught:
+def test_a_program_that_is_not_there_is_named(folder: Path, family: ProcessManager) -> None:
+    with pytest.raises(ProcessExitedError) as caught:
         family.run(command(folder, "/nonexistent/program"), 10)
     assert "/nonexistent/program" in caught.value.tail[-1]
 
 
-def test_what_does_not_become_ready_is_named_with_its_reason(folder: Path, family: Family) -> None:
+def test_what_does_not_become_ready_is_named_with_its_reason(folder: Path, family: ProcessManager) -> None:
     child = family.start(command(folder, "/bin/sleep", "600", service=True))
     with pytest.raises(NotReadyError, match=r"it was not ready after 0 seconds \(it does not answer\)"):
         family.wait_for(child, lambda: False, 0.1, "it does not answer")
 
 
-def test_the_environment_is_the_given_one_alone(folder: Path, family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_the_given_one_alone(
+    folder: Path, family: ProcessManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "the caller's")
     family.run(command(folder, "/usr/bin/env", environment={"ONE": "1"}), 10)
     names = {line.partition("=")[0] for line in (folder / "log").read_text().splitlines()}
     assert names - {"PWD", "SHLVL", "_", "LC_CTYPE"} == {"ONE", "GMAIL_EMBEDDED_RUN", "SPT_NOENV"}
 
 
-def test_a_kill_ends_a_command_and_all_below_it_and_is_no_accident(folder: Path, family: Family) -> None:
+def test_a_kill_ends_a_command_and_all_below_it_and_is_no_accident(folder: Path, family: ProcessManager) -> None:
     child = family.start(stubborn(folder))
     until(lambda: is_up(folder), "the command is not up")
     family.kill(child)
-    assert alive(folder) == []
-    family.check()  # a service has ended, on purpose
+    assert find_processes(folder) == []
+    family.check()  # a service was stopped deliberately
 
 
 @pytest.mark.parametrize(
     ("line", "answer"), [("exit 0", True), ("exit 1", False), ("sleep 600", False)], ids=["well", "badly", "too late"]
 )
-def test_a_question_is_answered_by_how_a_command_ends(folder: Path, family: Family, line: str, answer: bool) -> None:
+def test_a_question_is_answered_by_how_a_command_ends(
+    folder: Path, family: ProcessManager, line: str, answer: bool
+) -> None:
     assert family.succeeds(command(folder, "/bin/sh", "-c", line), timeout=2) is answer
     family.check()
-    assert alive(folder) == []
+    assert find_processes(folder) == []

@@ -1,4 +1,4 @@
-"""`make up`: what is wrong is said in one line before anything is started."""
+"""`make up` reports a wrong setting in one line before anything is started."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 from rich.console import Console
 
 from gmail_embedded import start_summary
-from gmail_embedded.__main__ import options_from
+from gmail_embedded.__main__ import build_options
 from gmail_embedded.environment import airflow_environment
 from gmail_embedded.errors import EmbeddedError
 from gmail_embedded.runfolder import RunFolder
 from gmail_embedded.stack import Options, Stack
-from gmail_warmup.core import urls
+from gmail_warmup.airflow.configuration import load_urls
 
 CLIENT = {"GOOGLE_CLIENT_ID": "1234567890-abc.apps.googleusercontent.com", "GOOGLE_CLIENT_SECRET": "GOCSPX-abc"}
 
@@ -29,12 +29,12 @@ CLIENT = {"GOOGLE_CLIENT_ID": "1234567890-abc.apps.googleusercontent.com", "GOOG
         ({"GOOGLE_CLIENT_ID": " "}, "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set"),
         (CLIENT | {"GOOGLE_CLIENT_SECRET": ""}, "GOOGLE_CLIENT_SECRET is empty"),
         (CLIENT | {"GOOGLE_CLIENT_ID": "a b"}, "GOOGLE_CLIENT_ID is malformed"),
-        (CLIENT | {"PORT": "http"}, "PORT=http is no port"),
+        (CLIENT | {"PORT": "http"}, "PORT=http is not a port"),
     ],
 )
 def test_a_wrong_variable_is_named(variables: dict[str, str], named: str) -> None:
     with pytest.raises(EmbeddedError) as caught:
-        options_from(variables)
+        build_options(variables)
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "GOCSPX" not in str(caught.value)
@@ -43,12 +43,12 @@ def test_a_wrong_variable_is_named(variables: dict[str, str], named: str) -> Non
 @pytest.mark.parametrize(("variables", "port"), [({}, 8080), ({"PORT": "8090"}, 8090)])
 def test_who_has_no_client_yet_is_told_the_redirect_uri_that_it_needs(variables: dict[str, str], port: int) -> None:
     with pytest.raises(EmbeddedError, match=f"redirect URI http://localhost:{port}/gmail-warmup/oauth/callback, put"):
-        options_from(variables)
+        build_options(variables)
 
 
 def test_the_redirect_uri_that_is_shown_is_the_one_that_the_page_sends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://localhost:8080")
-    assert start_summary.redirect_uri("http://localhost:8080") == urls.redirect_uri()
+    assert start_summary.build_redirect_uri("http://localhost:8080") == load_urls().redirect_uri
 
 
 WRONG = {"status": "problem", "name": "token endpoint", "found": "Secret 1 of 1 is refused.", "step": "Correct [it]."}
@@ -57,17 +57,22 @@ WRONG = {"status": "problem", "name": "token endpoint", "found": "Secret 1 of 1 
 @pytest.mark.parametrize(
     ("known", "wrong", "there", "not_there"),
     [
-        (0, [], ["First steps", "1. In the Google Cloud", "2. Open http://localhost:1/plugin/gmail-accounts"], "mend"),
+        (0, [], ["First steps", "1. In the Google Cloud", "2. Open http://localhost:1/plugin/gmail-accounts"], "fix"),
         (2, [], ["2 mailboxes: http://localhost:1/plugin/gmail-accounts"], "First steps"),
-        (1, [WRONG], ["To mend", "problem  token endpoint: Secret 1 of 1 is refused. Correct [it]."], "First steps"),
+        (1, [WRONG], ["To fix", "problem  token endpoint: Secret 1 of 1 is refused. Correct [it]."], "First steps"),
     ],
 )
 def test_a_newcomer_sees_what_to_do_and_others_what_is_wrong(
     known: int, wrong: list[dict[str, str]], there: list[str], not_there: str
 ) -> None:
     out = Console(file=io.StringIO(), width=500)
-    start_summary.show(
-        out, base_url="http://localhost:1", login=("admin", "pass"), logs=Path("/logs"), known=known, wrong=wrong
+    start_summary.print_summary(
+        out,
+        base_url="http://localhost:1",
+        login=("admin", "pass"),
+        logs=Path("/logs"),
+        mailbox_count=known,
+        failed=wrong,
     )
     text = out.file.getvalue()  # type: ignore[attr-defined]
     for line in ("http://localhost:1/gmail-warmup/oauth/callback", "admin / pass", "/logs", "Ctrl-C", *there):
@@ -78,7 +83,7 @@ def test_a_newcomer_sees_what_to_do_and_others_what_is_wrong(
 def test_settings_and_client_reach_the_stack_and_nothing_else_does() -> None:
     variables = {"AIRFLOW__GMAIL_WARMUP__RAMP_CAP": "30", "AIRFLOW__CORE__EXECUTOR": "x", "POSTGRES_PASSWORD": "x"}
     metrics = {"AIRFLOW__METRICS__STATSD_ON": "True"}
-    options = options_from(CLIENT | variables | metrics, port=8081)
+    options = build_options(CLIENT | variables | metrics, port=8081)
     assert options.settings == {"ramp_cap": "30"}
     assert options.environment == CLIENT | metrics
     assert (options.port, options.durable, options.sandbox) == (8081, True, False)
@@ -96,7 +101,7 @@ def test_a_wrong_setting_is_named_before_anything_is_written(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "is missing. Make it with: make env"),
+        (None, "is missing. Create it with: make env"),
         ("GOOGLE_CLIENT_ID = x", "line 1: a line must read NAME=value"),
         ("GOOGLE_CLIENT_ID=\n", "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set"),
     ],

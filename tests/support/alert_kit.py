@@ -1,4 +1,4 @@
-"""For tests about alerts: transitions and incidents as they lie in the database, and a receiver that really listens."""
+"""Helpers for tests of alerts: state changes and incidents in the database, and an HTTP receiver."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 @dataclass
 class Scene:
-    """Mailboxes that go down and come up, and incidents."""
+    """Writes state changes of mailboxes and incidents into the database."""
 
     engine: sa.Engine
     ids: dict[str, int] = field(default_factory=dict)
@@ -34,11 +34,11 @@ class Scene:
         at: datetime = NOON,
         incident: int | None = None,
     ) -> None:
-        """Let mailboxes go down; an unknown one is added first."""
+        """Flag mailboxes; add those that do not exist."""
         self._move(addresses, "active", state, reason, at, incident)
 
     def up(self, *addresses: str, reason: str = "consent", at: datetime = NOON) -> None:
-        """Let mailboxes come up."""
+        """Make mailboxes active again."""
         self._move(addresses, "needs_reauth", "active", reason, at, None)
 
     def _move(
@@ -96,14 +96,14 @@ class Scene:
             return list(connection.execute(sa.select(Alert.__table__).order_by(Alert.id)))
 
     def untold(self) -> int:
-        """Return how many transitions wait to be told."""
+        """Return the number of state changes that no alert contains."""
         with self.engine.begin() as connection:
             return connection.scalar(
                 sa.select(sa.func.count()).select_from(AlertItem).where(AlertItem.alert_id.is_(None))
             )
 
     def later(self, hours: float) -> None:
-        """Let time pass for all alerts."""
+        """Move the times of all alerts into the past."""
         passed = sa.func.make_interval(0, 0, 0, 0, 0, 0, hours * 3600)
         with self.engine.begin() as connection:
             connection.execute(
@@ -113,7 +113,7 @@ class Scene:
 
 @dataclass
 class Receiver:
-    """What listens at the end; ``status`` is what it answers."""
+    """An HTTP receiver of alerts; ``status`` is the status code of its responses."""
 
     port: int
     status: int = 200
@@ -121,11 +121,11 @@ class Receiver:
 
     @property
     def titles(self) -> list[str]:
-        """Return the titles of what was taken, in order."""
+        """Return the titles of the accepted messages, in order."""
         return [message["title"] for message in self.messages]
 
     def url(self, credentials: str = "") -> str:
-        """Return its address as Apprise writes it."""
+        """Return its URL in Apprise's format."""
         return f"json://{credentials}127.0.0.1:{self.port}/"
 
 

@@ -1,4 +1,4 @@
-"""A cluster whose workers are killed: what is set sooner for that, who is busy, and what the books say afterwards."""
+"""Helpers for tests that kill workers: shorter timeouts, the busy tasks, and a comparison of ledger and Google."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SOONER = {
     # A task that only waits for a free worker is queued again as well; after this many times it would be failed.
     "AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES": "1000",
 }
-"""What takes five or ten minutes with docker-compose.yaml takes half of one with these."""
+"""Shorter timeouts: half a minute instead of the five or ten minutes of docker-compose.yaml."""
 SOONER_SETTINGS = {"mailbox_lease": "30"}
 SLOW, FAST = {"gmail": 400}, {"gmail": 0}
-"""Milliseconds of each of Google's answers, so that tasks last long enough to be met in their middle."""
+"""Milliseconds per response of Google, so that tasks run long enough to be interrupted."""
 
 _LEDGER = """
 SELECT count(*) FILTER (WHERE status = 'sent'), count(*) FILTER (WHERE status IN ('claimed', 'drafted'))
@@ -33,20 +33,20 @@ FROM gmail_warmup.ledger
 
 
 def busy(tasks: Iterable[TaskInstance], worker: str) -> list[TaskInstance]:
-    """Return the mapped tasks that a worker is doing, if it is worth killing: several, one of which sends."""
+    """Return a worker's running mapped tasks if there are several and one of them sends, otherwise nothing."""
     doing = [task for task in tasks if task.map_index >= 0 and task.state == "running" and task.hostname == worker]
     return doing if len(doing) >= 2 and any(task.task_id == "send" for task in doing) else []
 
 
 @dataclass(frozen=True, kw_only=True)
 class Books:
-    """What the ledger and Google say when nothing runs.
+    """The counts of the ledger and of Google when nothing runs.
 
     Attributes:
-        recorded: mails that the ledger holds for sent.
-        unfinished: mails that are claimed or drafted, and that nobody sends now.
-        at_google: mails with a token of ours.
-        duplicates: how many of them are there again.
+        recorded: mails that are sent according to the ledger.
+        unfinished: mails that are claimed or drafted.
+        at_google: mails with a token of the ledger.
+        duplicates: how many of them are repeated.
     """
 
     recorded: int
@@ -56,7 +56,7 @@ class Books:
 
     @property
     def lost(self) -> int:
-        """Return how many mails the ledger promises that Google does not have."""
+        """Return how many mails of the ledger Google does not have."""
         return max(0, self.recorded - (self.at_google - self.duplicates)) + self.unfinished
 
 

@@ -1,9 +1,8 @@
-"""What the tests in a browser share: Airflow's shell with our page in its frame, and Google's page."""
+"""Helpers for tests in a browser: Airflow's UI with our page in its frame, and Google's consent page."""
 
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -21,6 +20,7 @@ from playwright.sync_api import (
 )
 
 from gmail_embedded.stack import Stack
+from support.system_programs import PACKAGES, find_program
 
 FLAGS = [
     "--no-sandbox",
@@ -33,12 +33,12 @@ FLAGS = [
 CHECKOUT = Path(__file__).resolve().parents[2]
 VIEW, MOUNT = "/plugin/gmail-accounts", "/gmail-warmup"
 _NOISE = "allow-scripts and allow-same-origin"
-"""Chromium's remark about the frame that Airflow's shell makes."""
+"""A warning of Chromium about the frame of Airflow's UI."""
 
 
 def find_chromium() -> str | None:
     """Return the browser's program, or None."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return find_program(*PACKAGES["chromium"])
 
 
 def log_in(page: Page, stack: Stack) -> None:
@@ -53,7 +53,7 @@ def log_in(page: Page, stack: Stack) -> None:
 
 
 def new_profile(browser: Browser | None, login: StorageState | None = None) -> BrowserContext:
-    """Make a browser profile in Berlin, logged in or not."""
+    """Create a browser profile in the time zone of Berlin, optionally logged in."""
     assert browser is not None
     context = browser.new_context(storage_state=login, timezone_id="Europe/Berlin", locale="en-GB")
     context.set_default_timeout(20_000)
@@ -62,22 +62,22 @@ def new_profile(browser: Browser | None, login: StorageState | None = None) -> B
 
 @dataclass
 class Visits:
-    """The pages that one test opens, and what went wrong in them behind what is seen."""
+    """The pages that a test opens, and their foreign requests and errors."""
 
     known: BrowserContext
-    """The profile of an operator who is logged in to Airflow; all tests share it, and what it has loaded once."""
+    """The profile of an operator who is logged in to Airflow; all tests share it and its cache."""
     stack: Stack
     pages: list[Page] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
-    """Requests to hosts that are neither Airflow nor Google's stand-in."""
+    """Requests to hosts that are neither Airflow nor the stand-in for Google."""
     complaints: list[str] = field(default_factory=list)
-    """Errors of scripts, and what the Content Security Policy stopped."""
+    """Script errors and violations of the Content Security Policy."""
 
     def page(self, *, width: int = 1280, dark: bool = False) -> Page:
         """Open a page as the operator.
 
         Args:
-            dark: what the system prefers.
+            dark: whether the system prefers dark colours.
         """
         page = self._watched(self.known.new_page())
         page.set_viewport_size({"width": width, "height": 900})
@@ -85,11 +85,11 @@ class Visits:
         return page
 
     def stranger(self, login: StorageState | None = None) -> Page:
-        """Open a page in a profile of its own, which nobody has used yet."""
+        """Open a page in a new profile."""
         return self._watched(new_profile(self.known.browser, login).new_page())
 
     def photograph(self, name: str) -> list[Path]:
-        """Write a picture of every open page; return where they are."""
+        """Write a screenshot of every open page; return the paths."""
         folder = CHECKOUT / ".run" / "failed"
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
@@ -100,7 +100,7 @@ class Visits:
         return paths
 
     def close(self) -> None:
-        """Close every page, and every profile but the shared one."""
+        """Close every page and every profile except the shared one."""
         for page in self.pages:
             page.close()
             if page.context is not self.known:
@@ -119,20 +119,20 @@ class Visits:
             self.foreign.append(request.url)
 
     def _listen(self, message: ConsoleMessage) -> None:
-        # A refusal is an answer with a status of its own, which Chromium reports as a failed load.
+        # Chromium reports every response with an error status as a failed load.
         if message.type == "error" and "Failed to load resource" not in message.text and _NOISE not in message.text:
             self.complaints.append(message.text)
 
 
 @dataclass(frozen=True)
 class Shell:
-    """Airflow's shell in a browser, with our page in its frame."""
+    """Airflow's UI in a browser, with our page in its frame."""
 
     page: Page
     stack: Stack
 
     def open(self, inside: str = "") -> FrameLocator:
-        """Open a page of ours in the shell, the list unless another is named; return the frame."""
+        """Open one of our pages, by default the list; return the frame."""
         path = f"{VIEW}{MOUNT}{inside}" if inside else VIEW
         self.page.goto(f"{self.stack.base_url}{path}")
         return self.wait()
@@ -145,26 +145,26 @@ class Shell:
 
     @property
     def frame(self) -> FrameLocator:
-        """Return the frame in which our page is."""
+        """Return the frame that contains our page."""
         return self.page.frame_locator("iframe")
 
     @property
     def inner(self) -> Frame:
-        """Return the same for evaluating a script."""
+        """Return the frame as an object that evaluates scripts."""
         found = self.page.locator("iframe").element_handle().content_frame()
         assert found is not None
         return found
 
     def row(self, address: str) -> Locator:
-        """Return a mailbox's row in the list, which has to be on the page that is shown."""
+        """Return a mailbox's row on the current page of the list."""
         return self.frame.locator(f'tr[data-address="{address}"]')
 
     def find(self, text: str) -> FrameLocator:
-        """Open the list of what matches a search."""
+        """Open the list filtered by a search text."""
         return self.open(f"/?{urlencode({'q': text})}")
 
     def start(self, address: str) -> Google:
-        """Press Re-authenticate for a mailbox; return Google's page, which has left the frame."""
+        """Click Re-authenticate for a mailbox; return Google's page, which replaces Airflow's."""
         self.find(address)
         self.row(address).get_by_role("button", name="Re-authenticate").click()
         return Google(self.page)
@@ -172,12 +172,12 @@ class Shell:
 
 @dataclass(frozen=True)
 class Google:
-    """The consent page of Google's stand-in."""
+    """The consent page of the stand-in for Google."""
 
     page: Page
 
     def wait(self) -> Google:
-        """Wait until it is there."""
+        """Wait until the page is shown."""
         self.page.locator("#account").wait_for()
         return self
 
@@ -198,7 +198,7 @@ class Google:
         self.wait().page.click("#cancel")
 
     def untick_gmail(self) -> None:
-        """Take the tick off the box for Gmail. Google shows boxes when a request asks for more than one thing."""
+        """Clear the checkbox for Gmail. Google shows checkboxes when several scopes are requested."""
         parts = urlsplit(self.wait().page.url)
         query = dict(parse_qsl(parts.query))
         asked = query["scope"].split()

@@ -1,4 +1,4 @@
-"""What the tests of the warmup's actions share: a small pool, running an action, and looking at what came of it."""
+"""Helpers for tests of the warmup actions: a small pool, running an action, reading the results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AT_ONCE = Settings(
     ramp_start=6,
     mailbox_wait=0,
 )
-"""Settings under which today's whole plan, and whatever follows from it, is due at once."""
+"""Settings with which today's whole plan, and everything that follows from it, is due immediately."""
 
 
 def use(world: World, **changes: Any) -> None:
@@ -39,7 +39,7 @@ def use(world: World, **changes: Any) -> None:
 
 
 def act(world: World, action: Action, address: str = ADA) -> dict[str, int]:
-    """Do what is due for an action in one mailbox."""
+    """Run everything that is due for an action in one mailbox."""
     return run_action(
         action,
         world.mailbox(address),
@@ -50,7 +50,7 @@ def act(world: World, action: Action, address: str = ADA) -> dict[str, int]:
 
 
 def everybody(world: World, *actions: Action, addresses: Sequence[str] = POOL) -> Counter[str]:
-    """Do what is due for some actions, one after the other, in the pool's mailboxes or in those named."""
+    """Run actions in order, each in all given mailboxes, by default those of the pool."""
     done: Counter[str] = Counter()
     for action in actions:
         for address in addresses:
@@ -65,13 +65,13 @@ def due(world: World, action: Action) -> list[str]:
 
 
 def ledger(world: World) -> list[Any]:
-    """Return all rows, the oldest first."""
+    """Return all rows of the ledger, oldest first."""
     with world.store.engine.begin() as connection:
         return list(connection.execute(sa.select(L.__table__).order_by(L.id)))
 
 
 def counted(world: World, *names: str) -> tuple[int, ...]:
-    """Return what the days of all mailboxes add up to."""
+    """Return the sums of columns over the days of all mailboxes."""
     (row,) = world.rows(
         f"SELECT {', '.join(f'coalesce(sum({name}), 0)' for name in names)} FROM gmail_warmup.mailbox_day"
     )
@@ -79,8 +79,8 @@ def counted(world: World, *names: str) -> tuple[int, ...]:
 
 
 def past(world: World, *, days: float) -> None:
-    """Let everything that was sent have been sent some days ago."""
-    # By way of dates that no day has: a moved day must not meet its neighbour that is not moved yet.
+    """Move everything that was sent some days into the past."""
+    # In two steps over unused dates, because a moved day would collide with one that is not moved yet.
     for ahead in (-10_000, 10_000 - int(days + 0.5)):
         world.sql("UPDATE gmail_warmup.mailbox_day SET local_date = local_date + :days", days=ahead)
     world.sql(

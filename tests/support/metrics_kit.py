@@ -1,4 +1,4 @@
-"""Who listens to metrics in tests: a meter that keeps them, a StatsD server, and a collector of OpenTelemetry."""
+"""Receivers of metrics for tests: a meter in memory, a StatsD server and an OpenTelemetry collector."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gmail_warmup.core.metrics import Metric
 
 @dataclass
 class KeptMeter:
-    """Keep what is measured by the name that it would be sent under; a name that the table lacks is an error."""
+    """Store measurements by the name of their series; an undefined metric is an error."""
 
     is_enabled: bool = True
     counts: Counter[str] = field(default_factory=Counter)
@@ -34,7 +34,7 @@ class KeptMeter:
 
 @dataclass
 class StatsD:
-    """What a StatsD server received, by name without Airflow's prefix."""
+    """The metrics that a StatsD server received, by name without Airflow's prefix."""
 
     port: int
     counts: Counter[str] = field(default_factory=Counter)

@@ -1,26 +1,27 @@
-"""PgBouncer before the PostgreSQL of a session, for tests that everything works behind it."""
+"""PgBouncer in front of the PostgreSQL of a test session."""
 
 from __future__ import annotations
 
 import pwd
-import subprocess
+import signal
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from gmail_embedded.pgbouncer import configuration, hand_over, program
+from gmail_embedded.pgbouncer import build_configuration, change_owner, find_pgbouncer
+from gmail_embedded.processes import Command, ProcessManager
 from gmail_warmup.db.roles import ROLE
+from support.postgres_server import accepts
 
-PORT = 6432  # of a socket in a folder of its own, so any number will do
+PORT = 6432  # of a socket in a separate folder, so any number works
 
 
 @contextmanager
 def pgbouncer(url: str) -> Iterator[str]:
-    """Run PgBouncer before the server of a URL, which listens on a socket and asks for no password.
+    """Run PgBouncer in front of a server that listens on a socket and requires no password.
 
     Yields the URL through it.
     """
@@ -35,29 +36,18 @@ def pgbouncer(url: str) -> Iterator[str]:
             "auth_file": str(folder / "users"),
             "logfile": str(folder / "log"),
         }
-        (folder / "ini").write_text(configuration(f"host={host} port={server.port or 5432}", options))
+        (folder / "ini").write_text(build_configuration(f"host={host} port={server.port or 5432}", options))
         (folder / "users").write_text("".join(f'"{name}" ""\n' for name in (server.username, ROLE)))
-        owner = pwd.getpwuid(Path(host).stat().st_uid).pw_name  # who can enter the folder of the socket
-        user = hand_over([folder, folder / "ini", folder / "users"], owner)
-        process = subprocess.Popen([program(), *user, "--quiet", str(folder / "ini")])
+        owner = pwd.getpwuid(Path(host).stat().st_uid).pw_name  # a user that can enter the folder of the socket
+        user = change_owner([folder, folder / "ini", folder / "users"], owner)
+        through = server.set(host=None, port=PORT, query={"host": name})
+        family = ProcessManager(folder, str)
+        command = Command(
+            name="pgbouncer", argv=[find_pgbouncer(), *user, "--quiet", str(folder / "ini")], environment={},
+            log=folder / "output", cwd=folder, service=True, stop_signal=signal.SIGQUIT,  # SIGTERM waits for clients
+        )  # fmt: skip
         try:
-            through = server.set(host=None, port=PORT, query={"host": name})
-            _wait(process, through, folder / "log")
+            family.wait_for(family.start(command), lambda: accepts(through), 20, "it does not answer")
             yield through.render_as_string(hide_password=False)
         finally:
-            process.terminate()
-            process.wait(10)
-
-
-def _wait(process: subprocess.Popen[bytes], url: sa.URL, log: Path) -> None:
-    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            engine.connect().close()
-        except sa.exc.OperationalError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"PgBouncer does not answer: {error}\n{log.read_text()}") from None
-            time.sleep(0.05)
-        else:
-            return
+            family.close()

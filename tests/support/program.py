@@ -1,4 +1,4 @@
-"""The real program ``gmail-warmup`` in a process of its own, on the test's database."""
+"""Run the program ``gmail-warmup`` as a process on the test's database."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def start(variables: dict[str, str], *words: str) -> subprocess.Popen[str]:
 
 
 def run(variables: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the program to its end."""
+    """Run the program and wait for it."""
     return subprocess.run(
         [PROGRAM, *words], env=variables, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""Many processes that claim at once, without the mailbox's lease, which would let only one of them in."""
+"""Claim from many processes at a time, without the mailbox lease, which would admit only one of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gmail_warmup.warmup.ledger import entries as ledger
 
 
 class Keyless(MailboxSession):
-    """A desk that believes that it holds the mailbox."""
+    """A session without a lease."""
 
     def extend_lease_in(self, connection: sa.Connection) -> None:
         """Lock the row as the real one does."""
@@ -31,7 +31,7 @@ class Keyless(MailboxSession):
 
 
 def rush(work: Callable[..., Counter[str]], jobs: Sequence[tuple[Any, ...]]) -> Counter[str]:
-    """Do the jobs at once, each in a process of its own; return what they counted, added up."""
+    """Run the jobs concurrently, each in its own process; return the sum of their counts."""
     with multiprocessing.get_context("spawn").Pool(len(jobs)) as pool:
         counted: Counter[str] = Counter()
         for one in pool.starmap(work, jobs, chunksize=1):
@@ -40,23 +40,23 @@ def rush(work: Callable[..., Counter[str]], jobs: Sequence[tuple[Any, ...]]) -> 
 
 
 def claim_all(url: str, addresses: Sequence[str], settings: Settings) -> Counter[str]:
-    """Claim by the product's code until nothing is due any more; in each mailbox in turn."""
+    """Claim with the package's code until nothing is due, in one mailbox after another."""
     engine, counted = make_engine(url), Counter[str]()
     for address in addresses:
         with engine.begin() as connection:
             mailbox = repository.get_mailbox(connection, address)
-        desk = Keyless(
+        session = Keyless(
             engine=engine, settings=settings, gmail=None, mailbox=mailbox,  # type: ignore[arg-type]
             writer=MailWriter(build_template_generator(settings)), holder="",
         )  # fmt: skip
-        while claim_next_slot(desk) is not None:
+        while claim_next_slot(session) is not None:
             counted[address] += 1
-        counted.update(desk.counts)
+        counted.update(session.counts)
     return counted
 
 
 def insert_blindly(url: str, sender_id: int, recipient_id: int, slots: Sequence[int]) -> Counter[str]:
-    """Claim slots without any look at volume, lock or plan."""
+    """Claim slots without regard to volume, locks or plan."""
     engine, counted = make_engine(url), Counter[str]()
     for slot in slots:
         try:

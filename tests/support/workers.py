@@ -1,4 +1,4 @@
-"""What a task has: a hook and services without Airflow's Connections behind them, and those Connections."""
+"""Hooks and services for tests without Airflow's Connections, and those Connections for subprocesses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.world import World
 def services(world: World) -> Services:
     """Return services on the test's database and Google's stand-in."""
     made = Services(world.actor)
-    # functools.cached_property keeps its value in the instance: what is there already is not looked up in Airflow.
+    # functools.cached_property stores its value in the instance, so these are not read from Airflow.
     made.__dict__.update(
         settings=world.settings, engine=world.store.engine, oauth_client=world.client, grant_store=world.store
     )

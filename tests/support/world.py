@@ -1,4 +1,4 @@
-"""A small world for tests: mailboxes with grants, in the database and at Google's stand-in."""
+"""Mailboxes with grants for tests, in the database and at the stand-in for Google."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
 from gmail_warmup.oauth.access_tokens import AccessTokens
-from gmail_warmup.oauth.grant_store import Actor, GrantStore, StoredGrant
+from gmail_warmup.oauth.grant import Actor, StoredGrant
+from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.token_endpoint import SCOPE, OAuthClient, TokenEndpoint
 
 CLIENT_ID = "client-1.apps.example.com"
@@ -25,7 +26,7 @@ FERNET_KEY = Fernet.generate_key().decode()
 
 @dataclass
 class World:
-    """What a test needs to set a scene and to look at it."""
+    """Creates mailboxes and grants, and reads the results."""
 
     store: GrantStore
     sandbox: SandboxClient
@@ -34,7 +35,7 @@ class World:
     settings: Settings = field(default_factory=lambda: Settings(audit_rate=1000))
 
     def add(self, address: str, *, kind: str = "pool", expired: bool = True, **settings: Any) -> int:
-        """Add a mailbox with a grant on both sides; its access token is expired unless told otherwise."""
+        """Add a mailbox with a grant on both sides; by default its access token is expired."""
         self.sandbox.put_mailbox(address)
         grant = self.sandbox.grant(address, CLIENT_ID, scopes=[SCOPE], access_expired=expired)
         with self.store.engine.begin() as connection:
@@ -53,7 +54,7 @@ class World:
         return mailbox_id
 
     def reauthenticate(self, address: str, **grant: Any) -> str:
-        """Put a new grant in place of the stored one, as a consent does; return its refresh token."""
+        """Replace the stored grant, as a consent does; return the new refresh token."""
         made = self.sandbox.grant(address, CLIENT_ID, scopes=[SCOPE], **grant)
         verdict = TokenEndpoint(self.client).refresh_access_token(made.refresh_token)
         with self.store.engine.begin() as connection:
@@ -68,7 +69,7 @@ class World:
         return made.refresh_token
 
     def tokens(self, *, read_timeout: float = 5, **options: Any) -> AccessTokens:
-        """Return a source of access tokens, as a task has one."""
+        """Return a source of access tokens, as tasks use it."""
         endpoint = TokenEndpoint(self.client, connect_timeout=2, read_timeout=read_timeout)
         return AccessTokens(self.store, lambda: endpoint, actor=self.actor, **options)
 
@@ -91,15 +92,15 @@ class World:
             return [tuple(row) for row in connection.execute(query, {"address": address})]
 
     def sql(self, statement: str, **values: Any) -> None:
-        """Change the database behind the code's back."""
+        """Change the database without the product's code."""
         with self.store.engine.begin() as connection:
             connection.execute(sa.text(statement), values)
 
     def rows(self, query: str, **values: Any) -> list[Any]:
-        """Look into the database behind the code's back."""
+        """Read the database without the product's code."""
         with self.store.engine.begin() as connection:
             return [tuple(row) for row in connection.execute(sa.text(query), values)]
 
     def token_requests(self, address: str | None = None) -> int:
-        """Return how many token requests Google saw."""
+        """Return the number of token requests that Google received."""
         return len(self.sandbox.token_requests(address=address))

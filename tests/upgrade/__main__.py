@@ -60,10 +60,10 @@ def main() -> int:
     """Upgrade; return 1 if a run failed, a mailbox or a mail is missing, or a mail was sent twice."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="upgrade-") as folder, running() as sandbox:
-        given = scene.set_google_up(
+        given = scene.set_up_google(
             sandbox, client_id=SANDBOX_CLIENT_ID, client_secret=SANDBOX_CLIENT_SECRET, redirect_uri="http://localhost/"
         )
-        sandbox.revive_grants(*scene.DEAD_POOL)
+        sandbox.revive_grants(*scene.REVOKED_POOL)
         accounts = Path(folder) / "accounts.json"
         scene.write_accounts(accounts, given)
         sent, phases = [], []
