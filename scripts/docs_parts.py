@@ -1,4 +1,4 @@
-"""The parts of the documentation that are made from the code: one function for each, and a table of them."""
+"""Generate the parts of the documentation that come from the code: one function per part, and a table of them."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from gmail_warmup.oauth.reasons import REASONS, Reason
 from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
 
 WHO: dict[ResponseCategory, str] = {
-    ResponseCategory.OK: "nobody",
-    ResponseCategory.TRANSIENT: "nobody",
-    ResponseCategory.THROTTLED: "nobody",
-    ResponseCategory.ACCOUNT: "whoever can sign in with the mailbox",
-    ResponseCategory.AMBIGUOUS: "nobody yet",
+    ResponseCategory.OK: "no one",
+    ResponseCategory.TRANSIENT: "no one",
+    ResponseCategory.THROTTLED: "no one",
+    ResponseCategory.ACCOUNT: "a person who can sign in with the mailbox",
+    ResponseCategory.AMBIGUOUS: "no one yet",
     ResponseCategory.BLOCKED: "the Workspace's administrator",
-    ResponseCategory.UNUSABLE: "the Workspace's administrator, or the owner",
+    ResponseCategory.UNUSABLE: "the Workspace's administrator or the owner",
     ResponseCategory.GONE: "the operator, who removes the mailbox",
     ResponseCategory.APP: "the operator, in the Google Cloud console",
-    ResponseCategory.LOCAL: "the operator, at the Fernet keys",
+    ResponseCategory.LOCAL: "the operator, with the Fernet keys",
 }
-"""Who repairs what an answer of this kind is about; a kind that is missing here fails the tests."""
+"""Who repairs the cause of an answer of each category; a test fails if a category is missing."""
 
 
 def part(name: str) -> str:
-    """Return a generated part by the name that a page asks for it with.
+    """Return the generated part with the name that a page uses in its marker.
 
     Raises:
-        SystemExit: if there is no such part.
+        SystemExit: if the part does not exist.
     """
     kind, _, rest = name.partition(" ")
     if kind not in PARTS:
-        raise SystemExit(f"<!-- generated: {name} -->: known are {', '.join(PARTS)}.")
+        raise SystemExit(f"<!-- generated: {name} -->: known parts are {', '.join(PARTS)}.")
     return PARTS[kind](*([rest] if rest else []))
 
 
@@ -51,7 +51,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def meanings(words: type[StrEnum]) -> Iterator[tuple[str, str]]:
-    """Yield each member of an enum with the sentence that stands below it."""
+    """Yield each member of an enum with the docstring below it."""
     body = ast.parse(textwrap.dedent(inspect.getsource(words))).body[0]
     assert isinstance(body, ast.ClassDef)
     for member, below in zip(body.body, body.body[1:], strict=False):
@@ -61,7 +61,7 @@ def meanings(words: type[StrEnum]) -> Iterator[tuple[str, str]]:
 
 
 def settings() -> str:
-    """Return every option with its default, what it may be, and its meaning."""
+    """Return every option with its default, allowed values and meaning."""
     schema = Settings.model_json_schema()["properties"]
     rows = [
         (f"`{name}`", f"`{_plain(option['default'])}`", _allowed(option), option["description"])
@@ -82,8 +82,8 @@ def _allowed(option: dict[str, Any]) -> str:
     if option["type"] == "string":
         return "text"
     lowest = option.get("minimum", option.get("exclusiveMinimum"))
-    bound = "more than" if "exclusiveMinimum" in option else "from"
-    kind = "whole number" if option["type"] == "integer" else "number"
+    bound = "greater than" if "exclusiveMinimum" in option else "from"
+    kind = "integer" if option["type"] == "integer" else "number"
     parts = [
         f"{bound} {lowest:g}" if lowest is not None else "",
         f"to {option['maximum']}" if "maximum" in option else "",
@@ -92,7 +92,7 @@ def _allowed(option: dict[str, Any]) -> str:
 
 
 def words(name: str) -> str:
-    """Return the members of an enum of the vocabulary with their meanings."""
+    """Return the members of an enum of `core.enums` with their meanings."""
     found = list(meanings(getattr(enums, name)))
     return table(
         (re.sub(r"(?<!^)([A-Z])", r" \1", name).lower(), "meaning"), [(f"`{word}`", text) for word, text in found]
@@ -100,7 +100,7 @@ def words(name: str) -> str:
 
 
 def grant_states() -> str:
-    """Return the states of a grant: what they mean, who ends them, and the codes that lead there."""
+    """Return the states of a grant: meaning, who repairs them, and their reason codes."""
     rows = []
     for state, meaning in meanings(enums.GrantState):
         reasons = [reason for reason in REASONS.values() if reason.state == state]
@@ -111,7 +111,7 @@ def grant_states() -> str:
 
 
 def answer_classes() -> str:
-    """Return the kinds of answers with who repairs what they are about."""
+    """Return the categories of answers with their meaning and who repairs their cause."""
     return table(
         ("kind", "meaning", "repaired by"),
         [(f"`{kind}`", text, WHO[ResponseCategory(kind)]) for kind, text in meanings(ResponseCategory)],
@@ -119,7 +119,7 @@ def answer_classes() -> str:
 
 
 def grant_reasons() -> str:
-    """Return every reason code of a grant, by what kind of event it is."""
+    """Return every reason code of a grant, grouped by category."""
     parts = []
     for kind, meaning in meanings(ResponseCategory):
         reasons = [reason for reason in REASONS.values() if reason.category == kind and reason.code != "ok"]
@@ -129,27 +129,27 @@ def grant_reasons() -> str:
 
 
 def _state_sentence(reason: Reason) -> str:
-    changed = f"The grant becomes `{reason.state}`." if reason.state else "No grant changes its state."
+    changed = f"The grant becomes `{reason.state}`." if reason.state else "The state of the grant does not change."
     return f"{changed} Repaired by: {WHO[reason.category]}."
 
 
 def _reason_table(reasons: Iterable[Any]) -> str:
-    rows = [(f"`{reason.code}`", reason.message, reason.remedy or "Nothing.") for reason in reasons]
+    rows = [(f"`{reason.code}`", reason.message, reason.remedy or "No action needed.") for reason in reasons]
     return table(("code", "what happened", "what to do"), rows)
 
 
 def warmup_reasons() -> str:
-    """Return every reason why a mailbox sends less."""
+    """Return every reason code of reduced volume."""
     return _reason_table(WARMUP_REASONS.values())
 
 
 def dns_reasons() -> str:
-    """Return every reason code of a record of a domain."""
+    """Return every reason code of a DNS record."""
     rows = [
-        (f"`{reason.code}`", f"`{reason.result}`", reason.message, reason.remedy_for("DOMAIN") or "Nothing.")
+        (f"`{reason.code}`", f"`{reason.result}`", reason.message, reason.remedy_for("DOMAIN") or "No action needed.")
         for reason in DNS_REASONS.values()
     ]
-    return table(("code", "result", "what was found", "what to do"), rows)
+    return table(("code", "result", "finding", "what to do"), rows)
 
 
 def command(name: str) -> str:
@@ -178,13 +178,13 @@ def _help(option: Any) -> str:
 
 
 def api() -> str:
-    """Return the routes of the API, with the right that each asks for, and its parameters."""
+    """Return the routes of the API with the right that each requires and its parameters."""
     from fastapi.routing import APIRoute
 
     from gmail_warmup.web.api import router
 
     rows = [
-        (f"`{method} {route.path.replace(':path', '')}`", _right(route), _about(route))
+        (f"`{method} {route.path.replace(':path', '')}`", _right(route), _describe(route))
         for route in sorted(router.routes, key=lambda route: getattr(route, "path", ""))
         if isinstance(route, APIRoute)
         for method in sorted(route.methods)
@@ -193,20 +193,20 @@ def api() -> str:
 
 
 def _right(route: Any) -> str:
-    asked = {
+    required = {
         inspect.getclosurevars(dependency.call).nonlocals["method"]
         for dependency in route.dependant.dependencies
         if getattr(dependency.call, "__qualname__", "").startswith("requires_access_connection.")
     }
-    return "edit" if "PUT" in asked else "read"
+    return "edit" if "PUT" in required else "read"
 
 
-def _about(route: Any) -> str:
-    asked = [f"{kind}: {', '.join(f'`{name}`' for name in names)}." for kind, names in _asked(route) if names]
-    return " ".join([*(route.description or "").split(), *asked])
+def _describe(route: Any) -> str:
+    inputs = [f"{kind}: {', '.join(f'`{name}`' for name in names)}." for kind, names in _inputs(route) if names]
+    return " ".join([*(route.description or "").split(), *inputs])
 
 
-def _asked(route: Any) -> Iterator[tuple[str, list[str]]]:
+def _inputs(route: Any) -> Iterator[tuple[str, list[str]]]:
     for kind, parameters in (("Query", route.dependant.query_params), ("Body", route.dependant.body_params)):
         named = [getattr(p.field_info.annotation, "model_fields", [p.alias]) for p in parameters]
         yield kind, [name for names in named for name in names]

@@ -1,4 +1,4 @@
-"""What `mkdocs.yml` hooks in: pages that live at the root of the repository, and a menu of the pages that exist."""
+"""MkDocs hooks: add the pages at the root of the repository, and complete the menu."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
-AT_THE_ROOT = {
+ROOT_PAGES = {
     "index.md": "README.md",
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
     "security.md": "SECURITY.md",
 }
-"""Pages by what they are called on the site, and the files that people look for at the root of a repository."""
+"""Pages of the site whose source is at the root of the repository."""
 _LINK = re.compile(r"(\]\(|(?:src|srcset|href)=\")([^)\"#\s]+)")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Leave out of the menu what does not exist, and put what it does not name at its end."""
+    """Remove pages that do not exist from the menu, and append pages that it does not name."""
     named = set(_pages(config.nav or []))
     others = [{_title(path): path.name} for path in sorted((ROOT / "docs").glob("*.md")) if path.name not in named]
     config.nav = _existing([*(config.nav or []), {"More": others}])
@@ -30,22 +30,22 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that live at the root, with links that lead to the same places."""
-    for page, source in AT_THE_ROOT.items():
+    """Add the pages at the root, with their links adjusted."""
+    for page, source in ROOT_PAGES.items():
         if (ROOT / source).exists():
             text = (ROOT / source).read_text(encoding="utf-8")
-            files.append(File.generated(config, page, content=_LINK.sub(_moved, text)))
+            files.append(File.generated(config, page, content=_LINK.sub(_adjust_link, text)))
     return files
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Let pages lead to the root's files, as they do in the repository."""
-    return _LINK.sub(_moved, markdown)
+    """Adjust links to files at the root of the repository."""
+    return _LINK.sub(_adjust_link, markdown)
 
 
-def _moved(match: re.Match[str]) -> str:
+def _adjust_link(match: re.Match[str]) -> str:
     target = match[2].removeprefix("docs/").removeprefix("../")
-    pages = {source: page for page, source in AT_THE_ROOT.items()}
+    pages = {source: page for page, source in ROOT_PAGES.items()}
     return match[1] + pages.get(target, match[2].removeprefix("docs/"))
 
 
@@ -70,4 +70,4 @@ def _title(path: Path) -> str:
 
 
 def _exists(page: str) -> bool:
-    return (ROOT / "docs" / page).exists() or (ROOT / AT_THE_ROOT.get(page, "-")).exists()
+    return (ROOT / "docs" / page).exists() or (ROOT / ROOT_PAGES.get(page, "-")).exists()

@@ -1,8 +1,8 @@
-"""Draw the picture of a simulation from the data that ``make bench BENCH=engine`` leaves behind.
+"""Draw the picture of a simulation from the data of ``make bench BENCH=engine``.
 
     .venv/bin/python scripts/draw_simulation.py .run/bench/simulation.json docs/images/simulation.svg
 
-The picture is an SVG with styles for light and dark, and needs nothing but this file.
+The picture is an SVG with styles for light and dark mode. It needs only the standard library.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 Counts = Mapping[str, Mapping[str, int]]
-"""Numbers by name, by date."""
+"""Counts by date and name."""
 
 WIDTH, LEFT, RIGHT, TOP, PANEL, GAP = 880, 60, 150, 56, 150, 62
 BANDS = ("healthy", "watch", "throttled", "paused", "blocked")
@@ -44,18 +44,18 @@ text { font: 12px system-ui, sans-serif; fill: #57606a; }
 
 @dataclass(frozen=True)
 class Panel:
-    """One diagram: bars of stacked parts by date, a line over them, and what is said beside it."""
+    """One diagram: stacked bars by date, a line over them, and labels."""
 
     title: str
     days: Sequence[str]
     parts: Sequence[tuple[str, str, Sequence[int]]]
-    """Style, name and numbers, from the bottom to the top."""
+    """Style, name and numbers of each part, bottom to top."""
     line: Sequence[int] | None = None
     share: bool = False
-    """Whether the parts of a day are shown as per cent of their sum."""
+    """Whether the parts of a day are drawn as percentages."""
 
     def draw(self, top: int) -> Iterator[str]:
-        """Yield the elements of the diagram, its upper edge at a height of the picture."""
+        """Yield the SVG elements of the diagram, placed at a vertical offset."""
         inner = WIDTH - LEFT - RIGHT
         step, sums = inner / len(self.days), [sum(part[2][place] for part in self.parts) for place in self._places]
         most = 100 if self.share else _round_up(max([*sums, *(self.line or ())]))
@@ -95,7 +95,7 @@ class Panel:
         x, y = WIDTH - RIGHT + 14, top + 10
         if self.line:
             yield f'<line class="planned" x1="{x}" x2="{x + 12}" y1="{y - 4}" y2="{y - 4}"/>'
-            yield f'<text x="{x + 18}" y="{y}">the ramp asks for</text>'
+            yield f'<text x="{x + 18}" y="{y}">planned by the ramp</text>'
             y += 20
         for style, name, numbers in reversed(self.parts):
             if any(numbers):
@@ -105,7 +105,7 @@ class Panel:
 
 
 def _round_up(number: int) -> int:
-    """Return the next number of two digits that count."""
+    """Round up to two significant digits."""
     unit = 10 ** max(0, len(str(number)) - 2)
     return max(1, -(-number // unit) * unit)
 
@@ -115,7 +115,7 @@ def _column(counts: Counts, days: Sequence[str], *names: str) -> list[int]:
 
 
 def panels(data: Mapping[str, Counts], days: Sequence[str]) -> list[Panel]:
-    """Return the diagrams of volume, placement and bands."""
+    """Build the diagrams of volume, placement and bands."""
     volume, placement, bands = data["volume"], data["placement"], data["bands"]
     others = sorted({name for counts in placement.values() for name in counts} - {"INBOX", "SPAM"})
     return [
@@ -144,7 +144,7 @@ def panels(data: Mapping[str, Counts], days: Sequence[str]) -> list[Panel]:
 
 
 def picture(data: Mapping[str, Counts], *, title: str, sick_from: str) -> str:
-    """Return the whole SVG."""
+    """Return the complete SVG."""
     first, last = date.fromisoformat(min(data["bands"])), date.fromisoformat(max(data["bands"]))
     days = [str(first + timedelta(days=ahead)) for ahead in range((last - first).days + 1)]
     shown = panels(data, days)
@@ -172,7 +172,7 @@ def picture(data: Mapping[str, Counts], *, title: str, sick_from: str) -> str:
 
 
 def main(source: str, target: str) -> None:
-    """Draw."""
+    """Read the data and write the picture."""
     data = json.loads(Path(source).read_text(encoding="utf-8"))
     title = f"{data['mails']:,} mails in {len(data['bands'])} simulated days"
     Path(target).write_text(picture(data, title=title, sick_from=data["sick_from"]), encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Write the generated parts of docs/*.md anew from the code; `make docs` runs it.
+"""Update the generated parts of docs/*.md from the code; `make docs` runs this.
 
-A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; everything around it is written by hand. With
-`--check` nothing is written: each page that is out of date is named, and the exit code is 1.
+A generated part is between `<!-- generated: NAME -->` and `<!-- end -->`; the rest of a page is written by hand. With
+`--check`, pages that are out of date are listed, nothing is written, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 _PART = re.compile(r"(<!-- generated: (?P<name>[^\n]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def renewed(text: str) -> str:
-    """Return a page with its generated parts as the code has them now.
+def update_parts(text: str) -> str:
+    """Return a page with its generated parts updated.
 
     Raises:
-        SystemExit: if a page asks for a part that nothing generates.
+        SystemExit: if a page names an unknown part.
     """
     from docs_parts import part
 
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
         os.environ["AIRFLOW_HOME"] = home  # importing the API makes Airflow write its configuration
         for page in sorted(DOCS.glob("*.md")):
             text = page.read_text(encoding="utf-8")
-            new = renewed(text)
+            new = update_parts(text)
             if new != text:
                 outdated.append(page.name)
                 if "--check" not in arguments:

@@ -1,4 +1,4 @@
-"""Write `.env` from `.env.example`: generate the secrets that are empty, change nothing that is set."""
+"""Write `.env` from `.env.example`: generate empty secrets, keep everything that is set."""
 
 from __future__ import annotations
 
@@ -30,24 +30,22 @@ GENERATED: Mapping[str, Callable[[], str]] = {
 
 
 def names(text: str) -> list[str]:
-    """Return the variables that a file's text sets."""
+    """Return the names of the variables set in a text."""
     return [match[1] for line in text.splitlines() if (match := _LINE.match(line.strip()))]
 
 
 def complete(example: str, current: str | None) -> tuple[str, list[str], list[str]]:
-    """Return the new text, the variables that were added and the secrets that were generated.
+    """Return the new text, the added variables and the generated secrets.
 
     Args:
         example: the text of `.env.example`.
-        current: the text of `.env`, None if there is none yet.
+        current: the text of `.env`, None if the file does not exist.
     """
     text = example if current is None else current
     missing = [name for name in names(example) if name not in names(text)]
     if missing:
         lines = [line for line in example.splitlines() if (match := _LINE.match(line)) and match[1] in missing]
-        text = (
-            text.rstrip("\n") + "\n\n# Added by make_env; .env.example says what they are.\n" + "\n".join(lines) + "\n"
-        )
+        text = text.rstrip("\n") + "\n\n# Added by make_env; described in .env.example.\n" + "\n".join(lines) + "\n"
     generated = []
     result = []
     for line in text.splitlines():
@@ -60,7 +58,7 @@ def complete(example: str, current: str | None) -> tuple[str, list[str], list[st
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that its owner alone can read, as a whole or not at all."""
+    """Write a file with mode 0600, completely or not at all."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
@@ -69,7 +67,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read the command line, write, say what was done without showing a secret."""
+    """Run the command and report the result without showing a secret."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--example", type=Path, default=CHECKOUT / ".env.example")
     parser.add_argument("--output", type=Path, default=CHECKOUT / ".env")
@@ -84,12 +82,12 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"Error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
-    print(f"{given.output}: {'made' if current is None else 'kept'}; generated: {', '.join(generated) or 'nothing'}")
+    print(f"{given.output}: {'created' if current is None else 'kept'}; generated: {', '.join(generated) or 'nothing'}")
     if current is not None and added:
         print(f"added: {', '.join(added)}")
     lines = text.splitlines()
     if empty := [name for name in ("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET") if f"{name}=" in lines]:
-        print(f"still to be set by you: {', '.join(empty)}")
+        print(f"set these yourself: {', '.join(empty)}")
     return 0
 
 

@@ -1,7 +1,7 @@
-"""Record `make demo EXIT=1` and write it as an animated picture, docs/images/demo.svg; `make recording` runs it.
+"""Record `make demo EXIT=1` as an animated SVG, docs/images/demo.svg; `make recording` runs this.
 
-It is the real output of a real run, in a terminal of its own, played faster. Paths of this machine are left out; what
-looks like a token or a secret stops the recording.
+The recording shows the real output of a run in its own terminal, sped up. Local paths are removed; output that looks
+like a token or a secret stops the recording.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "images" / "demo.svg"
 COLUMNS, ROWS = 104, 30
 LENGTH, FRAME, LAST = 30.0, 0.25, 8.0
-"""Seconds in which the whole run is shown, of one frame, and for which the last one stays."""
+"""Seconds of the whole recording, of one frame, and of the last frame."""
 WIDTH, HEIGHT, MARGIN = 7.8, 18, 16
 _SECRET = re.compile(r"1//|ya29\.|GOCSPX|client-secret|Password|Login")
 _STYLE = """
@@ -42,17 +42,17 @@ Line = tuple[Cell, ...]
 
 @dataclass(frozen=True)
 class Shot:
-    """The screen from a moment of the recording on."""
+    """The screen from one moment of the recording on."""
 
     at: float
     lines: Sequence[Line]
 
 
 def record() -> list[Shot]:
-    """Run the demo in a terminal; return its screens.
+    """Run the demo in a terminal and return its screens.
 
     Raises:
-        SystemExit: if the demo fails, or shows what nobody may see.
+        SystemExit: if the demo fails, or its output contains something that looks like a secret.
     """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
@@ -85,7 +85,7 @@ def _watch(master: int) -> Iterator[Shot]:
 
 
 def frames(shots: Sequence[Shot]) -> Iterator[tuple[float, Sequence[Line]]]:
-    """Yield each screen that is shown, with the seconds for which it stays."""
+    """Yield each frame with its duration in seconds."""
     step = FRAME * max(1.0, shots[-1].at / LENGTH)
     last: dict[int, Sequence[Line]] = {int(shot.at / step): shot.lines for shot in shots}
     places = sorted(last)
@@ -94,7 +94,7 @@ def frames(shots: Sequence[Shot]) -> Iterator[tuple[float, Sequence[Line]]]:
 
 
 def draw(shown: Sequence[tuple[float, Sequence[Line]]]) -> str:
-    """Return the picture. Each line is drawn once, and used by every frame that it is in."""
+    """Return the SVG. Each distinct line is drawn once and referenced by the frames that contain it."""
     numbers: dict[Line, int] = {}
     groups = []
     for _, lines in shown:
@@ -118,7 +118,7 @@ def draw(shown: Sequence[tuple[float, Sequence[Line]]]) -> str:
 
 
 def _timing(shown: Sequence[tuple[float, Sequence[Line]]]) -> str:
-    """Return the rules that show one frame after the other; without motion, the last one alone."""
+    """Return the CSS rules that show the frames in sequence, or only the last one with reduced motion."""
     rules, at, whole = list[str](), 0.0, sum(seconds for seconds, _ in shown)
     for number, (seconds, _) in enumerate(shown):
         begin, end = 100 * at / whole, 100 * (at + seconds) / whole
@@ -139,7 +139,7 @@ def _spans(line: Line) -> str:
 
 
 def main() -> int:
-    """Record and write."""
+    """Record the demo and write the picture."""
     picture = draw(list(frames(record())))
     PICTURE.write_text(picture, encoding="utf-8")
     print(f"{PICTURE.relative_to(ROOT)}: {len(picture.encode()) // 1000} kB")

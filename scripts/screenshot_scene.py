@@ -1,4 +1,4 @@
-"""Made-up data for the pictures of the page: some sixty mailboxes in all states, with thirty days behind them."""
+"""Fictional data for the screenshots: about sixty mailboxes in all states, with thirty days of history."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from gmail_warmup.warmup.content.templates import MailKind
 from gmail_warmup.warmup.planning.ramp import Ramp
 
 FEATURED = "lucia.moreno@northlane.example"
-"""The mailbox whose page is shown."""
+"""The mailbox on the mailbox page."""
 BROKEN = "hello@brightwater.example"
-"""The mailbox that the consents are about."""
+"""The mailbox of the consent pages."""
 RESTING = "dmitri.volkov@brightwater.example"
-"""The mailbox that its health paused."""
+"""The mailbox paused by its health."""
 STRANGER = "someone.else@brightwater.example"
-"""Who signs in in its place."""
+"""The account that signs in instead."""
 
 _NAMES = (
     "Amara Okafor", "Ben Whitfield", "Chiara Conti", "Dmitri Volkov", "Elif Demir", "Finn Larsen", "Grace Mbeki",
@@ -57,11 +57,11 @@ class _Box:
     name: str | None
     zone: str
     age: int
-    """Days since it was added."""
+    """Days since the mailbox was added."""
     state: str = "active"
     reason: str | None = None
     since: float = 0
-    """Days since it came into its state; 0 for the consent."""
+    """Days since the grant entered its state; 0 means at its consent."""
     more: dict[str, Any] = field(default_factory=dict)
     id: int = 0
 
@@ -98,7 +98,7 @@ _RECORDS = (
 
 
 class Scene:
-    """Fills the database. The same numbers each time; the times lead up to now."""
+    """Fill the database with reproducible numbers; the times end now."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -106,7 +106,7 @@ class Scene:
         self._now = datetime.now(UTC)
 
     def fill(self) -> None:
-        """Write everything."""
+        """Write all rows."""
         boxes = list(self._boxes())
         for box in boxes:
             self._add(box)
@@ -220,7 +220,7 @@ class Scene:
         read = round(0.8 * (sent - count["missing"]))
         self._insert(
             MailboxDay, mailbox_id=box.id, local_date=day, ramp=planned, planned=planned, sent=sent,
-            claimed=0 if back < _LEDGER_DAYS else sent,  # a trigger counts those in the ledger
+            claimed=0 if back < _LEDGER_DAYS else sent,  # a trigger counts the claims in the ledger
             inbox=count["inbox"], spam=count["spam"], elsewhere=count["promotions"],
             missing=count["missing"], rescued=count["spam"], read=read, replied=round(0.55 * read), key="mailbox_id",
         )  # fmt: skip
@@ -241,11 +241,11 @@ class Scene:
         is_read = seen and self._random.random() < 0.8 and read < self._now
         token = f"{self._random.getrandbits(80):020x}"
         names = {"sender_name": box.first_name, "recipient_name": recipient.first_name}
-        brief = MailContext(kind=MailKind.FIRST, seed=token, thread_seed=token, **names)
-        letter = compose(brief, load_builtin_templates())
+        context = MailContext(kind=MailKind.FIRST, seed=token, thread_seed=token, **names)
+        mail = compose.compose_mail(context, load_builtin_templates())
         self._insert(
             LedgerEntry, token=token, sender_id=box.id, recipient_id=recipient.id, local_date=day, slot=slot,
-            due_at=sent, claimed_at=sent, sent_at=sent, status="sent", subject=letter.subject, placement=placement,
+            due_at=sent, claimed_at=sent, sent_at=sent, status="sent", subject=mail.subject, placement=placement,
             placed_at=read, rescued_at=read if placement == "spam" else None, read_at=read if is_read else None,
             replied_at=read + timedelta(minutes=20) if is_read and self._random.random() < 0.6 else None,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Write docs/images: the pages of "Gmail accounts", light and dark, from a real Airflow with made-up mailboxes.
+"""Take the screenshots in docs/images from a real Airflow with fictional mailboxes, light and dark.
 
 Run by ``make screenshots``; it needs Chromium.
 """
@@ -30,7 +30,7 @@ from support.refusal_kit import Refusals
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 Mode = Literal["light", "dark"]
 PATIENCE = 120_000
-"""Milliseconds to wait for a page: a picture may come late, a wrong one must not come."""
+"""Milliseconds to wait for a page. Generous, because a wrong picture is worse than a slow one."""
 
 FILE = f"""address,kind,daily_target,timezone,pause_reason
 nora.lind@northlane.example,warmup,40,Europe/Oslo,
@@ -44,7 +44,7 @@ vera.koch@northlane.example,warmup,40,Europe/Berlin,
 
 @dataclass(frozen=True)
 class Studio:
-    """Takes the pictures of one mode."""
+    """Take the screenshots of one colour mode."""
 
     stack: Stack
     sandbox: SandboxClient
@@ -54,7 +54,7 @@ class Studio:
     mode: Mode
 
     def take_all(self) -> None:
-        """Take every picture."""
+        """Take all screenshots."""
         self.list_and_tab()
         self.mailbox()
         self.stopped()
@@ -64,7 +64,7 @@ class Studio:
         self.landing_and_refusals()
 
     def list_and_tab(self) -> None:
-        """The list at three widths, with a selection, and the tab of a DAG."""
+        """Take the list at three widths, with a selection, and the tab of a DAG."""
         with self._shell(1280, 900) as shell:
             shell.open("/?sort=attention")
             self._save(shell.page, "list")
@@ -79,7 +79,7 @@ class Studio:
             self._save(shell.page, "list-narrow")
 
     def mailbox(self) -> None:
-        """The page of one mailbox, and of one that its health paused."""
+        """Take the page of a mailbox, and of one paused by its health."""
         with self._shell(1280, 1500) as shell:
             shell.open(f"/mailboxes/{FEATURED}")
             self._save(shell.page, "mailbox")
@@ -88,7 +88,7 @@ class Studio:
             self._save(shell.page, "health")
 
     def stopped(self) -> None:
-        """The question before everything is stopped, and the list afterwards."""
+        """Take the confirmation of the kill switch, and the list afterwards."""
         with self._shell(1280, 900) as shell:
             shell.open().get_by_role("button", name="Stop all sending").click()
             form = shell.frame.get_by_role("dialog", name="Stop all sending")
@@ -100,7 +100,7 @@ class Studio:
         self.sql("TRUNCATE gmail_warmup.halt")
 
     def add(self) -> None:
-        """The form for a new mailbox."""
+        """Take the form for a new mailbox."""
         with self._shell(1280, 900) as shell:
             shell.open().get_by_role("button", name="Add mailbox").click()
             form = shell.frame.get_by_role("dialog", name="Add a mailbox")
@@ -108,7 +108,7 @@ class Studio:
             self._save(shell.page, "add")
 
     def import_preview(self) -> None:
-        """A file with bad lines."""
+        """Take the preview of an import with invalid lines."""
         with self._shell(1280, 960) as shell:
             frame = shell.open("/import")
             file = {"name": "northlane.csv", "mimeType": "text/csv", "buffer": FILE.encode()}
@@ -117,13 +117,13 @@ class Studio:
             self._save(shell.page, "import")
 
     def invites(self) -> None:
-        """The list of invites."""
+        """Take the list of invites."""
         with self._shell(1280, 640) as shell:
             shell.open("/invites")
             self._save(shell.page, "invites")
 
     def landing_and_refusals(self) -> None:
-        """What the owner of a mailbox sees, and every refusal."""
+        """Take the invite page of an owner, and every refusal."""
         with self._page(1024, 680, known=False) as stranger, self._page(1024, 440) as page:
             refusals = Refusals(
                 page=page, stranger=stranger, base_url=self.stack.base_url, sandbox=self.sandbox, sql=self.sql,
@@ -141,7 +141,7 @@ class Studio:
     def _page(self, width: int, height: int, *, known: bool = True) -> Iterator[Page]:
         context = new_profile(self.browser, self.login if known else None)
         context.set_default_timeout(PATIENCE)
-        # The shell's own choice, which stands in the browser; the pages outside of it follow the system.
+        # Airflow stores its mode in the browser; pages outside its frame follow the system.
         context.add_init_script(f"localStorage.setItem('theme', '{self.mode}')")
         page = context.new_page()
         page.set_viewport_size({"width": width, "height": height})
@@ -155,7 +155,7 @@ class Studio:
             yield Shell(page, self.stack)
 
     def _save(self, page: Page, name: str) -> None:
-        page.wait_for_timeout(700)  # the charts and the shell's own sidebar have no end that could be waited for
+        page.wait_for_timeout(700)  # charts and sidebar give no signal when they are drawn
         picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
         path = IMAGES / f"{name}-{self.mode}.png"
         picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE).save(path, optimize=True)
@@ -163,7 +163,7 @@ class Studio:
 
 
 def main() -> int:
-    """Start everything, take the pictures, stop everything."""
+    """Start Airflow and the sandbox, take the screenshots, stop both."""
     chromium = find_chromium()
     if chromium is None:
         print("No Chromium was found. Install it: apt-get install chromium", file=sys.stderr)

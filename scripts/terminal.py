@@ -1,4 +1,4 @@
-"""A terminal small enough for the output of ``make demo``: text, colours, and the cursor movements of rich."""
+"""A minimal terminal emulator for the output of ``make demo``: text, colours and rich's cursor movements."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _SEQUENCE = re.compile(r"\x1b\[(\??)([\d;]*)([A-Za-z])")
 _COLOURS = {"31": "red", "32": "green", "33": "yellow", "34": "blue", "35": "magenta", "36": "cyan"}
 
 Cell = tuple[str, str]
-"""A character and its style, the names of classes."""
+"""A character and its CSS classes."""
 
 
 @dataclass
 class Terminal:
-    """What a screen shows; it scrolls when it is full."""
+    """Emulate a screen that scrolls when it is full."""
 
     columns: int
     rows: int
@@ -24,7 +24,7 @@ class Terminal:
     style: tuple[str, ...] = ()
 
     def feed(self, text: str) -> None:
-        """Take output in; a sequence must not be cut in two."""
+        """Process output; an escape sequence must not be split between two calls."""
         at = 0
         while at < len(text):
             found = _SEQUENCE.match(text, at)
@@ -36,7 +36,7 @@ class Terminal:
                 at += 1
 
     def lines(self) -> list[tuple[Cell, ...]]:
-        """Return what is on the screen."""
+        """Return the lines of the screen."""
         return [tuple(line) for line in self.screen]
 
     def _show(self, char: str) -> None:

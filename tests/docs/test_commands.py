@@ -1,4 +1,4 @@
-"""Every command in the documentation is known here: run by a test, checked for its form, or the reason why not."""
+"""Check every command in the documentation: run by a test, its syntax checked, or the reason why not."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ PROGRAMS = ("gmail-warmup", "airflow", "make", "docker", "pg_dump", "pg_restore"
 KNOWN: tuple[tuple[str, str], ...] = (
     (
         r"(GOOGLE_CLIENT_\w+=\S+ )*gmail-warmup ",
-        "form: test_a_command_of_gmail_warmup_is_understood; most are run in tests/cli",
+        "syntax: test_a_command_of_gmail_warmup_is_understood; most are run in tests/cli",
     ),
-    (r"airflow ", "form: test_a_command_of_airflow_is_understood"),
-    (r"make ", "form: test_a_target_of_make_exists; .ci/run makes lint, types, test, docs, demo and e2e"),
-    (r"docker compose( |$)", "needs Docker; tests/embedded/test_compose.py checks what it starts"),
-    (r"docker build ", "needs Docker; tests/embedded/test_helm.py checks the lock that it names"),
+    (r"airflow ", "syntax: test_a_command_of_airflow_is_understood"),
+    (r"make ", "syntax: test_a_target_of_make_exists; .ci/run runs lint, types, test, docs, demo and e2e"),
+    (r"docker compose( |$)", "needs Docker; tests/embedded/test_compose.py checks the services"),
+    (r"docker build ", "needs Docker; tests/embedded/test_helm.py checks the lock"),
     (r"(pg_dump|pg_restore|psql) .*(gmail_warmup.dump|DROP SCHEMA)", "run: tests/e2e/test_documented.py"),
     (r"psql .*DELETE FROM gmail_warmup.mailbox", "run: tests/e2e/test_documented.py"),
     (r"(AIRFLOW|TOKEN)=|curl ", "run: tests/e2e/test_documented.py"),
@@ -40,12 +40,12 @@ KNOWN: tuple[tuple[str, str], ...] = (
     (r"\.ci/run", "CI itself"),
     (r"git |cd ", "needs a copy of the repository"),
 )
-"""Commands by how they begin, and what vouches for them; the first that fits counts."""
+"""Patterns of commands, and how each is verified; the first match counts."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command, and where it stands."""
+    """A command and the page that contains it."""
 
     page: str
     text: str
@@ -56,7 +56,7 @@ class Command:
 
 
 def commands() -> Iterator[Command]:
-    """Yield the lines behind a prompt, and the commands that stand in a sentence."""
+    """Yield the lines after a prompt, and the commands inside sentences."""
     for page in PAGES:
         text = page.read_text()
         for block in re.findall(r"^ *```console\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
@@ -71,8 +71,8 @@ def commands() -> Iterator[Command]:
 COMMANDS = list(dict.fromkeys(commands()))
 
 
-def simple(command: Command) -> Iterator[list[str]]:
-    """Yield the words of each part of a command line, without variables that are set for it."""
+def split_parts(command: Command) -> Iterator[list[str]]:
+    """Yield the words of each part of a command line, without leading variable assignments."""
     for part in re.split(r" && ", command.text):
         yield shlex.split(re.sub(r"^(?:[A-Z_]+=\S+ )+", "", part), comments=True)
 
@@ -83,8 +83,8 @@ def test_the_pages_have_commands():
 
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
 def test_somebody_vouches_for_every_command(command: Command):
-    proofs = [proof for begins, proof in KNOWN if re.match(begins, command.text.lstrip())]
-    assert proofs, "add it to KNOWN, with what vouches for it"
+    proofs = [proof for pattern, proof in KNOWN if re.match(pattern, command.text.lstrip())]
+    assert proofs, "add it to KNOWN, with how it is verified"
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"tests/[\w/]+\.py|\.ci/run", " ".join(p for _, p in KNOWN)))))
@@ -97,61 +97,61 @@ OURS = [command for command in COMMANDS if "gmail-warmup " in command.text and "
 
 @pytest.mark.parametrize("command", OURS, ids=str)
 def test_a_command_of_gmail_warmup_is_understood(command: Command):
-    for words in simple(command):
+    for words in split_parts(command):
         if not words or words[0] != "gmail-warmup":
             continue
-        found, rest = find(words[1:])
+        target, rest = find_command(words[1:])
         if command.inline:
-            options = {option for parameter in getattr(found, "params", ()) for option in parameter.opts} | {"--help"}
+            options = {option for parameter in getattr(target, "params", ()) for option in parameter.opts} | {"--help"}
             assert {word for word in rest if word.startswith("--")} <= options
         else:
-            assert not hasattr(found, "commands"), f"{found.name} is a group; name one of its commands"
-            found.make_context(found.name, list(rest))  # an unknown option, or a missing one, is an error
+            assert not hasattr(target, "commands"), f"{target.name} is a group; name one of its commands"
+            target.make_context(target.name, list(rest))  # raises for unknown and missing options
 
 
-def find(words: list[str]) -> tuple[Any, list[str]]:
-    """Return the command that words name, and what follows."""
-    found: Any = get_command(app)
-    while words and hasattr(found, "commands") and not words[0].startswith("-"):
-        assert words[0] in found.commands, f"there is no command {words[0]}"
-        found, words = found.commands[words[0]], words[1:]
-    return found, words
+def find_command(words: list[str]) -> tuple[Any, list[str]]:
+    """Return the command that the words name, and the remaining words."""
+    command: Any = get_command(app)
+    while words and hasattr(command, "commands") and not words[0].startswith("-"):
+        assert words[0] in command.commands, f"there is no command {words[0]}"
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
 
 
 def test_a_target_of_make_exists():
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {words[1] for command in COMMANDS for words in simple(command) if words[:1] == ["make"]}
-    assert named - targets == set()
-    assert len(named) > 8
+    used = {words[1] for command in COMMANDS for words in split_parts(command) if words[:1] == ["make"]}
+    assert used - targets == set()
+    assert len(used) > 8
 
 
 CHECK = """
 import json, sys
 from airflow.cli.cli_parser import get_parser
-parser, wrong = get_parser(), []
+parser, rejected = get_parser(), []
 for words in json.load(sys.stdin):
     try:
         parser.parse_args(words)
-    except SystemExit as ended:
-        if ended.code:
-            wrong.append(words)
-print(json.dumps(wrong))
+    except SystemExit as error:
+        if error.code:
+            rejected.append(words)
+print(json.dumps(rejected))
 """
 
 
 def test_a_command_of_airflow_is_understood(tmp_path: Path):
-    asked = [
+    arguments = [
         [word.replace("...", "x") for word in words[1:]]
         for command in COMMANDS
-        for words in simple(command)
+        for words in split_parts(command)
         if words[:1] == ["airflow"] and words[1:]
     ]
-    done = subprocess.run(
-        [sys.executable, "-c", CHECK], input=json.dumps(asked), env=os.environ | {"AIRFLOW_HOME": str(tmp_path)},
+    result = subprocess.run(
+        [sys.executable, "-c", CHECK], input=json.dumps(arguments), env=os.environ | {"AIRFLOW_HOME": str(tmp_path)},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert json.loads(done.stdout.splitlines()[-1]) == []
-    assert len(asked) > 8
+    assert json.loads(result.stdout.splitlines()[-1]) == []
+    assert len(arguments) > 8
 
 
 def test_the_log_lines_of_the_troubleshooting_are_those_of_the_code():

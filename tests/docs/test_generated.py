@@ -1,4 +1,4 @@
-"""The generated parts of the documentation are those of the code, and the table that says who repairs what is whole."""
+"""The generated parts of the documentation are up to date and complete."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from gmail_warmup.oauth.reasons import REASONS  # noqa: E402
 
 
 def test_no_page_is_out_of_date():
-    done = subprocess.run([sys.executable, ROOT / "scripts" / "generate_docs.py", "--check"], capture_output=True)
-    assert (done.returncode, done.stdout.decode()) == (0, "")
+    command = [sys.executable, ROOT / "scripts" / "generate_docs.py", "--check"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr[-2000:]
 
 
 def test_an_unknown_part_is_named():
-    with pytest.raises(SystemExit, match="generated: weather -->: known are settings"):
+    with pytest.raises(SystemExit, match="generated: weather -->: known parts are settings"):
         docs_parts.part("weather")
 
 

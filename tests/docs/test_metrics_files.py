@@ -1,4 +1,4 @@
-"""Mapping, alert rules, dashboard and docs speak of the metrics that the code sends, and of no others."""
+"""Mapping, alert rules, dashboard and docs use exactly the metrics that the code sends."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OWN_LABELS = {"le", "job", "instance"}
 
 @pytest.fixture(scope="module")
 def written() -> ModuleType:
-    """Return the script that writes the files."""
+    """Return the module that generates the files."""
     spec = importlib.util.spec_from_file_location("metrics_files", CHECKOUT / "scripts" / "metrics_files.py")
     assert spec
     assert spec.loader
@@ -59,7 +59,7 @@ def _fits(pattern: list[str], name: list[str]) -> bool:
 
 
 def _used(expression: str) -> Iterator[tuple[str, str]]:
-    """Yield each metric of an expression with what stands in its braces."""
+    """Yield each metric of an expression with its label matchers."""
     yield from re.findall(r"(gmail_warmup\w+)(?:\{([^}]*)\})?", expression)
 
 

@@ -1,4 +1,4 @@
-"""The recording of the demo: a terminal that shows what rich prints, and a picture that shows no more than that."""
+"""The terminal emulator renders rich correctly, and the recorded picture contains nothing else."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def shown(terminal: Terminal) -> list[str]:
 
 
 class Screen:
-    """A file that rich takes for a terminal."""
+    """A file that rich treats as a terminal."""
 
     def __init__(self, terminal: Terminal) -> None:
         self.terminal = terminal
 
     def write(self, text: str) -> int:
-        self.terminal.feed(text.replace("\n", "\r\n"))  # as the kernel's terminal does
+        self.terminal.feed(text.replace("\n", "\r\n"))  # like the kernel's terminal
         return len(text)
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Do nothing: output is not buffered."""
 
     def isatty(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""The site builds strictly, and a page of it asks nobody else for anything."""
+"""The site builds in strict mode, and its pages load nothing from other hosts."""
 
 from __future__ import annotations
 
