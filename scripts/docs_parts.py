@@ -25,7 +25,7 @@ WHO: dict[ResponseCategory, str] = {
     ResponseCategory.AMBIGUOUS: "no one yet",
     ResponseCategory.BLOCKED: "the Workspace's administrator",
     ResponseCategory.UNUSABLE: "the Workspace's administrator or the owner",
-    ResponseCategory.GONE: "the operator, who removes the mailbox",
+    ResponseCategory.GONE: "the operator, who pauses the mailbox",
     ResponseCategory.APP: "the operator, in the Google Cloud console",
     ResponseCategory.LOCAL: "the operator, with the Fernet keys",
 }

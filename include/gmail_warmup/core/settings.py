@@ -135,7 +135,10 @@ class Settings(BaseModel):
         500, ge=1, description="Maximum number of mails that a gmail.com mailbox sends in 24 hours, from all clients."
     )
     workspace_daily_limit: int = Field(
-        2000, ge=1, description="Maximum number of mails that any other mailbox sends in 24 hours, from all clients."
+        2000,
+        ge=1,
+        description="Maximum number of mails that any other mailbox sends in 24 hours, from all clients. Google allows "
+        "only 500 in the trial of a Workspace: support.google.com/a/answer/166852",
     )
     pool_daily_cap: int = Field(
         50, ge=1, description="Maximum number of warmup mails that one pool mailbox receives per day."

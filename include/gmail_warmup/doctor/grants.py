@@ -113,7 +113,7 @@ def check_publishing_status(context: DoctorContext) -> CheckOutcome:
     if expired_grants:
         texts.append(f"The grants of {_format_mailboxes(expired_grants)} expired after seven days.")
     texts.append("The OAuth app seems to be in 'Testing'.")
-    step = "Publish it in the Google Cloud console (OAuth consent screen), then re-authenticate them."
+    step = "Publish it in the Google Cloud console (Google Auth Platform, Audience), then re-authenticate them."
     return Status.WARNING, " ".join(texts), step
 
 

@@ -1,7 +1,7 @@
 """Errors of the Gmail API, one class per cause.
 
 The class depends on Google's reason code: the status 403 alone may mean a rate limit, a missing scope, a policy or the
-project's quota.
+project's daily cap.
 """
 
 from __future__ import annotations
@@ -48,9 +48,14 @@ class SendingLimitError(GmailError):
 
 
 class ProjectQuotaError(GmailError):
-    """The Google Cloud project reached its daily quota."""
+    """The Google Cloud project reached a daily cap that its owner set; Google's own quotas are per minute.
 
-    meaning = "The daily quota of the Google Cloud project is used up; raise it in the Cloud console, or wait."
+    Source: https://developers.google.com/gmail/api/reference/quota
+    """
+
+    meaning = (
+        "The daily cap that the Google Cloud project's owner set is reached; raise it in the Cloud console, or wait."
+    )
 
 
 class AccessRejectedError(GmailError):

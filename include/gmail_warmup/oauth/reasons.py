@@ -1,6 +1,7 @@
 """The table of reason codes, shared by code, page, report and docs: why a grant is in its state, and what to do.
 
-Source of the rules: Google's "Using OAuth 2.0" (refresh token expiration) and the responses of its token endpoint.
+Sources of the rules: Google's "Using OAuth 2.0" (refresh token expiration), "Reauthentication" of Google Cloud, and the
+responses of Google's token endpoint.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ _STATE_BY_CATEGORY = {
 _SIGN_IN_AGAIN = "Press Re-authenticate on the page 'Gmail accounts' and sign in with this mailbox."
 _NO_ACTION = "No action needed; it is retried automatically."
 _CHECK_CLIENT = "Check the Connection gmail_oauth_client against the OAuth client in the Google Cloud console."
+_READ_NOTICES = (
+    "Read Google's notices about the project, in the Google Cloud console and in the e-mail of its owners, and appeal "
+    "against the decision there."
+)
 _CHECK_TASK_LOG = "Read the log of the task, then correct the request or the Google Cloud project."
 _GOOGLE_CLOUD_CONNECTION = "Airflow Connection of the service account (google_cloud_default unless set otherwise)."
 
@@ -77,12 +82,13 @@ _ROWS = (
     ("token_rejected", ResponseCategory.AMBIGUOUS,
      "Gmail rejected a new access token.", "No action needed yet; a second probe decides."),
     ("session_control", ResponseCategory.ACCOUNT,
-     "The session control of the Workspace requires a new sign-in.",
-     _SIGN_IN_AGAIN + " The administrator can exempt the app in the Admin console."),
+     "Session control of Google Cloud requires a new sign-in.",
+     _SIGN_IN_AGAIN + " The administrator can exempt the app in the Admin console, under Google Cloud session control, "
+     "or in Access Context Manager."),
     ("scope_missing", ResponseCategory.ACCOUNT,
      "The grant lacks the Gmail permission.", _SIGN_IN_AGAIN + " Keep the checkbox for Gmail selected."),
     ("account_deleted", ResponseCategory.GONE, "Google says that the account is deleted.",
-     "Remove the mailbox, or pause it until the account is restored."),
+     "Pause the mailbox, so that it no longer counts as needing a person."),
     ("blocked_by_admin", ResponseCategory.BLOCKED, "The administrator of the Workspace blocks this app.",
      "Ask the administrator to trust the app in the Admin console, under API controls."),
     ("gmail_disabled", ResponseCategory.UNUSABLE, "Gmail is switched off, suspended or locked for this user.",
@@ -97,7 +103,8 @@ _ROWS = (
      "daily."),
     ("not_a_workspace_user", ResponseCategory.UNUSABLE,
      "Google knows no active user with this address: misspelt, suspended or deleted.",
-     "Correct the address or remove the mailbox, or ask the administrator of the Workspace to restore the user."),
+     "If the address is wrong, pause the mailbox and add the correct one. Otherwise ask the administrator of the "
+     "Workspace to restore the user."),
     ("delegation_refused", ResponseCategory.BLOCKED,
      "Google refused the service account for this mailbox twice without a reason.",
      "Ask the administrator of the Workspace to check the user, and Domain-wide delegation in the Admin console."),
@@ -116,8 +123,9 @@ _ROWS = (
     ("invalid_client", ResponseCategory.APP, "Google does not accept the OAuth client's secret.", _CHECK_CLIENT),
     ("deleted_client", ResponseCategory.APP, "The OAuth client is deleted.",
      "Restore it in the Google Cloud console within 30 days, or create another and sign in again."),
-    ("disabled_client", ResponseCategory.APP, "The OAuth client is disabled.", _CHECK_CLIENT),
-    ("unauthorized_client", ResponseCategory.APP, "The OAuth client may not use this grant.", _CHECK_CLIENT),
+    ("disabled_client", ResponseCategory.APP, "Google disabled the OAuth client.", _READ_NOTICES),
+    ("unauthorized_client", ResponseCategory.APP, "The OAuth client may not use this grant.",
+     _CHECK_CLIENT + " If they match, read Google's notices about the project."),
     ("bad_request", ResponseCategory.APP, "Google does not accept our token request.", _CHECK_TASK_LOG),
     ("api_disabled", ResponseCategory.APP, "The Gmail API is switched off in the Google Cloud project.",
      "Switch the Gmail API on in the Google Cloud console."),

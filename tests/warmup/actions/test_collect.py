@@ -176,13 +176,14 @@ def test_a_look_costs_little(warm: World):
     assert warm.sandbox.stats().mailboxes[ADA].units == after.units, "nothing was sent since"
 
 
-def test_history_that_google_forgot_is_made_up_for_by_a_search(warm: World):
+@pytest.mark.parametrize("history_id", ["1", "invalid"], ids=["too old", "invalid"])
+def test_history_that_google_forgot_is_made_up_for_by_a_search(warm: World, history_id: str):
     for address in POOL:
         warm.sandbox.put_mailbox(address, refuses_with="5.1.1")
     act(warm, Action.SEND)
-    warm.sql("UPDATE gmail_warmup.mailbox SET history_id = '1' WHERE address = :ada", ada=ADA)
+    warm.sql("UPDATE gmail_warmup.mailbox SET history_id = :id WHERE address = :ada", ada=ADA, id=history_id)
     assert act(warm, Action.COLLECT) == {"bounced": 6}
-    assert warm.rows("SELECT history_id FROM gmail_warmup.mailbox WHERE address = :ada", ada=ADA) != [("1",)]
+    assert warm.rows("SELECT history_id FROM gmail_warmup.mailbox WHERE address = :ada", ada=ADA) != [(history_id,)]
 
 
 def test_a_look_that_was_cut_off_is_done_again(warm: World):

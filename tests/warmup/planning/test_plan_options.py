@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from gmail_warmup.core.enums import CONSUMER_DOMAINS
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.warmup.planning.daily_plan import (
     SendingHistory,
@@ -38,7 +39,7 @@ TIMES = [
     datetime(2026, 11, 25, 17, 55, tzinfo=UTC),
     datetime(2026, 11, 27, 20, tzinfo=UTC),
 ]
-MAILBOXES = [build_mailbox(daily_target=200), build_mailbox(address="eve@gmail.com", daily_target=30)]
+MAILBOXES = [build_mailbox(daily_target=200), build_mailbox(address=f"eve@{min(CONSUMER_DOMAINS)}", daily_target=30)]
 
 
 def list_histories(now: datetime) -> list[SendingHistory]:

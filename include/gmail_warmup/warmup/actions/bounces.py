@@ -15,7 +15,7 @@ from gmail_warmup.core.metrics import MailEvent
 from gmail_warmup.db.engine import autocommit, write_transaction
 from gmail_warmup.gmail import delivery_status
 from gmail_warmup.gmail.delivery_status import Bounce
-from gmail_warmup.gmail.errors import NotFoundError
+from gmail_warmup.gmail.errors import BadGmailRequestError, NotFoundError
 from gmail_warmup.gmail.models import AddedMessage, HistoryChanges, Message
 from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.health.outcomes import record_outcome
@@ -51,12 +51,16 @@ def process_bounces(session: MailboxSession) -> None:
 
 
 def _fetch_history(session: MailboxSession, watch: BounceWatch) -> HistoryChanges | None:
-    """Return what was received since the last search, or None if Gmail's history does not reach back that far."""
+    """Return what was received since the last search, or None if Gmail does not accept the stored history id.
+
+    Gmail answers 404 if its history does not reach back that far, and 400 "Invalid startHistoryId" to an id that this
+    mailbox never had, for example after its account was restored.
+    """
     if watch.history_id is None:
         return None
     try:
         return session.gmail.list_new_messages(watch.history_id)
-    except NotFoundError:
+    except (NotFoundError, BadGmailRequestError):
         return None
 
 
