@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet, MultiFernet
 from gmail_sandbox.client import SandboxClient
 from gmail_sandbox.server import running
 from gmail_warmup.crypto.cipher import Cipher
+from gmail_warmup.db.base import SCHEMA
 from gmail_warmup.db.models import Base
 from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.grant_store import GrantStore
@@ -53,12 +54,25 @@ def schema(postgres: str) -> sa.Engine:
     return engine
 
 
+_TABLES = [str(table) for table in Base.metadata.sorted_tables]
+_TRUNCATE = f"TRUNCATE {', '.join(_TABLES)} RESTART IDENTITY CASCADE"
+# Ten times faster than TRUNCATE, which makes new files for every table and index; triggers and foreign keys are off.
+_DELETE = (
+    "SET LOCAL session_replication_role = replica;"
+    + "".join(f"DELETE FROM {table};" for table in _TABLES)
+    + "SELECT setval(format('%%I.%%I', schemaname, sequencename), 1, false) FROM pg_sequences"
+    + f" WHERE schemaname = '{SCHEMA}' AND last_value IS NOT NULL"
+)
+_SIZE = f"SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = '{SCHEMA}'::regnamespace"
+_SMALL_BYTES = 32_000_000
+
+
 @pytest.fixture
 def database(schema: sa.Engine) -> sa.Engine:
     """Yield the engine with empty tables."""
-    tables = ", ".join(str(table) for table in Base.metadata.sorted_tables)
     with schema.begin() as connection:
-        connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+        is_small = connection.exec_driver_sql(_SIZE).scalar_one() < _SMALL_BYTES
+        connection.exec_driver_sql(_DELETE if is_small else _TRUNCATE)
     return schema
 
 
