@@ -139,7 +139,7 @@ def parts() -> list[object]:
     """Return the first round and the number of rounds: a turn of all moments, and a thousand rounds in parts."""
     part = 1_000 // PARTS
     full = [pytest.param(first, part, id=f"full-{first}", marks=pytest.mark.chaos) for first in range(0, 1_000, part)]
-    return [pytest.param(0, len(MOMENTS), id="short"), *full]
+    return [pytest.param(0, len(MOMENTS), id="short", marks=pytest.mark.e2e), *full]
 
 
 @pytest.mark.parametrize(("first", "rounds"), parts())

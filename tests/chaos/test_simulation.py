@@ -7,12 +7,15 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from bench.engine.simulation import scripts, simulate
 from bench.ground import Ground
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_warmup.core.enums import HealthBand
 
 
+@pytest.mark.e2e
 def test_ten_days_keep_every_promise(ground: Ground, tmp_path: Path):
     # Six pool mailboxes take twelve mails in 24 hours from one sender.
     parts = scripts(shards=1, days=10, warmup=10, pool=6, sick_from=3, full=9)

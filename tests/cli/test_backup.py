@@ -189,6 +189,7 @@ def test_a_dead_grant_that_was_replaced_after_the_backup_is_not_worth_keeping(sh
     assert world.tokens().get_token("ada@pool.example").seconds > 3000
 
 
+@pytest.mark.e2e
 def test_five_thousand_mailboxes_come_back(shell, world: World, tmp_path: Path, typed):
     numbers, encrypt = range(1, 5001), world.store.cipher.encrypt
     mailboxes = [{"address": f"m{n}@pool.example", "kind": "pool", "created_by": "test"} for n in numbers]
