@@ -48,7 +48,7 @@ def test_a_mass_refusal_is_held_confirmed_and_told_once(installation, told):
     run, tasks = installation.run(HEALTH, {"force": True})
     assert run.state == "success"
     decide, second_pass = (next(task for task in tasks if task.task_id == name) for name in ("decide", "second_pass"))
-    assert "their verdicts wait for the second pass" in installation.log(decide)
+    assert "they are not flagged before the second pass" in installation.log(decide)
     assert second_pass.state == "success"
     assert sorted(task.label for task in tasks if task.task_id == "needs_person") == victims
     assert installation.in_state("active") == healthy[6:]
