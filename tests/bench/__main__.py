@@ -21,7 +21,7 @@ from bench.ground import Ground, ground
 from bench.growth.parts import GROWTH
 from bench.report import Bench, Figure, Part, exactly, show
 from bench.web.parts import WEB
-from gmail_embedded.console import FAILED, WRONG_INPUT, run
+from gmail_embedded.console import FAILED, WRONG_INPUT, run_command
 from gmail_embedded.progress import Progress
 from gmail_embedded.runfolder import CHECKOUT
 
@@ -90,4 +90,4 @@ def _part(steps: Progress, made: Ground, part: Part) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

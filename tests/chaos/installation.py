@@ -122,7 +122,7 @@ class Installation:
     def revive(self) -> None:
         """Start again what died."""
         family = self.stack.family
-        for child in map(family.named, SERVICES):
+        for child in map(family.get_child, SERVICES):
             if child.exit_code() is not None:
                 family.stop(child)
                 family.start(child.command)

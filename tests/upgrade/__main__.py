@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 from gmail_embedded import demo_scene as scene
-from gmail_embedded.console import FAILED, run
+from gmail_embedded.console import FAILED, run_command
 from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_sandbox.client import SandboxClient
@@ -83,4 +83,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)
