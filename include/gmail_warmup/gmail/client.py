@@ -70,14 +70,6 @@ class GmailClient:
         message = {"raw": raw} | ({"threadId": thread_id} if thread_id else {})
         return _to_draft(self._execute_json(self._api.drafts.create(userId="me", body={"message": message})))
 
-    def draft_exists(self, draft_id: str) -> bool:
-        """Return whether a draft exists; sending a draft deletes it."""
-        try:
-            self._execute_json(self._api.drafts.get(userId="me", id=draft_id, format="minimal"))
-        except errors.NotFoundError:
-            return False
-        return True
-
     def get_draft_message(self, draft_id: str) -> Message | None:
         """Return the present message of a draft, with all its headers; None if the draft was sent or deleted.
 
