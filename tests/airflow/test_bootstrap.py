@@ -183,16 +183,21 @@ def airflow_tables(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[s
         connection.exec_driver_sql("DROP DATABASE airflow_init WITH (FORCE)")
 
 
-def test_a_second_init_keeps_the_additional_client_secrets(airflow_tables: sessionmaker[Session]):
+def test_a_second_init_keeps_the_extra_of_the_client(airflow_tables: sessionmaker[Session]):
     """During a rotation both secrets are in the Connection; ``init`` runs at every deployment."""
     from airflow.models.connection import Connection
 
     of_client = sa.select(Connection).where(Connection.conn_id == "gmail_oauth_client")
     initialize_installation(GOOD)
     with airflow_tables.begin() as session:
-        session.scalars(of_client).one().extra = json.dumps({"secrets": ["GOCSPX-second"], "token_uri": "http://old"})
+        extra = {"secrets": ["GOCSPX-second"], "token_uri": "http://old", "api_endpoint": "http://kept", "note": "mine"}
+        session.scalars(of_client).one().extra = json.dumps(extra)
     initialize_installation(GOOD | {"GOOGLE_CLIENT_SECRET": "GOCSPX-new", "GOOGLE_TOKEN_URI": "http://new"})
     with airflow_tables() as session:
         stored = session.scalars(of_client).one()
         assert stored.password == "GOCSPX-new"
-        assert stored.extra_dejson == {"secrets": ["GOCSPX-second"], "token_uri": "http://new"}
+        assert stored.extra_dejson == extra | {"token_uri": "http://new"}
+    initialize_installation(GOOD | {"GOOGLE_TOKEN_URI": ""})
+    with airflow_tables() as session:
+        del extra["token_uri"]
+        assert session.scalars(of_client).one().extra_dejson == extra

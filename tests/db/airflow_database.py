@@ -114,10 +114,11 @@ with settings.engine.begin() as connection:
     query = sa.text(
         "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname = 'public' AND CASE WHEN c.relkind = 'S'"
-        " THEN has_sequence_privilege('gmail_warmup', c.oid, 'USAGE, SELECT, UPDATE')"
+        " THEN has_sequence_privilege('gmail_warmup_airflow_walk', c.oid, 'USAGE, SELECT, UPDATE')"
         " WHEN c.relkind IN ('r', 'p', 'v', 'm', 'f')"
-        " THEN has_table_privilege('gmail_warmup', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')"
-        " OR has_any_column_privilege('gmail_warmup', c.oid, 'SELECT, INSERT, UPDATE, REFERENCES') END"
+        " THEN has_table_privilege('gmail_warmup_airflow_walk', c.oid,"
+        " 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')"
+        " OR has_any_column_privilege('gmail_warmup_airflow_walk', c.oid, 'SELECT, INSERT, UPDATE, REFERENCES') END"
     )
     found["open_to_the_role"] = list(connection.scalars(query))
     found["tables_of_airflow"] = len(sa.inspect(connection).get_table_names(schema="public"))

@@ -11,8 +11,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from airflow.utils.db_manager import RunDBManager
 from cryptography.fernet import Fernet
+from sqlalchemy.orm import Session
 
+from airflow import settings
+from gmail_warmup.db.manager import GmailWarmupDBManager
 from gmail_warmup.db.models import Base
 
 TABLES = [
@@ -92,7 +96,7 @@ def test_months_come_and_go_without_a_migration_and_no_mail_is_lost_either_way(f
 def test_init_may_be_repeated_while_everything_runs(found: dict[str, Any]):
     assert found["connections"] == [
         ["gmail_oauth_client", "gmail_oauth_client", "client-1.apps.example.com"],
-        ["gmail_warmup_db", "postgres", "gmail_warmup"],
+        ["gmail_warmup_db", "postgres", "gmail_warmup_airflow_walk"],
     ]
     assert found["same_after_a_second_init"]
 
@@ -123,3 +127,38 @@ def test_downgrade_removes_the_tables(found: dict[str, Any]):
 def test_airflow_reset_leaves_nothing_behind(found: dict[str, Any]):
     assert "gmail_warmup" not in found["schemas_after_reset"]
     assert found["version_table_after_reset"] is False
+
+
+def test_sqlite_is_refused_in_one_sentence_before_a_table_is_created(tmp_path: Path):
+    file = tmp_path / "airflow.db"
+    environment = os.environ | {
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{file}",
+    }
+    airflow = Path(sys.prefix) / "bin" / "airflow"
+    done = subprocess.run([airflow, "db", "migrate"], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert (
+        done.stderr.strip()
+        .splitlines()[-1]
+        .startswith("gmail-warmup needs PostgreSQL, but Airflow's database is sqlite")
+    )
+    assert "Traceback" not in done.stderr + done.stdout
+    assert sa.inspect(sa.create_engine(f"sqlite:///{file}")).get_table_names() == []
+
+
+@pytest.mark.parametrize("url", ["sqlite:////tmp/x.db", "mysql+mysqldb://u:hunter2@host/x", "mysql+pymysql://host/x"])
+def test_another_database_is_refused_whatever_airflow_does_first(monkeypatch: pytest.MonkeyPatch, url: str):
+    monkeypatch.setattr(settings, "SQL_ALCHEMY_CONN", url)
+    with pytest.raises(SystemExit, match="gmail-warmup needs PostgreSQL") as caught:
+        RunDBManager._validate(GmailWarmupDBManager)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_session_of_another_database_is_refused_before_a_table_is_created():
+    engine = sa.create_engine("sqlite://")
+    with Session(engine) as session, pytest.raises(SystemExit, match="is sqlite; nothing was changed"):
+        GmailWarmupDBManager(session).initdb()
+    assert sa.inspect(engine).get_table_names() == []

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 
 from gmail_embedded.pgbouncer import build_configuration, change_owner, find_pgbouncer
 from gmail_embedded.processes import Command, ProcessManager
-from gmail_warmup.db.roles import ROLE
 from support.postgres_server import accepts
 
 PORT = 6432  # of a socket in a separate folder, so any number works
@@ -34,10 +33,12 @@ def pgbouncer(url: str) -> Iterator[str]:
             "unix_socket_dir": name,
             "auth_type": "trust",
             "auth_file": str(folder / "users"),
+            "auth_user": str(server.username),
+            "auth_query": "SELECT usename, passwd FROM pg_shadow WHERE usename = $1",
             "logfile": str(folder / "log"),
         }
         (folder / "ini").write_text(build_configuration(f"host={host} port={server.port or 5432}", options))
-        (folder / "users").write_text("".join(f'"{name}" ""\n' for name in (server.username, ROLE)))
+        (folder / "users").write_text(f'"{server.username}" ""\n')
         owner = pwd.getpwuid(Path(host).stat().st_uid).pw_name  # a user that can enter the folder of the socket
         user = change_owner([folder, folder / "ini", folder / "users"], owner)
         through = server.set(host=None, port=PORT, query={"host": name})

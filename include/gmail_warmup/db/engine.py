@@ -21,8 +21,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DisconnectionError
 
+from gmail_warmup.core.errors import DatabaseNotReadyError
+
 _TRUSTED_SECONDS = 1.0
 """A connection that was used within this time is taken to be alive; after a longer pause it is pinged."""
+
+
+def require_postgresql(backend: str) -> None:
+    """Raise DatabaseNotReadyError if Airflow's database is of another kind."""
+    if backend != "postgresql":
+        raise DatabaseNotReadyError(
+            f"gmail-warmup needs PostgreSQL, but Airflow's database is {backend}; nothing was changed. Set "
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN to postgresql+psycopg2://USER:PASSWORD@HOST/DATABASE"
+        )
 
 
 def make_engine(url: str | sa.URL, *, pooled: bool = False) -> sa.Engine:

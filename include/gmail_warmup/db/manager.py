@@ -5,18 +5,35 @@ Airflow itself loads this module and ``migrations/env.py``. No other module belo
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 from airflow.utils.db_manager import BaseDBManager
-from sqlalchemy import text
+from sqlalchemy import MetaData, make_url, text
 
+from airflow import settings
+from gmail_warmup.core.errors import DatabaseNotReadyError
 from gmail_warmup.db import models  # noqa: F401  registers the tables on the metadata
 from gmail_warmup.db.base import SCHEMA, metadata
+from gmail_warmup.db.engine import require_postgresql
 
 _HERE = Path(__file__).resolve().parent
 
 VERSION_TABLE = "alembic_version_gmail_warmup"
+
+
+class _PostgresMetadata:
+    """The tables. Airflow reads them before it changes a database, also before it creates its own tables."""
+
+    def __get__(self, manager: BaseDBManager | None, _: type[BaseDBManager]) -> MetaData:
+        """Return the tables, or end the command with one sentence if the database is not PostgreSQL."""
+        url = manager.session.get_bind().engine.url if manager else make_url(settings.SQL_ALCHEMY_CONN)
+        try:
+            require_postgresql(url.get_backend_name())
+        except DatabaseNotReadyError as error:
+            sys.exit(str(error))  # Airflow would show another exception with its traceback
+        return metadata
 
 
 class GmailWarmupDBManager(BaseDBManager):
@@ -25,7 +42,7 @@ class GmailWarmupDBManager(BaseDBManager):
     The version table is in Airflow's default schema, where the base class expects it.
     """
 
-    metadata = metadata
+    metadata = _PostgresMetadata()
     version_table_name = VERSION_TABLE
     migration_dir = str(_HERE / "migrations")
     alembic_file = str(_HERE / "alembic.ini")
