@@ -148,7 +148,11 @@ class Cluster(Installation):
             self._sandbox_port = ports.choose_port(None, purpose="the sandbox", source="")
         text = FILE.read_text(encoding="utf-8")
         self._secrets = compose.find_required_variables(text)
-        self._variables = self._read_variables() | {"PORT": str(self._port), "BASE_URL": self.base_url}
+        self._variables = self._read_variables() | {
+            "PORT": str(self._port),
+            "BASE_URL": self.base_url,
+            "WORKERS": str(self.options.workers),
+        }
         if self.options.pooler:
             pgbouncer.find_pgbouncer()
             self._pooler_port = ports.choose_port(None, purpose="PgBouncer", source="")
@@ -197,7 +201,7 @@ class Cluster(Installation):
             self._instances[service.name] = [self._start_postgres(service)]
         elif service.name == services.WORKER:
             self._instances[service.name] = []
-            for _ in range(self.options.workers):
+            for _ in range(service.scale):
                 self._start_worker(service)
         else:
             self._instances[service.name] = [self._start_process(service, service.name)]

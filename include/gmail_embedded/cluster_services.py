@@ -84,7 +84,8 @@ class Commands:
 
     def build_check(self, check: HealthCheck, service: Service, instance: str) -> Command:
         """Return the health check of an instance as a command."""
-        argv = self._addresses.rewrite_command(instance, check.argv)
+        argv = [word.replace("$(hostname)", instance) for word in check.argv]
+        argv = self._addresses.rewrite_command(instance, argv)
         return self._build_command(service, instance, f"check of {instance}", argv, log="checks")
 
     def require_programs(self, services: Iterable[Service]) -> None:

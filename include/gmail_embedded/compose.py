@@ -24,7 +24,9 @@ _REFERENCE = re.compile(
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _TOP_KEYS = {"name", "services", "volumes"}
-_READ_KEYS = {"command", "environment", "depends_on", "healthcheck", "ports", "stop_grace_period", "read_only", "tmpfs"}
+_READ_KEYS = {
+    "command", "environment", "depends_on", "healthcheck", "ports", "read_only", "scale", "stop_grace_period", "tmpfs",
+}  # fmt: skip
 _IMAGE_KEYS = {"image", "build", "restart", "security_opt", "cap_drop", "volumes"}
 """Keys that matter only for containers."""
 
@@ -63,6 +65,8 @@ class Service:
     """Ports of the service, each with its port on the machine."""
     read_only: bool = False
     """Whether only its volumes and `/tmp` are writable."""
+    scale: int = 1
+    """The number of its instances."""
 
 
 def read_services(path: Path, variables: Mapping[str, str]) -> dict[str, Service]:
@@ -157,6 +161,7 @@ def _parse_service(name: str, raw: Mapping[str, Any], variables: Mapping[str, st
         check=_parse_health_check(raw["healthcheck"]) if "healthcheck" in raw else None,
         published=dict(_parse_port(entry) for entry in raw.get("ports", [])),
         read_only=_parse_read_only(raw),
+        scale=int(raw.get("scale", 1)),
     )
 
 
@@ -211,10 +216,10 @@ def parse_duration(text: str) -> float:
 
 
 def _parse_port(text: str) -> tuple[int, int]:
-    outside, _, inside = text.rpartition(":")
-    if not (outside.isdecimal() and inside.isdecimal()):
-        raise ValueError(f"the port '{text}' is not of the form OUTSIDE:INSIDE")
-    return int(inside), int(outside)
+    match = re.fullmatch(r"(?:[0-9.]+:)?(?P<outside>\d+):(?P<inside>\d+)", text)
+    if match is None:
+        raise ValueError(f"the port '{text}' is not of the form OUTSIDE:INSIDE or ADDRESS:OUTSIDE:INSIDE")
+    return int(match["inside"]), int(match["outside"])
 
 
 def _sort_by_dependency(services: Mapping[str, Service]) -> Iterator[Service]:

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from jsonschema.validators import validator_for
 
-from gmail_embedded import dotenv
+from gmail_embedded import compose, dotenv
 from gmail_warmup.core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +30,8 @@ PARSER_SETTINGS = ("AIRFLOW__CORE__EXECUTOR", "AIRFLOW__CORE__AUTH_MANAGER")  # 
 EXAMPLE = dotenv.read_variables(ROOT / ".env.example")
 VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z_]+)(:[-?][^}]*)?\}")
 SECRETS = {"FERNET_KEY", "JWT_SECRET", "API_SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "ADMIN_PASSWORD"}
+NO_DATABASE = "sqlite://"
+"""An empty database in memory."""
 SECRETS |= {"GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"}
 
 
@@ -69,7 +71,7 @@ def test_every_secret_is_required_and_says_what_to_do() -> None:
 def test_no_secret_is_written_down() -> None:
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
-            if re.search(r"PASSWORD|SECRET|KEY|CONN$|BROKER_URL|RESULT_BACKEND|AUTH$", name):
+            if value != NO_DATABASE and re.search(r"PASSWORD|SECRET|KEY|CONN$|BROKER_URL|RESULT_BACKEND|AUTH$", name):
                 assert value is None or VARIABLE.search(value), name
 
 
@@ -95,7 +97,8 @@ def test_a_service_has_the_credentials_that_it_needs_and_no_others(
     service: str, database: bool, tokens: bool, queue: bool
 ) -> None:
     names = SERVICES[service]["environment"].keys()
-    assert ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" in names) is database
+    address = SERVICES[service]["environment"].get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", NO_DATABASE)
+    assert (address != NO_DATABASE) is database
     assert ("AIRFLOW__API_AUTH__JWT_SECRET" in names) is tokens
     assert ("AIRFLOW__CELERY__BROKER_URL" in names) is queue
     assert ("POSTGRES_PASSWORD" in " ".join(strings(SERVICES[service]))) is database
@@ -124,6 +127,44 @@ def test_the_others_wait_for_init_and_init_for_what_it_needs() -> None:
         "postgres": {"condition": "service_healthy"},
         "redis": {"condition": "service_healthy"},
     }
+
+
+def test_a_check_needs_no_variable_that_a_shell_may_not_set() -> None:
+    for name, service in SERVICES.items():
+        for word in service.get("healthcheck", {}).get("test", []):
+            assert not re.search(r"\$\$?\{?[A-Z]*HOST", word), name
+
+
+def test_the_number_of_workers_is_a_variable_and_so_survives_an_upgrade() -> None:
+    assert SERVICES["worker"]["scale"] == "${WORKERS:-1}"
+    for number in ("1", "3"):
+        found = compose.parse_services(TEXT, dict.fromkeys(SECRETS, "x") | {"WORKERS": number})
+        assert found["worker"].scale == int(number)
+
+
+def test_airflow_listens_where_env_says_and_believes_the_proxies_that_env_names() -> None:
+    assert SERVICES["api-server"]["ports"] == ["${BIND:-127.0.0.1}:${PORT:-8080}:8080"]
+    found = compose.parse_services(TEXT, dict.fromkeys(SECRETS, "x") | {"FORWARDED_ALLOW_IPS": "172.18.0.1"})
+    assert found["api-server"].environment["FORWARDED_ALLOW_IPS"] == "172.18.0.1"
+
+
+def test_a_starting_worker_logs_nothing_about_a_database(tmp_path: Path) -> None:
+    """Every command of Airflow records its start in its database; the file system of a worker is read-only."""
+    home = tmp_path / "home"
+    environment = {"AIRFLOW_HOME": str(home), "PATH": "/usr/bin:/bin"}
+    variable = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+    environment[variable] = SERVICES["worker"]["environment"][variable]
+    names = ("sub_command", "user", "task_id", "dag_id", "logical_date", "host_name", "full_command")
+    code = "import logging; logging.basicConfig(); from airflow.utils import cli_action_loggers as l; "
+    code += f"l.default_action_log(*{('worker', *[None] * (len(names) - 1))!r})"
+    for given, warned in (
+        (environment, False),
+        (environment | {variable: f"sqlite:///{tmp_path}/none/airflow.db"}, True),
+    ):
+        argv = [sys.executable, "-c", code]
+        result = subprocess.run(argv, env=given, capture_output=True, text=True, timeout=120)
+        assert result.returncode == 0, result.stderr
+        assert ("Failed to log action" in result.stderr + result.stdout) is warned
 
 
 def test_the_worker_can_be_multiplied() -> None:
@@ -155,7 +196,7 @@ for command in json.loads(sys.argv[1]):
 def test_airflow_accepts_the_commands_and_the_checks(tmp_path: Path) -> None:
     commands = []
     for name in OWN:
-        check = SERVICES[name].get("healthcheck", {}).get("test", [""])[-1]
+        check = " ".join(SERVICES[name].get("healthcheck", {}).get("test", [""])[1:])
         lines = [*SERVICES[name]["command"][-1].split("&&"), check] if name == "init" else [check]
         commands += [shlex.split(line)[1:] for line in lines if line.split()[:1] == ["airflow"]]
         if name != "init":

@@ -95,6 +95,8 @@ def test_an_entry_without_a_value_is_passed_on_if_it_is_set() -> None:
         ("command: ['a', 'b c']", "command", ("a", "b c")),
         ("command: a 'b c'", "command", ("a", "b c")),
         ("ports: ['9000:80']", "published", {80: 9000}),
+        ("ports: ['127.0.0.1:9000:80']", "published", {80: 9000}),
+        ("scale: 3", "scale", 3),
         (
             "healthcheck: {test: [CMD, a, b], interval: 5s, timeout: 1m30s, retries: 4, start_period: 500ms}",
             "check",
