@@ -20,7 +20,7 @@ from gmail_embedded.stack import Options, Stack
 
 DEFAULT_PORT = 8080
 _SETTING, _METRICS = "AIRFLOW__GMAIL_WARMUP__", "AIRFLOW__METRICS__"
-_GOOGLE = ("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "GOOGLE_AUTH_URI", "GOOGLE_TOKEN_URI", "GMAIL_API_ENDPOINT")
+_GOOGLE = ("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "GOOGLE_AUTH_URI", "GOOGLE_TOKEN_URI")
 
 
 def build_options(variables: Mapping[str, str], port: int | None = None) -> Options:

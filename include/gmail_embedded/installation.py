@@ -177,5 +177,5 @@ class Installation(ABC):
             "GOOGLE_CLIENT_SECRET": SANDBOX_CLIENT_SECRET,
             "GOOGLE_AUTH_URI": f"{self.sandbox_url}/o/oauth2/v2/auth",
             "GOOGLE_TOKEN_URI": f"{self.sandbox_url}/token",
-            "GMAIL_API_ENDPOINT": self.sandbox_url,
+            "AIRFLOW__GMAIL_WARMUP__GMAIL_API_ENDPOINT": self.sandbox_url,
         }

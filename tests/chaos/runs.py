@@ -71,7 +71,7 @@ def task(world: World, action: Action, address: str) -> Run:
     engine, settings = world.store.engine, world.settings
     try:
         mailbox = world.mailbox(address)
-        with require_api_enabled(engine, world.client.client_id, mailbox_id=mailbox.id, address=address):
+        with require_api_enabled(engine, lambda: world.client.client_id, mailbox_id=mailbox.id, address=address):
             done = run_action(action, mailbox, engine=engine, settings=settings, gmail=hook(world, address))
     except (GmailWarmupError, SQLAlchemyError) as error:
         return Run(errors=Counter([type(error).__name__]))

@@ -128,7 +128,7 @@ def test_a_backup_comes_back_into_another_database(installation, mailboxes, term
     terminal.environment |= {
         "GOOGLE_AUTH_URI": installation.sandbox.auth_uri,
         "GOOGLE_TOKEN_URI": installation.sandbox.token_uri,
-        "GMAIL_API_ENDPOINT": installation.sandbox.base_url,
+        "AIRFLOW__GMAIL_WARMUP__GMAIL_API_ENDPOINT": installation.sandbox.base_url,
     }
     steps = written("operations.md", "Restore")
     assert len(steps) == 8

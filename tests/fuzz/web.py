@@ -127,7 +127,6 @@ async def _op(*_: object) -> _Op:
 
 def _client(world: World) -> str:
     extra = {"auth_uri": world.client.auth_uri, "token_uri": world.client.token_uri}
-    extra["api_endpoint"] = world.client.api_endpoint or ""
     return json.dumps(
         {"conn_type": "gmail_oauth_client", "login": CLIENT_ID, "password": CLIENT_SECRET, "extra": extra}
     )

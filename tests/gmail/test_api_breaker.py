@@ -14,7 +14,7 @@ from support.world import CLIENT_ID, World
 
 def work(world: World, address: str) -> None:
     mailbox_id = world.grant(address).mailbox_id
-    with require_api_enabled(world.store.engine, CLIENT_ID, mailbox_id=mailbox_id, address=address):
+    with require_api_enabled(world.store.engine, lambda: CLIENT_ID, mailbox_id=mailbox_id, address=address):
         hook(world, address).get_profile()
 
 

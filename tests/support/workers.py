@@ -15,7 +15,10 @@ def services(world: World) -> Services:
     made = Services(world.actor)
     # functools.cached_property stores its value in the instance, so these are not read from Airflow.
     made.__dict__.update(
-        settings=world.settings, engine=world.store.engine, oauth_client=world.client, grant_store=world.store
+        settings=world.settings.model_copy(update={"gmail_api_endpoint": world.client.api_endpoint}),
+        engine=world.store.engine,
+        oauth_client=world.client,
+        grant_store=world.store,
     )
     return made
 
@@ -32,11 +35,12 @@ def connections(world: World, **extra: Any) -> dict[str, str]:
         "conn_type": "gmail_oauth_client",
         "login": client.client_id,
         "password": client.secrets[0],
-        "extra": {"token_uri": client.token_uri, "api_endpoint": client.api_endpoint} | extra,
+        "extra": {"token_uri": client.token_uri} | extra,
     }
     return {
         "AIRFLOW_CONN_GMAIL_WARMUP_DB": json.dumps(database),
         "AIRFLOW_CONN_GMAIL_OAUTH_CLIENT": json.dumps(found),
+        "AIRFLOW__GMAIL_WARMUP__GMAIL_API_ENDPOINT": client.api_endpoint or "",
     }
 
 

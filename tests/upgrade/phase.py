@@ -25,7 +25,7 @@ def main(folder: Path, sandbox_url: str, accounts: Path) -> None:
         "GOOGLE_CLIENT_SECRET": SANDBOX_CLIENT_SECRET,
         "GOOGLE_AUTH_URI": f"{sandbox_url}/o/oauth2/v2/auth",
         "GOOGLE_TOKEN_URI": f"{sandbox_url}/token",
-        "GMAIL_API_ENDPOINT": sandbox_url,
+        "AIRFLOW__GMAIL_WARMUP__GMAIL_API_ENDPOINT": sandbox_url,
     }
     settings = scene.SETTINGS | {"suspect_delay": "10"}
     with Stack(folder, Options(settings=settings, environment=google, parallelism=4, patience=PATIENCE)) as stack:

@@ -94,7 +94,7 @@ def _environment(home: Path, database: str, base_url: str, sandbox: SandboxClien
         "GOOGLE_CLIENT_SECRET": CLIENT_SECRET,
         "GOOGLE_AUTH_URI": sandbox.auth_uri,
         "GOOGLE_TOKEN_URI": sandbox.token_uri,
-        "GMAIL_API_ENDPOINT": sandbox.base_url,
+        "AIRFLOW__GMAIL_WARMUP__GMAIL_API_ENDPOINT": sandbox.base_url,
     }
 
 

@@ -64,11 +64,7 @@ def read_client_variables(environment: Mapping[str, str]) -> ClientVariables | N
             "GOOGLE_CLIENT_SECRET contains white space. Copy it again from the Google Cloud console."
         )
     endpoints = {}
-    for variable, key in (
-        ("GOOGLE_AUTH_URI", "auth_uri"),
-        ("GOOGLE_TOKEN_URI", "token_uri"),
-        ("GMAIL_API_ENDPOINT", "api_endpoint"),
-    ):
+    for variable, key in (("GOOGLE_AUTH_URI", "auth_uri"), ("GOOGLE_TOKEN_URI", "token_uri")):
         if variable not in environment:
             continue
         value = environment[variable].strip()

@@ -70,7 +70,7 @@ def load_oauth_client(settings: Settings) -> OAuthClient:
         secrets=(found.password, *map(str, secrets)),
         auth_uri=extra.get("auth_uri") or GOOGLE_AUTH_URI,
         token_uri=extra.get("token_uri") or GOOGLE_TOKEN_URI,
-        api_endpoint=extra.get("api_endpoint") or None,
+        api_endpoint=settings.gmail_api_endpoint or None,
     )
 
 

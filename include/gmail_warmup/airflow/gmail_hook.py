@@ -74,7 +74,7 @@ class GmailHook(GmailClient, BaseHook):
         return Transport(
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
-            endpoint=self._services.oauth_client.api_endpoint,
+            endpoint=settings.gmail_api_endpoint or None,
         )
 
     def _execute_request(self, request: Any) -> Any:

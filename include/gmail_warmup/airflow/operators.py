@@ -17,12 +17,10 @@ class ReauthenticateLink(BaseOperatorLink):
     name = "Re-authenticate"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the page's address in Airflow's shell, or "" (no link) if the task found nothing to repair.
+        """Return the page's address in Airflow's shell.
 
         Airflow calls this in the worker when the task has run, and stores the result as an XCom.
         """
-        if not getattr(operator, "needs_reauth", False):
-            return ""
         from gmail_warmup.airflow.configuration import get_task_view_url
 
         return get_task_view_url(getattr(operator, "mailbox", ""))
@@ -31,16 +29,14 @@ class ReauthenticateLink(BaseOperatorLink):
 class MailboxOperator(BaseOperator):
     """Run everything that is due for one action in one mailbox.
 
-    The address is the map index label of the task instance, and the log contains the result. So neither is stored
-    again, as a rendered field or as an XCom: each costs a request and a row for every task instance.
+    The address is the map index label of the task instance, and the log contains the result and the link to a mailbox
+    that needs a person. So none of them is stored again, as a rendered field, an XCom or an operator link: each costs a
+    request and a row for every task instance.
 
     Args:
         action: the action.
         mailbox: the address of the mailbox.
     """
-
-    operator_extra_links = (ReauthenticateLink(),)
-    needs_reauth = False
 
     def __init__(self, *, action: str, mailbox: str, do_xcom_push: bool = False, **kwargs: Any) -> None:
         super().__init__(do_xcom_push=do_xcom_push, **kwargs)
@@ -48,14 +44,10 @@ class MailboxOperator(BaseOperator):
         self.mailbox = mailbox
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Run the action. A mailbox that was flagged after planning is skipped and gets the link to repair it."""
-        from gmail_warmup.airflow import tasks
+        """Run the action. A mailbox that was flagged after planning is skipped."""
+        from gmail_warmup.airflow.tasks import run_mailbox_action
 
-        try:
-            return tasks.run_mailbox_action(self.action, self.mailbox)
-        except tasks.FlaggedSkipException:
-            self.needs_reauth = True
-            raise
+        return run_mailbox_action(self.action, self.mailbox)
 
 
 class NeedsPersonOperator(BaseOperator):
@@ -68,7 +60,6 @@ class NeedsPersonOperator(BaseOperator):
     template_fields = ("mailbox",)
     operator_extra_links = (ReauthenticateLink(),)
     ui_color = "#fde2e1"
-    needs_reauth = True
 
     def __init__(self, *, mailbox: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)

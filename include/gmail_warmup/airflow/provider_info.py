@@ -26,7 +26,6 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "auth_uri": text_field("Consent page (empty: Google's)"),
                     "token_uri": text_field("Token endpoint (empty: Google's)"),
-                    "api_endpoint": text_field("Gmail API (empty: Google's)"),
                 },
                 "ui-field-behaviour": {
                     "hidden-fields": ["host", "port", "schema"],

@@ -41,15 +41,11 @@ from gmail_warmup.warmup.planning.due import find_due_mailboxes
 log = logging.getLogger(__name__)
 
 
-class FlaggedSkipException(AirflowSkipException):
-    """The mailbox of the task is flagged: a person has to repair it."""
-
-
-def _skip_flagged(reason: str, address: str, code: str) -> FlaggedSkipException:
+def _skip_flagged(reason: str, address: str, code: str) -> AirflowSkipException:
     """Log why a mailbox is skipped and the link to repair it: Airflow collapses the message of the exception itself."""
     log_event(log, logging.WARNING, "%s", reason, mailbox=address, reason_code=code)
     _log_repair_link(address)
-    return FlaggedSkipException(reason)
+    return AirflowSkipException(reason)
 
 
 def _log_repair_link(address: str) -> None:
@@ -170,7 +166,7 @@ def run_mailbox_action(action: str, address: str) -> dict[str, int]:
             raise _skip_task(str(blocker), blocker.code)
         with require_api_enabled(
             services.engine,
-            services.oauth_client.client_id,
+            lambda: services.oauth_client.client_id,
             mailbox_id=mailbox.id,
             address=address,
             some_open=snapshot.any_breaker_open,

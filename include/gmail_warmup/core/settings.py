@@ -40,6 +40,10 @@ class Settings(BaseModel):
         "google_cloud_default", description="Airflow Connection of the service account for delegated mailboxes."
     )
 
+    gmail_api_endpoint: str = Field(
+        "", pattern=r"^(https?://[^\s/]+/?)?$", description="Root URL of the Gmail API; empty: Google's."
+    )
+
     warmup_schedule: str = Field(
         "*/10 * * * *", description="Schedule of the DAG gmail_warmup, as cron; 'none' for none."
     )

@@ -5,7 +5,7 @@ Token refreshes still succeed in that case, so this breaker is separate from the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -25,23 +25,34 @@ ANY_API_BREAKER_OPEN = sa.exists().where(
 
 @contextmanager
 def require_api_enabled(
-    engine: sa.Engine, client_id: str, *, mailbox_id: int, address: str, some_open: bool = True
+    engine: sa.Engine,
+    get_client_id: Callable[[], str],
+    *,
+    mailbox_id: int,
+    address: str,
+    some_open: bool = True,
 ) -> Iterator[None]:
     """Run the body unless the breaker is open; open it if Gmail reports that the API is disabled.
 
     Args:
+        get_client_id: returns the client id; called only if the breaker is read or written.
         some_open: the value of ``ANY_API_BREAKER_OPEN``; if false, the breaker is not read.
 
     Raises:
         CircuitOpenError: the breaker is open and no probe is due.
     """
-    breaker = CircuitBreaker(engine, f"{_KEY_PREFIX}{client_id}", lease=300)
-    if some_open and (refusal := breaker.blocked_reason()):
+
+    def make_breaker() -> CircuitBreaker:
+        return CircuitBreaker(engine, f"{_KEY_PREFIX}{get_client_id()}", lease=300)
+
+    breaker = make_breaker() if some_open else None
+    if breaker and (refusal := breaker.blocked_reason()):
         raise CircuitOpenError(address, refusal)
     try:
         yield
     except GmailApiDisabledError:
-        breaker.record_outcomes([RequestOutcome(mailbox_id=mailbox_id, reason=REASONS["api_disabled"])])
+        disabled = RequestOutcome(mailbox_id=mailbox_id, reason=REASONS["api_disabled"])
+        (breaker or make_breaker()).record_outcomes([disabled])
         raise
-    if breaker.probing:
+    if breaker and breaker.probing:
         breaker.record_outcomes([RequestOutcome(mailbox_id=mailbox_id, reason=REASONS["ok"])])
