@@ -8,6 +8,8 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from gmail_warmup.core import enums
@@ -212,6 +214,61 @@ def _inputs(route: Any) -> Iterator[tuple[str, list[str]]]:
         yield kind, [name for names in named for name in names]
 
 
+PYTHON_CLASSES = (
+    "gmail_warmup.airflow.gmail_hook.GmailHook",
+    "gmail_warmup.airflow.notifier.GmailAlertsNotifier",
+    "gmail_warmup.airflow.operators.MailboxOperator",
+    "gmail_warmup.airflow.operators.NeedsPersonOperator",
+    "gmail_warmup.airflow.operators.SecondPassSensor",
+    "gmail_warmup.airflow.operators.ReauthenticateLink",
+)
+"""The classes that Airflow or other DAGs use; a test fails if an operator, hook, sensor or notifier is missing."""
+
+
+def python() -> str:
+    """Return the docstring of each public class, and those of its methods."""
+    return "\n\n".join(_describe_class(path) for path in PYTHON_CLASSES)
+
+
+def _describe_class(path: str) -> str:
+    module, _, name = path.rpartition(".")
+    found = getattr(import_module(module), name)
+    arguments = _format_signature(found).partition(" ->")[0]
+    text = [
+        f"### {name}",
+        f"```python\n{module}.{name}{arguments}\n```",
+        _format_docstring(inspect.getdoc(found) or ""),
+    ]
+    methods = [
+        (f"`{method}{_format_signature(value)}`", _first_sentences(value))
+        for method, value in inspect.getmembers(found, inspect.isfunction)
+        if not method.startswith("_") and value.__module__.startswith("gmail_warmup.")
+    ]
+    return "\n\n".join([*text, table(("method", "what it does"), methods)] if methods else text)
+
+
+def _format_signature(value: Any) -> str:
+    """Return a signature without `self` and without the quotes of annotations."""
+    text = re.sub(r"(: |-> )'([^']+)'", r"\1\2", str(inspect.signature(value)))
+    return re.sub(r"^\(self(, )?", "(", text)
+
+
+def _format_docstring(text: str) -> str:
+    """Return a docstring with its sections (Args, Raises) as Markdown."""
+    lines = [re.sub(r"^    (\S[^:]*): ", r"- `\1`: ", line) for line in text.replace("``", "`").splitlines()]
+    return "\n".join(f"{line}\n" if re.fullmatch(r"[A-Z]\w+:", line) else line for line in lines)
+
+
+def _first_sentences(value: Any) -> str:
+    return " ".join((inspect.getdoc(value) or "").partition("\n\n")[0].replace("``", "`").split())
+
+
+def example(name: str) -> str:
+    """Return an example DAG of `docs/examples`."""
+    code = (Path(__file__).resolve().parents[1] / "docs" / "examples" / f"{name}.py").read_text(encoding="utf-8")
+    return f"```python\n{code}```"
+
+
 PARTS: dict[str, Callable[..., str]] = {
     "settings": settings,
     "words": words,
@@ -222,4 +279,6 @@ PARTS: dict[str, Callable[..., str]] = {
     "dns-reasons": dns_reasons,
     "command": command,
     "api": api,
+    "python": python,
+    "example": example,
 }

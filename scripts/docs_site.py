@@ -16,6 +16,7 @@ ROOT_PAGES = {
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
     "security.md": "SECURITY.md",
+    "code_of_conduct.md": "CODE_OF_CONDUCT.md",
 }
 """Pages of the site whose source is at the root of the repository."""
 _LINK = re.compile(r"(\]\(|(?:src|srcset|href)=\")([^)\"#\s]+)")
