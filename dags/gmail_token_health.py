@@ -41,45 +41,45 @@ def gmail_token_health() -> None:
 
     @task
     def shards() -> list[list[int]]:
-        from gmail_warmup.airflow import tasks
+        from gmail_warmup.airflow.tasks import audit
 
-        return tasks.plan_audit()
+        return audit.plan_audit()
 
     @task(map_index_template="mailboxes {{ task.op_kwargs['shard'][0] }}-{{ task.op_kwargs['shard'][1] }}")
     def probe(shard: list[int], params: dict) -> dict:
-        from gmail_warmup.airflow import tasks
+        from gmail_warmup.airflow.tasks import audit
 
-        return tasks.probe_shard(shard, params)
+        return audit.probe_shard(shard, params)
 
     @task(trigger_rule="all_done")
     def decide(found: list[dict]) -> dict:
-        from gmail_warmup.airflow import tasks
+        from gmail_warmup.airflow.tasks import audit
 
-        return tasks.decide_refused_grants(found)
+        return audit.decide_refused_grants(found)
 
     @task(trigger_rule="all_done", show_return_value_in_logs=False)
     def report(first: dict, both: dict) -> dict:
-        from gmail_warmup.airflow import tasks
+        from gmail_warmup.airflow.tasks import audit
 
-        return tasks.report_audit(both or first)
+        return audit.report_audit(both or first)
 
     @task(trigger_rule="all_done")
     def newly_flagged() -> list[str]:
-        from gmail_warmup.airflow import tasks
+        from gmail_warmup.airflow.tasks import audit
 
-        return tasks.get_newly_flagged()
+        return audit.get_newly_flagged()
 
     @task
     def sending_domains() -> dict:
-        from gmail_warmup.airflow import tasks
+        from gmail_warmup.airflow.tasks import daily
 
-        return tasks.check_sending_domains()
+        return daily.check_sending_domains()
 
     @task(execution_timeout=timedelta(minutes=30))
     def upkeep() -> dict:
-        from gmail_warmup.airflow import tasks
+        from gmail_warmup.airflow.tasks import daily
 
-        return tasks.run_daily_maintenance()
+        return daily.run_daily_maintenance()
 
     sending_domains()
     upkeep()

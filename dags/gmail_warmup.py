@@ -25,9 +25,9 @@ settings = load_settings()
 @task(show_return_value_in_logs=False)
 def plan(action: str, params: dict) -> list[str]:
     """Return the addresses of the mailboxes with something due for an action."""
-    from gmail_warmup.airflow import tasks
+    from gmail_warmup.airflow.tasks import warmup
 
-    return tasks.plan_action(action, params)
+    return warmup.plan_action(action, params)
 
 
 @dag(

@@ -60,7 +60,7 @@ def test_paths_are_found() -> None:
     found = {name for path in CODE + TEXTS for name in paths_in(path)}
     assert {
         "gmail_warmup.core.errors.ConfigurationError",  # the retry policy
-        "gmail_warmup.airflow.tasks",  # the preload
+        "gmail_warmup.airflow.tasks.warmup",  # the preload
         "gmail_warmup.db.manager.GmailWarmupDBManager",  # what Airflow learns about the package
         "gmail_warmup.airflow.provider_info:get_provider_info",  # the entry points
         "gmail_warmup.preload",  # the workers in docker-compose.yaml

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from gmail_warmup.airflow import tasks
 from gmail_warmup.airflow.operators import MailboxOperator, NeedsPersonOperator
+from gmail_warmup.airflow.tasks import execution, warmup
 
 ADA = "a+b'c@example.com"
 PATH = "/plugin/gmail-accounts{}/gmail-warmup/?reauth=a%2Bb%27c%40example.com"
@@ -44,13 +44,13 @@ def test_a_skip_says_where_the_mailbox_is_repaired(
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
     world.add("ada@example.com")
     world.sql("UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'expired_or_revoked'")
-    monkeypatch.setattr(tasks, "_build_services", lambda: SimpleNamespace(engine=world.store.engine))
+    monkeypatch.setattr(execution, "build_services", lambda: SimpleNamespace(engine=world.store.engine))
     with pytest.raises(AirflowSkipException, match="is needs_reauth"):
-        tasks.run_mailbox_action("send", "ada@example.com")
+        warmup.run_mailbox_action("send", "ada@example.com")
     link = "https://airflow.example.com/plugin/gmail-accounts/gmail-warmup/?reauth=ada%40example.com"
     assert f"To repair it: {link}" in caplog.messages
     caplog.clear()
     world.sql("UPDATE gmail_warmup.mailbox SET paused_at = now()")
     with pytest.raises(AirflowSkipException):
-        tasks.run_mailbox_action("send", "ada@example.com")
+        warmup.run_mailbox_action("send", "ada@example.com")
     assert not [line for line in caplog.messages if "To repair it" in line]

@@ -22,7 +22,7 @@ import importlib, sys
 from airflow.jobs.job import Job
 module, runner = sys.argv[1].rsplit(".", 1)
 getattr(importlib.import_module(module), runner)(job=Job())
-print("gmail_warmup.airflow.tasks" in sys.modules)
+print("gmail_warmup.airflow.tasks.warmup" in sys.modules)
 """
 _SCHEDULER = "airflow.jobs.scheduler_job_runner.SchedulerJobRunner"
 
@@ -89,14 +89,14 @@ import airflow.sdk.execution_time.task_runner  # every task's process has it
 import gmail_warmup.preload
 loaded = set(sys.modules)
 import sqlalchemy as sa
-from gmail_warmup.airflow import tasks
+from gmail_warmup.airflow.tasks import execution, warmup
 compiled = []
 @sa.event.listens_for(sa.Engine, "before_cursor_execute")
 def note(_, __, statement, ___, context, ____):
     if context.cache_hit.name != "CACHE_HIT":
         compiled.append(statement)
-tasks.get_current_context = lambda: {"dag_run": SimpleNamespace(dag_id="gmail_warmup", run_id="r"), "params": {}}
-done = tasks.run_mailbox_action(*sys.argv[1:])
+execution.get_current_context = lambda: {"dag_run": SimpleNamespace(dag_id="gmail_warmup", run_id="r"), "params": {}}
+done = warmup.run_mailbox_action(*sys.argv[1:])
 loaded = sorted(set(sys.modules) - loaded)
 print(json.dumps({"done": done, "loaded": loaded, "all": sorted(sys.modules), "compiled": compiled}))
 """

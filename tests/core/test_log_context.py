@@ -16,7 +16,8 @@ import structlog
 from airflow.sdk._shared.logging.structlog import drop_positional_args, structlog_processors
 
 import gmail_warmup
-from gmail_warmup.airflow import audit_runner, tasks
+from gmail_warmup.airflow import audit_runner
+from gmail_warmup.airflow.tasks import audit, execution, warmup
 from gmail_warmup.core import log_context
 from gmail_warmup.core.errors import DatabaseNotReadyError, GmailWarmupError, StoppedError
 from gmail_warmup.gmail.errors import BadGmailRequestError
@@ -67,8 +68,8 @@ def warm(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     world.settings = AT_ONCE
     world.add(ADA, kind="warmup")
     world.add(PIA)
-    monkeypatch.setattr(tasks, "_build_services", lambda: services(world))
-    monkeypatch.setattr(tasks, "get_current_context", lambda: {"params": {}, "dag_run": SimpleNamespace()})
+    monkeypatch.setattr(execution, "build_services", lambda: services(world))
+    monkeypatch.setattr(execution, "get_current_context", lambda: {"params": {}, "dag_run": SimpleNamespace()})
     return world
 
 
@@ -131,7 +132,7 @@ def test_an_event_of_a_mailboxs_task_is_one_line_with_its_fields(
 ):
     happens(warm)
     try:
-        tasks.run_mailbox_action("send", ADA)
+        warmup.run_mailbox_action("send", ADA)
     except Exception:
         pass
     found = [line for line in lines() if text in line["event"]]
@@ -141,15 +142,15 @@ def test_an_event_of_a_mailboxs_task_is_one_line_with_its_fields(
 
 def test_nothing_to_do_is_no_line(warm: World, lines: Callable[[], list[dict[str, Any]]]):
     warm.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now() + interval '1 h'")
-    tasks.run_mailbox_action("read", PIA)
+    warmup.run_mailbox_action("read", PIA)
     assert lines() == []
 
 
 def test_a_plan_is_one_line_and_names_nobody_twice(warm: World, lines: Callable[[], list[dict[str, Any]]]):
-    assert tasks.plan_action("send", {}) == [ADA]
-    found = [line for line in lines() if line["logger"] == "gmail_warmup.airflow.tasks"]
+    assert warmup.plan_action("send", {}) == [ADA]
+    found = [line for line in lines() if line["logger"] == "gmail_warmup.airflow.tasks.warmup"]
     assert [(line["event"], line["action"]) for line in found] == [("send: due in 1 mailboxes", "send")]
-    tasks.plan_action("send", {"dry_run": True})
+    warmup.plan_action("send", {"dry_run": True})
     assert f"send: {ADA}" in [line["event"] for line in lines()]
 
 
@@ -163,7 +164,7 @@ def test_an_audit_says_whom_a_line_is_about(warm: World, lines: Callable[[], lis
 
 def test_who_needs_a_person_is_named_with_the_reason(warm: World, lines: Callable[[], list[dict[str, Any]]]):
     _flagged(warm)
-    tasks.report_flagged(PIA)
+    audit.report_flagged(PIA)
     first, second = lines()
     assert (first["mailbox"], first["reason_code"]) == (PIA, "scope_missing")
     assert (second["mailbox"], "reason_code" in second) == (PIA, False)

@@ -18,7 +18,8 @@ PARSE = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
 heavy = (
-    "googleapiclient", "gmail_warmup.airflow.tasks", "gmail_warmup.db.models", "airflow.providers.google", "aiohttp"
+    "googleapiclient", "gmail_warmup.airflow.tasks.execution", "gmail_warmup.db.models", "airflow.providers.google",
+    "aiohttp",
 )
 before = set(sys.modules)
 bag = DagBag(dag_folder=sys.argv[1])

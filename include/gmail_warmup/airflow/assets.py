@@ -21,9 +21,9 @@ def alerts(*, outlet_events: Any = None) -> dict[str, Any]:
     """Notify the operator, and update the asset if mailboxes were flagged."""
     from airflow.sdk import Asset
 
-    from gmail_warmup.airflow import tasks
+    from gmail_warmup.airflow.tasks.alerts import alert_operator
 
-    counts = tasks.alert_operator()
+    counts = alert_operator()
     if counts["needs_reauth"]:
         outlet_events[NEWLY_FLAGGED_ALIAS].add(Asset(NEEDS_REAUTH_URI), extra={"mailboxes": counts["needs_reauth"]})
     return counts

@@ -45,7 +45,7 @@ class MailboxOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Run the action. A mailbox that was flagged after planning is skipped."""
-        from gmail_warmup.airflow.tasks import run_mailbox_action
+        from gmail_warmup.airflow.tasks.warmup import run_mailbox_action
 
         return run_mailbox_action(self.action, self.mailbox)
 
@@ -67,7 +67,7 @@ class NeedsPersonOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, str]:
         """Log the reason and the remedy."""
-        from gmail_warmup.airflow.tasks import report_flagged
+        from gmail_warmup.airflow.tasks.audit import report_flagged
 
         return report_flagged(self.mailbox)
 
@@ -87,7 +87,7 @@ class SecondPassSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Return the merged result of both passes once the second is done."""
-        from gmail_warmup.airflow.tasks import run_second_pass
+        from gmail_warmup.airflow.tasks.audit import run_second_pass
 
         both = run_second_pass(self.found)
         return PokeReturnValue(is_done=both is not None, xcom_value=both)

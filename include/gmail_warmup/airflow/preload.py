@@ -27,7 +27,8 @@ _MODULES = (
     "gmail_warmup.airflow.assets",
     "gmail_warmup.airflow.operators",
     "gmail_warmup.airflow.retry_policy",
-    "gmail_warmup.airflow.tasks",
+    "gmail_warmup.airflow.tasks.alerts",
+    "gmail_warmup.airflow.tasks.warmup",
     # Imports that the first mail and the first statement would trigger.
     "airflow.sdk.crypto",
     "encodings.idna",

@@ -19,10 +19,11 @@ MAILBOXES, LEDGER_ROWS = 12_500, 500_000
 _PLAN = """
 import json, resource, time
 from types import SimpleNamespace
-from gmail_warmup.airflow import tasks
-tasks.get_current_context = lambda: {"dag_run": SimpleNamespace(dag_id="gmail_warmup", run_id="bench"), "params": {}}
+from gmail_warmup.airflow.tasks import execution, warmup
+run = SimpleNamespace(dag_id="gmail_warmup", run_id="bench")
+execution.get_current_context = lambda: {"dag_run": run, "params": {}}
 began = time.perf_counter()
-found = {action.value: len(tasks.plan_action(action.value, {})) for action in tasks.Action}
+found = {action.value: len(warmup.plan_action(action.value, {})) for action in warmup.Action}
 seconds = time.perf_counter() - began
 print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, found]))
 """

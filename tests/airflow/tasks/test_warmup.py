@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from gmail_warmup.airflow import tasks
+from gmail_warmup.airflow.tasks import alerts, execution, warmup
 from gmail_warmup.warmup.planning import kill_switch
 from support.mail_kit import ADA, AT_ONCE, POOL, use
 from support.workers import services
@@ -26,22 +26,22 @@ def handed_on() -> dict[str, Any]:
 
 @pytest.fixture
 def run(world: World, monkeypatch: pytest.MonkeyPatch, handed_on: dict[str, Any]) -> Run:
-    """Return what calls a function of the module as a task of a run with these params does."""
+    """Return what calls a function as a task of a run with these params does."""
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", FERNET_KEY)
     world.settings = AT_ONCE
     world.add(ADA, kind="warmup", expired=False)
     world.add(POOL[0], kind="pool", expired=False)
-    monkeypatch.setattr(tasks, "_build_services", lambda: services(world))
+    monkeypatch.setattr(execution, "build_services", lambda: services(world))
 
-    def call(name: str, *args: Any, **params: Any) -> Any:
+    def call(function: Callable[..., Any], *args: Any, **params: Any) -> Any:
         context = {
             "params": params,
             "dag_run": SimpleNamespace(),
             "ti": SimpleNamespace(xcom_push=handed_on.__setitem__),
         }
-        monkeypatch.setattr(tasks, "get_current_context", lambda: context)
-        more = (params,) if name == "plan_action" else ()
-        return getattr(tasks, name)(*args, *more)
+        monkeypatch.setattr(execution, "get_current_context", lambda: context)
+        more = (params,) if function is warmup.plan_action else ()
+        return function(*args, *more)
 
     return call
 
@@ -61,21 +61,21 @@ def test_a_dry_run_logs_what_is_due_and_touches_nothing(world: World, run: Run, 
     caplog.set_level("INFO")
     before = everything(world)
     for action in ("send", "rescue", "read", "reply", "collect"):
-        assert run("plan_action", action, dry_run=True) == []
-    assert run("alert_operator", dry_run=True) == {"new": 0, "sent": 0, "failed": 0, "needs_reauth": 0}
+        assert run(warmup.plan_action, action, dry_run=True) == []
+    assert run(alerts.alert_operator, dry_run=True) == {"new": 0, "sent": 0, "failed": 0, "needs_reauth": 0}
     assert f"send: {ADA}" in caplog.text
     assert everything(world) == before
     assert world.sandbox.calls(ADA) == []
-    assert run("plan_action", "send") == [ADA]
+    assert run(warmup.plan_action, "send") == [ADA]
 
 
 def test_a_stopped_run_plans_nothing_and_skips_what_was_planned(world: World, run: Run):
-    assert run("plan_action", "send") == [ADA]
+    assert run(warmup.plan_action, "send") == [ADA]
     with world.store.engine.begin() as connection:
         kill_switch.begin_halt(connection, by="cli:eva", reason="wrong template")
-    assert run("plan_action", "send") == []
+    assert run(warmup.plan_action, "send") == []
     with pytest.raises(AirflowSkipException, match="by cli:eva: wrong template"):
-        run("run_mailbox_action", "send", ADA)
+        run(warmup.run_mailbox_action, "send", ADA)
     assert world.sandbox.mails() == []
 
 
@@ -90,10 +90,10 @@ def test_more_than_airflow_maps_wait_their_turn_and_are_counted(
     use(world, min_gap=240, delay_scale=1e-6)  # a task sends one mail, and the next one is due at once
     turns: list[str] = []
     for _ in range(3):
-        planned = run("plan_action", "send")
+        planned = run(warmup.plan_action, "send")
         assert len(planned) <= 2
         for address in planned:
-            assert run("run_mailbox_action", "send", address) == {"sent": 1}
+            assert run(warmup.run_mailbox_action, "send", address) == {"sent": 1}
         turns += planned
     assert sorted(turns[:5]) == sorted([ADA, *others])
     assert "those that waited longest go first" in caplog.text
