@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gmail_warmup.core.characters import is_invisible, is_unsafe_in_name
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.models import GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.mailboxes.records import MailboxRecord
@@ -200,7 +201,11 @@ def test_what_begins_like_a_formula_is_defused(cell: str):
 
 LETTERS = st.characters(codec="utf-8", exclude_characters="\x00")
 REASONS_TO_PAUSE = st.text(LETTERS, max_size=40) | st.sampled_from(["=1+1", "'=1", "a\r\nb", "a\rb", '"', ";", " x "])
-LOCAL = st.from_regex(r"\A[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,20}\Z")
+LOCAL = st.from_regex(r"\A[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,10}(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,9})?\Z")
+
+
+def _is_visible(name: str) -> bool:
+    return not name or not all(map(is_invisible, name))
 
 
 @st.composite
@@ -211,7 +216,7 @@ def mailboxes(draw: st.DrawFn) -> MailboxRecord:
          "refreshed_at", "refresh_expires_at", "access_expires_at", "label_name", "band_reason", "band_since",
          "health_window_start", "half_volume_on", "sent_24h", "sent_24h_at")
     )  # fmt: skip
-    plain = st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters='<>"\\')
+    plain = st.characters(codec="utf-8", exclude_characters='<>"\\').filter(lambda char: not is_unsafe_in_name(char))
     line = st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"])
     now = datetime.now(UTC)
     return MailboxRecord(
@@ -219,7 +224,7 @@ def mailboxes(draw: st.DrawFn) -> MailboxRecord:
         address=draw(LOCAL) + "@shop.example",
         kind=draw(st.sampled_from(MailboxKind)),
         auth=draw(st.sampled_from(MailboxAuth)),
-        display_name=draw(st.text(plain, max_size=20)).strip() or None,
+        display_name=draw(st.text(plain, max_size=20).map(str.strip).filter(_is_visible)) or None,
         signature="\n".join(draw(st.lists(st.text(line, max_size=20), max_size=3))).strip() or None,
         daily_target=draw(st.integers(1, 2000)),
         open_rate=draw(st.integers(0, 100)),

@@ -14,6 +14,7 @@ from gmail_warmup.airflow.configuration import load_settings
 from gmail_warmup.airflow.encryption import load_cipher
 from gmail_warmup.airflow.setup.database_login import set_up_database_login
 from gmail_warmup.airflow.setup.stored_connections import require_readable, save_connection
+from gmail_warmup.core.client_credentials import normalize_client_id, normalize_client_secret, normalize_endpoint
 from gmail_warmup.core.errors import ConfigurationError, DatabaseNotReadyError
 from gmail_warmup.crypto import key_check
 from gmail_warmup.db.base import SCHEMA
@@ -25,8 +26,6 @@ POOL, POOL_SLOTS = "gmail_warmup", 64
 
 DB_ADDRESS_VARIABLE = "GMAIL_WARMUP_DB_ADDRESS"
 """Variable with the HOST:PORT at which tasks and page reach the database, if it differs from Airflow's."""
-
-CLIENT_ID_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{5,199}$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,24 +53,16 @@ def read_client_variables(environment: Mapping[str, str]) -> ClientVariables | N
             raise ConfigurationError(
                 f"{name} is empty although the other variable is set. Copy both from the Google Cloud console."
             )
-    if not CLIENT_ID_PATTERN.match(client_id):
-        raise ConfigurationError(
-            "GOOGLE_CLIENT_ID is malformed: it may contain letters, digits, dots and dashes only, and usually ends in "
-            ".apps.googleusercontent.com. Copy it again from the Google Cloud console."
-        )
-    if re.search(r"\s", secret):
-        raise ConfigurationError(
-            "GOOGLE_CLIENT_SECRET contains white space. Copy it again from the Google Cloud console."
-        )
-    endpoints = {}
-    for variable, key in (("GOOGLE_AUTH_URI", "auth_uri"), ("GOOGLE_TOKEN_URI", "token_uri")):
-        if variable not in environment:
-            continue
-        value = environment[variable].strip()
-        if value and not re.match(r"^https?://[^\s/]+", value):
-            raise ConfigurationError(f"{variable} must be an http(s) address (it is {value!r}).")
-        endpoints[key] = value
-    return ClientVariables(client_id=client_id, secret=secret, endpoints=endpoints)
+    endpoints = {
+        key: normalize_endpoint(environment[variable], name=variable) or ""
+        for variable, key in (("GOOGLE_AUTH_URI", "auth_uri"), ("GOOGLE_TOKEN_URI", "token_uri"))
+        if variable in environment
+    }
+    return ClientVariables(
+        client_id=normalize_client_id(client_id, name="GOOGLE_CLIENT_ID"),
+        secret=normalize_client_secret(secret, name="GOOGLE_CLIENT_SECRET"),
+        endpoints=endpoints,
+    )
 
 
 def read_database_address(environment: Mapping[str, str]) -> tuple[str, int] | None:

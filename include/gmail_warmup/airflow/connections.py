@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.client_credentials import normalize_client_id, normalize_client_secret, normalize_endpoint
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.gmail.service_account import CONNECTION_REMEDY, unusable_error
@@ -52,11 +53,11 @@ def load_oauth_client(settings: Settings) -> OAuthClient:
     """Return the operator's OAuth client.
 
     Raises:
-        ConfigurationError: if the Connection is missing, has no client id or secret, or has a malformed extra.
+        ConfigurationError: if the Connection is missing, has no client id or secret, or contains a malformed value.
     """
     conn_id = settings.client_conn_id
     found = get_connection(conn_id, "the OAuth client")
-    if not found.login or not found.password:
+    if not (found.login or "").strip() or not (found.password or "").strip():
         raise ConfigurationError(
             f"The Airflow Connection '{conn_id}' needs the client id as its login and the client secret as its "
             "password. Set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET in .env and run: gmail-warmup init"
@@ -65,11 +66,17 @@ def load_oauth_client(settings: Settings) -> OAuthClient:
     secrets = extra.get("secrets") or []
     if not isinstance(secrets, list):
         raise ConfigurationError(f"In the Airflow Connection '{conn_id}', extra.secrets must be a list of secrets.")
+    place = f"of the Airflow Connection '{conn_id}'"
+    endpoints = {
+        key: normalize_endpoint(str(extra.get(key) or ""), name=f"The {key} {place}")
+        for key in ("auth_uri", "token_uri")
+    }
+    listed = [str(found.password), *map(str, secrets)]
     return OAuthClient(
-        client_id=found.login,
-        secrets=(found.password, *map(str, secrets)),
-        auth_uri=extra.get("auth_uri") or GOOGLE_AUTH_URI,
-        token_uri=extra.get("token_uri") or GOOGLE_TOKEN_URI,
+        client_id=normalize_client_id(str(found.login), name=f"The client id {place}"),
+        secrets=tuple(normalize_client_secret(secret, name=f"A client secret {place}") for secret in listed),
+        auth_uri=endpoints["auth_uri"] or GOOGLE_AUTH_URI,
+        token_uri=endpoints["token_uri"] or GOOGLE_TOKEN_URI,
         api_endpoint=settings.gmail_api_endpoint or None,
     )
 
@@ -106,8 +113,16 @@ def load_text_generator(settings: Settings, fallback: TextGenerator) -> TextGene
         templates=fallback,
         base_url=base_url,
         model=model,
-        api_key=found.password or "",
+        api_key=_read_api_key(found),
         timeout=min(timeout, _MAX_GENERATOR_TIMEOUT),
+    )
+
+
+def _read_api_key(connection: Connection) -> str:
+    if not (connection.password or "").strip():
+        return ""
+    return normalize_client_secret(
+        str(connection.password), name=f"The password of the Airflow Connection '{connection.conn_id}'"
     )
 
 

@@ -37,7 +37,7 @@ def show(context: typer.Context, address: Address, as_json: JsonOption = False) 
 
     with report_errors():
         services = get_services(context)
-        grant = services.grant_store.read_grant(address.strip().lower())
+        grant = services.grant_store.read_grant(address)
         with read_transaction(services.engine) as connection:
             scopes, granted_at = _load_consent(connection, grant.mailbox_id)
     reason = REASONS.get(grant.reason or "")
@@ -123,7 +123,7 @@ def refresh(context: typer.Context, address: Address, as_json: JsonOption = Fals
 
     with report_errors():
         services = get_services(context)
-        grant = services.grant_store.read_grant(address.strip().lower())
+        grant = services.grant_store.read_grant(address)
         if grant.auth is MailboxAuth.DELEGATED:
             raise InvalidInputError(f"{grant.address} uses a service account and has no grant.")
         try:

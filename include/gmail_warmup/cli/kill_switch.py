@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gmail_warmup.cli.output import JsonOption, actor_name, get_services, print_json, report_errors
-from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.cli.output import JsonOption, actor_name, get_services, parse_reason, print_json, report_errors
 
 
 def stop_all(
@@ -21,8 +20,7 @@ def stop_all(
     from gmail_warmup.warmup.planning import kill_switch
 
     with report_errors():
-        if not reason.strip():
-            raise InvalidInputError("--reason is empty. Give a short reason; pages and logs show it.")
+        reason = parse_reason(reason)
         with write_transaction(get_services(context).engine) as connection:
             newly = kill_switch.begin_halt(connection, by=actor_name(), reason=reason)
             stopped = kill_switch.get_active_halt(connection)

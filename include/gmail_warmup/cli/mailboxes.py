@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gmail_warmup.cli import invites, transfer
-from gmail_warmup.cli.output import JsonOption, actor_name, get_services, print_json, print_table, report_errors
+from gmail_warmup.cli.output import (
+    JsonOption,
+    actor_name,
+    get_services,
+    parse_reason,
+    print_json,
+    print_table,
+    report_errors,
+)
 from gmail_warmup.core.enums import GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import pluralize
@@ -66,6 +74,7 @@ def _select_mailboxes(
     import sqlalchemy as sa
 
     from gmail_warmup.db.models import Mailbox, OAuthGrant
+    from gmail_warmup.mailboxes.addresses import normalize_domain
     from gmail_warmup.mailboxes.repository import SELECT_MAILBOXES
 
     query = SELECT_MAILBOXES.order_by(Mailbox.address)
@@ -74,7 +83,7 @@ def _select_mailboxes(
     if kind:
         query = query.where(Mailbox.kind == kind)
     if domain:
-        query = query.where(Mailbox.address.endswith("@" + domain.strip().lower().lstrip("@"), autoescape=True))
+        query = query.where(Mailbox.domain == normalize_domain(domain))
     if search:
         matches = (column.icontains(search, autoescape=True) for column in (Mailbox.address, Mailbox.display_name))
         query = query.where(sa.or_(*matches))
@@ -104,8 +113,9 @@ def add(
 ) -> None:
     """Add a mailbox. Its owner has to sign in afterwards, on the page 'Gmail accounts' or with an invite link."""
     from gmail_warmup.db.engine import write_transaction
-    from gmail_warmup.mailboxes import repository
-    from gmail_warmup.mailboxes.records import normalize_address, validate_mailbox_settings
+    from gmail_warmup.mailboxes import lookup, repository
+    from gmail_warmup.mailboxes.addresses import normalize_address
+    from gmail_warmup.mailboxes.records import validate_mailbox_settings
 
     with report_errors():
         normal = normalize_address(address)
@@ -115,6 +125,7 @@ def add(
         }  # fmt: skip
         chosen = validate_mailbox_settings(values, address=normal)
         with write_transaction(get_services(context).engine) as connection:
+            lookup.require_first_spelling(connection, [normal])
             if repository.find_mailbox(connection, normal):
                 raise InvalidInputError(f"{normal} already exists. Change it on the page 'Gmail accounts'.")
             repository.add_or_update(connection, normal, chosen, actor=actor_name())
@@ -142,11 +153,10 @@ def pause(
     from gmail_warmup.mailboxes import repository
 
     with report_errors():
-        if not reason.strip():
-            raise InvalidInputError("--reason is empty. Give a short reason; the page shows it.")
+        reason = parse_reason(reason)
         with write_transaction(get_services(context).engine) as connection:
             named = [record.address for record in repository.get_mailboxes(connection, addresses)]
-            changed = repository.pause_mailboxes(connection, named, actor=actor_name(), reason=reason.strip())
+            changed = repository.pause_mailboxes(connection, named, actor=actor_name(), reason=reason)
     _print_changed("paused", named, changed, as_json=as_json)
 
 

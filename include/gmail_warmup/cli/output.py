@@ -16,7 +16,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from gmail_warmup.core.errors import GmailWarmupError
+from gmail_warmup.core.characters import normalize_reason
+from gmail_warmup.core.errors import GmailWarmupError, InvalidInputError
 
 if TYPE_CHECKING:
     from gmail_warmup.airflow.services import Services
@@ -120,3 +121,17 @@ def format_cell(value: object) -> str:
         return "yes" if value else "no"
     text = escape(str(value))
     return f"[{CELL_STYLES[text]}]{text}[/]" if text in CELL_STYLES else text
+
+
+def parse_reason(reason: str) -> str:
+    """Return the value of ``--reason``.
+
+    Raises:
+        InvalidInputError: naming the rule that it breaks.
+    """
+    if not reason.strip():
+        raise InvalidInputError("--reason is empty. Give a short reason; page and logs show it.")
+    try:
+        return normalize_reason(reason)
+    except ValueError as error:
+        raise InvalidInputError(f"--reason {error}.") from None

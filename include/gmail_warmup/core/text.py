@@ -19,3 +19,13 @@ def join_first(names: Sequence[str]) -> str:
     """Return the first three names and how many more there are."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
+
+
+_MAX_SHOWN = 60
+"""Maximum number of characters of an invalid value in an error message."""
+
+
+def shorten_text(text: str) -> str:
+    """Return a text for an error message: shortened, and with unprintable characters as escape sequences."""
+    shown = text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown)

@@ -23,6 +23,9 @@ from sqlalchemy.exc import DisconnectionError
 
 from gmail_warmup.core.errors import DatabaseNotReadyError
 
+TIME_ZONE = "UTC"
+"""The time zone of every connection."""
+
 _TRUSTED_SECONDS = 1.0
 """A connection that was used within this time is taken to be alive; after a longer pause it is pinged."""
 
@@ -45,11 +48,32 @@ def make_engine(url: str | sa.URL, *, pooled: bool = False) -> sa.Engine:
     # The lookup of the type hstore would cost each new connection a round trip.
     common = {"hide_parameters": True, "echo": False, "use_native_hstore": False}
     if pooled:
-        return sa.create_engine(url, pool_size=5, max_overflow=5, pool_pre_ping=True, pool_recycle=1800, **common)
+        engine = sa.create_engine(url, pool_size=5, max_overflow=5, pool_pre_ping=True, pool_recycle=1800, **common)
+        _set_time_zone(engine)
+        return engine
     engine = sa.create_engine(url, pool_size=1, max_overflow=-1, **common)
+    _set_time_zone(engine)
     _ping_idle_connection(engine)
     _live_engines.add(engine)
     return engine
+
+
+def _set_time_zone(engine: sa.Engine) -> None:
+    """Read times in UTC: in another zone the first and the last years cannot be represented in Python.
+
+    The role of the package has this zone already, so that its connections need no further round trip. PgBouncer keeps
+    the setting of each client.
+    """
+
+    @sa.event.listens_for(engine, "connect")
+    def set_time_zone(connection: Any, _: Any) -> None:
+        if getattr(connection, "get_parameter_status", None) is None:  # another database, of a previous system
+            return
+        if connection.get_parameter_status("TimeZone") != TIME_ZONE:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET timezone TO '{TIME_ZONE}'")
+            connection.autocommit = False
 
 
 def _ping_idle_connection(engine: sa.Engine) -> None:

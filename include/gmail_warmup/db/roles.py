@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.db import models
 from gmail_warmup.db.base import SCHEMA
+from gmail_warmup.db.engine import TIME_ZONE
 from gmail_warmup.db.scram import build_verifier
 from gmail_warmup.db.sql_functions import GRANTED_FUNCTIONS
 
@@ -170,6 +171,7 @@ def _build_role_statements(connection: sa.Connection, role: str, password: str) 
         f"{verb} ROLE {name} {attributes} PASSWORD '{build_verifier(password)}'",
         f"GRANT CONNECT ON DATABASE {database} TO {name}",
         f"ALTER ROLE {name} IN DATABASE {database} SET search_path = {SCHEMA}",
+        f"ALTER ROLE {name} IN DATABASE {database} SET timezone = '{TIME_ZONE}'",
     ]
 
 

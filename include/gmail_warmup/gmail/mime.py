@@ -11,13 +11,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
 
+from gmail_warmup.core.characters import (
+    find_character,
+    is_unsafe_in_paragraphs,
+    is_unsafe_in_text,
+)
 from gmail_warmup.core.errors import InvalidInputError
 
 # 7bit: non-ASCII bodies become quoted-printable or base64, whichever is shorter, and pass any server unchanged.
@@ -172,13 +176,17 @@ def _check_message_id(field_name: str, value: str) -> str:
 
 def _check_header_text(field_name: str, text: str) -> str:
     """Return a header's text after checking that it has no control character, line separator or lone surrogate."""
-    if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text):
-        raise InvalidInputError(f"{field_name}: must not contain control characters or line breaks.")
+    if found := find_character(text, is_unsafe_in_text):
+        raise InvalidInputError(
+            f"{field_name}: must not contain control characters or line breaks; it contains {found}."
+        )
     return text
 
 
 def _check_content(field_name: str, text: str) -> str:
     """Return a part's text after checking for lone surrogates and control characters other than tab, CR and LF."""
-    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\r\n" for char in text):
-        raise InvalidInputError(f"{field_name}: must not contain control characters other than tabs and line breaks.")
+    if found := find_character(text, is_unsafe_in_paragraphs):
+        raise InvalidInputError(
+            f"{field_name}: must not contain control characters other than tabs and line breaks; it contains {found}."
+        )
     return text

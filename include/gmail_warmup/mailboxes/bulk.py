@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from gmail_warmup.db.models import GrantEvent, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
+from gmail_warmup.mailboxes.time_zones import require_database_zones
 
 _SETTING_NAMES = tuple(MailboxSettings.model_fields)
 
@@ -38,6 +39,7 @@ def find_existing(connection: sa.Connection, addresses: Sequence[str], *, lock: 
 
 def add_mailboxes(connection: sa.Connection, inputs: Sequence[MailboxInput], *, actor: str) -> int:
     """Add mailboxes with their initial grants; return the number added, without existing mailboxes."""
+    require_database_zones(connection, (item.settings.timezone for item in inputs))
     table = _build_table(inputs)
     columns = ("address", *_SETTING_NAMES, "created_by")
     rows = sa.select(*(table.c[name] for name in ("address", *_SETTING_NAMES)), sa.literal(actor)).order_by(
@@ -62,6 +64,7 @@ def _add_initial_grants(connection: sa.Connection, ids: Sequence[int], *, actor:
 
 def update_mailboxes(connection: sa.Connection, inputs: Sequence[MailboxInput]) -> int:
     """Change all settings of existing mailboxes except ``auth``; return the number changed."""
+    require_database_zones(connection, (item.settings.timezone for item in inputs))
     table = _build_table(inputs)
     statement = sa.update(Mailbox).where(Mailbox.address == table.c.address, Mailbox.auth == table.c.auth)
     # The settings affect the plan.

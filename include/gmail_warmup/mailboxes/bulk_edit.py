@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from gmail_warmup.db.models import Mailbox, MailboxKind
 from gmail_warmup.mailboxes.records import DailyTarget, DisplayName, OpenRate, ReplyRate, Signature, Zone
 from gmail_warmup.mailboxes.repository import has_address_in
+from gmail_warmup.mailboxes.time_zones import require_database_zones
 
 _REMOVABLE = ("display_name", "signature")
 
@@ -45,6 +46,8 @@ class MailboxChanges(BaseModel):
 def change_settings(connection: sa.Connection, addresses: Sequence[str], changes: MailboxChanges) -> int:
     """Change settings of mailboxes; return the number of mailboxes changed. Grant, pause and progress stay."""
     values = changes.column_values
+    if changes.timezone:
+        require_database_zones(connection, [changes.timezone])
     is_different = sa.or_(*(getattr(Mailbox, name).is_distinct_from(value) for name, value in values.items()))
     # The settings affect the plan, so the cached send time is cleared.
     statement = sa.update(Mailbox).where(has_address_in(addresses), is_different).values(**values, next_send_at=None)

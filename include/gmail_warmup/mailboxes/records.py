@@ -2,89 +2,56 @@
 
 from __future__ import annotations
 
-import functools
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from gmail_warmup.core.enums import CONSUMER_DOMAINS, GrantState, HealthBand, MailboxAuth, MailboxKind
+from gmail_warmup.core.characters import (
+    find_character,
+    is_invisible,
+    is_unsafe_in_name,
+    is_unsafe_in_paragraphs,
+)
+from gmail_warmup.core.enums import GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.core.text import shorten_text
+from gmail_warmup.mailboxes.time_zones import normalize_time_zone
 from gmail_warmup.mailboxes.validation import describe_rule
 
-_ADDRESS = re.compile(
-    r"^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$"
-)
-_available_zones = functools.cache(available_timezones)  # reads hundreds of files
-_FORBIDDEN_IN_NAME = re.compile(r"[\x00-\x1f\x7f<>\"\\\ud800-\udfff]")
-_MAX_SHOWN = 60
-"""Maximum number of characters of an invalid value in an error message."""
+_FORBIDDEN_IN_NAME = re.compile(r"[<>\"\\]")
 
 
-def normalize_address(address: str) -> str:
-    """Return an address in its stored form: trimmed and in lower case.
-
-    Raises:
-        InvalidInputError: if it is not an email address.
-    """
-    normal = address.strip().lower()
-    if not _ADDRESS.match(normal):
-        raise InvalidInputError(
-            f"'{shorten_text(address)}' is not a mail address. Write it as name@domain, for example ada@example.com."
-        )
-    return normal
-
-
-def is_same_mailbox(one: str, other: str) -> bool:
-    """Return whether two addresses belong to the same Google mailbox.
-
-    Consumer Gmail ignores dots in the local part and has two domain names; Google Workspace does neither.
-    """
-    return _canonicalize_address(one) == _canonicalize_address(other)
-
-
-def is_consumer_address(address: str) -> bool:
-    """Return whether an address belongs to consumer Gmail and not to a Google Workspace."""
-    return address.rpartition("@")[2].lower() in CONSUMER_DOMAINS
-
-
-def _canonicalize_address(address: str) -> str:
-    local, _, domain = address.strip().lower().rpartition("@")
-    if domain in CONSUMER_DOMAINS:
-        return local.replace(".", "") + "@gmail.com"
-    return f"{local}@{domain}"
-
-
-def _require_known_zone(value: str) -> str:
-    if value not in _available_zones():
-        raise ValueError("is not an IANA time zone; write it like Europe/Berlin or America/New_York")
-    return value
-
-
-def _require_plain_name(value: str) -> str:
+def _validate_display_name(value: str) -> str:
+    # A subset of the names that gmail.mime accepts in a header.
+    if found := find_character(value, is_unsafe_in_name):
+        raise ValueError(f"must not contain control characters; it contains {found}")
     if _FORBIDDEN_IN_NAME.search(value):
         raise ValueError('must not contain control characters, <, >, " or a backslash')
+    if value and all(map(is_invisible, value)):
+        raise ValueError("must contain a visible character")
     return value
 
 
 def _normalize_signature(value: str) -> str:
     value = "\n".join(value.splitlines()).strip()
-    if any(unicodedata.category(char) in ("Cc", "Cs") and char != "\n" for char in value):
-        raise ValueError("must not contain control characters other than line breaks")
+    if found := find_character(value, is_unsafe_in_paragraphs):
+        raise ValueError(f"must not contain control characters other than line breaks; it contains {found}")
     return value
 
 
 DailyTarget = Annotated[int, Field(ge=1, le=2000, description="Mails per day at the end of the ramp, 1-2000.")]
 OpenRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are opened.")]
 ReplyRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are answered.")]
-Zone = Annotated[str, AfterValidator(_require_known_zone), Field(description="IANA name, for example Europe/Berlin.")]
+Zone = Annotated[str, AfterValidator(normalize_time_zone), Field(description="IANA name, for example Europe/Berlin.")]
 DisplayName = Annotated[
-    str, Field(max_length=100, description="Name in the From header."), AfterValidator(_require_plain_name)
+    str,
+    Field(max_length=100, description="Name in the From header."),
+    AfterValidator(_validate_display_name),
 ]
 Signature = Annotated[
     str,
@@ -151,11 +118,6 @@ def _to_broken_rule(problem: Mapping[str, Any]) -> BrokenRule:
     given = problem["input"]
     shown = f" (given: {shorten_text(repr(given))})" if isinstance(given, str | int | float) else ""
     return BrokenRule(field=name, rule=describe_rule(problem, MailboxSettings.model_fields.get(name)) + shown)
-
-
-def shorten_text(text: str) -> str:
-    """Return a text shortened for use in an error message."""
-    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,15 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import aliased
 
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.models import GrantEvent, GrantState, HealthBand, Mailbox, MailboxAuth, MailboxKind, OAuthGrant
-from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings, normalize_address
+from gmail_warmup.mailboxes import lookup
+from gmail_warmup.mailboxes.addresses import normalize_address
+from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
+from gmail_warmup.mailboxes.time_zones import require_database_zones
 
 _FIELDS = tuple(field.name for field in fields(MailboxRecord))
 HAS_GRANT = OAuthGrant.mailbox_id == Mailbox.id
@@ -48,19 +52,17 @@ def list_mailboxes(connection: sa.Connection) -> list[MailboxRecord]:
     return [to_record(row) for row in connection.execute(SELECT_MAILBOXES.order_by(Mailbox.address))]
 
 
-_SELECT_BY_ADDRESS = SELECT_MAILBOXES.where(Mailbox.address == sa.bindparam("address"))
+_SELECT_BY_ADDRESS = lookup.select_by_address(SELECT_MAILBOXES)
 
 
 def find_mailbox(connection: sa.Connection, address: str) -> MailboxRecord | None:
-    """Return the mailbox with this address, or None."""
-    if "\x00" in address:  # not allowed in PostgreSQL's text; the driver raises an error
-        return None
-    row = connection.execute(_SELECT_BY_ADDRESS, {"address": address.strip().lower()}).one_or_none()
+    """Return the mailbox with this address in any spelling, or None."""
+    row = connection.execute(_SELECT_BY_ADDRESS, lookup.build_lookup(address)).one_or_none()
     return to_record(row) if row else None
 
 
 def get_mailbox(connection: sa.Connection, address: str) -> MailboxRecord:
-    """Return the mailbox with this address.
+    """Return the mailbox with this address in any spelling.
 
     Raises:
         UnknownMailboxError: no mailbox has this address.
@@ -80,18 +82,26 @@ def get_mailbox_by_id(connection: sa.Connection, mailbox_id: int) -> MailboxReco
 
 
 def get_mailboxes(connection: sa.Connection, addresses: Iterable[str]) -> list[MailboxRecord]:
-    """Return the mailboxes with these addresses, ordered by address.
+    """Return the mailboxes with these addresses in any spelling, each once, ordered by address.
 
     Raises:
         UnknownMailboxError: with every address of no mailbox.
     """
-    normalized = {address.strip().lower() for address in addresses}
-    query = SELECT_MAILBOXES.where(has_address_in(normalized)).order_by(Mailbox.address)
-    mailboxes = [to_record(row) for row in connection.execute(query)]
-    missing = normalized - {mailbox.address for mailbox in mailboxes}
-    if missing:
-        raise UnknownMailboxError(*sorted(missing))
-    return mailboxes
+    stored = {mailbox.address for mailbox in require_mailboxes(connection, addresses)}
+    query = SELECT_MAILBOXES.where(has_address_in(stored)).order_by(Mailbox.address)
+    return [to_record(row) for row in connection.execute(query)]
+
+
+def require_mailboxes(connection: sa.Connection, addresses: Iterable[str]) -> list[lookup.MailboxAddress]:
+    """Return id and stored address of the mailboxes with these addresses in any spelling.
+
+    Raises:
+        UnknownMailboxError: with every address of no mailbox.
+    """
+    found = lookup.find_by_address(connection, addresses)
+    if missing := sorted(address for address, mailbox in found.items() if mailbox is None):
+        raise UnknownMailboxError(*missing)
+    return [mailbox for mailbox in found.values() if mailbox is not None]
 
 
 def add_or_update(
@@ -111,21 +121,30 @@ def add_or_update(
         only: the settings of an existing mailbox that are changed; the others stay.
 
     Raises:
-        InvalidInputError: if the address is not an email address.
+        InvalidInputError: if the address is not an email address, or PostgreSQL does not know the time zone.
+        SecondSpellingError: if the Google mailbox exists under another address.
     """
     address, values = normalize_address(address), settings.model_dump(mode="json")
-    select_auth = sa.select(Mailbox.auth).where(Mailbox.address == address).with_for_update()
-    former_auth = connection.execute(select_auth).scalar_one_or_none()
+    require_database_zones(connection, [settings.timezone])
     statement = insert(Mailbox).values(address=address, created_by=actor, **values)
+    # A conflict is the same address, or another address with the same identity.
+    added = connection.execute(statement.on_conflict_do_nothing().returning(Mailbox.id)).scalar_one_or_none()
+    if added is not None:
+        _add_initial_grant(connection, added, settings.auth, actor=actor)
+        return int(added)
+    lookup.require_first_spelling(connection, [address])
+    row = connection.execute(_LOCK_BY_ADDRESS, {"address": address}).one()
     # The settings affect the plan, so the cached send time is cleared.
     changed = {name: value for name, value in values.items() if name in only} | {"next_send_at": None}
-    statement = statement.on_conflict_do_update(index_elements=[Mailbox.address], set_=changed)
-    mailbox_id = connection.execute(statement.returning(Mailbox.id)).scalar_one()
-    if former_auth is None:
-        _add_initial_grant(connection, mailbox_id, settings.auth, actor=actor)
-    elif former_auth != settings.auth and "auth" in only:
-        _change_auth(connection, mailbox_id, settings.auth, actor=actor)
-    return int(mailbox_id)
+    connection.execute(sa.update(Mailbox).where(Mailbox.id == row.id).values(changed))
+    if row.auth != settings.auth and "auth" in only:
+        _change_auth(connection, row.id, settings.auth, actor=actor)
+    return int(row.id)
+
+
+_LOCK_BY_ADDRESS = (
+    sa.select(Mailbox.id, Mailbox.auth).where(Mailbox.address == sa.bindparam("address")).with_for_update()
+)
 
 
 def _add_initial_grant(connection: sa.Connection, mailbox_id: int, auth: MailboxAuth, *, actor: str) -> None:
@@ -180,8 +199,8 @@ def _add_event(
 
 
 def has_address_in(addresses: Iterable[str]) -> sa.ColumnElement[bool]:
-    """Return the condition that a mailbox has one of these addresses, with one parameter for all of them."""
-    parameter = sa.literal([address.strip().lower() for address in addresses], ARRAY(sa.Text()))
+    """Return the condition that a mailbox has one of these stored addresses, with one parameter for all of them."""
+    parameter = sa.literal(list(addresses), ARRAY(sa.Text()))
     return Mailbox.address == sa.any_(parameter)
 
 
@@ -205,12 +224,22 @@ def pause_mailboxes(connection: sa.Connection, addresses: Sequence[str], *, acto
 
 
 def resume_mailboxes(connection: sa.Connection, addresses: Sequence[str]) -> int:
-    """Resume paused mailboxes; return their number. Slots missed during the pause are not sent."""
+    """Resume paused mailboxes; return their number. Slots missed during the pause are not sent.
+
+    A second address of a Google mailbox stays paused, unless the mailbox under the first address no longer exists.
+    """
+    kept = aliased(Mailbox)
+    is_duplicate = sa.exists().where(
+        kept.identity == Mailbox.identity, kept.duplicate_number < Mailbox.duplicate_number
+    )
     statement = (
         sa.update(Mailbox)
-        .where(has_address_in(addresses), Mailbox.paused_at.is_not(None))
-        .values(paused_at=None, paused_by=None, pause_reason=None, resumed_at=sa.func.now(), next_send_at=None)
-    )
+        .where(has_address_in(addresses), Mailbox.paused_at.is_not(None), ~is_duplicate)
+        .values(
+            paused_at=None, paused_by=None, pause_reason=None, resumed_at=sa.func.now(), next_send_at=None,
+            duplicate_number=0,
+        )
+    )  # fmt: skip
     return connection.execute(statement).rowcount
 
 

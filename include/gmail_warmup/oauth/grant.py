@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
+from gmail_warmup.mailboxes import lookup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ GRANT_COLUMNS = (
 SELECT_GRANT = sa.select(*GRANT_COLUMNS).join(Mailbox, Mailbox.id == _G.mailbox_id)
 """Select all stored grants."""
 
-_SELECT_BY_ADDRESS = SELECT_GRANT.where(Mailbox.address == sa.bindparam("address"))
+_SELECT_BY_ADDRESS = lookup.select_by_address(SELECT_GRANT)
 
 
 def to_stored_grant(row: Any) -> StoredGrant:
@@ -102,7 +103,7 @@ def get_grant(connection: sa.Connection, address: str) -> StoredGrant:
     Raises:
         UnknownMailboxError: if no mailbox has this address.
     """
-    row = connection.execute(_SELECT_BY_ADDRESS, {"address": address}).one_or_none()
+    row = connection.execute(_SELECT_BY_ADDRESS, lookup.build_lookup(address)).one_or_none()
     if row is None:
         raise UnknownMailboxError(address)
     return to_stored_grant(row)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from gmail_warmup.core.characters import MAX_TOKEN_LENGTH, normalize_credential
 from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.transfer.times import parse_time
+
+_MAX_SCOPES, _MAX_SCOPE_LENGTH = 200, 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,33 +41,35 @@ def parse_authorized_user(token: Any) -> ImportedGrant:
             token = json.loads(token)
         except (ValueError, RecursionError):
             raise InvalidInputError("the token is not JSON; it must be google-auth's authorized_user object.") from None
-    if not isinstance(token, dict) or not isinstance(token.get("refresh_token"), str) or not token["refresh_token"]:
+    refresh_token = _get_credential(token, "refresh_token") if isinstance(token, dict) else None
+    if not refresh_token:
         raise InvalidInputError("the token contains no refresh_token; sign in again instead of importing it.")
-    scopes = token.get("scopes")
-    listed = scopes.split() if isinstance(scopes, str) else scopes if isinstance(scopes, list) else ()
     return ImportedGrant(
-        refresh_token=token["refresh_token"],
-        access_token=_get_text(token, "token") or _get_text(token, "access_token"),
-        expires_at=_parse_time(token, "expiry"),
-        client_id=_get_text(token, "client_id"),
-        scopes=tuple(map(str, listed)),
-        refresh_expires_at=_parse_time(token, "refresh_expires_at"),
-        granted_at=_parse_time(token, "granted_at"),
+        refresh_token=refresh_token,
+        access_token=_get_credential(token, "token") or _get_credential(token, "access_token"),
+        expires_at=parse_time(token.get("expiry"), name="expiry"),
+        client_id=_get_credential(token, "client_id"),
+        scopes=_get_scopes(token.get("scopes")),
+        refresh_expires_at=parse_time(token.get("refresh_expires_at"), name="refresh_expires_at"),
+        granted_at=parse_time(token.get("granted_at"), name="granted_at"),
     )
 
 
-def _get_text(token: dict[str, Any], key: str) -> str | None:
+def _get_credential(token: dict[str, Any], key: str) -> str | None:
     value = token.get(key)
-    return value if isinstance(value, str) and value else None
+    return _normalize(value, key, MAX_TOKEN_LENGTH) or None if isinstance(value, str) else None
 
 
-def _parse_time(token: dict[str, Any], key: str) -> datetime | None:
-    """Parse a time; google-auth's expiry is in UTC, with or without an offset."""
-    value = token.get(key)
-    if value in (None, ""):
-        return None
+def _get_scopes(scopes: Any) -> tuple[str, ...]:
+    listed = scopes.split() if isinstance(scopes, str) else scopes if isinstance(scopes, list) else ()
+    if len(listed) > _MAX_SCOPES:
+        raise InvalidInputError(f"the token has more than {_MAX_SCOPES} scopes.")
+    normalized = (_normalize(str(scope), "scopes", _MAX_SCOPE_LENGTH) for scope in listed)
+    return tuple(scope for scope in normalized if scope)
+
+
+def _normalize(value: str, key: str, max_length: int) -> str:
     try:
-        when = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise InvalidInputError(f"the {key} '{value}' is not an ISO 8601 time.") from None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
+        return normalize_credential(value, max_length=max_length)
+    except ValueError as error:
+        raise InvalidInputError(f"the {key} {error}.") from None

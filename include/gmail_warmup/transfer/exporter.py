@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.characters import MAX_REASON_LENGTH, to_one_line
 from gmail_warmup.core.errors import CiphertextError, InvalidInputError
 from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.engine import read_transaction
@@ -20,12 +21,12 @@ from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.transfer import csv_format
 from gmail_warmup.transfer.parser import (
     CSV_COLUMNS,
-    MAX_REASON_LENGTH,
     PAUSE_COLUMN,
     SETTING_COLUMNS,
     ParsedMailbox,
     parse_rows,
 )
+from gmail_warmup.transfer.times import parse_time
 
 _UNUSABLE_STATES = (GrantState.NEEDS_REAUTH, GrantState.ACCOUNT_DELETED)
 """States in which a refresh token is no longer usable."""
@@ -67,7 +68,7 @@ def write_json(mailboxes: Iterable[MailboxRecord]) -> Iterator[str]:
 def to_settings_row(mailbox: MailboxRecord) -> dict[str, Any]:
     """Return address, settings and pause reason of a mailbox for an export."""
     row: dict[str, Any] = {"address": mailbox.address} | {name: getattr(mailbox, name) for name in SETTING_COLUMNS}
-    reason = (mailbox.pause_reason or "").strip() or "paused"  # without a text, an import would not pause it
+    reason = to_one_line(mailbox.pause_reason or "") or "paused"  # without a text, an import would not pause it
     row[PAUSE_COLUMN] = reason[:MAX_REASON_LENGTH] if mailbox.paused_at else None
     return row
 
@@ -101,9 +102,11 @@ def parse_backup(text: str) -> tuple[datetime, list[ParsedMailbox]]:
     """
     try:
         found = json.loads(text)
-        exported_at, rows = datetime.fromisoformat(found["exported_at"]), found["mailboxes"]
-    except (ValueError, TypeError, KeyError):
+        exported_at, rows = parse_time(found["exported_at"], name="exported_at"), found["mailboxes"]
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise InvalidInputError("The backup does not have the format of its version; nothing was imported.") from None
+    if exported_at is None:
+        raise InvalidInputError("The backup contains no time at which it was made; nothing was imported.")
     return exported_at, parse_rows(rows)
 
 

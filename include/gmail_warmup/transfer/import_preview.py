@@ -16,7 +16,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from gmail_warmup.core.errors import GmailWarmupError
-from gmail_warmup.mailboxes import bulk
+from gmail_warmup.mailboxes import bulk, lookup
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
 from gmail_warmup.transfer.parser import PAUSE_COLUMN, LineProblem, ParsedFile, ParsedMailbox
 
@@ -98,8 +98,13 @@ def build_preview(connection: sa.Connection, contents: ParsedFile, *, lock: bool
     Args:
         lock: lock the rows of the mailboxes until the transaction ends.
     """
-    known = bulk.find_existing(connection, [item.address for item in contents.mailboxes], lock=lock)
-    lines = [_build_line(item, known.get(item.address), contents.unit) for item in contents.mailboxes]
+    addresses = [item.address for item in contents.mailboxes]
+    known = bulk.find_existing(connection, addresses, lock=lock)
+    spellings = lookup.find_second_spellings(connection, addresses)
+    lines = [
+        _build_line(item, known.get(item.address), contents.unit, spellings.get(item.address))
+        for item in contents.mailboxes
+    ]
     lines += _build_bad_lines(contents.problems)
     return ImportPreview(unit=contents.unit, lines=sorted(lines, key=lambda line: line.number))
 
@@ -129,8 +134,8 @@ def _select_inputs(shown: ImportPreview, outcome: Outcome) -> list[bulk.MailboxI
     return [line.mailbox_input for line in shown.lines if line.outcome is outcome and line.mailbox_input]
 
 
-def _build_line(item: ParsedMailbox, known: MailboxRecord | None, unit: str) -> PreviewLine:
-    problems = tuple(_find_cli_only_problems(item, known, unit))
+def _build_line(item: ParsedMailbox, known: MailboxRecord | None, unit: str, spelling: str | None) -> PreviewLine:
+    problems = tuple(_find_database_problems(item, known, unit, spelling))
     if problems:
         return PreviewLine(number=item.number, address=item.address, outcome=Outcome.BAD, problems=problems)
     settings = _merge_settings(item, known)
@@ -170,9 +175,17 @@ def _diff_settings(known: MailboxRecord, imported: MailboxSettings) -> tuple[Set
 _CLI_HINT = "import the file on the server: gmail-warmup mailboxes import FILE"
 
 
-def _find_cli_only_problems(item: ParsedMailbox, known: MailboxRecord | None, unit: str) -> list[LineProblem]:
-    """Return problems for changes that only the command line may make."""
+def _find_database_problems(
+    item: ParsedMailbox, known: MailboxRecord | None, unit: str, spelling: str | None
+) -> list[LineProblem]:
+    """Return problems for changes that only the command line may make, and for a second address of a mailbox.
+
+    Args:
+        spelling: the address under which the Google mailbox exists, if it is another one.
+    """
     found = []
+    if spelling:
+        found.append(("address", lookup.describe_spelling(item.address, spelling)))
     if item.grant is not None:
         found.append(("oauth_token", f"contains a token, and tokens must not be sent through a browser; {_CLI_HINT}"))
     if known and "auth" in item.settings.model_fields_set and known.auth is not item.settings.auth:

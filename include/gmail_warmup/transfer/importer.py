@@ -14,7 +14,7 @@ from gmail_warmup.core.errors import CiphertextError
 from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.engine import write_transaction
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
-from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.transfer.authorized_user import ImportedGrant
@@ -69,12 +69,16 @@ def import_mailboxes(
         exported_at: time of the backup, by the clock of the database from which it was made.
         overwrite_grants: import every grant of the file.
         dry_run: only count; write nothing.
+
+    Raises:
+        SecondSpellingError: if Google mailboxes of the file exist under other addresses; nothing is written.
     """
     done = ImportResult()
     with write_transaction(store.engine) as connection:
         running = _Importer(
             connection, store, actor, exported_at=exported_at, overwrite=overwrite_grants, dry_run=dry_run
         )
+        lookup.require_first_spelling(connection, [item.address for item in incoming])
         present = running.load_existing([item.address for item in incoming])
         for item in sorted(incoming, key=lambda item: item.address):  # one order, so that two imports cannot deadlock
             known = present.get(item.address)

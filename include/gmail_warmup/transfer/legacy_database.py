@@ -6,6 +6,7 @@ is read in one read-only transaction.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -120,6 +121,6 @@ def _to_candidate(number: int, row: Mapping[str, Any], mapped: Mapping[str, str]
 
 def _convert_setting(name: str, value: Any) -> Any:
     """Return a setting in our units: rates are percentages, so 0.8 becomes 80."""
-    if isinstance(value, float | Decimal):
+    if isinstance(value, float | Decimal) and math.isfinite(value):
         return round(value * 100) if name in _RATE_NAMES and 0 < value <= 1 else round(value)
     return value

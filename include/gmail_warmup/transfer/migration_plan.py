@@ -14,12 +14,12 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.enums import GrantState, MailboxAuth
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.mailboxes import bulk
+from gmail_warmup.core.text import shorten_text
+from gmail_warmup.mailboxes import bulk, lookup
+from gmail_warmup.mailboxes.addresses import describe_twins, get_identity, normalize_address
 from gmail_warmup.mailboxes.records import (
     MailboxRecord,
     MailboxSettings,
-    normalize_address,
-    shorten_text,
     validate_mailbox_settings,
 )
 from gmail_warmup.oauth.token_endpoint import SUFFICIENT_SCOPES
@@ -72,7 +72,11 @@ def plan_migration(
     made = MigrationPlan(left=list(left))
     offered = list(_drop_duplicates(offers, made))
     known = bulk.find_existing(connection, [address for address, _ in offered], lock=False)
+    spellings = lookup.find_second_spellings(connection, [address for address, _ in offered])
     for number, (address, offer) in enumerate(offered, 1):
+        if address in spellings:
+            made.left.append(_to_skipped(offer, address, lookup.describe_spelling(address, spellings[address])))
+            continue
         try:
             made.mailboxes.append(_to_mailbox(number, address, offer, known.get(address), client_id, made))
         except InvalidInputError as error:
@@ -82,17 +86,20 @@ def plan_migration(
 
 def _drop_duplicates(offers: Iterable[Candidate], made: MigrationPlan) -> Iterable[tuple[str, Candidate]]:
     """Yield each mailbox once, with its normalized address."""
-    first: dict[str, str] = {}
+    first: dict[str, tuple[str, str]] = {}
     for offer in offers:
         try:
             address = normalize_address(offer.address)
         except InvalidInputError as error:
             made.left.append(_to_skipped(offer, shorten_text(offer.address), str(error)))
             continue
-        if address in first:
-            made.left.append(_to_skipped(offer, address, f"appears twice; {first[address]} is used."))
+        identity = get_identity(address)
+        if identity in first:
+            source, other = first[identity]
+            why = "appears twice" if other == address else describe_twins(address, other)
+            made.left.append(_to_skipped(offer, address, f"{why}; {source} is used."))
         else:
-            first[address] = offer.source
+            first[identity] = offer.source, address
             yield address, offer
 
 

@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gmail_warmup.core.characters import MAX_REASON_LENGTH, to_one_line
 from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.core.text import shorten_text
+from gmail_warmup.mailboxes.addresses import describe_twins, get_identity, normalize_address
 from gmail_warmup.mailboxes.records import (
     MailboxSettings,
     WrongSettingsError,
-    normalize_address,
-    shorten_text,
     validate_mailbox_settings,
 )
 from gmail_warmup.transfer import csv_format
@@ -28,8 +29,6 @@ CSV_COLUMNS = ("address", *SETTING_COLUMNS, PAUSE_COLUMN)
 """The columns of the CSV."""
 TOKEN_KEYS = ("oauth_token", "grant")
 _INVALID_CHARACTERS = re.compile(r"[\x00\ud800-\udfff]")
-MAX_REASON_LENGTH = 500
-"""Maximum characters of a pause reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,14 +164,18 @@ def _require_valid_text(text: str) -> None:
 
 
 def _check_rows(contents: ParsedFile, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
-    first: dict[str, int] = {}
+    first: dict[str, tuple[int, str]] = {}
     for number, row in rows:
         found = _RowParser(contents.unit, number, row)
-        if found.address in first:
-            rule = f"{found.address} appears twice; keep one (the other is {contents.unit} {first[found.address]})."
-            found.add_problem("address", rule)
+        identity = get_identity(found.address)
+        if found.address and identity in first:
+            other, address = first[identity]
+            rule = (
+                f"{found.address} appears twice" if address == found.address else describe_twins(found.address, address)
+            )
+            found.add_problem("address", f"{rule}; keep one (the other is {contents.unit} {other}).")
         if found.address:
-            first.setdefault(found.address, number)
+            first.setdefault(identity, (number, found.address))
         if found.problems:
             contents.problems += found.problems
         else:
@@ -227,7 +230,7 @@ class _RowParser:
 
     def _read_pause_reason(self, given: Any) -> str | None:
         if given is None or (isinstance(given, str) and len(given) <= MAX_REASON_LENGTH):
-            return (given or "").strip() or None
+            return to_one_line(given or "") or None
         self.add_problem(PAUSE_COLUMN, f"must be a text of at most {MAX_REASON_LENGTH} characters.")
         return None
 

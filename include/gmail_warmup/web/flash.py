@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.models import ConsentPurpose
-from gmail_warmup.mailboxes.records import normalize_address
+from gmail_warmup.mailboxes.addresses import normalize_address
 
 FLASH_COOKIE = "gmail_warmup_notice"
 _MESSAGES = {

@@ -16,14 +16,23 @@ from sqlalchemy import (
     Integer,
     SmallInteger,
     Text,
+    UniqueConstraint,
     func,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gmail_warmup.core.enums import HealthBand, MailboxAuth, MailboxKind
+from gmail_warmup.core.enums import CONSUMER_DOMAINS, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.db.base import Base
 from gmail_warmup.db.models.columns import Timestamp, check_one_of
+
+_CONSUMER_DOMAINS = ", ".join(f"'{domain}'" for domain in CONSUMER_DOMAINS)
+_IDENTITY = (
+    f"CASE WHEN split_part(address, '@', 2) IN ({_CONSUMER_DOMAINS}) "
+    "THEN replace(split_part(split_part(address, '@', 1), '+', 1), '.', '') || '@" + CONSUMER_DOMAINS[0] + "' "
+    "ELSE address END"
+)
+"""The same as ``get_identity`` of ``mailboxes.addresses``, so that no code can store another identity."""
 
 
 class Mailbox(Base):
@@ -34,6 +43,8 @@ class Mailbox(Base):
         check_one_of("kind", MailboxKind),
         check_one_of("auth", MailboxAuth),
         CheckConstraint("address = lower(address)", name="address_lower"),
+        UniqueConstraint("identity", "duplicate_number"),
+        CheckConstraint("duplicate_number = 0 OR paused_at IS NOT NULL", name="duplicate_is_paused"),
         CheckConstraint("daily_target BETWEEN 1 AND 2000", name="daily_target"),
         CheckConstraint("open_rate BETWEEN 0 AND 100", name="open_rate"),
         CheckConstraint("reply_rate BETWEEN 0 AND 100", name="reply_rate"),
@@ -54,6 +65,10 @@ class Mailbox(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     address: Mapped[str] = mapped_column(Text, unique=True)
     domain: Mapped[str] = mapped_column(Text, Computed("split_part(address, '@', 2)", persisted=True))
+    identity: Mapped[str] = mapped_column(Text, Computed(_IDENTITY, persisted=True))
+    """The Google mailbox that the address belongs to; unique among the mailboxes with the number 0."""
+    duplicate_number: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """0, or more for a second address of a Google mailbox that was added before identities existed; it stays paused."""
     kind: Mapped[str] = mapped_column(Text)
     auth: Mapped[str] = mapped_column(Text, server_default=MailboxAuth.GRANT)
     display_name: Mapped[str | None] = mapped_column(Text)

@@ -23,8 +23,10 @@ from gmail_warmup.core.http_utils import parse_json
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import ConsentPurpose
-from gmail_warmup.mailboxes import repository
-from gmail_warmup.mailboxes.records import MailboxSettings, is_same_mailbox, normalize_address
+from gmail_warmup.mailboxes import lookup, repository
+from gmail_warmup.mailboxes.addresses import is_same_mailbox, normalize_address
+from gmail_warmup.mailboxes.records import MailboxSettings
+from gmail_warmup.mailboxes.time_zones import require_database_zones
 from gmail_warmup.oauth.consent import invites, states
 from gmail_warmup.oauth.consent.errors import ConsentRefusal, ConsentRefusedError, ConsentRequest
 from gmail_warmup.oauth.consent.states import BrowserSession, NewState, to_consent_request
@@ -61,11 +63,16 @@ class ConsentFlow:
         """Start the consent for a new mailbox; return the URL of Google's consent page.
 
         The mailbox is written after its owner has consented. If it exists by then, its settings are updated.
+
+        Raises:
+            SecondSpellingError: if the Google mailbox exists under another address.
         """
         request = ConsentRequest(
             address=normalize_address(address), purpose=ConsentPurpose.ADD, settings=settings.model_dump(mode="json")
         )
         with write_transaction(self._store.engine) as connection:
+            lookup.require_first_spelling(connection, [request.address])
+            require_database_zones(connection, [settings.timezone])
             new = states.create_state(connection, self._store.cipher, request, session, minutes=self._minutes)
         return self._build_auth_url(request.address, new)
 

@@ -21,7 +21,7 @@ from gmail_warmup.core.enums import InviteState
 from gmail_warmup.core.errors import GmailWarmupError, InvalidInputError, UnknownInviteError
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.models import Invite, Mailbox, MailboxAuth
-from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes import lookup, repository
 
 _TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -202,7 +202,7 @@ def fetch_invite_page(connection: sa.Connection, query: InviteQuery) -> InvitePa
 def _apply_filters(query: InviteQuery) -> sa.Select[Any]:
     statement = _SELECT_INVITE
     if query.address:
-        statement = statement.where(Mailbox.address == query.address.strip().lower())
+        statement = statement.where(Mailbox.identity == lookup.build_lookup(query.address)["identity"])
     if query.state is not None:
         statement = statement.where(_STATE == query.state.value)  # noqa: SIM300
     return statement

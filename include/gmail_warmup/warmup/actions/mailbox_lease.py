@@ -11,7 +11,7 @@ from gmail_warmup.core.errors import MailboxBusyError, UnknownMailboxError
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.domains.gate import GATED_DOMAINS
 from gmail_warmup.gmail import api_breaker
-from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.planning import kill_switch
 from gmail_warmup.warmup.planning.eligibility import GlobalBlockers, load_blockers
@@ -39,8 +39,8 @@ class MailboxSnapshot:
     any_breaker_open: bool
 
 
-_SELECT_BY_ADDRESS = _SELECT_MAILBOX.add_columns(api_breaker.ANY_API_BREAKER_OPEN.label("any_breaker_open")).where(
-    Mailbox.address == sa.bindparam("address")
+_SELECT_BY_ADDRESS = lookup.select_by_address(
+    _SELECT_MAILBOX.add_columns(api_breaker.ANY_API_BREAKER_OPEN.label("any_breaker_open"))
 )
 
 
@@ -50,7 +50,7 @@ def load_by_address(connection: sa.Connection, address: str) -> MailboxSnapshot:
     Raises:
         UnknownMailboxError: no mailbox has this address.
     """
-    row = connection.execute(_SELECT_BY_ADDRESS, {"address": address.strip().lower()}).one_or_none()
+    row = connection.execute(_SELECT_BY_ADDRESS, lookup.build_lookup(address)).one_or_none()
     if row is None:
         raise UnknownMailboxError(address)
     mailbox, blockers = _to_mailbox_with_blockers(connection, row)

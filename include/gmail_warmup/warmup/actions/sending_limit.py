@@ -13,7 +13,8 @@ from gmail_warmup.db import clock
 from gmail_warmup.db.engine import autocommit, write_transaction
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox
-from gmail_warmup.mailboxes.records import MailboxRecord, is_consumer_address
+from gmail_warmup.mailboxes.addresses import is_consumer_address
+from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.ledger import daily_counters
 from gmail_warmup.warmup.planning import daily_plan

@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import random
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from gmail_warmup.core.characters import to_one_line
 from gmail_warmup.warmup.content import spam_rules
 from gmail_warmup.warmup.content.template_library import TemplateLibrary
 from gmail_warmup.warmup.content.templates import PLACEHOLDER_VALUES, MailKind, MailTemplate
@@ -88,12 +88,12 @@ def find_content_problems(mail: MailText) -> Iterator[str]:
 
 
 def _build_name_values(context: MailContext) -> dict[str, str]:
-    sender = _to_single_line(context.sender_name)
-    lines = (_to_single_line(line) for line in _LINE_BREAKS.split(context.signature))
+    sender = to_one_line(context.sender_name)
+    lines = (to_one_line(line) for line in _LINE_BREAKS.split(context.signature))
     signature = "\n".join(line for line in lines if line)
     return {
         "sender": sender,
-        "recipient": _choose_greeting_name(_to_single_line(context.recipient_name)),
+        "recipient": _choose_greeting_name(to_one_line(context.recipient_name)),
         "signature": signature or sender,
     }
 
@@ -103,7 +103,7 @@ def _render_subject(template: MailTemplate, values: Mapping[str, str], choose: C
     if not template.subjects:
         return ""
     subject = _fill_placeholders(choose(template.subjects), values)
-    return _to_single_line(subject if template.is_complete else _capitalize_first(subject))
+    return to_one_line(subject if template.is_complete else _capitalize_first(subject))
 
 
 def _render_sentences(template: MailTemplate, values: Mapping[str, str], choose: Chooser) -> Iterator[str]:
@@ -131,17 +131,11 @@ def _capitalize_first(sentence: str) -> str:
 
 def _build_reply_subject(subject: str) -> str:
     """Return the subject of a reply, with a single `Re:` prefix."""
-    return f"Re: {_REPLY_PREFIX.sub('', _to_single_line(subject))}".strip()
+    return f"Re: {_REPLY_PREFIX.sub('', to_one_line(subject))}".strip()
 
 
 def _escape_html(text: str) -> str:
     return "<br>\n".join(html.escape(line) for line in text.split("\n"))
-
-
-def _to_single_line(text: str) -> str:
-    """Return a name or subject on one line, without control characters."""
-    plain = "".join(" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text)
-    return " ".join(plain.split())
 
 
 def _choose_greeting_name(name: str) -> str:

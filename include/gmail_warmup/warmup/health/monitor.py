@@ -123,7 +123,7 @@ def requalify_mailboxes(connection: sa.Connection, addresses: Collection[str], *
     earlier days are no longer counted.
     """
     is_stopped = Mailbox.band.in_((HealthBand.PAUSED, HealthBand.BLOCKED))
-    is_named = Mailbox.address.in_([address.strip().lower() for address in addresses])
+    is_named = Mailbox.address.in_(addresses)
     locked = sa.select(*_STATUS_COLUMNS).with_for_update(key_share=True)
     rows = connection.execute(locked.where(is_named, is_stopped).order_by(Mailbox.id)).all()
     changed = 0

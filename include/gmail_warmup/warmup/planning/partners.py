@@ -20,7 +20,8 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.mailboxes.records import MailboxRecord, is_same_mailbox
+from gmail_warmup.mailboxes.addresses import is_same_mailbox
+from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.planning.eligibility import IS_USABLE
 
 PAIR_REST = timedelta(hours=72)

@@ -15,6 +15,7 @@ from gmail_warmup.core.enums import HealthBand
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import Mailbox, MailboxDay, MailboxKind
+from gmail_warmup.mailboxes import lookup
 from gmail_warmup.warmup.health import bands
 from gmail_warmup.warmup.health.monitor import LOCAL_TODAY, build_sample_columns, to_health_sample, to_health_status
 from gmail_warmup.warmup.planning.daily_plan import DailyVolume, compute_volume_on
@@ -88,7 +89,7 @@ def load_mailbox_statistics(
     Raises:
         UnknownMailboxError: if no warmup mailbox has this address.
     """
-    row = connection.execute(_query_by_address(days), {"address": address.strip().lower()}).one_or_none()
+    row = connection.execute(_query_by_address(days), lookup.build_lookup(address)).one_or_none()
     if row is None:
         raise UnknownMailboxError(address)
     return _to_statistics(row, settings)
@@ -105,7 +106,7 @@ def load_page_statistics(
 # Cached, because building a statement with so many sums costs as much as executing it.
 @functools.lru_cache(maxsize=16)
 def _query_by_address(days: int) -> sa.Select[Any]:
-    return _build_query(days).where(Mailbox.address == sa.bindparam("address"))
+    return lookup.select_by_address(_build_query(days))
 
 
 @functools.lru_cache(maxsize=16)

@@ -11,7 +11,7 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db import clock
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.mailboxes import bulk_edit as changes
-from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.mailboxes.bulk_edit import MailboxChanges
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.warmup.health import monitor
@@ -139,6 +139,7 @@ def put_mailbox(body: MailboxIn, context: CurrentContext, user: UserName) -> Mai
     """
     services = context.services
     with write_transaction(services.engine) as connection:
+        lookup.require_first_spelling(connection, [body.address])
         known = repository.find_mailbox(connection, body.address)
         if known and known.auth is not body.settings.auth:
             raise InvalidInputError(

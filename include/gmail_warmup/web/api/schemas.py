@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Annotated
 
 from fastapi import Depends
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from gmail_warmup.mailboxes.records import normalize_address
+from gmail_warmup.core.characters import normalize_reason
+from gmail_warmup.mailboxes.addresses import normalize_address
 from gmail_warmup.web.permissions import MAY_CHANGE
 from gmail_warmup.web.security import check_content_type, check_origin
 
@@ -19,14 +19,8 @@ Address = Annotated[str, AfterValidator(normalize_address)]
 Addresses = Annotated[list[Address], Field(min_length=1, max_length=1000)]
 
 
-def _check_one_line(text: str) -> str:
-    if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
-        raise ValueError("must be one line without control characters")
-    return text
-
-
 ReasonText = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_check_one_line)
+    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(normalize_reason)
 ]
 """Reason for a change, recorded and shown."""
 

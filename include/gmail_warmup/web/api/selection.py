@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from fastapi import HTTPException
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.db.models import Mailbox, MailboxKind
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.web.api.schemas import Addresses, Body
@@ -64,11 +63,8 @@ def lock_mailboxes(connection: sa.Connection, selection: Selection, *, expiring_
         HTTPException: 409 if the filter matches more mailboxes than the client expects.
     """
     if selection.addresses is not None:
-        query = sa.select(Mailbox.id).where(repository.has_address_in(selection.addresses))
-        locked = repository.lock_mailboxes(connection, query)
-        if missing := set(selection.addresses) - set(locked):
-            raise UnknownMailboxError(*sorted(missing))
-        return locked
+        ids = [mailbox.id for mailbox in repository.require_mailboxes(connection, selection.addresses)]
+        return repository.lock_mailboxes(connection, sa.select(Mailbox.id).where(Mailbox.id.in_(ids)))
     assert selection.filter is not None
     locked = repository.lock_mailboxes(
         connection, filters.select_ids(selection.filter.to_filter(), expiring_days=expiring_days)

@@ -14,6 +14,7 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes.addresses import normalize_domain
 from gmail_warmup.warmup.reporting.counts import DEFAULT_DAYS
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.queries.filters import to_storable_text
@@ -71,4 +72,4 @@ def get_dns(
 ) -> DnsOut:
     """Return SPF, DKIM and DMARC of the sending domains at their last check. No DNS query is made."""
     with read_transaction(context.services.engine) as connection:
-        return DnsOut(domains=domains.load_domains(connection, to_storable_text(domain.strip().lower()) or None))
+        return DnsOut(domains=domains.load_domains(connection, to_storable_text(normalize_domain(domain)) or None))

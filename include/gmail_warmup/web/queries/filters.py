@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.db.models import GrantState, HealthBand, Mailbox, MailboxKind, OAuthGrant
+from gmail_warmup.mailboxes.addresses import normalize_domain
 from gmail_warmup.oauth import expiry
 
 
@@ -96,7 +97,7 @@ def build_conditions(mailbox_filter: MailboxFilter, *, expiring_days: int) -> li
     if mailbox_filter.kind is not None:
         conditions.append(Mailbox.kind == mailbox_filter.kind)
     if mailbox_filter.domain:
-        conditions.append(Mailbox.domain == to_storable_text(mailbox_filter.domain.lower()))
+        conditions.append(Mailbox.domain == to_storable_text(normalize_domain(mailbox_filter.domain)))
     if mailbox_filter.search:
         conditions.append(_match_text(to_storable_text(mailbox_filter.search.lower())))
     return conditions

@@ -10,7 +10,7 @@ from gmail_warmup.db import clock
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.mailboxes.records import is_consumer_address
+from gmail_warmup.mailboxes.addresses import is_consumer_address
 from gmail_warmup.oauth.consent.invites import InviteQuery, fetch_invite_page
 from gmail_warmup.warmup.planning import kill_switch
 from gmail_warmup.web import render

@@ -1,0 +1,55 @@
+"""Upgrades a database that has several addresses of one Google mailbox; prints JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import sqlalchemy as sa
+from airflow.utils.session import create_session
+from alembic import command
+
+from airflow import settings
+from gmail_warmup.db.manager import GmailWarmupDBManager
+from gmail_warmup.mailboxes import repository
+
+BEFORE = "0011"
+DATA = """
+INSERT INTO gmail_warmup.mailbox (address, kind, created_by) VALUES
+    ('ada@gmail.com', 'pool', 'op'), ('a.da@gmail.com', 'pool', 'op'), ('ada+x@googlemail.com', 'warmup', 'op'),
+    ('eve@gmail.com', 'pool', 'op'), ('e.ve@gmail.com', 'pool', 'op'), ('ada@example.com', 'pool', 'op'),
+    ('a.da@example.com', 'pool', 'op');
+INSERT INTO gmail_warmup.oauth_grant (mailbox_id, state) SELECT id,
+    CASE WHEN address = 'a.da@gmail.com' THEN 'active' ELSE 'needs_reauth' END FROM gmail_warmup.mailbox;
+"""
+
+
+def read_rows() -> list[dict[str, Any]]:
+    query = "SELECT address, identity, duplicate_number, pause_reason FROM gmail_warmup.mailbox ORDER BY address"
+    with settings.engine.begin() as connection:
+        return [dict(row) for row in connection.execute(sa.text(query)).mappings()]
+
+
+def main() -> None:
+    with create_session() as session:
+        alembic = GmailWarmupDBManager(session).get_alembic_config()
+    command.upgrade(alembic, BEFORE)
+    with settings.engine.begin() as connection:
+        connection.exec_driver_sql(DATA)
+    command.upgrade(alembic, "head")
+    found: dict[str, Any] = {"upgraded": read_rows()}
+    command.downgrade(alembic, BEFORE)
+    command.upgrade(alembic, "head")
+    found["again"] = read_rows()
+    with settings.engine.begin() as connection:
+        spellings = ("e.ve@gmail.com", "eve@gmail.com", "ev.e@googlemail.com")
+        found["reached"] = [repository.get_mailbox(connection, address).address for address in spellings]
+        duplicate = ["e.ve@gmail.com"]
+        found["resumed"] = [repository.resume_mailboxes(connection, duplicate)]
+        connection.exec_driver_sql("DELETE FROM gmail_warmup.mailbox WHERE address = 'eve@gmail.com'")
+        found["resumed"].append(repository.resume_mailboxes(connection, duplicate))
+    json.dump(found, sys.stdout)
+
+
+main()
