@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import time
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from gmail_warmup.core.harmful_settings import normalize_label, require_own_header, require_slot_in_window
 from gmail_warmup.core.option_types import (
     DAY_NAMES,
     NameServers,
@@ -53,21 +54,26 @@ class Settings(BaseModel):
     )
 
     refresh_margin: int = Field(
-        300, ge=230, description="Seconds before its expiry at which an access token is refreshed."
+        300, ge=230, le=3_000, description="Seconds before its expiry at which an access token is refreshed."
     )
-    refresh_lease: int = Field(60, ge=10, description="Seconds after which the lease of a refresh expires.")
-    connect_timeout: float = Field(5, gt=0, description="Seconds to wait for a connection to Google.")
-    read_timeout: float = Field(20, gt=0, description="Seconds to wait for a response from Google.")
+    refresh_lease: int = Field(60, ge=10, le=3_600, description="Seconds after which the lease of a refresh expires.")
+    connect_timeout: float = Field(5, gt=0, le=300, description="Seconds to wait for a connection to Google.")
+    read_timeout: float = Field(20, gt=0, le=300, description="Seconds to wait for a response from Google.")
 
-    audit_rate: float = Field(5, gt=0, description="Token requests per second at the start of an audit.")
-    audit_concurrency: int = Field(128, ge=1, description="Maximum number of concurrent token requests of an audit.")
-    audit_shard: int = Field(1000, ge=1, description="Mailboxes in one mapped task of the audit.")
-    audit_skip_within: int = Field(
-        86400, ge=0, description="Seconds after a successful refresh during which an audit skips the grant."
+    audit_rate: float = Field(5, gt=0, le=100_000, description="Token requests per second at the start of an audit.")
+    audit_concurrency: int = Field(
+        128, ge=1, le=10_000, description="Maximum number of concurrent token requests of an audit."
     )
-    suspect_delay: int = Field(900, ge=0, description="Seconds until a suspect grant is probed again.")
+    audit_shard: int = Field(1000, ge=1, le=100_000, description="Mailboxes in one mapped task of the audit.")
+    audit_skip_within: int = Field(
+        86400,
+        ge=0,
+        le=2_678_400,
+        description="Seconds after a successful refresh during which an audit skips the grant.",
+    )
+    suspect_delay: int = Field(900, ge=0, le=2_678_400, description="Seconds until a suspect grant is probed again.")
     expiring_days: int = Field(
-        7, ge=0, description="Days before a predicted expiry from which a grant is reported as expiring."
+        7, ge=0, le=365, description="Days before a predicted expiry from which a grant is reported as expiring."
     )
 
     alert_conn_id: str = Field(
@@ -97,6 +103,7 @@ class Settings(BaseModel):
     min_gap: int = Field(
         240,
         ge=0,
+        le=86_400,
         description="Minimum number of seconds between two mails of one mailbox.",
         json_schema_extra=AFFECTS_PLAN,
     )
@@ -113,17 +120,19 @@ class Settings(BaseModel):
         json_schema_extra=AFFECTS_PLAN,
     )
     ramp_start: int = Field(
-        5, ge=1, description="Mails on the first day of warmup (linear).", json_schema_extra=AFFECTS_PLAN
+        5, ge=1, le=10_000, description="Mails on the first day of warmup (linear).", json_schema_extra=AFFECTS_PLAN
     )
     ramp_step: int = Field(
         2,
         ge=0,
+        le=10_000,
         description="Additional mails on each further day with a mail (linear).",
         json_schema_extra=AFFECTS_PLAN,
     )
     ramp_cap: int = Field(
         40,
         ge=1,
+        le=10_000,
         description="Maximum number of mails per day, also if the mailbox's target is higher (linear).",
         json_schema_extra=AFFECTS_PLAN,
     )
@@ -136,19 +145,26 @@ class Settings(BaseModel):
         json_schema_extra=AFFECTS_PLAN,
     )
     consumer_daily_limit: int = Field(
-        500, ge=1, description="Maximum number of mails that a gmail.com mailbox sends in 24 hours, from all clients."
+        500,
+        ge=1,
+        le=1_000_000,
+        description="Maximum number of mails that a gmail.com mailbox sends in 24 hours, from all clients.",
     )
     workspace_daily_limit: int = Field(
         2000,
         ge=1,
+        le=1_000_000,
         description="Maximum number of mails that any other mailbox sends in 24 hours, from all clients. Google allows "
         "only 500 in the trial of a Workspace: support.google.com/a/answer/166852",
     )
     pool_daily_cap: int = Field(
-        50, ge=1, description="Maximum number of warmup mails that one pool mailbox receives per day."
+        50, ge=1, le=1_000_000, description="Maximum number of warmup mails that one pool mailbox receives per day."
     )
     partner_daily_cap: int = Field(
-        2, ge=1, description="Maximum number of warmup mails per day from one warmup mailbox to one pool mailbox."
+        2,
+        ge=1,
+        le=1_000_000,
+        description="Maximum number of warmup mails per day from one warmup mailbox to one pool mailbox.",
     )
 
     delay_scale: float = Field(
@@ -193,10 +209,13 @@ class Settings(BaseModel):
         description="Months after which mails, daily counts, events and sent alerts are deleted; 0 keeps them.",
     )
     locate_delay: int = Field(
-        120, ge=0, description="Seconds after sending until the mail is searched for at its recipient."
+        120, ge=0, le=86_400, description="Seconds after sending until the mail is searched for at its recipient."
     )
     missing_after: int = Field(
-        86400, ge=60, description="Seconds after sending until a mail that is not found counts as missing."
+        86400,
+        ge=60,
+        le=2_678_400,
+        description="Seconds after sending until a mail that is not found counts as missing.",
     )
     gmail_label: str = Field(
         "Warmup", pattern=r"^[^/]+(/[^/]+)*$", max_length=100, description="Gmail label of warmup mail; '/' nests it."
@@ -212,10 +231,26 @@ class Settings(BaseModel):
     dkim_selector: str = Field(
         "google", pattern=r"^[A-Za-z0-9.-]{1,63}$", description="Selector of the DKIM key that Gmail signs with."
     )
-    mailbox_lease: int = Field(300, ge=30, description="Seconds after which the lease of a mailbox expires.")
+    mailbox_lease: int = Field(300, ge=30, le=86_400, description="Seconds after which the lease of a mailbox expires.")
     mailbox_wait: float = Field(
-        20, ge=0, description="Seconds that a task waits for a mailbox that another task has leased."
+        20, ge=0, le=3_600, description="Seconds that a task waits for a mailbox that another task has leased."
     )
+
+    @field_validator("gmail_label")
+    @classmethod
+    def _normalize_label(cls, value: str) -> str:
+        return normalize_label(value)
+
+    @field_validator("token_header")
+    @classmethod
+    def _require_own_header(cls, value: str) -> str:
+        return require_own_header(value)
+
+    @model_validator(mode="after")
+    def _slot_fits_window(self) -> Settings:
+        gap = max(self.min_gap, self.run_interval)
+        require_slot_in_window(window_minutes=self.sending_window_minutes, gap_seconds=gap)
+        return self
 
     @model_validator(mode="after")
     def _lease_outlives_request(self) -> Settings:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.core.errors import GmailWarmupError
-from gmail_warmup.doctor import content, domains, google, grants, installation
+from gmail_warmup.doctor import addresses, content, domains, google, grants, installation
 from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.doctor.result import CheckOutcome, CheckResult, Status
 
@@ -31,6 +31,8 @@ _CHECKS: tuple[tuple[str, Callable[[DoctorContext], CheckOutcome], tuple[str, ..
     ("breaker", grants.check_circuit_breaker, ("database",)),
     ("scopes", grants.check_scopes, ("database",)),
     ("publishing status", grants.check_publishing_status, ("database",)),
+    ("addresses", addresses.check_duplicate_addresses, ("database",)),
+    ("time zones", addresses.check_time_zones, ("database",)),
     ("sending domains", domains.check_domain_records, ("database",)),
     ("templates", content.check_templates, ("settings",)),
     ("text generator", content.check_text_generator, ("settings",)),

@@ -207,9 +207,9 @@ class GmailClient:
 
     def ensure_label(self, name: str) -> str:
         """Return the id of a label; create it and its parent labels if they are missing."""
-        known = {
-            label["name"].lower(): label for label in self._execute_json(self._api.labels.list(userId="me"))["labels"]
-        }
+        labels = self._execute_json(self._api.labels.list(userId="me"))["labels"]
+        # A system label of the same name, such as SPAM, would move the mail.
+        known = {label["name"].lower(): label for label in labels if label.get("type") != "system"}
         parts = name.split("/")
         for path in ("/".join(parts[: depth + 1]) for depth in range(len(parts))):
             if path.lower() not in known:

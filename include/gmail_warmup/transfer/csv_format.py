@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gmail_warmup.core.characters import ASCII_SPACE
+
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")  # noqa: RUF001  the full-width forms count as well
 _ESCAPED_FORMULA = re.compile(f"'{_FORMULA.pattern}")
 _SEPARATORS = ",;\t"
@@ -57,7 +59,7 @@ def parse_table(text: str) -> CsvTable:
     table = CsvTable()
     lines = _parse_lines(text.removeprefix("\ufeff"), table)
     table.header_line, header = next(lines, (1, []))
-    names = [cell.lower() for cell in header]
+    names = [cell.strip().lower() for cell in header]
     while names and not names[-1]:
         names.pop()  # empty columns at the end, of a spreadsheet that was once wider
     table.header = names
@@ -79,7 +81,7 @@ def _parse_lines(text: str, table: CsvTable) -> Iterator[tuple[int, list[str]]]:
     )
     while True:
         try:
-            cells = [unescape_formula(cell.strip()) for cell in next(reader)]
+            cells = [unescape_formula(cell.strip(ASCII_SPACE)) for cell in next(reader)]
         except StopIteration:
             return
         except csv.Error as error:

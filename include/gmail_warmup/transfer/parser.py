@@ -141,9 +141,13 @@ def _parse_csv(text: str) -> ParsedFile:
 
 def _apply_defaults(row: Mapping[str, str]) -> dict[str, Any]:
     """Return a row with the values that JSON would have: an empty cell means the default."""
-    values: dict[str, Any] = {name: cell for name, cell in row.items() if cell and name in (*CSV_COLUMNS, *TOKEN_KEYS)}
+    # Other invisible characters around an address are not removed but named.
+    cells = {name: cell if name == "address" else cell.strip() for name, cell in row.items()}
+    values: dict[str, Any] = {
+        name: cell for name, cell in cells.items() if cell and name in (*CSV_COLUMNS, *TOKEN_KEYS)
+    }
     for name in SETTING_COLUMNS:
-        if row.get(name) == "" and not MailboxSettings.model_fields[name].is_required():
+        if cells.get(name) == "" and not MailboxSettings.model_fields[name].is_required():
             values[name] = MailboxSettings.model_fields[name].default
     return values
 
