@@ -11,8 +11,9 @@ from pathlib import Path
 from gmail_embedded.ports import LOCAL
 from gmail_embedded.runfolder import CHECKOUT, USER, RunFolder
 
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 # Variables of the caller that are passed on: time zones, certificates, temporary files and proxies.
-_PASSED = ("TMPDIR", "TZDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "LD_LIBRARY_PATH")
+_PASSED = ("TMPDIR", "TZDIR", "LD_LIBRARY_PATH", *_CERTIFICATES)
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 

@@ -35,6 +35,7 @@ _MODULES = (
     "google.oauth2.credentials",
     "google_auth_httplib2",
     "psycopg2.extras",
+    "requests",
     "sqlalchemy.dialects.postgresql.psycopg2",
 )
 
@@ -68,14 +69,17 @@ def preload() -> None:
 
 
 def _fill_caches() -> None:
-    import httpx
     from cryptography.fernet import Fernet
 
-    from gmail_warmup.core.http_utils import get_ssl_context
+    from gmail_warmup.core.errors import ConfigurationError
+    from gmail_warmup.core.network.environment import get_ssl_context
     from gmail_warmup.gmail.client import build_gmail_resources
     from gmail_warmup.warmup.content.template_library import load_builtin_templates
 
-    httpx.Client(verify=get_ssl_context()).close()
+    try:
+        get_ssl_context()
+    except ConfigurationError:
+        pass  # the tasks report it
     fernet = Fernet(Fernet.generate_key())
     fernet.decrypt(fernet.encrypt(b""))  # OpenSSL looks its algorithms up
     build_gmail_resources()

@@ -18,6 +18,7 @@ from typing import Any
 from apprise import Apprise, AppriseAsset, NotifyFormat
 from apprise.common import OverflowMode
 
+from gmail_warmup.alerts.requests_adapter import capture_requests
 from gmail_warmup.core.errors import ConfigurationError, GmailWarmupError
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class AppriseSender:
         Raises:
             AlertDeliveryError: if no receiver accepted it, with the services and the HTTP status of their responses.
         """
-        with _silence_loggers():
+        with _silence_loggers(), capture_requests() as failures:
             result = self._apprise.notify(
                 title=title, body=body, body_format=NotifyFormat.TEXT, timeout=SEND_TIMEOUT_SECONDS
             )
@@ -55,13 +56,16 @@ class AppriseSender:
             refused = ", ".join(_describe_refusal(service) for service in result if not service)
         where = f"in the Airflow Connection '{self._conn_id}'"
         if not accepted:
-            raise AlertDeliveryError(f"No receiver {where} accepted it: {refused or 'none matches its tags'}")
+            why = " ".join(sorted({str(error) for error in failures if isinstance(error, ConfigurationError)}))
+            raise AlertDeliveryError(
+                f"No receiver {where} accepted it: {refused or 'none matches its tags'}{why and '. '}{why}"
+            )
         if refused:
             log.error("Not every receiver %s accepted the alert: %s", where, refused)
 
 
 def _build_apprise(conn_id: str, extra: str, mask_secret: Callable[[str], None]) -> Apprise:
-    receivers = Apprise(asset=AppriseAsset(app_id="gmail-warmup", app_desc="Gmail accounts"))
+    receivers = Apprise(asset=AppriseAsset(app_id="gmail-warmup", app_desc="Gmail accounts", http_redirects=False))
     for number, item in enumerate(_parse_config(conn_id, extra), 1):
         path = item.get("path") if isinstance(item, dict) else None
         if not isinstance(path, str) or not path.strip():

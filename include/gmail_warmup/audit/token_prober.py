@@ -9,9 +9,11 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+import httpx
 
 from gmail_warmup.audit.rate_limiter import RateLimiter
 from gmail_warmup.core.enums import ResponseCategory
+from gmail_warmup.core.network.async_client import AsyncClient
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.oauth.reasons import REASONS, Reason
 from gmail_warmup.oauth.token_endpoint import (
@@ -34,23 +36,25 @@ class TokenProber:
     """Send token requests; an asynchronous context manager."""
 
     def __init__(self, client: OAuthClient, settings: Settings, rate_limiter: RateLimiter) -> None:
-        self._client, self._settings, self._rate_limiter = client, settings, rate_limiter
+        self._client, self._rate_limiter = client, rate_limiter
         self._secrets = list(client.secrets)
+        self._http = AsyncClient(
+            client.token_uri,
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            concurrency=settings.audit_concurrency,
+        )
 
     async def __aenter__(self) -> Self:
         """Open the HTTP session."""
-        timeout = aiohttp.ClientTimeout(
-            sock_connect=self._settings.connect_timeout, sock_read=self._settings.read_timeout
-        )
-        connector = aiohttp.TCPConnector(limit=self._settings.audit_concurrency)
-        self._http = aiohttp.ClientSession(timeout=timeout, connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        await self._http.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the HTTP session."""
-        await self._http.close()
+        await self._http.__aexit__(kind, error, trace)
 
     async def probe_token(
         self, refresh_token: str, *, blocked_reason: Callable[[], Reason | None]
@@ -93,9 +97,6 @@ class TokenProber:
 
     async def _post_form(self, form: str) -> TokenResponse:
         try:
-            async with self._http.post(
-                self._client.token_uri, data=form, headers=FORM_HEADERS, allow_redirects=False
-            ) as response:
-                return parse_response(response.status, response.headers, await response.read())
-        except (aiohttp.ClientError, TimeoutError) as error:
+            return parse_response(*await self._http.post(form, FORM_HEADERS))
+        except (aiohttp.ClientError, TimeoutError, httpx.HTTPError) as error:
             return TokenResponse(status=None, detail=type(error).__name__)

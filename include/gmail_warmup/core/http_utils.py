@@ -1,15 +1,11 @@
-"""Parse responses of servers defensively, and share one TLS context."""
+"""Parse responses of servers defensively."""
 
 from __future__ import annotations
 
 import email.utils
-import functools
 import json
-import ssl
 from datetime import UTC, datetime
 from typing import Any
-
-import httpx
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
 """Maximum number of seconds that a server can make us wait."""
@@ -39,9 +35,3 @@ def parse_retry_after(retry_after: str | None) -> float | None:
 def _seconds_until(date: str) -> float:
     when = email.utils.parsedate_to_datetime(date)
     return ((when if when.tzinfo else when.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
-
-
-@functools.cache
-def get_ssl_context() -> ssl.SSLContext:
-    """Return the TLS context, built once per process: loading the certificates takes about 0.1 s."""
-    return httpx.create_ssl_context()

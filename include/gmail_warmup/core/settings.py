@@ -58,7 +58,13 @@ class Settings(BaseModel):
     )
     refresh_lease: int = Field(60, ge=10, le=3_600, description="Seconds after which the lease of a refresh expires.")
     connect_timeout: float = Field(5, gt=0, le=300, description="Seconds to wait for a connection to Google.")
-    read_timeout: float = Field(20, gt=0, le=300, description="Seconds to wait for a response from Google.")
+    read_timeout: float = Field(
+        20,
+        gt=0,
+        le=300,
+        description="Seconds to wait for the complete response from Google. A request takes at most this and "
+        "connect_timeout together.",
+    )
 
     audit_rate: float = Field(5, gt=0, le=100_000, description="Token requests per second at the start of an audit.")
     audit_concurrency: int = Field(

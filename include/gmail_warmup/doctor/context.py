@@ -14,12 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.core.errors import GmailWarmupError
+from gmail_warmup.core.network.client import open_client
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.oauth.reasons import Reason
 from gmail_warmup.oauth.token_endpoint import FORM_HEADERS, build_refresh_form, classify_response, parse_response
 
-_FAKE_REFRESH_TOKEN = "1//gmail-warmup-doctor-made-up"  # noqa: S105  not a real token
+FAKE_REFRESH_TOKEN = "1//gmail-warmup-doctor-made-up"  # noqa: S105  not a real token
 
 
 class DoctorContext:
@@ -59,12 +60,14 @@ class DoctorContext:
         """Return the token endpoint's response for each secret of the client, and its Date header."""
         client, settings = self.services.oauth_client, self.services.settings
         results: list[tuple[Reason, datetime | None]] = []
-        with httpx.Client(timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout)) as http:
+        with open_client(
+            client.token_uri, connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
+        ) as http:
             for secret in client.secrets:
                 try:
                     response = http.post(
                         client.token_uri,
-                        content=build_refresh_form(client, secret, _FAKE_REFRESH_TOKEN),
+                        content=build_refresh_form(client, secret, FAKE_REFRESH_TOKEN),
                         headers=FORM_HEADERS,
                     )
                 except (httpx.HTTPError, httpx.InvalidURL):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import urlsplit
 
+from gmail_warmup.audit.rate_limiter import RateLimiter
+from gmail_warmup.audit.token_prober import TokenProber
 from gmail_warmup.core.enums import ResponseCategory
+from gmail_warmup.core.network.environment import find_proxy
 from gmail_warmup.core.text import pluralize
-from gmail_warmup.doctor.context import DoctorContext
+from gmail_warmup.doctor.context import FAKE_REFRESH_TOKEN, DoctorContext
 from gmail_warmup.doctor.installation import compare_clocks
 from gmail_warmup.doctor.result import CheckOutcome, Status
-from gmail_warmup.oauth.token_endpoint import GOOGLE_TOKEN_URI
+from gmail_warmup.oauth.token_endpoint import GOOGLE_TOKEN_URI, TokenResult
 
 
 def check_oauth_client(context: DoctorContext) -> CheckOutcome:
@@ -36,6 +40,24 @@ def check_token_endpoint(context: DoctorContext) -> CheckOutcome:
         status = Status.PROBLEM if len(rejected) == len(context.probe_results) else Status.WARNING
         return status, f"Secret {number} of {len(context.probe_results)}: {reason.message}", reason.remedy
     return Status.OK, f"{host} accepts the client."
+
+
+def check_audit_connection(context: DoctorContext) -> CheckOutcome:
+    """Send a token request as the audit does, which uses another HTTP library than the tasks and the page."""
+    token_uri = context.services.oauth_client.token_uri
+    host, proxy = urlsplit(token_uri).netloc, find_proxy(token_uri)
+    where = f"through the proxy {urlsplit(proxy).netloc.rpartition('@')[2]}" if proxy else "without a proxy"
+    reason = asyncio.run(_probe_as_audit(context)).reason
+    if reason.category in (ResponseCategory.TRANSIENT, ResponseCategory.THROTTLED):
+        return Status.PROBLEM, f"{host} ({where}): {reason.message}", reason.remedy
+    return Status.OK, f"{host} answers {where}."
+
+
+async def _probe_as_audit(context: DoctorContext) -> TokenResult:
+    services = context.services
+    async with TokenProber(services.oauth_client, services.settings, RateLimiter(100)) as prober:
+        result, _ = await prober.probe_token(FAKE_REFRESH_TOKEN, blocked_reason=lambda: None)
+    return result
 
 
 def check_google_clock(context: DoctorContext) -> CheckOutcome:

@@ -25,6 +25,7 @@ _CHECKS: tuple[tuple[str, Callable[[DoctorContext], CheckOutcome], tuple[str, ..
     ("pool", installation.check_pool, ("database",)),
     ("OAuth client", google.check_oauth_client, ("settings",)),
     ("token endpoint", google.check_token_endpoint, ("OAuth client",)),
+    ("audit", google.check_audit_connection, ("OAuth client",)),
     ("Google's clock", google.check_google_clock, ("token endpoint",)),
     ("redirect URI", google.check_redirect_uri, ()),
     ("incidents", grants.check_incidents, ("database",)),

@@ -12,8 +12,8 @@ from typing import Any, NoReturn, Self
 
 import httpx
 
-from gmail_warmup.core import http_utils
 from gmail_warmup.core.errors import ConfigurationError
+from gmail_warmup.core.network.client import open_client
 from gmail_warmup.oauth.delegation_errors import classify_delegated_response
 from gmail_warmup.oauth.token_endpoint import SCOPE, TokenResult, post_token_request
 
@@ -41,9 +41,10 @@ class ServiceAccount:
     ) -> None:
         self.conn_id, self._load_credentials = conn_id, load_credentials
         self._scopes, self._tries = tuple(scopes), tries
-        self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
+        self._connect_timeout, self._read_timeout = connect_timeout, read_timeout
         self._lock = threading.Lock()
-        self._ready: tuple[Any, httpx.Client] | None = None
+        self._account: Any = None
+        self._http: httpx.Client | None = None
 
     def __enter__(self) -> Self:
         """Return this object."""
@@ -66,24 +67,31 @@ class ServiceAccount:
         Raises:
             ConfigurationError: the Connection is missing or contains no usable service account key.
         """
-        account, http = self._open_client()
+        account = self._get_account()
         token_uri, form = _build_signed_request(account, address, self._scopes, conn_id=self.conn_id)
+        http = self._get_client(token_uri)
         return classify_delegated_response(post_token_request(http, token_uri, form, tries=self._tries))
 
     def close(self) -> None:
         """Close the connections to Google."""
         with self._lock:
-            if self._ready:
-                self._ready[1].close()
-            self._ready = None
+            if self._http:
+                self._http.close()
+            self._account = self._http = None
 
-    def _open_client(self) -> tuple[Any, httpx.Client]:
+    def _get_account(self) -> Any:
         with self._lock:
-            if self._ready is None:
-                account = self._load_credentials(self.conn_id)
-                http = httpx.Client(verify=http_utils.get_ssl_context(), timeout=self._timeout, follow_redirects=False)
-                self._ready = account, http
-            return self._ready
+            if self._account is None:
+                self._account = self._load_credentials(self.conn_id)
+            return self._account
+
+    def _get_client(self, token_uri: str) -> httpx.Client:
+        with self._lock:
+            if self._http is None:
+                self._http = open_client(
+                    token_uri, connect_timeout=self._connect_timeout, read_timeout=self._read_timeout
+                )
+            return self._http
 
 
 CONNECTION_REMEDY = (

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import httplib2
-import httpx
 from googleapiclient.errors import HttpError
 
-from gmail_warmup.core import http_utils
+from gmail_warmup.core.network.client import open_client
 from gmail_warmup.oauth.token_endpoint import GOOGLE_API
+
+_MAX_ANSWER_BYTES = 8_000_000
+"""Much more than the longest list and the largest message that are read, see ``warmup/actions/bounces.py``."""
 
 
 class Transport:
@@ -31,9 +33,10 @@ class Transport:
     """Required by googleapiclient, which removes 308 from it for uploads; not used otherwise."""
 
     def __init__(self, *, connect_timeout: float, read_timeout: float, endpoint: str | None = None) -> None:
-        self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
-        self._http = httpx.Client(verify=http_utils.get_ssl_context(), follow_redirects=False)
         self._root = (endpoint or GOOGLE_API).rstrip("/")
+        self._http = open_client(
+            self._root, connect_timeout=connect_timeout, read_timeout=read_timeout, max_bytes=_MAX_ANSWER_BYTES
+        )
 
     def request(
         self,
@@ -52,7 +55,7 @@ class Transport:
             if key.lower() not in ("accept-encoding", "content-length")
         }
         url = self._root + uri.removeprefix(GOOGLE_API)
-        response = self._http.request(method, url, content=body, headers=sent_headers, timeout=self._timeout)
+        response = self._http.request(method, url, content=body, headers=sent_headers)
         result = httplib2.Response(
             {"status": str(response.status_code), **{k.lower(): v for k, v in response.headers.items()}}
         )

@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 
 import httpx
 
-from gmail_warmup.core import http_utils
 from gmail_warmup.core.http_utils import parse_json, parse_retry_after
+from gmail_warmup.core.network.client import open_client
 from gmail_warmup.oauth.reasons import REASONS, Reason
 
 GOOGLE_AUTH_URI = "https://accounts.google.com/o/oauth2/v2/auth"
@@ -215,7 +215,7 @@ class TokenEndpoint:
 
     def __init__(self, client: OAuthClient, *, connect_timeout: float = 5, read_timeout: float = 20) -> None:
         self.client = client
-        self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
+        self.connect_timeout, self.read_timeout = connect_timeout, read_timeout
 
     def refresh_access_token(self, refresh_token: str) -> TokenResult:
         """Request a new access token, trying the secrets of the OAuth client in order."""
@@ -232,7 +232,9 @@ class TokenEndpoint:
         return self._try_secrets(forms, 1)
 
     def _try_secrets(self, forms: Sequence[str], tries: int) -> TokenResult:
-        with httpx.Client(verify=http_utils.get_ssl_context(), timeout=self._timeout, follow_redirects=False) as http:
+        with open_client(
+            self.client.token_uri, connect_timeout=self.connect_timeout, read_timeout=self.read_timeout
+        ) as http:
             for form in forms:
                 result = classify_response(post_token_request(http, self.client.token_uri, form, tries=tries))
                 if result.reason.code != "invalid_client":

@@ -21,6 +21,7 @@ from gmail_warmup.core.enums import InviteState, ResponseCategory
 from gmail_warmup.core.errors import TooManyConsentsError
 from gmail_warmup.core.http_utils import parse_json
 from gmail_warmup.core.log_context import log_event
+from gmail_warmup.core.network.client import open_client
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import ConsentPurpose
 from gmail_warmup.mailboxes import lookup, repository
@@ -197,12 +198,11 @@ class ConsentFlow:
     def _fetch_signed_in_address(self, access_token: str, request: ConsentRequest) -> str:
         """Return the address of the mailbox that the new token gives access to."""
         root = (self._endpoint.client.api_endpoint or GOOGLE_API).rstrip("/")
+        headers = {"Authorization": f"Bearer {access_token}"}
+        seconds = {"connect_timeout": self._endpoint.connect_timeout, "read_timeout": self._endpoint.read_timeout}
         try:
-            response = httpx.get(
-                f"{root}/gmail/v1/users/me/profile",
-                headers={"Authorization": f"Bearer {access_token}"},
-                timeout=httpx.Timeout(20, connect=5),
-            )
+            with open_client(root, **seconds) as http:
+                response = http.get(f"{root}/gmail/v1/users/me/profile", headers=headers)
             response.raise_for_status()
             return str(parse_json(response.content)["emailAddress"]).lower()
         except (httpx.HTTPError, LookupError, TypeError) as error:

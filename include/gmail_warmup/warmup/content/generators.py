@@ -11,6 +11,7 @@ import httpx
 
 from gmail_warmup.core.errors import GmailWarmupError, InvalidInputError
 from gmail_warmup.core.http_utils import parse_json
+from gmail_warmup.core.network.client import ResponseTooLargeError, open_client
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.warmup.content.compose import MailContext, MailText, compose_mail, find_content_problems
 from gmail_warmup.warmup.content.template_library import TemplateLibrary, load_builtin_templates, load_templates_folder
@@ -19,6 +20,7 @@ from gmail_warmup.warmup.content.templates import MailKind
 log = logging.getLogger(__name__)
 
 _MAX_RESPONSE_BYTES = 100_000
+_CONNECT_TIMEOUT = 5
 _PROMPTS = {
     MailKind.FIRST: "Write the body of a short everyday mail between colleagues with the subject given below.",
     MailKind.REPLY: "Write the body of a short answer to a colleague's everyday mail with the subject given below.",
@@ -64,7 +66,7 @@ class ChatGenerator:
     Attributes:
         templates: the source of subject, greeting and closing.
         base_url: the URL without ``/chat/completions``.
-        timeout: seconds to wait for the response, and between its parts.
+        timeout: seconds to wait for the complete response.
     """
 
     templates: TextGenerator
@@ -92,8 +94,15 @@ class ChatGenerator:
         body = {"model": self.model, "messages": messages, "max_tokens": 300, "temperature": 1.0}
         headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         try:
-            with httpx.Client(timeout=self.timeout) as client:
+            with open_client(
+                self.base_url,
+                connect_timeout=_CONNECT_TIMEOUT,
+                read_timeout=self.timeout,
+                max_bytes=_MAX_RESPONSE_BYTES,
+            ) as client:
                 response = client.post(f"{self.base_url.rstrip('/')}/chat/completions", json=body, headers=headers)
+        except ResponseTooLargeError:
+            raise GeneratorError("the response is too large") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise GeneratorError(type(error).__name__) from None
         if response.status_code != 200:
@@ -102,8 +111,6 @@ class ChatGenerator:
 
 
 def _extract_content(response: httpx.Response) -> str:
-    if len(response.content) > _MAX_RESPONSE_BYTES:
-        raise GeneratorError("the response is too large")
     try:
         content = parse_json(response.content)["choices"][0]["message"]["content"]
     except (LookupError, TypeError):

@@ -1,0 +1,221 @@
+"""The HTTP client of the product: the network configuration, a total deadline and a maximum size for every answer.
+
+Only this module and ``async_client.py`` open HTTP connections; a test searches for others. A timeout of httpx applies
+to each read, so a server that sends single bytes could hold a request indefinitely. So the deadline is applied to the
+socket. Redirects are not followed, because a request may contain a token.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import httpcore
+import httpx
+
+from gmail_warmup.core.network.environment import find_proxy, get_ssl_context
+
+MAX_ANSWER_BYTES = 1_000_000
+"""Maximum size of an answer, also when it is decompressed."""
+
+REQUEST_HEADERS = {"Accept-Encoding": "gzip"}
+
+
+class ResponseTooLargeError(httpx.TransportError):
+    """The answer is larger than the limit of the client; it was not read to its end."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(f"The answer is larger than {max_bytes} bytes")
+
+
+def open_client(
+    url: str, *, connect_timeout: float, read_timeout: float, max_bytes: int = MAX_ANSWER_BYTES, verify: bool = True
+) -> httpx.Client:
+    """Return a client for one server.
+
+    Args:
+        url: an address of the server; it determines the proxy.
+        connect_timeout: seconds to wait for a connection.
+        read_timeout: seconds to wait for the answer. A request takes at most the sum of both.
+        max_bytes: maximum size of an answer.
+        verify: whether the certificate of the server is verified.
+
+    Raises:
+        ConfigurationError: if the network configuration is not usable.
+    """
+    transport = _LimitedTransport(
+        find_proxy(url),
+        get_ssl_context() if verify else httpx.create_ssl_context(verify=False),
+        seconds=connect_timeout + read_timeout,
+        max_bytes=max_bytes,
+    )
+    timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
+    return httpx.Client(transport=transport, timeout=timeout, trust_env=False, follow_redirects=False)
+
+
+class _LimitedTransport(httpx.HTTPTransport):
+    """Send requests within a deadline, and read their answers up to a size.
+
+    Raises:
+        httpx.ProxyError: also if the proxy cannot be reached.
+        ResponseTooLargeError: see there.
+    """
+
+    def __init__(self, proxy: str | None, context: ssl.SSLContext, *, seconds: float, max_bytes: int) -> None:
+        super().__init__(verify=context, trust_env=False, proxy=_build_proxy(proxy, context) if proxy else None)
+        self._pool._network_backend = _DeadlineBackend()  # HTTPTransport has no argument for it
+        self._uses_proxy, self._seconds, self._max_bytes = proxy is not None, seconds, max_bytes
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and return the complete answer."""
+        request.headers.update(REQUEST_HEADERS)
+        with _deadline(self._seconds), self._name_proxy_errors():
+            response = super().handle_request(request)
+            try:
+                assert isinstance(response.stream, httpx.SyncByteStream)
+                content = _read_limited(response.stream, self._max_bytes)
+            finally:
+                response.close()
+        content = decompress(content, response.headers, max_bytes=self._max_bytes)
+        headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _CODING_HEADERS]
+        return httpx.Response(response.status_code, headers=headers, content=content, extensions=response.extensions)
+
+    @contextmanager
+    def _name_proxy_errors(self) -> Iterator[None]:
+        """Convert the failure of a connection to the proxy; a TLS error concerns the server behind it."""
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            if not self._uses_proxy or _is_tls_error(error):
+                raise
+            raise httpx.ProxyError(f"the proxy cannot be reached: {error}") from error
+
+
+def _build_proxy(url: str, context: ssl.SSLContext) -> httpx.Proxy:
+    return httpx.Proxy(url, ssl_context=context if url.startswith("https:") else None)
+
+
+_CODING_HEADERS = (b"content-encoding", b"content-length", b"transfer-encoding")
+
+
+def _is_tls_error(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _read_limited(parts: Iterable[bytes], max_bytes: int) -> bytes:
+    content = bytearray()
+    for part in parts:
+        content += part
+        if len(content) > max_bytes:
+            raise ResponseTooLargeError(max_bytes)
+    return bytes(content)
+
+
+def decompress(content: bytes, headers: Mapping[str, str], *, max_bytes: int) -> bytes:
+    """Return the decompressed body of an answer.
+
+    Raises:
+        ResponseTooLargeError: if it is larger than the limit.
+        httpx.DecodingError: if it is damaged, or compressed in another way than requested.
+    """
+    encoding = headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding == "identity" or not content:
+        return content
+    if encoding not in ("gzip", "x-gzip"):
+        raise httpx.DecodingError(f"the answer is compressed as {encoding[:20]!r}; only gzip was requested")
+    decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        decompressed = decoder.decompress(content, max_bytes + 1)
+    except zlib.error as error:
+        raise httpx.DecodingError(str(error)) from None
+    if len(decompressed) > max_bytes:
+        raise ResponseTooLargeError(max_bytes)
+    if not decoder.eof:
+        raise httpx.DecodingError("the compressed answer is incomplete")
+    return decompressed
+
+
+_ends_at: ContextVar[float] = ContextVar("ends_at")
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    token = _ends_at.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _ends_at.reset(token)
+
+
+def _remaining(timeout: float | None, expired: type[httpcore.TimeoutException]) -> float:
+    """Return the timeout of one operation on the socket, shortened to the deadline of the request."""
+    seconds = _ends_at.get() - time.monotonic()
+    if seconds <= 0:
+        raise expired("the total deadline of the request has passed")
+    return seconds if timeout is None else min(seconds, timeout)
+
+
+class _DeadlineBackend(httpcore.SyncBackend):
+    """Open connections within the deadline of the request; the timeout covers all addresses of a host."""
+
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> httpcore.NetworkStream:
+        """Connect to the first address of a host that answers."""
+        ends_at = time.monotonic() + _remaining(timeout, httpcore.ConnectTimeout)
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        for address in _resolve(host, port):
+            seconds = ends_at - time.monotonic()
+            if seconds <= 0:
+                break
+            try:
+                return _DeadlineStream(super().connect_tcp(address, port, seconds, **options))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from error
+    return [str(address[0]) for *_, address in found]
+
+
+class _DeadlineStream(httpcore.NetworkStream):
+    """A connection whose operations end with the deadline of the current request."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read what has arrived."""
+        return self._stream.read(max_bytes, _remaining(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write all bytes."""
+        self._stream.write(buffer, _remaining(timeout, httpcore.WriteTimeout))
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """Start TLS."""
+        seconds = _remaining(timeout, httpcore.ConnectTimeout)
+        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, seconds))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return a property of the connection."""
+        return self._stream.get_extra_info(info)
