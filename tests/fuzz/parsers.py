@@ -185,7 +185,7 @@ def _cells(draw: Mutator, source: random.Random) -> None:
     assert not [cell for cell in map(csv_format.escape_formula, cells) if cell[:1] in tuple("=+-@\t\r")]
     table = csv_format.parse_table("".join(lines).encode("utf-8", "replace").decode())
     if any(cells) and all(cell.isprintable() for cell in cells):
-        assert [row for _, row in table.rows] == rows
+        assert [line.cells for line in table.lines] == rows
 
 
 _ANSWERS = (

@@ -11,6 +11,8 @@ MOUNT_PATH = "/gmail-warmup"
 VIEW_PATH = "/plugin/gmail-accounts"
 """Path at which Airflow's UI shows the application in a frame."""
 
+API_PATH = "/api/v1"
+
 CALLBACK_PATH = "/oauth/callback"
 
 INVITE_PATH = "/invite"

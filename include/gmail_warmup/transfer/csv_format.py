@@ -11,7 +11,8 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from gmail_warmup.core.characters import ASCII_SPACE
@@ -21,14 +22,23 @@ _ESCAPED_FORMULA = re.compile(f"'{_FORMULA.pattern}")
 _SEPARATORS = ",;\t"
 
 
-@dataclass(kw_only=True)
-class CsvTable:
-    """The header of a file, its rows and its malformed lines; line numbers start at 1."""
+@dataclass(frozen=True, kw_only=True)
+class CsvLine:
+    """A line of a file: its cells by column, or the rule that it breaks."""
 
-    header: Sequence[str] = ()
-    header_line: int = 1
-    rows: list[tuple[int, dict[str, str]]] = field(default_factory=list)
-    malformed_lines: list[tuple[int, str]] = field(default_factory=list)
+    number: int
+    """The first line has the number 1."""
+    cells: dict[str, str] | None = None
+    broken_rule: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvTable:
+    """The header of a file, and its further lines, which are parsed while they are read."""
+
+    header: Sequence[str]
+    header_line: int
+    lines: Iterator[CsvLine]
 
 
 def escape_formula(cell: str) -> str:
@@ -56,26 +66,34 @@ def _format_line(cells: Sequence[str]) -> str:
 
 def parse_table(text: str) -> CsvTable:
     """Parse a file with a header line. Column names are converted to lower case; empty cells are empty strings."""
-    table = CsvTable()
-    lines = _parse_lines(text.removeprefix("\ufeff"), table)
-    table.header_line, header = next(lines, (1, []))
+    lines = _parse_lines(text.removeprefix("\ufeff"))
+    number, header, malformed = 1, [], []
+    for number, cells in lines:
+        if isinstance(cells, list):
+            header = cells
+            break
+        malformed.append((number, cells))
     names = [cell.strip().lower() for cell in header]
     while names and not names[-1]:
         names.pop()  # empty columns at the end, of a spreadsheet that was once wider
-    table.header = names
-    for number, cells in lines:
-        if any(cells[len(names) :]):
-            table.malformed_lines.append((number, _TOO_MANY_CELLS.format(len(names), len(cells))))
-        else:
-            table.rows.append((number, dict(zip(names, cells, strict=False))))
-    return table
+    return CsvTable(header=names, header_line=number, lines=_to_lines(chain(malformed, lines), names))
 
 
 _TOO_MANY_CELLS = "the header line has {} columns and this line has {}; quote texts that contain a separator."
 
 
-def _parse_lines(text: str, table: CsvTable) -> Iterator[tuple[int, list[str]]]:
-    """Yield each line that is not empty; malformed lines are recorded in the table and skipped."""
+def _to_lines(lines: Iterable[tuple[int, list[str] | str]], names: Sequence[str]) -> Iterator[CsvLine]:
+    for number, cells in lines:
+        if isinstance(cells, str):
+            yield CsvLine(number=number, broken_rule=cells)
+        elif any(cells[len(names) :]):
+            yield CsvLine(number=number, broken_rule=_TOO_MANY_CELLS.format(len(names), len(cells)))
+        else:
+            yield CsvLine(number=number, cells=dict(zip(names, cells, strict=False)))
+
+
+def _parse_lines(text: str) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the number and the cells of each line that is not empty; for a malformed line, the rule that it breaks."""
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=_detect_separator(text), skipinitialspace=True, strict=True
     )
@@ -86,7 +104,7 @@ def _parse_lines(text: str, table: CsvTable) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             what = f"unbalanced quotation marks ({error}); inside a quoted text, double each quotation mark."
-            table.malformed_lines.append((reader.line_num, what))
+            yield reader.line_num, what
         else:
             if any(cells):
                 yield reader.line_num, cells

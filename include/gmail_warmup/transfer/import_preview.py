@@ -6,6 +6,7 @@ with the database.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections import Counter
@@ -64,10 +65,16 @@ class ImportPreview:
     unit: str
     """The unit of the numbers: ``line`` or ``entry``."""
     lines: list[PreviewLine] = field(repr=False)
+    unchecked: int = 0
+    """Number of further lines, after so many problems that the rest was not checked."""
 
     def count_lines(self, outcome: Outcome) -> int:
         """Return the number of lines with an outcome."""
-        return Counter(line.outcome for line in self.lines)[outcome]
+        return self._counts[outcome]
+
+    @functools.cached_property
+    def _counts(self) -> Counter[Outcome]:
+        return Counter(line.outcome for line in self.lines)
 
     @property
     def pause_count(self) -> int:
@@ -106,7 +113,8 @@ def build_preview(connection: sa.Connection, contents: ParsedFile, *, lock: bool
         for item in contents.mailboxes
     ]
     lines += _build_bad_lines(contents.problems)
-    return ImportPreview(unit=contents.unit, lines=sorted(lines, key=lambda line: line.number))
+    lines.sort(key=lambda line: line.number)
+    return ImportPreview(unit=contents.unit, lines=lines, unchecked=contents.unchecked)
 
 
 def apply_preview(connection: sa.Connection, contents: ParsedFile, *, token: str, actor: str) -> ImportPreview:

@@ -29,6 +29,12 @@ CSV_COLUMNS = ("address", *SETTING_COLUMNS, PAUSE_COLUMN)
 """The columns of the CSV."""
 TOKEN_KEYS = ("oauth_token", "grant")
 _INVALID_CHARACTERS = re.compile(r"[\x00\ud800-\udfff]")
+MAX_FILE_BYTES = 5_000_000
+"""Maximum size in bytes of a file that the page imports; the command line imports larger ones."""
+MAX_PROBLEMS = 500
+"""Number of problems after which the rest of a file is not checked: reporting more helps nobody."""
+_MAX_ROW_PROBLEMS = 20
+"""Maximum number of problems that are reported for one row, or for the header line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,17 +80,27 @@ class ParsedFile:
     """The unit of the numbers: ``line`` or ``entry``."""
     mailboxes: list[ParsedMailbox] = field(default_factory=list)
     problems: list[LineProblem] = field(default_factory=list)
+    last_number: int = 0
+    """The last line or entry that was checked."""
+    unchecked: int = 0
+    """Number of lines or entries after ``MAX_PROBLEMS`` problems."""
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether the rest of the file is not checked."""
+        return len(self.problems) >= MAX_PROBLEMS
 
     def require_valid(self) -> list[ParsedMailbox]:
         """Return the mailboxes.
 
         Raises:
-            InvalidInputError: if there are problems, listing all of them.
+            InvalidInputError: if there are problems, listing those that were found.
         """
         bad = len({problem.number for problem in self.problems})
         if bad:
             head = f"{bad} of {bad + len(self.mailboxes)} mailboxes cannot be imported; nothing was imported."
-            raise InvalidInputError("\n".join([head, *map(str, self.problems)]))
+            rest = [f"... and {self.unchecked} more, which were not checked."] if self.unchecked else []
+            raise InvalidInputError("\n".join([head, *map(str, self.problems), *rest]))
         return self.mailboxes
 
 
@@ -130,13 +146,24 @@ def _parse_csv(text: str) -> ParsedFile:
     if not {"address", "kind"} <= {*table.header}:
         raise InvalidInputError("The CSV needs a header line with the columns address and kind.")
     contents = ParsedFile(unit="line")
-    for column, rule in [*_find_unknown_columns(table.header), *_find_duplicate_columns(table.header)]:
+    found = [*_find_unknown_columns(table.header), *_find_duplicate_columns(table.header)]
+    for column, rule in found[:_MAX_ROW_PROBLEMS]:
         contents.problems.append(LineProblem(unit="line", number=table.header_line, field=column, rule=rule))
-    for number, rule in table.malformed_lines:
-        contents.problems.append(LineProblem(unit="line", number=number, rule=rule))
-    _check_rows(contents, ((number, _apply_defaults(row)) for number, row in table.rows))
-    contents.problems.sort(key=lambda problem: problem.number)
+    _check_rows(contents, _iter_rows(contents, table.lines))
+    _count_unchecked(contents, text.count("\n") + (not text.endswith("\n")))
     return contents
+
+
+def _iter_rows(contents: ParsedFile, lines: Iterable[csv_format.CsvLine]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the rows of a CSV; a malformed line becomes a problem."""
+    for line in lines:
+        if line.cells is not None:
+            yield line.number, _apply_defaults(line.cells)
+        elif not contents.is_full:
+            contents.problems.append(LineProblem(unit="line", number=line.number, rule=line.broken_rule))
+            contents.last_number = line.number
+        else:
+            return
 
 
 def _apply_defaults(row: Mapping[str, str]) -> dict[str, Any]:
@@ -159,7 +186,13 @@ def _parse_entries(found: Any) -> ParsedFile:
     _require_valid_text(json.dumps(found, ensure_ascii=False))
     contents = ParsedFile(unit="entry")
     _check_rows(contents, enumerate(listed, 1))
+    _count_unchecked(contents, len(listed))
     return contents
+
+
+def _count_unchecked(contents: ParsedFile, total: int) -> None:
+    if contents.is_full:
+        contents.unchecked = max(0, total - contents.last_number)
 
 
 def _require_valid_text(text: str) -> None:
@@ -170,6 +203,9 @@ def _require_valid_text(text: str) -> None:
 def _check_rows(contents: ParsedFile, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
     first: dict[str, tuple[int, str]] = {}
     for number, row in rows:
+        if contents.is_full:
+            return
+        contents.last_number = number
         found = _RowParser(contents.unit, number, row)
         identity = get_identity(found.address)
         if found.address and identity in first:
@@ -181,7 +217,7 @@ def _check_rows(contents: ParsedFile, rows: Iterable[tuple[int, Mapping[str, Any
         if found.address:
             first.setdefault(identity, (number, found.address))
         if found.problems:
-            contents.problems += found.problems
+            contents.problems += found.problems[:_MAX_ROW_PROBLEMS]
         else:
             contents.mailboxes.append(found.to_mailbox())
 

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gmail_warmup.transfer.parser import MAX_PROBLEMS
 from web.kit import API, MOUNT, Site
 
 ADA, BOB, EVE = "ada@example.com", "bob@example.org", "eve@example.com"
@@ -271,3 +272,19 @@ def test_the_page_offers_both_and_names_every_column(site: Site, op: httpx.Clien
         assert f"<code>{name}</code>" in page
     assert 'href="./api/v1/export?format=csv"' in page
     assert "1 to 2000" in page or "1-2000" in page
+
+
+@pytest.mark.parametrize(
+    ("line", "unit"),
+    [("x", "line"), ('x,"', "line"), ("a,b,c,d", "line"), ("a@example.com,pool", "line"), ("a@example.com,x", "line"),
+     ('{"address": "x"}', "entry"), ('{"kind": 1, "a": 1, "b": 1}', "entry")],
+)  # fmt: skip
+def test_a_file_of_errors_has_a_bounded_answer(site: Site, op: httpx.Client, line: str, unit: str):
+    text = f"[{','.join([line] * 100_000)}]" if unit == "entry" else "\n".join(["address,kind", *[line] * 100_000])
+    answer = op.post(f"{API}/imports/preview", json={"text": text})
+    shown = answer.json()
+    assert shown["token"] is None
+    assert sum(len(found["problems"]) for found in shown["lines"]) <= MAX_PROBLEMS + 20
+    assert len(answer.content) < 500_000
+    number = 100_000 + (unit == "line")
+    assert shown["lines"][-1]["number"] + shown["more"] == number, "those that are not listed are counted"

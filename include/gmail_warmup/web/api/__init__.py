@@ -6,11 +6,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from gmail_warmup.core import urls
 from gmail_warmup.web.api import consents, halts, history, invites, mailboxes, overview, statistics, transfers
 from gmail_warmup.web.permissions import MAY_READ
 from gmail_warmup.web.problems import ERROR_RESPONSES
 
-router = APIRouter(prefix="/api/v1", dependencies=[MAY_READ], responses=ERROR_RESPONSES)
+router = APIRouter(prefix=urls.API_PATH, dependencies=[MAY_READ], responses=ERROR_RESPONSES)
 
 
 @router.get("/openapi.json", include_in_schema=False)

@@ -8,10 +8,12 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from gmail_warmup.core.text import pluralize
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.transfer import import_preview, parser
 from gmail_warmup.transfer.import_preview import ImportPreview, Outcome, PreviewOutdatedError
+from gmail_warmup.transfer.parser import MAX_FILE_BYTES
 from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Addresses, Body
 from gmail_warmup.web.api.selection import FilterIn
 from gmail_warmup.web.dependencies import CurrentContext
@@ -23,8 +25,8 @@ from gmail_warmup.web.views.exports import Format
 
 router = APIRouter(tags=["transfers"])
 
-MAX_FILE_BYTES = 5_000_000
-"""Maximum size in bytes of a file that the page imports."""
+MAX_LINES = 50_000
+"""Maximum number of lines in a preview."""
 
 
 def _check_size(text: str) -> str:
@@ -124,13 +126,24 @@ class PreviewOut(_OutModel):
     token: str | None = Field(description="Token for the import; null if any line has an error.")
     unit: str = Field(description="What the numbers of the lines refer to: `line` or `entry`.")
     counts: ImportCounts
-    lines: list[LineOut]
+    lines: list[LineOut] = Field(description=f"At most {MAX_LINES:,}; those with errors are always among them.")
+    more: int = Field(
+        description="Number of lines that are not in `lines`: further ones without an error, and those that were not "
+        f"checked after {parser.MAX_PROBLEMS} errors."
+    )
 
     @classmethod
     def from_preview(cls, preview: ImportPreview) -> PreviewOut:
         """Convert a preview."""
-        lines = [LineOut.model_validate(line) for line in preview.lines]
-        return cls(token=preview.token, unit=preview.unit, counts=ImportCounts.from_preview(preview), lines=lines)
+        bad_first = sorted(preview.lines, key=lambda line: line.outcome is not Outcome.BAD)[:MAX_LINES]
+        lines = [LineOut.model_validate(line) for line in sorted(bad_first, key=lambda line: line.number)]
+        return cls(
+            token=preview.token,
+            unit=preview.unit,
+            counts=ImportCounts.from_preview(preview),
+            lines=lines,
+            more=len(preview.lines) - len(lines) + preview.unchecked,
+        )
 
 
 @router.get("/export", response_class=StreamingResponse)
@@ -184,6 +197,5 @@ def import_mailboxes(body: ImportIn, context: CurrentContext, user: UserName) ->
 
 def _explain_outdated(preview: PreviewOut, error: PreviewOutdatedError) -> str:
     if preview.counts.bad:
-        lines = f"{preview.counts.bad} of {len(preview.lines)} lines"
-        return f"Nothing was imported: {lines} have errors. Correct them in the file."
+        return f"Nothing was imported: the file has errors in {pluralize(preview.counts.bad, 'line')}. Correct it."
     return f"{error} Check the new preview and import again."

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from gmail_warmup.mailboxes.records import MailboxSettings
+from gmail_warmup.transfer.parser import MAX_FILE_BYTES
 from gmail_warmup.web import render
-from gmail_warmup.web.api.transfers import MAX_FILE_BYTES
 from gmail_warmup.web.permissions import MAY_READ, MayChange
 
 router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)

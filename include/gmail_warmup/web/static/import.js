@@ -64,6 +64,10 @@ function reveal(found) {
   } else if (!to) {
     at("verdict").textContent = unchanged ? "Nothing to import: no mailbox would change." : "The file contains no mailbox.";
   }
+  if (found.more) {
+    const lines = found.unit === "line" ? "lines" : "entries";
+    at("verdict").textContent += ` And ${found.more.toLocaleString()} more ${lines}, which are not listed.`;
+  }
 }
 
 async function importAll() {
