@@ -18,7 +18,7 @@ from rich.table import Table
 
 from chaos.faults import PROPERTY, Fault
 
-COUNTS = ("fuzz_inputs", "server_errors", "secrets_found")
+COUNTS = ("fuzz_inputs", "server_errors", "secrets_found", "lock_failures")
 
 
 @dataclass(eq=False)  # pytest keeps its plugins in sets

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 import pytest
 
 from gmail_sandbox.client import SandboxClient
-from gmail_warmup.core.errors import UnknownMailboxError
+from gmail_warmup.core.errors import ConfigurationError, UnknownMailboxError
 from gmail_warmup.db.models import GrantState
+from gmail_warmup.oauth.access_tokens import AccessToken, AccessTokens
 from gmail_warmup.oauth.errors import FlaggedGrantError, SuspectGrantError, TransientGrantError, UnreadableGrantError
 from gmail_warmup.oauth.leases import GrantLeases
 from gmail_warmup.oauth.token_endpoint import OAuthClient
@@ -69,6 +71,31 @@ def test_a_valid_token_is_served_while_refreshing_fails(world: World):
     world.sandbox.add_fault("token", name="token.html_503")
     assert world.tokens(margin=300).get_token(ADDRESS).token
     assert world.token_requests() > 0
+
+
+@pytest.mark.parametrize(
+    "error", [ConfigurationError("the Connection is missing"), OSError("no route to the secrets backend")]
+)
+def test_a_valid_token_is_served_while_the_client_cannot_be_read(
+    world: World, caplog: pytest.LogCaptureFixture, error: Exception
+):
+    world.add(ADDRESS, expired=False)
+
+    def read_client() -> NoReturn:
+        raise error
+
+    def get_token() -> AccessToken:
+        return AccessTokens(world.store, read_client, actor=world.actor, margin=300).get_token(ADDRESS)
+
+    world.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now() + interval '60 s'")
+    for _ in range(2):
+        assert get_token().seconds == pytest.approx(60, abs=5)
+    assert not world.grant(ADDRESS).is_leased
+    assert "its access token is still valid" in caplog.text
+    world.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now()")
+    with pytest.raises(type(error)):
+        get_token()
+    assert not world.grant(ADDRESS).is_leased
 
 
 def test_a_token_that_gmail_rejected_is_not_served_again(world: World):

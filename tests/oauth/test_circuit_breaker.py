@@ -90,6 +90,42 @@ def test_an_outage_opens_it_after_ten_different_mailboxes(world: World):
     assert world.token_requests() == asked
 
 
+@pytest.mark.parametrize("together", [1, 2, 5, 9])
+def test_mailboxes_that_fail_in_turn_are_counted_once_each(world: World, together: int):
+    addresses = add(world, 10)
+    world.sandbox.add_fault("token", name="token.html_503")
+    for _ in range(3):
+        for address in addresses[:together]:
+            fails(world, address, TransientGrantError)
+    assert incidents(world) == []
+    for address in addresses[together:]:
+        fails(world, address, TransientGrantError)
+    assert incidents(world) == [("outage", "server_error", True)]
+
+
+def test_two_mailboxes_of_another_client_do_not_accuse_the_client(world: World):
+    addresses = add(world, 3)
+    world.sandbox.add_fault("token", name="token.unauthorized_client")
+    for address in addresses[:2] * 3:
+        fails(world, address, OAuthClientError)
+    assert incidents(world) == []
+    fails(world, addresses[2], OAuthClientError)
+    assert incidents(world) == [("app_error", "unauthorized_client", True)]
+
+
+def test_failures_that_were_counted_are_forgotten_after_an_opening(world: World):
+    addresses = add(world, 4)
+    world.sandbox.add_fault("token", name="token.unauthorized_client")
+    for address in addresses[:3]:
+        fails(world, address, OAuthClientError)
+    world.sandbox.clear_faults()
+    quiet_is_over(world)
+    world.tokens().get_token(addresses[3])
+    world.sandbox.add_fault("token", name="token.html_503")
+    fails(world, addresses[0], TransientGrantError)
+    assert world.rows("SELECT failed_mailbox_ids, opened_at FROM gmail_warmup.breaker") == [([1], None)]
+
+
 def test_a_success_in_between_starts_the_count_anew(world: World):
     addresses = add(world, 20)
     for half in (addresses[:9], addresses[10:19]):

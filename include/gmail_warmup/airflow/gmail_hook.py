@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -9,6 +11,7 @@ from airflow.sdk import BaseHook
 
 from gmail_warmup.airflow.connections import load_google_credentials
 from gmail_warmup.airflow.services import Services
+from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.tracebacks import clear_locals_on_error
 from gmail_warmup.db.models import MailboxAuth
 from gmail_warmup.gmail.client import GmailClient
@@ -25,7 +28,9 @@ from gmail_warmup.gmail.transport import Transport
 from gmail_warmup.oauth.access_tokens import AccessToken
 from gmail_warmup.oauth.delegation_errors import adjust_delegated_reason
 from gmail_warmup.oauth.grant import Actor, StoredGrant
-from gmail_warmup.oauth.reasons import REASONS
+from gmail_warmup.oauth.reasons import REASONS, Reason
+
+log = logging.getLogger(__name__)
 
 
 class GmailHook(GmailClient, BaseHook):
@@ -49,11 +54,16 @@ class GmailHook(GmailClient, BaseHook):
         self.address = mailbox
         self._services = services or Services(Actor(name="hook"))
         self.token_header = self._services.settings.token_header
+        self._used_version: int | None = None
+        """Version of the grant whose access token the last request used."""
 
     def _load_credentials(self) -> Any:
         with clear_locals_on_error():
             grant = self._services.grant_store.read_grant(self.address)
-            return build_credentials(grant, self._get_token_source(grant))
+            return build_credentials(grant, self._get_token_source(grant), on_token=self._record_used_token)
+
+    def _record_used_token(self, token: AccessToken) -> None:
+        self._used_version = token.grant_version
 
     def _get_token_source(self, grant: StoredGrant) -> TokenSource:
         if grant.auth is not MailboxAuth.DELEGATED:
@@ -82,12 +92,19 @@ class GmailHook(GmailClient, BaseHook):
             with clear_locals_on_error():
                 return super()._execute_request(request)
         except GmailError as error:
-            code = _GRANT_REASONS.get(type(error))
-            if code:
-                store = self._services.grant_store
-                grant = store.read_grant(self.address)
-                store.record_refusal(grant, adjust_delegated_reason(grant, REASONS[code]), actor=self._services.actor)
+            if code := _GRANT_REASONS.get(type(error)):
+                self._record_refusal(REASONS[code])
             raise
+
+    def _record_refusal(self, reason: Reason) -> None:
+        """Record that Gmail refused the token of the last request, unless its grant was replaced in the meantime."""
+        store = self._services.grant_store
+        grant = store.read_grant(self.address)
+        if grant.version == self._used_version:
+            store.record_refusal(grant, adjust_delegated_reason(grant, reason), actor=self._services.actor)
+            return
+        text = "Gmail refused a former access token of %s [%s]; its grant has changed since, so nothing is recorded"
+        log_event(log, logging.INFO, text, self.address, reason.code, mailbox=self.address, reason_code=reason.code)
 
 
 _GRANT_REASONS: dict[type[GmailError], str] = {
@@ -106,8 +123,14 @@ class TokenSource(Protocol):
         """Return a valid access token other than the rejected one."""
 
 
-def build_credentials(grant: StoredGrant, tokens: TokenSource) -> Any:
-    """Return google-auth credentials of a mailbox with access token, expiry and ``refresh_handler``."""
+def build_credentials(
+    grant: StoredGrant, tokens: TokenSource, *, on_token: Callable[[AccessToken], None] = lambda _: None
+) -> Any:
+    """Return google-auth credentials of a mailbox with access token, expiry and ``refresh_handler``.
+
+    Args:
+        on_token: called with each token that the credentials use from then on.
+    """
     from google.auth.credentials import TokenState
     from google.oauth2.credentials import Credentials
 
@@ -115,9 +138,11 @@ def build_credentials(grant: StoredGrant, tokens: TokenSource) -> Any:
         # Called before the expiry and after a 401. If the token is still fresh, Gmail has rejected it.
         rejected = credentials.token if credentials.token_state is TokenState.FRESH else None
         token = tokens.get_token(grant.address, rejected=rejected)
+        on_token(token)
         return token.token, _to_naive_expiry(token.seconds)
 
     first = tokens.get_token(grant.address, known=grant)
+    on_token(first)
     credentials = Credentials(
         token=first.token, expiry=_to_naive_expiry(first.seconds), refresh_handler=refresh_access_token
     )

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from gmail_warmup.audit.report import AuditReport
 from gmail_warmup.core.enums import FLAGGED_STATES
 from gmail_warmup.db.clock import make_interval
-from gmail_warmup.db.engine import write_transaction
+from gmail_warmup.db.engine import retry_conflict, write_transaction
 from gmail_warmup.db.models import (
     AlertItem,
     AuditRun,
@@ -29,6 +29,7 @@ from gmail_warmup.db.models import (
 from gmail_warmup.oauth import grant_updates, mass_refusal
 from gmail_warmup.oauth.grant import SELECT_GRANT, Actor, StoredGrant, to_stored_grant
 from gmail_warmup.oauth.grant_store import GrantStore
+from gmail_warmup.oauth.grant_updates import GrantUpdate
 from gmail_warmup.oauth.incidents import close_incidents, open_incident
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.oauth.refusal_policy import log_refusal
@@ -89,18 +90,29 @@ def decide_refusals(
         app_error: reason code, if Google refused the OAuth client during the audit.
         unreadable: number of grants that could not be decrypted.
     """
+    decision, updates = _write_decision(store, audit, app_error=app_error, unreadable=unreadable, actor=actor)
+    for update in updates:
+        log_refusal(update)
+    return decision
+
+
+@retry_conflict
+def _write_decision(
+    store: GrantStore, audit: StartedAudit, *, app_error: str | None, unreadable: int, actor: Actor
+) -> tuple[AuditDecision, list[GrantUpdate]]:
+    """Write the decision; return it with the updates of the flagged grants."""
     with write_transaction(store.engine) as connection:
-        _update_unreadable_incident(connection, unreadable)
+        mass_refusal.lock_refusal_count(connection)
         refused = _select_new_suspects(connection, audit)
+        _update_unreadable_incident(connection, unreadable)
         certain = [grant for grant in refused if REASONS[grant.reason or "grant_refused"].flags_grant]
         if len(refused) > mass_refusal.compute_refusal_limit(audit.healthy) or (app_error and certain):
             _hold_refusals(connection, audit, refused)
-            return AuditDecision(confirmed=[], held_count=len(refused))
+            return AuditDecision(confirmed=[], held_count=len(refused)), []
         updates = [store.refusal_policy.confirm(grant) for grant in certain]
         written = grant_updates.apply_updates(connection, updates, actor=actor)
-    for update in updates:
-        log_refusal(update)
-    return AuditDecision(confirmed=[grant.address for grant in certain if grant.mailbox_id in written], held_count=0)
+    confirmed = [grant.address for grant in certain if grant.mailbox_id in written]
+    return AuditDecision(confirmed=confirmed, held_count=0), updates
 
 
 def _select_new_suspects(connection: sa.Connection, audit: StartedAudit) -> list[StoredGrant]:
@@ -111,7 +123,7 @@ def _select_new_suspects(connection: sa.Connection, audit: StartedAudit) -> list
         OAuthGrant.incident_id.is_(None),
         OAuthGrant.refreshed_at.is_not(None),
     )
-    locked = query.order_by(OAuthGrant.mailbox_id).with_for_update(of=OAuthGrant)
+    locked = query.order_by(OAuthGrant.mailbox_id).with_for_update(of=OAuthGrant, key_share=True)
     return [to_stored_grant(row) for row in connection.execute(locked)]
 
 

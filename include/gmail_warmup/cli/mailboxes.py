@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -149,26 +150,21 @@ def pause(
     as_json: JsonOption = False,
 ) -> None:
     """Pause mailboxes: tasks skip them until they are resumed."""
-    from gmail_warmup.db.engine import write_transaction
     from gmail_warmup.mailboxes import repository
 
     with report_errors():
-        reason = parse_reason(reason)
-        with write_transaction(get_services(context).engine) as connection:
-            named = [record.address for record in repository.get_mailboxes(connection, addresses)]
-            changed = repository.pause_mailboxes(connection, named, actor=actor_name(), reason=reason)
+        options = {"actor": actor_name(), "reason": parse_reason(reason)}
+        named, changed = _change_mailboxes(context, addresses, repository.pause_mailboxes, **options)
     _print_changed("paused", named, changed, as_json=as_json)
 
 
 @app.command()
 def resume(context: typer.Context, addresses: Addresses, as_json: JsonOption = False) -> None:
     """Resume paused mailboxes. Mails that were due during the pause are not sent later."""
-    from gmail_warmup.db.engine import write_transaction
     from gmail_warmup.mailboxes import repository
 
-    with report_errors(), write_transaction(get_services(context).engine) as connection:
-        named = [record.address for record in repository.get_mailboxes(connection, addresses)]
-        changed = repository.resume_mailboxes(connection, named)
+    with report_errors():
+        named, changed = _change_mailboxes(context, addresses, repository.resume_mailboxes)
     _print_changed("resumed", named, changed, as_json=as_json)
 
 
@@ -178,14 +174,27 @@ def requalify(context: typer.Context, addresses: Addresses, as_json: JsonOption 
 
     Use it after you fixed the cause. Mail of earlier days no longer counts.
     """
-    from gmail_warmup.db.engine import write_transaction
-    from gmail_warmup.mailboxes import repository
     from gmail_warmup.warmup.health import monitor
 
-    with report_errors(), write_transaction(get_services(context).engine) as connection:
-        named = [record.address for record in repository.get_mailboxes(connection, addresses)]
-        changed = monitor.requalify_mailboxes(connection, named, actor=actor_name())
+    with report_errors():
+        named, changed = _change_mailboxes(context, addresses, monitor.requalify_mailboxes, actor=actor_name())
     _print_changed("requalified", named, changed, as_json=as_json)
+
+
+def _change_mailboxes(
+    context: typer.Context, addresses: Sequence[str], change: Callable[..., int], **options: str
+) -> tuple[list[str], int]:
+    """Change mailboxes in one transaction; return their addresses and the number changed."""
+    from gmail_warmup.db.engine import retry_conflict, write_transaction
+    from gmail_warmup.mailboxes import repository
+
+    @retry_conflict
+    def change_all() -> tuple[list[str], int]:
+        with write_transaction(get_services(context).engine) as connection:
+            named = [record.address for record in repository.get_mailboxes(connection, addresses)]
+            return named, change(connection, named, **options)
+
+    return change_all()
 
 
 def _print_changed(verb: str, named: list[str], changed: int, *, as_json: bool) -> None:

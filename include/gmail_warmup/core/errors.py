@@ -72,6 +72,18 @@ class StoppedError(GmailWarmupError):
     """Everything is stopped by an operator. Start it again with: gmail-warmup start"""
 
 
+class MailboxBlockedError(GmailWarmupError):
+    """No task may use this mailbox now; the message says why and what to do.
+
+    Attributes:
+        reason: the reason code.
+    """
+
+    def __init__(self, message: str | None = None, *, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class MayNotSendError(GmailWarmupError):
     """This mailbox may not send now; the message says why and what to do."""
 

@@ -7,19 +7,28 @@ Use one of three context managers per use; never ``engine.begin()`` or ``engine.
   rolled back if it raises.
 - ``autocommit(engine)`` for statements that are independent of each other, such as a single one. Each is its own
   transaction and costs one round trip instead of three.
+
+A transaction that locks rows of several mailboxes follows the order of ``db.locks``, and its function is decorated with
+``retry_conflict``.
 """
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+
+log = logging.getLogger(__name__)
+
+_Parameters, _Result = ParamSpec("_Parameters"), TypeVar("_Result")
 
 from gmail_warmup.core.errors import DatabaseNotReadyError
 
@@ -118,6 +127,30 @@ def read_transaction(engine: sa.Engine, *, snapshot: bool = False) -> AbstractCo
 def write_transaction(engine: sa.Engine) -> AbstractContextManager[sa.Connection]:
     """Open a transaction that is committed at the end of the block."""
     return engine.begin()
+
+
+_CONFLICTS = {"40P01": "deadlock", "40001": "serialization failure"}
+"""SQLSTATE of the errors with which PostgreSQL cancels a transaction because of another one."""
+
+
+def retry_conflict(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+    """Call the function once more if PostgreSQL cancels its transaction because of another one.
+
+    The function opens one write transaction and has no other effect, so the cancelled call has changed nothing.
+    """
+
+    @functools.wraps(function)
+    def call(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
+        try:
+            return function(*args, **kwargs)
+        except DBAPIError as error:
+            conflict = _CONFLICTS.get(getattr(error.orig, "pgcode", None) or "")
+            if conflict is None:
+                raise
+            log.warning("A transaction of %s was cancelled (%s) and is repeated once", function.__qualname__, conflict)
+        return function(*args, **kwargs)
+
+    return call
 
 
 @contextmanager

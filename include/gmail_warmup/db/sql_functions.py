@@ -76,6 +76,7 @@ AS $$
         OR (mail.read_due_at > pg_catalog.now() - interval '366 days' AND mail.read_at IS NULL)
         OR (mail.mark_due_at > pg_catalog.now() - interval '366 days' AND mail.marked_at IS NULL)
         OR (mail.reply_due_at > pg_catalog.now() - interval '366 days' AND mail.replied_at IS NULL)
+        OR mail.stray_draft_due_at > pg_catalog.now() - interval '366 days'
         OR (mail.trash_due_at > pg_catalog.now() - interval '366 days'
             AND (mail.sender_trashed_at IS NULL
                 OR (mail.recipient_gmail_id IS NOT NULL AND mail.recipient_trashed_at IS NULL))),
@@ -103,7 +104,8 @@ BEGIN
     RETURN dropped;
 END $$
 """
-# Events are deleted before their alerts, or they would count as unreported. The last event of a mailbox is kept.
+# A day is kept while one of its mails is in the ledger, because what becomes of that mail is counted on it. Events are
+# deleted before their alerts, or they would count as unreported. The last event of a mailbox is kept.
 REMOVE_OLD = """
 CREATE OR REPLACE FUNCTION gmail_warmup.remove_old(before timestamptz, at_once integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -127,7 +129,12 @@ BEGIN
     END IF;
     before := least(before, now() - interval '2 months');
     DELETE FROM gmail_warmup.mailbox_day WHERE (mailbox_id, local_date) IN (
-        SELECT mailbox_id, local_date FROM gmail_warmup.mailbox_day WHERE local_date < before::date LIMIT at_once
+        SELECT d.mailbox_id, d.local_date FROM gmail_warmup.mailbox_day d
+        WHERE d.local_date < before::date
+            AND NOT EXISTS (
+                SELECT FROM gmail_warmup.ledger l WHERE l.sender_id = d.mailbox_id AND l.local_date = d.local_date
+            )
+        LIMIT at_once
     );
     GET DIAGNOSTICS gone = ROW_COUNT;
     removed := removed + gone;

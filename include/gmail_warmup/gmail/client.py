@@ -88,11 +88,11 @@ class GmailClient:
         except errors.NotFoundError:
             pass
 
-    def find_draft(self, rfc_message_id: str) -> Draft | None:
-        """Return the draft with this Message-ID, or None."""
+    def find_drafts(self, rfc_message_id: str) -> list[Draft]:
+        """Return the drafts with this Message-ID, newest first: at most five."""
         query = f"rfc822msgid:{rfc_message_id.strip('<>')}"
-        found = self._execute_json(self._api.drafts.list(userId="me", q=query, maxResults=1)).get("drafts", [])
-        return _to_draft(found[0]) if found else None
+        found = self._execute_json(self._api.drafts.list(userId="me", q=query, maxResults=5)).get("drafts", [])
+        return [_to_draft(draft) for draft in found]
 
     def send_draft(self, draft_id: str) -> str:
         """Send a draft and return the id of the message.

@@ -7,6 +7,7 @@ import time
 from typing import NoReturn
 
 from gmail_warmup.core.enums import FLAGGED_STATES, GrantState, ResponseCategory
+from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.metrics import NULL_METER, REFRESH, REFRESH_TIME, Meter
 from gmail_warmup.gmail.service_account import ServiceAccount
@@ -41,7 +42,8 @@ class ServiceAccountTokens:
     ) -> None:
         self._store, self._delegation, self._actor, self._meter = store, delegation, actor, meter
         self._breaker = CircuitBreaker(store.engine, delegation.breaker_key, lease=lease)
-        self._last: tuple[str, float] | None = None
+        self._last: tuple[str, float, int] | None = None
+        """The last token, the time at which it expires, and the version of its mailbox's grant."""
 
     def get_token(self, address: str, *, rejected: str | None = None, known: StoredGrant | None = None) -> AccessToken:
         """Return a valid access token for a mailbox.
@@ -63,16 +65,18 @@ class ServiceAccountTokens:
         if grant.state in FLAGGED_STATES or grant.awaits_probe:
             raise build_grant_error(address, REASONS[grant.reason or "delegation_refused"])
         started = time.monotonic()
-        result = self._request_token(grant)
+        try:
+            result = self._request_token(grant)
+        except ConfigurationError as error:  # the service account's Connection cannot be read
+            if usable := self._get_valid_token(address, rejected, cause=type(error).__name__):
+                return usable
+            raise
         if result.reason.category is ResponseCategory.OK:
-            self._record_recovery(grant)
-            self._last = result.access_token, started + result.expires_in
-            return AccessToken(token=result.access_token, seconds=self._last[1] - time.monotonic())
+            self._last = result.access_token, started + result.expires_in, self._record_recovery(grant)
+            return self._build_last_token(self._last)
         if result.reason.state is not None:
             self._record_refusal(grant, result)
-        if usable := self._get_valid_token(rejected):
-            text, code = "Token request for %s failed [%s]; the last token is still valid", result.reason.code
-            log_event(log, logging.WARNING, text, address, code, mailbox=address, reason_code=code)
+        if usable := self._get_valid_token(address, rejected, cause=result.reason.code):
             return usable
         raise build_grant_error(address, result.reason, result.retry_after, request_sent=result.request_sent)
 
@@ -88,11 +92,12 @@ class ServiceAccountTokens:
         )
         return result
 
-    def _record_recovery(self, grant: StoredGrant) -> None:
-        if grant.state is not GrantState.ACTIVE:
-            self._store.apply_updates(
-                [GrantUpdate(grant=grant, state=GrantState.ACTIVE, verified=True)], actor=self._actor
-            )
+    def _record_recovery(self, grant: StoredGrant) -> int:
+        """End the refusal of a mailbox that works again; return the version of its grant."""
+        if grant.state is GrantState.ACTIVE:
+            return grant.version
+        recovery = GrantUpdate(grant=grant, state=GrantState.ACTIVE, verified=True)
+        return grant.version + len(self._store.apply_updates([recovery], actor=self._actor))
 
     def _record_refusal(self, grant: StoredGrant, result: TokenResult) -> NoReturn:
         reason = adjust_delegated_reason(grant, result.reason)
@@ -102,9 +107,15 @@ class ServiceAccountTokens:
         log_event(log, logging.WARNING, text, address, REASONS[code].message, code, mailbox=address, reason_code=code)
         raise build_grant_error(address, REASONS[code])
 
-    def _get_valid_token(self, rejected: str | None) -> AccessToken | None:
+    def _get_valid_token(self, address: str, rejected: str | None, *, cause: str) -> AccessToken | None:
         """Return the last token if it is still valid and Gmail did not refuse it."""
-        if self._last is None or self._last[0] == rejected:
+        if self._last is None or self._last[0] == rejected or self._last[1] <= time.monotonic():
             return None
-        seconds = self._last[1] - time.monotonic()
-        return AccessToken(token=self._last[0], seconds=seconds) if seconds > 0 else None
+        text = "Token request for %s failed [%s]; the last token is still valid"
+        log_event(log, logging.WARNING, text, address, cause, mailbox=address, reason_code=cause)
+        return self._build_last_token(self._last)
+
+    @staticmethod
+    def _build_last_token(last: tuple[str, float, int]) -> AccessToken:
+        token, expires, grant_version = last
+        return AccessToken(token=token, seconds=expires - time.monotonic(), grant_version=grant_version)

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
+from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import GrantEvent, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
@@ -33,7 +34,7 @@ def find_existing(connection: sa.Connection, addresses: Sequence[str], *, lock: 
     """Return the existing mailboxes by address; ``lock`` locks their rows until the transaction ends."""
     query = repository.SELECT_MAILBOXES.where(Mailbox.address == sa.any_(sa.cast(list(addresses), ARRAY(sa.Text))))
     if lock:
-        query = query.order_by(Mailbox.address).with_for_update(of=Mailbox)  # a fixed order prevents deadlocks
+        lock_mailboxes(connection, repository.has_address_in(addresses))
     return {row.address: repository.to_record(row) for row in connection.execute(query)}
 
 

@@ -8,9 +8,10 @@ from typing import Any, Self
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import Mailbox, MailboxKind
 from gmail_warmup.mailboxes.records import DailyTarget, DisplayName, OpenRate, ReplyRate, Signature, Zone
-from gmail_warmup.mailboxes.repository import has_address_in
+from gmail_warmup.mailboxes.repository import has_address_in, has_id_in
 from gmail_warmup.mailboxes.time_zones import require_database_zones
 
 _REMOVABLE = ("display_name", "signature")
@@ -50,5 +51,6 @@ def change_settings(connection: sa.Connection, addresses: Sequence[str], changes
         require_database_zones(connection, [changes.timezone])
     is_different = sa.or_(*(getattr(Mailbox, name).is_distinct_from(value) for name, value in values.items()))
     # The settings affect the plan, so the cached send time is cleared.
-    statement = sa.update(Mailbox).where(has_address_in(addresses), is_different).values(**values, next_send_at=None)
+    ids = lock_mailboxes(connection, has_address_in(addresses))
+    statement = sa.update(Mailbox).where(has_id_in(ids), is_different).values(**values, next_send_at=None)
     return connection.execute(statement).rowcount

@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased
 
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.db.clock import make_interval
+from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import GrantEvent, GrantState, HealthBand, Mailbox, MailboxAuth, MailboxKind, OAuthGrant
 from gmail_warmup.mailboxes import lookup
 from gmail_warmup.mailboxes.addresses import normalize_address
@@ -143,7 +144,9 @@ def add_or_update(
 
 
 _LOCK_BY_ADDRESS = (
-    sa.select(Mailbox.id, Mailbox.auth).where(Mailbox.address == sa.bindparam("address")).with_for_update()
+    sa.select(Mailbox.id, Mailbox.auth)
+    .where(Mailbox.address == sa.bindparam("address"))
+    .with_for_update(key_share=True)
 )
 
 
@@ -204,20 +207,17 @@ def has_address_in(addresses: Iterable[str]) -> sa.ColumnElement[bool]:
     return Mailbox.address == sa.any_(parameter)
 
 
-def lock_mailboxes(connection: sa.Connection, ids: sa.Select[int]) -> list[str]:
-    """Lock the mailboxes of a query of ids until the transaction ends; return their addresses.
-
-    Rows are locked in the order of their ids, so that two changes of many mailboxes cannot deadlock.
-    """
-    query = sa.select(Mailbox.address).where(Mailbox.id.in_(ids)).order_by(Mailbox.id).with_for_update()
-    return list(connection.scalars(query))
+def has_id_in(ids: Sequence[int]) -> sa.ColumnElement[bool]:
+    """Return the condition that a mailbox has one of these ids, with one parameter for all of them."""
+    return Mailbox.id == sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger())))
 
 
 def pause_mailboxes(connection: sa.Connection, addresses: Sequence[str], *, actor: str, reason: str) -> int:
     """Pause mailboxes; return the number paused, without those already paused."""
+    ids = lock_mailboxes(connection, has_address_in(addresses))
     statement = (
         sa.update(Mailbox)
-        .where(has_address_in(addresses), Mailbox.paused_at.is_(None))
+        .where(has_id_in(ids), Mailbox.paused_at.is_(None))
         .values(paused_at=sa.func.now(), paused_by=actor, pause_reason=reason)
     )
     return connection.execute(statement).rowcount
@@ -232,9 +232,10 @@ def resume_mailboxes(connection: sa.Connection, addresses: Sequence[str]) -> int
     is_duplicate = sa.exists().where(
         kept.identity == Mailbox.identity, kept.duplicate_number < Mailbox.duplicate_number
     )
+    ids = lock_mailboxes(connection, has_address_in(addresses))
     statement = (
         sa.update(Mailbox)
-        .where(has_address_in(addresses), Mailbox.paused_at.is_not(None), ~is_duplicate)
+        .where(has_id_in(ids), Mailbox.paused_at.is_not(None), ~is_duplicate)
         .values(
             paused_at=None, paused_by=None, pause_reason=None, resumed_at=sa.func.now(), next_send_at=None,
             duplicate_number=0,

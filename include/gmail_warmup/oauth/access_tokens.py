@@ -34,10 +34,16 @@ _POLL_SECONDS = (0.1, 0.2, 0.3)
 
 @dataclass(frozen=True, kw_only=True)
 class AccessToken:
-    """An access token and its remaining seconds by the database clock."""
+    """An access token and its remaining seconds by the database clock.
+
+    Attributes:
+        grant_version: version of the grant that the token belongs to. An answer to the token says nothing about a grant
+            with another version.
+    """
 
     token: str = field(repr=False)
     seconds: float
+    grant_version: int
 
 
 class AccessTokens:
@@ -147,7 +153,9 @@ class AccessTokens:
         if grant.access_token is None or grant.access_seconds <= 0:
             return None
         token = self._decrypt_token(grant, grant.access_token)
-        return None if token == rejected else AccessToken(token=token, seconds=grant.access_seconds)
+        if token == rejected:
+            return None
+        return AccessToken(token=token, seconds=grant.access_seconds, grant_version=grant.version)
 
     def _refresh_token(self, grant: StoredGrant, leases: GrantLeases, rejected: str | None) -> AccessToken | None:
         """Refresh a leased grant; return None if the grant was replaced in the meantime and has to be read again."""
@@ -158,8 +166,12 @@ class AccessTokens:
             return valid_token
         try:
             result, elapsed = self._request_token(grant)
-        except BaseException:
+        except BaseException as error:
             leases.release([grant.mailbox_id])
+            if valid_token and isinstance(error, Exception):
+                # For example, the Connection of the OAuth client cannot be read at the moment.
+                self._log_kept_token(grant, type(error).__name__)
+                return valid_token
             raise
         if result.reason.category is ResponseCategory.OK:
             return self._store_token(grant, result, elapsed)
@@ -167,11 +179,13 @@ class AccessTokens:
             return self._record_refusal(grant, result.reason, valid_token)
         leases.release([grant.mailbox_id])
         if valid_token:
-            code = result.reason.code
-            text = "Refreshing %s failed [%s]; its access token is still valid"
-            log_event(log, logging.WARNING, text, grant.address, code, mailbox=grant.address, reason_code=code)
+            self._log_kept_token(grant, result.reason.code)
             return valid_token
         raise build_grant_error(grant.address, result.reason, result.retry_after, request_sent=result.request_sent)
+
+    def _log_kept_token(self, grant: StoredGrant, cause: str) -> None:
+        text = "Refreshing %s failed [%s]; its access token is still valid"
+        log_event(log, logging.WARNING, text, grant.address, cause, mailbox=grant.address, reason_code=cause)
 
     def _record_refusal(
         self, grant: StoredGrant, reason: Reason, valid_token: AccessToken | None
@@ -221,17 +235,21 @@ class AccessTokens:
             text = "Could not store the new access token of %s: %s"
             cause, code = type(error).__name__, REASONS["write_failed"].code
             log_event(log, logging.WARNING, text, grant.address, cause, mailbox=grant.address, reason_code=code)
-            return AccessToken(token=result.access_token, seconds=result.expires_in - elapsed)
+            return _to_access_token(result, elapsed, grant_version=grant.version)
         if not written:
             text = "The grant of %s was replaced while it was refreshed; the newer one is used"
             log_event(log, logging.INFO, text, grant.address, mailbox=grant.address)
             return None
         text = "Successfully refreshed expired credentials for %s. Updated OAuth token for account %s"
         log_event(log, logging.INFO, text, grant.address, grant.address, mailbox=grant.address)
-        return AccessToken(token=result.access_token, seconds=result.expires_in - elapsed)
+        return _to_access_token(result, elapsed, grant_version=grant.version + 1)  # the write raised it
 
     def _decrypt_token(self, grant: StoredGrant, ciphertext: str) -> str:
         try:
             return self._store.cipher.decrypt(grant.secret_owner, ciphertext)
         except CiphertextError as error:
             raise build_grant_error(grant.address, REASONS["undecryptable"]) from error
+
+
+def _to_access_token(result: TokenResult, elapsed: float, *, grant_version: int) -> AccessToken:
+    return AccessToken(token=result.access_token, seconds=result.expires_in - elapsed, grant_version=grant_version)

@@ -7,7 +7,7 @@ closing resolves it. Valid access tokens are returned regardless of its state.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,14 +42,13 @@ _INCIDENT_KINDS = {ResponseCategory.TRANSIENT: IncidentKind.OUTAGE, ResponseCate
 
 _NOW: sa.ColumnElement[Any] = sa.func.now()
 _SELECT_STATE = sa.select(
-    Row.reason, Row.failures, Row.opened_at,
+    Row.reason, Row.failed_mailbox_ids, Row.opened_at,
     sa.func.coalesce(Row.cooldown_until > _NOW, sa.false()).label("is_cooling_down"),
     sa.func.coalesce(Row.succeeded_at > _NOW - make_interval(RECENT_SECONDS), sa.false()).label("recently_succeeded"),
     sa.func.coalesce(Row.succeeded_at > _NOW - make_interval(RECENT_SECONDS / 2), sa.false()).label("is_fresh"),
 ).where(Row.client_id == sa.bindparam("client_id"))  # fmt: skip
 _CLOSED_VALUES: dict[str, Any] = {
-    "reason": None, "failures": 0, "last_mailbox_id": None, "opened_at": None, "cooldown_seconds": 0,
-    "probe_until": None,
+    "reason": None, "failed_mailbox_ids": [], "opened_at": None, "cooldown_seconds": 0, "probe_until": None,
     "succeeded_at": _NOW,
 }  # fmt: skip
 _CLOSE_STATEMENT = (
@@ -77,7 +76,7 @@ class _BreakerState:
     """The stored state as it was read."""
 
     reason: str | None
-    failures: int
+    failed_mailbox_ids: Sequence[int]
     opened_at: datetime | None
     is_cooling_down: bool
     recently_succeeded: bool
@@ -85,7 +84,7 @@ class _BreakerState:
 
     @property
     def is_clean(self) -> bool:
-        return self.reason is None and self.failures == 0 and self.opened_at is None
+        return self.reason is None and not self.failed_mailbox_ids and self.opened_at is None
 
 
 class CircuitBreaker:
@@ -164,7 +163,7 @@ class CircuitBreaker:
             close_incidents(connection, *_INCIDENT_KINDS.values(), key=self._client_id)
         self._state = _BreakerState(
             reason=None,
-            failures=0,
+            failed_mailbox_ids=(),
             opened_at=None,
             is_cooling_down=False,
             recently_succeeded=True,
@@ -189,13 +188,12 @@ class CircuitBreaker:
                     self._open_breaker(connection, last, seconds=row.cooldown_seconds * 2, newly_opened=False)
                 return
             same_category = row.reason is not None and REASONS[row.reason].category is last.category
-            similar = [outcome for outcome in failed if outcome.reason.category is last.category]
-            counted = {row.last_mailbox_id} if same_category else set[int]()
-            count = (row.failures if same_category else 0) + len({outcome.mailbox_id for outcome in similar} - counted)
-            if last.code in OPENS_IMMEDIATELY or count >= FAILURE_THRESHOLDS[last.category]:
+            mailbox_ids = {outcome.mailbox_id for outcome in failed if outcome.reason.category is last.category}
+            mailbox_ids |= set(row.failed_mailbox_ids) if same_category else set()
+            if last.code in OPENS_IMMEDIATELY or len(mailbox_ids) >= FAILURE_THRESHOLDS[last.category]:
                 self._open_breaker(connection, last, seconds=0, newly_opened=True)
             else:
-                self._update_row(connection, reason=last.code, failures=count, last_mailbox_id=failed[-1].mailbox_id)
+                self._update_row(connection, reason=last.code, failed_mailbox_ids=sorted(mailbox_ids))
 
     def _open_breaker(self, connection: sa.Connection, reason: Reason, *, seconds: int, newly_opened: bool) -> None:
         initial, maximum = COOLDOWN_SECONDS[reason.category]
@@ -206,6 +204,7 @@ class CircuitBreaker:
             reason=reason.code,
             cooldown_seconds=cooldown,
             cooldown_until=sa.func.now() + make_interval(cooldown),
+            failed_mailbox_ids=[],
             probe_until=None,
             **values,
         )
@@ -217,7 +216,7 @@ class CircuitBreaker:
 
     def _lock_row(self, connection: sa.Connection) -> sa.Row[Any]:
         connection.execute(insert(Row).values(client_id=self._client_id).on_conflict_do_nothing())
-        columns: tuple[Any, ...] = (Row.reason, Row.failures, Row.last_mailbox_id, Row.opened_at, Row.cooldown_seconds)
+        columns: tuple[Any, ...] = (Row.reason, Row.failed_mailbox_ids, Row.opened_at, Row.cooldown_seconds)
         query = sa.select(*columns).where(Row.client_id == self._client_id)
         return connection.execute(query.with_for_update()).one()
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from types import EllipsisType
 from typing import Any
 
 import sqlalchemy as sa
 
 from gmail_warmup.crypto.cipher import Cipher, build_secret_owner
 from gmail_warmup.db.clock import make_interval
-from gmail_warmup.db.engine import autocommit, write_transaction
+from gmail_warmup.db.engine import autocommit, retry_conflict, write_transaction
 from gmail_warmup.db.models import GrantState, OAuthGrant
 from gmail_warmup.oauth import grant_updates, mass_refusal
 from gmail_warmup.oauth.grant import Actor, StoredGrant, get_grant, get_grants
@@ -62,6 +63,7 @@ class GrantStore:
         update = self.build_success_update(grant, result, elapsed=elapsed, client_id=client_id)
         return bool(self.apply_updates([update], actor=actor))
 
+    @retry_conflict
     def record_refusal(self, grant: StoredGrant, reason: Reason, *, actor: Actor) -> GrantUpdate | None:
         """Store a refusal; return the update that was written, or None if the grant was replaced in the meantime.
 
@@ -69,13 +71,16 @@ class GrantStore:
         """
         update = self.refusal_policy.decide(grant, reason)
         with write_transaction(self.engine) as connection:
-            if mass_refusal.counts_for_mass_refusal(grant, reason) and (
-                incident_id := mass_refusal.open_incident_if_over_limit(connection, reason)
-            ):
-                update = self.refusal_policy.hold(update, incident_id)
+            if mass_refusal.counts_for_mass_refusal(grant, reason):
+                mass_refusal.lock_refusal_count(connection)
+                if not _lock_unchanged(connection, grant):
+                    return None
+                if incident_id := mass_refusal.open_incident_if_over_limit(connection, reason):
+                    update = self.refusal_policy.hold(update, incident_id)
             written = grant_updates.apply_updates(connection, [update], actor=actor)
         return update if written else None
 
+    @retry_conflict
     def apply_updates(self, updates: Sequence[GrantUpdate], *, actor: Actor) -> set[int]:
         """Write updates in one transaction; return the ids of the mailboxes whose grant was not replaced meanwhile."""
         with write_transaction(self.engine) as connection:
@@ -133,11 +138,18 @@ class GrantStore:
         scopes: Sequence[str] = (),
         refresh_expires_at: datetime | None = None,
         granted_at: datetime | None = None,
+        replaces: datetime | EllipsisType | None = ...,
         actor: Actor,
-    ) -> None:
+    ) -> bool:
         """Store a grant that was obtained elsewhere, inside the caller's transaction; the next audit probes it.
 
         An access token without an expiry is dropped, since it would count as valid indefinitely.
+
+        Args:
+            replaces: ``granted_at`` of the stored grant when it was decided to replace it; ``...`` to replace any.
+
+        Returns:
+            Whether it was stored. False: the owner has signed in since the decision, so the stored grant is newer.
         """
         owner = build_secret_owner(mailbox_id)
         kept_access_token = access_token if access_expires_at else None
@@ -151,14 +163,30 @@ class GrantStore:
             "granted_at": granted_at,
             "refreshed_at": None,
         }
-        _replace_grant(connection, mailbox_id, values, actor, "imported")
+        return _replace_grant(connection, mailbox_id, values, actor, "imported", replaces=replaces)
+
+
+def _lock_unchanged(connection: sa.Connection, grant: StoredGrant) -> bool:
+    """Lock a grant and return whether it still has the version that was read."""
+    is_same = (_G.mailbox_id == grant.mailbox_id, _G.version == grant.version)
+    return connection.scalar(sa.select(_G.mailbox_id).where(*is_same).with_for_update(key_share=True)) is not None
 
 
 def _replace_grant(
-    connection: sa.Connection, mailbox_id: int, values: dict[str, Any], actor: Actor, reason: str
-) -> None:
+    connection: sa.Connection,
+    mailbox_id: int,
+    values: dict[str, Any],
+    actor: Actor,
+    reason: str,
+    *,
+    replaces: datetime | EllipsisType | None = ...,
+) -> bool:
     """Replace a grant. The version rises and the lease ends, so that a refresh in progress cannot change it."""
-    before = connection.execute(sa.select(_G.state).where(_G.mailbox_id == mailbox_id).with_for_update()).scalar_one()
+    stored = connection.execute(
+        sa.select(_G.state, _G.granted_at).where(_G.mailbox_id == mailbox_id).with_for_update(key_share=True)
+    ).one()
+    if replaces is not ... and stored.granted_at != replaces:
+        return False
     reset = {
         "state": GrantState.ACTIVE,
         "reason": None,
@@ -170,5 +198,8 @@ def _replace_grant(
         "lease_until": None,
     }
     connection.execute(sa.update(_G).where(_G.mailbox_id == mailbox_id).values(values | reset))
-    alertable = grant_updates.is_alertable_transition(before, GrantState.ACTIVE)
-    grant_updates.add_event(connection, mailbox_id, actor, before, GrantState.ACTIVE, reason, is_alertable=alertable)
+    alertable = grant_updates.is_alertable_transition(stored.state, GrantState.ACTIVE)
+    grant_updates.add_event(
+        connection, mailbox_id, actor, stored.state, GrantState.ACTIVE, reason, is_alertable=alertable
+    )
+    return True

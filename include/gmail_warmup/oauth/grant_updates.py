@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from gmail_warmup.core.enums import FLAGGED_STATES
 from gmail_warmup.db.clock import make_interval
+from gmail_warmup.db.locks import lock_grants
 from gmail_warmup.db.models import AlertItem, GrantEvent, GrantState, OAuthGrant
 from gmail_warmup.oauth.grant import Actor, StoredGrant
 
@@ -162,7 +163,9 @@ def apply_updates(connection: sa.Connection, updates: Sequence[GrantUpdate], *, 
     """Write updates inside the caller's transaction; return the mailbox ids of the rows that were written."""
     if not updates:
         return set()
-    rows = [_to_update_row(update) for update in sorted(updates, key=lambda update: update.grant.mailbox_id)]
+    if len(updates) > 1:  # one UPDATE of several rows would lock them in any order
+        lock_grants(connection, [update.grant.mailbox_id for update in updates])
+    rows = [_to_update_row(update) for update in updates]
     written = set(connection.scalars(_UPDATE_STATEMENT, {"rows": rows}))
     for update in updates:
         if update.is_transition and update.grant.mailbox_id in written:

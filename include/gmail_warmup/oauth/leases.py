@@ -70,6 +70,7 @@ class GrantLeases:
         self._update_held(mailbox_ids, lease_holder=None, lease_until=None)
 
     def _update_held(self, mailbox_ids: Iterable[int], **values: Any) -> None:
-        held = (_G.mailbox_id.in_(list(mailbox_ids)), _G.lease_holder == self._holder)
+        held = sa.select(_G.mailbox_id).where(_G.mailbox_id.in_(list(mailbox_ids)), _G.lease_holder == self._holder)
+        locked = held.order_by(_G.mailbox_id).with_for_update(key_share=True).cte("held")
         with autocommit(self._engine) as connection:
-            connection.execute(sa.update(_G).where(*held).values(values))
+            connection.execute(sa.update(_G).where(_G.mailbox_id.in_(sa.select(locked.c.mailbox_id))).values(values))

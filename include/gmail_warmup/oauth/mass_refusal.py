@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.db.clock import make_interval
+from gmail_warmup.db.locks import DecisionLock, lock_decisions
 from gmail_warmup.db.models import GrantState, Incident, IncidentKind, Mailbox, OAuthGrant
 from gmail_warmup.oauth.expiry import is_announced_expiry
 from gmail_warmup.oauth.grant import StoredGrant
@@ -35,6 +36,14 @@ def counts_for_mass_refusal(grant: StoredGrant, reason: Reason) -> bool:
     return reason.flags_grant and grant.is_healthy and not is_announced_expiry(grant, reason)
 
 
+def lock_refusal_count(connection: sa.Connection) -> None:
+    """Let one transaction at a time count refusals and flag grants by that count.
+
+    Without the lock, each of several concurrent tasks would count only the refusals that were committed before it.
+    """
+    lock_decisions(connection, DecisionLock.MASS_REFUSAL)
+
+
 def count_recent_refusals(connection: sa.Connection) -> tuple[int, int]:
     """Return how many verified grants were refused within the window, and how many were healthy before."""
     state = OAuthGrant.state
@@ -52,7 +61,10 @@ def count_recent_refusals(connection: sa.Connection) -> tuple[int, int]:
 
 
 def open_incident_if_over_limit(connection: sa.Connection, reason: Reason) -> int | None:
-    """Return the id of the incident under which one more refusal is held, or None if it is below the limit."""
+    """Return the id of the incident under which one more refusal is held, or None if it is below the limit.
+
+    The caller has called ``lock_refusal_count``.
+    """
     refused, healthy = count_recent_refusals(connection)
     if refused + 1 <= compute_refusal_limit(healthy):
         return None

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.errors import CiphertextError
 from gmail_warmup.crypto.cipher import build_secret_owner
-from gmail_warmup.db.engine import write_transaction
+from gmail_warmup.db.engine import retry_conflict, write_transaction
+from gmail_warmup.db.locks import lock_grants, lock_mailboxes
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.oauth.grant import Actor
@@ -49,6 +50,7 @@ class _GrantOutcome(Enum):
     KEPT = auto()
 
 
+@retry_conflict
 def import_mailboxes(
     store: GrantStore,
     incoming: Sequence[ParsedMailbox],
@@ -63,24 +65,25 @@ def import_mailboxes(
     Settings without a column in the file are not changed.
 
     A grant that is already stored is kept with its state. A stored grant that works and was granted or refreshed after
-    the backup was made is kept too, because it may be newer than the one of the backup.
+    the backup was made is kept too, because it may be newer than the one of the backup. A grant that an owner consents
+    to while the import runs is kept in any case.
 
     Args:
         exported_at: time of the backup, by the clock of the database from which it was made.
-        overwrite_grants: import every grant of the file.
+        overwrite_grants: import every grant of the file, unless its owner consents to another one meanwhile.
         dry_run: only count; write nothing.
 
     Raises:
         SecondSpellingError: if Google mailboxes of the file exist under other addresses; nothing is written.
     """
-    done = ImportResult()
+    done = ImportResult()  # counted again if the transaction is repeated
     with write_transaction(store.engine) as connection:
         running = _Importer(
             connection, store, actor, exported_at=exported_at, overwrite=overwrite_grants, dry_run=dry_run
         )
         lookup.require_first_spelling(connection, [item.address for item in incoming])
-        present = running.load_existing([item.address for item in incoming])
-        for item in sorted(incoming, key=lambda item: item.address):  # one order, so that two imports cannot deadlock
+        present = running.lock_existing([item.address for item in incoming])
+        for item in sorted(incoming, key=lambda item: item.address):  # two imports add mailboxes in one order
             known = present.get(item.address)
             outcome = running.import_mailbox(item, known)
             _count_mailbox(done, item, known, outcome)
@@ -102,31 +105,34 @@ class _Importer:
     ) -> None:
         self._connection, self._store, self._actor = connection, store, actor
         self._overwrite, self._dry_run = overwrite, dry_run
+        self._granted_at: dict[str, datetime | None] = {}
+        """When the stored grants were consented to, by address, as it was when the import began."""
         touched = sa.func.greatest(OAuthGrant.granted_at, OAuthGrant.refreshed_at)
         newer = touched > exported_at if exported_at else sa.false()
         self._query: Any = sa.select(
-            Mailbox.id, Mailbox.address, Mailbox.paused_at, OAuthGrant.refresh_token,
+            Mailbox.id, Mailbox.address, Mailbox.paused_at, OAuthGrant.refresh_token, OAuthGrant.granted_at,
             sa.and_(OAuthGrant.state == GrantState.ACTIVE, newer).label("newer"),
         ).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)  # fmt: skip
 
-    def load_existing(self, addresses: Sequence[str]) -> dict[str, Any]:
-        """Return the stored rows of these addresses."""
-        query = self._query.where(Mailbox.address.in_(addresses))
-        return {row.address: row for row in self._connection.execute(query)}
+    def lock_existing(self, addresses: Sequence[str]) -> dict[str, Any]:
+        """Lock the stored rows of these addresses and return them by address; a dry run locks nothing."""
+        self._granted_at = {row.address: row.granted_at for row in self._load_rows(addresses)}
+        if not self._dry_run:
+            lock_grants(self._connection, lock_mailboxes(self._connection, repository.has_address_in(addresses)))
+        return {row.address: row for row in self._load_rows(addresses)}
+
+    def _load_rows(self, addresses: Sequence[str]) -> Sequence[Any]:
+        return self._connection.execute(self._query.where(repository.has_address_in(addresses))).all()
 
     def import_mailbox(self, item: ParsedMailbox, known: Any | None) -> _GrantOutcome | None:
         """Import one mailbox; return the outcome for its grant, or None if the file contains none."""
         mailbox_id = None if self._dry_run else self._add_mailbox(item)
         if item.grant is None:
             return None
-        if mailbox_id is not None and known is not None:
-            # Read the row again under a lock: a refresh or a consent may have changed it.
-            locked = self._query.where(Mailbox.id == mailbox_id).with_for_update(of=OAuthGrant)
-            known = self._connection.execute(locked).one()
         outcome = self._decide_grant(item.grant, known)
-        if mailbox_id is not None and outcome is _GrantOutcome.IMPORTED:
-            self._import_grant(mailbox_id, item.grant)
-        return outcome
+        if mailbox_id is None or outcome is not _GrantOutcome.IMPORTED:
+            return outcome
+        return outcome if self._import_grant(mailbox_id, item) else _GrantOutcome.KEPT
 
     def _add_mailbox(self, item: ParsedMailbox) -> int:
         mailbox_id = repository.add_or_update(
@@ -155,8 +161,11 @@ class _Importer:
         except CiphertextError:
             return None
 
-    def _import_grant(self, mailbox_id: int, grant: ImportedGrant) -> None:
-        self._store.import_grant(
+    def _import_grant(self, mailbox_id: int, item: ParsedMailbox) -> bool:
+        """Store a grant; return False if the owner has consented since the import began."""
+        grant = item.grant
+        assert grant
+        return self._store.import_grant(
             self._connection,
             mailbox_id,
             refresh_token=grant.refresh_token,
@@ -166,6 +175,7 @@ class _Importer:
             scopes=grant.scopes,
             refresh_expires_at=grant.refresh_expires_at,
             granted_at=grant.granted_at,
+            replaces=self._granted_at.get(item.address),
             actor=self._actor,
         )
 

@@ -16,10 +16,11 @@ from gmail_warmup.core.log_context import log_event, log_fields
 from gmail_warmup.db.engine import autocommit, write_transaction
 from gmail_warmup.gmail.api_breaker import require_api_enabled
 from gmail_warmup.warmup.actions import mailbox_lease
-from gmail_warmup.warmup.actions.run import find_blocker, run_action
+from gmail_warmup.warmup.actions.run import run_action
 from gmail_warmup.warmup.content.generators import build_template_generator
 from gmail_warmup.warmup.planning.backlog import Backlog, count_backlog
 from gmail_warmup.warmup.planning.due import find_due_mailboxes
+from gmail_warmup.warmup.planning.eligibility import find_blocker
 
 log = logging.getLogger(__name__)
 

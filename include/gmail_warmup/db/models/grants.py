@@ -88,8 +88,8 @@ class Breaker(Base):
 
     client_id: Mapped[str] = mapped_column(Text, primary_key=True)
     reason: Mapped[str | None] = mapped_column(Text)
-    failures: Mapped[int] = mapped_column(Integer, server_default="0")
-    last_mailbox_id: Mapped[int | None] = mapped_column(BigInteger)
+    failed_mailbox_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")
+    """The different mailboxes that failed since the last success; fewer than the number that opens the breaker."""
     opened_at: Mapped[datetime | None] = mapped_column(Timestamp)
     cooldown_until: Mapped[datetime | None] = mapped_column(Timestamp)
     cooldown_seconds: Mapped[int] = mapped_column(Integer, server_default="0")

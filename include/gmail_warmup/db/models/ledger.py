@@ -63,6 +63,8 @@ class LedgerEntry(Base):
               postgresql_where=text("recipient_gmail_id IS NOT NULL AND trash_due_at IS NOT NULL"
                                     " AND recipient_trashed_at IS NULL")),
         Index("ix_ledger_recipient_id_claimed_at", "recipient_id", "claimed_at"),
+        Index("ix_ledger_stray_draft", "sender_id", "stray_draft_due_at",
+              postgresql_where=text("stray_draft_due_at IS NOT NULL")),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -108,6 +110,8 @@ class LedgerEntry(Base):
     trash_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
     sender_trashed_at: Mapped[datetime | None] = mapped_column(Timestamp)
     recipient_trashed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    stray_draft_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    """When the sender's mailbox is searched for another draft of this mail; None if there cannot be one."""
 
 
 LEDGER_MIN_AGE = timedelta(days=40)

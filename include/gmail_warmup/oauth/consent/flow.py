@@ -22,7 +22,7 @@ from gmail_warmup.core.errors import TooManyConsentsError
 from gmail_warmup.core.http_utils import parse_json
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.network.client import open_client
-from gmail_warmup.db.engine import read_transaction, write_transaction
+from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.db.models import ConsentPurpose
 from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.mailboxes.addresses import is_same_mailbox, normalize_address
@@ -211,6 +211,7 @@ class ConsentFlow:
                 refusal = ConsentRefusal.CLIENT_REFUSED
             raise ConsentRefusedError(refusal, request=request, code=type(error).__name__) from None
 
+    @retry_conflict
     def _write_grant(
         self, consent: sa.Row[Any], result: TokenResult, *, elapsed: float, session: BrowserSession
     ) -> None:

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 import sqlalchemy as sa
 
 from gmail_warmup.core.metrics import MailEvent
-from gmail_warmup.db.engine import autocommit, write_transaction
+from gmail_warmup.db.engine import autocommit, retry_conflict, write_transaction
 from gmail_warmup.gmail import delivery_status
 from gmail_warmup.gmail.delivery_status import Bounce
 from gmail_warmup.gmail.errors import BadGmailRequestError, NotFoundError
 from gmail_warmup.gmail.models import AddedMessage, HistoryChanges, Message
 from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.health.outcomes import record_outcome
-from gmail_warmup.warmup.ledger import bounces
+from gmail_warmup.warmup.ledger import bounces, daily_counters
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.ledger.bounces import BounceWatch, KnownMessages, SentMail
 from gmail_warmup.warmup.ledger.daily_counters import Outcome
@@ -42,7 +42,8 @@ def process_bounces(session: MailboxSession) -> None:
     if received or changes is None or watch.unfound_since:
         with autocommit(session.engine) as connection:
             known = bounces.load_known_messages(connection, session.mailbox.id)
-        for message_id in dict.fromkeys(_find_candidate_ids(session, watch, known, received, search=changes is None)):
+        candidates = dict.fromkeys(_find_candidate_ids(session, watch, known, received, search=changes is None))
+        for message_id in session.while_permitted(candidates):
             if message_id not in known.processed_ids:
                 _process_message(session, known, message_id)
     history_id = changes.history_id if changes else session.gmail.get_profile().history_id
@@ -106,16 +107,22 @@ def _process_bounce_report(session: MailboxSession, known: KnownMessages, messag
     if not bounce or not mail:
         return
     _archive_message(session, message)
-    with write_transaction(session.engine) as connection:
-        if record_bounce(connection, mail.id, message.id, bounce):
-            session.counts[MailEvent.BOUNCED] += 1
+    session.counts[MailEvent.BOUNCED] += _store_bounce(session.engine, mail.id, message.id, bounce)
+
+
+@retry_conflict
+def _store_bounce(engine: sa.Engine, entry_id: int, message_id: str, bounce: Bounce) -> bool:
+    with write_transaction(engine) as connection:
+        return record_bounce(connection, entry_id, message_id, bounce)
 
 
 def record_bounce(connection: sa.Connection, entry_id: int, message_id: str, bounce: Bounce) -> bool:
     """Record a bounce and count it if it is final and new; return whether it is."""
+    entry = ledger.get_entry(connection, entry_id)
+    daily_counters.lock_sender(connection, entry.sender_id)
     if not bounces.store_bounce(connection, entry_id, message_id, bounce):
         return False
-    record_outcome(connection, ledger.get_entry(connection, entry_id), Outcome.BOUNCED)
+    record_outcome(connection, entry, Outcome.BOUNCED)
     return True
 
 

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.metrics import MailEvent
-from gmail_warmup.db.engine import write_transaction
+from gmail_warmup.db.engine import retry_conflict, write_transaction
+from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.actions import mailbox_lease
 from gmail_warmup.warmup.actions.delivery import claim_mail
@@ -38,12 +39,25 @@ def claim_next_slot(session: MailboxSession) -> Delivery | None:
 
     Raises:
         StoppedError: an operator stopped everything.
+        MailboxBlockedError: the mailbox may not send any more.
         MailboxBusyError: another task holds the mailbox now.
     """
+    claimed = _claim_in_transaction(session)
+    if isinstance(claimed, MailEvent):
+        session.counts[claimed] += 1
+        return None
+    return claimed
+
+
+@retry_conflict
+def _claim_in_transaction(session: MailboxSession) -> Delivery | MailEvent | None:
+    """Claim the next due slot; return the mail, or the event to count, or None if nothing is due."""
     with write_transaction(session.engine) as connection:
         session.extend_lease_in(connection)  # also locks the sender's row, which the health monitor requires
         monitor.update_health_band(connection, session.mailbox.id)
         mailbox, blockers = mailbox_lease.load_by_id(connection, session.mailbox.id)
+        if mailbox.kind is not MailboxKind.WARMUP:
+            return None  # it has joined the pool while this task runs
         if blocker := find_send_blocker(mailbox, blockers):
             log_event(log, logging.INFO, "%s", blocker, reason_code=blocker.code)
             next_send.clear_hint(connection, mailbox.id)
@@ -54,14 +68,14 @@ def claim_next_slot(session: MailboxSession) -> Delivery | None:
 
 def _claim_first_due(
     connection: sa.Connection, session: MailboxSession, mailbox: MailboxRecord, history: SendingHistory, now: datetime
-) -> Delivery | None:
+) -> Delivery | MailEvent | None:
     slots = daily_plan.find_due_slots(mailbox, history, now=now, settings=session.settings)
     mail = None
     if slots:
         mail = _claim_slot(connection, session, mailbox, history, slots[0], now)
-        if mail is None:
+        if not isinstance(mail, Delivery):
             next_send.store_hints(connection, {mailbox.id: now + session.scale_delay(POOL_RETRY_DELAY)})
-            return None
+            return mail
         history = replace(history, claimed_slots=(*history.claimed_slots, slots[0].number), last_claim=now)
     next_send_at = daily_plan.find_next_send_time(mailbox, history, now=now, settings=session.settings)
     next_send.store_hints(connection, {mailbox.id: next_send_at})
@@ -75,7 +89,7 @@ def _claim_slot(
     history: SendingHistory,
     slot: Slot,
     now: datetime,
-) -> Delivery | None:
+) -> Delivery | MailEvent | None:
     local_date = now.astimezone(mailbox.zone).date()
     volume = daily_plan.compute_todays_volume(mailbox, history, now=now, settings=session.settings)
     daily_counters.fix_daily_volume(
@@ -90,7 +104,7 @@ def _claim_slot(
     partner = find_partner(connection, mailbox, now=now, settings=session.settings, seed=seed)
     if partner is None:
         _record_missing_partner(connection, session, local_date)
-        return None
+        return MailEvent.WITHOUT_PARTNER
     return claim_mail(connection, session, partner, due_at=slot.due_at, local_date=local_date, slot=slot.number)
 
 
@@ -98,4 +112,3 @@ def _record_missing_partner(connection: sa.Connection, session: MailboxSession, 
     blocker = build_blocker(session.mailbox, "pool_too_small")
     log_event(log, logging.WARNING, "%s", blocker, reason_code=blocker.code)
     daily_counters.record_reduction(connection, session.mailbox.id, local_date, blocker.code)
-    session.counts[MailEvent.WITHOUT_PARTNER] += 1

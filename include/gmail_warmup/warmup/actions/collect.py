@@ -1,4 +1,4 @@
-"""Collect: find the replies to a mailbox's mails, process bounces, and move old warmup mail to the trash."""
+"""Collect: find the replies to a mailbox's mails, process bounces, and remove old mail and drafts that were left."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.metrics import MailEvent
 from gmail_warmup.db import clock
-from gmail_warmup.db.engine import autocommit, write_transaction
+from gmail_warmup.db.engine import autocommit, retry_conflict, write_transaction
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Placement
 from gmail_warmup.gmail.errors import NotFoundError
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.warmup.actions.bounces import process_bounces
+from gmail_warmup.warmup.actions.earlier_attempt import delete_stray_drafts
 from gmail_warmup.warmup.actions.find_mail import classify_placement, find_received_mail
 from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.ledger import retention
 from gmail_warmup.warmup.ledger.entries import Entry
+from gmail_warmup.warmup.ledger.retention import ExpiredMails
 from gmail_warmup.warmup.planning import engagement
 
 
@@ -26,9 +28,10 @@ def collect_replies(session: MailboxSession) -> None:
     """Find the due replies, rescue those in spam, read, label and archive them; then process bounces and old mail."""
     with autocommit(session.engine) as connection:
         entries = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNCOLLECTED)
-    for entry in session.defer_at_night(entries, L.locate_due_at):
+    for entry in session.while_permitted(session.defer_at_night(entries, L.locate_due_at)):
         _collect_reply(session, entry)
     process_bounces(session)
+    delete_stray_drafts(session)
     _trash_old_mail(session)
 
 
@@ -104,7 +107,13 @@ def _trash_old_mail(session: MailboxSession) -> None:
         expired = retention.find_expired_mails(connection, session.mailbox.id)
     if not expired.message_ids:
         return
+    session.extend_lease()
     session.gmail.trash_messages(expired.message_ids)
+    _store_trashed(session, expired)
+    session.counts[MailEvent.TRASHED] += len(expired.message_ids)
+
+
+@retry_conflict
+def _store_trashed(session: MailboxSession, expired: ExpiredMails) -> None:
     with write_transaction(session.engine) as connection:
         retention.record_trashed(connection, expired)
-    session.counts[MailEvent.TRASHED] += len(expired.message_ids)

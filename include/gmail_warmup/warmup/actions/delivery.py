@@ -12,8 +12,11 @@ Step                   What exists afterwards          After a crash the next ca
 =====================  ==============================  ==================================================
 
 Without a stored draft id nothing was sent. With one, sending is safe to repeat: Gmail sends a draft once and then no
-longer has it. The mailbox lease and the kill switch are checked immediately before steps 2 and 4, so a task that was
-suspended for longer than its lease does nothing more at Gmail.
+longer has it. The mailbox lease and everything that blocks the mailbox, such as the kill switch or a pause, are checked
+immediately before steps 2 and 4, so a task that was suspended for longer than its lease does nothing more at Gmail.
+
+If Gmail's search does not find the draft of step 2 yet, the next call creates another one. The first is then found and
+deleted later: see ``earlier_attempt``.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ import sqlalchemy as sa
 from gmail_warmup.core.errors import MailboxBusyError
 from gmail_warmup.core.log_context import log_event, reason_code
 from gmail_warmup.core.metrics import MailEvent
-from gmail_warmup.db.engine import autocommit, write_transaction
+from gmail_warmup.db.engine import autocommit, retry_conflict, write_transaction
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import MailStatus
 from gmail_warmup.gmail import mime
@@ -35,7 +38,12 @@ from gmail_warmup.gmail.errors import BadGmailRequestError, NotFoundError, Sendi
 from gmail_warmup.gmail.models import Message
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.actions import sending_limit, undelivered
-from gmail_warmup.warmup.actions.earlier_attempt import DraftChangedError, find_earlier_draft, find_sent_message
+from gmail_warmup.warmup.actions.earlier_attempt import (
+    STRAY_DRAFT_DELAY,
+    DraftChangedError,
+    find_earlier_draft,
+    find_sent_message,
+)
 from gmail_warmup.warmup.actions.outgoing import Delivery, build_mail_context
 from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.ledger import bounces, daily_counters
@@ -89,6 +97,7 @@ def deliver_mail(session: MailboxSession, mail: Delivery) -> MailEvent:
 
     Raises:
         StoppedError: an operator stopped everything.
+        MailboxBlockedError: nothing may be sent from the mailbox any more; the mail waits.
         MailboxBusyError: another task holds the mailbox now and continues this mail.
         SendingLimitError: the mailbox may not send more today; it is deferred, and the mail waits.
         GmailError: by cause; the next call continues at the same step.
@@ -104,11 +113,13 @@ def _take_remaining_steps(session: MailboxSession, mail: Delivery) -> MailEvent:
         _store_draft_id(session, mail.entry, draft_id)
         message_id = _send_draft(session, draft_id)
     except DraftChangedError:
-        return undelivered.leave_changed_draft(session, mail)
+        return undelivered.fail_mail(session, mail, "draft_changed")
     except BadGmailRequestError as error:
-        return undelivered.fail_refused(session, mail, error)
-    except NotFoundError as error:
-        return undelivered.fail_without_thread(session, mail, error)
+        return undelivered.fail_mail(session, mail, error.reason or "refused")
+    except NotFoundError:
+        if not mail.thread:
+            raise
+        return undelivered.fail_mail(session, mail, "thread_gone")
     except SendingLimitError:
         sending_limit.defer_until_tomorrow(session)
         raise
@@ -162,6 +173,9 @@ def _store_draft_id(session: MailboxSession, entry: Entry, draft_id: str) -> Non
             return
         stored = ledger.get_entry(connection, entry.id)
     if stored.draft_id != draft_id:
+        with autocommit(session.engine) as connection:  # the deletion may fail
+            due_in = session.scale_delay(STRAY_DRAFT_DELAY)
+            ledger.update_entry(connection, entry.id, stray_draft_due_at=due_in)
         session.gmail.delete_draft(draft_id)
     raise MailboxBusyError(f"{session.mailbox.address}: another task continues this mail.")
 
@@ -189,27 +203,29 @@ def _label_sent_copy(session: MailboxSession, message: Message) -> None:
         log_event(log, logging.WARNING, text, address, session.settings.gmail_label, code, reason_code=code)
 
 
+@retry_conflict
 def _record_sent(session: MailboxSession, mail: Delivery, message: Message) -> None:
     """Step 6: record the sent mail, count it once, and schedule what follows."""
     with write_transaction(session.engine) as connection:
-        if not _store_sent(connection, session, mail.entry, message):
+        if mail.answered:  # the mailbox that started the thread is locked before its recipient
+            daily_counters.lock_sender(connection, mail.answered.sender_id)
+        bounces.schedule_bounce_search(  # also locks the row of this mailbox
+            connection, session.mailbox.id, message.history_id, within=session.scale_delay(bounces.FIRST_SEARCH_DELAY)
+        )
+        if not _store_sent(connection, session, mail, message):
             return  # another call recorded it
-        # Lock order as in a claim: the mailbox that started the thread, then its recipient.
         if mail.answered:
             ledger.update_entry(connection, mail.answered.id, replied_at=ledger.NOW)
             daily_counters.count_outcome(connection, mail.answered, Outcome.REPLIED)
-        bounces.schedule_bounce_search(
-            connection, session.mailbox.id, message.history_id, within=session.scale_delay(bounces.FIRST_SEARCH_DELAY)
-        )
-        if not mail.answered:
-            daily_counters.count_outcome(connection, mail.entry, Outcome.SENT, locked=True)
+        else:
+            daily_counters.count_outcome(connection, mail.entry, Outcome.SENT)
 
 
-def _store_sent(connection: sa.Connection, session: MailboxSession, entry: Entry, message: Message) -> bool:
+def _store_sent(connection: sa.Connection, session: MailboxSession, mail: Delivery, message: Message) -> bool:
     settings = session.settings
     return ledger.update_entry(
         connection,
-        entry.id,
+        mail.entry.id,
         L.status != MailStatus.SENT,
         status=MailStatus.SENT,
         sent_at=ledger.NOW,
@@ -218,4 +234,6 @@ def _store_sent(connection: sa.Connection, session: MailboxSession, entry: Entry
         rfc_message_id=message.rfc_message_id,
         locate_due_at=session.scale_delay(timedelta(seconds=settings.locate_delay)),
         trash_due_at=timedelta(days=settings.retention_days) if settings.retention_days else None,
+        # Only an earlier call can have left another draft.
+        stray_draft_due_at=None if mail.is_new else session.scale_delay(STRAY_DRAFT_DELAY),
     )

@@ -8,12 +8,13 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.metrics import MailEvent
 from gmail_warmup.db.clock import make_interval
-from gmail_warmup.db.engine import write_transaction
+from gmail_warmup.db.engine import retry_conflict, write_transaction
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Placement
 from gmail_warmup.gmail.models import Message
 from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.health.outcomes import record_outcome
+from gmail_warmup.warmup.ledger import daily_counters
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.ledger.daily_counters import Outcome
 from gmail_warmup.warmup.ledger.entries import Entry
@@ -50,8 +51,16 @@ def find_received_mail(session: MailboxSession, entry: Entry) -> Message | None:
 
 
 def _handle_not_found(session: MailboxSession, entry: Entry) -> None:
+    is_missing = _store_not_found(session, entry)
+    session.counts[MailEvent.MISSING if is_missing else MailEvent.NOT_THERE_YET] += 1
+
+
+@retry_conflict
+def _store_not_found(session: MailboxSession, entry: Entry) -> bool:
+    """Record that a mail is missing, or when it is searched for again; return whether it is missing."""
     age = sa.func.now() - L.sent_at
     with write_transaction(session.engine) as connection:
+        daily_counters.lock_sender(connection, entry.sender_id)
         is_missing = ledger.update_entry(
             connection,
             entry.id,
@@ -64,6 +73,6 @@ def _handle_not_found(session: MailboxSession, entry: Entry) -> None:
         if is_missing:
             record_outcome(connection, entry, Outcome.MISSING)
         else:
-            retry_at = sa.func.now() + sa.func.greatest(session.scale_delay(_MIN_RETRY_DELAY), age / 2)
+            retry_at = sa.func.now() + sa.func.greatest(session.scale_delay(_MIN_RETRY_DELAY), age * 0.5)
             ledger.update_entry(connection, entry.id, locate_due_at=retry_at)
-    session.counts[MailEvent.MISSING if is_missing else MailEvent.NOT_THERE_YET] += 1
+    return is_missing

@@ -7,14 +7,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.core.errors import MailboxBusyError, UnknownMailboxError
+from gmail_warmup.core.enums import Action
+from gmail_warmup.core.errors import MailboxBlockedError, MailboxBusyError, StoppedError, UnknownMailboxError
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.domains.gate import GATED_DOMAINS
 from gmail_warmup.gmail import api_breaker
 from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.planning import kill_switch
-from gmail_warmup.warmup.planning.eligibility import GlobalBlockers, load_blockers
+from gmail_warmup.warmup.planning.eligibility import GlobalBlockers, find_blocker, load_blockers
 
 MailboxWithBlockers = tuple[MailboxRecord, GlobalBlockers]
 """A mailbox, and the blockers that concern many mailboxes at that moment."""
@@ -80,21 +81,31 @@ def acquire_lease(
     return None if row is None else _to_mailbox_with_blockers(connection, row)
 
 
-_EXTEND_LEASE = repository.EXTEND_LEASE.where(~kill_switch.HALT_IS_ACTIVE)
+_EXTEND_LEASE = repository.EXTEND_LEASE.where(repository.HAS_GRANT).returning(*_SELECT_MAILBOX.selected_columns)
 
 
-def extend_lease(connection: sa.Connection, mailbox: MailboxRecord, *, holder: str, seconds: int) -> None:
+def extend_lease(
+    connection: sa.Connection, mailbox: MailboxRecord, action: Action, *, holder: str, seconds: int
+) -> None:
     """Extend the lease on the mailbox, and lock its row until the transaction ends.
+
+    The same statement loads what may block the action, so that a running task notices a pause, for example.
 
     Raises:
         StoppedError: an operator stopped everything.
+        MailboxBlockedError: the mailbox may not be used for this action any more.
         MailboxBusyError: the lease ended, so another task may hold the mailbox now.
     """
     lease = {"mailbox": mailbox.id, "holder": holder, "seconds": seconds}
-    if connection.execute(_EXTEND_LEASE, lease).rowcount == 1:
-        return
-    kill_switch.ensure_not_halted(connection)
-    raise MailboxBusyError(f"{mailbox.address}: this task lost the mailbox to another one; nothing is sent.")
+    row = connection.execute(_EXTEND_LEASE, lease).one_or_none()
+    if row is None:
+        kill_switch.ensure_not_halted(connection)
+        raise MailboxBusyError(f"{mailbox.address}: this task lost the mailbox to another one; nothing is sent.")
+    current, blockers = _to_mailbox_with_blockers(connection, row)
+    if blocker := find_blocker(action, current, blockers):
+        if blockers.active_halt:
+            raise StoppedError(str(blocker))
+        raise MailboxBlockedError(str(blocker), reason=blocker.code)
 
 
 def _to_mailbox_with_blockers(connection: sa.Connection, row: sa.Row[Any]) -> MailboxWithBlockers:

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from gmail_warmup.core.metrics import MailEvent
-from gmail_warmup.db.engine import autocommit, write_transaction
+from gmail_warmup.db.engine import autocommit, retry_conflict, write_transaction
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.gmail.errors import NotFoundError
 from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.health.outcomes import record_outcome
+from gmail_warmup.warmup.ledger import daily_counters, rate_decisions
 from gmail_warmup.warmup.ledger import entries as ledger
-from gmail_warmup.warmup.ledger import rate_decisions
 from gmail_warmup.warmup.ledger.daily_counters import Outcome
 from gmail_warmup.warmup.ledger.entries import Entry
 from gmail_warmup.warmup.ledger.rate_decisions import RateState
@@ -23,7 +23,7 @@ def read_mails(session: MailboxSession) -> None:
     """Mark the due mails as read and archive them, then mark those that were read a while ago."""
     with autocommit(session.engine) as connection:
         entries = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNREAD)
-    for entry in session.defer_at_night(entries, L.read_due_at):
+    for entry in session.while_permitted(session.defer_at_night(entries, L.read_due_at)):
         _read_mail(session, entry)
     mark_mails(session)
 
@@ -32,7 +32,7 @@ def mark_mails(session: MailboxSession) -> None:
     """Add the chosen marks (important, star) to the due mails and archive them."""
     with autocommit(session.engine) as connection:
         entries = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNMARKED)
-    for entry in entries:
+    for entry in session.while_permitted(entries):
         _mark_mail(session, entry)
 
 
@@ -60,6 +60,11 @@ def _read_mail(session: MailboxSession, entry: Entry) -> None:
         _skip_deleted_mail(session, entry)
         return
     session.counts[MailEvent.READ] += 1
+    _store_read(session, entry)
+
+
+@retry_conflict
+def _store_read(session: MailboxSession, entry: Entry) -> None:
     with write_transaction(session.engine) as connection:
         rates = rate_decisions.load_rate_state(connection, entry.sender_id)  # locks the sender's row
         reply_due_at = _schedule_reply(session, entry, rates)
@@ -68,11 +73,13 @@ def _read_mail(session: MailboxSession, entry: Entry) -> None:
         if ledger.update_entry(connection, entry.id, L.read_at.is_(None), **values):
             if reply_due_at:
                 rate_decisions.record_rate_decision(connection, entry, answered=1)
-            record_outcome(connection, entry, Outcome.READ, locked=True)
+            record_outcome(connection, entry, Outcome.READ)
 
 
+@retry_conflict
 def _skip_deleted_mail(session: MailboxSession, entry: Entry) -> None:
     with write_transaction(session.engine) as connection:
+        daily_counters.lock_sender(connection, entry.sender_id)
         if ledger.update_entry(connection, entry.id, L.read_due_at.is_not(None), read_due_at=None):
             rate_decisions.record_rate_decision(connection, entry, opened=-1)
 

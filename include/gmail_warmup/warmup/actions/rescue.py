@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gmail_warmup.core.metrics import MailEvent
-from gmail_warmup.db.engine import autocommit, write_transaction
+from gmail_warmup.db.engine import autocommit, retry_conflict, write_transaction
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Placement
 from gmail_warmup.gmail.errors import NotFoundError
@@ -15,8 +15,8 @@ from gmail_warmup.warmup.actions.find_mail import classify_placement, find_recei
 from gmail_warmup.warmup.actions.read import mark_mails
 from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.health.outcomes import record_outcome
+from gmail_warmup.warmup.ledger import daily_counters, rate_decisions
 from gmail_warmup.warmup.ledger import entries as ledger
-from gmail_warmup.warmup.ledger import rate_decisions
 from gmail_warmup.warmup.ledger.daily_counters import Outcome, get_placement_counter
 from gmail_warmup.warmup.ledger.entries import Entry
 from gmail_warmup.warmup.planning import engagement
@@ -26,20 +26,26 @@ def rescue_mails(session: MailboxSession) -> None:
     """Record the placement of every due mail and what follows from it, then rescue mail from spam."""
     with autocommit(session.engine) as connection:
         unplaced = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNPLACED)
-    for entry in unplaced:
+    for entry in session.while_permitted(unplaced):
         message = find_received_mail(session, entry)
         if message is not None:
             _record_placement(session, entry, message)
     with autocommit(session.engine) as connection:
         in_spam = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNRESCUED)
-    for entry in session.defer_at_night(in_spam, L.rescue_due_at):
+    for entry in session.while_permitted(session.defer_at_night(in_spam, L.rescue_due_at)):
         _rescue_mail(session, entry)
     mark_mails(session)
 
 
 def _record_placement(session: MailboxSession, entry: Entry, message: Message) -> None:
-    """Record the placement together with everything that is decided from it, in one transaction."""
     placement = classify_placement(message.labels)
+    _store_placement(session, entry, message, placement)
+    session.placements[placement] += 1
+
+
+@retry_conflict
+def _store_placement(session: MailboxSession, entry: Entry, message: Message, placement: Placement) -> None:
+    """Store the placement together with everything that is decided from it, in one transaction."""
     with write_transaction(session.engine) as connection:
         rates = rate_decisions.load_rate_state(connection, entry.sender_id)  # locks the sender's row
         is_opened = engagement.is_next_selected(rate=rates.open_rate, done=rates.opened, total=rates.placed)
@@ -57,8 +63,7 @@ def _record_placement(session: MailboxSession, entry: Entry, message: Message) -
         if is_first_record:
             opened = int(schedule["read_due_at"] is not None)
             rate_decisions.record_rate_decision(connection, entry, placed=1, opened=opened)
-            record_outcome(connection, entry, get_placement_counter(placement), locked=True)
-    session.placements[placement] += 1
+            record_outcome(connection, entry, get_placement_counter(placement))
 
 
 def _schedule_recipient_actions(
@@ -88,18 +93,27 @@ def _rescue_mail(session: MailboxSession, entry: Entry) -> None:
     except NotFoundError:
         _skip_deleted_mail(session, entry)
         return
+    session.counts[MailEvent.RESCUED] += _store_rescued(session, entry)
+
+
+@retry_conflict
+def _store_rescued(session: MailboxSession, entry: Entry) -> bool:
+    """Record a rescue, once; return whether this call did."""
     values: dict[str, Any] = {"rescued_at": ledger.NOW}
     if entry.read_due_at is None:
         values["mark_due_at"] = ledger.NOW  # it is not opened, so it leaves the inbox again
     with write_transaction(session.engine) as connection:
-        if ledger.update_entry(connection, entry.id, L.rescued_at.is_(None), **values):
+        daily_counters.lock_sender(connection, entry.sender_id)
+        if is_new := ledger.update_entry(connection, entry.id, L.rescued_at.is_(None), **values):
             record_outcome(connection, entry, Outcome.RESCUED)
-            session.counts[MailEvent.RESCUED] += 1
+    return is_new
 
 
+@retry_conflict
 def _skip_deleted_mail(session: MailboxSession, entry: Entry) -> None:
     """Cancel the actions on a mail that a person deleted."""
     with write_transaction(session.engine) as connection:
+        daily_counters.lock_sender(connection, entry.sender_id)
         is_open = ledger.update_entry(
             connection, entry.id, L.rescued_at.is_(None), rescue_due_at=None, read_due_at=None
         )

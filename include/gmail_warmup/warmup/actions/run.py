@@ -8,7 +8,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import Action
-from gmail_warmup.core.errors import IncompleteActionError
+from gmail_warmup.core.errors import IncompleteActionError, MailboxBlockedError
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.metrics import DONE, NULL_METER, Meter, count_mails
 from gmail_warmup.core.settings import Settings
@@ -21,7 +21,7 @@ from gmail_warmup.warmup.actions.rescue import rescue_mails
 from gmail_warmup.warmup.actions.send import send_due_mails
 from gmail_warmup.warmup.actions.session import MailboxSession, lease_mailbox
 from gmail_warmup.warmup.content.generators import MailWriter, build_template_generator
-from gmail_warmup.warmup.planning.eligibility import Blocker, GlobalBlockers, find_send_blocker, find_work_blocker
+from gmail_warmup.warmup.planning.eligibility import find_blocker
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +44,6 @@ def _get_action_function(action: Action) -> Callable[[MailboxSession], None]:
     return _ACTION_FUNCTIONS[action]
 
 
-_SENDING_ACTIONS = frozenset({Action.SEND, Action.REPLY})
-
-
-def find_blocker(action: Action, mailbox: MailboxRecord, blockers: GlobalBlockers) -> Blocker | None:
-    """Return why a task must not perform this action in this mailbox now, or None."""
-    find = find_send_blocker if action in _SENDING_ACTIONS else find_work_blocker
-    return find(mailbox, blockers)
-
-
 def run_action(
     action: Action,
     mailbox: MailboxRecord,
@@ -65,7 +56,8 @@ def run_action(
 ) -> dict[str, int]:
     """Do everything that is due for one action in one mailbox, and return the counts by name.
 
-    Safe to repeat at any time: the ledger records what was done, and only what is due is done.
+    Safe to repeat at any time: the ledger records what was done, and only what is due is done. It ends early if the
+    mailbox may not be used any more, because a person paused it, for example.
 
     Args:
         writer: writes the mails; by default from the operator's templates or the built-in ones.
@@ -87,11 +79,19 @@ def run_action(
             return {}
         writer = writer or MailWriter(build_template_generator(settings))
         session = MailboxSession(
-            engine=engine, settings=settings, gmail=gmail, mailbox=mailbox, writer=writer, holder=holder
+            engine=engine,
+            settings=settings,
+            gmail=gmail,
+            mailbox=mailbox,
+            writer=writer,
+            holder=holder,
+            action=action,
         )
         try:
             perform(session)
             meter.increment_counter(DONE, action)
+        except MailboxBlockedError as error:  # a person paused the mailbox meanwhile, for example
+            log_event(log, logging.INFO, "%s", error, reason_code=error.reason)
         finally:
             count_mails(meter, session.counts, session.placements)
             if summary := session.summarize():

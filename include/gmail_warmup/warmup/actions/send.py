@@ -16,11 +16,14 @@ from gmail_warmup.warmup.planning import daily_plan
 
 
 def send_due_mails(session: MailboxSession) -> None:
-    """Finish unsent mails, then claim and send what is due; a pool mailbox only replies."""
+    """Finish unsent mails, then claim and send what is due.
+
+    A pool mailbox claims nothing. It has unsent mails if it was a warmup mailbox when these were claimed.
+    """
+    for mail in session.while_permitted(_load_unsent_mails(session)):
+        _finish_mail(session, mail)
     if session.mailbox.kind is not MailboxKind.WARMUP:
         return
-    for mail in _load_unsent_mails(session):
-        _finish_mail(session, mail)
     sending_limit.enforce_sending_limit(session)
     while (claimed := claim_next_slot(session)) is not None:
         deliver_mail(session, claimed)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
 
-from gmail_warmup.core.enums import Placement
+from gmail_warmup.core.enums import Action, Placement
 from gmail_warmup.core.errors import MailboxBusyError
 from gmail_warmup.core.metrics import MailEvent
 from gmail_warmup.core.settings import Settings
@@ -30,6 +31,7 @@ from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.ledger.entries import Entry
 from gmail_warmup.warmup.planning import engagement
 
+_Item = TypeVar("_Item")
 _STORE_LABEL = (
     sa.update(Mailbox)
     .where(Mailbox.id == sa.bindparam("mailbox"))
@@ -43,6 +45,7 @@ class MailboxSession:
 
     Attributes:
         holder: the lease holder's name.
+        action: decides what blocks the task: see ``extend_lease``.
         counts: what happened to mails.
         placements: where first mails were found.
     """
@@ -53,6 +56,7 @@ class MailboxSession:
     mailbox: MailboxRecord
     writer: MailWriter
     holder: str
+    action: Action = Action.SEND
     counts: Counter[MailEvent] = field(default_factory=Counter)
     placements: Counter[Placement] = field(default_factory=Counter)
 
@@ -62,10 +66,11 @@ class MailboxSession:
         return {event.value: number for event, number in self.counts.items()} | placed
 
     def extend_lease(self) -> None:
-        """Extend the lease on the mailbox; call it before each claim, draft and send.
+        """Extend the lease on the mailbox and check that it may still be used; call it before each step at Gmail.
 
         Raises:
             StoppedError: an operator stopped everything.
+            MailboxBlockedError: the mailbox may not be used for this action any more.
             MailboxBusyError: the lease ended, so another task may hold the mailbox now.
         """
         with autocommit(self.engine) as connection:
@@ -76,9 +81,21 @@ class MailboxSession:
 
         Raises:
             StoppedError: an operator stopped everything.
+            MailboxBlockedError: the mailbox may not be used for this action any more.
             MailboxBusyError: the lease ended, so another task may hold the mailbox now.
         """
-        mailbox_lease.extend_lease(connection, self.mailbox, holder=self.holder, seconds=self.settings.mailbox_lease)
+        seconds = self.settings.mailbox_lease
+        mailbox_lease.extend_lease(connection, self.mailbox, self.action, holder=self.holder, seconds=seconds)
+
+    def while_permitted(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """Yield the items one by one; before each, extend the lease and check that the mailbox may still be used.
+
+        Raises:
+            GmailWarmupError: as ``extend_lease``.
+        """
+        for item in items:
+            self.extend_lease()
+            yield item
 
     def scale_delay(self, delay: timedelta) -> timedelta:
         """Return a delay, shortened in a demonstration."""

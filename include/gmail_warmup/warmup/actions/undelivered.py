@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from gmail_warmup.core.log_context import log_event, reason_code
+from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.metrics import MailEvent
-from gmail_warmup.db.engine import write_transaction
+from gmail_warmup.db.engine import retry_conflict, write_transaction
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import MailStatus
-from gmail_warmup.gmail.errors import BadGmailRequestError, NotFoundError
-from gmail_warmup.warmup.actions.earlier_attempt import DraftChangedError, find_earlier_draft
+from gmail_warmup.warmup.actions.earlier_attempt import STRAY_DRAFT_DELAY, DraftChangedError, find_earlier_draft
 from gmail_warmup.warmup.actions.outgoing import Delivery
 from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.ledger import daily_counters, rate_decisions
@@ -24,30 +23,21 @@ DRAFT_SEARCH_PERIOD = timedelta(days=1)
 """For how long a mail whose draft is gone is searched for before it counts as failed."""
 
 
-def fail_refused(session: MailboxSession, mail: Delivery, error: BadGmailRequestError) -> MailEvent:
-    """Give up a mail that Gmail does not accept."""
-    _mark_failed(session, mail, error.reason or "refused")
-    text, code = "%s: Gmail refuses mail %s for good [%s]", reason_code(error)
-    log_event(log, logging.WARNING, text, session.mailbox.address, mail.entry.id, code, reason_code=code)
-    return MailEvent.REFUSED
+_UNDELIVERABLE = {
+    "draft_changed": "a person has edited the draft of mail %s; it is neither sent nor deleted",
+    "thread_gone": "a person has deleted the thread that mail %s answers",
+}
+_REFUSED = "Gmail refuses mail %s for good"
 
 
-def fail_without_thread(session: MailboxSession, mail: Delivery, error: NotFoundError) -> MailEvent:
-    """Give up a reply whose thread a person deleted.
+def fail_mail(session: MailboxSession, mail: Delivery, failure: str) -> MailEvent:
+    """Give up a mail that cannot be delivered.
 
-    Raises:
-        NotFoundError: the mail is no reply, so the error has another cause.
+    Args:
+        failure: the reason code; that of Gmail, if Gmail refused the mail.
     """
-    if not mail.thread:
-        raise error
-    _mark_failed(session, mail, "thread_gone")
-    return MailEvent.REFUSED
-
-
-def leave_changed_draft(session: MailboxSession, mail: Delivery) -> MailEvent:
-    """Give up a mail whose draft a person has edited; the draft is left to that person."""
-    if _mark_failed(session, mail, "draft_changed"):
-        _log_changed_draft(session, mail)
+    if _mark_failed(session, mail, failure):
+        _log_failure(session, mail, failure)
     return MailEvent.REFUSED
 
 
@@ -75,21 +65,26 @@ def withdraw_mail(session: MailboxSession, mail: Delivery) -> None:
         if draft_id := find_earlier_draft(session, mail):
             session.gmail.delete_draft(draft_id)
     except DraftChangedError:
-        _log_changed_draft(session, mail)
+        _log_failure(session, mail, "draft_changed")
     text = "%s: a mail of %s was not sent on its day and is withdrawn [day_over]"
     log_event(log, logging.INFO, text, session.mailbox.address, mail.entry.local_date, reason_code="day_over")
     session.counts[MailEvent.WITHDRAWN] += 1
 
 
-def _log_changed_draft(session: MailboxSession, mail: Delivery) -> None:
-    text = "%s: a person has edited the draft of mail %s; it is neither sent nor deleted [draft_changed]"
-    log_event(log, logging.WARNING, text, session.mailbox.address, mail.entry.id, reason_code="draft_changed")
+def _log_failure(session: MailboxSession, mail: Delivery, failure: str) -> None:
+    text = f"%s: {_UNDELIVERABLE.get(failure, _REFUSED)} [%s]"
+    log_event(log, logging.WARNING, text, session.mailbox.address, mail.entry.id, failure, reason_code=failure)
 
 
+@retry_conflict
 def _mark_failed(session: MailboxSession, mail: Delivery, failure: str) -> bool:
     """Close the row of an unsent mail and return whether it was open; the mail that it answers gets no reply."""
+    values = {"status": MailStatus.FAILED, "failure": failure}
+    if mail.entry.draft_id or not mail.is_new:
+        values["stray_draft_due_at"] = session.scale_delay(STRAY_DRAFT_DELAY)
     with write_transaction(session.engine) as connection:
-        if not ledger.update_entry(connection, mail.entry.id, ledger.UNSENT, status=MailStatus.FAILED, failure=failure):
+        daily_counters.lock_sender(connection, (mail.answered or mail.entry).sender_id)
+        if not ledger.update_entry(connection, mail.entry.id, ledger.UNSENT, **values):
             return False
         daily_counters.count_outcome(connection, mail.entry, Outcome.FAILED)
         if (answered := mail.answered) and ledger.update_entry(

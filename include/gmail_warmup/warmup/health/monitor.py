@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import HealthBand
+from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import HealthEvent, Mailbox, MailboxDay
 from gmail_warmup.warmup.health.bands import HEALTH_WINDOW, HealthSample, HealthStatus, compute_next_status
 
@@ -123,9 +124,8 @@ def requalify_mailboxes(connection: sa.Connection, addresses: Collection[str], *
     earlier days are no longer counted.
     """
     is_stopped = Mailbox.band.in_((HealthBand.PAUSED, HealthBand.BLOCKED))
-    is_named = Mailbox.address.in_(addresses)
-    locked = sa.select(*_STATUS_COLUMNS).with_for_update(key_share=True)
-    rows = connection.execute(locked.where(is_named, is_stopped).order_by(Mailbox.id)).all()
+    ids = lock_mailboxes(connection, Mailbox.address.in_(addresses), is_stopped)
+    rows = connection.execute(sa.select(*_STATUS_COLUMNS).where(Mailbox.id.in_(ids)).order_by(Mailbox.id)).all()
     changed = 0
     for row in rows:
         before = to_health_status(row)

@@ -10,14 +10,10 @@ from gmail_warmup.warmup.ledger.daily_counters import Outcome
 from gmail_warmup.warmup.ledger.entries import Entry
 
 
-def record_outcome(connection: sa.Connection, entry: Entry, outcome: Outcome, *, locked: bool = False) -> None:
+def record_outcome(connection: sa.Connection, entry: Entry, outcome: Outcome) -> None:
     """Count an outcome on its sender's day and let the health monitor judge the new count.
 
-    Lock order: counting locks the sender's row and then its day. The monitor needs the sender's row locked, so both run
-    in the transaction that writes the outcome to the ledger.
-
-    Args:
-        locked: whether the caller has already locked the sender's row.
+    Call it in the transaction that writes the outcome to the ledger, with the sender's row locked.
     """
-    if daily_counters.count_outcome(connection, entry, outcome, locked=locked):
+    if daily_counters.count_outcome(connection, entry, outcome):
         monitor.update_health_band(connection, entry.sender_id)

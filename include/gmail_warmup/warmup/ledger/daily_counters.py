@@ -99,22 +99,22 @@ _COUNT_WARMUP_DAY = (
 )
 
 
-def count_outcome(connection: sa.Connection, entry: Entry, outcome: Outcome, *, locked: bool = False) -> bool:
+def lock_sender(connection: sa.Connection, sender_id: int) -> None:
+    """Lock the row of a sender; call it before the transaction changes the ledger, see ``db.locks``."""
+    connection.execute(_LOCK_SENDER, {"id": sender_id})
+
+
+def count_outcome(connection: sa.Connection, entry: Entry, outcome: Outcome) -> bool:
     """Count the outcome of a first mail on its sender's day and return whether it affects the sender's health.
 
-    Call it in the transaction that writes the outcome to the ledger. A reply is counted on the mail that it answers, so
-    nothing is counted for the reply itself. The sender's row stays locked until the transaction ends.
-
-    Args:
-        locked: whether the caller has already locked the sender's row.
+    Call it in the transaction that writes the outcome to the ledger, with the sender's row locked. A reply is counted
+    on the mail that it answers, so nothing is counted for the reply itself. Former releases deleted days that the
+    ledger still needed; nothing is counted on these.
     """
     if entry.parent_id is not None:
         return False
-    if not locked:
-        # Lock order: the mailbox before its day, as everywhere, so that transactions cannot deadlock.
-        connection.execute(_LOCK_SENDER, {"id": entry.sender_id})
     day = {"mailbox": entry.sender_id, "day": entry.local_date}
-    sent_today = connection.execute(_INCREMENT[outcome], day).scalar_one()
+    sent_today = connection.execute(_INCREMENT[outcome], day).scalar_one_or_none()
     if outcome is Outcome.SENT and sent_today == 1:
         connection.execute(_COUNT_WARMUP_DAY, {"mailbox": entry.sender_id})
     return outcome in _HEALTH_OUTCOMES

@@ -67,6 +67,7 @@ UNANSWERED = sa.and_(L.reply_due_at <= sa.func.now(), L.replied_at.is_(None))
 UNCOLLECTED = sa.and_(
     L.status == MailStatus.SENT, L.parent_id.is_not(None), L.collected_at.is_(None), L.locate_due_at <= sa.func.now()
 )
+STRAY_DRAFT_DUE = sa.and_(L.stray_draft_due_at <= sa.func.now(), sa.not_(UNSENT))
 
 # Every query returns the columns of `Entry`, by name.
 _COLUMNS = tuple(NOW.label("seen_at") if f.name == "seen_at" else getattr(L, f.name) for f in fields(Entry))
@@ -97,6 +98,14 @@ _SELECT_UNSENT = _SELECT.where(L.sender_id == sa.bindparam("mailbox_id"), UNSENT
 def find_unsent_of_sender(connection: sa.Connection, mailbox_id: int) -> list[Entry]:
     """Return a sender's first mails that are claimed and not sent, oldest first."""
     return [_to_entry(row) for row in connection.execute(_SELECT_UNSENT, {"mailbox_id": mailbox_id})]
+
+
+_SELECT_STRAY = _SELECT.where(L.sender_id == sa.bindparam("mailbox_id"), STRAY_DRAFT_DUE).order_by(L.id)
+
+
+def find_with_stray_draft(connection: sa.Connection, mailbox_id: int) -> list[Entry]:
+    """Return a sender's mails that may have left another draft and are due to be searched for it, oldest first."""
+    return [_to_entry(row) for row in connection.execute(_SELECT_STRAY, {"mailbox_id": mailbox_id})]
 
 
 _SELECT_BY_ID = _SELECT.where(L.id == sa.bindparam("id"))

@@ -62,6 +62,11 @@ def find_expired_mails(connection: sa.Connection, mailbox_id: int) -> ExpiredMai
 
 
 def record_trashed(connection: sa.Connection, mails: ExpiredMails) -> None:
-    """Record that these mails are in the trash."""
+    """Record that these mails are in the trash.
+
+    Sender and recipient record the same mails, each for its side, so both lock them in the order of their ids.
+    """
+    in_order = sa.select(L.id).where(L.id.in_([*mails.sent, *mails.received])).order_by(L.id)
+    connection.execute(in_order.with_for_update(key_share=True))
     connection.execute(sa.update(L).where(L.id.in_(mails.sent)).values(sender_trashed_at=sa.func.now()))
     connection.execute(sa.update(L).where(L.id.in_(mails.received)).values(recipient_trashed_at=sa.func.now()))

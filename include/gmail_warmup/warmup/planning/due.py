@@ -88,6 +88,7 @@ WAITING_QUERIES: dict[Action, tuple[sa.Select[Any], ...]] = {
     Action.COLLECT: (
         _select_waiting(L.locate_due_at, ledger.UNCOLLECTED),
         bounces.select_waiting(),
+        _select_waiting(L.stray_draft_due_at, ledger.STRAY_DRAFT_DUE, L.sender_id),
         _select_waiting(L.trash_due_at, retention.OVERDUE_AT_SENDER, L.sender_id),
         _select_waiting(L.trash_due_at, retention.OVERDUE_AT_RECIPIENT),
     ),

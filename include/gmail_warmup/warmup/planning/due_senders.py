@@ -36,7 +36,7 @@ BATCH_SIZE = 1100
 PLANNING_TIME_LIMIT = 5.0
 """Seconds after which no further batch is started; the next run plans the remaining senders."""
 
-_IS_SENDABLE = (Mailbox.kind == MailboxKind.WARMUP, IS_USABLE, CAN_SEND)
+_IS_SENDABLE = (IS_USABLE, CAN_SEND)
 _UNSENT = (
     sa.select(L.sender_id, sa.func.min(L.claimed_at).label("since"))
     .where(ledger.UNSENT_FIRST)
@@ -46,12 +46,12 @@ _UNSENT = (
 _SELECT_UNFINISHED = (
     repository.SELECT_MAILBOXES.add_columns(_UNSENT.c.since.label("begun_at"))
     .join(_UNSENT, _UNSENT.c.sender_id == Mailbox.id)
-    .where(*_IS_SENDABLE)
+    .where(*_IS_SENDABLE)  # of any kind: a mailbox may have joined the pool since the claim
 )
 _SELECT_HINTS: Any = (
     sa.select(Mailbox.id, Mailbox.address, Mailbox.timezone, Mailbox.next_send_at)
     .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-    .where(*_IS_SENDABLE)
+    .where(Mailbox.kind == MailboxKind.WARMUP, *_IS_SENDABLE)
     .order_by(Mailbox.next_send_at, Mailbox.id)
 )
 _SELECT_SENDERS = repository.SELECT_MAILBOXES.where(

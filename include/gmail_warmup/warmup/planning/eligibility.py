@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from gmail_warmup.core.enums import GrantState, MailboxKind
+from gmail_warmup.core.enums import Action, GrantState, MailboxKind
 from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.domains import gate
 from gmail_warmup.mailboxes.records import MailboxRecord
@@ -101,6 +101,15 @@ def find_send_blocker(mailbox: MailboxRecord, at: GlobalBlockers) -> Blocker | N
     if mailbox.kind is MailboxKind.WARMUP and health.is_resting(at.now.astimezone(mailbox.zone).date()):
         return build_blocker(mailbox, health.reason or "spam_too_much")
     return None
+
+
+_SENDING_ACTIONS = frozenset({Action.SEND, Action.REPLY})
+
+
+def find_blocker(action: Action, mailbox: MailboxRecord, at: GlobalBlockers) -> Blocker | None:
+    """Return why a task must not perform this action in this mailbox now, or None."""
+    find = find_send_blocker if action in _SENDING_ACTIONS else find_work_blocker
+    return find(mailbox, at)
 
 
 def build_blocker(mailbox: MailboxRecord, code: str) -> Blocker:

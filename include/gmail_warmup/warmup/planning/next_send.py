@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from gmail_warmup.core.settings import Settings
+from gmail_warmup.db.locks import in_lock_order
 from gmail_warmup.db.models import Mailbox, MailboxKind, PlanBasis
 
 _NEW_HINTS = sa.select(
@@ -40,7 +41,8 @@ def clear_hint(connection: sa.Connection, mailbox_id: int) -> None:
 def clear_all_hints(connection: sa.Connection) -> None:
     """Clear the hints of all senders, after a change that affects every plan."""
     has_hint = sa.and_(Mailbox.kind == MailboxKind.WARMUP, Mailbox.next_send_at.is_not(None))
-    connection.execute(sa.update(Mailbox).where(has_hint).values(next_send_at=None))
+    locked = in_lock_order(sa.select(Mailbox.id).where(has_hint)).cte("locked")
+    connection.execute(sa.update(Mailbox).where(Mailbox.id.in_(sa.select(locked.c.id))).values(next_send_at=None))
 
 
 def clear_outdated_hints(connection: sa.Connection, settings: Settings) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from gmail_warmup.airflow.services import Services
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db import clock
-from gmail_warmup.db.engine import read_transaction, write_transaction
+from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.mailboxes import bulk_edit as changes
 from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.mailboxes.bulk_edit import MailboxChanges
@@ -154,19 +157,17 @@ def put_mailbox(body: MailboxIn, context: CurrentContext, user: UserName) -> Mai
 @router.post("/mailboxes/pause", dependencies=CHANGE_DEPENDENCIES)
 def pause(body: PauseIn, context: CurrentContext, user: UserName) -> Changed:
     """Pause mailboxes: tasks skip them until they are resumed. All or none: an unknown mailbox is an error."""
-    services = context.services
-    with write_transaction(services.engine) as connection:
-        addresses = selection.lock_mailboxes(connection, body, expiring_days=services.settings.expiring_days)
-        return Changed(changed=repository.pause_mailboxes(connection, addresses, actor=user, reason=body.reason))
+
+    def pause_all(connection: sa.Connection, addresses: Sequence[str]) -> int:
+        return repository.pause_mailboxes(connection, addresses, actor=user, reason=body.reason)
+
+    return _change_selected(context.services, body, pause_all)
 
 
 @router.post("/mailboxes/resume", dependencies=CHANGE_DEPENDENCIES)
 def resume(body: Selection, context: CurrentContext) -> Changed:
     """Resume mailboxes. All or none: an unknown mailbox is an error."""
-    services = context.services
-    with write_transaction(services.engine) as connection:
-        addresses = selection.lock_mailboxes(connection, body, expiring_days=services.settings.expiring_days)
-        return Changed(changed=repository.resume_mailboxes(connection, addresses))
+    return _change_selected(context.services, body, repository.resume_mailboxes)
 
 
 @router.post("/mailboxes/requalify", dependencies=CHANGE_DEPENDENCIES)
@@ -175,15 +176,27 @@ def requalify(body: RequalifyIn, context: CurrentContext, user: UserName) -> Cha
 
     Mail of earlier days no longer counts. All or none: an unknown mailbox is an error.
     """
-    with write_transaction(context.services.engine) as connection:
-        addresses = [record.address for record in repository.get_mailboxes(connection, body.addresses)]
-        return Changed(changed=monitor.requalify_mailboxes(connection, addresses, actor=user))
+
+    def requalify_all(connection: sa.Connection, addresses: Sequence[str]) -> int:
+        return monitor.requalify_mailboxes(connection, addresses, actor=user)
+
+    return _change_selected(context.services, Selection(addresses=body.addresses), requalify_all)
 
 
 @router.post("/mailboxes/change", dependencies=CHANGE_DEPENDENCIES)
 def change(body: ChangeIn, context: CurrentContext) -> Changed:
     """Change settings; grants, pauses and progress are kept. All or none: an unknown mailbox is an error."""
-    services = context.services
+
+    def change_all(connection: sa.Connection, addresses: Sequence[str]) -> int:
+        return changes.change_settings(connection, addresses, body.changes)
+
+    return _change_selected(context.services, body, change_all)
+
+
+@retry_conflict
+def _change_selected(
+    services: Services, selected: Selection, change_all: Callable[[sa.Connection, Sequence[str]], int]
+) -> Changed:
     with write_transaction(services.engine) as connection:
-        addresses = selection.lock_mailboxes(connection, body, expiring_days=services.settings.expiring_days)
-        return Changed(changed=changes.change_settings(connection, addresses, body.changes))
+        addresses = selection.lock_mailboxes(connection, selected, expiring_days=services.settings.expiring_days)
+        return Changed(changed=change_all(connection, addresses))

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from fastapi import HTTPException
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
+from gmail_warmup.db import locks
 from gmail_warmup.db.models import Mailbox, MailboxKind
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.web.api.schemas import Addresses, Body
@@ -64,11 +65,10 @@ def lock_mailboxes(connection: sa.Connection, selection: Selection, *, expiring_
     """
     if selection.addresses is not None:
         ids = [mailbox.id for mailbox in repository.require_mailboxes(connection, selection.addresses)]
-        return repository.lock_mailboxes(connection, sa.select(Mailbox.id).where(Mailbox.id.in_(ids)))
+        return _lock_addresses(connection, repository.has_id_in(ids))
     assert selection.filter is not None
-    locked = repository.lock_mailboxes(
-        connection, filters.select_ids(selection.filter.to_filter(), expiring_days=expiring_days)
-    )
+    matching = filters.select_ids(selection.filter.to_filter(), expiring_days=expiring_days)
+    locked = _lock_addresses(connection, Mailbox.id.in_(matching))
     if len(locked) > selection.at_most:
         raise HTTPException(
             409,
@@ -76,3 +76,8 @@ def lock_mailboxes(connection: sa.Connection, selection: Selection, *, expiring_
             "changed. Reload the list.",
         )
     return locked
+
+
+def _lock_addresses(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[str]:
+    is_locked = repository.has_id_in(locks.lock_mailboxes(connection, condition))
+    return list(connection.scalars(sa.select(Mailbox.address).where(is_locked).order_by(Mailbox.id)))

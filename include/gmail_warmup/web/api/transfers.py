@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gmail_warmup.core.text import pluralize
-from gmail_warmup.db.engine import read_transaction, write_transaction
+from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.transfer import import_preview, parser
 from gmail_warmup.transfer.import_preview import ImportPreview, Outcome, PreviewOutdatedError
-from gmail_warmup.transfer.parser import MAX_FILE_BYTES
+from gmail_warmup.transfer.parser import MAX_FILE_BYTES, ParsedFile
 from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Addresses, Body
 from gmail_warmup.web.api.selection import FilterIn
 from gmail_warmup.web.dependencies import CurrentContext
@@ -181,10 +182,7 @@ def import_mailboxes(body: ImportIn, context: CurrentContext, user: UserName) ->
     contents = parser.parse_with_problems(body.text)
     engine = context.services.engine
     try:
-        with write_transaction(engine) as connection:
-            return ImportCounts.from_preview(
-                import_preview.apply_preview(connection, contents, token=body.token, actor=user)
-            )
+        return ImportCounts.from_preview(_apply_preview(engine, contents, token=body.token, actor=user))
     except PreviewOutdatedError as error:
         with read_transaction(engine) as connection:
             preview = PreviewOut.from_preview(import_preview.build_preview(connection, contents))
@@ -193,6 +191,12 @@ def import_mailboxes(body: ImportIn, context: CurrentContext, user: UserName) ->
         return JSONResponse(
             problem.as_dict() | {"preview": preview.model_dump(mode="json")}, 409, media_type=MEDIA_TYPE
         )
+
+
+@retry_conflict
+def _apply_preview(engine: sa.Engine, contents: ParsedFile, *, token: str, actor: str) -> ImportPreview:
+    with write_transaction(engine) as connection:
+        return import_preview.apply_preview(connection, contents, token=token, actor=actor)
 
 
 def _explain_outdated(preview: PreviewOut, error: PreviewOutdatedError) -> str:
