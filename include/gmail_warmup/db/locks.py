@@ -32,7 +32,7 @@ def lock_decisions(connection: sa.Connection, lock: DecisionLock) -> None:
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.literal(lock.value, sa.BigInteger))))
 
 
-def in_lock_order(mailboxes: sa.Select[tuple[int]]) -> sa.Select[tuple[int]]:
+def in_lock_order(mailboxes: sa.Select[int]) -> sa.Select[int]:
     """Return a query of mailbox ids that locks its rows, in the order in which every transaction locks mailboxes."""
     return mailboxes.order_by(Mailbox.kind != MailboxKind.WARMUP, Mailbox.id).with_for_update(
         of=Mailbox, key_share=True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.metrics import MailEvent
@@ -79,7 +80,7 @@ def _log_failure(session: MailboxSession, mail: Delivery, failure: str) -> None:
 @retry_conflict
 def _mark_failed(session: MailboxSession, mail: Delivery, failure: str) -> bool:
     """Close the row of an unsent mail and return whether it was open; the mail that it answers gets no reply."""
-    values = {"status": MailStatus.FAILED, "failure": failure}
+    values: dict[str, Any] = {"status": MailStatus.FAILED, "failure": failure}
     if mail.entry.draft_id or not mail.is_new:
         values["stray_draft_due_at"] = session.scale_delay(STRAY_DRAFT_DELAY)
     with write_transaction(session.engine) as connection:
