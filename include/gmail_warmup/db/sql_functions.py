@@ -95,8 +95,11 @@ BEGIN
     FOR name IN
         SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
         WHERE i.inhparent = 'gmail_warmup.ledger_history'::regclass
-            AND to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month'
-                <= least(before, now() - interval '2 months')
+            -- CASE, because PostgreSQL may evaluate conditions on all relations before the join
+            AND CASE WHEN c.relname ~ '^ledger_history_[0-9]{4}_[0-9]{2}$'
+                THEN to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month'
+                    <= least(before, now() - interval '2 months')
+                ELSE false END
     LOOP
         EXECUTE format('DROP TABLE gmail_warmup.%I', name);
         dropped := dropped + 1;

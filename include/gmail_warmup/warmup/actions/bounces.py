@@ -107,7 +107,8 @@ def _process_bounce_report(session: MailboxSession, known: KnownMessages, messag
     if not bounce or not mail:
         return
     _archive_message(session, message)
-    session.counts[MailEvent.BOUNCED] += _store_bounce(session.engine, mail.id, message.id, bounce)
+    if _store_bounce(session.engine, mail.id, message.id, bounce):
+        session.counts[MailEvent.BOUNCED] += 1
 
 
 @retry_conflict

@@ -73,6 +73,6 @@ def _store_not_found(session: MailboxSession, entry: Entry) -> bool:
         if is_missing:
             record_outcome(connection, entry, Outcome.MISSING)
         else:
-            retry_at = sa.func.now() + sa.func.greatest(session.scale_delay(_MIN_RETRY_DELAY), age * 0.5)
+            retry_at = sa.func.now() + sa.func.greatest(session.scale_delay(_MIN_RETRY_DELAY), age.op("/")(2))
             ledger.update_entry(connection, entry.id, locate_due_at=retry_at)
     return is_missing

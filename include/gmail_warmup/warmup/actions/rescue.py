@@ -93,7 +93,8 @@ def _rescue_mail(session: MailboxSession, entry: Entry) -> None:
     except NotFoundError:
         _skip_deleted_mail(session, entry)
         return
-    session.counts[MailEvent.RESCUED] += _store_rescued(session, entry)
+    if _store_rescued(session, entry):
+        session.counts[MailEvent.RESCUED] += 1
 
 
 @retry_conflict

@@ -31,7 +31,19 @@ _DAYS_AFTER = """
             )
         LIMIT at_once
     );"""
+_MONTHS_BEFORE = """
+            AND to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month'
+                <= least(before, now() - interval '2 months')
+"""
+_MONTHS_AFTER = """
+            -- CASE, because PostgreSQL may evaluate conditions on all relations before the join
+            AND CASE WHEN c.relname ~ '^ledger_history_[0-9]{4}_[0-9]{2}$'
+                THEN to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month'
+                    <= least(before, now() - interval '2 months')
+                ELSE false END
+"""
 _BODIES = (
+    ("drop_months(timestamptz)", _MONTHS_BEFORE, _MONTHS_AFTER),
     ("mail_is_pending(gmail_warmup.ledger)", _PENDING_BEFORE, _PENDING_AFTER),
     ("remove_old(timestamptz, integer)", _DAYS_BEFORE, _DAYS_AFTER),
     (
