@@ -26,12 +26,12 @@ from typing import Any, ParamSpec, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
+from gmail_warmup.core.errors import DatabaseNotReadyError
+
 log = logging.getLogger(__name__)
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
-
-from gmail_warmup.core.errors import DatabaseNotReadyError
 
 TIME_ZONE = "UTC"
 """The time zone of every connection."""
