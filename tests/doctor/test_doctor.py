@@ -232,3 +232,17 @@ def test_grants_that_died_at_seven_days_suggest_testing(
     found = checks(ready)["publishing status"]
     assert ("expired after seven days" in found.found, "Publish" in found.step) == (advised, advised)
     assert (ADA in found.found) is advised
+
+
+def test_second_addresses_and_unknown_time_zones_are_listed(ready: Services, world: World):
+    assert checks(ready)["addresses"].status is checks(ready)["time zones"].status is Status.OK
+    world.sql(
+        "INSERT INTO gmail_warmup.mailbox (address, kind, created_by, timezone, duplicate_number, paused_at) VALUES "
+        "('ada@gmail.com', 'pool', 'x', 'UTC', 0, NULL), ('a.da@gmail.com', 'pool', 'x', 'UTC', 1, now()), "
+        "('b@pool.example', 'pool', 'x', 'localtime', 0, NULL), ('c@pool.example', 'pool', 'x', 'CET', 0, NULL)"
+    )
+    found = checks(ready)
+    assert found["addresses"].status is Status.WARNING
+    assert "a.da@gmail.com is the same Google mailbox as ada@gmail.com" in found["addresses"].found
+    assert found["time zones"].status is Status.PROBLEM
+    assert "b@pool.example ('localtime'), c@pool.example ('CET')" in found["time zones"].found

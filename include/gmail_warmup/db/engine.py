@@ -79,7 +79,7 @@ def _set_time_zone(engine: sa.Engine) -> None:
     def set_time_zone(connection: Any, _: Any) -> None:
         if getattr(connection, "get_parameter_status", None) is None:  # another database, of a previous system
             return
-        if connection.get_parameter_status("TimeZone") != TIME_ZONE:
+        if connection.get_parameter_status("TimeZone") not in (TIME_ZONE, f"Etc/{TIME_ZONE}"):
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(f"SET timezone TO '{TIME_ZONE}'")

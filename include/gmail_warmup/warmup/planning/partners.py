@@ -20,7 +20,6 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.mailboxes.addresses import is_same_mailbox
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.planning.eligibility import IS_USABLE
 
@@ -187,7 +186,7 @@ def _load_shortlists(
     parameters = {"recent_ids": list(pairs), "day_ago": now - _DAY, "domain": sender.domain}
     for first_page, next_page in zip(_FIRST_PAGE_QUERIES, _NEXT_PAGE_QUERIES, strict=True):
         for rows in _load_pages(connection, first_page, next_page, parameters):
-            yield _build_candidates(sender, rows, pairs)
+            yield _build_candidates(rows, pairs)
 
 
 def _load_pages(
@@ -206,9 +205,7 @@ def _load_pages(
         size *= _PAGE_GROWTH
 
 
-def _build_candidates(
-    sender: MailboxRecord, rows: Sequence[sa.Row[Any]], pairs: dict[int, _RecentPair]
-) -> list[PartnerCandidate]:
+def _build_candidates(rows: Sequence[sa.Row[Any]], pairs: dict[int, _RecentPair]) -> list[PartnerCandidate]:
     return [
         PartnerCandidate(
             id=row.id,
@@ -218,7 +215,6 @@ def _build_candidates(
             last_pair_at=pairs[row.id].last if row.id in pairs else None,
         )
         for row in rows
-        if not is_same_mailbox(row.address, sender.address)
     ]
 
 
