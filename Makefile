@@ -16,7 +16,7 @@ READY := .venv/.ready
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup env demo up cluster test e2e programs chaos upgrade bench screenshots recording docs lint format types audit sbom lock clean
+.PHONY: help setup env demo up cluster test e2e programs chaos upgrade bench screenshots recording docs lint format types wheel audit sbom lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -97,6 +97,9 @@ format: $(READY) ## format the code and apply safe fixes
 types: $(READY) ## check types with mypy
 	@$(BIN)/mypy
 
+wheel: $(READY) ## build the package into dist
+	@$(BIN)/python -m hatchling build --target wheel
+
 AUDIT := .run/audit
 $(AUDIT)/.ready: requirements-audit.lock
 	@"$(PYTHON)" -m venv --clear $(AUDIT)
@@ -115,6 +118,8 @@ audit: sbom ## check the code with bandit and the packages with pip-audit
 lock: ## resolve requirements*.txt into the locks; needs uv
 	@[ -n "$(UV)" ] || { echo "make lock needs uv: https://docs.astral.sh/uv/" >&2; exit 2; }
 	@"$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes -o requirements.lock requirements.txt
+	@"$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes -c requirements.lock \
+	  --excludes deploy/slim-excludes.txt -o requirements-slim.lock requirements.txt
 	@for kind in dev kubernetes; do \
 	  "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes -c requirements.lock \
 	    -o requirements-$$kind.lock requirements-$$kind.txt; \

@@ -132,7 +132,6 @@ class Commands:
             "AIRFLOW_HOME": str(self._folder.airflow_home),
             "AIRFLOW_CONFIG": str(self._folder.airflow_config),
             "AIRFLOW__CORE__DAGS_FOLDER": str(CHECKOUT / "dags"),
-            "AIRFLOW__CORE__PLUGINS_FOLDER": str(CHECKOUT / "plugins"),
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "gmail_embedded.hostname.get_service_hostname",
         }
         if service.name in _PORT_VARIABLES:

@@ -47,7 +47,6 @@ def airflow_environment(
     paused: bool = True,
     parallelism: int = 8,
     dags: Path = CHECKOUT / "dags",
-    plugins: Path = CHECKOUT / "plugins",
 ) -> dict[str, str]:
     """Return the environment of Airflow's processes.
 
@@ -60,7 +59,6 @@ def airflow_environment(
         paused: whether a new DAG starts paused.
         parallelism: maximum number of running tasks.
         dags: folder of the DAG bundle.
-        plugins: folder of the plugins.
     """
     secrets = folder.secrets
     options: dict[str, dict[str, object]] = {
@@ -70,7 +68,6 @@ def airflow_environment(
             "max_active_tasks_per_dag": parallelism,
             "load_examples": False,
             "dags_folder": dags,
-            "plugins_folder": plugins,
             "dags_are_paused_at_creation": paused,
             "fernet_key": secrets.fernet_key,
             "execution_api_server_url": f"http://{LOCAL}:{port}/execution/",

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from gmail_embedded.runfolder import CHECKOUT
 from support.mail_kit import ADA, POOL
 from support.workers import connections
 from support.world import FERNET_KEY, World
@@ -52,7 +51,6 @@ def run(home: Path, program: str, *arguments: str, **environment: str) -> str:
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(CHECKOUT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__FERNET_KEY": FERNET_KEY,
     }

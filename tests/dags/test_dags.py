@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from airflow.dag_processing.bundles.manager import DagBundlesManager
 
 from gmail_warmup.core.enums import Action
 
-DAGS = Path(__file__).parents[2] / "dags"
+ROOT = Path(__file__).parents[2]
+BUNDLE = ROOT / "include" / "gmail_warmup" / "airflow" / "dags"
 
 PARSE = """
 import json, sys
@@ -37,16 +39,16 @@ print(json.dumps({"errors": bag.import_errors, "dags": dags, "heavy": loaded}))
 """
 
 
-@pytest.fixture(scope="module")
-def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """Parse the DAG folder in a new process, as the DAG processor does."""
+@pytest.fixture(scope="module", params=[ROOT / "dags", BUNDLE], ids=["folder of DAGs", "DAG bundle"])
+def parsed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Parse the DAG files in a new process, as the DAG processor does."""
     environment = os.environ | {
         "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__GMAIL_WARMUP__MAX_ACTIVE_TASKS": "7",
     }
     done = subprocess.run(
-        [sys.executable, "-c", PARSE, str(DAGS)], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", PARSE, str(request.param)], env=environment, capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout.strip().splitlines()[-1])
 
@@ -76,3 +78,9 @@ def test_the_audit_names_each_mailbox_that_needs_a_person(parsed: dict):
     assert tasks["probe"]["mapped"]
     assert not tasks["sending_domains"]["mapped"]
     assert not tasks["upkeep"]["mapped"]
+
+
+def test_the_bundle_is_the_folder_of_the_package(monkeypatch: pytest.MonkeyPatch):
+    entry = {"name": "gmail-warmup", "classpath": "gmail_warmup.airflow.setup.dag_bundle.GmailWarmupDagBundle"}
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([entry | {"kwargs": {}}]))
+    assert DagBundlesManager().get_bundle("gmail-warmup").path == BUNDLE

@@ -22,13 +22,14 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 if (ROOT / "SECURITY.md").exists():
     PAGES.append(ROOT / "SECURITY.md")
-PROGRAMS = ("gmail-warmup", "airflow", "make", "docker", "pg_dump", "pg_restore", "psql", "curl")
+PROGRAMS = ("gmail-warmup", "airflow", "make", "docker", "pg_dump", "pg_restore", "psql", "curl", "pip")
 
 KNOWN: tuple[tuple[str, str], ...] = (
     (
         r"(GOOGLE_CLIENT_\w+=\S+ )*gmail-warmup ",
         "syntax: test_a_command_of_gmail_warmup_is_understood; most are run in tests/cli",
     ),
+    (r"pip install |make wheel", "run: tests/e2e/test_package.py"),
     (r"airflow ", "syntax: test_a_command_of_airflow_is_understood"),
     (r"make ", "syntax: test_a_target_of_make_exists; .ci/run runs lint, types, test, docs, demo and e2e"),
     (r"docker compose( |$)", "needs Docker; tests/embedded/test_compose.py checks the services"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,9 +12,11 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from typer.testing import CliRunner
 
+from gmail_warmup.airflow.connections import load_google_credentials
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.cli import app
 from gmail_warmup.core.enums import IncidentKind
+from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.db.roles import ensure_role
 from gmail_warmup.doctor import CheckResult, Status, run_checks
 from gmail_warmup.doctor.installation import compare_clocks
@@ -129,6 +132,53 @@ def test_the_pool_and_the_revision_of_airflows_database(ready: Services):
     finally:
         with ready.engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE public.slot_pool, public.alembic_version_gmail_warmup")
+
+
+def test_dags_that_airflow_does_not_know_or_does_not_run(ready: Services):
+    assert checks(ready)["DAGs"].status is Status.WARNING  # the tests have none of Airflow's tables
+    with ready.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE public.dag (dag_id text, is_paused boolean, is_stale boolean)")
+    try:
+        found = checks(ready)["DAGs"]
+        assert (found.status, found.found) == (
+            Status.PROBLEM,
+            "Airflow does not know gmail_warmup, gmail_token_health.",
+        )
+        with ready.engine.begin() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO public.dag VALUES ('gmail_warmup', true, false), ('gmail_token_health', false, true),"
+                " ('another', true, false)"
+            )
+        assert checks(ready)["DAGs"].found == "Airflow does not know gmail_token_health."
+        with ready.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE public.dag SET is_stale = false")
+        found = checks(ready)["DAGs"]
+        assert (found.status, found.step) == (Status.WARNING, "Run: airflow dags unpause gmail_warmup")
+        with ready.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE public.dag SET is_paused = false")
+        assert checks(ready)["DAGs"].status is Status.OK
+    finally:
+        with ready.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE public.dag")
+
+
+def test_a_delegated_mailbox_without_the_google_provider(
+    ready: Services, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    # None is what Python's import system takes for a package that is not there.
+    monkeypatch.setitem(sys.modules, "airflow.providers.google", None)
+    assert checks(ready)["delegation"].status is Status.OK
+    with pytest.raises(ConfigurationError, match=r"gmail-warmup\[delegation\]"):
+        load_google_credentials("google_cloud_default")
+    world.sql("UPDATE gmail_warmup.mailbox SET auth = 'delegated'")
+    found = checks(ready)["delegation"]
+    assert (found.status, found.found) == (
+        Status.PROBLEM,
+        "1 delegated mailbox, but Airflow's Google provider is not installed.",
+    )
+    assert "requirements-slim.lock" in found.step
+    monkeypatch.undo()
+    assert checks(ready)["delegation"].status is Status.OK
 
 
 def test_mails_that_stay_in_the_ledger_are_a_warning(ready: Services, world: World):

@@ -25,7 +25,7 @@ VARIABLES = dotenv.read_variables(ROOT / ".env.example") | dict.fromkeys(
 SERVICES = compose.read_services(FILE, VARIABLES | {"AIRFLOW__GMAIL_WARMUP__RAMP_CAP": "30"})
 AIRFLOW = [name for name in SERVICES if name not in ("postgres", "redis")]
 ON_TOP = {
-    "HOSTNAME", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "AIRFLOW__CORE__DAGS_FOLDER", "AIRFLOW__CORE__PLUGINS_FOLDER",
+    "HOSTNAME", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "AIRFLOW__CORE__DAGS_FOLDER",
     "AIRFLOW__CORE__HOSTNAME_CALLABLE", "AIRFLOW__API__HOST", "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_HOST",
 }  # fmt: skip
 PORTS = {

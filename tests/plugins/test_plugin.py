@@ -1,4 +1,4 @@
-"""The plugin file is imported in every process of Airflow, tasks included: it must cost them nothing."""
+"""The plugin is imported in every process of Airflow, tasks included: it must cost them nothing."""
 
 from __future__ import annotations
 
@@ -56,6 +56,8 @@ def test_it_imports_no_web_framework(found: dict[str, Any]):
         "gmail_warmup.core",
         "gmail_warmup.core.errors",
         "gmail_warmup.core.urls",
+        "gmail_warmup.web",
+        "gmail_warmup.web.plugin",
         "airflow.listeners",
         "airflow._shared.listeners",
     }

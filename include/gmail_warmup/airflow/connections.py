@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
     from gmail_warmup.alerts.apprise_sender import AppriseSender
     from gmail_warmup.warmup.content.generators import TextGenerator
+
+INSTALL_DELEGATION = (
+    "Install it into every component: pip install 'gmail-warmup[delegation]', or build the image without "
+    "LOCK=requirements-slim.lock."
+)
 
 _MAX_GENERATOR_TIMEOUT = 60
 
@@ -167,6 +173,11 @@ def load_alert_sender(conn_id: str) -> AppriseSender | None:
     return AppriseSender(conn_id, found.extra or "{}", mask_secret=mask_secret)
 
 
+def is_delegation_installed() -> bool:
+    """Return whether Airflow's Google provider is installed, the extra ``delegation``."""
+    return find_spec("airflow.providers.google") is not None
+
+
 def load_google_credentials(conn_id: str) -> Any:
     """Return google-auth credentials of the service account of a Connection.
 
@@ -174,8 +185,10 @@ def load_google_credentials(conn_id: str) -> Any:
 
     Raises:
         ConfigurationError: if the Connection is missing or contains no usable service account. The text of the
-            library's error is left out, since it may quote the key.
+            library's error is left out, since it may quote the key. Also if the Google provider is not installed.
     """
+    if not is_delegation_installed():
+        raise ConfigurationError(f"Delegated mailboxes need Airflow's Google provider. {INSTALL_DELEGATION}")
     from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
     from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
     from google.auth.exceptions import GoogleAuthError

@@ -23,6 +23,8 @@ _CHECKS: tuple[tuple[str, Callable[[DoctorContext], CheckOutcome], tuple[str, ..
     ("database clock", installation.check_database_clock, ("database",)),
     ("upkeep", installation.check_maintenance, ("database",)),
     ("pool", installation.check_pool, ("database",)),
+    ("DAGs", installation.check_dags, ("database",)),
+    ("delegation", installation.check_delegation, ("database",)),
     ("OAuth client", google.check_oauth_client, ("settings",)),
     ("token endpoint", google.check_token_endpoint, ("OAuth client",)),
     ("audit", google.check_audit_connection, ("OAuth client",)),
