@@ -169,10 +169,12 @@ class Cluster(Installation):
         self.read_only_obstacle = (
             readonly_fs.find_obstacle() if any(each.read_only for each in self._definitions.values()) else ""
         )
-        self._commands = Commands(
-            self.folder, self._addresses, self.options.overrides, read_only_possible=not self.read_only_obstacle
-        )
+        self._commands = self._make_commands()
         self._commands.require_programs(self._definitions.values())
+
+    def _make_commands(self) -> Commands:
+        read_only_possible = not self.read_only_obstacle
+        return Commands(self.folder, self._addresses, self.options.overrides, read_only_possible=read_only_possible)
 
     def _read_variables(self) -> dict[str, str]:
         if self.options.sandbox:

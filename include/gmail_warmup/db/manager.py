@@ -28,7 +28,7 @@ class _PostgresMetadata:
 
     def __get__(self, manager: BaseDBManager | None, _: type[BaseDBManager]) -> MetaData:
         """Return the tables, or end the command with one sentence if the database is not PostgreSQL."""
-        url = manager.session.get_bind().engine.url if manager else make_url(settings.SQL_ALCHEMY_CONN)
+        url = manager.session.get_bind().engine.url if manager else make_url(str(settings.SQL_ALCHEMY_CONN))
         try:
             require_postgresql(url.get_backend_name())
         except DatabaseNotReadyError as error:

@@ -38,7 +38,7 @@ def read_login(conn_id: str) -> tuple[str, str] | None:
         return (found.login, found.password) if found and found.login and found.password else None
 
 
-def save_connection(conn_id: str, values: Mapping[str, Any], extra: Mapping[str, str | None]) -> None:
+def save_connection(conn_id: str, values: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
     """Write a Connection, encrypted by Airflow.
 
     Args:
@@ -54,7 +54,7 @@ def save_connection(conn_id: str, values: Mapping[str, Any], extra: Mapping[str,
         if connection is None:
             connection = Connection(conn_id=conn_id)
             session.add(connection)
-        merged = connection.extra_dejson | extra
+        merged = {**connection.extra_dejson, **extra}
         entries = {key: value for key, value in merged.items() if value is not None}
         for key, value in {**values, "extra": json.dumps(entries) if entries else None}.items():
             setattr(connection, key, value)
