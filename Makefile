@@ -16,7 +16,7 @@ READY := .venv/.ready
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup env demo up cluster test e2e programs chaos upgrade image bench screenshots recording docs lint format types wheel audit sbom lock clean
+.PHONY: help setup env demo up cluster test e2e programs chaos upgrade image helm-check bench screenshots recording docs lint format types wheel audit sbom lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -75,6 +75,14 @@ upgrade: $(READY) ## test the upgrade from Airflow 3.3.0; needs PyPI, takes minu
 
 image: $(READY) ## build the image, run it with podman or docker, and check it; LOCK=requirements-slim.lock for the slim one
 	@PYTHONPATH=tests $(BIN)/python -m image
+
+helm-check: ## render deploy/helm/values.yaml with Airflow's charts, which also validates every key; needs helm
+	@command -v helm >/dev/null || { echo "make helm-check needs helm: https://helm.sh/docs/intro/install/" >&2; exit 2; }
+	@for version in 1.21.0 1.22.0; do \
+	  helm template airflow airflow --repo https://airflow.apache.org --version "$$version" \
+	    --values deploy/helm/values.yaml >/dev/null || exit 1; \
+	  echo "chart $$version: rendered"; \
+	done
 
 bench: $(READY) ## run the benchmarks; BENCH=grants selects one
 	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)

@@ -33,6 +33,8 @@ KNOWN: tuple[tuple[str, str], ...] = (
     (r"airflow ", "syntax: test_a_command_of_airflow_is_understood"),
     (r"make ", "syntax: test_a_target_of_make_exists; .ci/run runs lint, types, test, docs, demo and e2e"),
     (r"docker compose( |$)", "needs Docker; tests/embedded/test_compose.py checks the services"),
+    (r"(helm|kubectl) ", "needs a cluster; tests/embedded/test_helm.py checks the values"),
+    (r"docker push ", "needs a registry"),
     (r"docker build ", "needs Docker; tests/embedded/test_helm.py checks the lock"),
     (r"(pg_dump|pg_restore|psql) .*(gmail_warmup.dump|DROP SCHEMA)", "run: tests/e2e/test_documented.py"),
     (r"psql .*DELETE FROM gmail_warmup.mailbox", "run: tests/e2e/test_documented.py"),
