@@ -29,6 +29,7 @@ KNOWN: tuple[tuple[str, str], ...] = (
         r"(GOOGLE_CLIENT_\w+=\S+ )*gmail-warmup ",
         "syntax: test_a_command_of_gmail_warmup_is_understood; most are run in tests/cli",
     ),
+    (r"pip show ", "prints the version"),
     (r"pip install |make wheel", "run: tests/e2e/test_package.py"),
     (r"airflow ", "syntax: test_a_command_of_airflow_is_understood"),
     (r"make ", "syntax: test_a_target_of_make_exists; .ci/run runs lint, types, test, docs, demo and e2e"),
