@@ -19,6 +19,8 @@ from rich.table import Table
 from chaos.faults import PROPERTY, Fault
 
 COUNTS = ("fuzz_inputs", "server_errors", "secrets_found", "lock_failures")
+FIGURES = ("import_5000_s",)
+"""Measured figures; of several, the largest is kept."""
 
 
 @dataclass(eq=False)  # pytest keeps its plugins in sets
@@ -28,10 +30,12 @@ class Report:
     Attributes:
         faults: by name, in the order in which they came.
         counts: sums of the properties named in ``COUNTS``.
+        figures: the properties named in ``FIGURES``.
     """
 
     faults: dict[str, Fault] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     _failed: set[str] = field(default_factory=set)
 
@@ -54,6 +58,8 @@ class Report:
         for name, value in found:
             if name in COUNTS and isinstance(value, int):
                 self.counts[name] = self.counts.get(name, 0) + value
+            elif name in FIGURES and isinstance(value, int | float):
+                self.figures[name] = max(self.figures.get(name, 0), value)
 
     def _add(self, row: Fault) -> None:
         total = self.faults.setdefault(row.name, Fault(row.name))
@@ -70,6 +76,7 @@ class Report:
         injected = sum(fault.injected for fault in self.faults.values())
         line = {"faults": len(self.faults), "injected": injected, "violations": self.violations}
         line |= {name: self.counts.get(name) for name in COUNTS}  # type: ignore[arg-type]
+        line |= {name: self.figures.get(name) for name in FIGURES}  # type: ignore[arg-type]
         return json.dumps(line | {"seconds": round(time.monotonic() - self.began)})
 
     def show(self, console: Console) -> None:

@@ -17,19 +17,23 @@ from chaos.faults import PROPERTY, Fault
 from chaos.report import Report
 
 
-def told(*faults: Fault, **counts: int) -> list[tuple[str, object]]:
+def told(*faults: Fault, **counts: float) -> list[tuple[str, object]]:
     return [(PROPERTY, dataclasses.asdict(fault)) for fault in faults] + list(counts.items())
 
 
 def test_what_tests_found_is_added_up():
     report = Report()
-    report.take("one", told(Fault("cut", 3, 20), Fault("killed", 1, 5), fuzz_inputs=1_000), failed=False)
-    report.take("two", told(Fault("cut", 2, 10, ["a mail was sent 2 times"]), fuzz_inputs=500), failed=True)
+    report.take(
+        "one", told(Fault("cut", 3, 20), Fault("killed", 1, 5), fuzz_inputs=1_000, import_5000_s=1.5), failed=False
+    )
+    report.take(
+        "two", told(Fault("cut", 2, 10, ["a mail was sent 2 times"]), fuzz_inputs=500, import_5000_s=1.25), failed=True
+    )
     line = json.loads(report.as_json())
     seconds = line.pop("seconds")
     assert line == {
         "faults": 2, "injected": 6, "violations": 1, "fuzz_inputs": 1_500, "server_errors": None, "secrets_found": None,
-        "lock_failures": None,
+        "lock_failures": None, "import_5000_s": 1.5,
     }  # fmt: skip
     assert seconds >= 0
     out = io.StringIO()

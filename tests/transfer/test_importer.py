@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -250,3 +254,58 @@ def test_every_mailbox_comes_back_from_its_file(write, found: list[MailboxRecord
         item = back[mailbox.address]
         expected = exporter.to_settings_row(mailbox)
         assert {"address": item.address, **item.settings.model_dump(), "pause_reason": item.pause_reason} == expected
+
+
+@pytest.mark.parametrize("dry_run", [False, True], ids=["import", "dry run"])
+def test_the_number_of_statements_does_not_depend_on_the_number_of_mailboxes(world: World, dry_run: bool):
+    numbers = []
+    for count in (10, 200, 200):  # the second file of 200 finds the mailboxes of the first
+        file = [
+            {"address": f"box{number}@pool.example", "kind": "pool", "pause_reason": "holiday", "grant": TOKEN}
+            for number in range(count)
+        ]
+        with counted_statements(world.store.engine) as statements:
+            done = importer.import_mailboxes(
+                world.store, parser.parse_rows(file), actor=world.actor, overwrite_grants=True, dry_run=dry_run
+            )
+        assert (done.mailbox_count, done.grants) == (count, count)
+        numbers.append(len(statements))
+    assert max(numbers) < 20, numbers
+
+
+@contextmanager
+def counted_statements(engine: sa.Engine) -> Iterator[list[str]]:
+    """Collect the statements that are sent to the database."""
+    statements: list[str] = []
+
+    def note(*event: Any) -> None:
+        statements.append(event[2])
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+
+def test_an_import_writes_what_the_file_says(world: World):
+    world.add("old@pool.example", open_rate=12)
+    world.add("changed@pool.example")
+    file = [
+        {"address": "new@pool.example", "kind": "pool", "grant": TOKEN | {"expiry": "2030-01-01T00:00:00Z"}},
+        {"address": "plain@pool.example", "kind": "warmup", "pause_reason": "holiday"},
+        {"address": "old@pool.example", "kind": "pool", "daily_target": 7, "grant": TOKEN},
+        {"address": "changed@pool.example", "kind": "pool", "auth": "delegated"},
+    ]
+    done = importer.import_mailboxes(world.store, parser.parse_rows(file), actor=world.actor)
+    assert (done.added, done.updated, done.paused, done.to_sign_in, done.grants) == (2, 2, 1, 1, 2)
+    scopes = "SELECT scopes FROM gmail_warmup.oauth_grant JOIN gmail_warmup.mailbox m ON m.id = mailbox_id"
+    assert world.rows(f"{scopes} WHERE address LIKE 'new@%'") == [(["a", "b"],)]
+    assert world.grant("new@pool.example").access_seconds > 0
+    assert world.mailbox("plain@pool.example").pause_reason == "holiday"
+    old = world.mailbox("old@pool.example")
+    assert (old.daily_target, old.open_rate) == (7, 12)
+    assert world.mailbox("changed@pool.example").auth is MailboxAuth.DELEGATED
+    assert [event[2] for event in world.events("new@pool.example")] == ["never_granted", "imported"]
+    alerts = "SELECT count(*) FROM gmail_warmup.alert_item JOIN gmail_warmup.mailbox m ON m.id = mailbox_id"
+    assert world.rows(f"{alerts} WHERE address LIKE 'new@%'") == [(1,)], "it was flagged, and works now"

@@ -6,7 +6,7 @@ transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,18 +38,20 @@ def find_existing(connection: sa.Connection, addresses: Sequence[str], *, lock: 
     return {row.address: repository.to_record(row) for row in connection.execute(query)}
 
 
-def add_mailboxes(connection: sa.Connection, inputs: Sequence[MailboxInput], *, actor: str) -> int:
-    """Add mailboxes with their initial grants; return the number added, without existing mailboxes."""
+def add_mailboxes(connection: sa.Connection, inputs: Sequence[MailboxInput], *, actor: str) -> set[str]:
+    """Add mailboxes with their initial grants; return the addresses that were added, without existing mailboxes."""
     require_database_zones(connection, (item.settings.timezone for item in inputs))
     table = _build_table(inputs)
     columns = ("address", *_SETTING_NAMES, "created_by")
     rows = sa.select(*(table.c[name] for name in ("address", *_SETTING_NAMES)), sa.literal(actor)).order_by(
         table.c.address
     )
-    statement = insert(Mailbox).from_select(columns, rows).on_conflict_do_nothing().returning(Mailbox.id)
-    ids = connection.execute(statement).scalars().all()
-    _add_initial_grants(connection, ids, actor=actor)
-    return len(ids)
+    statement = (
+        insert(Mailbox).from_select(columns, rows).on_conflict_do_nothing().returning(Mailbox.id, Mailbox.address)
+    )
+    added = connection.execute(statement).all()
+    _add_initial_grants(connection, [row.id for row in added], actor=actor)
+    return {row.address for row in added}
 
 
 def _add_initial_grants(connection: sa.Connection, ids: Sequence[int], *, actor: str) -> None:
@@ -63,13 +65,21 @@ def _add_initial_grants(connection: sa.Connection, ids: Sequence[int], *, actor:
     connection.execute(insert(GrantEvent).from_select(["mailbox_id", "actor", "to_state", "reason"], events))
 
 
-def update_mailboxes(connection: sa.Connection, inputs: Sequence[MailboxInput]) -> int:
-    """Change all settings of existing mailboxes except ``auth``; return the number changed."""
+def update_mailboxes(
+    connection: sa.Connection, inputs: Sequence[MailboxInput], *, only: Collection[str] = _SETTING_NAMES
+) -> int:
+    """Change settings of existing mailboxes; return the number changed. A mailbox with another ``auth`` is left alone.
+
+    Args:
+        only: the settings that are changed; ``auth`` is compared if it is among them.
+    """
     require_database_zones(connection, (item.settings.timezone for item in inputs))
     table = _build_table(inputs)
-    statement = sa.update(Mailbox).where(Mailbox.address == table.c.address, Mailbox.auth == table.c.auth)
+    statement = sa.update(Mailbox).where(Mailbox.address == table.c.address)
+    if "auth" in only:
+        statement = statement.where(Mailbox.auth == table.c.auth)
     # The settings affect the plan.
-    changed = {name: table.c[name] for name in _SETTING_NAMES} | {"next_send_at": None}
+    changed = {name: table.c[name] for name in only} | {"next_send_at": None}
     return connection.execute(statement.values(changed)).rowcount
 
 

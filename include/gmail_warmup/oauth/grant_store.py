@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from types import EllipsisType
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +18,7 @@ from gmail_warmup.db.engine import autocommit, retry_conflict, write_transaction
 from gmail_warmup.db.models import GrantState, OAuthGrant
 from gmail_warmup.oauth import grant_updates, mass_refusal
 from gmail_warmup.oauth.grant import Actor, StoredGrant, get_grant, get_grants
+from gmail_warmup.oauth.grant_import import ImportedGrant, import_grants
 from gmail_warmup.oauth.grant_updates import GrantUpdate, RefreshedTokens
 from gmail_warmup.oauth.reasons import Reason
 from gmail_warmup.oauth.refusal_policy import RefusalPolicy
@@ -131,39 +131,17 @@ class GrantStore:
         connection: sa.Connection,
         mailbox_id: int,
         *,
-        refresh_token: str,
-        access_token: str | None = None,
         access_expires_at: datetime | None = None,
-        client_id: str | None = None,
-        scopes: Sequence[str] = (),
-        refresh_expires_at: datetime | None = None,
-        granted_at: datetime | None = None,
-        replaces: datetime | EllipsisType | None = ...,
         actor: Actor,
-    ) -> bool:
-        """Store a grant that was obtained elsewhere, inside the caller's transaction; the next audit probes it.
-
-        An access token without an expiry is dropped, since it would count as valid indefinitely.
+        **grant: Any,
+    ) -> None:
+        """Store one grant that was obtained elsewhere, inside the caller's transaction.
 
         Args:
-            replaces: ``granted_at`` of the stored grant when it was decided to replace it; ``...`` to replace any.
-
-        Returns:
-            Whether it was stored. False: the owner has signed in since the decision, so the stored grant is newer.
+            grant: the further fields of ``ImportedGrant``.
         """
-        owner = build_secret_owner(mailbox_id)
-        kept_access_token = access_token if access_expires_at else None
-        values = {
-            "client_id": client_id,
-            "refresh_token": self.cipher.encrypt(owner, refresh_token),
-            "refresh_expires_at": refresh_expires_at,
-            "access_token": self.cipher.encrypt(owner, kept_access_token) if kept_access_token else None,
-            "access_expires_at": access_expires_at if kept_access_token else None,
-            "scopes": list(scopes),
-            "granted_at": granted_at,
-            "refreshed_at": None,
-        }
-        return _replace_grant(connection, mailbox_id, values, actor, "imported", replaces=replaces)
+        imported = ImportedGrant(expires_at=access_expires_at, **grant)
+        import_grants(connection, self.cipher, {mailbox_id: imported}, actor=actor)
 
 
 def _lock_unchanged(connection: sa.Connection, grant: StoredGrant) -> bool:
@@ -173,33 +151,11 @@ def _lock_unchanged(connection: sa.Connection, grant: StoredGrant) -> bool:
 
 
 def _replace_grant(
-    connection: sa.Connection,
-    mailbox_id: int,
-    values: dict[str, Any],
-    actor: Actor,
-    reason: str,
-    *,
-    replaces: datetime | EllipsisType | None = ...,
-) -> bool:
-    """Replace a grant. The version rises and the lease ends, so that a refresh in progress cannot change it."""
-    stored = connection.execute(
-        sa.select(_G.state, _G.granted_at).where(_G.mailbox_id == mailbox_id).with_for_update(key_share=True)
-    ).one()
-    if replaces is not ... and stored.granted_at != replaces:
-        return False
-    reset = {
-        "state": GrantState.ACTIVE,
-        "reason": None,
-        "state_since": sa.func.now(),
-        "next_probe_at": None,
-        "incident_id": None,
-        "version": _G.version + 1,
-        "lease_holder": None,
-        "lease_until": None,
-    }
-    connection.execute(sa.update(_G).where(_G.mailbox_id == mailbox_id).values(values | reset))
-    alertable = grant_updates.is_alertable_transition(stored.state, GrantState.ACTIVE)
-    grant_updates.add_event(
-        connection, mailbox_id, actor, stored.state, GrantState.ACTIVE, reason, is_alertable=alertable
-    )
-    return True
+    connection: sa.Connection, mailbox_id: int, values: dict[str, Any], actor: Actor, reason: str
+) -> None:
+    """Replace a grant."""
+    before = connection.scalar(sa.select(_G.state).where(_G.mailbox_id == mailbox_id).with_for_update(key_share=True))
+    replaced = values | grant_updates.VALUES_OF_NEW_GRANT
+    connection.execute(sa.update(_G).where(_G.mailbox_id == mailbox_id).values(replaced))
+    alertable = grant_updates.is_alertable_transition(before, GrantState.ACTIVE)
+    grant_updates.add_event(connection, mailbox_id, actor, before, GrantState.ACTIVE, reason, is_alertable=alertable)

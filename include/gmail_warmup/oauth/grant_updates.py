@@ -65,6 +65,19 @@ class GrantUpdate:
         return is_alertable_transition(self.grant.state, self.state)
 
 
+VALUES_OF_NEW_GRANT: dict[str, Any] = {
+    "state": GrantState.ACTIVE,
+    "reason": None,
+    "state_since": sa.func.now(),
+    "next_probe_at": None,
+    "incident_id": None,
+    "version": OAuthGrant.version + 1,
+    "lease_holder": None,
+    "lease_until": None,
+}
+"""Of a grant that replaces another one. The version rises and the lease ends: a refresh in progress changes nothing."""
+
+
 def is_alertable_transition(before: str | None, after: str) -> bool:
     """Return whether to alert the operator on a transition; a suspect grant is not flagged before its second probe."""
     down = after in FLAGGED_STATES and before not in FLAGGED_STATES
@@ -174,6 +187,30 @@ def apply_updates(connection: sa.Connection, updates: Sequence[GrantUpdate], *, 
                 is_alertable=update.is_alertable, incident_id=update.incident_id,
             )  # fmt: skip
     return written
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """A change of a grant, for the history."""
+
+    mailbox_id: int
+    before: str | None
+    after: str
+    reason: str | None
+
+
+def add_events(connection: sa.Connection, transitions: Sequence[Transition], *, actor: Actor) -> None:
+    """Add many transitions to the history, and the alertable ones to the items of the next alert."""
+    events = [
+        {"mailbox_id": item.mailbox_id, "actor": actor.name, "from_state": item.before, "to_state": item.after,
+         "reason": item.reason, "dag_id": actor.dag_id, "run_id": actor.run_id}
+        for item in transitions
+    ]  # fmt: skip
+    added = connection.execute(sa.insert(GrantEvent).returning(GrantEvent.id, GrantEvent.mailbox_id), events).all()
+    alertable = {item.mailbox_id for item in transitions if is_alertable_transition(item.before, item.after)}
+    items = [{"event_id": row.id, "mailbox_id": row.mailbox_id} for row in added if row.mailbox_id in alertable]
+    if items:
+        connection.execute(sa.insert(AlertItem), items)
 
 
 def add_event(

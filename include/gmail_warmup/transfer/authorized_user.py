@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from gmail_warmup.core.characters import MAX_TOKEN_LENGTH, normalize_credential
 from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.oauth.grant_import import ImportedGrant
 from gmail_warmup.transfer.times import parse_time
 
 _MAX_SCOPES, _MAX_SCOPE_LENGTH = 200, 500
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportedGrant:
-    """A grant to import; an access token without an expiry is not imported.
-
-    The expiry of the refresh token and the time of the consent are only in our backups, not in google-auth's format.
-    """
-
-    refresh_token: str = field(repr=False)
-    access_token: str | None = field(default=None, repr=False)
-    expires_at: datetime | None = None
-    client_id: str | None = None
-    scopes: tuple[str, ...] = ()
-    refresh_expires_at: datetime | None = None
-    granted_at: datetime | None = None
 
 
 def parse_authorized_user(token: Any) -> ImportedGrant:

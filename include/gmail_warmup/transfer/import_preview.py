@@ -129,7 +129,7 @@ def apply_preview(connection: sa.Connection, contents: ParsedFile, *, token: str
     added, changed = _select_inputs(now, Outcome.ADD), _select_inputs(now, Outcome.UPDATE)
     reasons = {line.address: line.pause_reason for line in now.lines if line.pauses and line.pause_reason}
     done = (
-        not added or bulk.add_mailboxes(connection, added, actor=actor) == len(added),
+        not added or len(bulk.add_mailboxes(connection, added, actor=actor)) == len(added),
         not changed or bulk.update_mailboxes(connection, changed) == len(changed),
         not reasons or bulk.pause_with_reasons(connection, reasons, actor=actor) == len(reasons),
     )

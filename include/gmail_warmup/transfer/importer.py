@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -15,10 +15,11 @@ from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.engine import retry_conflict, write_transaction
 from gmail_warmup.db.locks import lock_grants, lock_mailboxes
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
-from gmail_warmup.mailboxes import lookup, repository
+from gmail_warmup.mailboxes import bulk, lookup, repository
+from gmail_warmup.mailboxes.bulk import MailboxInput
 from gmail_warmup.oauth.grant import Actor
+from gmail_warmup.oauth.grant_import import import_grants
 from gmail_warmup.oauth.grant_store import GrantStore
-from gmail_warmup.transfer.authorized_user import ImportedGrant
 from gmail_warmup.transfer.parser import ParsedMailbox
 
 
@@ -76,22 +77,16 @@ def import_mailboxes(
     Raises:
         SecondSpellingError: if Google mailboxes of the file exist under other addresses; nothing is written.
     """
-    done = ImportResult()  # counted again if the transaction is repeated
     with write_transaction(store.engine) as connection:
         running = _Importer(
             connection, store, actor, exported_at=exported_at, overwrite=overwrite_grants, dry_run=dry_run
         )
         lookup.require_first_spelling(connection, [item.address for item in incoming])
-        present = running.lock_existing([item.address for item in incoming])
-        for item in sorted(incoming, key=lambda item: item.address):  # two imports add mailboxes in one order
-            known = present.get(item.address)
-            outcome = running.import_mailbox(item, known)
-            _count_mailbox(done, item, known, outcome)
-    return done
+        return running.run(sorted(incoming, key=lambda item: item.address))
 
 
 class _Importer:
-    """Imports mailboxes in one transaction."""
+    """Imports mailboxes in one transaction, with a few statements for any number of them."""
 
     def __init__(
         self,
@@ -110,13 +105,29 @@ class _Importer:
         touched = sa.func.greatest(OAuthGrant.granted_at, OAuthGrant.refreshed_at)
         newer = touched > exported_at if exported_at else sa.false()
         self._query: Any = sa.select(
-            Mailbox.id, Mailbox.address, Mailbox.paused_at, OAuthGrant.refresh_token, OAuthGrant.granted_at,
-            sa.and_(OAuthGrant.state == GrantState.ACTIVE, newer).label("newer"),
+            Mailbox.id, Mailbox.address, Mailbox.auth, Mailbox.paused_at, OAuthGrant.refresh_token,
+            OAuthGrant.granted_at, sa.and_(OAuthGrant.state == GrantState.ACTIVE, newer).label("newer"),
         ).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)  # fmt: skip
 
-    def lock_existing(self, addresses: Sequence[str]) -> dict[str, Any]:
-        """Lock the stored rows of these addresses and return them by address; a dry run locks nothing."""
+    def run(self, items: Sequence[ParsedMailbox]) -> ImportResult:
+        """Import all mailboxes and return the counts."""
+        addresses = [item.address for item in items]
         self._granted_at = {row.address: row.granted_at for row in self._load_rows(addresses)}
+        known = self._lock_existing(addresses)
+        if not self._dry_run:
+            known |= self._add_new([item for item in items if item.address not in known])
+            self._update_existing([item for item in items if item.address in known], known)
+            self._pause(items)
+        outcomes = {item.address: self._decide_grant(item, known.get(item.address)) for item in items}
+        if not self._dry_run:
+            self._write_grants([item for item in items if outcomes[item.address] is _GrantOutcome.IMPORTED])
+        done = ImportResult()
+        for item in items:
+            _count_mailbox(done, item, known.get(item.address), outcomes[item.address])
+        return done
+
+    def _lock_existing(self, addresses: Sequence[str]) -> dict[str, Any]:
+        """Return the stored rows of these addresses, locked until the transaction ends; a dry run locks nothing."""
         if not self._dry_run:
             lock_grants(self._connection, lock_mailboxes(self._connection, repository.has_address_in(addresses)))
         return {row.address: row for row in self._load_rows(addresses)}
@@ -124,34 +135,46 @@ class _Importer:
     def _load_rows(self, addresses: Sequence[str]) -> Sequence[Any]:
         return self._connection.execute(self._query.where(repository.has_address_in(addresses))).all()
 
-    def import_mailbox(self, item: ParsedMailbox, known: Any | None) -> _GrantOutcome | None:
-        """Import one mailbox; return the outcome for its grant, or None if the file contains none."""
-        mailbox_id = None if self._dry_run else self._add_mailbox(item)
+    def _add_new(self, items: Sequence[ParsedMailbox]) -> dict[str, Any]:
+        """Add mailboxes; return the rows of those that another transaction has added meanwhile."""
+        inputs = [MailboxInput(address=item.address, settings=item.settings) for item in items]
+        added = bulk.add_mailboxes(self._connection, inputs, actor=self._actor.name) if inputs else set()
+        late = [item.address for item in items if item.address not in added]
+        if not late:
+            return {}
+        lookup.require_first_spelling(self._connection, late)
+        return self._lock_existing(late)
+
+    def _update_existing(self, items: Sequence[ParsedMailbox], known: Mapping[str, Any]) -> None:
+        """Change the settings that the file contains: in one statement for all mailboxes with the same settings."""
+        alike: dict[frozenset[str], list[MailboxInput]] = {}
+        for item in items:
+            given = frozenset(item.settings.model_fields_set)
+            if "auth" in given and item.settings.auth != known[item.address].auth:  # rare, and resets the grant
+                repository.add_or_update(
+                    self._connection, item.address, item.settings, actor=self._actor.name, only=given
+                )
+            else:
+                alike.setdefault(given, []).append(MailboxInput(address=item.address, settings=item.settings))
+        for given, inputs in alike.items():
+            bulk.update_mailboxes(self._connection, inputs, only=given)
+
+    def _pause(self, items: Sequence[ParsedMailbox]) -> None:
+        reasons = {item.address: item.pause_reason for item in items if item.pause_reason}
+        if reasons:
+            bulk.pause_with_reasons(self._connection, reasons, actor=self._actor.name)
+
+    def _decide_grant(self, item: ParsedMailbox, known: Any | None) -> _GrantOutcome | None:
+        """Return what happens to the grant of a mailbox; None if the file contains none."""
         if item.grant is None:
             return None
-        outcome = self._decide_grant(item.grant, known)
-        if mailbox_id is None or outcome is not _GrantOutcome.IMPORTED:
-            return outcome
-        return outcome if self._import_grant(mailbox_id, item) else _GrantOutcome.KEPT
-
-    def _add_mailbox(self, item: ParsedMailbox) -> int:
-        mailbox_id = repository.add_or_update(
-            self._connection,
-            item.address,
-            item.settings,
-            actor=self._actor.name,
-            only=item.settings.model_fields_set,
-        )
-        if item.pause_reason:
-            repository.pause_mailboxes(
-                self._connection, [item.address], actor=self._actor.name, reason=item.pause_reason
-            )
-        return mailbox_id
-
-    def _decide_grant(self, grant: ImportedGrant, known: Any | None) -> _GrantOutcome:
-        if known is None or self._overwrite:
+        if known is None:
             return _GrantOutcome.IMPORTED
-        if known.refresh_token and self._decrypt_token(known) == grant.refresh_token:
+        if known.granted_at != self._granted_at.get(item.address):  # the owner has consented since the import began
+            return _GrantOutcome.KEPT
+        if self._overwrite:
+            return _GrantOutcome.IMPORTED
+        if known.refresh_token and self._decrypt_token(known) == item.grant.refresh_token:
             return _GrantOutcome.UNCHANGED
         return _GrantOutcome.KEPT if known.newer else _GrantOutcome.IMPORTED
 
@@ -161,23 +184,13 @@ class _Importer:
         except CiphertextError:
             return None
 
-    def _import_grant(self, mailbox_id: int, item: ParsedMailbox) -> bool:
-        """Store a grant; return False if the owner has consented since the import began."""
-        grant = item.grant
-        assert grant
-        return self._store.import_grant(
-            self._connection,
-            mailbox_id,
-            refresh_token=grant.refresh_token,
-            access_token=grant.access_token,
-            access_expires_at=grant.expires_at,
-            client_id=grant.client_id,
-            scopes=grant.scopes,
-            refresh_expires_at=grant.refresh_expires_at,
-            granted_at=grant.granted_at,
-            replaces=self._granted_at.get(item.address),
-            actor=self._actor,
+    def _write_grants(self, items: Sequence[ParsedMailbox]) -> None:
+        query = sa.select(Mailbox.address, Mailbox.id).where(
+            repository.has_address_in([item.address for item in items])
         )
+        ids = {row.address: row.id for row in self._connection.execute(query)}
+        grants = {ids[item.address]: item.grant for item in items if item.grant}
+        import_grants(self._connection, self._store.cipher, grants, actor=self._actor)
 
 
 def _count_mailbox(done: ImportResult, item: ParsedMailbox, known: Any | None, outcome: _GrantOutcome | None) -> None:

@@ -22,8 +22,9 @@ from gmail_warmup.mailboxes.records import (
     MailboxSettings,
     validate_mailbox_settings,
 )
+from gmail_warmup.oauth.grant_import import ImportedGrant
 from gmail_warmup.oauth.token_endpoint import SUFFICIENT_SCOPES
-from gmail_warmup.transfer.authorized_user import ImportedGrant, parse_authorized_user
+from gmail_warmup.transfer.authorized_user import parse_authorized_user
 from gmail_warmup.transfer.parser import ParsedMailbox
 
 

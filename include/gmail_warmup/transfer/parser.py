@@ -20,8 +20,9 @@ from gmail_warmup.mailboxes.records import (
     WrongSettingsError,
     validate_mailbox_settings,
 )
+from gmail_warmup.oauth.grant_import import ImportedGrant
 from gmail_warmup.transfer import csv_format
-from gmail_warmup.transfer.authorized_user import ImportedGrant, parse_authorized_user
+from gmail_warmup.transfer.authorized_user import parse_authorized_user
 
 SETTING_COLUMNS = tuple(MailboxSettings.model_fields)
 PAUSE_COLUMN = "pause_reason"
@@ -150,7 +151,7 @@ def _parse_csv(text: str) -> ParsedFile:
     for column, rule in found[:_MAX_ROW_PROBLEMS]:
         contents.problems.append(LineProblem(unit="line", number=table.header_line, field=column, rule=rule))
     _check_rows(contents, _iter_rows(contents, table.lines))
-    _count_unchecked(contents, text.count("\n") + (not text.endswith("\n")))
+    _count_unchecked(contents, max(text.count("\n"), text.count("\r")) + (not text.endswith(("\n", "\r"))))
     return contents
 
 
