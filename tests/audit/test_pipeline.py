@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gmail_warmup.audit.pipeline import Audit
 from gmail_warmup.audit.report import AuditReport, build_report
 from gmail_warmup.audit.report_text import format_report
 from gmail_warmup.audit.results import AuditResult
+from gmail_warmup.audit.throttle_policy import ThrottlePolicy
 from gmail_warmup.db.models import GrantState
 from support.world import World
 
@@ -68,6 +71,20 @@ def test_throttling_slows_down_and_loses_nobody(world: World):
     ids = [world.add(f"a{number}@pool.example") for number in range(10)]
     world.sandbox.add_fault("token", name="token.html_429", times=3)
     assert audit(world, *ids).counts == {"refreshed": 10}
+
+
+@pytest.mark.parametrize("answer", ["token.rate_limit_html_403", "token.rate_limit_json_403", "token.too_many_429"])
+def test_a_mailbox_that_is_always_throttled_is_set_aside_for_the_second_pass(world: World, answer: str):
+    ids = [world.add(f"a{number}@pool.example") for number in range(40)]
+    throttled = [f"a{number}@pool.example" for number in (3, 4, 5)]
+    for address in throttled:
+        world.sandbox.add_fault("token", name=answer, address=address)
+    first = audit(world, *ids)
+    assert first.counts == {"refreshed": 37, "throttled": 3}
+    requests = [world.token_requests(address) for address in throttled]
+    assert max(requests) <= ThrottlePolicy.MAX_OWN_REFUSALS, requests
+    world.sandbox.clear_faults()
+    assert audit(world, *ids).counts == {"valid": 37, "refreshed": 3}
 
 
 def test_a_blocked_grant_is_probed_when_its_day_is_over(world: World):

@@ -11,28 +11,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 from gmail_warmup.audit import rate_store
+from gmail_warmup.audit.grant_prober import DelegatedTokenClient, GrantProber, needs_probe
 from gmail_warmup.audit.recorder import ProbeResult, ResultRecorder
 from gmail_warmup.audit.results import UNREACHED_OUTCOMES, AuditOutcome, AuditResult
+from gmail_warmup.audit.throttle_policy import ThrottlePolicy
 from gmail_warmup.audit.token_prober import TokenProber
 from gmail_warmup.core.enums import ResponseCategory
-from gmail_warmup.core.errors import CiphertextError, ConfigurationError
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.metrics import NULL_METER, Meter
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.db.models import GrantState, MailboxAuth
+from gmail_warmup.db.models import MailboxAuth
 from gmail_warmup.oauth.circuit_breaker import OPENS_IMMEDIATELY, CircuitBreaker
 from gmail_warmup.oauth.grant import Actor, StoredGrant
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.leases import GrantLeases
-from gmail_warmup.oauth.reasons import REASONS, Reason
-from gmail_warmup.oauth.refusal_policy import find_preflight_refusal
-from gmail_warmup.oauth.token_endpoint import OAuthClient, TokenResult
+from gmail_warmup.oauth.reasons import Reason
+from gmail_warmup.oauth.token_endpoint import OAuthClient
 
 log = logging.getLogger(__name__)
 
@@ -43,28 +43,6 @@ WRITE_BATCH_SIZE, WRITE_WAIT_SECONDS = 200, 0.2
 OUTAGE_WAIT_SECONDS = 60
 """Total seconds that an audit waits for outages to end."""
 _MIN_IN_FLIGHT = 8
-
-
-class DelegatedTokenClient(Protocol):
-    """Requests access tokens for delegated mailboxes."""
-
-    @property
-    def breaker_key(self) -> str:
-        """Return the key of the service account's circuit breaker."""
-
-    def request_token(self, address: str) -> TokenResult:
-        """Request a token for one mailbox."""
-
-
-def needs_probe(grant: StoredGrant, *, skip_within: int, force: bool) -> bool:
-    """Return whether to send a token request for a grant; a flagged one is skipped until its next probe is due."""
-    if grant.state in (GrantState.NEEDS_REAUTH, GrantState.ACCOUNT_DELETED):
-        return False
-    if grant.state in (GrantState.BLOCKED_BY_ADMIN, GrantState.DISABLED, GrantState.SUSPECT):
-        return grant.next_probe_at is None or grant.next_probe_at <= grant.now
-    if force or grant.refreshed_at is None:
-        return True
-    return (grant.now - grant.refreshed_at).total_seconds() >= skip_within
 
 
 class Audit:
@@ -120,33 +98,50 @@ class Audit:
         self._rate_limiter = await asyncio.to_thread(
             rate_store.load_rate_limiter, engine, client_id, rate=self._settings.audit_rate
         )
+        self._throttle_policy = ThrottlePolicy(self._rate_limiter)
         self._leased: asyncio.Queue[StoredGrant | None] = asyncio.Queue()
         self._probed: asyncio.Queue[ProbeResult | None] = asyncio.Queue(2 * WRITE_BATCH_SIZE)
         workers = range(self._settings.audit_concurrency)
         async with (
-            TokenProber(self._client, self._settings, self._rate_limiter) as self._prober,
+            TokenProber(self._client, self._settings) as token_prober,
             self._lease_renewal(),
             asyncio.TaskGroup() as writing,
         ):
+            prober = self._build_grant_prober(token_prober)
             writing.create_task(self._write_results())
             async with asyncio.TaskGroup() as probing:
                 for _ in workers:
-                    probing.create_task(self._run_worker())
+                    probing.create_task(self._run_worker(prober))
                 await self._lease_batches(mailbox_ids)
                 for _ in workers:
                     self._leased.put_nowait(None)
             await self._probed.put(None)
         await asyncio.to_thread(rate_store.save_rate, engine, client_id, self._rate_limiter)
 
+    def _build_grant_prober(self, token_prober: TokenProber) -> GrantProber:
+        delegated = None
+        if self._delegated and self._delegated_breaker:
+            delegated = (self._delegated, self._delegated_breaker)
+        return GrantProber(
+            self._store.cipher,
+            token_prober,
+            self._throttle_policy,
+            delegated=delegated,
+            blocked_reason=lambda: self._blocked or self._throttle_policy.stop_reason,
+        )
+
     async def _lease_batches(self, mailbox_ids: Sequence[int]) -> None:
         """Lease the grants to probe, about two seconds of work ahead."""
         for start in range(0, len(mailbox_ids), READ_BATCH_SIZE):
             grants = await asyncio.to_thread(self._store.read_grants, mailbox_ids[start : start + READ_BATCH_SIZE])
             pending = [grant.mailbox_id for grant in grants if self._should_probe(grant)]
+            # Mailboxes of one domain have neighbouring ids. Mixed, a limit of one domain does not look like a
+            # limit for all.
+            random.shuffle(pending)
             while pending:
                 blocked = await self._wait_for_breaker()
                 # Read after the wait: a worker may have received the refusal in the meantime.
-                self._blocked = self._client_refusal or blocked
+                self._blocked = self._client_refusal or self._throttle_policy.stop_reason or blocked
                 batch, pending = pending[: self._max_in_flight()], pending[self._max_in_flight() :]
                 if self._blocked:
                     self._skip_batch(self._blocked, len(batch))
@@ -155,6 +150,7 @@ class Audit:
 
     async def _lease_batch(self, batch: list[int]) -> None:
         leased = await asyncio.to_thread(self._leases.take, batch)
+        random.shuffle(leased)  # they are in the order of the table
         self._in_flight |= {grant.mailbox_id for grant in leased}
         if len(leased) < len(batch):
             self._tally.counts[AuditOutcome.BEING_REFRESHED] += len(batch) - len(leased)
@@ -195,39 +191,12 @@ class Audit:
         self._tally.stop_reason = reason.code
         self._tally.counts[UNREACHED_OUTCOMES[reason.category]] += count
 
-    async def _run_worker(self) -> None:
+    async def _run_worker(self, prober: GrantProber) -> None:
         while (grant := await self._leased.get()) is not None:
-            probe = await self._probe_grant(grant)
+            probe = await prober.probe_grant(grant)
             if probe.token_result.reason.code in OPENS_IMMEDIATELY and not probe.is_delegated:
                 self._blocked = self._client_refusal = probe.token_result.reason
             await self._probed.put(probe)
-
-    async def _probe_grant(self, grant: StoredGrant) -> ProbeResult:
-        if grant.auth is MailboxAuth.DELEGATED:
-            await self._rate_limiter.wait_for_turn()
-            result = await asyncio.to_thread(self._request_delegated_token, grant.address)
-            return ProbeResult(grant=grant, token_result=result)
-        if reason := find_preflight_refusal(grant) or self._blocked:
-            return ProbeResult(grant=grant, token_result=TokenResult(reason=reason, request_sent=False))
-        assert grant.refresh_token
-        try:
-            refresh_token = self._store.cipher.decrypt(grant.secret_owner, grant.refresh_token)
-        except CiphertextError:
-            result = TokenResult(reason=REASONS["undecryptable"], request_sent=False)
-            return ProbeResult(grant=grant, token_result=result)
-        result, elapsed = await self._prober.probe_token(refresh_token, blocked_reason=lambda: self._blocked)
-        return ProbeResult(grant=grant, token_result=result, elapsed=elapsed)
-
-    def _request_delegated_token(self, address: str) -> TokenResult:
-        assert self._delegated
-        assert self._delegated_breaker
-        if blocked := self._delegated_breaker.blocked_reason():
-            return TokenResult(reason=blocked, request_sent=False)
-        try:
-            return self._delegated.request_token(address)
-        except ConfigurationError as error:
-            log.error("%s", error)
-            return TokenResult(reason=REASONS["service_account_missing"])
 
     async def _write_results(self) -> None:
         """Write results in batches until the end of the audit."""

@@ -49,11 +49,12 @@ class RateLimiter:
         self._next_turn_at = time.monotonic()
         self._answers: deque[float] = deque()
         self._turn_lock = asyncio.Lock()
+        self._is_stopped = False
 
     async def wait_for_turn(self) -> float:
         """Wait until the next request may be sent; return the time by time.monotonic()."""
         async with self._turn_lock:  # one waits for the clock, the others for the lock: a new rate applies immediately
-            while (wait := self._next_turn_at - time.monotonic()) > 0:
+            while (wait := self._next_turn_at - time.monotonic()) > 0 and not self._is_stopped:
                 await asyncio.sleep(wait)
             now = time.monotonic()
             self._next_turn_at = max(self._next_turn_at, now - self.MAX_CATCH_UP_SECONDS) + 1 / self.rate
@@ -93,6 +94,18 @@ class RateLimiter:
         self._ceiling = max(self.MIN_RATE, min(self.rate, answered))
         self.rate = max(self.MIN_RATE, self._ceiling * self.BACKOFF_FACTOR)
         self._dropped_at = now
+
+    def stop_limiting(self) -> None:
+        """Let all callers that wait for a turn return: no more requests are sent."""
+        self._is_stopped = True
+
+    def get_limit(self) -> tuple[float, float | None]:
+        """Return the present rate, and the rate at which Google throttled, if it did."""
+        return self.rate, self._ceiling
+
+    def restore_limit(self, rate: float, ceiling: float | None) -> None:
+        """Restore an earlier result of ``get_limit``: the throttling since then was not for all requests."""
+        self.rate, self._ceiling = rate, ceiling
 
     @property
     def is_limited(self) -> bool:

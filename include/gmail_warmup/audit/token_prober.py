@@ -1,21 +1,17 @@
-"""Send the token requests of the audit: many at a time, over persistent connections, at a limited rate."""
+"""Send the token requests of the audit: many at a time, over persistent connections."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 import httpx
 
-from gmail_warmup.audit.rate_limiter import RateLimiter
 from gmail_warmup.core.enums import ResponseCategory
 from gmail_warmup.core.network.async_client import AsyncClient
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.oauth.reasons import REASONS, Reason
+from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.oauth.token_endpoint import (
     FORM_HEADERS,
     OAuthClient,
@@ -26,17 +22,12 @@ from gmail_warmup.oauth.token_endpoint import (
     parse_response,
 )
 
-MAX_TRANSIENT_TRIES = 2
-"""Maximum number of requests for one grant while Google fails."""
-MAX_THROTTLED_TRIES = 20
-"""Maximum number of requests for one grant while Google throttles, each at a lower rate."""
-
 
 class TokenProber:
     """Send token requests; an asynchronous context manager."""
 
-    def __init__(self, client: OAuthClient, settings: Settings, rate_limiter: RateLimiter) -> None:
-        self._client, self._rate_limiter = client, rate_limiter
+    def __init__(self, client: OAuthClient, settings: Settings) -> None:
+        self._client = client
         self._secrets = list(client.secrets)
         self._http = AsyncClient(
             client.token_uri,
@@ -56,36 +47,8 @@ class TokenProber:
         """Close the HTTP session."""
         await self._http.__aexit__(kind, error, trace)
 
-    async def probe_token(
-        self, refresh_token: str, *, blocked_reason: Callable[[], Reason | None]
-    ) -> tuple[TokenResult, float]:
-        """Return the result of a token request, and the seconds since it was sent.
-
-        Args:
-            blocked_reason: returns why no more requests may be sent, or None.
-        """
-        failed = throttled = 0
-        while True:
-            sent = await self._rate_limiter.wait_for_turn()
-            if reason := blocked_reason():
-                return TokenResult(reason=reason, request_sent=False), 0.0
-            result = await self._try_secrets(refresh_token)
-            elapsed = time.monotonic() - sent
-            if result.reason.category is ResponseCategory.THROTTLED:
-                self._rate_limiter.record_throttling(result.retry_after, sent=sent)
-                throttled += 1
-            elif result.reason.category is ResponseCategory.TRANSIENT:
-                failed += 1
-            else:
-                self._rate_limiter.record_answer()
-                return result, elapsed
-            if failed >= MAX_TRANSIENT_TRIES or throttled >= MAX_THROTTLED_TRIES:
-                return result, elapsed
-            if result.reason.category is ResponseCategory.TRANSIENT:
-                await asyncio.sleep(min(result.retry_after or 0.2, 30))
-
-    async def _try_secrets(self, refresh_token: str) -> TokenResult:
-        """Try the secrets of the OAuth client in order; later requests try the accepted one first."""
+    async def request_token(self, refresh_token: str) -> TokenResult:
+        """Send one request per secret of the OAuth client until one is accepted; later calls try that one first."""
         result = TokenResult(reason=REASONS["invalid_client"])
         for secret in list(self._secrets):
             result = classify_response(await self._post_form(build_refresh_form(self._client, secret, refresh_token)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import urlsplit
 
-from gmail_warmup.audit.rate_limiter import RateLimiter
 from gmail_warmup.audit.token_prober import TokenProber
 from gmail_warmup.core.enums import ResponseCategory
 from gmail_warmup.core.network.environment import find_proxy
@@ -55,9 +54,8 @@ def check_audit_connection(context: DoctorContext) -> CheckOutcome:
 
 async def _probe_as_audit(context: DoctorContext) -> TokenResult:
     services = context.services
-    async with TokenProber(services.oauth_client, services.settings, RateLimiter(100)) as prober:
-        result, _ = await prober.probe_token(FAKE_REFRESH_TOKEN, blocked_reason=lambda: None)
-    return result
+    async with TokenProber(services.oauth_client, services.settings) as prober:
+        return await prober.request_token(FAKE_REFRESH_TOKEN)
 
 
 def check_google_clock(context: DoctorContext) -> CheckOutcome:

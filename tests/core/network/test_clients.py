@@ -18,7 +18,6 @@ from google.oauth2.service_account import Credentials
 import gmail_warmup
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.alerts.apprise_sender import AlertDeliveryError, AppriseSender
-from gmail_warmup.audit.rate_limiter import RateLimiter
 from gmail_warmup.audit.token_prober import TokenProber
 from gmail_warmup.core.errors import ConfigurationError, GmailWarmupError
 from gmail_warmup.core.network import environment
@@ -125,8 +124,8 @@ def call_gmail(root: str, seconds: float) -> bool:
 
 def audit(root: str, seconds: float) -> bool:
     async def probe() -> bool:
-        async with TokenProber(client_of(root), settings(seconds), RateLimiter(100)) as prober:
-            result, _ = await prober.probe_token("1//made-up", blocked_reason=lambda: None)
+        async with TokenProber(client_of(root), settings(seconds)) as prober:
+            result = await prober.request_token("1//made-up")
             return bool(result.access_token)
 
     return asyncio.run(probe())
