@@ -7,7 +7,6 @@ import time
 from typing import NoReturn
 
 from gmail_warmup.core.enums import FLAGGED_STATES, GrantState, ResponseCategory
-from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.metrics import NULL_METER, REFRESH, REFRESH_TIME, Meter
 from gmail_warmup.gmail.service_account import ServiceAccount
@@ -65,12 +64,7 @@ class ServiceAccountTokens:
         if grant.state in FLAGGED_STATES or grant.awaits_probe:
             raise build_grant_error(address, REASONS[grant.reason or "delegation_refused"])
         started = time.monotonic()
-        try:
-            result = self._request_token(grant)
-        except ConfigurationError as error:  # the service account's Connection cannot be read
-            if usable := self._get_valid_token(address, rejected, cause=type(error).__name__):
-                return usable
-            raise
+        result = self._request_token(grant)
         if result.reason.category is ResponseCategory.OK:
             self._last = result.access_token, started + result.expires_in, self._record_recovery(grant)
             return self._build_last_token(self._last)

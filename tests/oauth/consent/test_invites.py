@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,13 +16,14 @@ import pytest
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import InviteState
-from gmail_warmup.core.errors import InvalidInputError, UnknownInviteError
+from gmail_warmup.core.errors import InvalidInputError, TooManyConsentsError, UnknownInviteError
 from gmail_warmup.oauth.consent import invites
 from gmail_warmup.oauth.consent.errors import ConsentRefusedError
-from gmail_warmup.oauth.consent.flow import ConsentFlow
+from gmail_warmup.oauth.consent.flow import MAX_INVITE_CONSENTS_PER_HOUR, ConsentFlow
 from gmail_warmup.oauth.consent.invites import InviteClosedError, NewInvite
 from gmail_warmup.oauth.consent.states import BrowserSession
 from gmail_warmup.oauth.token_endpoint import TokenEndpoint
+from support.interleaving import results, until_waiting
 from support.world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
 from web.kit import at_google
 
@@ -115,6 +117,27 @@ def test_of_processes_that_race_for_one_invite_one_wins(ada: World):
     assert state_of(ada) is InviteState.USED
     assert ada.events(ADA)[-1] == ("needs_reauth", "active", "consent")
     assert len(ada.events(ADA)) == 3
+
+
+def test_consents_that_start_at_once_keep_the_limit_of_an_hour(ada: World):
+    token = make(ada)[0].token
+    for number in range(MAX_INVITE_CONSENTS_PER_HOUR - 1):
+        assert flow_of(ada).start_from_invite(token, browser=f"browser-{number}")
+
+    def start(browser: str) -> str | None:
+        try:
+            return flow_of(ada).start_from_invite(token, browser=browser)
+        except TooManyConsentsError:
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        with ada.store.engine.begin() as connection:
+            connection.execute(sa.text("SELECT FROM gmail_warmup.invite FOR NO KEY UPDATE"))
+            running = [pool.submit(start, f"late-{number}") for number in range(4)]
+            until_waiting(ada, *running)
+        started = results(running)
+    assert [url is not None for url in started].count(True) == 1
+    assert ada.rows("SELECT count(*) FROM gmail_warmup.consent") == [(MAX_INVITE_CONSENTS_PER_HOUR,)]
 
 
 def test_a_revocation_beats_a_consent_that_comes_back_at_the_same_time(ada: World):

@@ -103,6 +103,7 @@ class ConsentFlow:
             invite = invites.find_open_invite(connection, token)
             if invite is None:
                 return None
+            invites.lock_invite(connection, invite.id)
             if states.count_recent_consents(connection, invite.id) >= MAX_INVITE_CONSENTS_PER_HOUR:
                 raise TooManyConsentsError
             new = states.create_state(

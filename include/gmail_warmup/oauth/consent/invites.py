@@ -133,6 +133,11 @@ def find_open_invite(connection: sa.Connection, token: str) -> InviteRecord | No
     return _to_invite_record(row) if row else None
 
 
+def lock_invite(connection: sa.Connection, invite_id: int) -> None:
+    """Lock an invite until the transaction ends, so that concurrent calls count its consents one after another."""
+    connection.execute(sa.select(Invite.id).where(Invite.id == invite_id).with_for_update(key_share=True))
+
+
 def get_invite(connection: sa.Connection, invite_id: int) -> InviteRecord:
     """Return one invite.
 
