@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -13,11 +14,11 @@ from cryptography.fernet import Fernet, MultiFernet
 from gmail_sandbox.client import SandboxClient
 from gmail_sandbox.server import running
 from gmail_warmup.crypto.cipher import Cipher
-from gmail_warmup.db.base import SCHEMA
 from gmail_warmup.db.models import Base
 from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.token_endpoint import OAuthClient
+from support.empty_tables import empty_tables
 from support.pooler import pgbouncer
 from support.postgres_server import end_with_parent, running_postgres
 from support.world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
@@ -38,6 +39,14 @@ def pytest_configure(config: pytest.Config) -> None:
         end_with_parent()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of a file in one process, and all tests of the page in the same one: they share an api-server."""
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent)
+        item.add_marker(pytest.mark.xdist_group("web" if path.parts[0] == "web" else path.as_posix()))
+
+
 @pytest.fixture(scope="session")
 def postgres(pytestconfig: pytest.Config) -> Iterator[str]:
     """Run a PostgreSQL for the session; yield the URL of its database ``postgres``."""
@@ -54,25 +63,10 @@ def schema(postgres: str) -> sa.Engine:
     return engine
 
 
-_TABLES = [str(table) for table in Base.metadata.sorted_tables]
-_TRUNCATE = f"TRUNCATE {', '.join(_TABLES)} RESTART IDENTITY CASCADE"
-# Ten times faster than TRUNCATE, which makes new files for every table and index; triggers and foreign keys are off.
-_DELETE = (
-    "SET LOCAL session_replication_role = replica;"
-    + "".join(f"DELETE FROM {table};" for table in _TABLES)
-    + "SELECT setval(format('%%I.%%I', schemaname, sequencename), 1, false) FROM pg_sequences"
-    + f" WHERE schemaname = '{SCHEMA}' AND last_value IS NOT NULL"
-)
-_SIZE = f"SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = '{SCHEMA}'::regnamespace"
-_SMALL_BYTES = 32_000_000
-
-
 @pytest.fixture
 def database(schema: sa.Engine) -> sa.Engine:
     """Yield the engine with empty tables."""
-    with schema.begin() as connection:
-        is_small = connection.exec_driver_sql(_SIZE).scalar_one() < _SMALL_BYTES
-        connection.exec_driver_sql(_DELETE if is_small else _TRUNCATE)
+    empty_tables(schema)
     return schema
 
 

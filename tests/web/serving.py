@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 
 from gmail_embedded.processes import Command, ProcessManager
 from gmail_sandbox.client import SandboxClient
-from gmail_warmup.db.models import Base
+from support.empty_tables import empty_tables
 from web.kit import CLIENT_ID, CLIENT_SECRET, MOUNT, Site
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -64,8 +64,7 @@ def serving(home: Path, database: str, sandbox: SandboxClient, *, base_url: str 
 
 def clean(site: Site, base_url: str) -> Site:
     """Empty the tables, and let Google's stand-in know our client."""
-    tables = ", ".join(str(table) for table in Base.metadata.sorted_tables)
-    site.sql(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+    empty_tables(site.engine)
     site.sandbox.reset()
     site.sandbox.put_client(
         CLIENT_ID,
