@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 
+from gmail_warmup.audit.pipeline import OUTAGE_WAIT_SECONDS
+from gmail_warmup.audit.rate_limiter import RateLimiter
 from gmail_warmup.core.enums import Action
+from gmail_warmup.core.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "include" / "gmail_warmup" / "airflow" / "dags"
@@ -27,7 +30,14 @@ before = set(sys.modules)
 bag = DagBag(dag_folder=sys.argv[1])
 dags = {
     dag_id: {
-        "tasks": {task.task_id: {"mapped": task.is_mapped, "pool": getattr(task, "pool", None)} for task in dag.tasks},
+        "tasks": {
+            task.task_id: {
+                "mapped": task.is_mapped,
+                "pool": getattr(task, "pool", None),
+                "seconds": task.execution_timeout and task.execution_timeout.total_seconds(),
+            }
+            for task in dag.tasks
+        },
         "max_active_runs": dag.max_active_runs,
         "max_active_tasks": dag.max_active_tasks,
         "params": sorted(dag.params),
@@ -56,6 +66,18 @@ def parsed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_no_import_errors(parsed: dict):
     assert parsed["errors"] == {}
     assert parsed["dags"].keys() == {"gmail_warmup", "gmail_token_health"}
+
+
+def test_every_task_has_a_time_limit_beyond_its_longest_work(parsed: dict):
+    limits = {
+        (dag_id, task_id): task["seconds"]
+        for dag_id, dag in parsed["dags"].items()
+        for task_id, task in dag["tasks"].items()
+    }
+    assert all(limits.values()), limits
+    slowest_shard = Settings().audit_shard / RateLimiter.MIN_RATE + OUTAGE_WAIT_SECONDS
+    assert limits["gmail_token_health", "probe"] > slowest_shard
+    assert limits["gmail_token_health", "second_pass"] > slowest_shard
 
 
 def test_parsing_loads_nothing_that_only_tasks_need(parsed: dict):

@@ -18,7 +18,7 @@ from typing import Any
 from apprise import Apprise, AppriseAsset, NotifyFormat
 from apprise.common import OverflowMode
 
-from gmail_warmup.alerts.requests_adapter import capture_requests
+from gmail_warmup.alerts.requests_adapter import capture_requests, describe_failure
 from gmail_warmup.core.errors import ConfigurationError, GmailWarmupError
 
 log = logging.getLogger(__name__)
@@ -56,10 +56,9 @@ class AppriseSender:
             refused = ", ".join(_describe_refusal(service) for service in result if not service)
         where = f"in the Airflow Connection '{self._conn_id}'"
         if not accepted:
-            why = " ".join(sorted({str(error) for error in failures if isinstance(error, ConfigurationError)}))
-            raise AlertDeliveryError(
-                f"No receiver {where} accepted it: {refused or 'none matches its tags'}{why and '. '}{why}"
-            )
+            why = " ".join(sorted(filter(None, set(map(describe_failure, failures)))))
+            text = f"No receiver {where} accepted it: {refused or 'none matches its tags'}."
+            raise AlertDeliveryError(f"{text} {why}".strip())
         if refused:
             log.error("Not every receiver %s accepted the alert: %s", where, refused)
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import functools
 import io
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import responses
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import requests
@@ -18,9 +19,10 @@ from requests.adapters import BaseAdapter
 from requests.utils import get_encoding_from_headers
 
 from gmail_warmup.core.errors import ConfigurationError
-from gmail_warmup.core.network.client import open_client
+from gmail_warmup.core.network.client import find_tls_error, open_client
 
 _DEFAULT_TIMEOUT = 10.0
+_sessions: Any = requests.sessions
 
 
 @contextmanager
@@ -30,12 +32,12 @@ def capture_requests() -> Iterator[list[Exception]]:
     The plugins of Apprise call the functions of the library directly, which look this name up for each session.
     """
     failures: list[Exception] = []
-    before = requests.sessions.HTTPAdapter
-    requests.sessions.HTTPAdapter = functools.partial(LimitedAdapter, failures)  # type: ignore[misc, assignment]
+    before = _sessions.HTTPAdapter
+    _sessions.HTTPAdapter = functools.partial(LimitedAdapter, failures)
     try:
         yield failures
     finally:
-        requests.sessions.HTTPAdapter = before  # type: ignore[misc]
+        _sessions.HTTPAdapter = before
 
 
 class LimitedAdapter(BaseAdapter):
@@ -59,12 +61,22 @@ class LimitedAdapter(BaseAdapter):
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """Send a request; only whether to verify the certificate is taken from the session's configuration."""
-        method, url, headers = str(request.method), str(request.url), _to_raw_headers(request.headers)
+        url = str(request.url)
         connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-        seconds = {"connect_timeout": connect or _DEFAULT_TIMEOUT, "read_timeout": read or _DEFAULT_TIMEOUT}
         try:
-            with open_client(url, verify=verify is not False, **seconds) as http:
-                answer = http.request(method, url, content=request.body, headers=headers)
+            client = open_client(
+                url,
+                connect_timeout=connect or _DEFAULT_TIMEOUT,
+                read_timeout=read or _DEFAULT_TIMEOUT,
+                verify=verify is not False,
+            )
+            with client as http:
+                answer = http.request(
+                    str(request.method),
+                    url,
+                    content=cast("bytes | None", request.body),
+                    headers=_to_raw_headers(request.headers),
+                )
         except (httpx.HTTPError, httpx.InvalidURL, ConfigurationError) as error:
             self._failures.append(error)
             # Without the text of the error, which may contain the address, a secret.
@@ -73,6 +85,20 @@ class LimitedAdapter(BaseAdapter):
 
     def close(self) -> None:
         """Do nothing: the connection is closed after each request."""
+
+
+def describe_failure(error: Exception) -> str:
+    """Return what an operator can correct after a failure, or an empty string."""
+    if isinstance(error, ConfigurationError):
+        return str(error)
+    if isinstance(error, httpx.ProxyError):
+        return f"The proxy cannot be reached or refuses the connection; {_HELP}."
+    if isinstance(find_tls_error(error), ssl.SSLCertVerificationError):
+        return f"The certificate of the receiver is not trusted; {_HELP}."
+    return ""
+
+
+_HELP = "see 'Proxies and certificates' in docs/operations.md"
 
 
 def _to_raw_headers(headers: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:

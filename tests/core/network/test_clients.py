@@ -144,14 +144,17 @@ def generate(root: str, seconds: float) -> bool:
 
 
 def alert(root: str, seconds: float) -> bool:
-    address = root.replace("http", "json", 1)
-    path = f"{address}{'&' if '?' in address else '/?'}cto={seconds}&rto={seconds}"
-    sender = AppriseSender("alerts", json.dumps({"config": {"path": path}}), mask_secret=lambda _: None)
     try:
-        sender.send("title", "body")
+        alert_sender(root, seconds).send("title", "body")
     except AlertDeliveryError:
         return False
     return True
+
+
+def alert_sender(root: str, seconds: float) -> AppriseSender:
+    address = root.replace("http", "json", 1)
+    path = f"{address}{'&' if '?' in address else '/?'}cto={seconds}&rto={seconds}"
+    return AppriseSender("alerts", json.dumps({"config": {"path": path}}), mask_secret=lambda _: None)
 
 
 def diagnose(root: str, seconds: float) -> bool:
@@ -305,6 +308,22 @@ def test_a_proxy_that_refuses_or_is_gone_is_no_answer(
     assert not call(tls_server.named_root, 10)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     assert not call(tls_server.named_root, 10)
+
+
+def test_an_alert_names_what_the_operator_can_correct(
+    tls_server: Server, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+):
+    def failure() -> str:
+        with pytest.raises(AlertDeliveryError) as failed:
+            alert_sender(tls_server.named_root, 10).send("title", "body")
+        return str(failed.value)
+
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    assert "certificate of the receiver is not trusted" in failure()
+    proxy.refuses = True
+    assert "proxy cannot be reached or refuses" in failure()
+    monkeypatch.setenv("SSL_CERT_FILE", "/missing.pem")
+    assert "SSL_CERT_FILE is set to /missing.pem" in failure()
 
 
 @every_client

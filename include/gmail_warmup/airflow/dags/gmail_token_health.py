@@ -21,6 +21,9 @@ from gmail_warmup.core.options import parse_schedule
 
 settings = load_settings()
 
+# A shard waits for Google's rate limit and, for some minutes, for the end of an outage. A killed probe loses nothing.
+PROBE_TIMEOUT = timedelta(hours=2)
+
 
 @dag(
     schedule=parse_schedule(settings.health_schedule),
@@ -28,7 +31,12 @@ settings = load_settings()
     catchup=False,
     max_active_runs=1,
     tags=["gmail"],
-    default_args={"retries": 2, "retry_delay": timedelta(minutes=1), "retry_policy": RETRY_BY_CAUSE},
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(minutes=1),
+        "retry_policy": RETRY_BY_CAUSE,
+        "execution_timeout": timedelta(minutes=10),
+    },
     params={
         "force": Param(
             False, type="boolean", description="Also probe grants that were refreshed within audit_skip_within."
@@ -45,7 +53,10 @@ def gmail_token_health() -> None:
 
         return audit.plan_audit()
 
-    @task(map_index_template="mailboxes {{ task.op_kwargs['shard'][0] }}-{{ task.op_kwargs['shard'][1] }}")
+    @task(
+        map_index_template="mailboxes {{ task.op_kwargs['shard'][0] }}-{{ task.op_kwargs['shard'][1] }}",
+        execution_timeout=PROBE_TIMEOUT,
+    )
     def probe(shard: list[int], params: dict) -> dict:
         from gmail_warmup.airflow.tasks import audit
 
@@ -69,7 +80,7 @@ def gmail_token_health() -> None:
 
         return audit.get_newly_flagged()
 
-    @task
+    @task(execution_timeout=timedelta(hours=1))  # name servers that do not answer, for hundreds of domains
     def sending_domains() -> dict:
         from gmail_warmup.airflow.tasks import daily
 
@@ -86,7 +97,11 @@ def gmail_token_health() -> None:
     first = decide(probe.expand(shard=shards()))
     # The second probe of a suspect grant is due after suspect_delay, 15 minutes by default.
     second_pass = SecondPassSensor(
-        task_id="second_pass", found=first, poke_interval=1 + min(59, settings.suspect_delay / 10), timeout=7200
+        task_id="second_pass",
+        found=first,
+        poke_interval=1 + min(59, settings.suspect_delay / 10),
+        timeout=7200,
+        execution_timeout=PROBE_TIMEOUT,
     )
     newly = newly_flagged()
     second_pass >> newly

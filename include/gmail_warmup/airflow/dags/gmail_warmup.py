@@ -37,7 +37,12 @@ def plan(action: str, params: dict) -> list[str]:
     max_active_runs=1,
     max_active_tasks=settings.max_active_tasks,
     tags=["gmail"],
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=30), "retry_policy": RETRY_BY_CAUSE},
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(seconds=30),
+        "retry_policy": RETRY_BY_CAUSE,
+        "execution_timeout": timedelta(minutes=10),
+    },
     params={
         "dry_run": Param(False, type="boolean", description="Only log the mailboxes with something due."),
         "mailboxes": Param(

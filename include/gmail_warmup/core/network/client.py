@@ -92,7 +92,7 @@ class _LimitedTransport(httpx.HTTPTransport):
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            if not self._uses_proxy or _is_tls_error(error):
+            if not self._uses_proxy or find_tls_error(error):
                 raise
             raise httpx.ProxyError(f"the proxy cannot be reached: {error}") from error
 
@@ -104,12 +104,11 @@ def _build_proxy(url: str, context: ssl.SSLContext) -> httpx.Proxy:
 _CODING_HEADERS = (b"content-encoding", b"content-length", b"transfer-encoding")
 
 
-def _is_tls_error(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return True
-        error = error.__cause__
-    return False
+def find_tls_error(error: BaseException | None) -> ssl.SSLError | None:
+    """Return the TLS error for which a request failed, for example an untrusted certificate; None for another cause."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__  # httpcore removes the cause of an error that it raises again
+    return error
 
 
 def _read_limited(parts: Iterable[bytes], max_bytes: int) -> bytes:
@@ -168,7 +167,14 @@ def _remaining(timeout: float | None, expired: type[httpcore.TimeoutException]) 
 class _DeadlineBackend(httpcore.SyncBackend):
     """Open connections within the deadline of the request; the timeout covers all addresses of a host."""
 
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> httpcore.NetworkStream:
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
         """Connect to the first address of a host that answers."""
         ends_at = time.monotonic() + _remaining(timeout, httpcore.ConnectTimeout)
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
@@ -177,7 +183,7 @@ class _DeadlineBackend(httpcore.SyncBackend):
             if seconds <= 0:
                 break
             try:
-                return _DeadlineStream(super().connect_tcp(address, port, seconds, **options))
+                return _DeadlineStream(super().connect_tcp(address, port, seconds, local_address, socket_options))
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure

@@ -200,9 +200,11 @@ class ConsentFlow:
         """Return the address of the mailbox that the new token gives access to."""
         root = (self._endpoint.client.api_endpoint or GOOGLE_API).rstrip("/")
         headers = {"Authorization": f"Bearer {access_token}"}
-        seconds = {"connect_timeout": self._endpoint.connect_timeout, "read_timeout": self._endpoint.read_timeout}
+        client = open_client(
+            root, connect_timeout=self._endpoint.connect_timeout, read_timeout=self._endpoint.read_timeout
+        )
         try:
-            with open_client(root, **seconds) as http:
+            with client as http:
                 response = http.get(f"{root}/gmail/v1/users/me/profile", headers=headers)
             response.raise_for_status()
             return str(parse_json(response.content)["emailAddress"]).lower()
