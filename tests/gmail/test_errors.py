@@ -19,7 +19,7 @@ CASES = {
     "gmail.bad_request": (errors.BadGmailRequestError, GrantState.ACTIVE),
     "gmail.invalid_argument": (errors.BadGmailRequestError, GrantState.ACTIVE),
     "gmail.mail_service_not_enabled": (errors.MailboxUnusableError, GrantState.DISABLED),
-    "gmail.failed_precondition": (errors.MailboxUnusableError, GrantState.DISABLED),
+    "gmail.failed_precondition": (errors.PreconditionFailedError, GrantState.SUSPECT),
     "gmail.auth_error": (errors.AccessRejectedError, GrantState.SUSPECT),
     "gmail.daily_limit": (errors.ProjectQuotaError, GrantState.ACTIVE),
     "gmail.domain_policy": (errors.BlockedByPolicyError, GrantState.BLOCKED_BY_ADMIN),

@@ -19,6 +19,7 @@ from gmail_sandbox.client import SandboxClient
 from gmail_sandbox.control.service_account_models import ServiceAccountMade
 from gmail_sandbox.fault_catalog import CATALOGUE
 from gmail_warmup.airflow.connections import load_google_credentials
+from gmail_warmup.audit.pipeline import Audit
 from gmail_warmup.cli import app
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.db import clock
@@ -246,7 +247,7 @@ def test_a_flagged_mailbox_costs_no_request(workspace: Workspace):
     assert workspace.world.token_requests(ADA) == 1
     grant = workspace.world.grant(ADA)
     assert grant.next_probe_at is not None
-    assert 86_000 < (grant.next_probe_at - grant.now).total_seconds() <= 86_400
+    assert 72_000 < (grant.next_probe_at - grant.now).total_seconds() <= 82_800
 
 
 def test_a_suspect_that_works_at_its_second_probe_is_active_again(workspace: Workspace):
@@ -295,6 +296,26 @@ def test_gmails_refusals_are_read_for_a_delegated_mailbox(
         hook(workspace.world, ADA).get_profile()
     grant = workspace.world.grant(ADA)
     assert (grant.state, grant.reason) == (state, code)
+
+
+@pytest.mark.parametrize("fault", ["gmail.mail_service_not_enabled", "gmail.domain_policy", "gmail.insufficient_scope"])
+def test_what_gmail_refused_is_not_ended_by_a_token_of_the_service_account(workspace: Workspace, fault: str):
+    world = workspace.world
+    world.sandbox.add_fault("gmail", name=fault)
+    with pytest.raises(gmail_errors.GmailError):
+        hook(world, ADA).get_profile()
+    flagged = world.grant(ADA)
+    for accepted in (False, True):
+        if accepted:
+            world.sandbox.clear_faults()
+        workspace.let_time_pass()
+        world.sql("UPDATE gmail_warmup.oauth_grant SET next_probe_at = now()")
+        with ServiceAccount(CONNECTION, load_google_credentials, tries=1) as delegation:
+            audit = Audit(world.store, world.client, world.settings, actor=world.actor, delegated=delegation)
+            audit.run([flagged.mailbox_id])
+        grant = world.grant(ADA)
+        assert (grant.state, grant.reason) == ((ACTIVE, None) if accepted else (flagged.state, flagged.reason))
+    assert len(world.events(ADA)) == 3
 
 
 def test_a_valid_token_is_served_while_asking_fails(workspace: Workspace):

@@ -19,6 +19,7 @@ from gmail_warmup.db.engine import autocommit
 from gmail_warmup.db.models import AuditRun, Breaker, Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.oauth import expiry
 from gmail_warmup.oauth.incidents import list_open_incidents
+from gmail_warmup.warmup.health.failures import count_not_working
 from gmail_warmup.warmup.planning import kill_switch
 from gmail_warmup.warmup.planning.backlog import count_backlog
 
@@ -50,6 +51,7 @@ def send_status_gauges(engine: sa.Engine, meter: Meter, settings: Settings) -> N
         _send_series(
             meter, metrics.INCIDENTS, Counter(str(incident.kind) for incident in list_open_incidents(connection))
         )
+        meter.set_gauge(metrics.NOT_WORKING, count_not_working(connection))
         meter.set_gauge(metrics.EXPIRING, _count_expiring(connection, settings.expiring_days))
         meter.set_gauge(metrics.BREAKERS_OPEN, int(connection.scalar(_COUNT_OPEN_BREAKERS) or 0))
         now, stopped = kill_switch.get_time_and_halt(connection)

@@ -11,17 +11,12 @@ from airflow.sdk import BaseHook
 
 from gmail_warmup.airflow.connections import load_google_credentials
 from gmail_warmup.airflow.services import Services
+from gmail_warmup.core.enums import RefusingParty
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.tracebacks import clear_locals_on_error
 from gmail_warmup.db.models import MailboxAuth
 from gmail_warmup.gmail.client import GmailClient
-from gmail_warmup.gmail.errors import (
-    AccessRejectedError,
-    BlockedByPolicyError,
-    GmailError,
-    MailboxUnusableError,
-    ScopeMissingError,
-)
+from gmail_warmup.gmail.errors import GRANT_REASON_CODES, GmailError
 from gmail_warmup.gmail.service_account import ServiceAccount
 from gmail_warmup.gmail.service_account_tokens import ServiceAccountTokens
 from gmail_warmup.gmail.transport import Transport
@@ -56,10 +51,13 @@ class GmailHook(GmailClient, BaseHook):
         self.token_header = self._services.settings.token_header
         self._used_version: int | None = None
         """Version of the grant whose access token the last request used."""
+        self._is_suspected = False
+        """Whether Gmail refused this mailbox once, so that the answer to the next call decides."""
 
     def _load_credentials(self) -> Any:
         with clear_locals_on_error():
             grant = self._services.grant_store.read_grant(self.address)
+            self._is_suspected = grant.is_suspected_by_gmail
             return build_credentials(grant, self._get_token_source(grant), on_token=self._record_used_token)
 
     def _record_used_token(self, token: AccessToken) -> None:
@@ -90,30 +88,35 @@ class GmailHook(GmailClient, BaseHook):
     def _execute_request(self, request: Any) -> Any:
         try:
             with clear_locals_on_error():
-                return super()._execute_request(request)
+                response = super()._execute_request(request)
         except GmailError as error:
-            if code := _GRANT_REASONS.get(type(error)):
+            if code := GRANT_REASON_CODES.get(type(error)):
                 self._record_refusal(REASONS[code])
             raise
+        if self._is_suspected:
+            self._record_success()
+        return response
 
     def _record_refusal(self, reason: Reason) -> None:
         """Record that Gmail refused the token of the last request, unless its grant was replaced in the meantime."""
         store = self._services.grant_store
         grant = store.read_grant(self.address)
-        if grant.version == self._used_version:
-            store.record_refusal(grant, adjust_delegated_reason(grant, reason), actor=self._services.actor)
+        if grant.version != self._used_version:
+            text = "Gmail refused a former access token of %s [%s]; its grant has changed since, so nothing is recorded"
+            log_event(log, logging.INFO, text, self.address, reason.code, mailbox=self.address, reason_code=reason.code)
             return
-        text = "Gmail refused a former access token of %s [%s]; its grant has changed since, so nothing is recorded"
-        log_event(log, logging.INFO, text, self.address, reason.code, mailbox=self.address, reason_code=reason.code)
+        reason = adjust_delegated_reason(grant, reason, RefusingParty.GMAIL)
+        if store.record_refusal(grant, reason, actor=self._services.actor, party=RefusingParty.GMAIL):
+            self._used_version = grant.version + 1  # the write raised it; the token is still the same
+            self._is_suspected = True
 
-
-_GRANT_REASONS: dict[type[GmailError], str] = {
-    AccessRejectedError: "token_rejected",
-    ScopeMissingError: "scope_missing",
-    BlockedByPolicyError: "blocked_by_admin",
-    MailboxUnusableError: "gmail_disabled",
-}
-"""Reason codes of grants for errors of the Gmail API (not of the token endpoint)."""
+    def _record_success(self) -> None:
+        """Record that Gmail answers a mailbox again that it had refused once."""
+        store = self._services.grant_store
+        grant = store.read_grant(self.address)
+        if grant.version == self._used_version and store.record_gmail_success(grant, actor=self._services.actor):
+            self._used_version = grant.version + 1
+        self._is_suspected = False
 
 
 class TokenSource(Protocol):

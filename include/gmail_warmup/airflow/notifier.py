@@ -58,11 +58,16 @@ def send_alerts(services: Services, *, conn_id: str | None = None) -> AlertSumma
         ConfigurationError: if the Connection is malformed; the alerts are stored and logged nevertheless.
     """
     from gmail_warmup.airflow.configuration import find_page_url
-    from gmail_warmup.alerts import health_alerts
+    from gmail_warmup.alerts import failure_alerts, health_alerts
     from gmail_warmup.alerts.compose import compose_alerts, read_alerts
     from gmail_warmup.alerts.outbox import send_pending_alerts
 
-    new = [*compose_alerts(services.engine), *health_alerts.compose_health_alert(services.engine)]
+    failure_alerts.record_outage(services.engine)
+    new = [
+        *compose_alerts(services.engine),
+        *health_alerts.compose_health_alert(services.engine),
+        *failure_alerts.compose_failure_alert(services.engine),
+    ]
     for alert in read_alerts(services.engine, new):
         log.log(logging.WARNING if alert.is_problem else logging.INFO, "%s\n%s", alert.title, alert.body)
     send = build_sender(conn_id or services.settings.alert_conn_id)

@@ -29,6 +29,7 @@ from gmail_warmup.db.models import (
     Incident,
     IncidentKind,
     Mailbox,
+    MailboxFailure,
     OAuthGrant,
 )
 
@@ -79,7 +80,9 @@ def select_news(items: Iterable[UnreportedTransition], *, known_down: Collection
             selection.dropped.append(last[item.mailbox_id])
         last[item.mailbox_id] = item
     for item in last.values():
-        if item.is_down:
+        if item.is_down and item.incident_alert_id is None and item.mailbox_id in known_down:
+            selection.dropped.append(item)  # it never ended: its recovery was not reported either
+        elif item.is_down:
             (selection.down if item.incident_alert_id is None else selection.already_reported).append(item)
         else:
             (selection.up if item.mailbox_id in known_down else selection.dropped).append(item)
@@ -145,7 +148,10 @@ def read_alerts(engine: sa.Engine, alert_ids: Collection[int]) -> list[StoredAle
     )
     slowed = sa.select(HealthEvent.id).where(HealthEvent.alert_id == Alert.id, HealthEvent.to_band.in_(LIMITED_BANDS))
     still_open = sa.select(Incident.id).where(Incident.opened_alert_id == Alert.id, Incident.closed_at.is_(None))
-    is_problem = sa.or_(went_down.exists(), still_open.exists(), slowed.exists())
+    not_working = sa.select(MailboxFailure.mailbox_id).where(
+        MailboxFailure.alert_id == Alert.id, MailboxFailure.ended_at.is_(None)
+    )
+    is_problem = sa.or_(went_down.exists(), still_open.exists(), slowed.exists(), not_working.exists())
     query = (
         sa.select(Alert.title, Alert.body, is_problem.label("is_problem"))
         .where(Alert.id == _any_of_ids(alert_ids))

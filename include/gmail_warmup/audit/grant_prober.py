@@ -1,17 +1,22 @@
-"""Probe one grant: request a token with its refresh token, or through the service account of a delegated mailbox."""
+"""Probe one grant: request a token with its refresh token, or through the service account of a delegated mailbox.
+
+If Gmail has refused the mailbox, or it is flagged, a Gmail call with the new token follows.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
 from typing import Protocol
 
+from gmail_warmup.audit.gmail_prober import GmailProber, needs_gmail_call
 from gmail_warmup.audit.recorder import ProbeResult
 from gmail_warmup.audit.throttle_policy import ThrottlePolicy
 from gmail_warmup.audit.token_prober import TokenProber
-from gmail_warmup.core.enums import ResponseCategory
+from gmail_warmup.core.enums import RefusingParty, ResponseCategory
 from gmail_warmup.core.errors import CiphertextError, ConfigurationError
 from gmail_warmup.crypto.cipher import Cipher
 from gmail_warmup.db.models import GrantState, MailboxAuth
@@ -39,10 +44,14 @@ class DelegatedTokenClient(Protocol):
 
 
 def needs_probe(grant: StoredGrant, *, skip_within: int, force: bool) -> bool:
-    """Return whether to send a token request for a grant; a flagged one is skipped until its next probe is due."""
-    if grant.state in (GrantState.NEEDS_REAUTH, GrantState.ACCOUNT_DELETED):
+    """Return whether to probe a grant; a flagged one is skipped until its next probe is due.
+
+    A state that only a consent ends is not probed, unless Gmail caused it: Gmail may accept the grant again.
+    """
+    ends_by_consent = grant.state in (GrantState.NEEDS_REAUTH, GrantState.ACCOUNT_DELETED)
+    if ends_by_consent and grant.refused_by is not RefusingParty.GMAIL:
         return False
-    if grant.state in (GrantState.BLOCKED_BY_ADMIN, GrantState.DISABLED, GrantState.SUSPECT):
+    if grant.state is not GrantState.ACTIVE:
         return grant.next_probe_at is None or grant.next_probe_at <= grant.now
     if force or grant.refreshed_at is None:
         return True
@@ -62,16 +71,25 @@ class GrantProber:
         self,
         cipher: Cipher,
         token_prober: TokenProber,
+        gmail_prober: GmailProber,
         throttle_policy: ThrottlePolicy,
         *,
         delegated: tuple[DelegatedTokenClient, CircuitBreaker] | None,
         blocked_reason: Callable[[], Reason | None],
     ) -> None:
-        self._cipher, self._token_prober, self._throttle_policy = cipher, token_prober, throttle_policy
+        self._cipher, self._token_prober, self._gmail_prober = cipher, token_prober, gmail_prober
+        self._throttle_policy = throttle_policy
         self._delegated, self._blocked_reason = delegated, blocked_reason
 
     async def probe_grant(self, grant: StoredGrant) -> ProbeResult:
         """Probe a grant."""
+        probe = await self._probe_at_token_endpoint(grant)
+        result = probe.token_result
+        if result.reason.category is not ResponseCategory.OK or not needs_gmail_call(grant):
+            return probe
+        return dataclasses.replace(probe, gmail_reason=await self._gmail_prober.probe_mailbox(result.access_token))
+
+    async def _probe_at_token_endpoint(self, grant: StoredGrant) -> ProbeResult:
         if grant.auth is MailboxAuth.DELEGATED:
             await self._throttle_policy.wait_for_turn()
             if reason := self._throttle_policy.stop_reason:

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from gmail_warmup.audit import rate_store
+from gmail_warmup.audit.gmail_prober import GmailProber
 from gmail_warmup.audit.grant_prober import DelegatedTokenClient, GrantProber, needs_probe
 from gmail_warmup.audit.recorder import ProbeResult, ResultRecorder
 from gmail_warmup.audit.results import UNREACHED_OUTCOMES, AuditOutcome, AuditResult
@@ -104,10 +105,11 @@ class Audit:
         workers = range(self._settings.audit_concurrency)
         async with (
             TokenProber(self._client, self._settings) as token_prober,
+            GmailProber(self._client.api_endpoint, self._settings) as gmail_prober,
             self._lease_renewal(),
             asyncio.TaskGroup() as writing,
         ):
-            prober = self._build_grant_prober(token_prober)
+            prober = self._build_grant_prober(token_prober, gmail_prober)
             writing.create_task(self._write_results())
             async with asyncio.TaskGroup() as probing:
                 for _ in workers:
@@ -118,13 +120,14 @@ class Audit:
             await self._probed.put(None)
         await asyncio.to_thread(rate_store.save_rate, engine, client_id, self._rate_limiter)
 
-    def _build_grant_prober(self, token_prober: TokenProber) -> GrantProber:
+    def _build_grant_prober(self, token_prober: TokenProber, gmail_prober: GmailProber) -> GrantProber:
         delegated = None
         if self._delegated and self._delegated_breaker:
             delegated = (self._delegated, self._delegated_breaker)
         return GrantProber(
             self._store.cipher,
             token_prober,
+            gmail_prober,
             self._throttle_policy,
             delegated=delegated,
             blocked_reason=lambda: self._blocked or self._throttle_policy.stop_reason,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gmail_warmup.audit.results import UNREACHED_OUTCOMES, AuditOutcome, AuditTally
-from gmail_warmup.core.enums import ResponseCategory
+from gmail_warmup.core.enums import RefusingParty, ResponseCategory
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.metrics import NULL_METER, REFRESH, REFRESH_TIME, Meter
 from gmail_warmup.db.models import GrantState, MailboxAuth
@@ -20,6 +20,7 @@ from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.grant_updates import GrantUpdate
 from gmail_warmup.oauth.leases import GrantLeases
 from gmail_warmup.oauth.mass_refusal import counts_for_mass_refusal
+from gmail_warmup.oauth.reasons import Reason
 from gmail_warmup.oauth.refusal_policy import log_refusal, reinterpret_result
 from gmail_warmup.oauth.token_endpoint import TokenResult
 
@@ -28,11 +29,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeResult:
-    """The result of probing one grant; ``elapsed`` is the number of seconds since the request was sent."""
+    """The result of probing one grant.
+
+    Attributes:
+        elapsed: number of seconds since the token request was sent.
+        gmail_reason: the meaning of Gmail's answer; None if Gmail was not called.
+    """
 
     grant: StoredGrant
     token_result: TokenResult
     elapsed: float = 0.0
+    gmail_reason: Reason | None = None
 
     @property
     def is_delegated(self) -> bool:
@@ -124,12 +131,25 @@ class ResultRecorder:
         grant, result = probe.grant, probe.token_result
         if result.reason.category is ResponseCategory.OK:
             if probe.is_delegated:
-                return GrantUpdate(grant=grant, state=GrantState.ACTIVE, verified=True)
-            return self._store.build_success_update(grant, result, elapsed=probe.elapsed, client_id=self._client_id)
+                return self._apply_gmail_answer(probe, self._store.build_token_success(grant))
+            update = self._store.build_success_update(grant, result, elapsed=probe.elapsed, client_id=self._client_id)
+            return self._apply_gmail_answer(probe, update)
         policy = self._store.refusal_policy
-        update = policy.decide(grant, result.reason)
+        update = policy.decide(grant, result.reason, RefusingParty.TOKEN_ENDPOINT)
         # Healthy grants are flagged when the whole audit is finished: see audit.decisions.
         return policy.hold(update, None) if counts_for_mass_refusal(grant, result.reason) else update
+
+    def _apply_gmail_answer(self, probe: ProbeResult, update: GrantUpdate) -> GrantUpdate:
+        """Return the update of a grant that was refreshed, with the state that Gmail's answer leads to."""
+        reason = probe.gmail_reason
+        if reason is None or reason.state is None:
+            return update  # Gmail was not called, or its answer says nothing about the mailbox
+        if reason.category is ResponseCategory.OK:
+            outcome = GrantUpdate(grant=probe.grant, state=GrantState.ACTIVE)
+        else:
+            reason = adjust_delegated_reason(probe.grant, reason, RefusingParty.GMAIL)
+            outcome = self._store.refusal_policy.decide(probe.grant, reason, RefusingParty.GMAIL)
+        return dataclasses.replace(outcome, tokens=update.tokens, verified=update.verified)
 
     def _count_update(self, update: GrantUpdate, *, written: bool) -> None:
         if not written:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +19,7 @@ from gmail_warmup.cli.output import (
     print_table,
     report_errors,
 )
-from gmail_warmup.core.enums import GrantState, HealthBand, MailboxAuth, MailboxKind
+from gmail_warmup.core.enums import HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import pluralize
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from gmail_warmup.mailboxes.records import MailboxRecord
+    from gmail_warmup.warmup.health.failures import FailurePeriod
 
 app = typer.Typer(no_args_is_help=True, help="List, add, change, import and export mailboxes.")
 
@@ -33,10 +35,24 @@ Address = Annotated[str, typer.Argument(help="Address of the mailbox.", show_def
 Addresses = Annotated[list[str], typer.Argument(help="Addresses of mailboxes.", show_default=False)]
 
 
+class ListState(StrEnum):
+    """What ``mailboxes list --state`` selects by: the states of a grant, and mailboxes that do not work."""
+
+    ACTIVE = "active"
+    SUSPECT = "suspect"
+    NEEDS_REAUTH = "needs_reauth"
+    BLOCKED_BY_ADMIN = "blocked_by_admin"
+    ACCOUNT_DELETED = "account_deleted"
+    DISABLED = "disabled"
+    NOT_WORKING = "not_working"
+
+
 @app.command("list")
 def list_mailboxes(
     context: typer.Context,
-    state: Annotated[GrantState | None, typer.Option(help="Only grants in this state.")] = None,
+    state: Annotated[
+        ListState | None, typer.Option(help="Only grants in this state, or mailboxes that do not work.")
+    ] = None,
     kind: Annotated[MailboxKind | None, typer.Option(help="Only mailboxes of this kind.")] = None,
     domain: Annotated[str, typer.Option(help="Only addresses of this domain.")] = "",
     search: Annotated[str, typer.Option(help="Only addresses or names that contain this text.")] = "",
@@ -45,16 +61,21 @@ def list_mailboxes(
     """List mailboxes with the state of their grants, sorted by address."""
     from gmail_warmup.db.engine import read_transaction
     from gmail_warmup.mailboxes import repository
+    from gmail_warmup.warmup.health.failures import load_failures
 
     with report_errors():
         engine = get_services(context).engine
         query = _select_mailboxes(state=state, kind=kind, domain=domain, search=search)
         with read_transaction(engine) as connection:
             found = [repository.to_record(row) for row in connection.execute(query)]
+            failing = load_failures(connection, [record.id for record in found])
     if as_json:
-        print_json([to_json_dict(record) for record in found])
+        print_json([to_json_dict(record) | {"failing": _to_dict(failing.get(record.id))} for record in found])
         return
-    rows = [(r.address, r.kind.value, r.state.value, r.reason, r.state_since, _status_note(r)) for r in found]
+    rows = [
+        (r.address, r.kind.value, r.state.value, r.reason, r.state_since, _status_note(r, failing.get(r.id)))
+        for r in found
+    ]
     if rows:
         print_table(("mailbox", "kind", "grant", "reason", "since (UTC)", ""), rows, fold="mailbox")
     typer.echo(pluralize(len(rows), "mailbox"))
@@ -62,25 +83,32 @@ def list_mailboxes(
         typer.echo("Add one on the page 'Gmail accounts', or with: gmail-warmup mailboxes add")
 
 
-def _status_note(record: MailboxRecord) -> str | None:
-    """Return whether a person or its health restricts the mailbox."""
+def _to_dict(failing: FailurePeriod | None) -> dict[str, Any] | None:
+    return asdict(failing) if failing else None
+
+
+def _status_note(record: MailboxRecord, failing: FailurePeriod | None) -> str | None:
+    """Return whether the mailbox does not work, or a person or its health restricts it."""
+    if failing and failing.is_not_working:
+        return f"not working since {failing.since:%Y-%m-%d %H:%M}: {failing.detail}"
     if record.paused_at:
         return "paused"
     return None if record.band is HealthBand.HEALTHY else f"health: {record.band.value}"
 
 
-def _select_mailboxes(
-    *, state: GrantState | None, kind: MailboxKind | None, domain: str, search: str
-) -> sa.Select[Any]:
+def _select_mailboxes(*, state: ListState | None, kind: MailboxKind | None, domain: str, search: str) -> sa.Select[Any]:
     import sqlalchemy as sa
 
     from gmail_warmup.db.models import Mailbox, OAuthGrant
     from gmail_warmup.mailboxes.addresses import normalize_domain
     from gmail_warmup.mailboxes.repository import SELECT_MAILBOXES
+    from gmail_warmup.warmup.health.failures import IS_NOT_WORKING
 
     query = SELECT_MAILBOXES.order_by(Mailbox.address)
-    if state:
-        query = query.where(OAuthGrant.state == state)
+    if state is ListState.NOT_WORKING:
+        query = query.where(IS_NOT_WORKING)
+    elif state:
+        query = query.where(OAuthGrant.state == state.value)
     if kind:
         query = query.where(Mailbox.kind == kind)
     if domain:

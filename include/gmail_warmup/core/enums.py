@@ -31,7 +31,7 @@ class GrantState(StrEnum):
     """The state of a grant."""
 
     ACTIVE = "active"
-    """The last refresh succeeded."""
+    """Google accepts it."""
     SUSPECT = "suspect"
     """Google's last response may mean that it is revoked; a second probe decides."""
     NEEDS_REAUTH = "needs_reauth"
@@ -48,6 +48,15 @@ FLAGGED_STATES = frozenset(
     {GrantState.NEEDS_REAUTH, GrantState.BLOCKED_BY_ADMIN, GrantState.ACCOUNT_DELETED, GrantState.DISABLED}
 )
 """States that need manual action. No tasks or token requests are made for these mailboxes."""
+
+
+class RefusingParty(StrEnum):
+    """The party at Google whose refusal caused the state of a grant. Only its own answer ends that state."""
+
+    TOKEN_ENDPOINT = "token_endpoint"  # noqa: S105  a name, not a secret
+    """It refused a token request; it is probed with a refresh."""
+    GMAIL = "gmail"
+    """It refused a call with a valid access token; it is probed with a Gmail call."""
 
 
 class MailStatus(StrEnum):
@@ -140,6 +149,8 @@ class AlertKind(StrEnum):
     """The report of the daily audit."""
     HEALTH = "health"
     """Warmup mailboxes with deliverability problems, and those that recovered."""
+    NOT_WORKING = "not_working"
+    """Mailboxes whose tasks keep failing although they should work, and those that work again."""
 
 
 class DnsRecord(StrEnum):

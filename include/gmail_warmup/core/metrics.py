@@ -136,6 +136,9 @@ OLDEST_DUE = _define_gauge("oldest_due", "Waiting time of the longest-waiting ma
 # state, sent by the alerts task of each run
 GRANTS = _define_gauge("grants", "Mailboxes by the state of their grant.", "state", GrantState)
 BANDS = _define_gauge("bands", "Warmup mailboxes by their health band.", "band", HealthBand)
+NOT_WORKING = _define_gauge(
+    "not_working", "Mailboxes whose tasks have been failing for not_working_after, although they should work."
+)
 EXPIRING = _define_gauge("expiring", "Grants with a predicted expiry within expiring_days.")
 INCIDENTS = _define_gauge("incidents", "Open incidents, by kind.", "kind", IncidentKind)
 BREAKERS_OPEN = _define_gauge("breakers_open", "Open breakers: OAuth clients for which no requests are sent.")
@@ -147,8 +150,8 @@ AUDITED_AT = _define_gauge(
 AUDIT_TIME = _define_gauge("audit_time", "Duration of the last audit, including its second pass.", unit="seconds")
 
 METRICS = (
-    REFRESH, REFRESH_TIME, DONE, MAIL, PLACEMENT, ALERT, DUE, BACKLOG, OLDEST_DUE, GRANTS, BANDS, EXPIRING, INCIDENTS,
-    BREAKERS_OPEN, HALTED, RUN_AT, AUDITED_AT, AUDIT_TIME,
+    REFRESH, REFRESH_TIME, DONE, MAIL, PLACEMENT, ALERT, DUE, BACKLOG, OLDEST_DUE, GRANTS, BANDS, NOT_WORKING,
+    EXPIRING, INCIDENTS, BREAKERS_OPEN, HALTED, RUN_AT, AUDITED_AT, AUDIT_TIME,
 )  # fmt: skip
 """Every metric, in the order of the docs."""
 

@@ -72,10 +72,11 @@ class Settings(BaseModel):
     )
     audit_shard: int = Field(1000, ge=1, le=100_000, description="Mailboxes in one mapped task of the audit.")
     audit_skip_within: int = Field(
-        86400,
+        75600,
         ge=0,
         le=2_678_400,
-        description="Seconds after a successful refresh during which an audit skips the grant.",
+        description="Seconds after a successful refresh during which an audit skips the grant; less than a day, so "
+        "that a daily audit does not skip the grants that the previous one refreshed.",
     )
     suspect_delay: int = Field(900, ge=0, le=2_678_400, description="Seconds until a suspect grant is probed again.")
     expiring_days: int = Field(
@@ -222,6 +223,11 @@ class Settings(BaseModel):
         ge=60,
         le=2_678_400,
         description="Seconds after sending until a mail that is not found counts as missing.",
+    )
+    not_working_after: int = Field(
+        21600,
+        ge=0,
+        description="Seconds for which the tasks of a mailbox keep failing until it is reported as not working.",
     )
     gmail_label: str = Field(
         "Warmup", pattern=r"^[^/]+(/[^/]+)*$", max_length=100, description="Gmail label of warmup mail; '/' nests it."

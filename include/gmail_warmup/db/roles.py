@@ -64,6 +64,7 @@ TABLE_PRIVILEGES = {
     "ledger_history": TablePrivileges(can_insert=False, can_update=False),
     "mailbox": TablePrivileges(),
     "mailbox_day": TablePrivileges(),
+    "mailbox_failure": TablePrivileges(can_delete=True),
     "oauth_grant": TablePrivileges(),
     "plan_basis": TablePrivileges(),
 }

@@ -41,6 +41,8 @@ class GmailClient:
 
     address: str
     token_header: str
+    has_answered = False
+    """Whether Gmail has answered a call with a result, which shows that the mailbox works."""
 
     def _load_credentials(self) -> Any:
         """Return google-auth credentials for this mailbox."""
@@ -223,6 +225,7 @@ class GmailClient:
         if not isinstance(response, dict):
             # googleapiclient returns a 200 response that is not JSON as text; the request may have been processed.
             raise errors.GmailUnavailableError(self.address, status=200, reason="not_json")
+        self.has_answered = True
         return response
 
     def _execute_request(self, request: Any) -> Any:

@@ -64,6 +64,12 @@ class AccessRejectedError(GmailError):
     meaning = "Gmail rejects a fresh access token; the grant is probed again."
 
 
+class PreconditionFailedError(GmailError):
+    """Gmail says that a precondition failed: mostly temporary; a second call decides."""
+
+    meaning = "A precondition of the call is not met; mostly this passes, and the next call decides."
+
+
 class ScopeMissingError(GmailError):
     """The grant lacks the Gmail permission."""
 
@@ -111,9 +117,19 @@ _ERRORS_BY_REASON: dict[str, type[GmailError]] = {
     "accessNotConfigured": GmailApiDisabledError,
     "SERVICE_DISABLED": GmailApiDisabledError,
     "delegationDenied": BadGmailRequestError,
-    "failedPrecondition": MailboxUnusableError,
+    "failedPrecondition": PreconditionFailedError,
     "notFound": NotFoundError,
 }
+
+
+GRANT_REASON_CODES: dict[type[GmailError], str] = {
+    AccessRejectedError: "token_rejected",
+    PreconditionFailedError: "precondition_failed",
+    ScopeMissingError: "scope_missing",
+    BlockedByPolicyError: "blocked_by_admin",
+    MailboxUnusableError: "gmail_disabled",
+}
+"""Reason codes of grants for errors of the Gmail API (not of the token endpoint)."""
 
 
 def error_from_response(
@@ -122,6 +138,8 @@ def error_from_response(
     """Return the error for a response of Gmail; Google's message is evaluated, never shown."""
     if "(Mail sending)" in message:
         kind: type[GmailError] = SendingLimitError
+    elif reason == "failedPrecondition" and "not enabled" in message:
+        kind = MailboxUnusableError
     elif reason in _ERRORS_BY_REASON:
         kind = _ERRORS_BY_REASON[reason]
     elif status >= 500 or status in (408, 425):

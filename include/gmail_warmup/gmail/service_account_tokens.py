@@ -16,7 +16,6 @@ from gmail_warmup.oauth.delegation_errors import adjust_delegated_reason
 from gmail_warmup.oauth.errors import build_grant_error
 from gmail_warmup.oauth.grant import Actor, StoredGrant
 from gmail_warmup.oauth.grant_store import GrantStore
-from gmail_warmup.oauth.grant_updates import GrantUpdate
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.oauth.token_endpoint import TokenResult
 
@@ -88,9 +87,9 @@ class ServiceAccountTokens:
 
     def _record_recovery(self, grant: StoredGrant) -> int:
         """End the refusal of a mailbox that works again; return the version of its grant."""
-        if grant.state is GrantState.ACTIVE:
+        if grant.state is GrantState.ACTIVE or grant.is_suspected_by_gmail:
             return grant.version
-        recovery = GrantUpdate(grant=grant, state=GrantState.ACTIVE, verified=True)
+        recovery = self._store.build_token_success(grant)
         return grant.version + len(self._store.apply_updates([recovery], actor=self._actor))
 
     def _record_refusal(self, grant: StoredGrant, result: TokenResult) -> NoReturn:

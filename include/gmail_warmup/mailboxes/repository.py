@@ -178,7 +178,8 @@ def _change_auth(connection: sa.Connection, mailbox_id: int, auth: MailboxAuth, 
         sa.update(OAuthGrant)
         .where(OAuthGrant.mailbox_id == mailbox_id)
         .values(
-            state=state, reason=reason, state_since=sa.func.now(), next_probe_at=None, incident_id=None,
+            state=state, reason=reason, refused_by=None, state_since=sa.func.now(), next_probe_at=None,
+            incident_id=None,
             access_token=None, access_expires_at=None, refresh_expires_at=None,
             version=OAuthGrant.version + 1, lease_holder=None, lease_until=None,
         )

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from gmail_warmup.core.enums import GrantState, MailboxAuth, ResponseCategory
+from gmail_warmup.core.enums import GrantState, MailboxAuth, RefusingParty, ResponseCategory
 from gmail_warmup.oauth.grant import StoredGrant
-from gmail_warmup.oauth.reasons import REASONS, Reason
+from gmail_warmup.oauth.reasons import REASONS, Reason, confirm_reason
 from gmail_warmup.oauth.token_endpoint import TokenResponse, TokenResult, classify_response
 
 _CODE_BY_ERROR = {
@@ -54,7 +54,9 @@ def classify_delegated_response(response: TokenResponse) -> TokenResult:
     return result if code == result.reason.code else dataclasses.replace(result, reason=REASONS[code])
 
 
-def adjust_delegated_reason(grant: StoredGrant, reason: Reason) -> Reason:
+def adjust_delegated_reason(
+    grant: StoredGrant, reason: Reason, party: RefusingParty = RefusingParty.TOKEN_ENDPOINT
+) -> Reason:
     """Return the reason to store for a refusal, adjusted if the mailbox is delegated.
 
     No consent can repair a delegated mailbox, so it never gets a state that only a consent ends: it is probed until
@@ -65,8 +67,12 @@ def adjust_delegated_reason(grant: StoredGrant, reason: Reason) -> Reason:
     if reason.code == "scope_missing":
         return REASONS["delegation_missing"]
     is_second_refusal = (
-        reason.category is ResponseCategory.AMBIGUOUS and grant.state is GrantState.SUSPECT and not grant.awaits_probe
+        reason.category is ResponseCategory.AMBIGUOUS
+        and grant.state is GrantState.SUSPECT
+        and grant.refused_by is party
+        and not grant.awaits_probe
     )
-    if is_second_refusal or reason.category in (ResponseCategory.ACCOUNT, ResponseCategory.GONE):
+    decided = confirm_reason(reason) if is_second_refusal else reason
+    if decided.category in (ResponseCategory.ACCOUNT, ResponseCategory.GONE):
         return REASONS["delegation_refused"]
     return reason

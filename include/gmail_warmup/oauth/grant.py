@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.enums import RefusingParty
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
@@ -38,6 +39,7 @@ class StoredGrant:
     access_expires_at: datetime | None
     state: GrantState
     reason: str | None
+    refused_by: RefusingParty | None
     state_since: datetime
     next_probe_at: datetime | None
     granted_at: datetime | None
@@ -61,6 +63,16 @@ class StoredGrant:
         return self.state is GrantState.SUSPECT and self.next_probe_at is not None and self.next_probe_at > self.now
 
     @property
+    def probe_seconds(self) -> float | None:
+        """Return the seconds until the next probe, at least 0; None if none is planned."""
+        return None if self.next_probe_at is None else max(0.0, (self.next_probe_at - self.now).total_seconds())
+
+    @property
+    def is_suspected_by_gmail(self) -> bool:
+        """Return whether Gmail refused a call once, so that the next call of Gmail decides."""
+        return self.state is GrantState.SUSPECT and self.refused_by is RefusingParty.GMAIL
+
+    @property
     def is_healthy(self) -> bool:
         """Return whether the grant is active and Google has issued an access token for it before."""
         return self.state is GrantState.ACTIVE and self.refreshed_at is not None
@@ -79,8 +91,9 @@ class StoredGrant:
 _G = OAuthGrant
 GRANT_COLUMNS = (
     _G.mailbox_id, Mailbox.address, Mailbox.auth, _G.client_id, _G.refresh_token, _G.refresh_expires_at,
-    _G.access_token, _G.access_expires_at, _G.state, _G.reason, _G.state_since, _G.next_probe_at, _G.granted_at,
-    _G.refreshed_at, _G.version, _G.incident_id, _G.lease_holder, _G.lease_until, sa.func.now().label("now"),
+    _G.access_token, _G.access_expires_at, _G.state, _G.reason, _G.refused_by, _G.state_since, _G.next_probe_at,
+    _G.granted_at, _G.refreshed_at, _G.version, _G.incident_id, _G.lease_holder, _G.lease_until,
+    sa.func.now().label("now"),
 )  # fmt: skip
 """The columns of a StoredGrant."""
 
@@ -94,6 +107,7 @@ def to_stored_grant(row: Any) -> StoredGrant:
     """Convert a row of GRANT_COLUMNS to a record."""
     values = dict(row._mapping)
     values["state"], values["auth"] = GrantState(row.state), MailboxAuth(row.auth)
+    values["refused_by"] = RefusingParty(row.refused_by) if row.refused_by else None
     return StoredGrant(**values)
 
 

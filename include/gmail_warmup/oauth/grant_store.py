@@ -6,12 +6,14 @@ nothing. Each method is one short transaction, because the caller sends a token 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.enums import RefusingParty
 from gmail_warmup.crypto.cipher import Cipher, build_secret_owner
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.engine import autocommit, retry_conflict, write_transaction
@@ -64,12 +66,19 @@ class GrantStore:
         return bool(self.apply_updates([update], actor=actor))
 
     @retry_conflict
-    def record_refusal(self, grant: StoredGrant, reason: Reason, *, actor: Actor) -> GrantUpdate | None:
+    def record_refusal(
+        self,
+        grant: StoredGrant,
+        reason: Reason,
+        *,
+        actor: Actor,
+        party: RefusingParty = RefusingParty.TOKEN_ENDPOINT,
+    ) -> GrantUpdate | None:
         """Store a refusal; return the update that was written, or None if the grant was replaced in the meantime.
 
         Above the limit of the mass refusal check the grant becomes suspect instead of flagged.
         """
-        update = self.refusal_policy.decide(grant, reason)
+        update = self.refusal_policy.decide(grant, reason, party)
         with write_transaction(self.engine) as connection:
             if mass_refusal.counts_for_mass_refusal(grant, reason):
                 mass_refusal.lock_refusal_count(connection)
@@ -80,6 +89,12 @@ class GrantStore:
             written = grant_updates.apply_updates(connection, [update], actor=actor)
         return update if written else None
 
+    def record_gmail_success(self, grant: StoredGrant, *, actor: Actor) -> bool:
+        """End the suspicion that Gmail caused, because Gmail answers; return whether the grant was written."""
+        if not grant.is_suspected_by_gmail:
+            return False
+        return bool(self.apply_updates([GrantUpdate(grant=grant, state=GrantState.ACTIVE)], actor=actor))
+
     @retry_conflict
     def apply_updates(self, updates: Sequence[GrantUpdate], *, actor: Actor) -> set[int]:
         """Write updates in one transaction; return the ids of the mailboxes whose grant was not replaced meanwhile."""
@@ -89,7 +104,10 @@ class GrantStore:
     def build_success_update(
         self, grant: StoredGrant, result: TokenResult, *, elapsed: float, client_id: str
     ) -> GrantUpdate:
-        """Return the update of a grant that was refreshed, with its tokens encrypted."""
+        """Return the update of a grant that was refreshed, with its tokens encrypted.
+
+        A refresh does not end a state that Gmail caused.
+        """
         refresh_token, expires_in = result.refresh_token, result.refresh_expires_in
         tokens = RefreshedTokens(
             access_token=self.cipher.encrypt(grant.secret_owner, result.access_token),
@@ -99,7 +117,13 @@ class GrantStore:
             scopes=result.scopes,
             client_id=client_id,
         )
-        return GrantUpdate(grant=grant, state=GrantState.ACTIVE, tokens=tokens)
+        return dataclasses.replace(self.build_token_success(grant), tokens=tokens)
+
+    def build_token_success(self, grant: StoredGrant) -> GrantUpdate:
+        """Return the update of a mailbox for which Google has just issued an access token that is not stored."""
+        if grant.refused_by is RefusingParty.GMAIL:
+            return dataclasses.replace(self.refusal_policy.keep(grant), verified=True)
+        return GrantUpdate(grant=grant, state=GrantState.ACTIVE, verified=True)
 
     def store_consent(
         self,

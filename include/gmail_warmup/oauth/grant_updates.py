@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from gmail_warmup.core.enums import FLAGGED_STATES
+from gmail_warmup.core.enums import FLAGGED_STATES, RefusingParty
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.locks import lock_grants
 from gmail_warmup.db.models import AlertItem, GrantEvent, GrantState, OAuthGrant
@@ -38,6 +38,7 @@ class GrantUpdate:
 
     Attributes:
         grant: as it was read; its version is compared.
+        refused_by: the party whose refusal caused the state; None if no refusal did.
         tokens: None if no tokens are to be stored.
         verified: whether Google has just issued an access token that is not stored.
         probe_seconds: seconds until the next probe; None for no probe.
@@ -48,6 +49,7 @@ class GrantUpdate:
     grant: StoredGrant
     state: GrantState
     reason: str | None = None
+    refused_by: RefusingParty | None = None
     tokens: RefreshedTokens | None = None
     verified: bool = False
     probe_seconds: float | None = None
@@ -68,6 +70,7 @@ class GrantUpdate:
 VALUES_OF_NEW_GRANT: dict[str, Any] = {
     "state": GrantState.ACTIVE,
     "reason": None,
+    "refused_by": None,
     "state_since": sa.func.now(),
     "next_probe_at": None,
     "incident_id": None,
@@ -89,6 +92,7 @@ _UPDATE_COLUMNS: dict[str, Any] = {
     "version": sa.BigInteger,
     "state": sa.Text,
     "reason": sa.Text,
+    "refused_by": sa.Text,
     "moved": sa.Boolean,
     "probe_seconds": sa.Float,
     "drop_access": sa.Boolean,
@@ -110,6 +114,7 @@ def _to_update_row(update: GrantUpdate) -> dict[str, Any]:
         "version": update.grant.version,
         "state": update.state.value,
         "reason": update.reason,
+        "refused_by": update.refused_by,
         "moved": update.is_transition,
         "probe_seconds": update.probe_seconds,
         "drop_access": update.drop_access,
@@ -145,12 +150,17 @@ def _build_statement() -> sa.Update:
             {
                 "state": n.state,
                 "reason": n.reason,
+                "refused_by": n.refused_by,
                 "state_since": sa.case((n.moved, now), else_=grant.state_since),
                 "next_probe_at": probe_at,
                 "incident_id": n.incident_id,
-                "access_token": sa.case((n.refreshed, n.access_token), (~n.drop_access, grant.access_token)),
+                "access_token": sa.case(
+                    (n.drop_access, sa.null()), (n.refreshed, n.access_token), else_=grant.access_token
+                ),
                 "access_expires_at": sa.case(
-                    (n.refreshed, now + make_interval(n.access_seconds)), (~n.drop_access, grant.access_expires_at)
+                    (n.drop_access, sa.null()),
+                    (n.refreshed, now + make_interval(n.access_seconds)),
+                    else_=grant.access_expires_at,
                 ),
                 "refresh_token": sa.func.coalesce(n.refresh_token, grant.refresh_token),
                 "refresh_expires_at": sa.case(

@@ -23,7 +23,7 @@ MIN_MASS_REFUSALS, MASS_REFUSAL_SHARE = 5, 0.02
 WINDOW_SECONDS = 3600
 """Window in which the refusals that single tasks receive are counted together."""
 _MAX_LISTED_DOMAINS = 20
-_EXCLUDED_REASONS = ("expired_as_foretold", "never_granted")
+_EXCLUDED_REASONS = ("expired_as_foretold", "never_granted", "precondition_failed")
 
 
 def compute_refusal_limit(healthy: int) -> int:

@@ -81,6 +81,12 @@ _ROWS = (
      "Google refused the grant twice without a reason.", _SIGN_IN_AGAIN),
     ("token_rejected", ResponseCategory.AMBIGUOUS,
      "Gmail rejected a new access token.", "No action needed yet; a second probe decides."),
+    ("token_rejected_twice", ResponseCategory.ACCOUNT,
+     "Gmail rejected new access tokens twice, although Google had issued them.",
+     _SIGN_IN_AGAIN + " It is also probed daily with a Gmail call."),
+    ("precondition_failed", ResponseCategory.AMBIGUOUS,
+     "Gmail says that a precondition of the call is not met. Mostly this passes; if it lasts, the account is suspended "
+     "or locked.", "No action needed yet; a second probe decides."),
     ("session_control", ResponseCategory.ACCOUNT,
      "Session control of Google Cloud requires a new sign-in.",
      _SIGN_IN_AGAIN + " The administrator can exempt the app in the Admin console, under Google Cloud session control, "
@@ -138,3 +144,10 @@ REASONS: dict[str, Reason] = build_reason_table(
     Reason(code=code, category=category, message=message, remedy=remedy) for code, category, message, remedy in _ROWS
 )
 """All reason codes. No other code can be stored."""
+
+_CONFIRMED_CODES = {"token_rejected": "token_rejected_twice", "precondition_failed": "gmail_disabled"}
+
+
+def confirm_reason(reason: Reason) -> Reason:
+    """Return the reason of a grant that the same party has refused twice with an ambiguous answer."""
+    return REASONS[_CONFIRMED_CODES.get(reason.code, "grant_refused_twice")]

@@ -1,4 +1,4 @@
-"""Decide what a refused token request means for the grant."""
+"""Decide what a refusal by the token endpoint or by Gmail means for the grant."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import dataclasses
 import logging
 from dataclasses import dataclass
 
-from gmail_warmup.core.enums import FLAGGED_STATES, GrantState, ResponseCategory
+from gmail_warmup.core.enums import FLAGGED_STATES, GrantState, RefusingParty, ResponseCategory
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.oauth.expiry import infer_expiry_cause
 from gmail_warmup.oauth.grant import StoredGrant
 from gmail_warmup.oauth.grant_updates import GrantUpdate
-from gmail_warmup.oauth.reasons import REASONS, Reason
+from gmail_warmup.oauth.reasons import REASONS, Reason, confirm_reason
 from gmail_warmup.oauth.token_endpoint import TokenResult
 
 log = logging.getLogger(__name__)
 
-_DAY_SECONDS = 86_400
+DAILY_PROBE_SECONDS = 21 * 3600
+"""Seconds until a flagged grant is probed again: less than a day, so that the probe is due at the next daily audit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RefusalPolicy:
-    """Turn refusals into updates of grants.
+    """Turn answers of Google about a grant into updates of it.
+
+    A refusal is confirmed, and ended, by the party that refused: a success at the other party changes no state.
 
     Args:
         suspect_delay: seconds until a suspect grant is probed a second time.
@@ -29,41 +32,32 @@ class RefusalPolicy:
 
     suspect_delay: int = 900
 
-    def decide(self, grant: StoredGrant, reason: Reason) -> GrantUpdate:
+    def decide(self, grant: StoredGrant, reason: Reason, party: RefusingParty) -> GrantUpdate:
         """Return the update of a grant that was refused.
 
-        A suspect that is refused again is flagged, but not before its second probe is due.
+        A suspect that the same party refuses again is flagged, but not before its second probe is due. An ambiguous
+        refusal leaves a flagged grant as it is.
 
         Raises:
             ValueError: if the reason says nothing about a grant.
         """
         reason = infer_expiry_cause(grant, reason)
-        state = reason.state
-        if state is None:
+        if reason.state is None:
             raise ValueError(f"the reason {reason.code} says nothing about a grant")
-        if grant.state is state is GrantState.SUSPECT:
-            reason, state = self._decide_suspect(grant, reason)
-        return GrantUpdate(
-            grant=grant,
-            state=state,
-            reason=reason.code,
-            probe_seconds=self._get_probe_delay(state),
-            drop_access=reason.category is not ResponseCategory.AMBIGUOUS,
-            incident_id=grant.incident_id if grant.state is GrantState.SUSPECT else None,
-        )
+        if reason.state is GrantState.SUSPECT and grant.state in FLAGGED_STATES:
+            delay = self._get_probe_delay(grant.state, grant.refused_by)
+            return dataclasses.replace(self.keep(grant), probe_seconds=delay)
+        if reason.state is GrantState.SUSPECT and grant.state is GrantState.SUSPECT and grant.refused_by is party:
+            if not self._is_second_probe_due(grant):
+                return dataclasses.replace(self.keep(grant), drop_access=_rejects_token(reason))
+            first = REASONS[grant.reason or reason.code]
+            reason = first if first.flags_grant else confirm_reason(first)
+        return self._build_update(grant, reason, party)
 
     def confirm(self, grant: StoredGrant) -> GrantUpdate:
         """Return the update that flags a suspect for the reason stored with it."""
         reason = REASONS[grant.reason or "grant_refused_twice"]
-        assert reason.state
-        return GrantUpdate(
-            grant=grant,
-            state=reason.state,
-            reason=reason.code,
-            probe_seconds=self._get_probe_delay(reason.state),
-            drop_access=True,
-            incident_id=grant.incident_id,
-        )
+        return self._build_update(grant, reason, grant.refused_by or RefusingParty.TOKEN_ENDPOINT)
 
     def hold(self, update: GrantUpdate, incident_id: int | None) -> GrantUpdate:
         """Return the update with the grant suspect instead of flagged; a valid access token stays in use."""
@@ -75,18 +69,44 @@ class RefusalPolicy:
             incident_id=incident_id,
         )
 
-    def _decide_suspect(self, grant: StoredGrant, reason: Reason) -> tuple[Reason, GrantState]:
-        first = REASONS[grant.reason or reason.code]
-        if (grant.now - grant.state_since).total_seconds() < self.suspect_delay:
-            return first, GrantState.SUSPECT
-        decided = first if first.flags_grant else REASONS["grant_refused_twice"]
-        assert decided.state
-        return decided, decided.state
+    def keep(self, grant: StoredGrant) -> GrantUpdate:
+        """Return an update that leaves the state of a grant, its reason and its next probe as they are."""
+        return GrantUpdate(
+            grant=grant,
+            state=grant.state,
+            reason=grant.reason,
+            refused_by=grant.refused_by,
+            probe_seconds=grant.probe_seconds,
+            incident_id=grant.incident_id,
+        )
 
-    def _get_probe_delay(self, state: GrantState) -> int | None:
+    def _build_update(self, grant: StoredGrant, reason: Reason, party: RefusingParty) -> GrantUpdate:
+        assert reason.state
+        return GrantUpdate(
+            grant=grant,
+            state=reason.state,
+            reason=reason.code,
+            refused_by=party,
+            probe_seconds=self._get_probe_delay(reason.state, party),
+            drop_access=reason.category is not ResponseCategory.AMBIGUOUS or _rejects_token(reason),
+            incident_id=grant.incident_id if grant.state is GrantState.SUSPECT else None,
+        )
+
+    def _is_second_probe_due(self, grant: StoredGrant) -> bool:
+        waited = (grant.now - grant.state_since).total_seconds()
+        return waited >= self.suspect_delay or not grant.awaits_probe
+
+    def _get_probe_delay(self, state: GrantState, party: RefusingParty | None) -> int | None:
+        """Return the seconds until the next probe; None if only a consent ends the state."""
         if state is GrantState.SUSPECT:
             return self.suspect_delay
-        return _DAY_SECONDS if state in (GrantState.BLOCKED_BY_ADMIN, GrantState.DISABLED) else None
+        is_probed = state in (GrantState.BLOCKED_BY_ADMIN, GrantState.DISABLED) or party is RefusingParty.GMAIL
+        return DAILY_PROBE_SECONDS if is_probed else None
+
+
+def _rejects_token(reason: Reason) -> bool:
+    """Return whether the access token itself was refused, so that it is of no further use."""
+    return reason.code == "token_rejected"
 
 
 def find_preflight_refusal(grant: StoredGrant) -> Reason | None:

@@ -18,7 +18,9 @@ from google.oauth2.service_account import Credentials
 import gmail_warmup
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.alerts.apprise_sender import AlertDeliveryError, AppriseSender
+from gmail_warmup.audit.gmail_prober import GmailProber
 from gmail_warmup.audit.token_prober import TokenProber
+from gmail_warmup.core.enums import ResponseCategory
 from gmail_warmup.core.errors import ConfigurationError, GmailWarmupError
 from gmail_warmup.core.network import environment
 from gmail_warmup.core.settings import Settings
@@ -131,6 +133,14 @@ def audit(root: str, seconds: float) -> bool:
     return asyncio.run(probe())
 
 
+def audit_gmail(root: str, seconds: float) -> bool:
+    async def probe() -> bool:
+        async with GmailProber(root, settings(seconds)) as prober:
+            return (await prober.probe_mailbox("ya29.made-up")).category is ResponseCategory.OK
+
+    return asyncio.run(probe())
+
+
 def settings(seconds: float) -> Settings:
     return Settings(connect_timeout=seconds, read_timeout=seconds, refresh_lease=600)
 
@@ -167,7 +177,7 @@ def diagnose(root: str, seconds: float) -> bool:
 
 
 CLIENTS: tuple[Callable[[str, float], bool], ...] = (
-    refresh, exchange_code, identify, impersonate, call_gmail, audit, generate, alert, diagnose,
+    refresh, exchange_code, identify, impersonate, call_gmail, audit, audit_gmail, generate, alert, diagnose,
 )  # fmt: skip
 every_client = pytest.mark.parametrize("call", CLIENTS, ids=lambda call: call.__name__)
 
@@ -397,6 +407,7 @@ def test_every_module_that_uses_the_client_is_tried_here():
     } - _MAY_CONNECT
     assert users == {
         "alerts/requests_adapter.py",
+        "audit/gmail_prober.py",
         "audit/token_prober.py",
         "doctor/context.py",
         "gmail/service_account.py",

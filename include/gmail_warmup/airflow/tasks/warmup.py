@@ -18,6 +18,7 @@ from gmail_warmup.gmail.api_breaker import require_api_enabled
 from gmail_warmup.warmup.actions import mailbox_lease
 from gmail_warmup.warmup.actions.run import run_action
 from gmail_warmup.warmup.content.generators import build_template_generator
+from gmail_warmup.warmup.health.failures import track_failures
 from gmail_warmup.warmup.planning.backlog import Backlog, count_backlog
 from gmail_warmup.warmup.planning.due import find_due_mailboxes
 from gmail_warmup.warmup.planning.eligibility import find_blocker
@@ -100,19 +101,29 @@ def run_mailbox_action(action: str, address: str) -> dict[str, int]:
             if mailbox.state in FLAGGED_STATES and mailbox.paused_at is None:
                 raise execution.skip_flagged(str(blocker), address, blocker.code)
             raise execution.skip_task(str(blocker), blocker.code)
-        with require_api_enabled(
-            services.engine,
-            lambda: services.oauth_client.client_id,
-            mailbox_id=mailbox.id,
-            address=address,
-            some_open=snapshot.any_breaker_open,
+        gmail = GmailHook(address, services=services)
+        with (
+            track_failures(
+                services.engine,
+                mailbox.id,
+                gmail,
+                is_failing=snapshot.is_failing,
+                after=services.settings.not_working_after,
+            ),
+            require_api_enabled(
+                services.engine,
+                lambda: services.oauth_client.client_id,
+                mailbox_id=mailbox.id,
+                address=address,
+                some_open=snapshot.any_breaker_open,
+            ),
         ):
             return run_action(
                 Action(action),
                 mailbox,
                 engine=services.engine,
                 settings=services.settings,
-                gmail=GmailHook(address, services=services),
+                gmail=gmail,
                 writer=services.mail_writer,
                 meter=services.meter,
             )

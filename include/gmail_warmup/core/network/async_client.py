@@ -60,8 +60,17 @@ class AsyncClient:
             aiohttp.ClientError, TimeoutError: if there was no complete answer.
             httpx.HTTPError: if it is too large, or cannot be decompressed.
         """
-        async with self._session.post(
-            self._url, data=body, headers=headers, allow_redirects=False, proxy=self._proxy
+        return await self._send("POST", headers, body)
+
+    async def get(self, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
+        """Send a request without a body; otherwise like ``post``."""
+        return await self._send("GET", headers)
+
+    async def _send(
+        self, method: str, headers: Mapping[str, str], body: str | None = None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        async with self._session.request(
+            method, self._url, data=body, headers=headers, allow_redirects=False, proxy=self._proxy
         ) as response:
             content = await _read_limited(response)
             return response.status, response.headers, decompress(content, response.headers, max_bytes=MAX_ANSWER_BYTES)

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gmail_warmup.core.enums import GrantState
+from gmail_warmup.core.enums import GrantState, RefusingParty
 from gmail_warmup.db.base import Base
 from gmail_warmup.db.models.columns import Timestamp, check_one_of
 
@@ -33,6 +33,7 @@ class OAuthGrant(Base):
     __tablename__ = "oauth_grant"
     __table_args__ = (
         check_one_of("state", GrantState),
+        check_one_of("refused_by", RefusingParty),
         Index("ix_oauth_grant_state", "state", "next_probe_at"),
         # Sort orders of the list. The last two also find grants that expire soon.
         Index("ix_oauth_grant_state_since", "state_since", "mailbox_id"),
@@ -50,6 +51,8 @@ class OAuthGrant(Base):
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     state: Mapped[str] = mapped_column(Text, server_default=GrantState.NEEDS_REAUTH)
     reason: Mapped[str | None] = mapped_column(Text)
+    refused_by: Mapped[str | None] = mapped_column(Text)
+    """The party whose refusal caused the state, and that is probed; None if no refusal caused it."""
     state_since: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     next_probe_at: Mapped[datetime | None] = mapped_column(Timestamp)
     granted_at: Mapped[datetime | None] = mapped_column(Timestamp)

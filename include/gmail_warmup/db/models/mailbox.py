@@ -118,6 +118,25 @@ class Mailbox(Base):
     lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
+class MailboxFailure(Base):
+    """The period in which the tasks of a mailbox have been failing for a cause that concerns this mailbox."""
+
+    __tablename__ = "mailbox_failure"
+
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
+    since: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    last_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    not_working_at: Mapped[datetime] = mapped_column(Timestamp)
+    """When the mailbox counts as not working, unless a task succeeds before."""
+    failures: Mapped[int] = mapped_column(Integer, server_default="1")
+    reason: Mapped[str] = mapped_column(Text)
+    detail: Mapped[str] = mapped_column(Text)
+    """The last cause as a sentence, with Google's status and reason."""
+    ended_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    """When a task succeeded again; the row is kept until that is reported."""
+    alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="SET NULL"))
+
+
 class HealthEvent(Base):
     """One change of a mailbox's health band: its history, and the source of alerts."""
 

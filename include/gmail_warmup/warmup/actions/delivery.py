@@ -115,6 +115,7 @@ def _take_remaining_steps(session: MailboxSession, mail: Delivery) -> MailEvent:
     except DraftChangedError:
         return undelivered.fail_mail(session, mail, "draft_changed")
     except BadGmailRequestError as error:
+        session.refusals.append(error)
         return undelivered.fail_mail(session, mail, error.reason or "refused")
     except NotFoundError:
         if not mail.thread:

@@ -14,6 +14,7 @@ from gmail_warmup.domains.gate import GATED_DOMAINS
 from gmail_warmup.gmail import api_breaker
 from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.mailboxes.records import MailboxRecord
+from gmail_warmup.warmup.health import failures
 from gmail_warmup.warmup.planning import kill_switch
 from gmail_warmup.warmup.planning.eligibility import GlobalBlockers, find_blocker, load_blockers
 
@@ -33,15 +34,19 @@ class MailboxSnapshot:
 
     Attributes:
         any_breaker_open: see ``gmail.api_breaker``.
+        is_failing: whether the last tasks of the mailbox failed.
     """
 
     mailbox: MailboxRecord
     blockers: GlobalBlockers
     any_breaker_open: bool
+    is_failing: bool
 
 
 _SELECT_BY_ADDRESS = lookup.select_by_address(
-    _SELECT_MAILBOX.add_columns(api_breaker.ANY_API_BREAKER_OPEN.label("any_breaker_open"))
+    _SELECT_MAILBOX.add_columns(
+        api_breaker.ANY_API_BREAKER_OPEN.label("any_breaker_open"), failures.IS_FAILING.label("is_failing")
+    )
 )
 
 
@@ -55,7 +60,9 @@ def load_by_address(connection: sa.Connection, address: str) -> MailboxSnapshot:
     if row is None:
         raise UnknownMailboxError(address)
     mailbox, blockers = _to_mailbox_with_blockers(connection, row)
-    return MailboxSnapshot(mailbox=mailbox, blockers=blockers, any_breaker_open=row.any_breaker_open)
+    return MailboxSnapshot(
+        mailbox=mailbox, blockers=blockers, any_breaker_open=row.any_breaker_open, is_failing=row.is_failing
+    )
 
 
 _SELECT_BY_ID = _SELECT_MAILBOX.where(Mailbox.id == sa.bindparam("id"))

@@ -67,7 +67,7 @@ def run_action(
         MailboxBusyError: another task holds the mailbox.
         MayNotSendError: the mailbox has sent as much as Google allows.
         StoppedError: an operator stopped everything.
-        GmailError: by cause.
+        GmailError: by cause; also if Gmail refused all mails of this call.
         GrantError: by cause.
         IncompleteActionError: no function performs this action.
     """
@@ -89,6 +89,7 @@ def run_action(
         )
         try:
             perform(session)
+            session.require_accepted_mail()
             meter.increment_counter(DONE, action)
         except MailboxBlockedError as error:  # a person paused the mailbox meanwhile, for example
             log_event(log, logging.INFO, "%s", error, reason_code=error.reason)

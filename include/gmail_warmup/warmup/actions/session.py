@@ -21,7 +21,7 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.engine import autocommit, write_transaction
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.gmail.client import GmailClient
-from gmail_warmup.gmail.errors import BadGmailRequestError
+from gmail_warmup.gmail.errors import BadGmailRequestError, GmailError
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.actions import mailbox_lease
@@ -48,6 +48,7 @@ class MailboxSession:
         action: decides what blocks the task: see ``extend_lease``.
         counts: what happened to mails.
         placements: where first mails were found.
+        refusals: the errors because of which Gmail refused mails for good.
     """
 
     engine: sa.Engine
@@ -59,11 +60,21 @@ class MailboxSession:
     action: Action = Action.SEND
     counts: Counter[MailEvent] = field(default_factory=Counter)
     placements: Counter[Placement] = field(default_factory=Counter)
+    refusals: list[GmailError] = field(default_factory=list)
 
     def summarize(self) -> dict[str, int]:
         """Return all counts by name, as the log and the task's result show them."""
         placed = {f"placed_{placement.value}": number for placement, number in self.placements.items()}
         return {event.value: number for event, number in self.counts.items()} | placed
+
+    def require_accepted_mail(self) -> None:
+        """Check that Gmail has accepted one of the mails of this session, if it refused any.
+
+        Raises:
+            GmailError: it refused all of them; the last refusal.
+        """
+        if self.refusals and not (self.counts[MailEvent.SENT] or self.counts[MailEvent.REPLIED]):
+            raise self.refusals[-1]
 
     def extend_lease(self) -> None:
         """Extend the lease on the mailbox and check that it may still be used; call it before each step at Gmail.

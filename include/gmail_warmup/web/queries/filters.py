@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from gmail_warmup.db.models import GrantState, HealthBand, Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.mailboxes.addresses import normalize_domain
 from gmail_warmup.oauth import expiry
+from gmail_warmup.warmup.health.failures import IS_NOT_WORKING
 
 
 class Group(StrEnum):
@@ -24,6 +25,8 @@ class Group(StrEnum):
     """Blocked by an administrator, disabled, or deleted."""
     SUSPECT = "suspect"
     """Refused once; a second probe decides."""
+    NOT_WORKING = "not_working"
+    """Its tasks keep failing although it should work."""
     EXPIRING = "expiring"
     """The grant works, but its predicted expiry is near."""
     PAUSED = "paused"
@@ -74,6 +77,8 @@ def in_group(group: Group, expiring_days: int) -> sa.ColumnElement[bool]:
     """Return the condition for a group; the query has to join mailbox and grant."""
     if group in GROUP_STATES:
         return OAuthGrant.state.in_(GROUP_STATES[group])
+    if group is Group.NOT_WORKING:
+        return IS_NOT_WORKING
     if group in GROUP_BANDS:
         return in_band(GROUP_BANDS[group])
     return expiry.expires_within(expiring_days) if group is Group.EXPIRING else Mailbox.paused_at.is_not(None)

@@ -39,13 +39,15 @@ class MailboxPage:
 
 @dataclass(frozen=True, kw_only=True)
 class MailboxCounts:
-    """Number of mailboxes by group. ``expiring`` is part of ``valid``; ``paused`` and the bands overlap all states."""
+    """Number of mailboxes by group. ``expiring`` is part of ``valid``, ``not_working`` of ``valid`` and
+    ``suspect``; ``paused`` and the bands overlap all states."""
 
     total: int
     valid: int
     needs_reauth: int
     blocked: int
     suspect: int
+    not_working: int
     expiring: int
     paused: int
     throttled: int
@@ -61,13 +63,15 @@ def count_by_group(connection: sa.Connection, *, expiring_days: int) -> MailboxC
     state = OAuthGrant.state
     query = sa.select(state, sa.func.count().label("mailboxes")).where(state.in_(INVALID_STATES)).group_by(state)
     by_state: dict[str, int] = {row.state: row.mailboxes for row in connection.execute(query)}
-    total, expiring, paused = (
+    total, not_working, expiring, paused = (
         filters.count_mailboxes(connection, MailboxFilter(group=group), expiring_days=expiring_days)
-        for group in (None, Group.EXPIRING, Group.PAUSED)
+        for group in (None, Group.NOT_WORKING, Group.EXPIRING, Group.PAUSED)
     )
     in_states = {group.value: sum(by_state.get(state, 0) for state in states) for group, states in GROUP_STATES.items()}
     valid = total - sum(by_state.values())
-    others = {"valid": valid, "total": total, "expiring": expiring, "paused": paused}
+    others = {
+        "valid": valid, "total": total, "not_working": not_working, "expiring": expiring, "paused": paused,
+    }  # fmt: skip
     return MailboxCounts(**in_states | others | _count_by_band(connection))
 
 

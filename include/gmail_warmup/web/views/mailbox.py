@@ -13,6 +13,7 @@ from gmail_warmup.db.models import GrantState, MailboxAuth, MailboxKind
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.oauth import expiry
 from gmail_warmup.oauth.reasons import REASONS
+from gmail_warmup.warmup.health.failures import FailurePeriod, load_failures
 from gmail_warmup.warmup.reporting.mailbox_statistics import MailboxStatistics, load_page_statistics
 from gmail_warmup.web.queries.pool_activity import DAYS, Received, count_received
 from gmail_warmup.web.views.health import Health, Ramp, build_health, build_ramp, reason_text
@@ -58,6 +59,19 @@ class PlacementCounts(BaseModel):
         return parts
 
 
+class Failing(BaseModel):
+    """The period in which the tasks of a mailbox have been failing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    since: datetime
+    last_at: datetime
+    failures: int = Field(description="Number of failed tasks.")
+    reason: str = Field(description="Reason code of the last cause.")
+    detail: str = Field(description="The last cause as a sentence, with Google's status and reason.")
+    is_not_working: bool = Field(description="Whether it has lasted for `not_working_after`.")
+
+
 class MailboxView(BaseModel):
     """A mailbox with the state of its grant, without secrets."""
 
@@ -90,6 +104,7 @@ class MailboxView(BaseModel):
         description="Until when Gmail accepts no requests or sends from this mailbox."
     )
     deferred_because: str = Field(description="The reason as a sentence, if it is a sending limit.")
+    failing: Failing | None = Field(description="Null if its last task succeeded.")
     health: Health | None = Field(description="For warmup mailboxes only.")
     ramp: Ramp | None = Field(description="For warmup mailboxes only.")
     placement: PlacementCounts | None = Field(description="For warmup mailboxes only.")
@@ -105,14 +120,28 @@ def build_views(
     warmup, pool = ([record.id for record in records if record.kind is kind] for kind in MailboxKind)
     sent = load_page_statistics(connection, warmup, settings, days=DAYS) if warmup else {}
     received = count_received(connection, pool)
+    failing = load_failures(connection, [record.id for record in records])
     return [
-        _build_view(record, sent.get(record.id), received.get(record.id, Received()), now=now, settings=settings)
+        _build_view(
+            record,
+            sent.get(record.id),
+            received.get(record.id, Received()),
+            failing.get(record.id),
+            now=now,
+            settings=settings,
+        )
         for record in records
     ]
 
 
 def _build_view(
-    record: MailboxRecord, sent: MailboxStatistics | None, received: Received, *, now: datetime, settings: Settings
+    record: MailboxRecord,
+    sent: MailboxStatistics | None,
+    received: Received,
+    failing: FailurePeriod | None,
+    *,
+    now: datetime,
+    settings: Settings,
 ) -> MailboxView:
     deferred_until = record.deferred_until if record.deferred_until and record.deferred_until > now else None
     sentence, step = _describe_state(record)
@@ -146,6 +175,7 @@ def _build_view(
         pause_reason=record.pause_reason,
         deferred_until=deferred_until,
         deferred_because=reason_text(record.deferred_reason) if deferred_until else "",
+        failing=Failing.model_validate(failing, from_attributes=True) if failing else None,
         health=build_health(sent) if sent else None,
         ramp=build_ramp(sent) if sent else None,
         placement=PlacementCounts.model_validate(sent.counts, from_attributes=True) if sent else None,

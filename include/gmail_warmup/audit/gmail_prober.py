@@ -1,0 +1,77 @@
+"""Probe a mailbox with a Gmail call: the second opinion about a refusal that Gmail caused."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import httpx
+
+from gmail_warmup.core.enums import FLAGGED_STATES, RefusingParty
+from gmail_warmup.core.http_utils import parse_json
+from gmail_warmup.core.network.async_client import AsyncClient
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.gmail.errors import GRANT_REASON_CODES, error_from_response
+from gmail_warmup.oauth.grant import StoredGrant
+from gmail_warmup.oauth.reasons import REASONS, Reason
+from gmail_warmup.oauth.token_endpoint import GOOGLE_API
+
+_PROFILE_PATH = "/gmail/v1/users/me/profile"
+"""The cheapest call: one quota unit, and it changes nothing."""
+
+
+def needs_gmail_call(grant: StoredGrant) -> bool:
+    """Return whether a refresh is not enough to find that a mailbox works.
+
+    What Gmail refused, only Gmail can end. A flagged mailbox is reported as recovered only if Gmail answers as well:
+    both parties may refuse it.
+    """
+    return grant.refused_by is RefusingParty.GMAIL or grant.state in FLAGGED_STATES
+
+
+class GmailProber:
+    """Request the profiles of mailboxes; an asynchronous context manager.
+
+    Args:
+        api_root: the root URL of the Gmail API; Google's by default.
+    """
+
+    def __init__(self, api_root: str | None, settings: Settings) -> None:
+        self._http = AsyncClient(
+            (api_root or GOOGLE_API).rstrip("/") + _PROFILE_PATH,
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            concurrency=settings.audit_concurrency,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Open the HTTP session."""
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the HTTP session."""
+        await self._http.__aexit__(kind, error, trace)
+
+    async def probe_mailbox(self, access_token: str) -> Reason:
+        """Return what Gmail's answer to a call with this access token means."""
+        try:
+            status, _, content = await self._http.get({"Authorization": f"Bearer {access_token}"})
+        except (aiohttp.ClientError, TimeoutError, httpx.HTTPError):
+            return REASONS["unreachable"]
+        if status == 200 and b'"emailAddress"' in content:
+            return REASONS["ok"]
+        return _classify(status, content)
+
+
+def _classify(status: int, content: bytes) -> Reason:
+    try:
+        body = parse_json(content)["error"]
+        reason, message = str(body["errors"][0]["reason"]), str(body.get("message", ""))
+    except (KeyError, TypeError, AttributeError, IndexError):
+        reason, message = "", ""
+    error = error_from_response("", status=status, reason=reason, message=message, retry_after=None)
+    return REASONS[GRANT_REASON_CODES.get(type(error), "unknown_answer")]
