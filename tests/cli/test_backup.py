@@ -215,3 +215,22 @@ def test_five_thousand_mailboxes_come_back(shell, world: World, tmp_path: Path, 
         (address, world.store.cipher.decrypt(build_secret_owner(mailbox_id), token), client_id)
         for mailbox_id, address, token, client_id in restored
     } == {(f"m{n}@pool.example", f"1//{n}", f"c{n}") for n in numbers}
+
+
+def test_a_backup_leaves_out_what_no_import_accepts_and_can_be_restored(shell, world: World, tmp_path: Path, typed):
+    world.add("ada@pool.example")
+    world.sql(
+        "INSERT INTO gmail_warmup.mailbox (address, kind, created_by, timezone, duplicate_number, paused_at,"
+        " pause_reason) VALUES ('eve@gmail.com', 'pool', 'x', 'UTC', 0, NULL, NULL),"
+        " ('e.ve@gmail.com', 'pool', 'x', 'UTC', 1, now(), 'is the same Google mailbox as eve@gmail.com'),"
+        " ('ben+x@gmail.com', 'pool', 'x', 'UTC', 0, NULL, NULL), ('b@pool.example', 'pool', 'x', 'CET', 0, NULL, NULL)"
+    )
+    world.sql(
+        "INSERT INTO gmail_warmup.oauth_grant (mailbox_id) SELECT id FROM gmail_warmup.mailbox WHERE created_by = 'x'"
+    )
+    path = tmp_path / "backup.json"
+    said = shell.json("mailboxes", "export", str(path), "--with-grants", code=1)
+    assert said["left_out"].keys() == {"e.ve@gmail.com", "ben+x@gmail.com", "b@pool.example"}
+    assert "the same Google mailbox as eve@gmail.com" in said["left_out"]["e.ve@gmail.com"]
+    empty(world)
+    assert shell.json("mailboxes", "import", str(path))["added"] == said["mailboxes"] == 2

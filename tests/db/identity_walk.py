@@ -20,6 +20,8 @@ INSERT INTO gmail_warmup.mailbox (address, kind, created_by) VALUES
     ('ada@gmail.com', 'pool', 'op'), ('a.da@gmail.com', 'pool', 'op'), ('ada+x@googlemail.com', 'warmup', 'op'),
     ('eve@gmail.com', 'pool', 'op'), ('e.ve@gmail.com', 'pool', 'op'), ('ada@example.com', 'pool', 'op'),
     ('a.da@example.com', 'pool', 'op');
+UPDATE gmail_warmup.mailbox SET timezone = 'EET', display_name = E'Eve\\u2028 L\\u009b' WHERE address = 'eve@gmail.com';
+UPDATE gmail_warmup.mailbox SET timezone = 'localtime', display_name = E'\\u202e' WHERE address = 'ada@example.com';
 INSERT INTO gmail_warmup.oauth_grant (mailbox_id, state) SELECT id,
     CASE WHEN address = 'a.da@gmail.com' THEN 'active' ELSE 'needs_reauth' END FROM gmail_warmup.mailbox;
 """
@@ -39,6 +41,9 @@ def main() -> None:
         connection.exec_driver_sql(DATA)
     command.upgrade(alembic, "head")
     found: dict[str, Any] = {"upgraded": read_rows()}
+    query = "SELECT address, timezone, display_name FROM gmail_warmup.mailbox WHERE timezone <> 'UTC' OR id = 6"
+    with settings.engine.begin() as connection:
+        found["values"] = sorted(tuple(row) for row in connection.execute(sa.text(query)))
     command.downgrade(alembic, BEFORE)
     command.upgrade(alembic, "head")
     found["again"] = read_rows()

@@ -54,3 +54,7 @@ def test_it_works_down_and_up_again(found: dict[str, Any]):
 def test_they_are_reached_by_their_address_and_stay_paused(found: dict[str, Any]):
     assert found["reached"] == ["e.ve@gmail.com", "eve@gmail.com", "eve@gmail.com"]
     assert found["resumed"] == [0, 1]
+
+
+def test_values_that_stopped_everybody_are_replaced(found: dict[str, Any]):
+    assert found["values"] == [["ada@example.com", "UTC", None], ["eve@gmail.com", "Europe/Athens", "Eve L"]]

@@ -111,7 +111,7 @@ def export(
     """Write all mailboxes to a file that 'import' reads: CSV with their settings, or a backup.
 
     The passphrase of a backup is prompted for twice, or read from the environment variable GMAIL_WARMUP_PASSPHRASE.
-    Exit code 1 if a grant could not be decrypted and is therefore missing in the backup.
+    Exit code 1 if the backup lacks a grant that could not be decrypted, or a mailbox that no import would accept.
     """
     with report_errors():
         _check_target(file, with_grants=with_grants, force=force, as_json=as_json)
@@ -123,11 +123,17 @@ def export(
         typer.echo(done.text, nl=False)
     elif as_json:
         print_json(
-            {"file": str(file), "mailboxes": done.mailboxes, "grants": done.grants, "unreadable": done.unreadable}
+            {
+                "file": str(file),
+                "mailboxes": done.mailboxes,
+                "grants": done.grants,
+                "unreadable": done.unreadable,
+                "left_out": done.left_out,
+            }
         )
     else:
         _print_exported(done, file, with_grants=with_grants)
-    if done.unreadable:
+    if done.unreadable or done.left_out:
         raise typer.Exit(NEEDS_PERSON)
 
 
@@ -137,6 +143,7 @@ class _ExportResult:
     mailboxes: int
     grants: int = 0
     unreadable: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def _check_target(file: Path, *, with_grants: bool, force: bool, as_json: bool) -> None:
@@ -166,12 +173,20 @@ def _export_backup(services: Services) -> _ExportResult:
     secret = passphrase.choose_passphrase()
     backup = create_backup(services.grant_store)
     text = encrypt_backup(backup.to_json(), secret)
-    return _ExportResult(text=text, mailboxes=len(backup.rows), grants=backup.grant_count, unreadable=backup.unreadable)
+    return _ExportResult(
+        text=text,
+        mailboxes=len(backup.rows),
+        grants=backup.grant_count,
+        unreadable=backup.unreadable,
+        left_out=backup.left_out,
+    )
 
 
 def _print_exported(done: _ExportResult, file: Path, *, with_grants: bool) -> None:
     grants = f"{done.grants} of them with a grant" if with_grants else "without grants"
     typer.echo(f"Wrote {pluralize(done.mailboxes, 'mailbox')} to {file}, {grants}.")
+    for address, reason in done.left_out.items():
+        typer.echo(f"{address} is left out, because no import would accept it: {reason}")
     for address in done.unreadable:
         typer.echo(f"{address}: no Fernet key decrypts its grant, so the backup does not contain it.")
 

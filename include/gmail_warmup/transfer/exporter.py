@@ -14,7 +14,7 @@ from gmail_warmup.core.characters import MAX_REASON_LENGTH, to_one_line
 from gmail_warmup.core.errors import CiphertextError, InvalidInputError
 from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.engine import read_transaction
-from gmail_warmup.db.models import GrantState, OAuthGrant
+from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.oauth.grant_store import GrantStore
@@ -24,6 +24,7 @@ from gmail_warmup.transfer.parser import (
     PAUSE_COLUMN,
     SETTING_COLUMNS,
     ParsedMailbox,
+    find_problem,
     parse_rows,
 )
 from gmail_warmup.transfer.times import parse_time
@@ -40,6 +41,8 @@ class Backup:
     rows: list[dict[str, Any]] = field(repr=False)
     unreadable: list[str] = field(default_factory=list)
     """Mailboxes whose grant cannot be decrypted; the backup contains them without it."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Mailboxes that no import would accept, with the reason. One of them would make the whole backup useless."""
 
     @property
     def grant_count(self) -> int:
@@ -74,7 +77,10 @@ def to_settings_row(mailbox: MailboxRecord) -> dict[str, Any]:
 
 
 def create_backup(store: GrantStore) -> Backup:
-    """Read every mailbox with its grant in one snapshot. Revoked grants are left out."""
+    """Read every mailbox with its grant in one snapshot. Revoked grants are left out.
+
+    A mailbox that an import would refuse is left out with the reason, so that the backup can be restored.
+    """
     columns = (OAuthGrant.client_id, OAuthGrant.scopes, OAuthGrant.refresh_expires_at, OAuthGrant.granted_at)
     query = sa.select(OAuthGrant.mailbox_id, OAuthGrant.refresh_token, *columns).where(
         OAuthGrant.refresh_token.is_not(None), OAuthGrant.state.not_in(_UNUSABLE_STATES)
@@ -83,15 +89,25 @@ def create_backup(store: GrantStore) -> Backup:
         exported_at = connection.execute(sa.select(sa.func.now())).scalar_one()
         mailboxes = repository.list_mailboxes(connection)
         grants = {row.mailbox_id: row for row in connection.execute(query)}
+        duplicates = _load_duplicates(connection)
     backup = Backup(exported_at=exported_at, rows=[])
     for mailbox in mailboxes:
         row, stored = to_settings_row(mailbox), grants.get(mailbox.id)
+        if reason := duplicates.get(mailbox.address) or find_problem(row):
+            backup.left_out[mailbox.address] = reason
+            continue
         try:
             backup.rows.append(row | ({"grant": _export_grant(store, stored)} if stored else {}))
         except CiphertextError:
             backup.rows.append(row)
             backup.unreadable.append(mailbox.address)
     return backup
+
+
+def _load_duplicates(connection: sa.Connection) -> dict[str, str]:
+    """Return the second addresses of Google mailboxes, with what they are."""
+    query = sa.select(Mailbox.address, Mailbox.pause_reason).where(Mailbox.duplicate_number > 0)
+    return {row.address: row.pause_reason or "is a second address of a mailbox" for row in connection.execute(query)}
 
 
 def parse_backup(text: str) -> tuple[datetime, list[ParsedMailbox]]:

@@ -180,6 +180,12 @@ def _apply_defaults(row: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
+def find_problem(row: Mapping[str, Any]) -> str | None:
+    """Return why a mailbox could not be imported, or None."""
+    problems = _RowParser("entry", 1, row).problems
+    return "; ".join(problem.rule for problem in problems) or None
+
+
 def _parse_entries(found: Any) -> ParsedFile:
     listed = found if isinstance(found, list) else [found]
     if not all(isinstance(row, dict) for row in listed):
