@@ -1,7 +1,7 @@
 """time zones and display names that the rules of today accept
 
-Revision: 0014
-Follows: 0013
+Revision: 0016
+Follows: 0015
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
