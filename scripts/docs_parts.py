@@ -216,6 +216,7 @@ def _inputs(route: Any) -> Iterator[tuple[str, list[str]]]:
 
 PYTHON_CLASSES = (
     "gmail_warmup.airflow.gmail_hook.GmailHook",
+    "gmail_warmup.airflow.oauth_client_hook.OAuthClientHook",
     "gmail_warmup.airflow.notifier.GmailAlertsNotifier",
     "gmail_warmup.airflow.operators.MailboxOperator",
     "gmail_warmup.airflow.operators.NeedsPersonOperator",

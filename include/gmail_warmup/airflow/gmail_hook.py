@@ -39,11 +39,6 @@ class GmailHook(GmailClient, BaseHook):
         services: the services of the calling task; by default they are created from Airflow's Connections.
     """
 
-    conn_name_attr = "gmail_conn_id"
-    default_conn_name = "gmail_oauth_client"
-    conn_type = "gmail_oauth_client"
-    hook_name = "Gmail OAuth client"
-
     def __init__(self, mailbox: str, *, services: Services | None = None) -> None:
         super().__init__()
         self.address = mailbox

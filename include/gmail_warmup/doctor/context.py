@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import functools
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpx
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from gmail_warmup.airflow.services import Services
-from gmail_warmup.core.errors import GmailWarmupError
-from gmail_warmup.core.network.client import open_client
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import Mailbox, OAuthGrant
-from gmail_warmup.oauth.reasons import Reason
-from gmail_warmup.oauth.token_endpoint import FORM_HEADERS, build_refresh_form, classify_response, parse_response
-
-FAKE_REFRESH_TOKEN = "1//gmail-warmup-doctor-made-up"  # noqa: S105  not a real token
+from gmail_warmup.oauth.client_check import SecretProbe, probe_client
 
 
 class DoctorContext:
@@ -56,32 +47,9 @@ class DoctorContext:
         return None
 
     @functools.cached_property
-    def probe_results(self) -> list[tuple[Reason, datetime | None]]:
-        """Return the token endpoint's response for each secret of the client, and its Date header."""
-        client, settings = self.services.oauth_client, self.services.settings
-        results: list[tuple[Reason, datetime | None]] = []
-        with open_client(
-            client.token_uri, connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
-        ) as http:
-            for secret in client.secrets:
-                try:
-                    response = http.post(
-                        client.token_uri,
-                        content=build_refresh_form(client, secret, FAKE_REFRESH_TOKEN),
-                        headers=FORM_HEADERS,
-                    )
-                except (httpx.HTTPError, httpx.InvalidURL):
-                    host = urlsplit(client.token_uri).netloc
-                    raise GmailWarmupError(f"No response from {host}. Check the network and the proxy.") from None
-                reason = classify_response(
-                    parse_response(response.status_code, response.headers, response.content)
-                ).reason
-                results.append((reason, _parse_date(response.headers.get("Date"))))
-        return results
-
-
-def _parse_date(value: str | None) -> datetime | None:
-    try:
-        return parsedate_to_datetime(value) if value else None
-    except ValueError:
-        return None
+    def probe_results(self) -> list[SecretProbe]:
+        """Return the token endpoint's response for each secret of the client."""
+        settings = self.services.settings
+        return probe_client(
+            self.services.oauth_client, connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
+        )

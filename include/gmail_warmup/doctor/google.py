@@ -9,9 +9,10 @@ from gmail_warmup.audit.token_prober import TokenProber
 from gmail_warmup.core.enums import ResponseCategory
 from gmail_warmup.core.network.environment import find_proxy
 from gmail_warmup.core.text import pluralize
-from gmail_warmup.doctor.context import FAKE_REFRESH_TOKEN, DoctorContext
+from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.doctor.installation import compare_clocks
 from gmail_warmup.doctor.result import CheckOutcome, Status
+from gmail_warmup.oauth.client_check import FAKE_REFRESH_TOKEN, judge_client
 from gmail_warmup.oauth.token_endpoint import GOOGLE_TOKEN_URI, TokenResult
 
 
@@ -27,18 +28,10 @@ def check_oauth_client(context: DoctorContext) -> CheckOutcome:
 
 def check_token_endpoint(context: DoctorContext) -> CheckOutcome:
     """Send an invalid refresh token: the error depends on whether the endpoint accepts the client."""
-    rejected, host = [], urlsplit(context.services.oauth_client.token_uri).netloc
-    for number, (reason, _) in enumerate(context.probe_results, 1):
-        if reason.category in (ResponseCategory.TRANSIENT, ResponseCategory.THROTTLED):
-            step = "Check the network, the proxy and token_uri of the OAuth client; then try again."
-            return Status.PROBLEM, f"{host}: {reason.message}", step
-        if reason.category is ResponseCategory.APP:
-            rejected.append((number, reason))
-    if rejected:
-        number, reason = rejected[0]
-        status = Status.PROBLEM if len(rejected) == len(context.probe_results) else Status.WARNING
-        return status, f"Secret {number} of {len(context.probe_results)}: {reason.message}", reason.remedy
-    return Status.OK, f"{host} accepts the client."
+    verdict = judge_client(context.services.oauth_client, context.probe_results)
+    if verdict.is_complete:
+        return Status.OK, verdict.message
+    return Status.WARNING if verdict.works else Status.PROBLEM, verdict.message, verdict.remedy
 
 
 def check_audit_connection(context: DoctorContext) -> CheckOutcome:
