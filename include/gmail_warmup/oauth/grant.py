@@ -97,7 +97,7 @@ GRANT_COLUMNS = (
 )  # fmt: skip
 """The columns of a StoredGrant."""
 
-SELECT_GRANT = sa.select(*GRANT_COLUMNS).join(Mailbox, Mailbox.id == _G.mailbox_id)
+SELECT_GRANT: sa.Select[Any] = sa.select(*GRANT_COLUMNS).join(Mailbox, Mailbox.id == _G.mailbox_id)
 """Select all stored grants."""
 
 _SELECT_BY_ADDRESS = lookup.select_by_address(SELECT_GRANT)
