@@ -67,6 +67,6 @@ class OAuthClientHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form fields of the Connection's extra; used only by Airflow versions with WTForms."""
-        from wtforms import StringField
+        from wtforms import StringField  # type: ignore[import-untyped]
 
         return {name: StringField(field["label"]) for name, field in CLIENT_CONNECTION_TYPE["conn-fields"].items()}
