@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVarTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -13,6 +13,7 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.mailboxes.addresses import describe_twins, get_identity, to_stored_address
 
+_Columns = TypeVarTuple("_Columns")
 _IS_IDENTITY = Mailbox.identity == sa.bindparam("identity")
 
 
@@ -28,7 +29,7 @@ def describe_spelling(address: str, first: str) -> str:
     return f"{describe_twins(address, first)}, which exists already. Use {first}."
 
 
-def select_by_address(query: sa.Select[Any]) -> sa.Select[Any]:
+def select_by_address(query: sa.Select[*_Columns]) -> sa.Select[*_Columns]:
     """Limit a query of mailboxes to the one that ``build_lookup`` names; duplicates come after the kept mailbox."""
     is_other_spelling = Mailbox.address != sa.bindparam("address")
     return query.where(_IS_IDENTITY).order_by(is_other_spelling, Mailbox.duplicate_number).limit(1)
