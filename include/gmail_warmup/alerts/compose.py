@@ -24,7 +24,6 @@ from gmail_warmup.db.models import (
     AlertItem,
     AlertKind,
     GrantEvent,
-    GrantState,
     HealthEvent,
     Incident,
     IncidentKind,
@@ -32,6 +31,7 @@ from gmail_warmup.db.models import (
     MailboxFailure,
     OAuthGrant,
 )
+from gmail_warmup.db.rows import isolate_item
 
 _RECENT_SECONDS = 2 * 86_400
 """Seconds after a refresh during which a grant counts as working; the audit refreshes every day."""
@@ -178,7 +178,11 @@ def _write_incident_alerts(connection: sa.Connection) -> list[int]:
         Incident.opened_alert_id.is_(None), sa.and_(Incident.closed_at.is_not(None), Incident.closed_alert_id.is_(None))
     )
     rows = connection.execute(sa.select(Incident.__table__).where(unreported).order_by(Incident.id)).all()
-    return [_write_incident_alert(connection, row) for row in rows]
+    made: list[int] = []
+    for row in rows:
+        with isolate_item(connection, f"The incident {row.id}"):
+            made.append(_write_incident_alert(connection, row))
+    return made
 
 
 def _write_incident_alert(connection: sa.Connection, row: Any) -> int:
@@ -234,7 +238,7 @@ def _load_unreported(connection: sa.Connection) -> list[UnreportedTransition]:
     return [
         UnreportedTransition(
             event_id=row.event_id, mailbox_id=row.mailbox_id, address=row.address, at=row.at, reason=row.reason,
-            is_down=GrantState(row.to_state) in FLAGGED_STATES, incident_alert_id=row.opened_alert_id,
+            is_down=row.to_state in FLAGGED_STATES, incident_alert_id=row.opened_alert_id,
             worked_recently=row.worked,
         )
         for row in connection.execute(query)

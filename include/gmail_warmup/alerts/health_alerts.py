@@ -67,8 +67,8 @@ def format_health_alert(events: Sequence[Any]) -> AlertMessage:
     worse = [event for event in events if event.to_band in LIMITED_BANDS and event.reason != "requalified"]
     lines: list[str] = []
     for (band, reason), group in _group_by_cause(events):
-        cause = WARMUP_REASONS[reason]
-        heading = "re-qualifying" if reason == "requalified" else _HEADINGS[HealthBand(band)]
+        cause = WARMUP_REASONS.look_up(reason, "recovered")
+        heading = "re-qualifying" if reason == "requalified" else _HEADINGS.get(band, f"in the unknown band {band}")
         lines += ["", f"{pluralize(len(group), 'mailbox')} {heading}: {cause.message}"]
         if cause.remedy and not cause.remedy.startswith(("No action", "Nothing")):
             lines.append(f"To do: {cause.remedy}")
@@ -84,5 +84,10 @@ def _group_by_cause(events: Sequence[Any]) -> list[tuple[tuple[str, str], list[A
     groups: dict[tuple[str, str], list[Any]] = {}
     for event in events:
         groups.setdefault((event.to_band, event.reason), []).append(event)
-    severity = list(_HEADINGS)
-    return sorted(groups.items(), key=lambda group: (severity.index(HealthBand(group[0][0])), group[0][1]))
+    return sorted(groups.items(), key=lambda group: (_rank_band(group[0][0]), group[0][1]))
+
+
+def _rank_band(band: str) -> int:
+    """Return the position of a band in an alert; one that this version does not know comes last."""
+    known: list[str] = list(_HEADINGS)
+    return known.index(band) if band in known else len(known)

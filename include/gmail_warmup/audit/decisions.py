@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from gmail_warmup.audit.report import AuditReport
 from gmail_warmup.core.enums import FLAGGED_STATES
-from gmail_warmup.db.clock import make_interval
+from gmail_warmup.db.clock import bound_time, make_interval
 from gmail_warmup.db.engine import retry_conflict, write_transaction
 from gmail_warmup.db.models import (
     AlertItem,
@@ -105,7 +105,7 @@ def _write_decision(
         mass_refusal.lock_refusal_count(connection)
         refused = _select_new_suspects(connection, audit)
         _update_unreadable_incident(connection, unreadable)
-        certain = [grant for grant in refused if REASONS[grant.reason or "grant_refused"].flags_grant]
+        certain = [grant for grant in refused if REASONS.look_up(grant.reason, "grant_refused").flags_grant]
         if len(refused) > mass_refusal.compute_refusal_limit(audit.healthy) or (app_error and certain):
             _hold_refusals(connection, audit, refused)
             return AuditDecision(confirmed=[], held_count=len(refused)), []
@@ -156,7 +156,7 @@ def select_second_pass(
     """
     now = sa.func.now()
     selected = sa.and_(OAuthGrant.state == GrantState.SUSPECT, OAuthGrant.state_since >= audit.started_at)
-    due: sa.ColumnElement[Any] = sa.type_coerce(OAuthGrant.next_probe_at, sa.DateTime(timezone=True))
+    due: sa.ColumnElement[Any] = bound_time(OAuthGrant.next_probe_at)
     if has_unreached:
         unreached = sa.and_(
             OAuthGrant.state == GrantState.ACTIVE,

@@ -28,12 +28,13 @@ from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.metrics import NULL_METER, Meter
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import MailboxAuth
+from gmail_warmup.db.rows import DATA_ERRORS, describe_error
 from gmail_warmup.oauth.circuit_breaker import OPENS_IMMEDIATELY, CircuitBreaker
 from gmail_warmup.oauth.grant import Actor, StoredGrant
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.leases import GrantLeases
-from gmail_warmup.oauth.reasons import Reason
-from gmail_warmup.oauth.token_endpoint import OAuthClient
+from gmail_warmup.oauth.reasons import REASONS, Reason
+from gmail_warmup.oauth.token_endpoint import OAuthClient, TokenResult
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +197,7 @@ class Audit:
 
     async def _run_worker(self, prober: GrantProber) -> None:
         while (grant := await self._leased.get()) is not None:
-            probe = await prober.probe_grant(grant)
+            probe = await _probe_isolated(prober, grant)
             if probe.token_result.reason.code in OPENS_IMMEDIATELY and not probe.is_delegated:
                 self._blocked = self._client_refusal = probe.token_result.reason
             await self._probed.put(probe)
@@ -238,3 +239,14 @@ class Audit:
         while True:
             await asyncio.sleep(self._settings.refresh_lease / 3)
             await asyncio.to_thread(self._leases.extend, list(self._in_flight))
+
+
+async def _probe_isolated(prober: GrantProber, grant: StoredGrant) -> ProbeResult:
+    """Probe a grant; a stored value that breaks a rule concerns only this one."""
+    try:
+        return await prober.probe_grant(grant)
+    except DATA_ERRORS as error:
+        text, address = "The grant of %s cannot be probed: %s", grant.address
+        log_event(log, logging.ERROR, text, address, describe_error(error), mailbox=address)
+        result = TokenResult(reason=REASONS["undecryptable"], request_sent=False)
+        return ProbeResult(grant=grant, token_result=result)

@@ -12,7 +12,9 @@ from gmail_warmup.audit.results import UNREACHED_OUTCOMES, AuditOutcome, AuditTa
 from gmail_warmup.core.enums import RefusingParty, ResponseCategory
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.metrics import NULL_METER, REFRESH, REFRESH_TIME, Meter
+from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.models import GrantState, MailboxAuth
+from gmail_warmup.db.rows import DATA_ERRORS, describe_error
 from gmail_warmup.oauth.circuit_breaker import OPENS_IMMEDIATELY, CircuitBreaker, RequestOutcome
 from gmail_warmup.oauth.delegation_errors import adjust_delegated_reason
 from gmail_warmup.oauth.grant import Actor, StoredGrant
@@ -20,7 +22,7 @@ from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.grant_updates import GrantUpdate
 from gmail_warmup.oauth.leases import GrantLeases
 from gmail_warmup.oauth.mass_refusal import counts_for_mass_refusal
-from gmail_warmup.oauth.reasons import Reason
+from gmail_warmup.oauth.reasons import REASONS, Reason
 from gmail_warmup.oauth.refusal_policy import log_refusal, reinterpret_result
 from gmail_warmup.oauth.token_endpoint import TokenResult
 
@@ -77,17 +79,23 @@ class ResultRecorder:
         self.tally = AuditTally()
 
     def record_batch(self, batch: Sequence[ProbeResult]) -> None:
-        """Write a batch in one transaction. Results that say nothing about the grant only release its lease."""
+        """Write a batch in one transaction. Results that say nothing about the grant only release its lease.
+
+        A result with a value that cannot be stored counts as one that says nothing; the others are written.
+        """
         batch = self._reinterpret_batch(batch)
         self._send_metrics([probe for probe in batch if probe.token_result.request_sent])
         self._notify_breaker(self._breaker, [probe for probe in batch if not probe.is_delegated])
         if self._delegated:
             self._notify_breaker(self._delegated, [probe for probe in batch if probe.is_delegated])
-        updates = [self._build_update(probe) for probe in batch if probe.concerns_grant]
-        written = self._store.apply_updates(updates, actor=self._actor)
+        probed = {probe.grant.mailbox_id: probe for probe in batch}
+        updates = [update for probe in batch if probe.concerns_grant and (update := self._try_build_update(probe))]
+        written, rejected = self._store.apply_each(updates, actor=self._actor)
         for update in updates:
-            self._count_update(update, written=update.grant.mailbox_id in written)
-        unreached = [probe for probe in batch if not probe.concerns_grant]
+            if update not in rejected:
+                self._count_update(update, written=update.grant.mailbox_id in written)
+                del probed[update.grant.mailbox_id]
+        unreached = [_as_unstorable(probe) if probe.concerns_grant else probe for probe in probed.values()]
         for probe in unreached:
             self._count_unreached(probe)
         if unreached:
@@ -127,6 +135,14 @@ class ResultRecorder:
             return dataclasses.replace(result, reason=adjust_delegated_reason(grant, result.reason))
         return reinterpret_result(result, grant, self._client_id, recently_succeeded=recently_succeeded)
 
+    def _try_build_update(self, probe: ProbeResult) -> GrantUpdate | None:
+        try:
+            return self._build_update(probe)
+        except DATA_ERRORS as error:
+            text = "The result of %s cannot be stored: %s"
+            log_event(log, logging.ERROR, text, probe.grant.address, describe_error(error), mailbox=probe.grant.address)
+            return None
+
     def _build_update(self, probe: ProbeResult) -> GrantUpdate:
         grant, result = probe.grant, probe.token_result
         if result.reason.category is ResponseCategory.OK:
@@ -165,8 +181,14 @@ class ResultRecorder:
         reason, detail, address = probe.token_result.reason, probe.token_result.detail, probe.grant.address
         self.tally.counts[UNREACHED_OUTCOMES[reason.category]] += 1
         if reason.code in ("unknown_answer", "not_json"):
-            self.tally.unknown_responses[detail] += 1
+            self.tally.unknown_responses[to_storable_text(detail)] += 1
         if probe.token_result.request_sent or reason.category is ResponseCategory.LOCAL:
             text, detail_text = "%s: %s %s[%s]", f"{detail} " if detail else ""
             fields = {"mailbox": address, "reason_code": reason.code}
             log_event(log, logging.WARNING, text, address, reason.message, detail_text, reason.code, **fields)
+
+
+def _as_unstorable(probe: ProbeResult) -> ProbeResult:
+    """Return the result of a probe whose answer contains a value that cannot be stored: it says nothing."""
+    result = TokenResult(reason=REASONS["write_failed"], request_sent=probe.token_result.request_sent)
+    return dataclasses.replace(probe, token_result=result)

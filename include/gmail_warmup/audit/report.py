@@ -6,11 +6,13 @@ It is stored as JSON in the table ``audit`` and in XCom; ``report_text`` formats
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter, ValidationError
 
 from gmail_warmup.audit.results import UNREACHED_OUTCOMES, AuditOutcome, AuditResult
 from gmail_warmup.core.enums import FLAGGED_STATES
@@ -19,6 +21,8 @@ from gmail_warmup.oauth import expiry
 from gmail_warmup.oauth.expiry import ExpiringGrant
 from gmail_warmup.oauth.incidents import describe_open_incidents
 from gmail_warmup.oauth.reasons import REASONS
+
+log = logging.getLogger(__name__)
 
 MAX_LISTED_FLAGGED = 100
 """Maximum number of flagged mailboxes in a report; the counts include all of them."""
@@ -77,12 +81,15 @@ class AuditReport:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any] | None) -> Self:
-        """Read a stored report; keys that an older version did not write have their defaults."""
+        """Read a stored report; keys that an older version did not write, or all of an unusable one, have defaults."""
         names = {item.name for item in dataclasses.fields(cls)}
-        known = {name: value for name, value in (values or {}).items() if name in names and value is not None}
-        known["attention"] = [FlaggedMailbox(**mailbox) for mailbox in known.get("attention", ())]
-        known["expiring_list"] = [ExpiringGrant(**grant) for grant in known.get("expiring_list", ())]
-        return cls(**known)
+        items = values.items() if isinstance(values, Mapping) else ()
+        known = {name: value for name, value in items if name in names and value is not None}
+        try:
+            return TypeAdapter(cls).validate_python(known)
+        except ValidationError as error:
+            log.error("A stored report is left out, because %d of its values break a rule", error.error_count())
+            return cls()
 
 
 def build_report(connection: sa.Connection, result: AuditResult, *, expiring_days: int) -> AuditReport:
@@ -128,5 +135,5 @@ def _list_flagged(connection: sa.Connection) -> list[FlaggedMailbox]:
 
 
 def _to_flagged_mailbox(row: Any) -> FlaggedMailbox:
-    reason = REASONS[row.reason or "never_granted"]
+    reason = REASONS.look_up(row.reason, "never_granted")
     return FlaggedMailbox(address=row.address, state=row.state, reason=reason.message, step=reason.remedy)

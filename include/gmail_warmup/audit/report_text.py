@@ -65,7 +65,7 @@ def _format_counts(report: AuditReport) -> str:
 def _format_client_error(report: AuditReport) -> list[str]:
     if report.app_error is None or report.incidents:  # the incident says the same
         return []
-    reason = REASONS[report.app_error]
+    reason = REASONS.look_up(report.app_error, "invalid_client")
     text = f"The OAuth client is refused, no account is to blame: {reason.message} {reason.remedy} [{reason.code}]"
     return ["", text]
 

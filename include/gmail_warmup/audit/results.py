@@ -112,7 +112,7 @@ class AuditResult:
 
 
 def _is_app_error(code: str | None) -> bool:
-    return code in REASONS and REASONS[code].category is ResponseCategory.APP
+    return code is not None and code in REASONS and REASONS[code].category is ResponseCategory.APP
 
 
 @dataclass

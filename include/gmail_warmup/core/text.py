@@ -15,6 +15,11 @@ def pluralize(number: int, thing: str, plural: str = "") -> str:
     return f"{number} {thing if number == 1 else plural}"
 
 
+def to_storable_text(text: str) -> str:
+    """Replace characters that PostgreSQL cannot store, such as NUL, by U+FFFD, which no stored text contains."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\x00", "\ufffd")
+
+
 def join_first(names: Sequence[str]) -> str:
     """Return the first three names and how many more there are."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""

@@ -54,12 +54,13 @@ class Cipher:
         """
         try:
             actual_owner, secret = json.loads(self._fernet.decrypt(ciphertext.encode()))
+            secret.encode()  # raises an error for a secret that is not valid text
         except InvalidToken:
             raise UnknownKeyError(
                 f"The secret of {owner} cannot be decrypted: no key in AIRFLOW__CORE__FERNET_KEY fits. "
                 "Append the former key to the new one, separated by a comma."
             ) from None
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, AttributeError):
             raise CiphertextError(f"The secret of {owner} is not one that this package wrote.") from None
         if actual_owner != owner:
             raise CiphertextError(f"The secret of {owner} belongs to {actual_owner}; it was moved between rows.")

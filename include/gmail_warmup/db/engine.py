@@ -27,6 +27,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from gmail_warmup.core.errors import DatabaseNotReadyError
+from gmail_warmup.db.bounded_times import bound_times
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +60,18 @@ def make_engine(url: str | sa.URL, *, pooled: bool = False) -> sa.Engine:
     common = {"hide_parameters": True, "echo": False, "use_native_hstore": False}
     if pooled:
         engine = sa.create_engine(url, pool_size=5, max_overflow=5, pool_pre_ping=True, pool_recycle=1800, **common)
-        _set_time_zone(engine)
+        _set_up_connections(engine)
         return engine
     engine = sa.create_engine(url, pool_size=1, max_overflow=-1, **common)
-    _set_time_zone(engine)
+    _set_up_connections(engine)
     _ping_idle_connection(engine)
     _live_engines.add(engine)
     return engine
+
+
+def _set_up_connections(engine: sa.Engine) -> None:
+    sa.event.listen(engine, "connect", bound_times)
+    _set_time_zone(engine)
 
 
 def _set_time_zone(engine: sa.Engine) -> None:

@@ -11,6 +11,7 @@ from gmail_warmup.alerts.text import format_time
 from gmail_warmup.core.text import join_first, pluralize
 from gmail_warmup.crypto import key_check
 from gmail_warmup.crypto.key_rotation import inspect_key_usage
+from gmail_warmup.db.clock import bound_time
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import Breaker, GrantState, IncidentKind, OAuthGrant
 from gmail_warmup.doctor.context import DoctorContext
@@ -52,7 +53,7 @@ def check_incidents(context: DoctorContext) -> CheckOutcome:
         return Status.OK, "None is open."
     texts, steps = [], []
     for incident in incidents:
-        reason = REASONS[incident.reason]
+        reason = REASONS.look_up(incident.reason, "unknown_answer")
         owner = f" of {incident.key}" if incident.key else ""
         texts.append(
             f"{incident.kind.replace('_', ' ').capitalize()}{owner} since {format_time(incident.opened_at)}: "
@@ -72,10 +73,10 @@ def check_circuit_breaker(context: DoctorContext) -> CheckOutcome:
     texts = [
         f"No token requests are sent for {row.client_id}"
         + (f" until {format_time(row.cooldown_until)}" if row.cooldown_until else "")
-        + f": {REASONS[row.reason or 'unreachable'].message}"
+        + f": {REASONS.look_up(row.reason, 'unreachable').message}"
         for row in open_breakers
     ]
-    steps = dict.fromkeys(REASONS[row.reason or "unreachable"].remedy for row in open_breakers)
+    steps = dict.fromkeys(REASONS.look_up(row.reason, "unreachable").remedy for row in open_breakers)
     return Status.PROBLEM, " ".join(texts), " ".join(steps)
 
 
@@ -97,8 +98,9 @@ def check_scopes(context: DoctorContext) -> CheckOutcome:
 
 def check_publishing_status(context: DoctorContext) -> CheckOutcome:
     """Detect the seven-day lifetime of grants of an app in Testing, announced or observed."""
-    announced = OAuthGrant.refresh_expires_at - OAuthGrant.granted_at
-    age = OAuthGrant.state_since - OAuthGrant.granted_at
+    granted_at = bound_time(OAuthGrant.granted_at)
+    announced = bound_time(OAuthGrant.refresh_expires_at) - granted_at
+    age = bound_time(OAuthGrant.state_since) - granted_at
     announced_grants = context.find_addresses(_NOT_FLAGGED, announced.between(timedelta(days=6.5), timedelta(days=7.5)))
     expired_grants = context.find_addresses(
         OAuthGrant.state == GrantState.NEEDS_REAUTH,

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.core.errors import GmailWarmupError
-from gmail_warmup.doctor import addresses, content, domains, google, grants, installation
+from gmail_warmup.doctor import addresses, content, domains, google, grants, installation, stored_rows
 from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.doctor.result import CheckOutcome, CheckResult, Status
 
@@ -18,6 +18,7 @@ _CHECKS: tuple[tuple[str, Callable[[DoctorContext], CheckOutcome], tuple[str, ..
     ("Fernet key", installation.check_fernet_key, ()),
     ("database", installation.check_database, ("settings", "Fernet key")),
     ("stored secrets", grants.check_stored_secrets, ("database",)),
+    ("stored rows", stored_rows.check_stored_rows, ("database",)),
     ("schema", installation.check_schema, ("database",)),
     ("database role", installation.check_role, ("database",)),
     ("database clock", installation.check_database_clock, ("database",)),

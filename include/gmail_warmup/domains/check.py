@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from gmail_warmup.core.enums import DnsRecord, DnsResult
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.engine import read_transaction, write_transaction
+from gmail_warmup.db.rows import isolate_item
 from gmail_warmup.domains import store
 from gmail_warmup.domains.dkim_dmarc import check_dkim, check_dmarc
-from gmail_warmup.domains.lookup import NoAnswerError, TxtLookup, TxtResolver
+from gmail_warmup.domains.lookup import InvalidNameError, NoAnswerError, TxtLookup, TxtResolver
 from gmail_warmup.domains.reasons import RecordFinding, make_finding
 from gmail_warmup.domains.spf import check_spf
 
@@ -43,7 +44,7 @@ def check_domain(domain: str, lookup: TxtLookup, *, selector: str) -> DomainFind
 def _run_check(check: Callable[[], RecordFinding]) -> RecordFinding:
     try:
         return check()
-    except NoAnswerError as error:
+    except (NoAnswerError, InvalidNameError) as error:
         return make_finding("no_answer", str(error))
 
 
@@ -56,7 +57,8 @@ def check_all_domains(engine: sa.Engine, lookup: TxtLookup, *, selector: str) ->
         checked = dict(zip(domains, results, strict=True))
     with write_transaction(engine) as connection:
         for domain, findings in checked.items():
-            store.store_findings(connection, domain, findings)
+            with isolate_item(connection, f"The result of {domain}"):
+                store.store_findings(connection, domain, findings)
         store.delete_other_domains(connection, domains)
     for domain, findings in checked.items():
         _log_findings(domain, findings)

@@ -54,7 +54,7 @@ def load_gated_domains(connection: sa.Connection) -> dict[str, GatedDomain]:
 
 
 def _to_gated_domain(domain: str, code: str, since: datetime) -> GatedDomain:
-    reason = DNS_REASONS[code]
+    reason = DNS_REASONS.look_up(code, "no_answer")
     return GatedDomain(
         domain=domain,
         code=code,

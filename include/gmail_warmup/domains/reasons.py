@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gmail_warmup.core.enums import DnsResult
-from gmail_warmup.core.reasons import ReasonBase, build_reason_table
+from gmail_warmup.core.reasons import ReasonBase, ReasonTable, build_reason_table
+from gmail_warmup.core.text import to_storable_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ _ROWS = (
      "Publish the complete value that the Admin console shows."),
 )  # fmt: skip
 
-DNS_REASONS: dict[str, DnsReason] = build_reason_table(
+DNS_REASONS: ReasonTable[DnsReason] = build_reason_table(
     DnsReason(code=code, result=result, message=message, remedy=remedy) for code, result, message, remedy in _ROWS
 )
 """Every reason code of a DNS record."""
@@ -81,7 +82,7 @@ class RecordFinding:
     @property
     def reason(self) -> DnsReason:
         """Return the reason with message and remedy."""
-        return DNS_REASONS[self.code]
+        return DNS_REASONS.look_up(self.code, "no_answer")
 
     @property
     def result(self) -> DnsResult:
@@ -91,4 +92,4 @@ class RecordFinding:
 
 def make_finding(code: str, detail: str = "") -> RecordFinding:
     """Return a finding with a detail of at most 200 characters."""
-    return RecordFinding(code=code, detail=detail[:200])
+    return RecordFinding(code=code, detail=to_storable_text(detail[:200]))

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from gmail_warmup.core.enums import CONSUMER_DOMAINS, DnsRecord, DnsResult
 from gmail_warmup.db.models import DomainCheck, Mailbox, MailboxKind
+from gmail_warmup.db.rows import convert_rows
 from gmail_warmup.domains.reasons import RecordFinding
 
 
@@ -68,13 +69,14 @@ def load_findings(connection: sa.Connection, domain: str | None = None) -> list[
     """Return the last findings of every domain, ordered by name, or of one domain."""
     query = sa.select(DomainCheck.__table__).order_by(DomainCheck.domain, DomainCheck.record)
     rows = connection.execute(query if domain is None else query.where(DomainCheck.domain == domain))
-    return [
-        StoredFinding(
-            domain=row.domain,
-            record=DnsRecord(row.record),
-            finding=RecordFinding(code=row.code, detail=row.detail),
-            checked_at=row.checked_at,
-            bad_since=row.bad_since,
-        )
-        for row in rows
-    ]
+    return convert_rows(rows, _to_stored_finding, table=DomainCheck.__tablename__)
+
+
+def _to_stored_finding(row: sa.Row[Any]) -> StoredFinding:
+    return StoredFinding(
+        domain=row.domain,
+        record=DnsRecord(row.record),
+        finding=RecordFinding(code=row.code, detail=row.detail),
+        checked_at=row.checked_at,
+        bad_since=row.bad_since,
+    )

@@ -74,12 +74,12 @@ def build_message(mail: OutgoingMail) -> bytes:
         ("From", _format_mailbox("sender", mail.sender, mail.sender_name)),
         ("To", _format_mailbox("recipient", mail.recipient, mail.recipient_name)),
         ("Subject", _format_text("subject", mail.subject, header="Subject")),
-        ("Message-ID", _check_message_id("message_id", mail.message_id)),
+        ("Message-ID", require_message_id("message_id", mail.message_id)),
     ]
     if mail.in_reply_to is not None:
-        lines.append(("In-Reply-To", _check_message_id("in_reply_to", mail.in_reply_to)))
+        lines.append(("In-Reply-To", require_message_id("in_reply_to", mail.in_reply_to)))
     if mail.references:
-        lines.append(("References", f"{_CRLF} ".join(_check_message_id("references", one) for one in mail.references)))
+        lines.append(("References", f"{_CRLF} ".join(require_message_id("references", one) for one in mail.references)))
     lines += [_check_header(name, value) for name, value in mail.headers.items()]
     head = "".join(f"{name}: {value}{_CRLF}" for name, value in lines)
     return head.encode("ascii") + _build_body(mail)
@@ -168,7 +168,12 @@ def _check_address(field_name: str, address: str) -> str:
     return address
 
 
-def _check_message_id(field_name: str, value: str) -> str:
+def require_message_id(field_name: str, value: str) -> str:
+    """Return a message id, which then has no other meaning in a header or in a search.
+
+    Raises:
+        InvalidInputError: naming the field, if it is not a message id.
+    """
     if not _MESSAGE_ID.fullmatch(_check_header_text(field_name, value)) or "=?" in value:
         raise InvalidInputError(f"{field_name}: not a message id like <token@example.com>.")
     return value

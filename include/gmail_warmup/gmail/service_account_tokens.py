@@ -61,7 +61,7 @@ class ServiceAccountTokens:
         """
         grant = known or self._store.read_grant(address)
         if grant.state in FLAGGED_STATES or grant.awaits_probe:
-            raise build_grant_error(address, REASONS[grant.reason or "delegation_refused"])
+            raise build_grant_error(address, REASONS.look_up(grant.reason, "delegation_refused"))
         started = time.monotonic()
         result = self._request_token(grant)
         if result.reason.category is ResponseCategory.OK:

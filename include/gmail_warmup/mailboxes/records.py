@@ -20,8 +20,8 @@ from gmail_warmup.core.characters import (
 from gmail_warmup.core.enums import GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import shorten_text
-from gmail_warmup.mailboxes.time_zones import normalize_time_zone
-from gmail_warmup.mailboxes.validation import describe_rule
+from gmail_warmup.mailboxes.time_zones import find_zone, normalize_time_zone
+from gmail_warmup.mailboxes.validation import InvalidValue, describe_rule
 
 _FORBIDDEN_IN_NAME = re.compile(r"[<>\"\\]")
 
@@ -122,7 +122,11 @@ def _to_broken_rule(problem: Mapping[str, Any]) -> BrokenRule:
 
 @dataclass(frozen=True, kw_only=True)
 class MailboxRecord:
-    """A mailbox and the state of its grant, without secrets. Times are aware."""
+    """A mailbox and the state of its grant, without secrets. Times are aware.
+
+    Attributes:
+        invalid: the stored values that break a rule; no task works in the mailbox until they are repaired.
+    """
 
     id: int
     address: str
@@ -157,11 +161,12 @@ class MailboxRecord:
     refreshed_at: datetime | None
     refresh_expires_at: datetime | None
     access_expires_at: datetime | None
+    invalid: tuple[InvalidValue, ...] = ()
 
     @property
     def zone(self) -> ZoneInfo:
-        """Return the mailbox's time zone."""
-        return ZoneInfo(self.timezone)
+        """Return the mailbox's time zone; UTC if the stored one is not known."""
+        return find_zone(self.timezone) or ZoneInfo("UTC")
 
     @property
     def domain(self) -> str:
@@ -170,5 +175,5 @@ class MailboxRecord:
 
     @property
     def is_usable(self) -> bool:
-        """Return whether a task may use this mailbox: it is not paused and its grant is not flagged."""
-        return self.state in (GrantState.ACTIVE, GrantState.SUSPECT) and self.paused_at is None
+        """Return whether a task may use this mailbox: not paused, its grant not flagged, no stored value invalid."""
+        return self.state in (GrantState.ACTIVE, GrantState.SUSPECT) and self.paused_at is None and not self.invalid

@@ -13,13 +13,14 @@ from sqlalchemy.orm import aliased
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.locks import lock_mailboxes
-from gmail_warmup.db.models import GrantEvent, GrantState, HealthBand, Mailbox, MailboxAuth, MailboxKind, OAuthGrant
+from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import lookup
 from gmail_warmup.mailboxes.addresses import normalize_address
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
+from gmail_warmup.mailboxes.stored_values import check_stored_values
 from gmail_warmup.mailboxes.time_zones import require_database_zones
 
-_FIELDS = tuple(field.name for field in fields(MailboxRecord))
+_FIELDS = tuple(field.name for field in fields(MailboxRecord) if field.name != "invalid")
 HAS_GRANT = OAuthGrant.mailbox_id == Mailbox.id
 SELECT_MAILBOXES: sa.Select[Any] = sa.select(
     *(getattr(Mailbox if hasattr(Mailbox, name) else OAuthGrant, name) for name in _FIELDS)
@@ -38,14 +39,13 @@ TAKE_LEASE = (
 
 
 def to_record(row: sa.Row[Any]) -> MailboxRecord:
-    """Return the record of a row that has the columns of ``SELECT_MAILBOXES``; further columns are ignored."""
-    values = {name: row._mapping[name] for name in _FIELDS} | {
-        "kind": MailboxKind(row.kind),
-        "auth": MailboxAuth(row.auth),
-        "state": GrantState(row.state),
-        "band": HealthBand(row.band),
-    }
-    return MailboxRecord(**values)
+    """Return the record of a row that has the columns of ``SELECT_MAILBOXES``; further columns are ignored.
+
+    A row with values that break a rule has a record as well, which names them.
+    """
+    values = {name: row._mapping[name] for name in _FIELDS}
+    invalid = check_stored_values(values)
+    return MailboxRecord(**values, invalid=invalid)
 
 
 def list_mailboxes(connection: sa.Connection) -> list[MailboxRecord]:

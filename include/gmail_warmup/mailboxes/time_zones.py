@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError
@@ -21,6 +21,17 @@ CITY_OF_ZONE = {"CET": "Europe/Brussels", "EET": "Europe/Athens", "MET": "Europe
 _EXAMPLE = "write it like Europe/Berlin or America/New_York"
 _LOCAL_NAMES = ("localtime", "posixrules", "Factory")
 """Files in the folder of the zones that depend on the machine, or are no zone."""
+
+
+@functools.cache
+def find_zone(name: str) -> ZoneInfo | None:
+    """Return a stored time zone by its name, or None if the name is not known on every machine."""
+    if name in _LOCAL_NAMES:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        return None
 
 
 def normalize_time_zone(name: str) -> str:

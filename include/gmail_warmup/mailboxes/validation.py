@@ -1,13 +1,27 @@
-"""Describe the rule that an invalid input violates; shared by page, import files and command line."""
+"""Describe the rule that an invalid input, or a stored value, violates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic.fields import FieldInfo
 
 _NUMBER_TYPES = ("int_", "greater_than", "less_than", "float_")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvalidValue:
+    """A stored value that breaks a rule: its column, the rule with the value, and the remedy."""
+
+    column: str
+    rule: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Return all of it as one line."""
+        return f"{self.column}: {self.rule}. {self.remedy}"
 
 
 def describe_rule(problem: Mapping[str, Any], field: FieldInfo | None = None) -> str:

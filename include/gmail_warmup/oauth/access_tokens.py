@@ -141,12 +141,12 @@ class AccessTokens:
             GrantError: the mailbox is flagged, or is suspect and has no valid token.
         """
         if grant.state in FLAGGED_STATES:
-            raise build_grant_error(grant.address, REASONS[grant.reason or "never_granted"])
+            raise build_grant_error(grant.address, REASONS.look_up(grant.reason, "never_granted"))
         token = self._get_valid_token(grant, rejected)
         if token and (grant.access_seconds > self._margin or grant.awaits_probe):
             return token
         if grant.awaits_probe:
-            raise build_grant_error(grant.address, REASONS[grant.reason or "grant_refused"])
+            raise build_grant_error(grant.address, REASONS.look_up(grant.reason, "grant_refused"))
         return None
 
     def _get_valid_token(self, grant: StoredGrant, rejected: str | None) -> AccessToken | None:
@@ -203,7 +203,7 @@ class AccessTokens:
         log_refusal(written)
         if valid_token and written.state is GrantState.SUSPECT:
             return valid_token
-        raise build_grant_error(grant.address, REASONS[written.reason or reason.code])
+        raise build_grant_error(grant.address, REASONS.look_up(written.reason, reason.code))
 
     def _request_token(self, grant: StoredGrant) -> tuple[TokenResult, float]:
         """Return the result of a token request, and the seconds since it was sent."""

@@ -114,7 +114,7 @@ class CircuitBreaker:
         if not self._state.is_cooling_down and self._claim_probe():
             self.probing = True
             return None
-        return REASONS[self._state.reason or "unreachable"]
+        return REASONS.look_up(self._state.reason, "unreachable")
 
     def record_outcomes(self, outcomes: Iterable[RequestOutcome]) -> None:
         """Record the outcomes of token requests, in the order of their responses."""
@@ -187,7 +187,8 @@ class CircuitBreaker:
                 if self.probing:
                     self._open_breaker(connection, last, seconds=row.cooldown_seconds * 2, newly_opened=False)
                 return
-            same_category = row.reason is not None and REASONS[row.reason].category is last.category
+            former = REASONS.look_up(row.reason, "unreachable") if row.reason is not None else None
+            same_category = former is not None and former.category is last.category
             mailbox_ids = {outcome.mailbox_id for outcome in failed if outcome.reason.category is last.category}
             mailbox_ids |= set(row.failed_mailbox_ids) if same_category else set()
             if last.code in OPENS_IMMEDIATELY or len(mailbox_ids) >= FAILURE_THRESHOLDS[last.category]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.db.clock import make_interval
+from gmail_warmup.db.clock import bound_time, make_interval
 from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.oauth.grant import StoredGrant
@@ -26,14 +26,15 @@ MAX_LISTED_EXPIRING = 100
 """Maximum number of mailboxes in a list of expiring grants; the count includes all of them."""
 
 _TOLERANCE = timedelta(hours=12)
-_HAS_TESTING_LIFETIME = (OAuthGrant.refresh_expires_at - OAuthGrant.granted_at).between(
+_HAS_TESTING_LIFETIME = (bound_time(OAuthGrant.refresh_expires_at) - bound_time(OAuthGrant.granted_at)).between(
     TESTING_LIFETIME - _TOLERANCE, TESTING_LIFETIME + _TOLERANCE
 )
 _TESTING_SIGN_SECONDS = 30 * 86_400
 
 EXPIRES_AT: sa.ColumnElement[Any] = sa.func.least(
-    OAuthGrant.refresh_expires_at,
-    sa.func.coalesce(OAuthGrant.refreshed_at, OAuthGrant.granted_at) + make_interval(IDLE_LIFETIME.total_seconds()),
+    bound_time(OAuthGrant.refresh_expires_at),
+    sa.func.coalesce(bound_time(OAuthGrant.refreshed_at), bound_time(OAuthGrant.granted_at))
+    + make_interval(IDLE_LIFETIME.total_seconds()),
     type_=sa.DateTime(timezone=True),
 )
 """SQL: when a grant expires if it is not used or renewed; NULL if unknown."""

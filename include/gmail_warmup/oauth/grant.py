@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import RefusingParty
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.crypto.cipher import build_secret_owner
+from gmail_warmup.db.bounded_times import is_out_of_range
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import lookup
 
@@ -88,6 +90,11 @@ class StoredGrant:
         return build_secret_owner(self.mailbox_id)
 
 
+_EnumT = TypeVar("_EnumT", bound=StrEnum)
+_NULLABLE_TIMES = (
+    "refresh_expires_at", "access_expires_at", "next_probe_at", "granted_at", "refreshed_at", "lease_until",
+)  # fmt: skip
+
 _G = OAuthGrant
 GRANT_COLUMNS = (
     _G.mailbox_id, Mailbox.address, Mailbox.auth, _G.client_id, _G.refresh_token, _G.refresh_expires_at,
@@ -104,11 +111,25 @@ _SELECT_BY_ADDRESS = lookup.select_by_address(SELECT_GRANT)
 
 
 def to_stored_grant(row: Any) -> StoredGrant:
-    """Convert a row of GRANT_COLUMNS to a record."""
+    """Convert a row of GRANT_COLUMNS to a record.
+
+    A row with a value that breaks a rule has a record as well: an unknown state counts as one that needs a person, and
+    a time out of range as unknown. The record of the mailbox names such values.
+    """
     values = dict(row._mapping)
-    values["state"], values["auth"] = GrantState(row.state), MailboxAuth(row.auth)
-    values["refused_by"] = RefusingParty(row.refused_by) if row.refused_by else None
+    values["state"] = _find_member(GrantState, row.state) or GrantState.NEEDS_REAUTH
+    values["auth"] = _find_member(MailboxAuth, row.auth) or MailboxAuth.GRANT
+    values["refused_by"] = _find_member(RefusingParty, row.refused_by) if row.refused_by else None
+    for name in _NULLABLE_TIMES:
+        values[name] = None if is_out_of_range(values[name]) else values[name]
     return StoredGrant(**values)
+
+
+def _find_member(kind: type[_EnumT], value: str) -> _EnumT | None:
+    try:
+        return kind(value)
+    except ValueError:
+        return None
 
 
 def get_grant(connection: sa.Connection, address: str) -> StoredGrant:

@@ -18,6 +18,7 @@ from gmail_warmup.crypto.cipher import Cipher, build_secret_owner
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.engine import autocommit, retry_conflict, write_transaction
 from gmail_warmup.db.models import GrantState, OAuthGrant
+from gmail_warmup.db.rows import write_each
 from gmail_warmup.oauth import grant_updates, mass_refusal
 from gmail_warmup.oauth.grant import Actor, StoredGrant, get_grant, get_grants
 from gmail_warmup.oauth.grant_import import ImportedGrant, import_grants
@@ -100,6 +101,21 @@ class GrantStore:
         """Write updates in one transaction; return the ids of the mailboxes whose grant was not replaced meanwhile."""
         with write_transaction(self.engine) as connection:
             return grant_updates.apply_updates(connection, updates, actor=actor)
+
+    def apply_each(self, updates: Sequence[GrantUpdate], *, actor: Actor) -> tuple[set[int], list[GrantUpdate]]:
+        """Write updates like ``apply_updates``; if a value of one is not accepted, the others are written all the same.
+
+        Returns:
+            The ids of the mailboxes whose grant was written, and the updates with a value that is not accepted.
+        """
+        if not updates:
+            return set(), []
+        written, rejected = write_each(
+            updates,
+            lambda batch: self.apply_updates(batch, actor=actor),
+            name=lambda update: f"The new state of the grant of {update.grant.address}",
+        )
+        return set().union(*written), rejected
 
     def build_success_update(
         self, grant: StoredGrant, result: TokenResult, *, elapsed: float, client_id: str

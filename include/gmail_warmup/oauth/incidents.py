@@ -62,9 +62,10 @@ def describe_open_incidents(connection: sa.Connection) -> list[str]:
 
 
 def _describe_incident(incident: sa.Row[Any]) -> str:
-    reason, mailboxes = REASONS[incident.reason], incident.detail.get("mailboxes")
+    reason = REASONS.look_up(incident.reason, "unknown_answer")
+    mailboxes = incident.detail.get("mailboxes") if isinstance(incident.detail, dict) else None
     size = f" ({mailboxes} mailboxes)" if mailboxes else ""
     return (
-        f"Since {incident.opened_at:%Y-%m-%d %H:%M} UTC, {_DESCRIPTIONS[incident.kind]}{size}: "
+        f"Since {incident.opened_at:%Y-%m-%d %H:%M} UTC, {_DESCRIPTIONS.get(incident.kind, incident.kind)}{size}: "
         f"{reason.message} {reason.remedy}"
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gmail_warmup.core.enums import GrantState, ResponseCategory
-from gmail_warmup.core.reasons import ReasonBase, build_reason_table
+from gmail_warmup.core.reasons import ReasonBase, ReasonTable, build_reason_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +140,7 @@ _ROWS = (
      "Append the former key to the new one in AIRFLOW__CORE__FERNET_KEY, separated by a comma."),
 )  # fmt: skip
 
-REASONS: dict[str, Reason] = build_reason_table(
+REASONS: ReasonTable[Reason] = build_reason_table(
     Reason(code=code, category=category, message=message, remedy=remedy) for code, category, message, remedy in _ROWS
 )
 """All reason codes. No other code can be stored."""

@@ -50,13 +50,13 @@ class RefusalPolicy:
         if reason.state is GrantState.SUSPECT and grant.state is GrantState.SUSPECT and grant.refused_by is party:
             if not self._is_second_probe_due(grant):
                 return dataclasses.replace(self.keep(grant), drop_access=_rejects_token(reason))
-            first = REASONS[grant.reason or reason.code]
+            first = REASONS.look_up(grant.reason, reason.code)
             reason = first if first.flags_grant else confirm_reason(first)
         return self._build_update(grant, reason, party)
 
     def confirm(self, grant: StoredGrant) -> GrantUpdate:
         """Return the update that flags a suspect for the reason stored with it."""
-        reason = REASONS[grant.reason or "grant_refused_twice"]
+        reason = REASONS.look_up(grant.reason, "grant_refused_twice")
         return self._build_update(grant, reason, grant.refused_by or RefusingParty.TOKEN_ENDPOINT)
 
     def hold(self, update: GrantUpdate, incident_id: int | None) -> GrantUpdate:
@@ -139,7 +139,7 @@ def reinterpret_result(
 
 def log_refusal(update: GrantUpdate) -> None:
     """Log the stored state of a refused grant. The wording is documented; operators search for it."""
-    reason, address = REASONS[update.reason or "unknown_answer"], update.grant.address
+    reason, address = REASONS.look_up(update.reason, "unknown_answer"), update.grant.address
     if update.state is GrantState.NEEDS_REAUTH:
         text = "Account %s needs re-authentication: %s [%s]"
     elif update.state in FLAGGED_STATES:

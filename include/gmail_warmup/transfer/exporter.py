@@ -15,6 +15,7 @@ from gmail_warmup.core.errors import CiphertextError, InvalidInputError
 from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
+from gmail_warmup.db.rows import DATA_ERRORS
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.oauth.grant_store import GrantStore
@@ -98,7 +99,7 @@ def create_backup(store: GrantStore) -> Backup:
             continue
         try:
             backup.rows.append(row | ({"grant": _export_grant(store, stored)} if stored else {}))
-        except CiphertextError:
+        except (CiphertextError, *DATA_ERRORS):
             backup.rows.append(row)
             backup.unreadable.append(mailbox.address)
     return backup

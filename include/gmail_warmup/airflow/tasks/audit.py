@@ -151,7 +151,7 @@ def report_flagged(address: str) -> dict[str, str]:
         services = execution.build_services()
         with read_transaction(services.engine) as connection:
             mailbox = repository.get_mailbox(connection, address)
-    reason = REASONS[mailbox.reason or "never_granted"]
+    reason = REASONS.look_up(mailbox.reason, "never_granted")
     with log_fields(mailbox=address):
         text = "%s needs a person: %s %s"
         log_event(log, logging.WARNING, text, address, reason.message, reason.remedy, reason_code=reason.code)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from gmail_warmup.core.enums import AlertKind, IncidentKind
 from gmail_warmup.db.base import Base
-from gmail_warmup.db.models.columns import Timestamp, check_one_of
+from gmail_warmup.db.models.columns import Timestamp, check_object, check_one_of
 
 
 class Incident(Base):
@@ -20,6 +20,7 @@ class Incident(Base):
     __tablename__ = "incident"
     __table_args__ = (
         check_one_of("kind", IncidentKind),
+        check_object("detail"),
         Index("uq_incident_open", "kind", "key", unique=True, postgresql_where=text("closed_at IS NULL")),
     )
 

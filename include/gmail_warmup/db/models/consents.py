@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from gmail_warmup.core.enums import ConsentPurpose
 from gmail_warmup.db.base import Base
-from gmail_warmup.db.models.columns import Timestamp, check_one_of
+from gmail_warmup.db.models.columns import Timestamp, check_object, check_one_of, check_time
 
 
 class Consent(Base):
@@ -20,6 +20,7 @@ class Consent(Base):
     __tablename__ = "consent"
     __table_args__ = (
         check_one_of("purpose", ConsentPurpose),
+        check_object("mailbox_settings"),
         CheckConstraint("(airflow_user IS NULL) = (invite_id IS NOT NULL)", name="user_or_invite"),
         Index("ix_consent_mailbox_id", "mailbox_id"),
         Index("ix_consent_invite_id", "invite_id", postgresql_where=text("invite_id IS NOT NULL")),
@@ -45,7 +46,7 @@ class Invite(Base):
     """A link for the owner of one mailbox to sign in at Google without an Airflow login."""
 
     __tablename__ = "invite"
-    __table_args__ = (Index("ix_invite_mailbox_id", "mailbox_id"),)
+    __table_args__ = (check_time("expires_at"), Index("ix_invite_mailbox_id", "mailbox_id"))
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     token_hash: Mapped[str] = mapped_column(Text, unique=True)

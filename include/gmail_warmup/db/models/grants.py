@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from gmail_warmup.core.enums import GrantState, RefusingParty
 from gmail_warmup.db.base import Base
-from gmail_warmup.db.models.columns import Timestamp, check_one_of
+from gmail_warmup.db.models.columns import Timestamp, check_object, check_one_of, check_time
 
 
 class OAuthGrant(Base):
@@ -34,6 +34,11 @@ class OAuthGrant(Base):
     __table_args__ = (
         check_one_of("state", GrantState),
         check_one_of("refused_by", RefusingParty),
+        check_time("refresh_expires_at"),
+        check_time("access_expires_at"),
+        check_time("granted_at"),
+        check_time("next_probe_at"),
+        CheckConstraint("array_position(scopes, NULL) IS NULL", name="scopes"),
         Index("ix_oauth_grant_state", "state", "next_probe_at"),
         # Sort orders of the list. The last two also find grants that expire soon.
         Index("ix_oauth_grant_state_since", "state_since", "mailbox_id"),
@@ -107,6 +112,7 @@ class AuditRun(Base):
     """One audit of all grants, and its report."""
 
     __tablename__ = "audit"
+    __table_args__ = (check_object("report"),)
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     run_id: Mapped[str] = mapped_column(Text, unique=True)

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from gmail_warmup.core.enums import CONSUMER_DOMAINS, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.db.base import Base
-from gmail_warmup.db.models.columns import Timestamp, check_one_of
+from gmail_warmup.db.models.columns import Timestamp, check_one_of, check_time
 
 _CONSUMER_DOMAINS = ", ".join(f"'{domain}'" for domain in CONSUMER_DOMAINS)
 _IDENTITY = (
@@ -50,6 +50,7 @@ class Mailbox(Base):
         CheckConstraint("reply_rate BETWEEN 0 AND 100", name="reply_rate"),
         CheckConstraint("length(signature) <= 500", name="signature"),
         check_one_of("band", HealthBand),
+        check_time("deferred_until"),
         Index("ix_mailbox_domain_address", "domain", "address"),
         Index("ix_mailbox_paused", "address", postgresql_where=text("paused_at IS NOT NULL")),
         Index("ix_mailbox_band", "band", "address",

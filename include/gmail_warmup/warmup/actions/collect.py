@@ -16,7 +16,7 @@ from gmail_warmup.mailboxes import repository
 from gmail_warmup.warmup.actions.bounces import process_bounces
 from gmail_warmup.warmup.actions.earlier_attempt import delete_stray_drafts
 from gmail_warmup.warmup.actions.find_mail import classify_placement, find_received_mail
-from gmail_warmup.warmup.actions.session import MailboxSession
+from gmail_warmup.warmup.actions.session import MailboxSession, isolate_mail
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.ledger import retention
 from gmail_warmup.warmup.ledger.entries import Entry
@@ -29,7 +29,8 @@ def collect_replies(session: MailboxSession) -> None:
     with autocommit(session.engine) as connection:
         entries = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNCOLLECTED)
     for entry in session.while_permitted(session.defer_at_night(entries, L.locate_due_at)):
-        _collect_reply(session, entry)
+        with isolate_mail(session, entry):
+            _collect_reply(session, entry)
     process_bounces(session)
     delete_stray_drafts(session)
     _trash_old_mail(session)

@@ -33,6 +33,7 @@ from gmail_warmup.core.metrics import MailEvent
 from gmail_warmup.db.engine import autocommit, retry_conflict, write_transaction
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import MailStatus
+from gmail_warmup.db.rows import describe_error
 from gmail_warmup.gmail import mime
 from gmail_warmup.gmail.errors import BadGmailRequestError, NotFoundError, SendingLimitError
 from gmail_warmup.gmail.models import Message
@@ -44,7 +45,7 @@ from gmail_warmup.warmup.actions.earlier_attempt import (
     find_earlier_draft,
     find_sent_message,
 )
-from gmail_warmup.warmup.actions.outgoing import Delivery, build_mail_context
+from gmail_warmup.warmup.actions.outgoing import Delivery, UnbuildableMailError, build_mail_context
 from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.ledger import bounces, daily_counters
 from gmail_warmup.warmup.ledger import entries as ledger
@@ -114,6 +115,9 @@ def _take_remaining_steps(session: MailboxSession, mail: Delivery) -> MailEvent:
         message_id = _send_draft(session, draft_id)
     except DraftChangedError:
         return undelivered.fail_mail(session, mail, "draft_changed")
+    except UnbuildableMailError as error:
+        log_event(log, logging.ERROR, "%s", error, reason_code="unbuildable")
+        return undelivered.fail_mail(session, mail, "unbuildable")
     except BadGmailRequestError as error:
         session.refusals.append(error)
         return undelivered.fail_mail(session, mail, error.reason or "refused")
@@ -137,7 +141,19 @@ def _create_draft(session: MailboxSession, mail: Delivery) -> str:
 
     Raises:
         NotFoundError: a person deleted the thread.
+        UnbuildableMailError: a value in it is not valid in a mail.
     """
+    try:
+        raw = _build_mail(session, mail)
+    except (ValueError, LookupError, TypeError) as error:
+        raise UnbuildableMailError(describe_error(error)) from None
+    # Thread ids are per mailbox: this is the thread in which this mailbox received the mail that it answers.
+    thread_id = mail.answered.recipient_thread_id if mail.answered else None
+    session.extend_lease()
+    return session.gmail.create_draft(raw, thread_id=thread_id).id
+
+
+def _build_mail(session: MailboxSession, mail: Delivery) -> str:
     entry, sender, recipient = mail.entry, session.mailbox, mail.recipient
     text = session.writer.write_mail(build_mail_context(sender, recipient, token=entry.token, thread=mail.thread))
     references = tuple(earlier.rfc_message_id for earlier in mail.thread if earlier.rfc_message_id)
@@ -154,10 +170,7 @@ def _create_draft(session: MailboxSession, mail: Delivery) -> str:
         in_reply_to=references[-1] if references else None,
         references=references,
     )
-    # Thread ids are per mailbox: this is the thread in which this mailbox received the mail that it answers.
-    thread_id = mail.answered.recipient_thread_id if mail.answered else None
-    session.extend_lease()
-    return session.gmail.create_draft(mime.encode_message(outgoing), thread_id=thread_id).id
+    return mime.encode_message(outgoing)
 
 
 def _store_draft_id(session: MailboxSession, entry: Entry, draft_id: str) -> None:

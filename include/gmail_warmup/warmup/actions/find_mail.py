@@ -11,6 +11,7 @@ from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.engine import retry_conflict, write_transaction
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Placement
+from gmail_warmup.gmail import mime
 from gmail_warmup.gmail.models import Message
 from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.health.outcomes import record_outcome
@@ -43,8 +44,8 @@ def find_received_mail(session: MailboxSession, entry: Entry) -> Message | None:
     It is found by its Message-ID and must carry the row's token; no other message is ever changed. A mail that is not
     found is searched for again at growing intervals, and counts as missing after ``missing_after`` seconds.
     """
-    assert entry.rfc_message_id
-    message = session.gmail.find_message(entry.rfc_message_id, entry.token)
+    message_id = mime.require_message_id("rfc_message_id", entry.rfc_message_id or "")
+    message = session.gmail.find_message(message_id, entry.token)
     if message is None:
         _handle_not_found(session, entry)
     return message
@@ -73,6 +74,7 @@ def _store_not_found(session: MailboxSession, entry: Entry) -> bool:
         if is_missing:
             record_outcome(connection, entry, Outcome.MISSING)
         else:
-            retry_at = sa.func.now() + sa.func.greatest(session.scale_delay(_MIN_RETRY_DELAY), age.op("/")(2))
+            half_age = age.op("/", precedence=8)(2)  # binds more closely than the minus
+            retry_at = sa.func.now() + sa.func.greatest(session.scale_delay(_MIN_RETRY_DELAY), half_age)
             ledger.update_entry(connection, entry.id, locate_due_at=retry_at)
     return is_missing

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.content.compose import MailContext
 from gmail_warmup.warmup.content.templates import MailKind
 from gmail_warmup.warmup.ledger.entries import Entry
+
+
+class UnbuildableMailError(GmailWarmupError):
+    """A mail cannot be built from what is stored about it and its two mailboxes."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from gmail_warmup.core.metrics import MailEvent
 from gmail_warmup.db.engine import autocommit, retry_conflict, write_transaction
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.gmail.errors import NotFoundError
-from gmail_warmup.warmup.actions.session import MailboxSession
+from gmail_warmup.warmup.actions.session import MailboxSession, isolate_mail
 from gmail_warmup.warmup.health.outcomes import record_outcome
 from gmail_warmup.warmup.ledger import daily_counters, rate_decisions
 from gmail_warmup.warmup.ledger import entries as ledger
@@ -24,7 +24,8 @@ def read_mails(session: MailboxSession) -> None:
     with autocommit(session.engine) as connection:
         entries = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNREAD)
     for entry in session.while_permitted(session.defer_at_night(entries, L.read_due_at)):
-        _read_mail(session, entry)
+        with isolate_mail(session, entry):
+            _read_mail(session, entry)
     mark_mails(session)
 
 
@@ -33,7 +34,8 @@ def mark_mails(session: MailboxSession) -> None:
     with autocommit(session.engine) as connection:
         entries = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNMARKED)
     for entry in session.while_permitted(entries):
-        _mark_mail(session, entry)
+        with isolate_mail(session, entry):
+            _mark_mail(session, entry)
 
 
 def _mark_mail(session: MailboxSession, entry: Entry) -> None:

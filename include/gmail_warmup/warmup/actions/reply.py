@@ -9,7 +9,7 @@ from gmail_warmup.mailboxes import repository
 from gmail_warmup.warmup.actions import sending_limit
 from gmail_warmup.warmup.actions.delivery import claim_mail, deliver_mail
 from gmail_warmup.warmup.actions.outgoing import Delivery
-from gmail_warmup.warmup.actions.session import MailboxSession
+from gmail_warmup.warmup.actions.session import MailboxSession, isolate_mail
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.ledger.entries import Entry
 
@@ -20,8 +20,9 @@ def send_replies(session: MailboxSession) -> None:
         unanswered = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNANSWERED)
     for received in session.defer_at_night(unanswered, L.reply_due_at):
         sending_limit.enforce_sending_limit(session)
-        if (reply := _claim_reply(session, received)) is not None:
-            deliver_mail(session, reply)
+        with isolate_mail(session, received):
+            if (reply := _claim_reply(session, received)) is not None:
+                deliver_mail(session, reply)
 
 
 def _claim_reply(session: MailboxSession, received: Entry) -> Delivery | None:

@@ -13,7 +13,7 @@ from gmail_warmup.gmail.errors import NotFoundError
 from gmail_warmup.gmail.models import Message
 from gmail_warmup.warmup.actions.find_mail import classify_placement, find_received_mail
 from gmail_warmup.warmup.actions.read import mark_mails
-from gmail_warmup.warmup.actions.session import MailboxSession
+from gmail_warmup.warmup.actions.session import MailboxSession, isolate_mail
 from gmail_warmup.warmup.health.outcomes import record_outcome
 from gmail_warmup.warmup.ledger import daily_counters, rate_decisions
 from gmail_warmup.warmup.ledger import entries as ledger
@@ -27,14 +27,20 @@ def rescue_mails(session: MailboxSession) -> None:
     with autocommit(session.engine) as connection:
         unplaced = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNPLACED)
     for entry in session.while_permitted(unplaced):
-        message = find_received_mail(session, entry)
-        if message is not None:
-            _record_placement(session, entry, message)
+        with isolate_mail(session, entry):
+            _find_placement(session, entry)
     with autocommit(session.engine) as connection:
         in_spam = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNRESCUED)
     for entry in session.while_permitted(session.defer_at_night(in_spam, L.rescue_due_at)):
-        _rescue_mail(session, entry)
+        with isolate_mail(session, entry):
+            _rescue_mail(session, entry)
     mark_mails(session)
+
+
+def _find_placement(session: MailboxSession, entry: Entry) -> None:
+    message = find_received_mail(session, entry)
+    if message is not None:
+        _record_placement(session, entry, message)
 
 
 def _record_placement(session: MailboxSession, entry: Entry, message: Message) -> None:

@@ -90,6 +90,7 @@ def run_action(
         try:
             perform(session)
             session.require_accepted_mail()
+            session.require_usable_mail()
             meter.increment_counter(DONE, action)
         except MailboxBlockedError as error:  # a person paused the mailbox meanwhile, for example
             log_event(log, logging.INFO, "%s", error, reason_code=error.reason)

@@ -9,7 +9,7 @@ from gmail_warmup.warmup.actions import sending_limit
 from gmail_warmup.warmup.actions.claim import claim_next_slot
 from gmail_warmup.warmup.actions.delivery import deliver_mail
 from gmail_warmup.warmup.actions.outgoing import Delivery
-from gmail_warmup.warmup.actions.session import MailboxSession
+from gmail_warmup.warmup.actions.session import MailboxSession, isolate_mail
 from gmail_warmup.warmup.actions.undelivered import withdraw_mail
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.planning import daily_plan
@@ -21,7 +21,8 @@ def send_due_mails(session: MailboxSession) -> None:
     A pool mailbox claims nothing. It has unsent mails if it was a warmup mailbox when these were claimed.
     """
     for mail in session.while_permitted(_load_unsent_mails(session)):
-        _finish_mail(session, mail)
+        with isolate_mail(session, mail.entry):
+            _finish_mail(session, mail)
     if session.mailbox.kind is not MailboxKind.WARMUP:
         return
     sending_limit.enforce_sending_limit(session)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections import Counter
@@ -16,10 +17,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from gmail_warmup.core.enums import Action, Placement
 from gmail_warmup.core.errors import MailboxBusyError
+from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.metrics import MailEvent
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.engine import autocommit, write_transaction
 from gmail_warmup.db.models import Mailbox
+from gmail_warmup.db.rows import WRITE_ERRORS, describe_error
 from gmail_warmup.gmail.client import GmailClient
 from gmail_warmup.gmail.errors import BadGmailRequestError, GmailError
 from gmail_warmup.mailboxes import repository
@@ -30,6 +33,8 @@ from gmail_warmup.warmup.content.generators import MailWriter
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.ledger.entries import Entry
 from gmail_warmup.warmup.planning import engagement
+
+log = logging.getLogger(__name__)
 
 _Item = TypeVar("_Item")
 _STORE_LABEL = (
@@ -49,6 +54,7 @@ class MailboxSession:
         counts: what happened to mails.
         placements: where first mails were found.
         refusals: the errors because of which Gmail refused mails for good.
+        left_out: the errors of mails that were left out, see `isolate_mail`.
     """
 
     engine: sa.Engine
@@ -61,6 +67,7 @@ class MailboxSession:
     counts: Counter[MailEvent] = field(default_factory=Counter)
     placements: Counter[Placement] = field(default_factory=Counter)
     refusals: list[GmailError] = field(default_factory=list)
+    left_out: list[BadGmailRequestError] = field(default_factory=list)
 
     def summarize(self) -> dict[str, int]:
         """Return all counts by name, as the log and the task's result show them."""
@@ -75,6 +82,15 @@ class MailboxSession:
         """
         if self.refusals and not (self.counts[MailEvent.SENT] or self.counts[MailEvent.REPLIED]):
             raise self.refusals[-1]
+
+    def require_usable_mail(self) -> None:
+        """Check that something was done, if mails were left out: otherwise the cause may be common to all mails.
+
+        Raises:
+            BadGmailRequestError: Gmail refused every request that changes something; the first refusal.
+        """
+        if self.left_out and not self.counts:
+            raise self.left_out[0]
 
     def extend_lease(self) -> None:
         """Extend the lease on the mailbox and check that it may still be used; call it before each step at Gmail.
@@ -151,6 +167,22 @@ class MailboxSession:
             connection.execute(_STORE_LABEL, {"mailbox": self.mailbox.id, "label": label_id, "name": name})
         self.mailbox = replace(self.mailbox, label_id=label_id, label_name=name)
         return label_id
+
+
+@contextmanager
+def isolate_mail(session: MailboxSession, entry: Entry) -> Iterator[None]:
+    """Log what a stored value of one mail, or of its other mailbox, causes: the other mails go on.
+
+    Gmail refuses a request with a wrong id. It also refuses all if a setting is wrong: see `require_usable_mail`.
+    """
+    try:
+        yield
+    except (*WRITE_ERRORS, BadGmailRequestError) as error:
+        if isinstance(error, BadGmailRequestError):
+            session.left_out.append(error)
+        text = "%s: mail %d is left out, because a stored value breaks a rule: %s [invalid_row]"
+        address, what = session.mailbox.address, describe_error(error)
+        log_event(log, logging.ERROR, text, address, entry.id, what, reason_code="invalid_row")
 
 
 @contextmanager

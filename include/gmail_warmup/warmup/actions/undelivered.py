@@ -26,6 +26,7 @@ DRAFT_SEARCH_PERIOD = timedelta(days=1)
 
 _UNDELIVERABLE = {
     "draft_changed": "a person has edited the draft of mail %s; it is neither sent nor deleted",
+    "unbuildable": "mail %s cannot be built from what is stored about it and its two mailboxes",
     "thread_gone": "a person has deleted the thread that mail %s answers",
 }
 _REFUSED = "Gmail refuses mail %s for good"

@@ -10,21 +10,26 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import HealthBand
+from gmail_warmup.db.clock import to_local_date
 from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import HealthEvent, Mailbox, MailboxDay
 from gmail_warmup.warmup.health.bands import HEALTH_WINDOW, HealthSample, HealthStatus, compute_next_status
 
 _D = MailboxDay
 
-LOCAL_TODAY = sa.cast(sa.func.timezone(Mailbox.timezone, sa.func.now()), sa.Date)
-"""The local day of a mailbox, by the database clock."""
+LOCAL_TODAY = to_local_date(Mailbox.timezone, sa.func.now())
+"""The local day of a mailbox, by the database clock. Each use is a call of a function, which costs a microsecond."""
+LOCAL_DAY = sa.select(LOCAL_TODAY.label("today")).offset(0).correlate(Mailbox).lateral("local_day")
+"""The local day of each mailbox of a query, for one with many uses: OFFSET keeps it from being computed for each."""
+ZONE_DAYS = sa.select(Mailbox.timezone, LOCAL_TODAY.label("today")).group_by(Mailbox.timezone).subquery("zone_day")
+"""The local day of each time zone in use, for queries about all mailboxes."""
 
 PLACED_COUNT = _D.inbox + _D.spam + _D.elsewhere
 IS_IN_WINDOW = sa.and_(
-    _D.local_date > LOCAL_TODAY - HEALTH_WINDOW.days,
+    _D.local_date > LOCAL_DAY.c.today - HEALTH_WINDOW.days,
     sa.or_(Mailbox.health_window_start.is_(None), _D.local_date >= Mailbox.health_window_start),
 )
-"""The days by which a mailbox's health is judged."""
+"""The days by which a mailbox's health is judged. The query joins ``LOCAL_DAY``."""
 _SAMPLE_PREFIX = "sample_"
 """Prefix of the labels of the sums, which a query may select next to other counts."""
 
@@ -49,7 +54,7 @@ def to_health_status(mailbox: Any) -> HealthStatus:
 
 
 def build_sample_columns() -> tuple[sa.Label[int], ...]:
-    """Return the sums of the window over ``mailbox_day`` joined to ``mailbox``, for `to_health_sample`."""
+    """Return the sums of the window over ``mailbox_day`` joined to ``mailbox`` and `LOCAL_DAY`."""
     counts = {"placed": PLACED_COUNT, "spam": _D.spam, "missing": _D.missing, "bounced": _D.bounced}
     return tuple(
         sa.func.coalesce(sa.func.sum(count).filter(IS_IN_WINDOW), 0).label(_SAMPLE_PREFIX + name)
@@ -67,6 +72,8 @@ def to_health_sample(row: Any) -> HealthSample:
 _IS_RECENT_DAY = _D.local_date > sa.cast(sa.func.now(), sa.Date) - HEALTH_WINDOW.days - 1
 _SELECT_HEALTH = (
     sa.select(*_STATUS_COLUMNS, *build_sample_columns())
+    .select_from(Mailbox)
+    .join(LOCAL_DAY, sa.true())
     .outerjoin(_D, sa.and_(_D.mailbox_id == Mailbox.id, _IS_RECENT_DAY))
     .where(Mailbox.id == sa.bindparam("id"))
     .group_by(Mailbox.id)

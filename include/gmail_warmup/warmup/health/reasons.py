@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gmail_warmup.core.reasons import ReasonBase, build_reason_table
+from gmail_warmup.core.reasons import ReasonBase, ReasonTable, build_reason_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ _ROWS = (
     _ENLARGE_POOL),
 )  # fmt: skip
 
-WARMUP_REASONS: dict[str, WarmupReason] = build_reason_table(
+WARMUP_REASONS: ReasonTable[WarmupReason] = build_reason_table(
     WarmupReason(code=code, message=message, remedy=remedy) for code, message, remedy in _ROWS
 )
 """Every reason code of a reduced or stopped warmup mailbox."""

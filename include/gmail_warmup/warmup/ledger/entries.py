@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from gmail_warmup.core.errors import VolumeReachedError
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import MailStatus, Placement
+from gmail_warmup.db.rows import convert_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,8 @@ def find_pending_for_recipient(
     connection: sa.Connection, mailbox_id: int, condition: sa.ColumnElement[bool]
 ) -> list[Entry]:
     """Return a recipient's rows that meet one of the conditions above, oldest first."""
-    return [_to_entry(row) for row in connection.execute(_SELECT_PENDING[condition], {"mailbox_id": mailbox_id})]
+    rows = connection.execute(_SELECT_PENDING[condition], {"mailbox_id": mailbox_id})
+    return convert_rows(rows, _to_entry, table=L.__tablename__)
 
 
 _SELECT_UNSENT = _SELECT.where(L.sender_id == sa.bindparam("mailbox_id"), UNSENT_FIRST).order_by(L.id)
@@ -97,7 +99,8 @@ _SELECT_UNSENT = _SELECT.where(L.sender_id == sa.bindparam("mailbox_id"), UNSENT
 
 def find_unsent_of_sender(connection: sa.Connection, mailbox_id: int) -> list[Entry]:
     """Return a sender's first mails that are claimed and not sent, oldest first."""
-    return [_to_entry(row) for row in connection.execute(_SELECT_UNSENT, {"mailbox_id": mailbox_id})]
+    rows = connection.execute(_SELECT_UNSENT, {"mailbox_id": mailbox_id})
+    return convert_rows(rows, _to_entry, table=L.__tablename__)
 
 
 _SELECT_STRAY = _SELECT.where(L.sender_id == sa.bindparam("mailbox_id"), STRAY_DRAFT_DUE).order_by(L.id)

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import Action
+from gmail_warmup.db.clock import to_local_date
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.warmup.health.monitor import LOCAL_TODAY
@@ -45,7 +46,7 @@ _DUE = sa.select(Mailbox.id.label("mailbox_id"), Mailbox.next_send_at.label("sin
     Mailbox.kind == MailboxKind.WARMUP,
     Mailbox.next_send_at <= sa.func.now(),
     # An older hint is left over from a previous day; the plan computes it again.
-    sa.func.date(sa.func.timezone(Mailbox.timezone, Mailbox.next_send_at)) == LOCAL_TODAY,
+    to_local_date(Mailbox.timezone, Mailbox.next_send_at) == LOCAL_TODAY,
 )
 _UNFINISHED = sa.select(L.sender_id.label("mailbox_id"), L.claimed_at.label("since")).where(ledger.UNSENT_FIRST)
 

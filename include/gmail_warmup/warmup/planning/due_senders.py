@@ -18,6 +18,7 @@ from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
+from gmail_warmup.mailboxes.time_zones import find_zone
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.planning import next_send
 from gmail_warmup.warmup.planning.daily_plan import (
@@ -118,7 +119,9 @@ class SenderSearch:
         """Add a sender whose hint is of the current day; return False if the sender has to be planned."""
         if row.next_send_at is None:
             return False
-        zone, now = ZoneInfo(row.timezone), self.blockers.now
+        zone, now = find_zone(row.timezone), self.blockers.now
+        if zone is None:
+            return False
         is_of_today = row.next_send_at.astimezone(zone).date() == now.astimezone(zone).date()
         if not is_of_today or not is_sending_time(zone, now=now, settings=self.settings):
             return False
@@ -133,8 +136,12 @@ class SenderSearch:
         query = _SELECT_SENDERS_LOCKED if self.stores_hints else _SELECT_SENDERS
         mailboxes = [repository.to_record(row) for row in self.connection.execute(query, {"ids": mailbox_ids})]
         histories = load_histories(self.connection, [mailbox.id for mailbox in mailboxes])
-        hints = {}
+        hints: dict[int, datetime | None] = {}
         for mailbox in mailboxes:
+            if mailbox.invalid:
+                hints[mailbox.id] = None
+                log.error("%s is not planned: a stored value breaks a rule: %s", mailbox.address, mailbox.invalid[0])
+                continue
             due_at, hints[mailbox.id] = self._plan_sender(mailbox, histories[mailbox.id])
             if due_at is not None:
                 due.setdefault(mailbox.address, due_at)

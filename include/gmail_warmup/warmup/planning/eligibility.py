@@ -75,6 +75,10 @@ def find_work_blocker(mailbox: MailboxRecord, at: GlobalBlockers) -> Blocker | N
     """Return why no task may use this mailbox, whatever the action, or None."""
     if at.active_halt:
         return Blocker(code="stopped", message=str(at.active_halt))
+    if mailbox.invalid:
+        first = mailbox.invalid[0]
+        rule = f"{mailbox.address} has a stored value that breaks a rule: {first.column}: {first.rule}."
+        return Blocker(code="invalid_row", message=rule, remedy=first.remedy)
     if mailbox.paused_at is not None:
         reason = mailbox.pause_reason or "no reason given"
         return Blocker(code="paused_by_person", message=f"{mailbox.address} is paused: {reason}.")
@@ -114,5 +118,5 @@ def find_blocker(action: Action, mailbox: MailboxRecord, at: GlobalBlockers) -> 
 
 def build_blocker(mailbox: MailboxRecord, code: str) -> Blocker:
     """Return the blocker of a reason code for a mailbox."""
-    reason = WARMUP_REASONS[code]
+    reason = WARMUP_REASONS.look_up(code, "sending_limit")
     return Blocker(code=code, message=f"{mailbox.address}: {reason.message}", remedy=reason.remedy_for(mailbox.address))

@@ -26,8 +26,8 @@ _NEW_HINTS = sa.select(
 _STORE_HINTS = sa.update(Mailbox).where(Mailbox.id == _NEW_HINTS.c.id).values(next_send_at=_NEW_HINTS.c.at)
 
 
-def store_hints(connection: sa.Connection, hints: Mapping[int, datetime]) -> None:
-    """Store hints by mailbox id. The caller has locked the rows."""
+def store_hints(connection: sa.Connection, hints: Mapping[int, datetime | None]) -> None:
+    """Store hints by mailbox id; None clears one. The caller has locked the rows."""
     if not hints:
         return
     connection.execute(_STORE_HINTS, {"ids": list(hints), "times": list(hints.values())})

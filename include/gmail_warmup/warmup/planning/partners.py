@@ -8,6 +8,7 @@ mailboxes, and the load is spread evenly.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,8 @@ from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.planning.eligibility import IS_USABLE
+
+log = logging.getLogger(__name__)
 
 PAIR_REST = timedelta(hours=72)
 """Time for which a sender prefers other partners after it sent to one."""
@@ -227,7 +230,14 @@ _SELECT_PARTNER = repository.SELECT_MAILBOXES.add_columns(_RECEIVED_TODAY).where
 def _lock_partner(
     connection: sa.Connection, mailbox_id: int, now: datetime, settings: Settings
 ) -> MailboxRecord | None:
-    """Lock a partner's row and check its cap again, since another claim may have reached it; None if it has."""
+    """Lock a partner's row and check its cap again, since another claim may have reached it.
+
+    Returns:
+        None if it has, or if a stored value of the partner breaks a rule.
+    """
     connection.execute(_MARK_CHOSEN, {"mailbox": mailbox_id})
     row = connection.execute(_SELECT_PARTNER, {"mailbox": mailbox_id, "day_ago": now - _DAY}).one()
-    return None if row.received >= settings.pool_daily_cap else repository.to_record(row)
+    partner = repository.to_record(row)
+    if partner.invalid:
+        log.error("%s is not written to: a stored value breaks a rule: %s", partner.address, partner.invalid[0])
+    return None if partner.invalid or row.received >= settings.pool_daily_cap else partner

@@ -12,7 +12,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.db.models import MailboxDay
-from gmail_warmup.warmup.health.monitor import LOCAL_TODAY
 
 DEFAULT_DAYS = 30
 """Local days over which totals are summed by default, including today."""
@@ -81,10 +80,14 @@ def to_mail_counts(row: Any) -> MailCounts:
     return MailCounts(**{name: int(getattr(row, name)) for name in COUNT_NAMES})
 
 
-def is_in_last_days(days: int) -> sa.ColumnElement[bool]:
-    """Return the condition that a row of ``mailbox_day`` is of the last local days, including today."""
+def is_in_last_days(days: int, today: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Return the condition that a row of ``mailbox_day`` is of the last local days, including today.
+
+    Args:
+        today: the local day of the mailbox.
+    """
     # The second condition uses the index on the date: a local date differs from the UTC date by one day at most.
     return sa.and_(
-        MailboxDay.local_date > LOCAL_TODAY - days,
+        MailboxDay.local_date > today - days,
         MailboxDay.local_date > sa.cast(sa.func.now(), sa.Date) - days - 1,
     )

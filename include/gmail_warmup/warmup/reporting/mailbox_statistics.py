@@ -15,9 +15,16 @@ from gmail_warmup.core.enums import HealthBand
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import Mailbox, MailboxDay, MailboxKind
+from gmail_warmup.db.rows import convert_rows
 from gmail_warmup.mailboxes import lookup
 from gmail_warmup.warmup.health import bands
-from gmail_warmup.warmup.health.monitor import LOCAL_TODAY, build_sample_columns, to_health_sample, to_health_status
+from gmail_warmup.warmup.health.monitor import (
+    LOCAL_DAY,
+    LOCAL_TODAY,
+    build_sample_columns,
+    to_health_sample,
+    to_health_status,
+)
 from gmail_warmup.warmup.planning.daily_plan import DailyVolume, compute_volume_on
 from gmail_warmup.warmup.planning.ramp import Ramp
 from gmail_warmup.warmup.reporting.counts import (
@@ -100,7 +107,8 @@ def load_page_statistics(
 ) -> dict[int, MailboxStatistics]:
     """Return the statistics of the warmup mailboxes among some mailboxes, by mailbox id."""
     rows = connection.execute(_query_by_ids(days), {"ids": list(mailbox_ids)})
-    return {row.id: _to_statistics(row, settings) for row in rows}
+    loaded = convert_rows(rows, lambda row: (row.id, _to_statistics(row, settings)), table=Mailbox.__tablename__)
+    return dict(loaded)
 
 
 # Cached, because building a statement with so many sums costs as much as executing it.
@@ -119,11 +127,13 @@ def _build_query(days: int) -> sa.Select[Any]:
         Mailbox.id, Mailbox.address, Mailbox.daily_target, Mailbox.warmup_days, Mailbox.band, Mailbox.band_reason,
         Mailbox.band_since, Mailbox.health_window_start, Mailbox.half_volume_on, sa.func.now().label("now"),
         LOCAL_TODAY.label("today"),
-        *_build_today_columns(), *build_sum_columns(is_in_last_days(days)), *build_sample_columns(),
+        *_build_today_columns(), *build_sum_columns(is_in_last_days(days, LOCAL_DAY.c.today)), *build_sample_columns(),
     ]  # fmt: skip
-    oldest = LOCAL_TODAY - max(days, bands.HEALTH_WINDOW.days)
+    oldest = LOCAL_DAY.c.today - max(days, bands.HEALTH_WINDOW.days)
     return (
         sa.select(*columns)
+        .select_from(Mailbox)
+        .join(LOCAL_DAY, sa.true())
         .outerjoin(MailboxDay, sa.and_(MailboxDay.mailbox_id == Mailbox.id, MailboxDay.local_date > oldest))
         .where(Mailbox.kind == MailboxKind.WARMUP)
         .group_by(Mailbox.id)
@@ -133,7 +143,7 @@ def _build_query(days: int) -> sa.Select[Any]:
 
 def _build_today_columns() -> list[sa.Label[Any]]:
     """Return the columns of today's row; null if the row does not exist."""
-    is_today = MailboxDay.local_date == LOCAL_TODAY
+    is_today = MailboxDay.local_date == LOCAL_DAY.c.today
     return [sa.func.max(getattr(MailboxDay, name)).filter(is_today).label(f"today_{name}") for name in _TODAY_COLUMNS]
 
 

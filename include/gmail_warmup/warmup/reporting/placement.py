@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import CONSUMER_DOMAINS
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, Placement
+from gmail_warmup.db.rows import convert_rows
 
 _MAX_PLACEMENT_DELAY = timedelta(days=30)
 """A mail that is placed later than this after its claim is not counted if senders are given."""
@@ -56,12 +58,13 @@ def count_placements(
     if sender_ids is not None:
         # The condition on the claim uses the index of a sender's mails.
         query = query.where(L.sender_id.in_(list(sender_ids)), L.claimed_at >= since - _MAX_PLACEMENT_DELAY)
-    return [
-        PlacementCount(
-            provider=Provider.CONSUMER if row.domain in CONSUMER_DOMAINS else Provider.WORKSPACE,
-            domain=row.domain,
-            placement=Placement(row.placement),
-            mails=row.mails,
-        )
-        for row in connection.execute(query)
-    ]
+    return convert_rows(connection.execute(query), _to_placement_count, table=L.__tablename__)
+
+
+def _to_placement_count(row: sa.Row[Any]) -> PlacementCount:
+    return PlacementCount(
+        provider=Provider.CONSUMER if row.domain in CONSUMER_DOMAINS else Provider.WORKSPACE,
+        domain=row.domain,
+        placement=Placement(row.placement),
+        mails=row.mails,
+    )

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.enums import HealthBand
 from gmail_warmup.db.models import Mailbox, MailboxDay, MailboxKind
-from gmail_warmup.warmup.health.monitor import LOCAL_TODAY
+from gmail_warmup.warmup.health.monitor import LOCAL_DAY, ZONE_DAYS
 from gmail_warmup.warmup.reporting.counts import (
     COUNT_NAMES,
     DEFAULT_DAYS,
@@ -40,13 +40,13 @@ def load_total_statistics(connection: sa.Connection, *, days: int = DEFAULT_DAYS
         counts=MailCounts(**counts),
         planned_today=sum(int(row.planned_today) for row in rows),
         sent_today=sum(int(row.sent_today) for row in rows),
-        bands={HealthBand(row.band): row.mailboxes for row in rows},
+        bands={band: row.mailboxes for row in rows for band in HealthBand if band == row.band},
     )
 
 
 def _build_totals_query(days: int) -> sa.Select[tuple[object, ...]]:
     """Return the query of the sums by band: summed by mailbox first, since 50,000 mailboxes have a million rows."""
-    is_today = MailboxDay.local_date == LOCAL_TODAY
+    is_today = MailboxDay.local_date == ZONE_DAYS.c.today
     by_mailbox = (
         sa.select(
             MailboxDay.mailbox_id,
@@ -54,8 +54,10 @@ def _build_totals_query(days: int) -> sa.Select[tuple[object, ...]]:
             sa.func.sum(MailboxDay.planned).filter(is_today).label("planned_today"),
             sa.func.sum(MailboxDay.sent).filter(is_today).label("sent_today"),
         )
+        .select_from(MailboxDay)
         .join(Mailbox, Mailbox.id == MailboxDay.mailbox_id)
-        .where(is_in_last_days(days))
+        .join(ZONE_DAYS, ZONE_DAYS.c.timezone == Mailbox.timezone)
+        .where(is_in_last_days(days, ZONE_DAYS.c.today))
         .group_by(MailboxDay.mailbox_id)
         .subquery()
     )
@@ -92,6 +94,8 @@ def load_daily_counts(
     """
     is_one_mailbox = mailbox_id is not None
     reason = sa.func.min(MailboxDay.reduction_reason) if is_one_mailbox else sa.null()
+    local_day = sa.true() if is_one_mailbox else ZONE_DAYS.c.timezone == Mailbox.timezone
+    today = (LOCAL_DAY if is_one_mailbox else ZONE_DAYS).c.today
     query = (
         sa.select(
             MailboxDay.local_date,
@@ -100,8 +104,10 @@ def load_daily_counts(
             reason.label("reduction_reason"),
             *build_sum_columns(),
         )
+        .select_from(MailboxDay)
         .join(Mailbox, Mailbox.id == MailboxDay.mailbox_id)
-        .where(is_in_last_days(days), MailboxDay.mailbox_id == mailbox_id if is_one_mailbox else sa.true())
+        .join(LOCAL_DAY if is_one_mailbox else ZONE_DAYS, local_day)
+        .where(is_in_last_days(days, today), MailboxDay.mailbox_id == mailbox_id if is_one_mailbox else sa.true())
         .group_by(MailboxDay.local_date)
         .order_by(MailboxDay.local_date)
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.models import GrantState, HealthBand, Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.mailboxes.addresses import normalize_domain
 from gmail_warmup.oauth import expiry
@@ -133,11 +134,6 @@ def count_mailboxes(connection: sa.Connection, mailbox_filter: MailboxFilter, *,
 def _count_rows(connection: sa.Connection, query: sa.Select[int]) -> int:
     count_query = query.with_only_columns(sa.func.count(), maintain_column_froms=True)
     return int(connection.execute(count_query).scalar_one())
-
-
-def to_storable_text(text: str) -> str:
-    """Replace characters that PostgreSQL cannot store, such as NUL, by U+FFFD, which no stored text contains."""
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
 def _match_text(text: str) -> sa.ColumnElement[bool]:

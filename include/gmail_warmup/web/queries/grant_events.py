@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.db.models import GrantEvent, GrantState
+from gmail_warmup.db.rows import convert_rows
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.oauth.reasons import REASONS
 
@@ -54,7 +55,7 @@ def load_events(connection: sa.Connection, record: MailboxRecord, *, before: int
         # An unknown id returns an empty page.
         query = query.where(sa.false() if at is None else sa.tuple_(E.at, E.id) < sa.tuple_(at, before))
     query = query.order_by(E.at.desc(), E.id.desc()).limit(EVENTS_PER_PAGE + 1)
-    events = [_build_event(row) for row in connection.execute(query)]
+    events = convert_rows(connection.execute(query), _build_event, table=E.__tablename__)
     return Events(
         history=events[:EVENTS_PER_PAGE],
         next_before=events[EVENTS_PER_PAGE - 1].id if len(events) > EVENTS_PER_PAGE else None,

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
+from gmail_warmup.db.clock import to_local_date
 from gmail_warmup.db.models import LEDGER_HISTORY, LEDGER_MIN_AGE, MailboxDay, MailboxKind, MailStatus, Placement
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.mailboxes.records import MailboxRecord
@@ -69,7 +70,7 @@ def _select_received(record: MailboxRecord, first: dt.date, now: dt.datetime) ->
     mails = (
         ledger.union_all(_select_received_rows(LEDGER_HISTORY, record, since)) if in_history else ledger
     ).subquery()
-    day = sa.cast(sa.func.timezone(record.timezone, mails.c.sent_at), sa.Date)
+    day = to_local_date(record.zone.key, mails.c.sent_at)
     placements: dict[str, list[Placement]] = {}
     for placement in Placement:
         placements.setdefault(get_placement_counter(placement), []).append(placement)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gmail_warmup.db import clock
 from gmail_warmup.db.models import LEDGER_HISTORY, LEDGER_MIN_AGE, Mailbox, MailStatus, Placement
 from gmail_warmup.db.models import LedgerEntry as L
+from gmail_warmup.db.rows import convert_rows
 from gmail_warmup.mailboxes.records import MailboxRecord
 
 MAILS_PER_PAGE = 50
@@ -72,8 +73,9 @@ def load_mails(connection: sa.Connection, record: MailboxRecord, *, before: int 
             connection, LEDGER_HISTORY, record, before=(at, before) if at else None, claimed_before=history_until
         )
         rows = sorted([*rows, *moved], key=lambda row: (row.claimed_at, row.id), reverse=True)
-    mails = [Mail.model_validate(row) for row in rows[:MAILS_PER_PAGE]]
-    return Mails(mails=mails, next_before=mails[-1].id if len(rows) > MAILS_PER_PAGE else None)
+    shown = rows[:MAILS_PER_PAGE]
+    mails = convert_rows(shown, Mail.model_validate, table=L.__tablename__)
+    return Mails(mails=mails, next_before=shown[-1].id if len(rows) > MAILS_PER_PAGE else None)
 
 
 def _find_claimed_at(connection: sa.Connection, record: MailboxRecord, mail_id: int) -> dt.datetime | None:

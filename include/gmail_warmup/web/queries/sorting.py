@@ -18,9 +18,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.oauth import expiry
-from gmail_warmup.web.queries.filters import Group, in_group, to_storable_text
+from gmail_warmup.web.queries.filters import Group, in_group
 
 _Column = sa.SQLColumnExpression[Any]
 
@@ -166,7 +167,7 @@ def _segments_by_day(descending: bool, _: int) -> _SegmentGroups:
         tiebreaker=Mailbox.id,
         descending=descending,
     )
-    return [warms_up], [SortSegment(condition=Mailbox.kind == MailboxKind.POOL)]
+    return [warms_up], [SortSegment(condition=Mailbox.kind != MailboxKind.WARMUP)]
 
 
 def _segments_by_refresh(descending: bool, _: int) -> _SegmentGroups:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.core.enums import HealthBand
+from gmail_warmup.db.rows import convert_rows
 from gmail_warmup.warmup.health import bands, monitor
 from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
 from gmail_warmup.warmup.reporting.mailbox_statistics import MailboxStatistics
@@ -115,7 +116,8 @@ def build_health(statistics: MailboxStatistics) -> Health:
 
 def load_health_changes(connection: sa.Connection, mailbox_id: int, *, limit: int = 10) -> list[HealthChange]:
     """Return the changes of a mailbox's health band, newest first."""
-    return [_build_change(row) for row in monitor.list_band_changes(connection, mailbox_id, limit=limit)]
+    rows = monitor.list_band_changes(connection, mailbox_id, limit=limit)
+    return convert_rows(rows, _build_change, table="health_event")
 
 
 def _build_change(row: sa.Row[Any]) -> HealthChange:

@@ -111,6 +111,9 @@ class MailboxView(BaseModel):
     received: Received | None = Field(description="For pool mailboxes only.")
     can_reauthenticate: bool
     needs_person: bool = Field(description="Whether re-authentication repairs the mailbox.")
+    invalid: list[str] = Field(
+        description="Stored values that break a rule, with the remedy; no task works in the mailbox until it is empty."
+    )
 
 
 def build_views(
@@ -182,6 +185,7 @@ def _build_view(
         received=None if sent else received,
         can_reauthenticate=record.auth is MailboxAuth.GRANT,
         needs_person=record.auth is MailboxAuth.GRANT and record.state is GrantState.NEEDS_REAUTH,
+        invalid=[str(value) for value in record.invalid],
     )
 
 

@@ -1,0 +1,139 @@
+"""Values that break a rule, in every column that can be set from outside: by page, API, command, file or Google."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from gmail_warmup.db.models import Base
+
+SETTABLE: dict[str, str] = {
+    "alert": "title body failure",
+    "alert_item": "",
+    "audit": "run_id actor report",
+    "breaker": "client_id reason cooldown_until",
+    "canary": "",
+    "consent": "purpose address mailbox_settings code_verifier airflow_user browser_hash expires_at outcome",
+    "domain_check": "domain record result code detail bad_code",
+    "grant_event": "actor from_state to_state reason dag_id run_id",
+    "halt": "started_by reason ended_by",
+    "health_event": "actor from_band to_band reason",
+    "incident": "kind key reason detail",
+    "invite": "created_by expires_at revoked_by",
+    "ledger": "subject failure draft_id gmail_id thread_id rfc_message_id placement recipient_gmail_id "
+    "recipient_thread_id bounce_status notice_ids",
+    "ledger_history": "",
+    "mailbox": "address kind auth display_name signature daily_target open_rate reply_rate timezone label_id "
+    "label_name history_id created_by paused_by pause_reason deferred_until deferred_reason band band_reason sent_24h",
+    "mailbox_day": "reduction_reason",
+    "mailbox_failure": "reason detail",
+    "oauth_grant": "client_id refresh_token refresh_expires_at access_token access_expires_at scopes state reason "
+    "refused_by next_probe_at granted_at",
+    "plan_basis": "",
+}
+"""The columns that take a value from outside, or a code that another version may have stored."""
+
+INTERNAL: dict[str, str] = {
+    "alert": "id created_at kind sent_at attempts next_try_at",
+    "alert_item": "event_id mailbox_id incident_id alert_id",
+    "audit": "id started_at finished_at healthy",
+    "breaker": "failed_mailbox_ids opened_at cooldown_seconds probe_until succeeded_at pace pace_limited pace_at",
+    "canary": "id ciphertext",
+    "consent": "id state_hash mailbox_id invite_id created_at used_at",
+    "domain_check": "checked_at bad_since bad_seen_at",
+    "grant_event": "id mailbox_id at",
+    "halt": "id started_at ended_at",
+    "health_event": "id mailbox_id at placed spam bounced is_alertable alert_id",
+    "incident": "id opened_at closed_at opened_alert_id closed_alert_id",
+    "invite": "id token_hash mailbox_id created_at used_at revoked_at",
+    "ledger": "id token sender_id recipient_id parent_id turn local_date slot due_at status claimed_at sent_at "
+    "locate_due_at placed_at rescue_due_at rescued_at read_due_at read_at important starred mark_due_at marked_at "
+    "reply_due_at replied_at collected_at bounced_at auto_replied_at trash_due_at sender_trashed_at "
+    "recipient_trashed_at stray_draft_due_at",
+    "mailbox": "id domain identity duplicate_number notices_due_at created_at paused_at resumed_at warmup_days "
+    "mails_placed mails_opened mails_answered next_send_at last_received_claim_at band_since health_window_start "
+    "half_volume_on sent_24h_at lease_holder lease_until",
+    "mailbox_failure": "mailbox_id since last_at failures not_working_at ended_at alert_id",
+    "mailbox_day": "mailbox_id local_date ramp planned claimed sent failed inbox spam elsewhere missing rescued read "
+    "replied bounced",
+    "oauth_grant": "mailbox_id state_since refreshed_at version incident_id lease_holder lease_until",
+    "plan_basis": "id settings",
+}
+"""The columns that only the code of this version writes, from its own numbers and the clock of the database."""
+INTERNAL["ledger_history"] = f"{SETTABLE['ledger']} {INTERNAL['ledger']}"  # rows are moved there as they are
+
+_TEXTS = ("''", r"E'\u2028'", r"E'a\u0085b'", r"E'\u202eab'", "repeat('x', 3000)", "'{}'", "'infinity'", "'%s {0}'")
+_CODES = ("'unknown'", "''", r"E'\u2028'")
+_TIMES = (
+    "'infinity'", "'-infinity'", "'0001-01-01 00:00+00'", "'0044-03-15 00:00+00 BC'", "'9999-12-31 23:59+00'",
+    "'294276-12-31 23:59+00'",
+)  # fmt: skip
+_ARRAYS = (
+    "'{}'", "'{NULL}'", "'{{a,b},{c,d}}'", "'{\"\"}'", "array_fill('x'::text, ARRAY[3000])", r"ARRAY[E'\u2028']",
+)  # fmt: skip
+_DOCUMENTS = (
+    "'null'", "'[]'", "'\"text\"'", "'1e300'", '\'{"mailboxes": "many", "domains": {"a.example": "many"}}\'',
+    '\'{"attention": [{"x": 1}], "unknown": 5, "valid": "many", "incidents": "text"}\'',
+)  # fmt: skip
+_TOKENS = ("''", "'not a ciphertext'", r"E'gAAAAAB\u2028'", "repeat('g', 3000)")
+_SPECIAL = {
+    "mailbox.timezone": (
+        "'localtime'", "'Mars/Phobos'", "'../../etc/passwd'", "'UTC+25'", "' '", "''", r"E'Europe/Berlin\u2028'",
+        "'posixrules'",
+    ),
+    "mailbox.address": (
+        "'no-at-sign'", "'two@at@bad.example'", "'@bad.example'", "'who@'", "'who@-bad-.example'",
+        "'who@' || repeat('x', 300) || '.example'", "'who@bad..example'", r"E'\u2028@bad.example'",
+        "'Upper@bad.example'",
+    ),
+    "oauth_grant.refresh_token": _TOKENS,
+    "oauth_grant.access_token": _TOKENS,
+    "consent.code_verifier": _TOKENS,
+}  # fmt: skip
+_CODE_COLUMNS = frozenset(
+    ("kind", "auth", "band", "refused_by", "state", "purpose", "record", "result", "code", "bad_code", "from_state", "to_state",
+     "from_band", "to_band", "reason", "band_reason", "deferred_reason", "reduction_reason", "placement", "outcome")
+)  # fmt: skip
+_UNIQUE = frozenset(("audit.run_id", "breaker.client_id", "domain_check.domain", "incident.key"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Poison:
+    """A value that breaks a rule, as SQL, and where it is stored."""
+
+    table: str
+    column: str
+    value: str
+
+
+def settable_columns() -> list[tuple[str, str]]:
+    """Return table and column of everything that can be set from outside."""
+    return [(table, column) for table, columns in SETTABLE.items() for column in columns.split()]
+
+
+def poisons(table: str, column: str) -> Iterator[Poison]:
+    """Yield the values for a column, by its name or its type."""
+    kind = Base.metadata.tables[f"gmail_warmup.{table}"].c[column].type
+    for number, value in enumerate(_SPECIAL.get(f"{table}.{column}") or _values_of(kind, column)):
+        distinct = f"{value} || '{number}'" if f"{table}.{column}" in _UNIQUE else value
+        yield Poison(table=table, column=column, value=distinct)
+
+
+def _values_of(kind: sa.types.TypeEngine[object], column: str) -> tuple[str, ...]:
+    if column in _CODE_COLUMNS:
+        return _CODES
+    if isinstance(kind, sa.DateTime):
+        return _TIMES
+    if isinstance(kind, ARRAY):
+        return _ARRAYS
+    if isinstance(kind, JSONB):
+        return _DOCUMENTS
+    if isinstance(kind, sa.SmallInteger):
+        return ("-32768", "-1", "0", "32767")
+    if isinstance(kind, sa.Integer):
+        return ("-2147483648", "-1", "2147483647")
+    assert isinstance(kind, sa.Text), f"{column}: there are no values of this type yet"
+    return _TEXTS
