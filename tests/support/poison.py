@@ -94,8 +94,9 @@ _SPECIAL = {
     "consent.code_verifier": _TOKENS,
 }  # fmt: skip
 _CODE_COLUMNS = frozenset(
-    ("kind", "auth", "band", "refused_by", "state", "purpose", "record", "result", "code", "bad_code", "from_state", "to_state",
-     "from_band", "to_band", "reason", "band_reason", "deferred_reason", "reduction_reason", "placement", "outcome")
+    ("kind", "auth", "band", "refused_by", "state", "purpose", "record", "result", "code", "bad_code",
+     "from_state", "to_state", "from_band", "to_band", "reason", "band_reason", "deferred_reason",
+     "reduction_reason", "placement", "outcome")
 )  # fmt: skip
 _UNIQUE = frozenset(("audit.run_id", "breaker.client_id", "domain_check.domain", "incident.key"))
 

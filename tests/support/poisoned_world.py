@@ -275,6 +275,9 @@ def _rows(table: str, number: int, victim: int) -> list[dict[str, str]]:
             {"kind": "'outage'", "key": name, "reason": "'unreachable'", "closed_at": now},
         ],
         "invite": [{"token_hash": name, "mailbox_id": str(victim), "created_by": "'x'", "expires_at": now}],
+        "mailbox_failure": [
+            {"mailbox_id": str(victim), "not_working_at": now, "reason": "'unreachable'", "detail": "'x'"},
+        ],
         "mailbox_day": [{"mailbox_id": str(victim), "local_date": "current_date", "planned": "1", "sent": "1"}],
     }  # fmt: skip
     return rows.get(table, [])
