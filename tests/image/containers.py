@@ -72,7 +72,7 @@ class ContainerCommands(Commands):
         options = [f"--name={name_container(instance)}", f"--hostname={instance}", f"--env-file={file}"]
         options += ["--rm", "--network=host", f"--volume={logs}:/opt/airflow/logs", *_SEALED]
         if Path(self.engine).name == "podman":
-            options += ["--replace", "--cgroups=disabled"]  # a machine that is itself a container has no cgroups
+            options.append("--replace")  # a container that a killed run left
         return self._make(name, ["run", *options, IMAGE, *argv], log=log, long_running=long_running)
 
     def _select(self, service: Service, instance: str) -> dict[str, str]:
