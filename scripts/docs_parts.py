@@ -13,25 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from gmail_warmup.core import enums
-from gmail_warmup.core.enums import ResponseCategory
+from gmail_warmup.core.enums import REPAIRED_BY, RETRIED, ResponseCategory
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.domains.reasons import DNS_REASONS
+from gmail_warmup.oauth.answers import ROWS, Party, Row
 from gmail_warmup.oauth.reasons import REASONS, Reason
 from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
-
-WHO: dict[ResponseCategory, str] = {
-    ResponseCategory.OK: "no one",
-    ResponseCategory.TRANSIENT: "no one",
-    ResponseCategory.THROTTLED: "no one",
-    ResponseCategory.ACCOUNT: "a person who can sign in with the mailbox",
-    ResponseCategory.AMBIGUOUS: "no one yet",
-    ResponseCategory.BLOCKED: "the Workspace's administrator",
-    ResponseCategory.UNUSABLE: "the Workspace's administrator or the owner",
-    ResponseCategory.GONE: "the operator, who pauses the mailbox",
-    ResponseCategory.APP: "the operator, in the Google Cloud console",
-    ResponseCategory.LOCAL: "the operator, with the Fernet keys",
-}
-"""Who repairs the cause of an answer of each category; a test fails if a category is missing."""
 
 
 def part(name: str) -> str:
@@ -106,7 +93,7 @@ def grant_states() -> str:
     rows = []
     for state, meaning in meanings(enums.GrantState):
         reasons = [reason for reason in REASONS.values() if reason.state == state]
-        who = ", ".join(dict.fromkeys(WHO[reason.category] for reason in reasons))
+        who = ", ".join(dict.fromkeys(REPAIRED_BY[reason.category] for reason in reasons))
         codes = ", ".join(f"`{reason.code}`" for reason in reasons)
         rows.append((f"`{state}`", meaning, who, codes))
     return table(("state", "meaning", "repaired by", "reason codes"), rows)
@@ -115,9 +102,44 @@ def grant_states() -> str:
 def answer_classes() -> str:
     """Return the categories of answers with their meaning and who repairs their cause."""
     return table(
-        ("kind", "meaning", "repaired by"),
-        [(f"`{kind}`", text, WHO[ResponseCategory(kind)]) for kind, text in meanings(ResponseCategory)],
+        ("kind", "meaning", "repaired by", "retried"),
+        [
+            (f"`{kind}`", text, REPAIRED_BY[ResponseCategory(kind)], RETRIED[ResponseCategory(kind)])
+            for kind, text in meanings(ResponseCategory)
+        ],
     )
+
+
+def answers() -> str:
+    """Return the table of Google's answers, in the order in which it is searched."""
+    titles = ("answer to", "response", "error", "text contains", "reason code", "category")
+    return table(titles, [_answer_cells(row) for row in ROWS])
+
+
+def _answer_cells(row: Row) -> tuple[str, ...]:
+    parties = "any" if set(row.parties) == set(Party) else ", ".join(row.parties)
+    errors = ", ".join(f"`{error}`" for error in row.errors)
+    if row.subtypes:
+        errors += " with " + " or ".join(f"`{subtype}`" for subtype in row.subtypes)
+    response = ", ".join(filter(None, [_status_text(row.statuses), *(str(body) for body in row.bodies)]))
+    response = _TRANSPORT_TEXTS.get(row.transport, response)
+    return parties, response, errors, row.text, f"`{row.code}`", f"`{row.reason.category}`"
+
+
+_TRANSPORT_TEXTS = {
+    "tls_untrusted": "no response: certificate not accepted",
+    "proxy_failed": "no response: no connection through the proxy",
+    "unreachable": "no complete response",
+}
+
+
+def _status_text(statuses: Sequence[int]) -> str:
+    """Return status codes with each complete hundred in short."""
+    hundreds = {
+        code // 100 for code in statuses if set(range(code // 100 * 100, code // 100 * 100 + 100)) <= {*statuses}
+    }
+    single = [str(code) for code in statuses if code // 100 not in hundreds]
+    return ", ".join([*single, *(f"{hundred}xx" for hundred in sorted(hundreds))])
 
 
 def grant_reasons() -> str:
@@ -132,7 +154,7 @@ def grant_reasons() -> str:
 
 def _state_sentence(reason: Reason) -> str:
     changed = f"The grant becomes `{reason.state}`." if reason.state else "The state of the grant does not change."
-    return f"{changed} Repaired by: {WHO[reason.category]}."
+    return f"{changed} Repaired by: {REPAIRED_BY[reason.category]}."
 
 
 def _reason_table(reasons: Iterable[Any]) -> str:
@@ -275,6 +297,7 @@ PARTS: dict[str, Callable[..., str]] = {
     "words": words,
     "grant-states": grant_states,
     "answer-classes": answer_classes,
+    "answers": answers,
     "grant-reasons": grant_reasons,
     "warmup-reasons": warmup_reasons,
     "dns-reasons": dns_reasons,

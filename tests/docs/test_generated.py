@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import docs_parts  # noqa: E402
 
 from gmail_warmup.core import enums  # noqa: E402
-from gmail_warmup.core.enums import ResponseCategory  # noqa: E402
+from gmail_warmup.core.enums import REPAIRED_BY, RETRIED, ResponseCategory  # noqa: E402
 from gmail_warmup.core.settings import Settings  # noqa: E402
 from gmail_warmup.oauth.reasons import REASONS  # noqa: E402
 
@@ -39,4 +39,5 @@ def test_every_option_state_and_code_is_in_its_table():
 
 
 def test_every_kind_of_answer_has_a_meaning_and_somebody_who_repairs_it():
-    assert {kind for kind, _ in docs_parts.meanings(ResponseCategory)} == set(ResponseCategory) == set(docs_parts.WHO)
+    described = {kind for kind, _ in docs_parts.meanings(ResponseCategory)}
+    assert described == set(ResponseCategory) == set(REPAIRED_BY) == set(RETRIED)

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import Page
 
 from gmail_sandbox.client import SandboxClient
+from gmail_sandbox.gmail.errors import error_body
 from web.kit import API, MOUNT, at_google, changed
 
 CALLBACK = f"{MOUNT}/oauth/callback"
@@ -50,6 +51,11 @@ class Refusals:
             "replayed_link": self._use,
             "google_unreachable": self._down,
             "client_refused": self._refuse_client,
+            "code_used": lambda url: self._answer(url, "token", _code_error("invalid_grant")),
+            "redirect_uri_mismatch": lambda url: self._answer(url, "token", _code_error("redirect_uri_mismatch")),
+            "network_failed": lambda url: self._answer(url, "gmail", {"status": 407, "body": "<p>proxy</p>"}),
+            "temporarily_refused": lambda url: self._answer(url, "gmail", _gmail_error(403, "userRateLimitExceeded")),
+            "mailbox_refused": lambda url: self._answer(url, "gmail", _gmail_error(403, "domainPolicy")),
             "invite_over": self._end_invite,
         }
         page = self.stranger if refusal == "invite_over" else self.page
@@ -103,6 +109,11 @@ class Refusals:
         self.sandbox.refuse_client(self.client_id, "invalid_client")
         return callback
 
+    def _answer(self, url: str, where: str, answer: dict[str, Any]) -> str:
+        callback = at_google(url, self.address)
+        self.sandbox.add_fault(where, answer=answer)
+        return callback
+
     def _end_invite(self, url: str) -> str:
         callback = at_google(url, self.address)
         newest = "id = (SELECT max(id) FROM gmail_warmup.invite)"
@@ -112,6 +123,14 @@ class Refusals:
     def _mend(self) -> None:
         self.sandbox.clear_faults()
         self.sandbox.refuse_client(self.client_id, None)
+
+
+def _code_error(error: str) -> dict[str, Any]:
+    return {"status": 400, "body": {"error": error, "error_description": "Bad Request"}}
+
+
+def _gmail_error(status: int, reason: str) -> dict[str, Any]:
+    return {"status": status, "body": error_body(status, "", reason)}
 
 
 def _state(url: str) -> str:

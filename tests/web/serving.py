@@ -78,6 +78,7 @@ def clean(site: Site, base_url: str) -> Site:
 def _environment(home: Path, database: str, base_url: str, sandbox: SandboxClient) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(CHECKOUT / "include"),  # the code next to these tests, wherever the package is installed
         "HOME": str(home),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

@@ -14,16 +14,18 @@ from gmail_warmup.airflow.services import Services
 from gmail_warmup.core.enums import RefusingParty
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.tracebacks import clear_locals_on_error
+from gmail_warmup.db.engine import autocommit
 from gmail_warmup.db.models import MailboxAuth
 from gmail_warmup.gmail.client import GmailClient
-from gmail_warmup.gmail.errors import GRANT_REASON_CODES, GmailError
+from gmail_warmup.gmail.errors import GmailError
 from gmail_warmup.gmail.service_account import ServiceAccount
 from gmail_warmup.gmail.service_account_tokens import ServiceAccountTokens
 from gmail_warmup.gmail.transport import Transport
+from gmail_warmup.mailboxes import repository
 from gmail_warmup.oauth.access_tokens import AccessToken
-from gmail_warmup.oauth.delegation_errors import adjust_delegated_reason
 from gmail_warmup.oauth.grant import Actor, StoredGrant
-from gmail_warmup.oauth.reasons import REASONS, Reason
+from gmail_warmup.oauth.reasons import Reason
+from gmail_warmup.oauth.refusal_policy import adjust_delegated_reason
 
 log = logging.getLogger(__name__)
 
@@ -85,12 +87,19 @@ class GmailHook(GmailClient, BaseHook):
             with clear_locals_on_error():
                 response = super()._execute_request(request)
         except GmailError as error:
-            if code := GRANT_REASON_CODES.get(type(error)):
-                self._record_refusal(REASONS[code])
+            self._record_error(error)
             raise
         if self._is_suspected:
             self._record_success()
         return response
+
+    def _record_error(self, error: GmailError) -> None:
+        """Store what an error says about the grant, and until when Gmail wants no calls to this mailbox."""
+        if error.meaning.state is not None:
+            self._record_refusal(error.meaning)
+        if error.concerns_mailbox_rate and error.retry_after:
+            with autocommit(self._services.engine) as connection:
+                repository.store_gmail_retry_time(connection, self.address, seconds=error.retry_after)
 
     def _record_refusal(self, reason: Reason) -> None:
         """Record that Gmail refused the token of the last request, unless its grant was replaced in the meantime."""

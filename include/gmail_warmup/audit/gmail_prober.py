@@ -8,11 +8,11 @@ from typing import Self
 import aiohttp
 import httpx
 
-from gmail_warmup.core.enums import FLAGGED_STATES, RefusingParty
-from gmail_warmup.core.http_utils import parse_json
+from gmail_warmup.core.enums import FLAGGED_STATES, RefusingParty, ResponseCategory
 from gmail_warmup.core.network.async_client import AsyncClient
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.gmail.errors import GRANT_REASON_CODES, error_from_response
+from gmail_warmup.core.transport_errors import classify_transport_error
+from gmail_warmup.oauth.answers import find_reason, read_gmail_answer
 from gmail_warmup.oauth.grant import StoredGrant
 from gmail_warmup.oauth.reasons import REASONS, Reason
 from gmail_warmup.oauth.token_endpoint import GOOGLE_API
@@ -59,19 +59,11 @@ class GmailProber:
     async def probe_mailbox(self, access_token: str) -> Reason:
         """Return what Gmail's answer to a call with this access token means."""
         try:
-            status, _, content = await self._http.get({"Authorization": f"Bearer {access_token}"})
-        except (aiohttp.ClientError, TimeoutError, httpx.HTTPError):
-            return REASONS["unreachable"]
+            status, headers, content = await self._http.get({"Authorization": f"Bearer {access_token}"})
+        except (aiohttp.ClientError, TimeoutError, httpx.HTTPError) as error:
+            return REASONS[classify_transport_error(error)]
         if status == 200 and b'"emailAddress"' in content:
             return REASONS["ok"]
-        return _classify(status, content)
-
-
-def _classify(status: int, content: bytes) -> Reason:
-    try:
-        body = parse_json(content)["error"]
-        reason, message = str(body["errors"][0]["reason"]), str(body.get("message", ""))
-    except (KeyError, TypeError, AttributeError, IndexError):
-        reason, message = "", ""
-    error = error_from_response("", status=status, reason=reason, message=message, retry_after=None)
-    return REASONS[GRANT_REASON_CODES.get(type(error), "unknown_answer")]
+        reason = find_reason(read_gmail_answer(status, headers, content))
+        concerns_mailbox = reason.state is not None or reason.category is ResponseCategory.TRANSIENT
+        return reason if concerns_mailbox else REASONS["unknown_answer"]

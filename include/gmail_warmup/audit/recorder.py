@@ -16,14 +16,13 @@ from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.models import GrantState, MailboxAuth
 from gmail_warmup.db.rows import DATA_ERRORS, describe_error
 from gmail_warmup.oauth.circuit_breaker import OPENS_IMMEDIATELY, CircuitBreaker, RequestOutcome
-from gmail_warmup.oauth.delegation_errors import adjust_delegated_reason
 from gmail_warmup.oauth.grant import Actor, StoredGrant
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.grant_updates import GrantUpdate
 from gmail_warmup.oauth.leases import GrantLeases
 from gmail_warmup.oauth.mass_refusal import counts_for_mass_refusal
 from gmail_warmup.oauth.reasons import REASONS, Reason
-from gmail_warmup.oauth.refusal_policy import log_refusal, reinterpret_result
+from gmail_warmup.oauth.refusal_policy import adjust_delegated_reason, log_refusal, reinterpret_result
 from gmail_warmup.oauth.token_endpoint import TokenResult
 
 log = logging.getLogger(__name__)

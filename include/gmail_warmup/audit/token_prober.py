@@ -11,6 +11,7 @@ import httpx
 from gmail_warmup.core.enums import ResponseCategory
 from gmail_warmup.core.network.async_client import AsyncClient
 from gmail_warmup.core.settings import Settings
+from gmail_warmup.core.transport_errors import classify_transport_error
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.oauth.token_endpoint import (
     FORM_HEADERS,
@@ -62,4 +63,5 @@ class TokenProber:
         try:
             return parse_response(*await self._http.post(form, FORM_HEADERS))
         except (aiohttp.ClientError, TimeoutError, httpx.HTTPError) as error:
-            return TokenResponse(status=None, detail=type(error).__name__)
+            code, detail = classify_transport_error(error), type(error).__name__
+            return TokenResponse(status=None, transport=code, detail=detail)

@@ -197,14 +197,47 @@ class ResponseCategory(StrEnum):
     ACCOUNT = "account"
     """This grant is revoked or expired; a person has to sign in again."""
     AMBIGUOUS = "ambiguous"
-    """This grant may be revoked; a second probe decides."""
+    """The account may be unusable, or the grant revoked; a second probe decides."""
     BLOCKED = "blocked"
     """An administrator blocks the app; the grant is kept and probed daily."""
     UNUSABLE = "unusable"
     """Gmail is disabled or locked for this user; the grant is kept and probed daily."""
     GONE = "gone"
     """The Google account does not exist anymore."""
+    REQUEST = "request"
+    """Google rejects this one request; neither the account nor the OAuth client is affected."""
     APP = "app"
-    """The OAuth client or the request is wrong; no account is affected."""
+    """The OAuth client or the token request is wrong; no account is affected."""
     LOCAL = "local"
     """The stored grant cannot be used: a wrong key or row."""
+
+
+REPAIRED_BY: dict[ResponseCategory, str] = {
+    ResponseCategory.OK: "no one",
+    ResponseCategory.TRANSIENT: "no one",
+    ResponseCategory.THROTTLED: "no one",
+    ResponseCategory.ACCOUNT: "a person who can sign in with the mailbox",
+    ResponseCategory.AMBIGUOUS: "no one yet",
+    ResponseCategory.BLOCKED: "the Workspace's administrator",
+    ResponseCategory.UNUSABLE: "the Workspace's administrator or the owner",
+    ResponseCategory.GONE: "the operator, who pauses the mailbox",
+    ResponseCategory.REQUEST: "the person who started it",
+    ResponseCategory.APP: "the operator, in the Google Cloud console",
+    ResponseCategory.LOCAL: "the operator, with the Fernet keys",
+}
+"""Who repairs the cause of a response of each category."""
+
+RETRIED: dict[ResponseCategory, str] = {
+    ResponseCategory.OK: "not necessary",
+    ResponseCategory.TRANSIENT: "by the next task or audit, not before the time that Google named",
+    ResponseCategory.THROTTLED: "by the next task or audit, not before the time that Google named",
+    ResponseCategory.ACCOUNT: "after a new consent",
+    ResponseCategory.AMBIGUOUS: "by a second probe, after `suspect_delay`",
+    ResponseCategory.BLOCKED: "daily",
+    ResponseCategory.UNUSABLE: "daily",
+    ResponseCategory.GONE: "never",
+    ResponseCategory.REQUEST: "never",
+    ResponseCategory.APP: "by single probes of the circuit breaker",
+    ResponseCategory.LOCAL: "by the next task or audit",
+}
+"""Whether and when a request is sent again after a response of each category."""

@@ -1,4 +1,4 @@
-"""Circuit breaker for a Gmail API that is disabled in the Google Cloud project of the OAuth client.
+"""Circuit breaker for a Gmail API that is disabled in, or closed for a time to, the project of the OAuth client.
 
 Token refreshes still succeed in that case, so this breaker is separate from the one of the token endpoint.
 """
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from gmail_warmup.db.models import Breaker as Row
-from gmail_warmup.gmail.errors import GmailApiDisabledError
+from gmail_warmup.gmail.errors import GmailApiDisabledError, GmailError
 from gmail_warmup.oauth.circuit_breaker import CircuitBreaker, RequestOutcome
 from gmail_warmup.oauth.errors import CircuitOpenError
 from gmail_warmup.oauth.reasons import REASONS
@@ -32,7 +32,9 @@ def require_api_enabled(
     address: str,
     some_open: bool = True,
 ) -> Iterator[None]:
-    """Run the body unless the breaker is open; open it if Gmail reports that the API is disabled.
+    """Run the body unless the breaker is open; open it if Gmail says so.
+
+    It opens if the API is disabled, and for the time that Gmail names in a limit of the whole project.
 
     Args:
         get_client_id: returns the client id; called only if the breaker is read or written.
@@ -50,9 +52,10 @@ def require_api_enabled(
         raise CircuitOpenError(address, refusal)
     try:
         yield
-    except GmailApiDisabledError:
-        disabled = RequestOutcome(mailbox_id=mailbox_id, reason=REASONS["api_disabled"])
-        (breaker or make_breaker()).record_outcomes([disabled])
+    except GmailError as error:
+        if isinstance(error, GmailApiDisabledError) or (error.concerns_project_rate and error.retry_after):
+            outcome = RequestOutcome(mailbox_id=mailbox_id, reason=error.meaning, retry_after=error.retry_after)
+            (breaker or make_breaker()).record_outcomes([outcome])
         raise
     if breaker and breaker.probing:
         breaker.record_outcomes([RequestOutcome(mailbox_id=mailbox_id, reason=REASONS["ok"])])

@@ -1,12 +1,12 @@
-"""Errors of the Gmail API, one class per cause.
-
-The class depends on Google's reason code: the status 403 alone may mean a rate limit, a missing scope, a policy or the
-project's daily cap.
-"""
+"""Errors of the Gmail API: one class per reaction. The table in ``oauth.answers`` decides which response is which."""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from gmail_warmup.core.errors import GmailWarmupError
+from gmail_warmup.oauth.answers import Answer, find_reason
+from gmail_warmup.oauth.reasons import REASONS, Reason
 
 
 class GmailError(GmailWarmupError):
@@ -16,140 +16,126 @@ class GmailError(GmailWarmupError):
         address: the mailbox.
         status: HTTP status, or None if there was no response.
         reason: Google's reason code, or the type of the transport error.
+        meaning: what the table says about it.
         retry_after: seconds to wait that Google requested, or None.
     """
 
-    meaning = "Gmail rejected the call."
+    default_code: ClassVar[str] = "unknown_answer"
 
     def __init__(
-        self, address: str, *, status: int | None = None, reason: str = "", retry_after: float | None = None
+        self,
+        address: str,
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        reason: str = "",
+        retry_after: float | None = None,
     ) -> None:
         self.address, self.status, self.reason, self.retry_after = address, status, reason, retry_after
-        details = ", ".join(filter(None, [str(status or ""), reason]))
-        super().__init__(f"{address}: {self.meaning}" + (f" [{details}]" if details else ""))
+        self.meaning: Reason = REASONS[code or self.default_code]
+        details = ", ".join(filter(None, [str(status or ""), reason or self.meaning.code]))
+        super().__init__(f"{address}: {self.meaning.message} {self.meaning.remedy} [{details}]")
+
+    @property
+    def concerns_mailbox_rate(self) -> bool:
+        """Return whether a waiting time in the answer is for this mailbox, not for the project or for sending only."""
+        return self.meaning.code in ("mailbox_throttled", "server_error")
+
+    @property
+    def concerns_project_rate(self) -> bool:
+        """Return whether a waiting time in the answer is for the whole project."""
+        return self.meaning.code in ("throttled", "project_quota")
 
 
 class GmailUnavailableError(GmailError):
-    """Gmail failed or could not be reached. The outcome of a send is unknown: check it before a retry."""
+    """Gmail failed, could not be reached, or its answer is unknown.
 
-    meaning = "Gmail failed or could not be reached; the call is retried automatically."
+    The outcome of a send is unknown: check it before a retry.
+    """
+
+    default_code = "server_error"
 
 
 class GmailRateLimitError(GmailError):
     """Too many calls per minute, for this mailbox or for the project."""
 
-    meaning = "Gmail limits the rate of calls; the call is retried later."
+    default_code = "mailbox_throttled"
 
 
 class SendingLimitError(GmailError):
     """The mailbox reached Google's daily sending limit."""
 
-    meaning = "The mailbox has reached Google's daily sending limit; sending resumes tomorrow."
+    default_code = "sending_limit_reached"
 
 
 class ProjectQuotaError(GmailError):
-    """The Google Cloud project reached a daily cap that its owner set; Google's own quotas are per minute.
+    """The Google Cloud project reached a daily cap that its owner set."""
 
-    Source: https://developers.google.com/gmail/api/reference/quota
-    """
-
-    meaning = (
-        "The daily cap that the Google Cloud project's owner set is reached; raise it in the Cloud console, or wait."
-    )
+    default_code = "project_quota"
 
 
 class AccessRejectedError(GmailError):
     """Gmail rejects a fresh access token."""
 
-    meaning = "Gmail rejects a fresh access token; the grant is probed again."
+    default_code = "token_rejected"
 
 
 class PreconditionFailedError(GmailError):
     """Gmail says that a precondition failed: mostly temporary; a second call decides."""
 
-    meaning = "A precondition of the call is not met; mostly this passes, and the next call decides."
+    default_code = "precondition_failed"
 
 
 class ScopeMissingError(GmailError):
     """The grant lacks the Gmail permission."""
 
-    meaning = "The grant lacks the Gmail permission; re-authenticate and keep the Gmail permission ticked."
+    default_code = "scope_missing"
 
 
 class BlockedByPolicyError(GmailError):
     """An administrator blocks the app."""
 
-    meaning = "The Workspace administrator blocks this app."
+    default_code = "blocked_by_admin"
 
 
 class MailboxUnusableError(GmailError):
-    """Gmail is turned off, suspended or locked for this user."""
+    """Gmail is turned off for this user."""
 
-    meaning = "Gmail is turned off or locked for this user; the mailbox is probed daily."
+    default_code = "gmail_disabled"
 
 
 class GmailApiDisabledError(GmailError):
     """The Gmail API is disabled in the Google Cloud project."""
 
-    meaning = "The Gmail API is disabled in the Google Cloud project; enable it in the Cloud console."
+    default_code = "api_disabled"
 
 
 class BadGmailRequestError(GmailError):
     """Gmail rejected the request; a retry cannot succeed."""
 
-    meaning = "Gmail rejected the request."
+    default_code = "request_refused"
 
 
 class NotFoundError(GmailError):
     """The message, draft or label does not exist (any more)."""
 
-    meaning = "The message, draft or label no longer exists in the mailbox."
+    default_code = "not_found"
 
 
-_ERRORS_BY_REASON: dict[str, type[GmailError]] = {
-    "authError": AccessRejectedError,
-    "dailyLimitExceeded": ProjectQuotaError,
-    "quotaExceeded": GmailRateLimitError,
-    "domainPolicy": BlockedByPolicyError,
-    "rateLimitExceeded": GmailRateLimitError,
-    "userRateLimitExceeded": GmailRateLimitError,
-    "insufficientPermissions": ScopeMissingError,
-    "accessNotConfigured": GmailApiDisabledError,
-    "SERVICE_DISABLED": GmailApiDisabledError,
-    "delegationDenied": BadGmailRequestError,
-    "failedPrecondition": PreconditionFailedError,
-    "notFound": NotFoundError,
-}
+_ERROR_BY_CODE: dict[str, type[GmailError]] = {
+    kind.default_code: kind
+    for kind in (
+        GmailRateLimitError, SendingLimitError, ProjectQuotaError, AccessRejectedError, PreconditionFailedError,
+        ScopeMissingError, BlockedByPolicyError, MailboxUnusableError, GmailApiDisabledError, BadGmailRequestError,
+        NotFoundError,
+    )
+} | {"throttled": GmailRateLimitError}  # fmt: skip
+"""The classes by reason code. Every other reason is transient."""
 
 
-GRANT_REASON_CODES: dict[type[GmailError], str] = {
-    AccessRejectedError: "token_rejected",
-    PreconditionFailedError: "precondition_failed",
-    ScopeMissingError: "scope_missing",
-    BlockedByPolicyError: "blocked_by_admin",
-    MailboxUnusableError: "gmail_disabled",
-}
-"""Reason codes of grants for errors of the Gmail API (not of the token endpoint)."""
-
-
-def error_from_response(
-    address: str, *, status: int, reason: str, message: str, retry_after: float | None
-) -> GmailError:
-    """Return the error for a response of Gmail; Google's message is evaluated, never shown."""
-    if "(Mail sending)" in message:
-        kind: type[GmailError] = SendingLimitError
-    elif reason == "failedPrecondition" and "not enabled" in message:
-        kind = MailboxUnusableError
-    elif reason in _ERRORS_BY_REASON:
-        kind = _ERRORS_BY_REASON[reason]
-    elif status >= 500 or status in (408, 425):
-        kind = GmailUnavailableError
-    elif status == 401:
-        kind = AccessRejectedError
-    elif status == 404:
-        kind = NotFoundError
-    elif status == 429:
-        kind = GmailRateLimitError
-    else:
-        kind = BadGmailRequestError
-    return kind(address, status=status, reason=reason, retry_after=retry_after)
+def error_from_answer(address: str, answer: Answer) -> GmailError:
+    """Return the error for an answer of Gmail; Google's message is compared, never shown."""
+    code = find_reason(answer).code
+    kind = _ERROR_BY_CODE.get(code, GmailUnavailableError)
+    reason = next(iter(answer.errors), "")
+    return kind(address, code=code, status=answer.status, reason=reason, retry_after=answer.retry_after)

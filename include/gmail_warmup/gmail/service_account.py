@@ -14,8 +14,8 @@ import httpx
 
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.core.network.client import open_client
-from gmail_warmup.oauth.delegation_errors import classify_delegated_response
-from gmail_warmup.oauth.token_endpoint import SCOPE, TokenResult, post_token_request
+from gmail_warmup.oauth.answers import Party
+from gmail_warmup.oauth.token_endpoint import SCOPE, TokenResult, classify_response, post_token_request
 
 
 class ServiceAccount:
@@ -69,8 +69,8 @@ class ServiceAccount:
         """
         account = self._get_account()
         token_uri, form = _build_signed_request(account, address, self._scopes, conn_id=self.conn_id)
-        http = self._get_client(token_uri)
-        return classify_delegated_response(post_token_request(http, token_uri, form, tries=self._tries))
+        response = post_token_request(self._get_client(token_uri), token_uri, form, tries=self._tries)
+        return classify_response(response, Party.SERVICE_ACCOUNT)
 
     def close(self) -> None:
         """Close the connections to Google."""

@@ -12,11 +12,11 @@ from gmail_warmup.core.metrics import NULL_METER, REFRESH, REFRESH_TIME, Meter
 from gmail_warmup.gmail.service_account import ServiceAccount
 from gmail_warmup.oauth.access_tokens import AccessToken
 from gmail_warmup.oauth.circuit_breaker import CircuitBreaker, RequestOutcome
-from gmail_warmup.oauth.delegation_errors import adjust_delegated_reason
 from gmail_warmup.oauth.errors import build_grant_error
 from gmail_warmup.oauth.grant import Actor, StoredGrant
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.reasons import REASONS
+from gmail_warmup.oauth.refusal_policy import adjust_delegated_reason
 from gmail_warmup.oauth.token_endpoint import TokenResult
 
 log = logging.getLogger(__name__)

@@ -146,6 +146,7 @@ class MailboxRecord:
     resumed_at: datetime | None
     deferred_until: datetime | None
     deferred_reason: str | None
+    gmail_retry_at: datetime | None
     band: HealthBand
     band_reason: str | None
     band_since: datetime | None

@@ -245,6 +245,22 @@ def resume_mailboxes(connection: sa.Connection, addresses: Sequence[str]) -> int
     return connection.execute(statement).rowcount
 
 
+_STORE_RETRY_TIME = (
+    sa.update(Mailbox)
+    .where(Mailbox.address == sa.bindparam("for_address"))
+    .values(
+        gmail_retry_at=sa.func.greatest(
+            Mailbox.gmail_retry_at, sa.func.now() + make_interval(sa.bindparam("seconds", type_=sa.Float))
+        )
+    )
+)
+
+
+def store_gmail_retry_time(connection: sa.Connection, address: str, *, seconds: float) -> None:
+    """Store until when Gmail wants no calls to a mailbox; an earlier time replaces no later one."""
+    connection.execute(_STORE_RETRY_TIME, {"for_address": address, "seconds": seconds})
+
+
 _RELEASE_LEASE = sa.update(Mailbox).where(_IS_MAILBOX, _IS_HOLDER).values(lease_holder=None, lease_until=None)
 
 

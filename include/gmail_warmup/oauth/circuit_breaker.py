@@ -171,12 +171,13 @@ class CircuitBreaker:
         )
 
     def _record_throttling(self, outcome: RequestOutcome) -> None:
-        seconds = min(outcome.retry_after or THROTTLED_COOLDOWN_SECONDS, 900)
+        """Pause all requests for the time that Google named, a day at most; a shorter pause ends no longer one."""
+        until = sa.func.now() + make_interval(outcome.retry_after or THROTTLED_COOLDOWN_SECONDS)
         with write_transaction(self._engine) as connection:
             row = self._lock_row(connection)
             if row.opened_at is None:
-                until = sa.func.now() + make_interval(seconds)
-                self._update_row(connection, reason="throttled", cooldown_until=until)
+                until = sa.func.greatest(until, Row.cooldown_until)  # ignores NULL
+                self._update_row(connection, reason=outcome.reason.code, cooldown_until=until)
 
     def _record_failures(self, failed: list[RequestOutcome]) -> None:
         """Count failures of different mailboxes and open at the threshold; wait longer after a failed probe."""

@@ -53,13 +53,30 @@ _ROWS = (
     ("ok", ResponseCategory.OK, "Google issued an access token.", ""),
     # transport and servers
     ("unreachable", ResponseCategory.TRANSIENT, "Google could not be reached.", _NO_ACTION),
+    ("tls_untrusted", ResponseCategory.TRANSIENT,
+     "The certificate of the server that answers for Google is not trusted. Likely: a proxy inspects connections.",
+     "Ask the administrator of the network for the proxy's CA certificate. Append it to a PEM file with the public "
+     "certificates, and set REQUESTS_CA_BUNDLE to that file for all components of Airflow."),
+    ("proxy_failed", ResponseCategory.TRANSIENT,
+     "There is no connection to Google through the proxy: it cannot be reached, or it refuses the connection.",
+     "Check HTTPS_PROXY, with its user name and password, for all components of Airflow, and that the proxy allows "
+     "oauth2.googleapis.com and gmail.googleapis.com."),
     ("server_error", ResponseCategory.TRANSIENT, "Google returned a server error.", _NO_ACTION),
-    ("not_json", ResponseCategory.TRANSIENT, "The response is not from Google's token endpoint. Likely: a "
-    "proxy answered.", _NO_ACTION),
+    ("not_json", ResponseCategory.TRANSIENT, "The response is not from Google. Likely: a proxy, or the "
+     "login page of a network.", "No action needed if it ends; it is retried automatically. If it lasts, check the "
+     "network and the proxy."),
     ("no_access_token", ResponseCategory.TRANSIENT, "Google's response contains no access token.", _NO_ACTION),
+    ("unusable_answer", ResponseCategory.TRANSIENT, "Google's response contains a value that cannot be used.",
+     _NO_ACTION),
     ("unknown_answer", ResponseCategory.TRANSIENT, "Google returned an unknown response.", _CHECK_TASK_LOG),
     ("write_failed", ResponseCategory.TRANSIENT, "The new access token could not be stored.", _NO_ACTION),
     ("throttled", ResponseCategory.THROTTLED, "Google limits the rate of requests.", _NO_ACTION),
+    ("mailbox_throttled", ResponseCategory.THROTTLED, "Gmail limits the rate of calls to this mailbox.", _NO_ACTION),
+    ("sending_limit_reached", ResponseCategory.THROTTLED, "The mailbox has reached Google's daily sending limit.",
+     "No action needed; sending resumes on the next day."),
+    # Google's own quotas are per minute: https://developers.google.com/gmail/api/reference/quota
+    ("project_quota", ResponseCategory.THROTTLED, "The daily cap that the Google Cloud project's owner set is reached.",
+     "Raise it in the Google Cloud console, or wait for the next day."),
     # the account
     ("never_granted", ResponseCategory.ACCOUNT, "No one has signed in with this mailbox yet.", _SIGN_IN_AGAIN),
     ("no_refresh_token", ResponseCategory.ACCOUNT, "No refresh token is stored for this mailbox.", _SIGN_IN_AGAIN),
@@ -135,6 +152,14 @@ _ROWS = (
     ("bad_request", ResponseCategory.APP, "Google does not accept our token request.", _CHECK_TASK_LOG),
     ("api_disabled", ResponseCategory.APP, "The Gmail API is switched off in the Google Cloud project.",
      "Switch the Gmail API on in the Google Cloud console."),
+    ("redirect_uri_mismatch", ResponseCategory.APP, "The redirect URI of this installation is missing in the OAuth "
+     "client.", "In the Google Cloud console, add exactly the redirect URI of this installation to the OAuth client."),
+    # one request
+    ("code_used", ResponseCategory.REQUEST,
+     "This answer of Google is used up: it can be used once, within a few minutes.", "Start again."),
+    ("request_refused", ResponseCategory.REQUEST, "Gmail does not accept the request.", _CHECK_TASK_LOG),
+    ("not_found", ResponseCategory.REQUEST, "The message, draft or label no longer exists in the mailbox.",
+     "No action needed if a person deleted it."),
     # our own storage
     ("undecryptable", ResponseCategory.LOCAL, "The stored token cannot be decrypted with the current Fernet keys.",
      "Append the former key to the new one in AIRFLOW__CORE__FERNET_KEY, separated by a comma."),

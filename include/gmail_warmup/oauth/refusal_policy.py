@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from dataclasses import dataclass
 
-from gmail_warmup.core.enums import FLAGGED_STATES, GrantState, RefusingParty, ResponseCategory
+from gmail_warmup.core.enums import FLAGGED_STATES, GrantState, MailboxAuth, RefusingParty, ResponseCategory
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.oauth.expiry import infer_expiry_cause
 from gmail_warmup.oauth.grant import StoredGrant
@@ -135,6 +135,30 @@ def reinterpret_result(
     if code == "unauthorized_client" and recently_succeeded:
         code = "other_client"
     return result if code == result.reason.code else dataclasses.replace(result, reason=REASONS[code])
+
+
+def adjust_delegated_reason(
+    grant: StoredGrant, reason: Reason, party: RefusingParty = RefusingParty.TOKEN_ENDPOINT
+) -> Reason:
+    """Return the reason to store for a refusal, adjusted if the mailbox is delegated.
+
+    No consent can repair a delegated mailbox, so it never gets a state that only a consent ends: it is probed until
+    it works again.
+    """
+    if grant.auth is not MailboxAuth.DELEGATED:
+        return reason
+    if reason.code == "scope_missing":
+        return REASONS["delegation_missing"]
+    is_second_refusal = (
+        reason.category is ResponseCategory.AMBIGUOUS
+        and grant.state is GrantState.SUSPECT
+        and grant.refused_by is party
+        and not grant.awaits_probe
+    )
+    decided = confirm_reason(reason) if is_second_refusal else reason
+    if decided.category in (ResponseCategory.ACCOUNT, ResponseCategory.GONE):
+        return REASONS["delegation_refused"]
+    return reason
 
 
 def log_refusal(update: GrantUpdate) -> None:

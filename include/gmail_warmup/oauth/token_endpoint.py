@@ -1,7 +1,6 @@
-"""Send token requests and classify their responses.
+"""Send token requests and classify their responses by the table in ``oauth.answers``.
 
-This module does not access the database. ``classify_response`` is the complete table of errors; the order of its
-checks matters: transport, status, body, ``error``, subtype and description, default.
+This module does not access the database.
 """
 
 from __future__ import annotations
@@ -16,7 +15,10 @@ import httpx
 
 from gmail_warmup.core.http_utils import parse_json, parse_retry_after
 from gmail_warmup.core.network.client import open_client
-from gmail_warmup.oauth.reasons import REASONS, Reason
+from gmail_warmup.core.transport_errors import classify_transport_error
+from gmail_warmup.oauth.answers import Answer, Body, Party, find_reason, is_json_type
+from gmail_warmup.oauth.reasons import Reason
+from gmail_warmup.oauth.token_values import read_token_values
 
 GOOGLE_AUTH_URI = "https://accounts.google.com/o/oauth2/v2/auth"
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105  an address, not a secret
@@ -25,8 +27,6 @@ SCOPE = "https://www.googleapis.com/auth/gmail.modify"
 """The only scope. It covers sending, reading, labels and drafts, so there is no optional permission to deselect."""
 
 SUFFICIENT_SCOPES = frozenset({SCOPE, "https://mail.google.com/"})
-_MAX_LIFETIME_SECONDS = 10 * 365 * 86_400
-"""Upper limit of a lifetime in a response, so that its end fits into a timestamp."""
 FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
@@ -51,6 +51,8 @@ class TokenResponse:
     """The parsed JSON, or None if the body is not JSON."""
     retry_after: float | None = None
     """Seconds that Google requests to wait."""
+    transport: str = "unreachable"
+    """Reason code of the transport error, if there was no response."""
     detail: str = ""
     """The transport error, without addresses or secrets."""
 
@@ -78,17 +80,7 @@ class TokenResult:
 
 
 _ERROR_CODE = re.compile(r"^[a-z_]{1,40}$")
-_TRANSIENT_ERRORS = {"internal_failure", "server_error", "temporarily_unavailable"}
-_THROTTLED_ERRORS = {"rate_limit_exceeded", "slow_down", "quota_exceeded"}
-_APP_ERRORS = {
-    "invalid_client": "invalid_client",
-    "deleted_client": "deleted_client",
-    "disabled_client": "disabled_client",
-    "unauthorized_client": "unauthorized_client",
-    "invalid_scope": "bad_request",
-    "invalid_request": "bad_request",
-    "unsupported_grant_type": "bad_request",
-}
+_NOT_IN_TABLE = ("unknown_answer", "not_json", "unusable_answer")
 
 
 def build_refresh_form(client: OAuthClient, secret: str, refresh_token: str) -> str:
@@ -119,76 +111,65 @@ def build_code_form(client: OAuthClient, secret: str, *, code: str, verifier: st
 
 def parse_response(status: int, headers: Mapping[str, str], content: bytes) -> TokenResponse:
     """Convert an HTTP response; its body may be anything."""
-    return TokenResponse(
-        status=status, body=parse_json(content), retry_after=parse_retry_after(headers.get("Retry-After"))
-    )
+    body = parse_json(content) if is_json_type(headers.get("Content-Type")) else None
+    return TokenResponse(status=status, body=body, retry_after=parse_retry_after(headers.get("Retry-After")))
 
 
-def classify_response(response: TokenResponse) -> TokenResult:
-    """Return the result that a response stands for."""
-    reason = REASONS[_find_reason_code(response)]
+def classify_response(response: TokenResponse, party: Party = Party.REFRESH) -> TokenResult:
+    """Return the result that a response stands for.
+
+    Args:
+        party: the request that it answers.
+    """
+    reason = find_reason(_to_answer(response, party))
     if reason.code != "ok":
-        return TokenResult(
-            reason=reason, retry_after=response.retry_after, detail=_describe_unknown_response(response, reason)
-        )
-    refresh_expires_in = response.body.get("refresh_token_expires_in")
+        detail = _describe_unknown_response(response) if reason.code in _NOT_IN_TABLE else response.detail
+        return TokenResult(reason=reason, retry_after=response.retry_after, detail=detail)
+    values = read_token_values(response.body)
     return TokenResult(
         reason=reason,
-        access_token=response.get_text("access_token"),
-        expires_in=_clamp_seconds(response.body.get("expires_in"), default=3599),
-        refresh_token=response.get_text("refresh_token") or None,
-        refresh_expires_in=_clamp_seconds(refresh_expires_in, default=0) or None,
-        scopes=tuple(response.get_text("scope").split()),
+        access_token=values.access_token,
+        expires_in=values.expires_in,
+        refresh_token=values.refresh_token,
+        refresh_expires_in=values.refresh_expires_in,
+        scopes=values.scopes,
     )
 
 
-def _describe_unknown_response(response: TokenResponse, reason: Reason) -> str:
+def _to_answer(response: TokenResponse, party: Party) -> Answer:
+    if response.status is None:
+        return Answer(party=party, status=None, transport=response.transport)
+    return Answer(
+        party=party,
+        status=response.status,
+        body=_classify_body(response, party),
+        errors=(response.get_text("error"),),
+        subtype=response.get_text("error_subtype"),
+        text=response.get_text("error_description"),
+        retry_after=response.retry_after,
+    )
+
+
+def _classify_body(response: TokenResponse, party: Party) -> Body:
+    if not isinstance(response.body, Mapping):
+        return Body.FOREIGN
+    if response.status != 200:
+        return Body.ERROR
+    if not response.body.get("access_token"):
+        return Body.NO_ACCESS_TOKEN
+    try:
+        scopes = read_token_values(response.body).scopes
+    except ValueError:
+        return Body.UNUSABLE
+    # A response without a scope grants what was requested (RFC 6749, 5.1), but Google names the scopes of a consent.
+    is_lacking = SUFFICIENT_SCOPES.isdisjoint(scopes) and (bool(scopes) or party is Party.CODE_EXCHANGE)
+    return Body.LACKS_SCOPE if is_lacking else Body.TOKENS
+
+
+def _describe_unknown_response(response: TokenResponse) -> str:
     """Describe a response that is not in the table. An error code is letters only, so it cannot contain a secret."""
-    if reason.code not in ("unknown_answer", "not_json"):
-        return response.detail
     error = response.get_text("error")
     return f"HTTP {response.status}" + (f" {error}" if _ERROR_CODE.match(error) else "")
-
-
-def _clamp_seconds(value: Any, *, default: int) -> int:
-    try:
-        return min(max(0, int(value)), _MAX_LIFETIME_SECONDS)
-    except (TypeError, ValueError, OverflowError):
-        return default
-
-
-def _find_reason_code(response: TokenResponse) -> str:
-    status, error = response.status, response.get_text("error")
-    if status is None:
-        return "unreachable"
-    if error in _TRANSIENT_ERRORS:
-        return "server_error"
-    if status == 429 or error in _THROTTLED_ERRORS or (status == 403 and response.body is None):
-        return "throttled"
-    if status >= 500 or status in (408, 425):
-        return "server_error"
-    if status == 200:
-        if not isinstance(response.body, Mapping):
-            return "not_json"
-        return "ok" if response.get_text("access_token") else "no_access_token"
-    if not isinstance(response.body, Mapping):
-        return "not_json"
-    if error == "invalid_grant":
-        return _classify_invalid_grant(response)
-    if error in ("admin_policy_enforced", "access_denied"):
-        return "blocked_by_admin"
-    return _APP_ERRORS.get(error, "unknown_answer")
-
-
-def _classify_invalid_grant(response: TokenResponse) -> str:
-    if response.get_text("error_subtype") in ("invalid_rapt", "rapt_required"):
-        return "session_control"
-    description = response.get_text("error_description").lower()
-    if "account has been deleted" in description:
-        return "account_deleted"
-    if "expired or revoked" in description:
-        return "expired_or_revoked"
-    return "grant_refused"
 
 
 def post_token_request(http: httpx.Client, token_uri: str, form: str | bytes, *, tries: int) -> TokenResponse:
@@ -198,7 +179,8 @@ def post_token_request(http: httpx.Client, token_uri: str, form: str | bytes, *,
         try:
             http_response = http.post(token_uri, content=form, headers=FORM_HEADERS)
         except httpx.HTTPError as error:
-            response = TokenResponse(status=None, detail=type(error).__name__)
+            code, detail = classify_transport_error(error), type(error).__name__
+            response = TokenResponse(status=None, transport=code, detail=detail)
             continue
         response = parse_response(http_response.status_code, http_response.headers, http_response.content)
         if http_response.status_code < 500:
@@ -220,7 +202,9 @@ class TokenEndpoint:
     def refresh_access_token(self, refresh_token: str) -> TokenResult:
         """Request a new access token, trying the secrets of the OAuth client in order."""
         return self._try_secrets(
-            [build_refresh_form(self.client, secret, refresh_token) for secret in self.client.secrets], 2
+            [build_refresh_form(self.client, secret, refresh_token) for secret in self.client.secrets],
+            Party.REFRESH,
+            tries=2,
         )
 
     def exchange_code(self, *, code: str, verifier: str, redirect_uri: str) -> TokenResult:
@@ -229,14 +213,15 @@ class TokenEndpoint:
             build_code_form(self.client, secret, code=code, verifier=verifier, redirect_uri=redirect_uri)
             for secret in self.client.secrets
         ]
-        return self._try_secrets(forms, 1)
+        return self._try_secrets(forms, Party.CODE_EXCHANGE, tries=1)
 
-    def _try_secrets(self, forms: Sequence[str], tries: int) -> TokenResult:
+    def _try_secrets(self, forms: Sequence[str], party: Party, *, tries: int) -> TokenResult:
         with open_client(
             self.client.token_uri, connect_timeout=self.connect_timeout, read_timeout=self.read_timeout
         ) as http:
             for form in forms:
-                result = classify_response(post_token_request(http, self.client.token_uri, form, tries=tries))
+                response = post_token_request(http, self.client.token_uri, form, tries=tries)
+                result = classify_response(response, party)
                 if result.reason.code != "invalid_client":
                     break
         return result

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from gmail_sandbox.gmail.errors import error_body
 from web.kit import API, CLIENT_ID, MOUNT, Site, at_google, changed, start
 
 ADA, BOB = "ada@example.com", "bob@example.com"
@@ -198,6 +199,34 @@ def client_refused(site: Site, op: httpx.Client) -> httpx.Response:
     return op.get(callback)
 
 
+@dataclass(frozen=True)
+class Answered:
+    """A consent during which Google or Gmail gives a certain answer."""
+
+    where: str
+    status: int
+    body: object
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def __name__(self) -> str:
+        return f"{self.where}-{self.status}-{str(self.body)[:60]}"
+
+    def __call__(self, site: Site, op: httpx.Client) -> httpx.Response:
+        callback = at_google(start(op, ADA), ADA)
+        answer = {"status": self.status, "body": self.body, "headers": dict(self.headers)}
+        site.sandbox.add_fault(self.where, answer=answer)
+        return op.get(callback)
+
+
+def gmail_error(status: int, reason: str, message: str = "") -> Answered:
+    return Answered("gmail", status, error_body(status, message, reason))
+
+
+def code_error(error: str, status: int = 400) -> Answered:
+    return Answered("token", status, {"error": error, "error_description": "Bad Request"})
+
+
 def google_error(site: Site, op: httpx.Client) -> httpx.Response:
     state = parse_qs(urlsplit(start(op, ADA)).query)["state"][0]
     return op.get(f"{MOUNT}/oauth/callback", params={"state": state, "error": "server_error"})
@@ -219,7 +248,35 @@ REFUSED = [
     Refused("google_unreachable", 502, gmail_down, ("Wait a minute",)),
     Refused("client_refused", 502, client_refused, ("OAuth client", "gmail_oauth_client")),
     Refused("refused_by_google", 502, google_error, ("an error instead of an authorization code",)),
-]
+    Refused("google_unreachable", 502, Answered("gmail", 302, "", (("location", "http://login.test/"),)), ("Wait",)),
+    Refused("google_unreachable", 502, Answered("gmail", 403, "<p>Blocked</p>"), ("not from Google",)),
+    Refused("google_unreachable", 502, Answered("gmail", 400, "<p>Bad</p>"), ("not from Google",)),
+    Refused("google_unreachable", 502, Answered("gmail", 200, {"login": "please"}), ("not from Google",)),
+    Refused("google_unreachable", 502, gmail_error(403, "newReason"), ("unknown response",)),
+    Refused("google_unreachable", 502, Answered("token", 200, {"access_token": "a\u0000b"}), ("cannot be used",)),
+    Refused("network_failed", 502, Answered("gmail", 407, "<p>Proxy</p>"), ("through the proxy", "HTTPS_PROXY")),
+    Refused("mailbox_refused", 403, gmail_error(400, "failedPrecondition", "Mail service not enabled"),
+            ("Gmail is switched off", "administrator")),
+    Refused("mailbox_refused", 403, gmail_error(403, "domainPolicy"), ("administrator", "API controls")),
+    Refused("mailbox_refused", 403, code_error("admin_policy_enforced"), ("administrator", "API controls")),
+    Refused("temporarily_refused", 503, gmail_error(403, "userRateLimitExceeded"), ("limits the rate", "some minutes")),
+    Refused("temporarily_refused", 503, gmail_error(429, "rateLimitExceeded"), ("limits the rate",)),
+    Refused("temporarily_refused", 503, gmail_error(400, "failedPrecondition", "Precondition check failed."),
+            ("precondition", "some minutes")),
+    Refused("temporarily_refused", 503, gmail_error(401, "authError"), ("rejected a new access token",)),
+    Refused("temporarily_refused", 503,
+            Answered("token", 429, {"error": "rate_limit_exceeded"}, (("retry-after", "7000"),)), ("117 minutes",)),
+    Refused("client_refused", 502, gmail_error(403, "accessNotConfigured"), ("Gmail API", "Google Cloud console")),
+    Refused("client_refused", 502, code_error("deleted_client", 401), ("deleted", "Restore it")),
+    Refused("scope_unticked", 403, gmail_error(403, "insufficientPermissions"), ("box", "ticked")),
+    Refused("code_used", 410, code_error("invalid_grant"), ("used up", "Start again")),
+    Refused("redirect_uri_mismatch", 502, code_error("redirect_uri_mismatch"),
+            ("/oauth/callback", "Google Cloud console")),
+]  # fmt: skip
+
+
+WITH_HELP_FOR_GOOGLES_PAGE = {"cancelled", "expired_link", "refused_by_google", "unknown_link"}
+"""Refusals that may be caused by an error that Google showed on its own page."""
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.come_back.__name__)
@@ -244,8 +301,8 @@ def test_a_refusal_starts_the_same_consent_again_where_it_is_known(site: Site, o
     page = case.come_back(site, op).text
     request = re.search(r'data-request="([^"]+)"', page)
     assert bool(request) == (case.refusal != "unknown_link")
-    assert "redirect_uri_mismatch" in page
-    assert f"{site.origin}{MOUNT}/oauth/callback</code>" in page, "the address to be pasted at Google"
+    shows_help = f"{site.origin}{MOUNT}/oauth/callback</code>" in page  # the address to be pasted at Google
+    assert shows_help == (case.refusal in WITH_HELP_FOR_GOOGLES_PAGE)
     if request:
         site.sandbox.clear_faults()
         site.sandbox.refuse_client(CLIENT_ID, None)

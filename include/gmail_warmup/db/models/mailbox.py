@@ -93,6 +93,8 @@ class Mailbox(Base):
     resumed_at: Mapped[datetime | None] = mapped_column(Timestamp)
     deferred_until: Mapped[datetime | None] = mapped_column(Timestamp)
     deferred_reason: Mapped[str | None] = mapped_column(Text)
+    gmail_retry_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    """Until when Gmail wants no calls to the mailbox. No task is planned for it before."""
     warmup_days: Mapped[int] = mapped_column(Integer, server_default="0")
     """Days with at least one first mail sent, including today."""
     mails_placed: Mapped[int] = mapped_column(Integer, server_default="0")

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from gmail_warmup.core.enums import ConsentPurpose
+from gmail_warmup.core.enums import ConsentPurpose, ResponseCategory
 from gmail_warmup.core.errors import GmailWarmupError
+from gmail_warmup.oauth.reasons import Reason
 
 
 class ConsentRefusal(StrEnum):
@@ -31,10 +32,44 @@ class ConsentRefusal(StrEnum):
     """Google returned no refresh token."""
     WRONG_ACCOUNT = "wrong_account"
     """The user signed in with another mailbox than the expected one."""
+    CODE_USED = "code_used"
+    """The authorization code was already used, or is too old."""
+    REDIRECT_URI_MISMATCH = "redirect_uri_mismatch"
+    """The redirect URI is missing in the OAuth client."""
     GOOGLE_UNREACHABLE = "google_unreachable"
-    """Google could not be reached, or returned a server error."""
+    """Google could not be reached, or gave no usable answer."""
+    NETWORK_FAILED = "network_failed"
+    """The certificate is not trusted, or the proxy refuses the connection."""
+    TEMPORARILY_REFUSED = "temporarily_refused"
+    """Google limits the rate of requests, or its answer may change."""
+    MAILBOX_REFUSED = "mailbox_refused"
+    """Gmail is not usable for this account: switched off, or blocked by an administrator."""
     CLIENT_REFUSED = "client_refused"
-    """Google refused the OAuth client or our request."""
+    """Google refused the OAuth client, its project or our request."""
+
+
+_REFUSAL_BY_CODE = {
+    "code_used": ConsentRefusal.CODE_USED,
+    "redirect_uri_mismatch": ConsentRefusal.REDIRECT_URI_MISMATCH,
+    "scope_missing": ConsentRefusal.SCOPE_UNTICKED,
+    "tls_untrusted": ConsentRefusal.NETWORK_FAILED,
+    "proxy_failed": ConsentRefusal.NETWORK_FAILED,
+}
+_REFUSAL_BY_CATEGORY = {
+    ResponseCategory.TRANSIENT: ConsentRefusal.GOOGLE_UNREACHABLE,
+    ResponseCategory.THROTTLED: ConsentRefusal.TEMPORARILY_REFUSED,
+    ResponseCategory.AMBIGUOUS: ConsentRefusal.TEMPORARILY_REFUSED,
+    ResponseCategory.ACCOUNT: ConsentRefusal.MAILBOX_REFUSED,
+    ResponseCategory.BLOCKED: ConsentRefusal.MAILBOX_REFUSED,
+    ResponseCategory.UNUSABLE: ConsentRefusal.MAILBOX_REFUSED,
+    ResponseCategory.GONE: ConsentRefusal.MAILBOX_REFUSED,
+}
+
+
+def get_refusal(reason: Reason) -> ConsentRefusal:
+    """Return the refusal that an answer of Google leads to; its reason code says more."""
+    by_category = _REFUSAL_BY_CATEGORY.get(reason.category, ConsentRefusal.CLIENT_REFUSED)
+    return _REFUSAL_BY_CODE.get(reason.code, by_category)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +90,22 @@ class ConsentRefusedError(GmailWarmupError):
         request: the purpose of the consent, or None if the link is unknown.
         actual: the mailbox that signed in, if it is another one than expected.
         code: Google's error code or our reason code, never a text from a request.
+        redirect_uri: the URI that is missing in the OAuth client, if that is the reason.
+        retry_after: seconds to wait that Google requested, or None.
     """
 
     def __init__(
-        self, refusal: ConsentRefusal, *, request: ConsentRequest | None = None, actual: str = "", code: str = ""
+        self,
+        refusal: ConsentRefusal,
+        *,
+        request: ConsentRequest | None = None,
+        actual: str = "",
+        code: str = "",
+        redirect_uri: str = "",
+        retry_after: float | None = None,
     ) -> None:
         self.refusal, self.request, self.actual, self.code = refusal, request, actual, code
+        self.redirect_uri, self.retry_after = redirect_uri, retry_after
         super().__init__(f"consent refused: {refusal.value}")
 
     @property

@@ -14,26 +14,26 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import InviteState, ResponseCategory
 from gmail_warmup.core.errors import TooManyConsentsError
-from gmail_warmup.core.http_utils import parse_json
 from gmail_warmup.core.log_context import log_event
-from gmail_warmup.core.network.client import open_client
 from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.db.models import ConsentPurpose
 from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.mailboxes.addresses import is_same_mailbox, normalize_address
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.mailboxes.time_zones import require_database_zones
+from gmail_warmup.oauth.answers import Answer, find_reason
 from gmail_warmup.oauth.consent import invites, states
-from gmail_warmup.oauth.consent.errors import ConsentRefusal, ConsentRefusedError, ConsentRequest
+from gmail_warmup.oauth.consent.errors import ConsentRefusal, ConsentRefusedError, ConsentRequest, get_refusal
+from gmail_warmup.oauth.consent.signed_in import fetch_signed_in_address
 from gmail_warmup.oauth.consent.states import BrowserSession, NewState, to_consent_request
 from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.grant_store import GrantStore
-from gmail_warmup.oauth.token_endpoint import GOOGLE_API, SCOPE, SUFFICIENT_SCOPES, TokenEndpoint, TokenResult
+from gmail_warmup.oauth.reasons import Reason
+from gmail_warmup.oauth.token_endpoint import SCOPE, TokenEndpoint, TokenResult
 
 log = logging.getLogger(__name__)
 
@@ -182,37 +182,27 @@ class ConsentFlow:
         result = self._endpoint.exchange_code(code=code, verifier=verifier, redirect_uri=self._redirect_uri)
         if result.reason.category is ResponseCategory.OK:
             return result
-        is_outage = result.reason.category in (ResponseCategory.TRANSIENT, ResponseCategory.THROTTLED)
-        refusal = ConsentRefusal.GOOGLE_UNREACHABLE if is_outage else ConsentRefusal.CLIENT_REFUSED
-        raise ConsentRefusedError(refusal, request=to_consent_request(consent), code=result.reason.code)
+        raise self._build_refusal(result.reason, to_consent_request(consent), result.retry_after)
+
+    def _build_refusal(self, reason: Reason, request: ConsentRequest, retry_after: float | None) -> ConsentRefusedError:
+        """Return the error for an answer of Google, by the table that tasks and audit use."""
+        return ConsentRefusedError(
+            get_refusal(reason),
+            request=request,
+            code=reason.code,
+            redirect_uri=self._redirect_uri,
+            retry_after=retry_after,
+        )
 
     def _check_grant(self, result: TokenResult, request: ConsentRequest) -> None:
         """Refuse a grant that is insufficient or belongs to another mailbox."""
-        if not SUFFICIENT_SCOPES.intersection(result.scopes):
-            raise ConsentRefusedError(ConsentRefusal.SCOPE_UNTICKED, request=request)
         if not result.refresh_token:
             raise ConsentRefusedError(ConsentRefusal.NO_REFRESH_TOKEN, request=request)
-        actual = self._fetch_signed_in_address(result.access_token, request)
+        actual = fetch_signed_in_address(self._endpoint, result.access_token)
+        if isinstance(actual, Answer):
+            raise self._build_refusal(find_reason(actual), request, actual.retry_after)
         if not is_same_mailbox(actual, request.address):
             raise ConsentRefusedError(ConsentRefusal.WRONG_ACCOUNT, request=request, actual=actual)
-
-    def _fetch_signed_in_address(self, access_token: str, request: ConsentRequest) -> str:
-        """Return the address of the mailbox that the new token gives access to."""
-        root = (self._endpoint.client.api_endpoint or GOOGLE_API).rstrip("/")
-        headers = {"Authorization": f"Bearer {access_token}"}
-        client = open_client(
-            root, connect_timeout=self._endpoint.connect_timeout, read_timeout=self._endpoint.read_timeout
-        )
-        try:
-            with client as http:
-                response = http.get(f"{root}/gmail/v1/users/me/profile", headers=headers)
-            response.raise_for_status()
-            return str(parse_json(response.content)["emailAddress"]).lower()
-        except (httpx.HTTPError, LookupError, TypeError) as error:
-            refusal = ConsentRefusal.GOOGLE_UNREACHABLE
-            if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == 403:
-                refusal = ConsentRefusal.CLIENT_REFUSED
-            raise ConsentRefusedError(refusal, request=request, code=type(error).__name__) from None
 
     @retry_conflict
     def _write_grant(

@@ -93,20 +93,12 @@ def find_failure(error: BaseException) -> Failure | None:
     if isinstance(error, _NOT_ABOUT_ONE_MAILBOX):
         return None
     if isinstance(error, gmail_errors.GmailError):
-        return Failure(reason=_get_gmail_reason(error), detail=_remove_address(error, error.address))
+        return Failure(reason=error.meaning.code, detail=_remove_address(error, error.address))
     if isinstance(error, TransientGrantError):
         return Failure(reason=error.reason.code, detail=_remove_address(error, error.address))
     if isinstance(error, GmailWarmupError | GrantError | SQLAlchemyError) or not isinstance(error, Exception):
         return None
     return Failure(reason="unexpected_error", detail=f"The task failed with {type(error).__name__}.")
-
-
-def _get_gmail_reason(error: gmail_errors.GmailError) -> str:
-    if isinstance(error, gmail_errors.GmailUnavailableError):
-        return "server_error" if error.status else "unreachable"
-    if isinstance(error, gmail_errors.GmailRateLimitError):
-        return "throttled"
-    return gmail_errors.GRANT_REASON_CODES.get(type(error), "unknown_answer")
 
 
 def _remove_address(error: Exception, address: str) -> str:

@@ -52,6 +52,8 @@ _ROWS = (
      "No action needed; it continues when the count is lower. Spread other mail out, or move it to another mailbox."),
     ("sending_limit", "Google's daily sending limit of this mailbox is reached; it sends half of its volume tomorrow.",
      "No action needed. If it happens often, lower the mailbox's target."),
+    ("gmail_retry_later", "Gmail wants no calls to this mailbox before the time that it named; no task uses it until "
+     "then.", "No action needed. If it happens often, use the mailbox less with other clients."),
     ("pool_too_small", "No pool mailbox may receive more from this mailbox now; it sends less than planned.",
     _ENLARGE_POOL),
 )  # fmt: skip

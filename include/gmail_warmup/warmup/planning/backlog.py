@@ -16,7 +16,7 @@ from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.warmup.health.monitor import LOCAL_TODAY
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.planning.due import get_waiting_queries
-from gmail_warmup.warmup.planning.eligibility import CAN_SEND, IS_USABLE
+from gmail_warmup.warmup.planning.eligibility import CAN_SEND, IS_USABLE, MAY_CALL_GMAIL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,6 @@ def _build_count_query(action: Action) -> Any:
         )
         .join(Mailbox, Mailbox.id == waiting.c.mailbox_id)
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .where(IS_USABLE)
+        .where(IS_USABLE, MAY_CALL_GMAIL)
     )
     return query.where(CAN_SEND) if is_send or action is Action.REPLY else query

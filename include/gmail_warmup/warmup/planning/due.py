@@ -24,7 +24,7 @@ from gmail_warmup.warmup.ledger import bounces, retention
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.planning import kill_switch, next_send
 from gmail_warmup.warmup.planning.due_senders import SenderSearch
-from gmail_warmup.warmup.planning.eligibility import CAN_SEND, IS_USABLE, load_blockers
+from gmail_warmup.warmup.planning.eligibility import CAN_SEND, IS_USABLE, MAY_CALL_GMAIL, load_blockers
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,10 @@ _SELECT_USABLE = (
     sa.select(Mailbox.id, Mailbox.address)
     .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
     .where(
-        Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))), IS_USABLE, ~kill_switch.HALT_IS_ACTIVE
+        Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))),
+        IS_USABLE,
+        MAY_CALL_GMAIL,
+        ~kill_switch.HALT_IS_ACTIVE,
     )
 )
 _SELECT_USABLE_TO_SEND = _SELECT_USABLE.where(CAN_SEND)

@@ -28,7 +28,13 @@ from gmail_warmup.warmup.planning.daily_plan import (
     is_sending_time,
     load_histories,
 )
-from gmail_warmup.warmup.planning.eligibility import CAN_SEND, IS_USABLE, GlobalBlockers, find_send_blocker
+from gmail_warmup.warmup.planning.eligibility import (
+    CAN_SEND,
+    IS_USABLE,
+    MAY_CALL_GMAIL,
+    GlobalBlockers,
+    find_send_blocker,
+)
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +43,7 @@ BATCH_SIZE = 1100
 PLANNING_TIME_LIMIT = 5.0
 """Seconds after which no further batch is started; the next run plans the remaining senders."""
 
-_IS_SENDABLE = (IS_USABLE, CAN_SEND)
+_IS_SENDABLE = (IS_USABLE, MAY_CALL_GMAIL, CAN_SEND)
 _UNSENT = (
     sa.select(L.sender_id, sa.func.min(L.claimed_at).label("since"))
     .where(ledger.UNSENT_FIRST)

@@ -28,6 +28,9 @@ IS_USABLE = sa.and_(
 )
 """Condition of the mailboxes that a task may use. No task or token request is made for a flagged or paused one."""
 
+MAY_CALL_GMAIL = sa.or_(Mailbox.gmail_retry_at.is_(None), Mailbox.gmail_retry_at <= sa.func.now())
+"""Condition of the mailboxes whose waiting time, as named by Gmail, is over. A task for any other is planned later."""
+
 IS_NOT_DEFERRED = sa.or_(Mailbox.deferred_until.is_(None), Mailbox.deferred_until <= sa.func.now())
 CAN_SEND = sa.and_(IS_NOT_DEFERRED, Mailbox.domain.not_in(gate.GATED_DOMAINS))
 """Condition of the mailboxes that may send now, in addition to ``IS_USABLE``."""
@@ -86,6 +89,8 @@ def find_work_blocker(mailbox: MailboxRecord, at: GlobalBlockers) -> Blocker | N
         state = f"{mailbox.address} is {mailbox.state.value} ({mailbox.reason})"
         code = mailbox.reason or mailbox.state.value
         return Blocker(code=code, message=f"{state}; no task uses it until it is repaired.")
+    if mailbox.gmail_retry_at is not None and mailbox.gmail_retry_at > at.now:
+        return build_blocker(mailbox, "gmail_retry_later")
     return None
 
 

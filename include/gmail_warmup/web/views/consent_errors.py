@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 
+from gmail_warmup.core.text import pluralize
 from gmail_warmup.oauth.consent.errors import ConsentRefusal, ConsentRefusedError
 from gmail_warmup.oauth.reasons import REASONS
 
 GOOGLE_PERMISSIONS_URL = "https://myaccount.google.com/permissions"
+_TELL_SENDER = "Tell the sender of the link; they can fix it."
 
 
 @dataclass(frozen=True, kw_only=True)
 class RefusalText:
-    """Texts for one refusal. ``{expected}`` and ``{actual}`` are replaced by mailboxes.
+    """Texts for one refusal.
+
+    ``{expected}`` and ``{actual}`` stand for mailboxes, ``{cause}`` and ``{remedy}`` for the texts of the reason code.
 
     Attributes:
         step: what an Airflow user should do.
@@ -94,38 +99,84 @@ REFUSAL_TEXTS: dict[ConsentRefusal, RefusalText] = {
         public_step="Open your link again and choose {expected} on Google's page. If it is not listed, press "
         "'Use another account'.",
     ),
+    ConsentRefusal.CODE_USED: RefusalText(
+        status=410,
+        title="This answer of Google is used up",
+        happened="{cause}",
+        step="Start again.",
+        public_step="Open your link again.",
+    ),
+    ConsentRefusal.REDIRECT_URI_MISMATCH: RefusalText(
+        status=502,
+        title="The redirect URI is missing at Google",
+        happened="{cause}",
+        step="In the Google Cloud console, add exactly this redirect URI to the OAuth client: {redirect_uri}. "
+        "Then start again.",
+        public_step=_TELL_SENDER,
+    ),
     ConsentRefusal.GOOGLE_UNREACHABLE: RefusalText(
         status=502,
         title="Google could not be reached",
-        happened="Google did not respond, or has an outage.",
+        happened="Google gave no usable answer. {cause}",
         step="Wait a minute and start again.",
         public_step="Wait a minute and open your link again.",
     ),
+    ConsentRefusal.NETWORK_FAILED: RefusalText(
+        status=502,
+        title="The network does not connect to Google",
+        happened="{cause}",
+        step="{remedy} Then start again.",
+        public_step=_TELL_SENDER,
+    ),
+    ConsentRefusal.TEMPORARILY_REFUSED: RefusalText(
+        status=503,
+        title="Google refuses for the moment",
+        happened="{cause}",
+        step="Wait {wait}, then start again.",
+        public_step="Wait {wait}, then open your link again.",
+    ),
+    ConsentRefusal.MAILBOX_REFUSED: RefusalText(
+        status=403,
+        title="This mailbox cannot be used",
+        happened="{cause}",
+        step="{remedy} Then start again.",
+        public_step="{remedy} Then open your link again.",
+    ),
     ConsentRefusal.CLIENT_REFUSED: RefusalText(
         status=502,
-        title="Google rejected the OAuth client",
-        happened="Google did not accept the OAuth client of this installation. The problem is not in your account.",
-        step="Check the Airflow Connection gmail_oauth_client, and that the Gmail API is enabled.",
-        public_step="Tell the sender of the link; they can fix it.",
+        title="Google rejects this installation",
+        happened="The problem is not in your account. {cause}",
+        step="{remedy} Then start again.",
+        public_step=_TELL_SENDER,
     ),
 }
 
+_CONCERNS_OWNER = frozenset(
+    {ConsentRefusal.CODE_USED, ConsentRefusal.TEMPORARILY_REFUSED, ConsentRefusal.MAILBOX_REFUSED}
+)
+"""Refusals whose cause is in the account, or passes. The owner who followed an invite sees the cause of these only."""
+
 
 def describe_refusal(refused: ConsentRefusedError, *, invited: bool) -> RefusalText:
-    """Return the texts of a refusal, with mailboxes and Google's reason filled in.
-
-    Google's reason is for Airflow users only; the owner who followed an invite sees what to do.
-    """
-    text = REFUSAL_TEXTS[refused.refusal]
-    names = {"expected": refused.expected_address or "the mailbox", "actual": refused.actual or "another account"}
-    reason = None if invited else REASONS.get(refused.code)
-    happened = text.happened.format(**names)
+    """Return the texts of a refusal, with mailboxes, cause, remedy and waiting time filled in."""
+    text, reason = REFUSAL_TEXTS[refused.refusal], REASONS.get(refused.code)
+    is_cause_shown = reason is not None and (not invited or refused.refusal in _CONCERNS_OWNER)
+    values = {
+        "expected": refused.expected_address or "the mailbox",
+        "actual": refused.actual or "another account",
+        "cause": reason.message if reason and is_cause_shown else "",
+        "remedy": reason.remedy if reason else "",
+        "redirect_uri": refused.redirect_uri,
+        "wait": _format_wait(refused.retry_after),
+    }
     step = text.public_step if invited else text.step
-    return dataclasses.replace(
-        text,
-        happened=f"{happened} {reason.message}" if reason else happened,
-        step=step.format(**names),
-    )
+    happened = text.happened.format(**values).strip() or "Google did not complete the sign-in."
+    return dataclasses.replace(text, happened=happened, step=step.format(**values).strip())
+
+
+def _format_wait(retry_after: float | None) -> str:
+    """Return the time that Google named in whole minutes, or "some minutes"."""
+    return pluralize(max(1, math.ceil(retry_after / 60)), "minute") if retry_after else "some minutes"
 
 
 def retry_request(refused: ConsentRefusedError) -> str:

@@ -105,6 +105,7 @@ class MailboxView(BaseModel):
     )
     deferred_because: str = Field(description="The reason as a sentence, if it is a sending limit.")
     failing: Failing | None = Field(description="Null if its last task succeeded.")
+    gmail_retry_at: datetime | None = Field(description="Until when Gmail wants no calls to this mailbox.")
     health: Health | None = Field(description="For warmup mailboxes only.")
     ramp: Ramp | None = Field(description="For warmup mailboxes only.")
     placement: PlacementCounts | None = Field(description="For warmup mailboxes only.")
@@ -179,6 +180,7 @@ def _build_view(
         deferred_until=deferred_until,
         deferred_because=reason_text(record.deferred_reason) if deferred_until else "",
         failing=Failing.model_validate(failing, from_attributes=True) if failing else None,
+        gmail_retry_at=record.gmail_retry_at if record.gmail_retry_at and record.gmail_retry_at > now else None,
         health=build_health(sent) if sent else None,
         ramp=build_ramp(sent) if sent else None,
         placement=PlacementCounts.model_validate(sent.counts, from_attributes=True) if sent else None,

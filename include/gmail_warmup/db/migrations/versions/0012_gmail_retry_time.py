@@ -1,0 +1,25 @@
+"""store until when Gmail wants no calls to a mailbox
+
+Revision: 0012
+Follows: 0011
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0012"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+_SCHEMA = "gmail_warmup"
+
+
+def upgrade() -> None:
+    op.add_column("mailbox", sa.Column("gmail_retry_at", sa.DateTime(timezone=True), nullable=True), schema=_SCHEMA)
+
+
+def downgrade() -> None:
+    op.drop_column("mailbox", "gmail_retry_at", schema=_SCHEMA)

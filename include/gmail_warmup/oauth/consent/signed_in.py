@@ -1,0 +1,31 @@
+"""Ask Gmail which mailbox a new access token belongs to."""
+
+from __future__ import annotations
+
+import httpx
+
+from gmail_warmup.core.http_utils import parse_json
+from gmail_warmup.core.network.client import open_client
+from gmail_warmup.core.transport_errors import classify_transport_error
+from gmail_warmup.oauth.answers import Answer, Body, Party, read_gmail_answer
+from gmail_warmup.oauth.token_endpoint import GOOGLE_API, TokenEndpoint
+
+
+def fetch_signed_in_address(endpoint: TokenEndpoint, access_token: str) -> str | Answer:
+    """Return the address of the mailbox that a token gives access to, or Gmail's answer if it is another one."""
+    root = (endpoint.client.api_endpoint or GOOGLE_API).rstrip("/")
+    headers = {"Authorization": f"Bearer {access_token}"}
+    try:
+        with open_client(
+            root, connect_timeout=endpoint.connect_timeout, read_timeout=endpoint.read_timeout
+        ) as http:
+            response = http.get(f"{root}/gmail/v1/users/me/profile", headers=headers)
+    except httpx.HTTPError as error:
+        return Answer(party=Party.GMAIL, status=None, transport=classify_transport_error(error))
+    if response.status_code != 200:
+        return read_gmail_answer(response.status_code, response.headers, response.content)
+    profile = parse_json(response.content)
+    address = profile.get("emailAddress") if isinstance(profile, dict) else None
+    if not isinstance(address, str):
+        return Answer(party=Party.GMAIL, status=200, body=Body.FOREIGN)
+    return address.lower()
