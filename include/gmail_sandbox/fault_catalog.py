@@ -50,6 +50,13 @@ def _body(body: dict[str, Any]) -> Answer:
 
 
 _TOKEN_BODY = json.dumps({"expires_in": 3599, "token_type": "Bearer"}).encode()
+
+
+def _tokens(changes: dict[str, Json]) -> Answer:
+    body = {"access_token": "ya29.odd", "expires_in": 3599, "token_type": "Bearer"}
+    return Answer.of_json(200, body | changes)
+
+
 _UNAVAILABLE = "The service is currently unavailable."
 _NOT_ENABLED = (
     "Gmail API has not been used in project 0 before or it is disabled. Enable it by visiting "
@@ -114,6 +121,20 @@ _ROWS = (
             200, {"access_token": "ya29.scopeless", "expires_in": 3599, "scope": "openid", "token_type": "Bearer"}
         ),
     ),
+    Row("token.html_407", "a proxy wants a password", _html(407, "Proxy Authentication Required")),
+    Row("token.html_499", "a proxy gave up", _html(499, "Client Closed Request")),
+    Row("token.empty_400", "400 with an empty body", Answer(400)),
+    Row("token.scope_with_nul", "200 whose scope holds U+0000", _tokens({"scope": "openid\x00"})),
+    Row("token.token_with_nul", "200 whose access token holds U+0000", _tokens({"access_token": "ya29.\x00"})),
+    Row("token.token_not_ascii", "200 whose access token is not ASCII", _tokens({"access_token": "ya29.\u00e9"})),
+    Row("token.token_with_line_break", "200, line break in the access token", _tokens({"access_token": "ya29.\r\na"})),
+    Row("token.refresh_token_not_ascii", "200, refresh token not ASCII", _tokens({"refresh_token": "1//\u2028"})),
+    Row("token.scope_no_text", "200 whose scope is a number", _tokens({"scope": 7})),
+    Row("token.negative_lifetime", "200 with a negative lifetime", _tokens({"expires_in": -3599})),
+    Row("token.absurd_lifetime", "200 with a lifetime of centuries", _tokens({"expires_in": 10**12})),
+    Row("token.lifetime_no_number", "200 whose lifetime is no number", _tokens({"expires_in": "soon"})),
+    Row("token.redirect_uri_mismatch", "the redirect URI is not registered",
+        oauth.oauth_error(400, "redirect_uri_mismatch", "Bad Request")),
     Row("gmail.cut", "the connection is cut without a response", close=True),
     Row("gmail.hang", "no response for a minute, then the connection is cut", close=True, hang_seconds=60),
     Row("gmail.bad_request", "the request is invalid", _gmail(400, "Bad Request", "badRequest")),
@@ -172,8 +193,22 @@ _ROWS = (
     Row("gmail.unavailable_503", "Google fails", _gmail(503, _UNAVAILABLE, "backendError")),
     Row("gmail.html_503", "503 as a page", _html(503, _UNAVAILABLE)),
     Row("gmail.timeout_504", "Google fails", _gmail(504, "Deadline exceeded", "backendError")),
+    Row("gmail.redirect_302", "a captive portal's redirect", _html(302, "Found", ("location", "http://login.test/"))),
+    Row("gmail.html_400", "400 as a page", _html(400, "Your client has issued a malformed or illegal request.")),
+    Row("gmail.html_401", "401 as a page", _html(401, "Sign in to the network")),
+    Row("gmail.html_403", "403 as a page", _html(403, "Access to this site is blocked")),
+    Row("gmail.html_404", "404 as a page", _html(404, "The requested URL was not found on this server.")),
+    Row("gmail.html_407", "a proxy wants a password", _html(407, "Proxy Authentication Required")),
+    Row("gmail.html_499", "a proxy gave up", _html(499, "Client Closed Request")),
+    Row("gmail.empty_400", "400 with an empty body", Answer(400)),
+    Row("gmail.empty_403", "403 with an empty body", Answer(403)),
+    Row("gmail.foreign_json_400", "400 as another server's JSON", Answer.of_json(400, {"error": "login required"})),
+    Row("gmail.forbidden", "a reason that no table knows", _gmail(403, "Forbidden", "forbidden")),
+    Row("gmail.retry_after_text", "a time in the text",
+        _gmail(429, "User-rate limit exceeded.  Retry after 2030-01-01T00:00:00.000Z", "userRateLimitExceeded")),
+    Row("gmail.200_foreign_json", "200 as another server's JSON", Answer.of_json(200, {"login": "required"})),
     Row("gmail.200_not_json", "200 with a page, as from a proxy", _html(200, "Welcome to the hotel network")),
-)
+)  # fmt: skip
 
 CATALOGUE = {row.name: row for row in _ROWS}
 

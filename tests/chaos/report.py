@@ -18,7 +18,10 @@ from rich.table import Table
 
 from chaos.faults import PROPERTY, Fault
 
-COUNTS = ("fuzz_inputs", "server_errors", "secrets_found", "lock_failures", "poisoned_columns", "others_stopped")
+COUNTS = (
+    "fuzz_inputs", "server_errors", "secrets_found", "lock_failures", "poisoned_columns", "others_stopped",
+    "answers_tried",
+)  # fmt: skip
 FIGURES = ("import_5000_s", "audit_throttled_over_clean")
 """Measured figures; of several, the largest is kept."""
 

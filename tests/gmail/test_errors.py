@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
 from gmail_sandbox.fault_catalog import CATALOGUE
+from gmail_warmup.airflow.gmail_hook import GmailHook
 from gmail_warmup.db.models import GrantState
 from gmail_warmup.gmail import errors
 from support.workers import hook
@@ -39,12 +41,26 @@ CASES = {
     "gmail.200_not_json": (errors.GmailUnavailableError, GrantState.ACTIVE),
     "gmail.unavailable_503": (errors.GmailUnavailableError, GrantState.ACTIVE),
     "gmail.timeout_504": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.redirect_302": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.html_400": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.html_401": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.html_403": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.html_404": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.html_407": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.html_499": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.empty_400": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.empty_403": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.foreign_json_400": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.forbidden": (errors.GmailUnavailableError, GrantState.ACTIVE),
+    "gmail.retry_after_text": (errors.GmailRateLimitError, GrantState.ACTIVE),
 }
 SLOW = {"gmail.hang"}
+LACKS_VALUES = {"gmail.200_foreign_json"}
+"""A 200 that a search takes for an empty result, but no other call for a success."""
 
 
 def test_every_row_of_the_table_is_a_case_here():
-    assert {name for name in CATALOGUE if name.startswith("gmail.")} == CASES.keys() | SLOW
+    assert {name for name in CATALOGUE if name.startswith("gmail.")} == CASES.keys() | SLOW | LACKS_VALUES
 
 
 @pytest.mark.parametrize(("fault", "kind", "state"), [(name, *expected) for name, expected in CASES.items()])
@@ -68,6 +84,25 @@ def test_a_call_that_hangs_is_cut_off(world: World):
     with pytest.raises(errors.GmailUnavailableError):
         hook(world, ADA).get_profile()
     assert time.monotonic() - began < 4  # httpx would wait 5 s by itself
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda gmail: gmail.get_profile(),
+        lambda gmail: gmail.create_draft("VG86IHBpYUBwb29sLmV4YW1wbGUNCg0KaGk="),
+        lambda gmail: gmail.send_draft("r1"),
+        lambda gmail: gmail.get_message("1"),
+        lambda gmail: gmail.get_raw_message("1"),
+        lambda gmail: gmail.ensure_label("Warmup"),
+        lambda gmail: gmail.list_new_messages("1"),
+    ],
+)
+def test_a_success_without_its_values_is_no_answer_of_gmail(world: World, call: Callable[[GmailHook], object]):
+    world.add(ADA, expired=False)
+    world.sandbox.add_fault("gmail", name="gmail.200_foreign_json")
+    with pytest.raises(errors.GmailUnavailableError):
+        call(hook(world, ADA))
 
 
 def test_a_send_is_never_repeated_by_the_transport(world: World):

@@ -218,7 +218,7 @@ def mailboxes(draw: st.DrawFn) -> MailboxRecord:
     nothing = dict.fromkeys(
         ("label_id", "resumed_at", "deferred_until", "deferred_reason", "reason", "next_probe_at", "granted_at",
          "refreshed_at", "refresh_expires_at", "access_expires_at", "label_name", "band_reason", "band_since",
-         "health_window_start", "half_volume_on", "sent_24h", "sent_24h_at")
+         "health_window_start", "half_volume_on", "sent_24h", "sent_24h_at", "gmail_retry_at")
     )  # fmt: skip
     plain = st.characters(codec="utf-8", exclude_characters='<>"\\').filter(lambda char: not is_unsafe_in_name(char))
     line = st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"])

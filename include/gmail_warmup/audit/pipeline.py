@@ -181,8 +181,9 @@ class Audit:
         """Return why no requests may be sent, after waiting for an outage to end; None if they may."""
         while True:
             blocked = await asyncio.to_thread(self._breaker.blocked_reason)
-            if blocked is None or blocked.category is ResponseCategory.THROTTLED:  # handled by the rate limiter
-                return None
+            is_throttled = blocked is not None and blocked.category is ResponseCategory.THROTTLED
+            if blocked is None or (is_throttled and self._breaker.cooldown_left <= ThrottlePolicy.MAX_STALL_SECONDS):
+                return None  # the throttle policy handles a short pause
             if blocked.category is not ResponseCategory.TRANSIENT or self._outage_wait_left <= 0:
                 return blocked
             self._outage_wait_left -= 1

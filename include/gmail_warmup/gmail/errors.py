@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from gmail_warmup.core.errors import GmailWarmupError
@@ -122,7 +123,7 @@ class NotFoundError(GmailError):
     default_code = "not_found"
 
 
-_ERROR_BY_CODE: dict[str, type[GmailError]] = {
+_ERROR_BY_CODE: Mapping[str, type[GmailError]] = {
     kind.default_code: kind
     for kind in (
         GmailRateLimitError, SendingLimitError, ProjectQuotaError, AccessRejectedError, PreconditionFailedError,

@@ -43,7 +43,7 @@ _INCIDENT_KINDS = {ResponseCategory.TRANSIENT: IncidentKind.OUTAGE, ResponseCate
 _NOW: sa.ColumnElement[Any] = sa.func.now()
 _SELECT_STATE = sa.select(
     Row.reason, Row.failed_mailbox_ids, Row.opened_at,
-    sa.func.coalesce(Row.cooldown_until > _NOW, sa.false()).label("is_cooling_down"),
+    sa.func.coalesce(sa.func.extract("epoch", Row.cooldown_until - _NOW), 0).label("cooldown_left"),
     sa.func.coalesce(Row.succeeded_at > _NOW - make_interval(RECENT_SECONDS), sa.false()).label("recently_succeeded"),
     sa.func.coalesce(Row.succeeded_at > _NOW - make_interval(RECENT_SECONDS / 2), sa.false()).label("is_fresh"),
 ).where(Row.client_id == sa.bindparam("client_id"))  # fmt: skip
@@ -78,9 +78,13 @@ class _BreakerState:
     reason: str | None
     failed_mailbox_ids: Sequence[int]
     opened_at: datetime | None
-    is_cooling_down: bool
+    cooldown_left: float
     recently_succeeded: bool
     is_fresh: bool
+
+    @property
+    def is_cooling_down(self) -> bool:
+        return self.cooldown_left > 0
 
     @property
     def is_clean(self) -> bool:
@@ -104,6 +108,11 @@ class CircuitBreaker:
     def recently_succeeded(self) -> bool:
         """Return whether a grant of this client was refreshed recently, as of the last check."""
         return self._state is not None and self._state.recently_succeeded
+
+    @property
+    def cooldown_left(self) -> float:
+        """Return the seconds until a request may be sent, as of the last check."""
+        return max(0.0, float(self._state.cooldown_left)) if self._state else 0.0
 
     def blocked_reason(self) -> Reason | None:
         """Return why no request may be sent now, or None if one may."""
@@ -165,7 +174,7 @@ class CircuitBreaker:
             reason=None,
             failed_mailbox_ids=(),
             opened_at=None,
-            is_cooling_down=False,
+            cooldown_left=0,
             recently_succeeded=True,
             is_fresh=True,
         )

@@ -125,8 +125,8 @@ def _take_remaining_steps(session: MailboxSession, mail: Delivery) -> MailEvent:
         if not mail.thread:
             raise
         return undelivered.fail_mail(session, mail, "thread_gone")
-    except SendingLimitError:
-        sending_limit.defer_until_tomorrow(session)
+    except SendingLimitError as error:
+        sending_limit.defer_until_tomorrow(session, error.retry_after)
         raise
     message = find_sent_message(session, mail, message_id)
     if message is None:

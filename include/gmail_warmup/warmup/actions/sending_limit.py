@@ -68,15 +68,20 @@ def enforce_sending_limit(session: MailboxSession) -> None:
         raise MayNotSendError(str(build_blocker(session.mailbox, "own_limit")))
 
 
-def defer_until_tomorrow(session: MailboxSession) -> None:
-    """Defer a mailbox that Google refused for its sending limit to its next local day, and halve its next volume."""
+def defer_until_tomorrow(session: MailboxSession, retry_after: float | None = None) -> None:
+    """Defer a mailbox that Google refused for its sending limit to its next local day, and halve its next volume.
+
+    Args:
+        retry_after: seconds to wait that Gmail named; nothing is sent before. A day or more is ignored: it is not
+            plausible for a limit of 24 hours.
+    """
     with autocommit(session.engine) as connection:
         local = clock.get_current_time(connection).astimezone(session.mailbox.zone)
     tomorrow = (local + _DAY).replace(hour=0, minute=0, second=0, microsecond=0)
     half_volume_on = daily_plan.find_next_sending_day(session.mailbox, now=local, settings=session.settings)
-    _defer_mailbox(
-        session, until=tomorrow, reason="sending_limit", local_date=local.date(), half_volume_on=half_volume_on
-    )
+    named = local + timedelta(seconds=retry_after or 0)
+    until = max(tomorrow, named) if named - local < _DAY else tomorrow
+    _defer_mailbox(session, until=until, reason="sending_limit", local_date=local.date(), half_volume_on=half_volume_on)
 
 
 def _defer_mailbox(session: MailboxSession, *, until: datetime, reason: str, local_date: date, **values: Any) -> None:
