@@ -118,7 +118,7 @@ def answers() -> str:
 
 def _answer_cells(row: Row) -> tuple[str, ...]:
     parties = "any" if set(row.parties) == set(Party) else ", ".join(row.parties)
-    errors = ", ".join(f"`{error}`" for error in row.errors)
+    errors = ", ".join(f"`{error}`" if error else "none named" for error in row.errors)
     if row.subtypes:
         errors += " with " + " or ".join(f"`{subtype}`" for subtype in row.subtypes)
     response = ", ".join(filter(None, [_status_text(row.statuses), *(str(body) for body in row.bodies)]))

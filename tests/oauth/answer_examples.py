@@ -9,7 +9,7 @@ from typing import Any
 
 from gmail_sandbox.gmail.errors import error_body
 from gmail_sandbox.responses import HTML_TYPE, JSON_TYPE
-from gmail_warmup.oauth.answers import ROWS, Body, Party, Row, find_reason, read_gmail_answer
+from gmail_warmup.oauth.answers import NO_REASON, ROWS, Body, Party, Row, find_reason, read_gmail_answer
 from gmail_warmup.oauth.token_endpoint import SCOPE, classify_response, parse_response
 
 PAGE = "<!DOCTYPE html><title>Sign in to the network</title>"
@@ -72,6 +72,8 @@ def _make_example(number: int, row: Row, party: Party) -> Example:
         body = _BODIES[body_kind]
     elif party is Party.GMAIL:
         body = error_body(status, f"Text: {row.text}.", row.errors[0] if row.errors else "neverSeenBefore")
+        if row.errors == (NO_REASON,):
+            body = {"error": {"code": status, "message": "Invalid"}}
     else:
         error = row.errors[0] if row.errors else "never_seen_before"
         body = {"error": error, "error_description": f"Text: {row.text}."}

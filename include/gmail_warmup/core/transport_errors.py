@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ssl
-import urllib.request
 from collections.abc import Iterator
 
 _PROXY_ERRORS = frozenset({"ProxyError", "ClientProxyConnectionError", "ClientHttpProxyError"})
 """Names of the classes, and of base classes, of errors about a proxy in all these clients."""
 _CERTIFICATE_TEXT = "certificate_verify_failed"
 _TUNNEL_TEXT = "tunnel connection failed"
-_HTTPX_CONNECT_ERRORS = frozenset({"ConnectError", "ConnectTimeout"})
 _MAX_CAUSES = 20
 
 
@@ -24,7 +22,7 @@ def classify_transport_error(error: BaseException) -> str:
     causes = list(_walk_causes(error))
     if any(_is_certificate_error(cause) for cause in causes):
         return "tls_untrusted"
-    if any(_is_proxy_error(cause) for cause in causes) or _failed_to_connect_to_proxy(error, causes):
+    if any(_is_proxy_error(cause) for cause in causes):
         return "proxy_failed"
     return "unreachable"
 
@@ -51,19 +49,3 @@ def _is_certificate_error(error: BaseException) -> bool:
 def _is_proxy_error(error: BaseException) -> bool:
     names = {kind.__name__ for kind in type(error).__mro__}
     return not names.isdisjoint(_PROXY_ERRORS) or _TUNNEL_TEXT in str(error).lower()
-
-
-def _failed_to_connect_to_proxy(error: BaseException, causes: list[BaseException]) -> bool:
-    """Return whether httpx failed to connect although a proxy is configured: then the proxy was not reached.
-
-    httpx has the same error for a proxy as for Google. A TLS error comes from the server behind the proxy.
-    """
-    if type(error).__name__ not in _HTTPX_CONNECT_ERRORS or any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return False
-    try:
-        url = error.request.url  # type: ignore[attr-defined]
-    except (AttributeError, RuntimeError):
-        return False
-    proxies = urllib.request.getproxies()
-    has_proxy = url.scheme in proxies or "all" in proxies
-    return has_proxy and not urllib.request.proxy_bypass(url.host)

@@ -104,6 +104,9 @@ class Row:
         )
 
 
+NO_REASON = ""
+"""In place of a reason, where an error of Gmail names none."""
+
 _ALL = tuple(Party)
 _REFRESH, _CODE, _SERVICE, _GMAIL = ((party,) for party in Party)
 _GRANTS = (*_REFRESH, *_CODE)
@@ -187,6 +190,7 @@ ROWS: tuple[Row, ...] = (
         "request_refused", _GMAIL, "badRequest", "invalidArgument", "INVALID_ARGUMENT", "invalid", "invalidParameter",
         "required", "parseError", "uploadTooLarge", "delegationDenied",
     ),
+    _row("request_refused", _GMAIL, NO_REASON, statuses=(400,)),
     # in no other row
     _row("unknown_answer", _ALL),
 )  # fmt: skip
@@ -233,4 +237,4 @@ def _read_reasons(error: Mapping[str, Any]) -> tuple[str, ...]:
     status = error.get("status")
     if not named and isinstance(status, str) and _REASON_PATTERN.fullmatch(status):
         named = [status]
-    return tuple(dict.fromkeys(named))
+    return tuple(dict.fromkeys(named)) or (NO_REASON,)

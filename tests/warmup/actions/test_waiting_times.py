@@ -104,7 +104,7 @@ def test_the_time_of_a_sending_limit_stops_sending_and_nothing_else(warm: World)
 def test_a_limit_of_the_project_stops_every_mailbox(warm: World):
     def work(address: str) -> None:
         mailbox_id = warm.grant(address).mailbox_id
-        with require_api_enabled(warm.store.engine, CLIENT_ID, mailbox_id=mailbox_id, address=address):
+        with require_api_enabled(warm.store.engine, lambda: CLIENT_ID, mailbox_id=mailbox_id, address=address):
             hook(warm, address).get_profile()
 
     limited = in_header("40000", status=403, reason="rateLimitExceeded")

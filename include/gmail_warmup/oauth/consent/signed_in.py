@@ -16,9 +16,7 @@ def fetch_signed_in_address(endpoint: TokenEndpoint, access_token: str) -> str |
     root = (endpoint.client.api_endpoint or GOOGLE_API).rstrip("/")
     headers = {"Authorization": f"Bearer {access_token}"}
     try:
-        with open_client(
-            root, connect_timeout=endpoint.connect_timeout, read_timeout=endpoint.read_timeout
-        ) as http:
+        with open_client(root, connect_timeout=endpoint.connect_timeout, read_timeout=endpoint.read_timeout) as http:
             response = http.get(f"{root}/gmail/v1/users/me/profile", headers=headers)
     except httpx.HTTPError as error:
         return Answer(party=Party.GMAIL, status=None, transport=classify_transport_error(error))
