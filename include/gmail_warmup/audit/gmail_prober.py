@@ -10,8 +10,8 @@ import httpx
 
 from gmail_warmup.core.enums import FLAGGED_STATES, RefusingParty, ResponseCategory
 from gmail_warmup.core.network.async_client import AsyncClient
+from gmail_warmup.core.network.transport_errors import classify_transport_error
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.core.transport_errors import classify_transport_error
 from gmail_warmup.oauth.answers import find_reason, read_gmail_answer
 from gmail_warmup.oauth.grant import StoredGrant
 from gmail_warmup.oauth.reasons import REASONS, Reason

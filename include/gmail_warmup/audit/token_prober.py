@@ -10,8 +10,8 @@ import httpx
 
 from gmail_warmup.core.enums import ResponseCategory
 from gmail_warmup.core.network.async_client import AsyncClient
+from gmail_warmup.core.network.transport_errors import classify_transport_error
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.core.transport_errors import classify_transport_error
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.oauth.token_endpoint import (
     FORM_HEADERS,

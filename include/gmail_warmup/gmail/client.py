@@ -15,7 +15,7 @@ from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.errors import HttpError
 
-from gmail_warmup.core.transport_errors import classify_transport_error
+from gmail_warmup.core.network.transport_errors import classify_transport_error
 from gmail_warmup.gmail import errors
 from gmail_warmup.gmail.models import AddedMessage, Draft, HistoryChanges, Message, Profile
 from gmail_warmup.gmail.transport import Transport

@@ -15,10 +15,10 @@ import httpx
 
 from gmail_warmup.core.http_utils import parse_json, parse_retry_after
 from gmail_warmup.core.network.client import open_client
-from gmail_warmup.core.transport_errors import classify_transport_error
+from gmail_warmup.core.network.transport_errors import classify_transport_error
+from gmail_warmup.core.token_values import read_token_values
 from gmail_warmup.oauth.answers import Answer, Body, Party, find_reason, is_json_type
 from gmail_warmup.oauth.reasons import Reason
-from gmail_warmup.oauth.token_values import read_token_values
 
 GOOGLE_AUTH_URI = "https://accounts.google.com/o/oauth2/v2/auth"
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105  an address, not a secret

@@ -6,7 +6,7 @@ import httpx
 
 from gmail_warmup.core.http_utils import parse_json
 from gmail_warmup.core.network.client import open_client
-from gmail_warmup.core.transport_errors import classify_transport_error
+from gmail_warmup.core.network.transport_errors import classify_transport_error
 from gmail_warmup.oauth.answers import Answer, Body, Party, read_gmail_answer
 from gmail_warmup.oauth.token_endpoint import GOOGLE_API, TokenEndpoint
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gmail_warmup.core.network.client import open_client
-from gmail_warmup.core.transport_errors import classify_transport_error
+from gmail_warmup.core.network.transport_errors import classify_transport_error
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 Get = Callable[[str], object]
