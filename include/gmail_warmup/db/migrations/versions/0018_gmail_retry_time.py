@@ -1,7 +1,7 @@
 """store until when Gmail wants no calls to a mailbox
 
-Revision: 0017
-Follows: 0016
+Revision: 0018
+Follows: 0017
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
