@@ -96,7 +96,7 @@ _NULLABLE_TIMES = (
 )  # fmt: skip
 
 _G = OAuthGrant
-GRANT_COLUMNS = (
+GRANT_COLUMNS: tuple[Any, ...] = (
     _G.mailbox_id, Mailbox.address, Mailbox.auth, _G.client_id, _G.refresh_token, _G.refresh_expires_at,
     _G.access_token, _G.access_expires_at, _G.state, _G.reason, _G.refused_by, _G.state_since, _G.next_probe_at,
     _G.granted_at, _G.refreshed_at, _G.version, _G.incident_id, _G.lease_holder, _G.lease_until,
