@@ -29,10 +29,9 @@ from gmail_warmup.gmail.client import GmailClient
 from gmail_warmup.gmail.errors import GmailError
 from gmail_warmup.gmail.service_account import ServiceAccount
 from gmail_warmup.gmail.transport import Transport
-from gmail_warmup.oauth.consent.errors import ConsentRefusedError, ConsentRequest
-from gmail_warmup.oauth.consent.flow import ConsentFlow
+from gmail_warmup.oauth.consent.signed_in import fetch_signed_in_address
 from gmail_warmup.oauth.grant import Actor
-from gmail_warmup.oauth.token_endpoint import OAuthClient, TokenEndpoint
+from gmail_warmup.oauth.token_endpoint import OAuthClient, TokenEndpoint, TokenResult
 from gmail_warmup.warmup.content.compose import MailContext
 from gmail_warmup.warmup.content.generators import ChatGenerator, GeneratorError, TemplateGenerator
 from gmail_warmup.warmup.content.template_library import load_builtin_templates
@@ -83,21 +82,21 @@ def exchange_code(root: str, seconds: float) -> bool:
 
 
 def identify(root: str, seconds: float) -> bool:
-    flow = ConsentFlow(Any, endpoint(root, seconds), redirect_uri="http://x")  # type: ignore[arg-type]
-    try:
-        return bool(flow._fetch_signed_in_address("ya29.made-up", ConsentRequest(address="a@b.example", purpose="add")))
-    except ConsentRefusedError:
-        return False
+    return fetch_signed_in_address(endpoint(root, seconds), "ya29.made-up") == "ada@pool.example"
 
 
 def impersonate(root: str, seconds: float) -> bool:
+    return bool(request_delegated_token(root, seconds).access_token)
+
+
+def request_delegated_token(root: str, seconds: float) -> TokenResult:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     info = {"client_email": "robot@project-1.example", "token_uri": f"{root}/token", "private_key": key.decode()}
     account = Credentials.from_service_account_info(info)
     with ServiceAccount("google", lambda _: account, connect_timeout=seconds, read_timeout=seconds) as robot:
-        return bool(robot.request_token("ada@work.example").access_token)
+        return robot.request_token("ada@work.example")
 
 
 class Gmail(GmailClient):
@@ -125,12 +124,15 @@ def call_gmail(root: str, seconds: float) -> bool:
 
 
 def audit(root: str, seconds: float) -> bool:
-    async def probe() -> bool:
-        async with TokenProber(client_of(root), settings(seconds)) as prober:
-            result = await prober.request_token("1//made-up")
-            return bool(result.access_token)
+    return bool(probe(root, seconds).access_token)
 
-    return asyncio.run(probe())
+
+def probe(root: str, seconds: float) -> TokenResult:
+    async def send() -> TokenResult:
+        async with TokenProber(client_of(root), settings(seconds)) as prober:
+            return await prober.request_token("1//made-up")
+
+    return asyncio.run(send())
 
 
 def audit_gmail(root: str, seconds: float) -> bool:
@@ -320,6 +322,41 @@ def test_a_proxy_that_refuses_or_is_gone_is_no_answer(
     assert not call(tls_server.named_root, 10)
 
 
+def gmail_code(root: str) -> str | None:
+    with pytest.raises(GmailError) as failed:
+        Gmail(root, 10).get_profile()
+    return failed.value.meaning.code
+
+
+def identity_code(root: str) -> str:
+    answer = fetch_signed_in_address(endpoint(root, 10), "ya29.made-up")
+    return answer if isinstance(answer, str) else answer.transport
+
+
+REASON_CODES: dict[str, Callable[[str], str | None]] = {
+    "refresh": lambda root: endpoint(root, 10).refresh_access_token("1//made-up").reason.code,
+    "consent": identity_code,
+    "service account": lambda root: request_delegated_token(root, 10).reason.code,
+    "Gmail": gmail_code,
+    "audit": lambda root: probe(root, 10).reason.code,
+}
+
+
+@pytest.mark.parametrize("code", REASON_CODES.values(), ids=REASON_CODES)
+def test_an_untrusted_certificate_and_a_failing_proxy_have_reason_codes(
+    code: Callable[[str], str | None], tls_server: Server, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+):
+    assert code(tls_server.root) == "tls_untrusted"
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    assert code(tls_server.named_root) == "tls_untrusted", "of the server, not of the proxy"
+    proxy.refuses = True
+    assert code(tls_server.named_root) == "proxy_failed"
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    assert code(tls_server.named_root) == "proxy_failed"
+    monkeypatch.delenv("HTTPS_PROXY")
+    assert code("https://127.0.0.1:9") == "unreachable"
+
+
 def test_an_alert_names_what_the_operator_can_correct(
     tls_server: Server, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ):
@@ -412,7 +449,7 @@ def test_every_module_that_uses_the_client_is_tried_here():
         "gmail/service_account.py",
         "gmail/transport.py",
         "oauth/client_check.py",
-        "oauth/consent/flow.py",
+        "oauth/consent/signed_in.py",
         "oauth/token_endpoint.py",
         "warmup/content/generators.py",
     }
