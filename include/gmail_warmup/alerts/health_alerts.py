@@ -18,7 +18,7 @@ from gmail_warmup.db.engine import write_transaction
 from gmail_warmup.db.models import Alert, AlertKind, HealthEvent, Mailbox
 from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
 
-_HEADINGS = {
+_HEADINGS: dict[str, str] = {
     HealthBand.BLOCKED: "blocked, needs a person",
     HealthBand.PAUSED: "paused",
     HealthBand.THROTTLED: "at reduced volume",

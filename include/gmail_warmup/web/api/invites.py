@@ -15,7 +15,7 @@ from gmail_warmup.oauth.consent import invites as invite
 from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Addresses, Body
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import UserName
-from gmail_warmup.web.queries.filters import to_storable_text
+from gmail_warmup.core.text import to_storable_text
 
 router = APIRouter(tags=["invites"])
 

@@ -13,7 +13,7 @@ from gmail_warmup.oauth.consent.invites import InviteQuery, fetch_invite_page
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import MAY_READ, MayChange
-from gmail_warmup.web.queries.filters import to_storable_text
+from gmail_warmup.core.text import to_storable_text
 
 router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
 
