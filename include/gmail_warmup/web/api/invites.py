@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core.enums import InviteState
+from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.oauth.consent import invites as invite
 from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Addresses, Body
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import UserName
-from gmail_warmup.core.text import to_storable_text
 
 router = APIRouter(tags=["invites"])
 

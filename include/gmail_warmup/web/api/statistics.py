@@ -11,13 +11,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.addresses import normalize_domain
 from gmail_warmup.warmup.reporting.counts import DEFAULT_DAYS
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.web.views import domains, health, statistics
 from gmail_warmup.web.views.domains import Domain
 from gmail_warmup.web.views.health import HealthChange

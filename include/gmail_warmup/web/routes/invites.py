@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 
 from gmail_warmup.core.enums import InviteState
+from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.oauth.consent.invites import InviteQuery, fetch_invite_page
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import MAY_READ, MayChange
-from gmail_warmup.core.text import to_storable_text
 
 router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
 
