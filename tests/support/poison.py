@@ -27,7 +27,8 @@ SETTABLE: dict[str, str] = {
     "recipient_thread_id bounce_status notice_ids",
     "ledger_history": "",
     "mailbox": "address kind auth display_name signature daily_target open_rate reply_rate timezone label_id "
-    "label_name history_id created_by paused_by pause_reason deferred_until deferred_reason band band_reason sent_24h",
+    "label_name history_id created_by paused_by pause_reason deferred_until deferred_reason "
+    "gmail_retry_at band band_reason sent_24h",
     "mailbox_day": "reduction_reason",
     "mailbox_failure": "reason detail",
     "oauth_grant": "client_id refresh_token refresh_expires_at access_token access_expires_at scopes state reason "

@@ -40,7 +40,7 @@ _SETTINGS: dict[str, TypeAdapter[Any]] = {
 }
 _TIMES = (
     "created_at", "paused_at", "resumed_at", "deferred_until", "band_since", "health_window_start", "half_volume_on",
-    "sent_24h_at", "state_since", "next_probe_at", "granted_at", "refreshed_at", "refresh_expires_at",
+    "sent_24h_at", "gmail_retry_at", "state_since", "next_probe_at", "granted_at", "refreshed_at", "refresh_expires_at",
     "access_expires_at",
 )  # fmt: skip
 _REQUIRED_TIMES = frozenset({"created_at", "state_since"})
