@@ -85,7 +85,7 @@ def set_up_google(
                 },
             }
         )
-    sandbox.kill_grants(*REVOKED_POOL, cause="revoked")
+    sandbox.revoke_grants(*REVOKED_POOL, cause="revoked")
     return accounts
 
 

@@ -50,7 +50,7 @@ def test_the_limit(mailboxes: int, together: int):
 
 def test_a_few_deaths_are_condemned_when_the_audit_is_in(world: World):
     ids = healthy(world, 8, "pool.example")
-    world.sandbox.kill_grants("a0@pool.example", "a1@pool.example", cause="revoked")
+    world.sandbox.revoke_grants("a0@pool.example", "a1@pool.example", cause="revoked")
     result, decided = audit(world, ids)
     assert result.counts == {"refreshed": 6, "suspect": 2}
     assert decided == AuditDecision(confirmed=["a0@pool.example", "a1@pool.example"], held_count=0)
@@ -63,7 +63,7 @@ def test_a_few_deaths_are_condemned_when_the_audit_is_in(world: World):
 
 def test_many_deaths_are_held_and_confirmed_by_the_second_pass(world: World):
     ids = healthy(world, 10, "pool.example")
-    world.sandbox.kill_grants(*(f"a{number}@pool.example" for number in range(6)), cause="revoked")
+    world.sandbox.revoke_grants(*(f"a{number}@pool.example" for number in range(6)), cause="revoked")
     _, decided = audit(world, ids)
     assert decided == AuditDecision(confirmed=[], held_count=6)
     assert states(world) == {"active": 4, "suspect": 6}
@@ -95,7 +95,7 @@ def test_a_mood_of_google_condemns_nobody(world: World):
 
 def test_an_app_error_in_the_audit_holds_even_one_death(world: World):
     ids = healthy(world, 8, "pool.example")
-    world.sandbox.kill_grants("a0@pool.example", cause="revoked")
+    world.sandbox.revoke_grants("a0@pool.example", cause="revoked")
     actor = dataclasses.replace(world.actor, run_id="first")
     running = decisions.begin_audit(world.store.engine, "first", actor=actor)
     Audit(world.store, world.client, world.settings, actor=actor).run(ids)
@@ -106,7 +106,7 @@ def test_an_app_error_in_the_audit_holds_even_one_death(world: World):
 
 def test_what_was_never_known_to_work_is_condemned_at_once(world: World):
     ids = [world.add(f"a{number}@pool.example") for number in range(20)]
-    world.sandbox.kill_grants(domain="pool.example", cause="revoked")
+    world.sandbox.revoke_grants(domain="pool.example", cause="revoked")
     result, _ = audit(world, ids)
     assert result.counts == {"needs_reauth": 20}
 
@@ -114,7 +114,7 @@ def test_what_was_never_known_to_work_is_condemned_at_once(world: World):
 def test_a_cohort_whose_end_was_announced_is_condemned_at_once(world: World):
     ids = healthy(world, 20, "pool.example")
     world.sql("UPDATE gmail_warmup.oauth_grant SET refresh_expires_at = now() + interval '1 hour'")
-    world.sandbox.kill_grants(domain="pool.example", cause="revoked")
+    world.sandbox.revoke_grants(domain="pool.example", cause="revoked")
     result, decided = audit(world, ids)
     assert result.counts == {"needs_reauth": 20}
     assert decided.held_count == 0
@@ -122,7 +122,7 @@ def test_a_cohort_whose_end_was_announced_is_condemned_at_once(world: World):
 
 def test_tasks_that_find_deaths_one_by_one_are_guarded_too(world: World):
     healthy(world, 12, "pool.example")
-    world.sandbox.kill_grants(domain="pool.example", cause="revoked")
+    world.sandbox.revoke_grants(domain="pool.example", cause="revoked")
     for number in range(12):
         with pytest.raises((FlaggedGrantError, SuspectGrantError)):
             world.tokens().get_token(f"a{number}@pool.example")
@@ -133,14 +133,14 @@ def test_tasks_that_find_deaths_one_by_one_are_guarded_too(world: World):
 def test_a_valid_token_goes_on_being_served_while_the_verdict_is_held(world: World):
     ids = healthy(world, 10, "pool.example")
     world.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now() + interval '200 s'")
-    world.sandbox.kill_grants(domain="pool.example", cause="revoked")
+    world.sandbox.revoke_grants(domain="pool.example", cause="revoked")
     audit(world, ids)
     assert 190 < world.tokens().get_token("a3@pool.example").seconds <= 200
 
 
 def test_a_person_who_signs_in_before_the_verdict_wins(world: World):
     ids = healthy(world, 8, "pool.example")
-    world.sandbox.kill_grants("a0@pool.example", cause="revoked")
+    world.sandbox.revoke_grants("a0@pool.example", cause="revoked")
     actor = dataclasses.replace(world.actor, run_id="first")
     running = decisions.begin_audit(world.store.engine, "first", actor=actor)
     Audit(world.store, world.client, world.settings, actor=actor).run(ids)

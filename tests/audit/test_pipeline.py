@@ -25,7 +25,7 @@ def report(world: World, result: AuditResult) -> AuditReport:
 def test_the_state_in_which_the_first_system_was_found(world: World):
     living = [world.add(f"living-{number}@warm.example", kind="warmup") for number in range(9)]
     dead = [world.add(f"dead-{number}@pool.example") for number in range(7)]
-    world.sandbox.kill_grants(domain="pool.example", cause="revoked")
+    world.sandbox.revoke_grants(domain="pool.example", cause="revoked")
     first = audit(world, *living, *dead)
     assert first.counts == {"refreshed": 9, "needs_reauth": 7}
 
@@ -39,7 +39,7 @@ def test_the_state_in_which_the_first_system_was_found(world: World):
 
 def test_a_second_audit_asks_nothing_about_what_is_known(world: World):
     ids = [world.add("living@warm.example"), world.add("dead@pool.example")]
-    world.sandbox.kill_grants("dead@pool.example", cause="revoked")
+    world.sandbox.revoke_grants("dead@pool.example", cause="revoked")
     audit(world, *ids)
     asked = world.token_requests()
     again = audit(world, *ids)
@@ -49,7 +49,7 @@ def test_a_second_audit_asks_nothing_about_what_is_known(world: World):
 
 def test_forced_it_asks_about_every_living_grant(world: World):
     ids = [world.add("living@warm.example"), world.add("dead@pool.example")]
-    world.sandbox.kill_grants("dead@pool.example", cause="revoked")
+    world.sandbox.revoke_grants("dead@pool.example", cause="revoked")
     audit(world, *ids)
     audit(world, *ids, force=True)
     assert world.token_requests("living@warm.example") == 2
@@ -89,11 +89,11 @@ def test_a_mailbox_that_is_always_throttled_is_set_aside_for_the_second_pass(wor
 
 def test_a_blocked_grant_is_probed_when_its_day_is_over(world: World):
     mailbox_id = world.add("ada@pool.example")
-    world.sandbox.kill_grants("ada@pool.example", cause="admin_policy")
+    world.sandbox.revoke_grants("ada@pool.example", cause="admin_policy")
     audit(world, mailbox_id)
     audit(world, mailbox_id)
     assert world.token_requests() == 1
-    world.sandbox.revive_grants("ada@pool.example")
+    world.sandbox.restore_grants("ada@pool.example")
     world.sql("UPDATE gmail_warmup.oauth_grant SET next_probe_at = now()")
     assert audit(world, mailbox_id).counts == {"refreshed": 1}
     assert world.events("ada@pool.example")[-1] == ("blocked_by_admin", "active", None)

@@ -169,13 +169,13 @@ def test_a_probe_that_gmail_does_not_answer_says_nothing(days: Days, fault: str)
 @pytest.mark.parametrize("cause", ["admin_policy", "access_denied"])
 @pytest.mark.parametrize("fault", ["gmail.mail_service_not_enabled", "gmail.domain_policy"])
 def test_a_mailbox_that_both_refuse_recovers_when_both_accept_it(days: Days, cause: str, fault: str):
-    days.world.sandbox.kill_grants(ADA, cause=cause, keep_access_tokens=True)
+    days.world.sandbox.revoke_grants(ADA, cause=cause, keep_access_tokens=True)
     days.world.sandbox.add_fault("gmail", name=fault)
     days.run()
     days.passes(DAY)
     days.audit()
     assert days.world.grant(ADA).state in (BLOCKED, DISABLED)
-    days.world.sandbox.revive_grants(ADA)
+    days.world.sandbox.restore_grants(ADA)
     days.passes(DAY)
     days.audit()
     assert state(days) == GMAIL_REFUSALS[fault]
@@ -188,7 +188,7 @@ def test_a_mailbox_that_both_refuse_recovers_when_both_accept_it(days: Days, cau
 
 
 def test_gmail_accepting_a_valid_token_does_not_end_what_the_token_endpoint_refuses(days: Days):
-    days.world.sandbox.kill_grants(ADA, cause="bad_request", keep_access_tokens=True)
+    days.world.sandbox.revoke_grants(ADA, cause="bad_request", keep_access_tokens=True)
     days.world.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now() + interval '200 s'")
     days.run(1, every=1)
     assert state(days) == (SUSPECT, "grant_refused")
@@ -231,7 +231,7 @@ def test_a_healthy_grant_is_refreshed_by_each_daily_audit(days: Days):
 def test_an_ambiguous_refusal_leaves_a_flagged_mailbox_flagged(days: Days, cause: str):
     days.world.sandbox.add_fault("gmail", name="gmail.mail_service_not_enabled")
     days.run()
-    days.world.sandbox.kill_grants(ADA, cause=cause)
+    days.world.sandbox.revoke_grants(ADA, cause=cause)
     for _ in range(3):
         days.passes(DAY)
         days.audit()

@@ -93,7 +93,7 @@ def test_an_audit_probes_a_suspect_when_the_database_says_so(
 ):
     crowd, account = add_crowd(skewed, mailboxes), fault(APART_NAME)
     suspect = crowd.addresses[-1]
-    skewed.sandbox.kill_grants(suspect, cause="bad_request")
+    skewed.sandbox.revoke_grants(suspect, cause="bad_request")
     for run_id in ("first", "second"):
         workers[0].do(audit, run_id=run_id, shards=[crowd.ids])
     assert valid(skewed) == mailboxes - 1

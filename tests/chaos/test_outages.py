@@ -57,7 +57,7 @@ def test_a_third_of_a_domain_reset_at_once_flags_exactly_those_and_is_told_once(
     crowd = add_crowd(world, mailboxes)
     of_domain = [address for address in crowd.addresses if address.endswith("@d3.example")]
     victims = sorted(of_domain[: round(0.3 * len(of_domain))])
-    world.sandbox.kill_grants(*victims, cause="revoked")
+    world.sandbox.revoke_grants(*victims, cause="revoked")
     shards = crowd.shards(1_000)
     with one_worker(ground, simulated=True) as worker:
         first = worker.do(audit, run_id="first", shards=shards)

@@ -167,7 +167,7 @@ def test_an_import_never_resumes(shell, world: World, tmp_path: Path):
 
 def test_a_dead_grant_is_not_restored_as_a_working_one(shell, world: World, tmp_path: Path, typed):
     world.add("ada@pool.example")
-    world.sandbox.kill_grants("ada@pool.example", cause="revoked")
+    world.sandbox.revoke_grants("ada@pool.example", cause="revoked")
     shell("grants", "refresh", "ada@pool.example", code=1)
     path = str(tmp_path / "backup.json")
     assert shell.json("mailboxes", "export", path, "--with-grants")["grants"] == 0
@@ -176,7 +176,7 @@ def test_a_dead_grant_is_not_restored_as_a_working_one(shell, world: World, tmp_
 
 
 def test_a_verdict_about_the_same_grant_stays(shell, world: World, backup: Path):
-    world.sandbox.kill_grants("ada@pool.example", cause="revoked")
+    world.sandbox.revoke_grants("ada@pool.example", cause="revoked")
     shell("grants", "refresh", "ada@pool.example", code=1)
     assert shell.json("mailboxes", "import", str(backup))["grants_unchanged"] == 2
     assert world.grant("ada@pool.example").state is GrantState.NEEDS_REAUTH

@@ -115,7 +115,7 @@ def test_refresh_asks_google_even_while_the_token_is_valid(world: World, shell: 
 
 def test_a_dead_grant_says_so_and_is_in_the_history(world: World, shell: Any):
     world.add(ADA)
-    world.sandbox.kill_grants(ADA, cause="revoked")
+    world.sandbox.revoke_grants(ADA, cause="revoked")
     shell("grants", "refresh", ADA, code=1)
     assert "expired or revoked" in shell.err
     shell("grants", "refresh", ADA, code=1)
@@ -137,7 +137,7 @@ def test_an_audit_without_findings(world: World, shell: Any):
 def test_an_audit_names_who_needs_a_person(world: World, shell: Any):
     world.add(ADA)
     world.add(BOB)
-    world.sandbox.kill_grants(BOB, cause="revoked")
+    world.sandbox.revoke_grants(BOB, cause="revoked")
     shown = shell("grants", "audit", code=1)
     assert "Newly flagged: 1 mailbox" in shown
     assert BOB in shown

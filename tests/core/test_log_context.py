@@ -101,7 +101,7 @@ SENDING = {"mailbox": ADA, "action": "send"}
         (lambda _: None, f"send {ADA}: sent 6", {}),
         (_refused, "Failed to refresh credentials", {"reason_code": "grant_refused"}),
         (_refused, "a second probe decides. [grant_refused]", {"reason_code": "grant_refused"}),
-        (lambda world: world.sandbox.kill_grants(ADA), "needs re-auth", {"reason_code": "expired_or_revoked"}),
+        (lambda world: world.sandbox.revoke_grants(ADA), "needs re-auth", {"reason_code": "expired_or_revoked"}),
         (_failing, "its access token is still valid", {"reason_code": "server_error"}),
         (_flagged, "is needs_reauth", {"reason_code": "scope_missing"}),
         (_flagged, "To repair it: ", {}),
@@ -155,7 +155,7 @@ def test_a_plan_is_one_line_and_names_nobody_twice(warm: World, lines: Callable[
 
 
 def test_an_audit_says_whom_a_line_is_about(warm: World, lines: Callable[[], list[dict[str, Any]]]):
-    warm.sandbox.kill_grants(PIA, cause="revoked")
+    warm.sandbox.revoke_grants(PIA, cause="revoked")
     warm.sandbox.add_fault("token", name="token.html_404", address=ADA)
     audit_runner.run_audit_pass(services(warm), [1, 2], actor=warm.actor, force=True)
     found = {line["mailbox"]: (line["reason_code"], line["level"]) for line in lines() if "mailbox" in line}

@@ -67,7 +67,7 @@ def test_a_refresh_is_counted_by_what_its_answer_means(
     if fault:
         world.sandbox.add_fault("token", name=fault)
     if cause:
-        world.sandbox.kill_grants(ADA, cause=cause)
+        world.sandbox.revoke_grants(ADA, cause=cause)
     try:
         world.tokens(meter=meter).get_token(ADA)
     except GrantError:
@@ -89,7 +89,7 @@ def test_a_stored_token_and_a_flagged_grant_are_no_refreshes(world: World, meter
 
 def test_an_audit_counts_every_answer(world: World, meter: KeptMeter):
     ids = [world.add(f"m{number}@pool.example") for number in range(5)]
-    world.sandbox.kill_grants("m0@pool.example", cause="revoked")
+    world.sandbox.revoke_grants("m0@pool.example", cause="revoked")
     made = services(world)
     made.__dict__["meter"] = meter
     audit_runner.run_audit_pass(made, ids, actor=world.actor, force=True)

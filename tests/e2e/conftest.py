@@ -195,7 +195,7 @@ class Mailboxes:
     def flagged(self, address: str, **settings: Any) -> str:
         """Add a mailbox whose grant was revoked and flagged."""
         self.connected(address, **settings)
-        self.installation.sandbox.kill_grants(address, cause="revoked")
+        self.installation.sandbox.revoke_grants(address, cause="revoked")
         self.installation.rows(
             "UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'expired_or_revoked', "
             "state_since = now()"

@@ -44,7 +44,7 @@ def test_a_wrong_secret_flags_nobody_and_is_told_once(installation, told):
 def test_a_mass_refusal_is_held_confirmed_and_told_once(installation, told):
     healthy = installation.in_state("active")
     victims, asked = healthy[:6], len(installation.sandbox.token_requests(address=healthy[0]))
-    installation.sandbox.kill_grants(*victims, cause="revoked")
+    installation.sandbox.revoke_grants(*victims, cause="revoked")
     run, tasks = installation.run(HEALTH, {"force": True})
     assert run.state == "success"
     decide, second_pass = (next(task for task in tasks if task.task_id == name) for name in ("decide", "second_pass"))

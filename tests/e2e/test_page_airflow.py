@@ -37,7 +37,7 @@ def flagged_task(installation, mailboxes) -> TaskInstance:
         if there := [task for task in tasks(run.run_id) if (task.label,) in known]:
             return there[0]
     address = mailboxes.connected("ada@task.test")
-    installation.sandbox.kill_grants(address, cause="revoked")
+    installation.sandbox.revoke_grants(address, cause="revoked")
     run, _ = installation.run(HEALTH, {"force": True})
     return next(task for task in tasks(run.run_id) if task.label == address)
 

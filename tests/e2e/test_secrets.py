@@ -41,7 +41,7 @@ def secrets(installation) -> dict[str, str]:
     found |= consent(installation, scene.REVOKED_POOL[2])
     found |= invited(installation, scene.REVOKED_POOL[3])
     sandbox.add_fault("token", name="token.200_truncated", times=2)
-    sandbox.kill_grants(scene.WARMUP[1], cause="revoked")
+    sandbox.revoke_grants(scene.WARMUP[1], cause="revoked")
     installation.run("gmail_token_health", {"force": True})
     sandbox.clear_faults()
     found |= stored(installation)

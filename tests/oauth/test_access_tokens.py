@@ -144,7 +144,7 @@ def test_a_late_answer_cannot_touch_a_newer_grant(world: World, late: str | None
 
 def test_a_flagged_mailbox_costs_no_request(world: World):
     world.add(ADDRESS)
-    world.sandbox.kill_grants(ADDRESS, cause="revoked")
+    world.sandbox.revoke_grants(ADDRESS, cause="revoked")
     for _ in range(5):
         with pytest.raises(FlaggedGrantError, match="Re-authenticate"):
             world.tokens().get_token(ADDRESS)
@@ -153,7 +153,7 @@ def test_a_flagged_mailbox_costs_no_request(world: World):
 
 def test_an_unexplained_refusal_needs_a_second_probe(world: World):
     world.add(ADDRESS)
-    world.sandbox.kill_grants(ADDRESS, cause="bad_request")
+    world.sandbox.revoke_grants(ADDRESS, cause="bad_request")
     for _ in range(3):
         with pytest.raises(SuspectGrantError):
             world.tokens().get_token(ADDRESS)

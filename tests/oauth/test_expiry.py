@@ -58,7 +58,7 @@ def test_the_seven_days_of_testing_are_announced_by_every_refresh(world: World):
 def test_the_likelier_cause_is_named(world: World, column: str, age: str, reason: str):
     world.add("ada@pool.example")
     world.sql(f"UPDATE gmail_warmup.oauth_grant SET {column} = now() - interval '{age}'")
-    world.sandbox.kill_grants("ada@pool.example", cause="revoked")
+    world.sandbox.revoke_grants("ada@pool.example", cause="revoked")
     with pytest.raises(FlaggedGrantError):
         world.tokens().get_token("ada@pool.example")
     assert world.grant("ada@pool.example").reason == reason
@@ -68,7 +68,7 @@ def test_grants_that_died_at_seven_days_bring_the_advice_too(world: World):
     world.add("ada@pool.example")
     assert advice(world) == []
     world.sql("UPDATE gmail_warmup.oauth_grant SET granted_at = now() - interval '7 days'")
-    world.sandbox.kill_grants("ada@pool.example", cause="revoked")
+    world.sandbox.revoke_grants("ada@pool.example", cause="revoked")
     with pytest.raises(FlaggedGrantError):
         world.tokens().get_token("ada@pool.example")
     assert advice(world) == [expiry.PUBLISH_APP_ADVICE]

@@ -101,7 +101,7 @@ def test_counts_by_label(sandbox: SandboxClient) -> None:
     [
         lambda sandbox: sandbox.grant("nobody@example.com", CLIENT),
         lambda sandbox: sandbox.mailbox("nobody@example.com"),
-        lambda sandbox: sandbox.kill_grants("nobody@example.com"),
+        lambda sandbox: sandbox.revoke_grants("nobody@example.com"),
         lambda sandbox: sandbox.refuse_client("nobody", None),
         lambda sandbox: sandbox.clear_faults(99),
     ],

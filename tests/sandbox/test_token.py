@@ -78,11 +78,11 @@ def test_requests_are_refused_as_google_does(
 @pytest.mark.parametrize("cause", CAUSES)
 def test_every_cause_kills_and_can_be_undone(sandbox: SandboxClient, refresh: Refresh, cause: str) -> None:
     grant = sandbox.grant(ADDRESS, CLIENT)
-    assert sandbox.kill_grants(ADDRESS, cause=cause) == 1
+    assert sandbox.revoke_grants(ADDRESS, cause=cause) == 1
     answer, expected = refresh(grant.refresh_token), CATALOGUE[CAUSES[cause]].answer
     assert (answer.status_code, answer.content) == (expected.status, expected.body)
     assert sandbox.token_requests()[-1].live is False
-    sandbox.revive_grants(ADDRESS)
+    sandbox.restore_grants(ADDRESS)
     assert refresh(grant.refresh_token).status_code == 200
 
 
@@ -90,13 +90,13 @@ def test_killed_grant_takes_its_access_tokens_along_unless_told_otherwise(sandbo
     for address, keep, status in (("a@example.com", False, 401), ("b@example.com", True, 200)):
         sandbox.put_mailbox(address)
         grant = sandbox.grant(address, CLIENT)
-        sandbox.kill_grants(address, keep_access_tokens=keep)
+        sandbox.revoke_grants(address, keep_access_tokens=keep)
         assert _profile(sandbox, grant.access_token).status_code == status
 
 
 def test_lost_scope_refreshes_well_but_gmail_refuses(sandbox: SandboxClient, refresh: Refresh) -> None:
     grant = sandbox.grant(ADDRESS, CLIENT)
-    sandbox.kill_grants(ADDRESS, cause="scope_lost")
+    sandbox.revoke_grants(ADDRESS, cause="scope_lost")
     answer = refresh(grant.refresh_token).json()
     assert answer["scope"] == "openid"
     refused = _profile(sandbox, answer["access_token"])
@@ -107,7 +107,7 @@ def test_lost_scope_refreshes_well_but_gmail_refuses(sandbox: SandboxClient, ref
 def test_domain_is_killed_alone(sandbox: SandboxClient, refresh: Refresh) -> None:
     sandbox.put_mailbox("bob@example.org")
     ann, bob = sandbox.grant(ADDRESS, CLIENT), sandbox.grant("bob@example.org", CLIENT)
-    assert sandbox.kill_grants(domain="example.org", cause="admin_policy") == 1
+    assert sandbox.revoke_grants(domain="example.org", cause="admin_policy") == 1
     assert refresh(ann.refresh_token).status_code == 200
     assert refresh(bob.refresh_token).json()["error"] == "admin_policy_enforced"
 
@@ -191,7 +191,7 @@ def test_access_token_expires_on_the_sandboxs_clock(sandbox: SandboxClient) -> N
 def test_requests_are_logged_without_tokens(sandbox: SandboxClient, http: httpx.Client, refresh: Refresh) -> None:
     grant = sandbox.grant(ADDRESS, CLIENT)
     refresh(grant.refresh_token)
-    sandbox.kill_grants(ADDRESS)
+    sandbox.revoke_grants(ADDRESS)
     refresh(grant.refresh_token)
     sandbox.add_fault("token", close=True, times=1)
     with pytest.raises(httpx.RemoteProtocolError):
@@ -222,7 +222,7 @@ def test_no_secret_leaves_by_another_door(
 
 def test_google_auth_reports_the_error(sandbox: SandboxClient) -> None:
     grant = sandbox.grant(ADDRESS, CLIENT)
-    sandbox.kill_grants(ADDRESS)
+    sandbox.revoke_grants(ADDRESS)
     with pytest.raises(google.auth.exceptions.RefreshError) as caught:
         _credentials(sandbox, grant.refresh_token).refresh(Request())
     assert caught.value.args[1] == {

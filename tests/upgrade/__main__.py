@@ -71,7 +71,7 @@ def main() -> int:
         given = scene.set_up_google(
             sandbox, client_id=SANDBOX_CLIENT_ID, client_secret=SANDBOX_CLIENT_SECRET, redirect_uri="http://localhost/"
         )
-        sandbox.revive_grants(*scene.REVOKED_POOL)
+        sandbox.restore_grants(*scene.REVOKED_POOL)
         accounts = Path(folder) / "accounts.json"
         scene.write_accounts(accounts, given)
         sent, phases = [], []

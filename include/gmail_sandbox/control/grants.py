@@ -16,7 +16,7 @@ from gmail_sandbox.control.models import (
     GrantOut,
     GrantsIn,
     GrantsOut,
-    Kill,
+    Revocation,
 )
 from gmail_sandbox.control.views import client_out, moment
 from gmail_sandbox.oauth.grants import TESTING_SECONDS, Grant
@@ -101,19 +101,19 @@ def _of(world: World, accounts: Accounts) -> list[Grant]:
     return [grant for address in addresses for grant in world.grants.of(address, accounts.client_id)]
 
 
-@router.post("/grants/kill")
-async def kill_grants(world: WorldNow, kill: Kill) -> Count:
+@router.post("/grants/revoke")
+async def revoke_grants(world: WorldNow, revocation: Revocation) -> Count:
     """Revoke grants; the cause determines the error of their next refresh."""
-    grants = _of(world, kill)
+    grants = _of(world, revocation)
     for grant in grants:
-        world.grants.kill(grant, kill.cause, keep_access_tokens=kill.keep_access_tokens)
+        world.grants.revoke(grant, revocation.cause, keep_access_tokens=revocation.keep_access_tokens)
     return Count(count=len(grants))
 
 
-@router.post("/grants/revive")
-async def revive_grants(world: WorldNow, accounts: Accounts) -> Count:
+@router.post("/grants/restore")
+async def restore_grants(world: WorldNow, accounts: Accounts) -> Count:
     """Restore revoked grants, as when an administrator lifts a policy."""
     grants = _of(world, accounts)
     for grant in grants:
-        world.grants.revive(grant)
+        world.grants.restore(grant)
     return Count(count=len(grants))

@@ -198,7 +198,7 @@ class Accounts(Model):
         return self
 
 
-class Kill(Accounts):
+class Revocation(Accounts):
     """Grants to revoke, and the cause that Google reports."""
 
     cause: Cause = "revoked"

@@ -144,7 +144,7 @@ def decide(world: World, request: Request, form: dict[str, list[str]]) -> Answer
     now, client_id = world.clock.now(), request.client.client_id
     if request.include_granted:
         earlier = [token for grant in world.grants.of(address, client_id) for token in grant.tokens.values()]
-        scopes = scopes.union(*(token.scopes for token in earlier if token.cause_of_death(now) is None))
+        scopes = scopes.union(*(token.scopes for token in earlier if token.get_revocation(now) is None))
     first = not world.grants.has_live(address, client_id, now)
     with_refresh = request.offline and (first or "consent" in request.prompts or "force" in request.prompts)
     code = Code(address, client_id, request.redirect_uri, scopes, request.challenge, with_refresh, now + CODE_SECONDS)

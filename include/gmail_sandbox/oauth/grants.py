@@ -17,7 +17,7 @@ _SWEEP_EVERY = 20_000
 
 @dataclass(slots=True)
 class RefreshToken:
-    """One refresh token of a grant; `dead` is the cause of its revocation: a key of `CAUSES`, or `SCOPE_LOST`."""
+    """One refresh token of a grant; `revocation` is the cause, a key of `CAUSES`, or `SCOPE_LOST`."""
 
     token: str
     address: str
@@ -25,12 +25,12 @@ class RefreshToken:
     scopes: frozenset[str]
     expires_at: float | None
     last_used: float
-    dead: str | None = None
+    revocation: str | None = None
 
-    def cause_of_death(self, now: float) -> str | None:
+    def get_revocation(self, now: float) -> str | None:
         """Return why the token cannot be refreshed, or None while it is valid."""
-        if self.dead is not None and self.dead != SCOPE_LOST:
-            return self.dead
+        if self.revocation is not None and self.revocation != SCOPE_LOST:
+            return self.revocation
         if self.expires_at is not None and now >= self.expires_at:
             return "revoked"
         return "revoked" if now - self.last_used > IDLE_SECONDS else None
@@ -101,7 +101,7 @@ class Grants:
     def has_live(self, address: str, client_id: str, now: float) -> bool:
         """Return whether the account has a valid refresh token for the client."""
         tokens = self.by_owner.get(address, {}).get(client_id)
-        return tokens is not None and any(token.cause_of_death(now) is None for token in tokens.tokens.values())
+        return tokens is not None and any(token.get_revocation(now) is None for token in tokens.tokens.values())
 
     def issue_refresh(
         self, address: str, client_id: str, scopes: Iterable[str], now: float, expires_at: float | None = None
@@ -110,9 +110,9 @@ class Grants:
         grant = self.grant(address, client_id)
         token = RefreshToken(f"1//0{secrets.token_urlsafe(72)}", address, client_id, frozenset(scopes), expires_at, now)
         self.refresh_tokens[token.token] = grant.tokens[token.token] = token
-        valid = [other for other in grant.tokens.values() if other.dead is None]
+        valid = [other for other in grant.tokens.values() if other.revocation is None]
         for oldest in valid[: max(0, len(valid) - TOKENS_PER_GRANT)]:
-            oldest.dead = "revoked"
+            oldest.revocation = "revoked"
         return token
 
     def issue_access(
@@ -134,19 +134,19 @@ class Grants:
         self.codes[text] = code
         return text
 
-    def kill(self, grant: Grant, cause: str, *, keep_access_tokens: bool = False) -> None:
+    def revoke(self, grant: Grant, cause: str, *, keep_access_tokens: bool = False) -> None:
         """Revoke all valid refresh tokens of a grant and, unless kept, invalidate its access tokens."""
         if cause not in CAUSES and cause != SCOPE_LOST:
             raise ValueError(f"unknown cause: {cause}")
         for token in grant.tokens.values():
-            token.dead = token.dead or cause
+            token.revocation = token.revocation or cause
         if not keep_access_tokens:
             grant.epoch += 1
 
-    def revive(self, grant: Grant) -> None:
+    def restore(self, grant: Grant) -> None:
         """Restore a revoked grant; its earlier access tokens stay invalid."""
         for token in grant.tokens.values():
-            token.dead = None
+            token.revocation = None
 
     def forget(self, address: str) -> None:
         """Delete all grants and tokens of an account."""

@@ -43,11 +43,11 @@ class RevokeEndpoint:
         known = refresh_token or access_token
         if not token:
             return errors.invalid_request("Missing required parameter: token")
-        is_invalid = (refresh_token is not None and refresh_token.cause_of_death(now) is not None) or (
+        is_invalid = (refresh_token is not None and refresh_token.get_revocation(now) is not None) or (
             access_token is not None and not access_token.valid(now)
         )
         if known is None or is_invalid:
             return errors.oauth_error(400, "invalid_token", "Token expired or revoked")
         for grant in grants.of(known.address, known.client_id):
-            grants.kill(grant, "revoked")
+            grants.revoke(grant, "revoked")
         return Answer.of_json(200, {})

@@ -56,7 +56,7 @@ class TokenEndpoint:
         world = self._world
         form = read_form(world, await read_body(receive), header(scope, b"authorization"))
         caller = Caller("token", "token", form.address, form.client_id)
-        live = None if form.refresh is None else form.refresh.cause_of_death(world.clock.now()) is None
+        live = None if form.refresh is None else form.refresh.get_revocation(world.clock.now()) is None
         outcome = await respond(
             world, caller, lambda: self._work(scope, form), world.settings.latency_ms.token, (scope, receive, send)
         )
@@ -171,10 +171,10 @@ def refresh(world: World, form: Form) -> Answer:
         return errors.BAD_REQUEST
     if token.client_id != form.client_id:
         return errors.UNAUTHORIZED_CLIENT
-    cause = token.cause_of_death(now)
+    cause = token.get_revocation(now)
     if cause is not None:
         return CATALOGUE[CAUSES[cause]].answer
-    scopes = frozenset({"openid"}) if token.dead == SCOPE_LOST else token.scopes
+    scopes = frozenset({"openid"}) if token.revocation == SCOPE_LOST else token.scopes
     requested = frozenset(form.fields.get("scope", "").split())
     if not requested <= scopes:
         return errors.oauth_error(
@@ -185,7 +185,7 @@ def refresh(world: World, form: Form) -> Answer:
     if world.settings.rotate_refresh_tokens:
         rotated = world.grants.issue_refresh(token.address, token.client_id, token.scopes, now, token.expires_at)
         if world.settings.rotation_kills_old:
-            token.dead = "revoked"
+            token.revocation = "revoked"
     return _granted(world, token, requested or scopes, rotated)
 
 

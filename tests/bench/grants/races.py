@@ -116,7 +116,7 @@ def audit_one(world: World, *, mailbox_id: int) -> str:
 def reauthenticate(world: World, *, address: str, mailbox_id: int, cause: str | None, pause: float) -> Consented:
     """Let the old grant die, sign in, and put the new grant in place, as the callback of a consent does."""
     if cause:
-        world.sandbox.kill_grants(address, cause=cause)
+        world.sandbox.revoke_grants(address, cause=cause)
     time.sleep(pause)
     new = world.sandbox.grant(address, CLIENT_ID, scopes=[SCOPE])
     verdict = TokenResult(

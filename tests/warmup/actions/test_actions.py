@@ -263,7 +263,7 @@ def test_the_sending_limit_defers_the_mailbox_for_the_day(warm: World):
 
 def test_a_grant_that_dies_between_plan_and_task_is_flagged(warm: World):
     warm.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now()")
-    warm.sandbox.kill_grants(ADA, cause="revoked")
+    warm.sandbox.revoke_grants(ADA, cause="revoked")
     assert due(warm, Action.SEND) == [ADA]
     with pytest.raises(FlaggedGrantError):
         act(warm, Action.SEND)
