@@ -32,7 +32,9 @@ def send(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "work"), [("token", send), ("gmail", send), ("token", refresh), ("token", audit)], ids=str
+    ("part", "work"),
+    [("token", send), ("gmail", send), ("token", refresh), ("token", audit)],
+    ids=["token of a send", "mail", "refresh", "audit"],
 )
 def test_the_leases_of_a_task_end_with_it(world: World, part: str, work: Callable[[World], None]):
     world.settings = AT_ONCE

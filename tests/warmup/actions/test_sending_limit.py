@@ -6,11 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from gmail_warmup.core.enums import Action
+from gmail_warmup.core.enums import CONSUMER_DOMAINS, Action
 from gmail_warmup.core.errors import MayNotSendError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.gmail.errors import SendingLimitError
-from gmail_warmup.mailboxes.records import CONSUMER_DOMAINS
 from gmail_warmup.warmup.actions.sending_limit import get_daily_limit
 from gmail_warmup.warmup.planning.daily_plan import SendingHistory, compute_todays_volume
 from support.mail_kit import ADA, POOL, act, due, everybody, past, use
