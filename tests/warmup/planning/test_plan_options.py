@@ -30,6 +30,7 @@ TEXT_VALUES = {
     "night_pause": ["none", "00:00-12:00"],
     "dns_nameservers": ["192.0.2.53"],
     "token_header": ["X-Other"],
+    "gmail_api_endpoint": ["https://gmail.example.com"],
 }
 """Other valid values of the options that take text of a special form."""
 
