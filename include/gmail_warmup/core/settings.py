@@ -227,6 +227,7 @@ class Settings(BaseModel):
     not_working_after: int = Field(
         21600,
         ge=0,
+        le=2_592_000,
         description="Seconds for which the tasks of a mailbox keep failing until it is reported as not working.",
     )
     gmail_label: str = Field(

@@ -120,7 +120,7 @@ def test_a_blocked_mailbox_waits_for_a_person_who_lets_it_send_a_fresh_sample(st
     assert band(steady) == (Band.BLOCKED, "spam_mostly")
     assert [live(steady, spam=0) for _ in range(5)] == [0] * 5
     with steady.store.engine.begin() as connection:
-        assert monitor.requalify_mailboxes(connection, [ADA.upper()], actor="cli:eva") == 1
+        assert monitor.requalify_mailboxes(connection, [ADA], actor="cli:eva") == 1
         assert monitor.requalify_mailboxes(connection, [ADA], actor="cli:eva") == 0
     assert events(steady)[-1] == ("blocked", "paused", "released")
     assert [live(steady, spam=0) for _ in range(4)] == [5, 5, 5, 5]
