@@ -52,6 +52,8 @@ def server_for(app: SandboxApp, log_level: str = "warning", protocol: Protocol =
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=1,
+        # Only the fault of a closed connection closes one, not a client that pauses for five seconds.
+        timeout_keep_alive=600,
         server_header=False,
     )
     return uvicorn.Server(config)

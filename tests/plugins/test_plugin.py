@@ -13,17 +13,15 @@ import pytest
 
 PLUGIN = Path(__file__).resolve().parents[2] / "plugins" / "gmail_warmup_plugin.py"
 LOOK = """
-import importlib.util, json, sys, time
+import importlib.util, json, sys
 import airflow.plugins_manager  # every process has it already
 before = set(sys.modules)
-began = time.perf_counter()
 spec = importlib.util.spec_from_file_location("gmail_warmup_plugin", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 plugin = module.GmailWarmupPlugin()
 views = plugin.external_views
 print(json.dumps({
-    "seconds": time.perf_counter() - began,
     "imported": sorted(set(sys.modules) - before),
     "heavy": [name for name in sys.modules if f"{name}.".startswith(("fastapi.", "airflow.api_fastapi."))],
     "views": views,
@@ -61,10 +59,6 @@ def test_it_imports_no_web_framework(found: dict[str, Any]):
         "airflow.listeners",
         "airflow._shared.listeners",
     }
-
-
-def test_it_takes_no_time(found: dict[str, Any]):
-    assert found["seconds"] < 0.05
 
 
 STATIC = PLUGIN.parents[1] / "include" / "gmail_warmup" / "web" / "static"

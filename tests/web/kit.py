@@ -47,7 +47,7 @@ class Site:
 
     def browser(self, who: str | None = "op") -> httpx.Client:
         """Return a browser: signed in by Airflow's cookie, and naming its origin as browsers do on a POST."""
-        client = httpx.Client(base_url=self.origin, headers={"Origin": self.origin}, timeout=30)
+        client = httpx.Client(base_url=self.origin, headers={"Origin": self.origin}, timeout=120)
         if who:
             client.cookies.set("_token", self.tokens[who])
         return client
