@@ -63,7 +63,7 @@ def consent(installation, address: str) -> dict[str, str]:
             url = browser.post(f"{MOUNT}/api/v1/consents", json=body).json()["url"]
             back = at_google(url, address)
             answer = browser.get(changed(back, code=code) if code else back)
-            assert answer.status_code == (502 if code else 303), answer.text
+            assert answer.status_code == (410 if code else 303), answer.text
             query = parse_qs(urlsplit(str(answer.request.url)).query)
             number = len(found) // 2
             found |= {f"code {number}": query["code"][0], f"state {number}": query["state"][0]}
