@@ -58,7 +58,7 @@ cluster: $(READY) ## run the services of docker-compose.yaml as processes; WORKE
 	  $(if $(SANDBOX),--sandbox) $(if $(EXIT),--exit)
 
 test: $(READY) ## run the tests, in parallel; ARGS="-k name" chooses some, ARGS=-n0 runs one at a time
-	@$(BIN)/python -m pytest -m "not e2e and not chaos" -n auto --durations=10 $(ARGS)
+	@$(BIN)/python -m pytest -m "not e2e and not chaos" -n auto --dist=loadfile --durations=10 $(ARGS)
 
 e2e: $(READY) ## run the tests that need Airflow's processes, a browser, Redis, PgBouncer and Prometheus
 	@$(BIN)/python tests/support/system_programs.py --check >/dev/null

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from chaos.report import Report
 
-AT_ONCE = ("-n", "2")
+AT_ONCE = ("-n", "2", "--dist", "loadfile")
 """Two files at a time, each with its own PostgreSQL, Google and Airflow: whoever kills mostly waits for the dying."""
 WIDTH = 120
 """Columns of the table where there is no terminal."""
