@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel, ValidationError
 
+from gmail_warmup.core.enums import CONSUMER_DOMAINS
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.bulk_edit import MailboxChanges
@@ -29,6 +30,8 @@ from gmail_warmup.transfer.migration_plan import Candidate, plan_migration
 from gmail_warmup.web.api import router
 from gmail_warmup.web.api.consents import ConsentIn
 from gmail_warmup.web.api.mailboxes import MailboxIn
+
+GMAIL, GOOGLEMAIL = CONSUMER_DOMAINS
 
 PACKAGE = Path(__file__).parents[1] / "include" / "gmail_warmup"
 Way = Callable[[GrantStore, str, dict[str, Any]], None]
@@ -117,7 +120,7 @@ WRONG_SETTINGS = [
     ("open_rate", 101), ("reply_rate", -1),
 ]  # fmt: skip
 WRONG_ADDRESSES = [
-    "x", "ada@example.com.", "a..b@example.com", "name+tag@gmail.com", "ada\u200b@example.com", "ada\u00ad@example.com",
+    "x", "ada@example.com.", "a..b@example.com", f"name+tag@{GMAIL}", "ada\u200b@example.com", "ada\u00ad@example.com",
     "ada@example.com\u00a0", "ada@exam\u2060ple.com", '"ada"@example.com', "Ada <ada@example.com>",
 ]  # fmt: skip
 
@@ -163,8 +166,8 @@ def test_no_way_accepts_what_is_no_address(store: GrantStore, way: str):
 @pytest.mark.parametrize("way", WAYS)
 def test_a_second_spelling_is_refused_by_each_way_and_names_the_first(store: GrantStore, way: str):
     with store.engine.begin() as connection:
-        repository.add_or_update(connection, "ada.l@gmail.com", MailboxSettings(kind="pool"), actor="test")
-    for address in ("adal@gmail.com", "a.dal@googlemail.com", "ada.l@GoogleMail.com"):
+        repository.add_or_update(connection, f"ada.l@{GMAIL}", MailboxSettings(kind="pool"), actor="test")
+    for address in (f"adal@{GMAIL}", f"a.dal@{GOOGLEMAIL}", f"ada.l@{GOOGLEMAIL.replace('m', 'M')}"):
         with pytest.raises(InvalidInputError, match=r"ada\.l@gmail\.com"):
             WAYS[way](store, address, GOOD)
     assert count(store) == 1

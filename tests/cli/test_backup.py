@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from gmail_warmup.core.enums import CONSUMER_DOMAINS
 from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
 from support.world import World
+
+GMAIL, _ = CONSUMER_DOMAINS
 
 PASSPHRASE = "correct horse battery"
 
@@ -221,16 +224,16 @@ def test_a_backup_leaves_out_what_no_import_accepts_and_can_be_restored(shell, w
     world.add("ada@pool.example")
     world.sql(
         "INSERT INTO gmail_warmup.mailbox (address, kind, created_by, timezone, duplicate_number, paused_at,"
-        " pause_reason) VALUES ('eve@gmail.com', 'pool', 'x', 'UTC', 0, NULL, NULL),"
-        " ('e.ve@gmail.com', 'pool', 'x', 'UTC', 1, now(), 'is the same Google mailbox as eve@gmail.com'),"
-        " ('ben+x@gmail.com', 'pool', 'x', 'UTC', 0, NULL, NULL), ('b@pool.example', 'pool', 'x', 'CET', 0, NULL, NULL)"
+        f" pause_reason) VALUES ('eve@{GMAIL}', 'pool', 'x', 'UTC', 0, NULL, NULL),"
+        f" ('e.ve@{GMAIL}', 'pool', 'x', 'UTC', 1, now(), 'is the same Google mailbox as eve@{GMAIL}'),"
+        f" ('ben+x@{GMAIL}', 'pool', 'x', 'UTC', 0, NULL, NULL), ('b@pool.example', 'pool', 'x', 'CET', 0, NULL, NULL)"
     )
     world.sql(
         "INSERT INTO gmail_warmup.oauth_grant (mailbox_id) SELECT id FROM gmail_warmup.mailbox WHERE created_by = 'x'"
     )
     path = tmp_path / "backup.json"
     said = shell.json("mailboxes", "export", str(path), "--with-grants", code=1)
-    assert said["left_out"].keys() == {"e.ve@gmail.com", "ben+x@gmail.com", "b@pool.example"}
-    assert "the same Google mailbox as eve@gmail.com" in said["left_out"]["e.ve@gmail.com"]
+    assert said["left_out"].keys() == {f"e.ve@{GMAIL}", f"ben+x@{GMAIL}", "b@pool.example"}
+    assert f"the same Google mailbox as eve@{GMAIL}" in said["left_out"][f"e.ve@{GMAIL}"]
     empty(world)
     assert shell.json("mailboxes", "import", str(path))["added"] == said["mailboxes"] == 2

@@ -11,19 +11,22 @@ from airflow.utils.session import create_session
 from alembic import command
 
 from airflow import settings
+from gmail_warmup.core.enums import CONSUMER_DOMAINS
 from gmail_warmup.db.manager import GmailWarmupDBManager
 from gmail_warmup.mailboxes import repository
 
+GMAIL, GOOGLEMAIL = CONSUMER_DOMAINS
+
 BEFORE = "0011"
-DATA = """
+DATA = f"""
 INSERT INTO gmail_warmup.mailbox (address, kind, created_by) VALUES
-    ('ada@gmail.com', 'pool', 'op'), ('a.da@gmail.com', 'pool', 'op'), ('ada+x@googlemail.com', 'warmup', 'op'),
-    ('eve@gmail.com', 'pool', 'op'), ('e.ve@gmail.com', 'pool', 'op'), ('ada@example.com', 'pool', 'op'),
+    ('ada@{GMAIL}', 'pool', 'op'), ('a.da@{GMAIL}', 'pool', 'op'), ('ada+x@{GOOGLEMAIL}', 'warmup', 'op'),
+    ('eve@{GMAIL}', 'pool', 'op'), ('e.ve@{GMAIL}', 'pool', 'op'), ('ada@example.com', 'pool', 'op'),
     ('a.da@example.com', 'pool', 'op');
-UPDATE gmail_warmup.mailbox SET timezone = 'EET', display_name = E'Eve\\u2028 L\\u009b' WHERE address = 'eve@gmail.com';
+UPDATE gmail_warmup.mailbox SET timezone = 'EET', display_name = E'Eve\\u2028 L\\u009b' WHERE address = 'eve@{GMAIL}';
 UPDATE gmail_warmup.mailbox SET timezone = 'localtime', display_name = E'\\u202e' WHERE address = 'ada@example.com';
 INSERT INTO gmail_warmup.oauth_grant (mailbox_id, state) SELECT id,
-    CASE WHEN address = 'a.da@gmail.com' THEN 'active' ELSE 'needs_reauth' END FROM gmail_warmup.mailbox;
+    CASE WHEN address = 'a.da@{GMAIL}' THEN 'active' ELSE 'needs_reauth' END FROM gmail_warmup.mailbox;
 """
 
 
@@ -48,11 +51,11 @@ def main() -> None:
     command.upgrade(alembic, "head")
     found["again"] = read_rows()
     with settings.engine.begin() as connection:
-        spellings = ("e.ve@gmail.com", "eve@gmail.com", "ev.e@googlemail.com")
+        spellings = (f"e.ve@{GMAIL}", f"eve@{GMAIL}", f"ev.e@{GOOGLEMAIL}")
         found["reached"] = [repository.get_mailbox(connection, address).address for address in spellings]
-        duplicate = ["e.ve@gmail.com"]
+        duplicate = [f"e.ve@{GMAIL}"]
         found["resumed"] = [repository.resume_mailboxes(connection, duplicate)]
-        connection.exec_driver_sql("DELETE FROM gmail_warmup.mailbox WHERE address = 'eve@gmail.com'")
+        connection.exec_driver_sql(f"DELETE FROM gmail_warmup.mailbox WHERE address = 'eve@{GMAIL}'")
         found["resumed"].append(repository.resume_mailboxes(connection, duplicate))
     json.dump(found, sys.stdout)
 

@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from gmail_warmup.core.enums import CONSUMER_DOMAINS
+
+GMAIL, GOOGLEMAIL = CONSUMER_DOMAINS
+
 DATABASE = "identity_walk"
 
 
@@ -34,16 +38,16 @@ def found(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 def test_the_mailbox_that_works_keeps_the_identity_otherwise_the_oldest(found: dict[str, Any]):
     rows = {row["address"]: row for row in found["upgraded"]}
     kept = {address for address, row in rows.items() if row["duplicate_number"] == 0}
-    assert kept == {"a.da@gmail.com", "eve@gmail.com", "ada@example.com", "a.da@example.com"}
-    assert sorted(row["duplicate_number"] for row in rows.values() if row["identity"] == "ada@gmail.com") == [0, 1, 2]
+    assert kept == {f"a.da@{GMAIL}", f"eve@{GMAIL}", "ada@example.com", "a.da@example.com"}
+    assert sorted(row["duplicate_number"] for row in rows.values() if row["identity"] == f"ada@{GMAIL}") == [0, 1, 2]
 
 
 def test_the_others_are_paused_and_say_why(found: dict[str, Any]):
     reasons = {row["address"]: row["pause_reason"] for row in found["upgraded"] if row["duplicate_number"]}
     assert reasons == {
-        "ada@gmail.com": "is the same Google mailbox as a.da@gmail.com",
-        "ada+x@googlemail.com": "is the same Google mailbox as a.da@gmail.com",
-        "e.ve@gmail.com": "is the same Google mailbox as eve@gmail.com",
+        f"ada@{GMAIL}": f"is the same Google mailbox as a.da@{GMAIL}",
+        f"ada+x@{GOOGLEMAIL}": f"is the same Google mailbox as a.da@{GMAIL}",
+        f"e.ve@{GMAIL}": f"is the same Google mailbox as eve@{GMAIL}",
     }
 
 
@@ -52,9 +56,9 @@ def test_it_works_down_and_up_again(found: dict[str, Any]):
 
 
 def test_they_are_reached_by_their_address_and_stay_paused(found: dict[str, Any]):
-    assert found["reached"] == ["e.ve@gmail.com", "eve@gmail.com", "eve@gmail.com"]
+    assert found["reached"] == [f"e.ve@{GMAIL}", f"eve@{GMAIL}", f"eve@{GMAIL}"]
     assert found["resumed"] == [0, 1]
 
 
 def test_values_that_stopped_everybody_are_replaced(found: dict[str, Any]):
-    assert found["values"] == [["ada@example.com", "UTC", None], ["eve@gmail.com", "Europe/Athens", "Eve L"]]
+    assert found["values"] == [["ada@example.com", "UTC", None], [f"eve@{GMAIL}", "Europe/Athens", "Eve L"]]

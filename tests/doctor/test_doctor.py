@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from gmail_warmup.airflow.connections import load_google_credentials
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.cli import app
-from gmail_warmup.core.enums import IncidentKind
+from gmail_warmup.core.enums import CONSUMER_DOMAINS, IncidentKind
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.db.roles import ensure_role
 from gmail_warmup.doctor import CheckResult, Status, run_checks
@@ -24,6 +24,8 @@ from gmail_warmup.oauth.errors import OAuthClientError
 from gmail_warmup.oauth.incidents import close_incidents, open_incident
 from support.workers import services
 from support.world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
+
+GMAIL, _ = CONSUMER_DOMAINS
 
 ADA = "ada@pool.example"
 
@@ -287,11 +289,11 @@ def test_second_addresses_and_unknown_time_zones_are_listed(ready: Services, wor
     assert checks(ready)["addresses"].status is checks(ready)["time zones"].status is Status.OK
     world.sql(
         "INSERT INTO gmail_warmup.mailbox (address, kind, created_by, timezone, duplicate_number, paused_at) VALUES "
-        "('ada@gmail.com', 'pool', 'x', 'UTC', 0, NULL), ('a.da@gmail.com', 'pool', 'x', 'UTC', 1, now()), "
+        f"('ada@{GMAIL}', 'pool', 'x', 'UTC', 0, NULL), ('a.da@{GMAIL}', 'pool', 'x', 'UTC', 1, now()), "
         "('b@pool.example', 'pool', 'x', 'localtime', 0, NULL), ('c@pool.example', 'pool', 'x', 'CET', 0, NULL)"
     )
     found = checks(ready)
     assert found["addresses"].status is Status.WARNING
-    assert "a.da@gmail.com is the same Google mailbox as ada@gmail.com" in found["addresses"].found
+    assert f"a.da@{GMAIL} is the same Google mailbox as ada@{GMAIL}" in found["addresses"].found
     assert found["time zones"].status is Status.PROBLEM
     assert "b@pool.example ('localtime'), c@pool.example ('CET')" in found["time zones"].found

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
 import aiohttp
 import httpx
 
@@ -30,7 +27,7 @@ def needs_gmail_call(grant: StoredGrant) -> bool:
     return grant.refused_by is RefusingParty.GMAIL or grant.state in FLAGGED_STATES
 
 
-class GmailProber:
+class GmailProber(AsyncClient):
     """Request the profiles of mailboxes; an asynchronous context manager.
 
     Args:
@@ -38,28 +35,17 @@ class GmailProber:
     """
 
     def __init__(self, api_root: str | None, settings: Settings) -> None:
-        self._http = AsyncClient(
+        super().__init__(
             (api_root or GOOGLE_API).rstrip("/") + _PROFILE_PATH,
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
             concurrency=settings.audit_concurrency,
         )
 
-    async def __aenter__(self) -> Self:
-        """Open the HTTP session."""
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the HTTP session."""
-        await self._http.__aexit__(kind, error, trace)
-
     async def probe_mailbox(self, access_token: str) -> Reason:
         """Return what Gmail's answer to a call with this access token means."""
         try:
-            status, headers, content = await self._http.get({"Authorization": f"Bearer {access_token}"})
+            status, headers, content = await self.get({"Authorization": f"Bearer {access_token}"})
         except (aiohttp.ClientError, TimeoutError, httpx.HTTPError) as error:
             return REASONS[classify_transport_error(error)]
         if status == 200 and b'"emailAddress"' in content:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
 import aiohttp
 import httpx
 
@@ -24,29 +21,18 @@ from gmail_warmup.oauth.token_endpoint import (
 )
 
 
-class TokenProber:
+class TokenProber(AsyncClient):
     """Send token requests; an asynchronous context manager."""
 
     def __init__(self, client: OAuthClient, settings: Settings) -> None:
         self._client = client
         self._secrets = list(client.secrets)
-        self._http = AsyncClient(
+        super().__init__(
             client.token_uri,
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
             concurrency=settings.audit_concurrency,
         )
-
-    async def __aenter__(self) -> Self:
-        """Open the HTTP session."""
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the HTTP session."""
-        await self._http.__aexit__(kind, error, trace)
 
     async def request_token(self, refresh_token: str) -> TokenResult:
         """Send one request per secret of the OAuth client until one is accepted; later calls try that one first."""
@@ -61,7 +47,7 @@ class TokenProber:
 
     async def _post_form(self, form: str) -> TokenResponse:
         try:
-            return parse_response(*await self._http.post(form, FORM_HEADERS))
+            return parse_response(*await self.post(form, FORM_HEADERS))
         except (aiohttp.ClientError, TimeoutError, httpx.HTTPError) as error:
             code, detail = classify_transport_error(error), type(error).__name__
             return TokenResponse(status=None, transport=code, detail=detail)
