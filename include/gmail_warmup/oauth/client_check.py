@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from gmail_warmup.core.enums import ResponseCategory
-from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.core.network.client import open_client
-from gmail_warmup.oauth.reasons import Reason
+from gmail_warmup.core.network.transport_errors import classify_transport_error
+from gmail_warmup.oauth.reasons import REASONS, Reason
 from gmail_warmup.oauth.token_endpoint import (
     FORM_HEADERS,
     OAuthClient,
@@ -47,7 +47,7 @@ def probe_client(client: OAuthClient, *, connect_timeout: float, read_timeout: f
     """Send an invalid refresh token with each secret: the error depends on whether the endpoint accepts the client.
 
     Raises:
-        GmailWarmupError: if the endpoint does not respond.
+        ConfigurationError: if the network configuration is not usable.
     """
     probes: list[SecretProbe] = []
     with open_client(client.token_uri, connect_timeout=connect_timeout, read_timeout=read_timeout) as http:
@@ -55,9 +55,8 @@ def probe_client(client: OAuthClient, *, connect_timeout: float, read_timeout: f
             form = build_refresh_form(client, secret, FAKE_REFRESH_TOKEN)
             try:
                 response = http.post(client.token_uri, content=form, headers=FORM_HEADERS)
-            except (httpx.HTTPError, httpx.InvalidURL):
-                host = urlsplit(client.token_uri).netloc
-                raise GmailWarmupError(f"No response from {host}. Check the network and the proxy.") from None
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                return [*probes, (REASONS[classify_transport_error(error)], None)]
             answer = parse_response(response.status_code, response.headers, response.content)
             probes.append((classify_response(answer).reason, _parse_date(response.headers.get("Date"))))
     return probes
@@ -68,7 +67,8 @@ def judge_client(client: OAuthClient, probes: Sequence[SecretProbe]) -> ClientVe
     host, rejected = urlsplit(client.token_uri).netloc, list[tuple[int, Reason]]()
     for number, (reason, _) in enumerate(probes, 1):
         if reason.category in (ResponseCategory.TRANSIENT, ResponseCategory.THROTTLED):
-            remedy = "Check the network, the proxy and token_uri of the OAuth client; then try again."
+            general = "Check the network, the proxy and token_uri of the OAuth client; then try again."
+            remedy = general if reason.remedy.startswith("No action") else reason.remedy
             return ClientVerdict(works=False, is_complete=False, message=f"{host}: {reason.message}", remedy=remedy)
         if reason.category is ResponseCategory.APP:
             rejected.append((number, reason))

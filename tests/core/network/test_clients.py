@@ -29,6 +29,7 @@ from gmail_warmup.gmail.client import GmailClient
 from gmail_warmup.gmail.errors import GmailError
 from gmail_warmup.gmail.service_account import ServiceAccount
 from gmail_warmup.gmail.transport import Transport
+from gmail_warmup.oauth.client_check import probe_client
 from gmail_warmup.oauth.consent.signed_in import fetch_signed_in_address
 from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.token_endpoint import OAuthClient, TokenEndpoint, TokenResult
@@ -333,12 +334,18 @@ def identity_code(root: str) -> str:
     return answer if isinstance(answer, str) else answer.transport
 
 
+def client_check_code(root: str) -> str:
+    ((reason, _),) = probe_client(endpoint(root, 10).client, connect_timeout=5, read_timeout=5)
+    return reason.code
+
+
 REASON_CODES: dict[str, Callable[[str], str | None]] = {
     "refresh": lambda root: endpoint(root, 10).refresh_access_token("1//made-up").reason.code,
     "consent": identity_code,
     "service account": lambda root: request_delegated_token(root, 10).reason.code,
     "Gmail": gmail_code,
     "audit": lambda root: probe(root, 10).reason.code,
+    "check of the client": client_check_code,
 }
 
 
