@@ -19,6 +19,7 @@ from bench.floor.parts import FLOOR_BENCH
 from bench.grants.parts import GRANTS
 from bench.ground import Ground, ground
 from bench.growth.parts import GROWTH
+from bench.parsers.parts import PARSERS
 from bench.report import Bench, Figure, Part, exactly, show
 from bench.web.parts import WEB
 from gmail_embedded.console import FAILED, WRONG_INPUT, run_command
@@ -27,7 +28,7 @@ from gmail_embedded.runfolder import CHECKOUT
 
 BENCHES = {
     "grants": GRANTS, "web": WEB, "engine": ENGINE, "floor": FLOOR_BENCH, "cluster": CLUSTER, "growth": GROWTH,
-    "capacity": CAPACITY,
+    "capacity": CAPACITY, "parsers": PARSERS,
 }  # fmt: skip
 WIDTH = 120
 """Columns of the table where there is no terminal."""

@@ -1,0 +1,16 @@
+"""The bench of the parsers: how many inputs of the field they read as the standards say."""
+
+from __future__ import annotations
+
+from bench.report import Bench, Part
+
+PARTS: tuple[Part, ...] = ()
+
+PARSERS = Bench(
+    title="Parsers",
+    parts=PARTS,
+    keys=(
+        "spf_records", "spf_right", "dmarc_right", "dsn_files", "dsn_right", "token_shapes", "csv_shapes",
+        "wrong_mailbox", "foreign_touched", "auth_results_read",
+    ),
+)  # fmt: skip
