@@ -66,7 +66,7 @@ class Studio:
     def list_and_tab(self) -> None:
         """Take the list at three widths, with a selection, and the tab of a DAG."""
         with self._shell(1280, 900) as shell:
-            shell.open("/?sort=attention")
+            shell.open("/mailboxes?sort=attention")
             self._save(shell.page, "list")
             for row in range(3, 6):
                 shell.frame.locator("[data-pick]").nth(row).check()
@@ -75,7 +75,7 @@ class Studio:
             shell.wait()
             self._save(shell.page, "tab")
         with self._shell(390, 844) as shell:
-            shell.open("/?sort=attention")
+            shell.open("/mailboxes?sort=attention")
             self._save(shell.page, "list-narrow")
 
     def mailbox(self) -> None:
@@ -102,7 +102,7 @@ class Studio:
     def add(self) -> None:
         """Take the form for a new mailbox."""
         with self._shell(1280, 900) as shell:
-            shell.open().get_by_role("button", name="Add mailbox").click()
+            shell.open("/mailboxes").get_by_role("button", name="Add mailbox").click()
             form = shell.frame.get_by_role("dialog", name="Add a mailbox")
             form.get_by_label("Address").fill("nora.lind@northlane.example")
             self._save(shell.page, "add")

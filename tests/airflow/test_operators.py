@@ -12,7 +12,7 @@ from gmail_warmup.airflow.operators import MailboxOperator, NeedsPersonOperator
 from gmail_warmup.airflow.tasks import execution, warmup
 
 ADA = "a+b'c@example.com"
-PATH = "/plugin/gmail-accounts{}/gmail-warmup/?reauth=a%2Bb%27c%40example.com"
+PATH = "/plugin/gmail-accounts{}/gmail-warmup/mailboxes?reauth=a%2Bb%27c%40example.com"
 
 
 def links(operator: Any) -> list[str]:
@@ -47,7 +47,7 @@ def test_a_skip_says_where_the_mailbox_is_repaired(
     monkeypatch.setattr(execution, "build_services", lambda: SimpleNamespace(engine=world.store.engine))
     with pytest.raises(AirflowSkipException, match="is needs_reauth"):
         warmup.run_mailbox_action("send", "ada@example.com")
-    link = "https://airflow.example.com/plugin/gmail-accounts/gmail-warmup/?reauth=ada%40example.com"
+    link = "https://airflow.example.com/plugin/gmail-accounts/gmail-warmup/mailboxes?reauth=ada%40example.com"
     assert f"To repair it: {link}" in caplog.messages
     caplog.clear()
     world.sql("UPDATE gmail_warmup.mailbox SET paused_at = now()")

@@ -25,7 +25,8 @@ def test_addresses(base: str, origin: str, path: str):
     assert urls.cookie_path == path
     assert urls.redirect_uri == f"{base}/gmail-warmup/oauth/callback"
     assert urls.view_url() == f"{base}/plugin/gmail-accounts"
-    assert urls.view_url("a+b@x.example") == f"{base}/plugin/gmail-accounts{path}/?reauth=a%2Bb%40x.example"
+    assert urls.list_url == f"{base}/plugin/gmail-accounts{path}/mailboxes"
+    assert urls.view_url("a+b@x.example") == f"{base}/plugin/gmail-accounts{path}/mailboxes?reauth=a%2Bb%40x.example"
 
 
 @pytest.mark.parametrize(

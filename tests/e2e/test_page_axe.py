@@ -60,8 +60,8 @@ def look_at(page: Page, base_url: str, path: str) -> Page:
     return page
 
 
-PATHS = ["/?domain=axe.test", f"/?reauth={ADA}", "/?q=nobody", f"/mailboxes/{ADA}", f"/mailboxes/{OTHER}", "/import",
-         "/invites", "/dag/gmail_warmup", "/dag/another", "/nothing"]  # fmt: skip
+PATHS = ["/", "/mailboxes?domain=axe.test", f"/mailboxes?reauth={ADA}", "/mailboxes?q=nobody", f"/mailboxes/{ADA}",
+         f"/mailboxes/{OTHER}", "/import", "/invites", "/dag/gmail_warmup", "/dag/another", "/nothing"]  # fmt: skip
 
 
 def test_pages(page: Page, visits):
@@ -71,7 +71,7 @@ def test_pages(page: Page, visits):
 
 @pytest.mark.parametrize("name", ["Pause", "Resume", "Edit", "Invite"])
 def test_what_is_done_with_many(page: Page, visits, name: str):
-    look_at(page, visits.stack.base_url, "/?domain=axe.test").get_by_label("Select this page").check()
+    look_at(page, visits.stack.base_url, "/mailboxes?domain=axe.test").get_by_label("Select this page").check()
     page.locator("#bulk").get_by_role("button", name=name).click()
     page.get_by_role("dialog").wait_for()
     assert violations(page) == []
@@ -82,7 +82,7 @@ def test_what_is_done_with_many(page: Page, visits, name: str):
 
 
 def test_adding_with_its_errors(page: Page, visits):
-    look_at(page, visits.stack.base_url, "/").get_by_role("button", name="Add mailbox").click()
+    look_at(page, visits.stack.base_url, "/mailboxes").get_by_role("button", name="Add mailbox").click()
     assert violations(page) == []
     page.get_by_role("button", name="Continue to Google").click()
     page.locator("#address-error:visible").wait_for()

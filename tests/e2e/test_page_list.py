@@ -18,7 +18,7 @@ def three(shell, mailboxes):
     """The list of three mailboxes, all of them chosen."""
     for address in ADDRESSES:
         mailboxes.add(address)
-    frame = shell.open("/?domain=bulk.test")
+    frame = shell.open("/mailboxes?domain=bulk.test")
     frame.get_by_label("Select this page").check()
     expect(frame.locator("#picked")).to_have_text("3 mailboxes selected")
     return shell

@@ -33,7 +33,7 @@ def test_the_page_follows_the_shells_switch(visits, login):
     expect(inside).to_contain_class("dark")
 
 
-PAGES = ["", f"/mailboxes/{ADA}", "/import", "/invites", f"/?reauth={ADA}"]
+PAGES = ["", "/mailboxes", f"/mailboxes/{ADA}", "/import", "/invites", f"/mailboxes?reauth={ADA}"]
 
 
 def test_the_list_fits_into_the_shell(shell, mailboxes):

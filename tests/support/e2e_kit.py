@@ -132,7 +132,7 @@ class Shell:
     stack: Stack
 
     def open(self, inside: str = "") -> FrameLocator:
-        """Open one of our pages, by default the list; return the frame."""
+        """Open one of our pages, by default the start page; return the frame."""
         path = f"{VIEW}{MOUNT}{inside}" if inside else VIEW
         self.page.goto(f"{self.stack.base_url}{path}")
         return self.wait()
@@ -161,7 +161,7 @@ class Shell:
 
     def find(self, text: str) -> FrameLocator:
         """Open the list filtered by a search text."""
-        return self.open(f"/?{urlencode({'q': text})}")
+        return self.open(f"/mailboxes?{urlencode({'q': text})}")
 
     def start(self, address: str) -> Google:
         """Click Re-authenticate for a mailbox; return Google's page, which replaces Airflow's."""

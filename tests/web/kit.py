@@ -22,6 +22,7 @@ CLIENT_ID = "client-1.apps.example.com"
 CLIENT_SECRET = "GOCSPX-test-secret-1"
 MOUNT = "/gmail-warmup"
 API = f"{MOUNT}/api/v1"
+LIST = f"{MOUNT}/mailboxes"
 OPEN = {
     "/invite": "the page that an invite's link opens; it holds nothing, and asks by script",
     "/invite/thanks": "the last page of an invite; it holds nothing",

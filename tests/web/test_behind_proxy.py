@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from gmail_sandbox.client import SandboxClient
-from web.kit import API, MOUNT, Site, at_google, start
+from web.kit import API, LIST, MOUNT, Site, at_google, start
 from web.serving import clean, make_database, serving
 from web.tls_proxy import make_certificate, proxying
 
@@ -78,9 +78,9 @@ def test_a_consent_goes_round_by_the_outer_address(outside: Outside):
         callback = at_google(url, ADA)
         assert callback.startswith(f"{outside.base_url}{MOUNT}/oauth/callback?")
         done = op.get(callback)
-        assert done.headers["location"] == f"{outside.base_url}/plugin/gmail-accounts"
+        assert done.headers["location"] == f"{outside.base_url}/plugin/gmail-accounts/airflow{LIST}"
         assert "Secure" in done.headers["set-cookie"], "of the notice too"
-        assert f"{ADA} works again" in op.get(f"{MOUNT}/").text
+        assert f"{ADA} works again" in op.get(LIST).text
     query = parse_qs(urlsplit(callback).query)
     for secret in (query["code"][0], query["state"][0]):
         assert secret[-24:] not in outside.site.log()
@@ -102,7 +102,9 @@ def test_an_invite_goes_round_by_the_outer_address(outside: Outside):
     assert outside.site.grant(ADA)["state"] == "active"
 
 
-@pytest.mark.parametrize("path", ["/", "/invites", "/invite", "/invite/thanks", "/oauth/callback", "/nothing/at/all"])
+@pytest.mark.parametrize(
+    "path", ["/", "/mailboxes", "/invites", "/invite", "/invite/thanks", "/oauth/callback", "/nothing/at/all"]
+)
 def test_every_link_style_and_script_of_a_page_is_there(outside: Outside, path: str):
     with outside.browser() as op:
         page = op.get(MOUNT + path)
@@ -119,13 +121,13 @@ def test_every_link_style_and_script_of_a_page_is_there(outside: Outside, path: 
 def test_a_refusal_leads_back_into_the_shell(outside: Outside):
     with outside.browser() as op:
         page = op.get(at_google(start(op, ADA), ADA, "cancel")).text
-    assert f'href="{outside.base_url}/plugin/gmail-accounts/airflow{MOUNT}/?reauth=ada%40example.com"' in page
+    assert f'href="{outside.base_url}/plugin/gmail-accounts/airflow{LIST}?reauth=ada%40example.com"' in page
     assert f"{outside.base_url}{MOUNT}/oauth/callback</code>" in page
 
 
 def test_who_is_not_signed_in_comes_back_to_the_page(outside: Outside):
     with outside.browser(None) as browser:
-        page = browser.get(f"{MOUNT}/").text
+        page = browser.get(LIST).text
     login = re.search(r'id="login" href="([^"]+)"', page)
     assert login
     assert urlsplit(login[1]).path == "/airflow/auth/login"

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gmail_sandbox.client import SandboxClient
-from web.kit import MOUNT, Site, at_google, follow, invite, requests_of, start
+from web.kit import LIST, MOUNT, Site, at_google, follow, invite, requests_of, start
 from web.serving import clean, make_database, serving
 
 ADA = "ada@example.com"
@@ -52,7 +52,7 @@ def test_every_route_refuses_who_has_no_right(fab: Site, who: str | None, status
 
 def test_who_may_read_connections_looks_and_changes_nothing(fab: Site):
     with fab.browser("reader") as browser:
-        page = browser.get(f"{MOUNT}/")
+        page = browser.get(LIST)
         before = fab.contents()
         found = {name: answer.status_code for name, answer in requests_of(fab, browser)}
     refused = {name for name, status in found.items() if status == 403}
@@ -67,7 +67,7 @@ def test_who_may_read_connections_looks_and_changes_nothing(fab: Site):
 
 def test_the_role_op_does_everything(fab: Site):
     with fab.browser("op") as op:
-        assert 'data-reauth="ada@example.com"' in op.get(f"{MOUNT}/").text
+        assert 'data-reauth="ada@example.com"' in op.get(LIST).text
         assert op.get(at_google(start(op, ADA), ADA)).status_code == 303
     assert fab.grant(ADA)["state"] == "active"
     assert fab.sql("SELECT actor FROM gmail_warmup.grant_event ORDER BY id DESC LIMIT 1") == [{"actor": "op"}]

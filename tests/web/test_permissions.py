@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from web.kit import API, MOUNT, OPEN, Site, invite, path_of, requests_of
+from web.kit import API, LIST, MOUNT, OPEN, Site, invite, path_of, requests_of
 
 KNOWN = {"/", "/oauth/callback", "/api/v1/mailboxes", "/api/v1/consents", "/api/v1/openapi.json"}
 
@@ -61,7 +61,7 @@ def test_only_styles_scripts_and_icons_are_open(site: Site):
 
 def test_who_is_not_signed_in_reads_where_to_do_so(site: Site):
     with site.browser(None) as browser:
-        page = browser.get(f"{MOUNT}/")
+        page = browser.get(LIST)
     assert page.headers["content-type"].startswith("text/html")
     assert "/auth/login?next=" in page.text
     assert "Please sign in" in page.text
@@ -175,7 +175,7 @@ def test_no_input_becomes_a_header(site: Site, op: httpx.Client):
     ]
     answers.append(op.post(f"{API}/consents", json={"address": f"a@example.com{hostile}", "purpose": "reauth"}))
     answers.append(op.post(f"{MOUNT}/invite/look", json={"token": hostile}))
-    answers.append(op.get(f"{MOUNT}/", headers={"X-Forwarded-Host": "evil.example", "X-Forwarded-Prefix": "/evil"}))
+    answers.append(op.get(LIST, headers={"X-Forwarded-Host": "evil.example", "X-Forwarded-Prefix": "/evil"}))
     for answer in answers:
         assert "planted" not in str(answer.headers)
         assert "evil.example" not in str(answer.headers)
@@ -209,12 +209,12 @@ def test_every_answer_has_the_headers(site: Site, op: httpx.Client):
     site.add("a@example.com")
     with site.browser(None) as stranger:
         answers = [
-            op.get(f"{MOUNT}/"),
+            op.get(LIST),
             op.get(f"{API}/counts"),
             op.get(f"{API}/mailboxes/none@example.com"),
             op.post(f"{API}/consents", json={}),
             op.get(f"{MOUNT}/oauth/callback", params={"state": "x", "code": "y"}),
-            stranger.get(f"{MOUNT}/"),
+            stranger.get(LIST),
             stranger.get(f"{MOUNT}/static/app.css"),
             stranger.get(f"{MOUNT}/nothing"),
             stranger.get(f"{MOUNT}/invite"),
@@ -238,7 +238,7 @@ def test_pages_hold_no_inline_script_or_style(site: Site, op: httpx.Client):
     site.add("a@example.com")
     inside = (
         "/",
-        "/?reauth=a@example.com",
+        "/mailboxes?reauth=a@example.com",
         "/mailboxes/a@example.com",
         "/import",
         "/invites",

@@ -13,7 +13,7 @@ import pytest
 from gmail_warmup.domains.reasons import DNS_REASONS
 from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
 from web.api.test_history import ADA, POOL, put_mail
-from web.kit import API, MOUNT, Site, rows
+from web.kit import API, LIST, MOUNT, Site, rows
 from web.routes.test_mailbox_list import put_day
 
 BEN = "ben@two.example"
@@ -74,7 +74,7 @@ def test_the_days_volume_is_what_the_engine_allows(
     assert (ramp["planned_today"], ramp["allowed_today"], ramp["lowered_by"]) == (planned, 25, lowered_by)
     today = op.get(f"{API}/mailboxes/{ADA}/statistics").json()["today"]
     assert today == ramp
-    page, listed = page_of(op), words(op, "")
+    page, listed = page_of(op), words(op, "mailboxes")
     assert f"</svg> {label}</span>" in page
     assert f"0 of {planned} today" in listed
     assert ("data-band" in listed) == (band != "healthy")
@@ -110,7 +110,7 @@ def test_a_day_that_has_begun_is_as_it_was_planned_or_less(ada: Site, op: httpx.
 def test_a_band_is_told_with_its_reason_and_step(ada: Site, op: httpx.Client):
     set_health(ada, ADA, "blocked", "spam_mostly", band_since="'2026-11-24 03:00+00'")
     reason = WARMUP_REASONS["spam_mostly"]
-    page, listed = page_of(op), words(op, "")
+    page, listed = page_of(op), words(op, "mailboxes")
     assert reason.message in page
     assert reason.remedy_for(ADA) in page
     assert "ADDRESS" not in page
@@ -192,9 +192,9 @@ def test_a_health_group_shows_as_many_as_its_counter(ada: Site, op: httpx.Client
     wanted = [f"{GROUPS[group]}@example.com"]
     listed = op.get(f"{API}/mailboxes", params={"state": group}).json()
     assert ([box["address"] for box in listed["mailboxes"]], listed["matching"]) == (wanted, 1)
-    assert rows(op.get(f"{MOUNT}/", params={"state": group}).text) == wanted
+    assert rows(op.get(LIST, params={"state": group}).text) == wanted
     assert op.get(f"{API}/counts").json()[group] == 1
-    assert re.search(rf'href="\./\?state={group}" ?>1 ', words(op, ""))
+    assert re.search(rf'href="\./mailboxes\?state={group}" ?>1 ', words(op, "mailboxes"))
     paused = op.post(f"{API}/mailboxes/pause", json={"filter": {"state": group}})
     assert paused.json() == {"changed": 1}
 

@@ -15,6 +15,9 @@ API_PATH = "/api/v1"
 
 CALLBACK_PATH = "/oauth/callback"
 
+LIST_PATH = "/mailboxes"
+"""Path of the list of mailboxes; the start page is the overview."""
+
 INVITE_PATH = "/invite"
 """Path of the pages for the owner of a mailbox; public, with everything below it."""
 
@@ -30,7 +33,7 @@ def mailbox_view_path(address: str, *, airflow_path: str = "") -> str:
     Args:
         airflow_path: the path of Airflow's base URL. The UI forwards what follows its own route to the frame.
     """
-    return f"{VIEW_PATH}{airflow_path}{MOUNT_PATH}/?reauth={quote(address)}"
+    return f"{VIEW_PATH}{airflow_path}{MOUNT_PATH}{LIST_PATH}?reauth={quote(address)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +63,11 @@ class SiteUrls:
     def cookie_path(self) -> str:
         """Return the path of the application's cookies; it includes the path of Airflow's base URL."""
         return urlsplit(self.base_url).path + MOUNT_PATH
+
+    @property
+    def list_url(self) -> str:
+        """Return the address of the list of mailboxes inside Airflow's UI."""
+        return f"{self.view_url()}{self.cookie_path}{LIST_PATH}"
 
     @property
     def redirect_uri(self) -> str:

@@ -30,6 +30,7 @@ from gmail_warmup.web.routes import (
     mailbox,
     mailbox_list,
     oauth_callback,
+    overview,
     public_invite,
 )
 
@@ -48,6 +49,7 @@ def create_app() -> FastAPI:
         redoc_url=None,
     )
     app.state.context = AppContext()
+    app.include_router(overview.router)
     app.include_router(mailbox_list.router)
     app.include_router(mailbox.router)
     app.include_router(dag_tab.router)

@@ -13,7 +13,7 @@ import httpx
 
 from bench.web.crowd import RARE
 from gmail_warmup.web.queries.sorting import Cursor, Order
-from web.kit import API, MOUNT, Site
+from web.kit import API, LIST, Site
 
 ROUNDS, WARM_UP = 25, 3
 YARDSTICK = "/api/v2/dags"
@@ -29,7 +29,7 @@ class Case:
 
 
 def _page(group: str, **query: str) -> Case:
-    return Case(group=group, path=f"{MOUNT}/?{urlencode(query)}")
+    return Case(group=group, path=f"{LIST}?{urlencode(query)}")
 
 
 def _deep() -> str:

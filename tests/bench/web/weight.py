@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 from support.e2e_kit import FLAGS
 from web.kit import MOUNT, Site
 
-PAGES = ("/", "/?kind=pool&size=50", "/import", "/invites")
+PAGES = ("/", "/mailboxes", "/mailboxes?kind=pool&size=50", "/import", "/invites")
 """Besides the page of one mailbox."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from web.kit import API, MOUNT, Site
+from web.kit import API, LIST, MOUNT, Site
 
 ADA, BOB = "ada@example.com", "bob@example.com"
 
@@ -152,7 +152,7 @@ def unmigrated(site: Site):
 
 
 def test_a_missing_schema_names_the_remedy(unmigrated: Site, op: httpx.Client):
-    for path in (f"{API}/counts", f"{MOUNT}/"):
+    for path in (f"{API}/counts", LIST):
         answer = op.get(path)
         assert answer.status_code == 503
         assert "airflow db migrate" in answer.text

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from web.kit import API, MOUNT, Site, fill, rows
+from web.kit import API, LIST, Site, fill, rows
 
 ADA, BOB, EVE = "ada@one.example", "bob@two.example", "eve@two.example"
 
@@ -44,7 +44,7 @@ FILTERS: list[tuple[dict[str, str], list[str]]] = [
 def test_a_filter_pauses_and_resumes_what_the_list_shows_for_it(
     three: Site, op: httpx.Client, chosen: dict[str, str], expected: list[str]
 ):
-    assert rows(op.get(f"{MOUNT}/", params=chosen).text) == expected
+    assert rows(op.get(LIST, params=chosen).text) == expected
     answer = op.post(f"{API}/mailboxes/pause", json={"filter": chosen, "reason": "moving"})
     assert answer.json() == {"changed": len(expected)}
     assert paused(three) == expected

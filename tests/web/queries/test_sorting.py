@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from web.kit import API, MOUNT, Site, fill, rows
+from web.kit import API, LIST, Site, fill, rows
 
 
 def walk(op: httpx.Client, path: str, rel: str) -> list[list[str]]:
@@ -21,15 +21,15 @@ def walk(op: httpx.Client, path: str, rel: str) -> list[list[str]]:
     while path:
         text = op.get(path).text
         pages.append(rows(text))
-        link = re.search(rf'rel="{rel}" href="\./\?([^"]+)"', text)
-        path = f"{MOUNT}/?{html.unescape(link[1])}" if link else ""
+        link = re.search(rf'rel="{rel}" href="\./mailboxes\?([^"]+)"', text)
+        path = f"{LIST}?{html.unescape(link[1])}" if link else ""
     return pages
 
 
 def last_page(op: httpx.Client, path: str) -> str:
     """Follow the links forwards; return the path of the last page."""
-    while link := re.search(r'rel="next" href="\./\?([^"]+)"', op.get(path).text):
-        path = f"{MOUNT}/?{html.unescape(link[1])}"
+    while link := re.search(r'rel="next" href="\./mailboxes\?([^"]+)"', op.get(path).text):
+        path = f"{LIST}?{html.unescape(link[1])}"
     return path
 
 
@@ -42,7 +42,7 @@ def test_every_order_shows_each_mailbox_once_forwards_and_backwards(site: Site, 
     listed = op.get(f"{API}/mailboxes", params={"sort": sort, "limit": 1000}).json()["mailboxes"]
     every = [box["address"] for box in listed]
     assert len(set(every)) == 90
-    first = f"{MOUNT}/?size=25&sort={sort}&q=example"
+    first = f"{LIST}?size=25&sort={sort}&q=example"
     forwards = walk(op, first, "next")
     assert [len(page) for page in forwards] == [25, 25, 25, 15]
     assert list(chain(*forwards)) == every
@@ -115,7 +115,7 @@ def test_a_place_that_no_page_returned_is_refused_by_the_api_and_left_out_on_the
     answer = op.get(f"{API}/mailboxes", params={"after": place})
     assert answer.status_code == 422
     assert "not a position in the list" in answer.json()["detail"]
-    assert rows(op.get(f"{MOUNT}/", params={"after": place}).text) == ["a@example.com"]
+    assert rows(op.get(LIST, params={"after": place}).text) == ["a@example.com"]
 
 
 def test_a_place_with_what_the_database_cannot_hold_is_a_place_all_the_same(site: Site, op: httpx.Client):
@@ -128,13 +128,13 @@ def test_a_place_with_what_the_database_cannot_hold_is_a_place_all_the_same(site
 
 def test_a_page_that_has_become_empty_leads_to_the_first_one(site: Site, op: httpx.Client):
     site.add("a@example.com")
-    page = op.get(f"{MOUNT}/", params={"after": cursor("address", 0, None, "z")}).text
+    page = op.get(LIST, params={"after": cursor("address", 0, None, "z")}).text
     assert "This page is empty" in page
 
 
 def test_the_head_says_what_it_is_sorted_by_and_leads_to_the_other_way_round(site: Site, op: httpx.Client):
     site.add("a@example.com")
-    page = op.get(f"{MOUNT}/?sort=since&kind=pool").text
+    page = op.get(f"{LIST}?sort=since&kind=pool").text
     heads = re.findall(r'columnheader" scope="col" aria-sort="(\w+)">\s*<a class="sort" href="([^"]+)">(\w+)', page)
-    assert heads == [("ascending", "./?kind=pool&amp;sort=-since", "Since")]
-    assert 'aria-sort="descending"' in op.get(f"{MOUNT}/?sort=-since").text
+    assert heads == [("ascending", "./mailboxes?kind=pool&amp;sort=-since", "Since")]
+    assert 'aria-sort="descending"' in op.get(f"{LIST}?sort=-since").text

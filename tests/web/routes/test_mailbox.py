@@ -14,7 +14,7 @@ import pytest
 
 from gmail_warmup.oauth.reasons import REASONS
 from web.api.test_history import ADA, ODD, POOL, put_day, put_mail, today
-from web.kit import API, MOUNT, Site, invite
+from web.kit import API, LIST, MOUNT, Site, invite
 
 STATIC = Path(__file__).parents[3] / "include" / "gmail_warmup" / "web" / "static"
 HOSTILE = "<script>alert(1)</script>' onload=x &amp;"
@@ -191,7 +191,7 @@ def test_the_page_loads_only_what_is_vendored_and_only_here(ada: Site, op: httpx
         assert op.get(f"{MOUNT}/static/{source.removeprefix('../static/')}").status_code == 200
     assert "<script>" not in text
     assert " style=" not in text
-    assert "vendor/" not in op.get(f"{MOUNT}/").text
+    assert "vendor/" not in op.get(LIST).text
 
 
 def test_each_vendored_file_has_its_licence_beside_it():
@@ -209,7 +209,7 @@ def test_the_tab_of_our_dags_counts_and_leads_out_of_its_frame(ada: Site, op: ht
     assert "1,000 of 1,234 planned mails sent, 17 found in spam" in page
     assert "the OAuth client is refused" in page
     assert "No audit has finished yet" in page
-    shell = f"{ada.origin}/plugin/gmail-accounts{MOUNT}/"
+    shell = f"{ada.origin}/plugin/gmail-accounts{LIST}"
     assert re.search(rf'href="{re.escape(shell)}\?state=valid"[^>]* data-leave> <span class="number">2</span>', page)
 
 

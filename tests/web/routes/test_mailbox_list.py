@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gmail_warmup.oauth.reasons import REASONS
-from web.kit import API, MOUNT, Site, fill, rows
+from web.kit import API, LIST, Site, fill, rows
 
 
 def set_grant(site: Site, address: str, state: str, reason: str | None = None, **values: str) -> None:
@@ -52,13 +52,13 @@ def test_counts(full: Site, op: httpx.Client):
 @pytest.mark.parametrize("group", [name for name in COUNTS if name != "total"])
 def test_a_filter_shows_as_many_as_its_counter(full: Site, op: httpx.Client, group: str):
     listed = op.get(f"{API}/mailboxes", params={"state": group}).json()["mailboxes"]
-    page = op.get(f"{MOUNT}/", params={"state": group}).text
+    page = op.get(LIST, params={"state": group}).text
     assert len(listed) == COUNTS[group]
     assert rows(page) == [box["address"] for box in listed]
 
 
 def test_each_state_comes_with_its_reason_in_words_and_the_step(full: Site, op: httpx.Client):
-    page = html.unescape(op.get(f"{MOUNT}/").text)
+    page = html.unescape(op.get(LIST).text)
     for code in ("grant_refused", "expired_or_revoked", "blocked_by_admin", "account_deleted"):
         assert REASONS[code].message in page
     for code in ("grant_refused", "blocked_by_admin", "account_deleted"):
@@ -71,7 +71,7 @@ def test_each_state_comes_with_its_reason_in_words_and_the_step(full: Site, op: 
 
 def test_every_mailbox_can_be_reauthenticated_and_the_dead_one_stands_out(full: Site, op: httpx.Client):
     full.add("robot@example.com", auth="delegated")
-    page = op.get(f"{MOUNT}/").text
+    page = op.get(LIST).text
     found = {address: kind for kind, address in re.findall(r'class="button (\w+)" data-reauth="([^"]+)"', page)}
     assert [address for address, kind in found.items() if kind == "primary"] == ["dead@example.com"]
     assert set(found) == set(rows(page)) - {"robot@example.com"}
@@ -102,17 +102,17 @@ def test_the_api_says_the_same_in_fields(full: Site, op: httpx.Client):
 )
 def test_search_and_filter(full: Site, op: httpx.Client, query: dict[str, str], expected: list[str]):
     full.sql("UPDATE gmail_warmup.mailbox SET display_name = 'Ada Lovelace' WHERE address = 'off@example.com'")
-    page = op.get(f"{MOUNT}/", params=query)
+    page = op.get(LIST, params=query)
     assert rows(page.text) == expected
     assert ("No matches" in page.text) == (not expected)
 
 
 def test_an_unknown_filter_shows_everything(full: Site, op: httpx.Client):
-    assert len(rows(op.get(f"{MOUNT}/?state=nonsense&kind=alien").text)) == 7
+    assert len(rows(op.get(f"{LIST}?state=nonsense&kind=alien").text)) == 7
 
 
 def test_an_empty_list_says_what_to_do_first(site: Site, op: httpx.Client):
-    page = op.get(f"{MOUNT}/").text
+    page = op.get(LIST).text
     assert "No mailboxes yet" in page
     assert "Add the first mailbox" in page
     assert 'href="./import"' in page
@@ -135,7 +135,7 @@ def test_filters_count_what_they_let_through(site: Site, op: httpx.Client):
         answer = op.get(f"{API}/mailboxes", params=case | {"limit": "1000"}).json()
         assert answer["matching"] == len(answer["mailboxes"]), case
         assert (answer["matching"] == 0) == (case == {"domain": "eam2.example"}), case
-        assert ("No matches" in op.get(f"{MOUNT}/", params=case).text) == (answer["matching"] == 0)
+        assert ("No matches" in op.get(LIST, params=case).text) == (answer["matching"] == 0)
 
 
 def test_domains_are_offered_the_commonest_first(site: Site, op: httpx.Client):
@@ -174,7 +174,7 @@ def test_the_ramp_counts_days_of_the_mailbox_own_calendar(site: Site, op: httpx.
         "not-yet": (4, 0, 11),
         "claimed": (4, 1, 11),
     }
-    assert "3 of 9 today" in op.get(f"{MOUNT}/").text
+    assert "3 of 9 today" in op.get(LIST).text
 
 
 def test_placement_is_that_of_seven_days_and_says_its_numbers(site: Site, op: httpx.Client):
@@ -185,7 +185,7 @@ def test_placement_is_that_of_seven_days_and_says_its_numbers(site: Site, op: ht
     put_day(site, "ada@example.com", 7, inbox=900)
     box = op.get(f"{API}/mailboxes/ada@example.com").json()
     assert box["placement"] == {"inbox": 7, "elsewhere": 1, "spam": 1, "missing": 1}
-    page = op.get(f"{MOUNT}/").text
+    page = op.get(LIST).text
     assert 'aria-label="7 in the inbox, 1 elsewhere, 1 in spam, 1 missing"' in page
     assert "70 % of 10" in page
     assert '<rect class="spam" x="80.0" width="10.0"' in page
@@ -209,11 +209,11 @@ def test_a_pool_mailbox_shows_what_it_found_and_rescued(site: Site, op: httpx.Cl
         )
     box = op.get(f"{API}/mailboxes/pool@example.com").json()
     assert (box["received"], box["placement"], box["ramp"]) == ({"mails": 3, "rescued": 1}, None, None)
-    assert "3 received" in op.get(f"{MOUNT}/?kind=pool").text
+    assert "3 received" in op.get(f"{LIST}?kind=pool").text
 
 
 def test_a_link_from_a_task_shows_its_mailbox_on_top_and_starts_nothing(full: Site, op: httpx.Client):
-    page = op.get(f"{MOUNT}/", params={"reauth": "dead@example.com"}).text
+    page = op.get(LIST, params={"reauth": "dead@example.com"}).text
     focus = page[page.index('id="focus"') : page.index("</section>")]
     assert "dead@example.com" in focus
     assert 'data-reauth="dead@example.com"' in focus
@@ -221,7 +221,7 @@ def test_a_link_from_a_task_shows_its_mailbox_on_top_and_starts_nothing(full: Si
 
 
 def test_a_link_to_an_unknown_mailbox_says_so(full: Site, op: httpx.Client):
-    page = op.get(f"{MOUNT}/", params={"reauth": "<i>gone@example.com"}).text
+    page = op.get(LIST, params={"reauth": "<i>gone@example.com"}).text
     assert "is not in the list of mailboxes" in page
     assert "<i>" not in page
 
@@ -234,16 +234,16 @@ def test_what_a_person_typed_is_never_markup(site: Site, op: httpx.Client):
     # Behind the rules for input, as an older import might have left it.
     site.sql("UPDATE gmail_warmup.mailbox SET display_name = :x, paused_at = now(), pause_reason = :x", x=HOSTILE)
     for query in ({}, {"q": HOSTILE}, {"reauth": HOSTILE}, {"reauth": "o'x&{{7*7}}@example.com"}, {"after": HOSTILE}):
-        text = op.get(f"{MOUNT}/", params=query).text
+        text = op.get(LIST, params=query).text
         assert "<script>" not in text
         assert "49@example.com" not in text
-    text = op.get(f"{MOUNT}/").text
+    text = op.get(LIST).text
     assert html.escape(HOSTILE).replace("&#x27;", "&#39;") in text
     assert rows(text) == ["o'x&{{7*7}}@example.com"]
 
 
 @pytest.mark.parametrize("value", ["reauth:<b>x</b>@example.com", "gone:ada@example.com", "x", "reauth:not an address"])
 def test_a_notice_that_we_did_not_write_is_not_shown(site: Site, op: httpx.Client, value: str):
-    page = op.get(f"{MOUNT}/", headers={"Cookie": f"_token={site.tokens['op']}; gmail_warmup_notice={value}"})
+    page = op.get(LIST, headers={"Cookie": f"_token={site.tokens['op']}; gmail_warmup_notice={value}"})
     assert page.status_code == 200
     assert 'id="notice"' not in page.text

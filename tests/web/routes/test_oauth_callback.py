@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from gmail_sandbox.gmail.errors import error_body
-from web.kit import API, CLIENT_ID, MOUNT, Site, at_google, changed, start
+from web.kit import API, CLIENT_ID, LIST, MOUNT, Site, at_google, changed, start
 
 ADA, BOB = "ada@example.com", "bob@example.com"
 
@@ -28,7 +28,7 @@ def test_a_reauthentication_changes_the_grant_alone(site: Site, op: httpx.Client
     done = op.get(callback)
 
     assert done.status_code == 303
-    assert done.headers["location"] == f"{site.origin}/plugin/gmail-accounts"
+    assert done.headers["location"] == f"{site.origin}/plugin/gmail-accounts{LIST}"
     grant = site.grant(ADA)
     assert (before["state"], grant["state"], grant["reason"]) == ("needs_reauth", "active", None)
     assert grant["version"] == before["version"] + 1
@@ -43,8 +43,8 @@ def test_a_reauthentication_changes_the_grant_alone(site: Site, op: httpx.Client
 def test_the_page_says_once_what_was_done(site: Site, op: httpx.Client):
     site.add(ADA)
     op.get(at_google(start(op, ADA), ADA))
-    assert f"{ADA} works again" in op.get(f"{MOUNT}/").text
-    assert "works again" not in op.get(f"{MOUNT}/").text
+    assert f"{ADA} works again" in op.get(LIST).text
+    assert "works again" not in op.get(LIST).text
 
 
 def test_a_mailbox_is_added_when_its_owner_consents_and_not_before(site: Site, op: httpx.Client):

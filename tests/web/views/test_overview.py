@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import httpx
 
-from web.kit import API, MOUNT, Site
+from web.kit import API, LIST, Site
 
 
 def test_nothing_stands_there_on_a_new_installation(site: Site, op: httpx.Client):
     assert op.get(f"{API}/standing").json() == {
         "stopped": None, "closed": [], "incidents": [], "advice": [], "audited_at": None, "report": {},
     }  # fmt: skip
-    page = op.get(f"{MOUNT}/").text
+    page = op.get(LIST).text
     assert "data-incident" not in page
     assert "Last audit" not in page
 
@@ -21,11 +21,11 @@ def test_open_incidents_are_shown_until_they_are_closed(site: Site, op: httpx.Cl
         "INSERT INTO gmail_warmup.incident (kind, key, reason, opened_at)"
         " VALUES ('app_error', 'client-1', 'invalid_client', '2026-11-24 03:00:00+00')"
     )
-    page = op.get(f"{MOUNT}/").text
+    page = op.get(LIST).text
     assert "Since 2026-11-24 03:00 UTC, the OAuth client is refused, no account is to blame" in page
     assert "Check the Connection gmail_oauth_client" in page
     site.sql("UPDATE gmail_warmup.incident SET closed_at = now()")
-    assert "the OAuth client is refused" not in op.get(f"{MOUNT}/").text
+    assert "the OAuth client is refused" not in op.get(LIST).text
 
 
 def test_the_last_audit_and_its_advice_are_shown(site: Site, op: httpx.Client):
@@ -36,7 +36,7 @@ def test_the_last_audit_and_its_advice_are_shown(site: Site, op: httpx.Client):
             run=run, advice=advice,
         )  # fmt: skip
     site.sql("INSERT INTO gmail_warmup.audit (run_id, actor, healthy) VALUES ('under way', 'test', 0)")
-    page = op.get(f"{MOUNT}/").text
+    page = op.get(LIST).text
     assert "Publish the app." in page
     assert "Last audit" in page
     assert op.get(f"{API}/standing").json()["audited_at"].startswith("2026-11-24T03:00:00")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.core.urls import LIST_PATH
 from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.web.queries.filters import Group, MailboxFilter
 from gmail_warmup.web.queries.mailboxes import DEFAULT_PAGE_SIZE, MailboxQuery
@@ -75,7 +76,7 @@ class ListParams:
             query["size"] = str(other.size)
         cursors = {"after": other.after, "before": other.before}
         query |= {name: str(cursor) for name, cursor in cursors.items() if cursor}
-        return f"./?{urlencode(query)}" if query else "./"
+        return f".{LIST_PATH}?{urlencode(query)}" if query else f".{LIST_PATH}"
 
     def sort_link(self, column: str) -> str:
         """Return a link to this list sorted by a column; descending if it is already sorted by it ascending."""

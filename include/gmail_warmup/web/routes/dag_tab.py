@@ -45,7 +45,6 @@ def show_dag_tab(request: Request, dag_id: str, context: CurrentContext, may_cha
 def _list_url() -> str:
     """Return the URL of the list inside Airflow's shell; empty if Airflow's base URL is not set."""
     try:
-        urls = load_urls()
-        return f"{urls.view_url()}{urls.cookie_path}/"
+        return load_urls().list_url
     except ConfigurationError:
         return ""

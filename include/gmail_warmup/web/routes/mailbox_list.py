@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 
+from gmail_warmup.core import urls
 from gmail_warmup.db import clock
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.mailboxes import repository
@@ -22,7 +23,7 @@ from gmail_warmup.web.views.overview import load_overview
 router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
 
 
-@router.get("/")
+@router.get(urls.LIST_PATH)
 def show_mailboxes(request: Request, context: CurrentContext, may_change: MayChange, reauth: str = "") -> Response:
     """List mailboxes. ``reauth`` puts one mailbox on top: the link of a flagged task instance sets it."""
     params, services = ListParams.from_query(request.query_params), context.services

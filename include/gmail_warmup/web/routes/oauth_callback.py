@@ -97,6 +97,6 @@ def _render_refusal(request: Request, refused: ConsentRefusedError, *, invited: 
 def _redirect_after_consent(result: ConsentResult, *, invited: bool) -> Response:
     if invited:
         return RedirectResponse(load_urls().thanks_url, status_code=303)
-    response = RedirectResponse(load_urls().view_url(), status_code=303)
+    response = RedirectResponse(load_urls().list_url, status_code=303)
     flash.set_flash(response, result.purpose, result.address)
     return response

@@ -146,12 +146,6 @@ function addRequalify(button) {
   });
 }
 
-// The shell shows the path after its own route in its frame, so this link opens the same page inside Airflow.
-function addPathTo(link) {
-  if (link.getAttribute("href")) link.href += location.pathname + location.search;
-}
-
-addPathTo(document.querySelector(".shell-link"));
 restoreList(document.querySelector("#back"));
 showMessage();
 const [form, dialog, section] = ["#settings", "#pause", "#invite"].map((name) => document.querySelector(name));

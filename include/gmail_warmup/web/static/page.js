@@ -54,7 +54,10 @@ addEventListener("pageshow", (event) => {
 });
 
 const shellLink = document.querySelector(".shell-link");
-if (shellLink?.getAttribute("href") && !framed()) shellLink.hidden = false;
+if (shellLink?.getAttribute("href") && !framed()) {
+  shellLink.href += location.pathname + location.search; // the shell shows the path after its own route in its frame
+  shellLink.hidden = false;
+}
 
 const dialog = document.querySelector("#add");
 if (dialog) addForm(dialog);
