@@ -16,7 +16,7 @@ READY := .venv/.ready
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup env demo up cluster test e2e programs chaos upgrade image helm-check bench screenshots recording docs lint format types wheel audit sbom lock clean
+.PHONY: help setup env demo up cli cluster test e2e programs chaos upgrade image helm-check bench screenshots recording docs lint format types wheel audit sbom lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -52,6 +52,9 @@ demo: $(READY) ## run everything against a stand-in for Google; EXIT=1 exits at 
 
 up: $(READY) ## run Airflow on this machine against Google, configured by .env; PORT=8080
 	@$(BIN)/python -m gmail_embedded up $(if $(PORT),--port $(PORT))
+
+cli: $(READY) ## run gmail-warmup against the installation of make demo or make up; ARGS="mailboxes list"
+	@$(BIN)/python -m gmail_embedded cli $(if $(ARGS),$(ARGS),--help)
 
 cluster: $(READY) ## run the services of docker-compose.yaml as processes; WORKERS=2, PORT=, SANDBOX=1 for the stand-in, EXIT=1
 	@$(BIN)/python -m gmail_embedded cluster $(if $(WORKERS),--workers $(WORKERS)) $(if $(PORT),--port $(PORT)) \

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
-from gmail_embedded import console, demo, dotenv, start_summary
+from gmail_embedded import command_environment, console, demo, dotenv, start_summary
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.cluster import Cluster, ClusterOptions
 from gmail_embedded.errors import EmbeddedError
@@ -79,8 +80,10 @@ def _run_until_stopped(installation: Installation) -> int:
         installation.start(steps.step)
         with steps.step("Configuration") as step:
             failed = start_summary.run_doctor(installation, step)
+        command_environment.write_environment(installation.folder, installation.environment)
         start_summary.print_summary(
             Console(highlight=False, soft_wrap=True),
+            commands=command_environment.describe_commands(installation.folder),
             base_url=installation.base_url,
             login=installation.login,
             logs=installation.folder.logs,
@@ -131,6 +134,9 @@ def main() -> int:
     command.add_argument("--env-file", type=Path, default=CHECKOUT / ".env")
     command.add_argument("--folder", type=Path, help="folder of database and logs")
     command.set_defaults(run=_run_cluster)
+    commands.add_parser("cli", help="run gmail-warmup against the installation that runs in this checkout")
+    if sys.argv[1:2] == ["cli"]:  # its arguments belong to gmail-warmup
+        command_environment.run_command(sys.argv[2:])
     given = parser.parse_args()
     return int(given.run(given))
 

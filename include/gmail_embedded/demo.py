@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
+from gmail_embedded import command_environment
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.airflow_api import DagRun, TaskInstance
 from gmail_embedded.errors import EmbeddedError
@@ -69,6 +72,7 @@ class Demo:
     def run(self) -> DemoRecord:
         """Run every step and return the counts."""
         self.stack.start(self.progress.step)
+        command_environment.write_environment(self.stack.folder, self.stack.environment)
         with self.progress.step("Import of 16 mailboxes: 8 warmup, 8 pool, all access tokens expired") as step:
             self._import_mailboxes(step)
         self.record.first_audit = self._audit("First token audit")
@@ -85,6 +89,18 @@ class Demo:
         with self.progress.step("Repeated warmup runs") as step:
             self._run_warmup_until_done(step)
         return self.record
+
+    def prepare_to_stay(self, stack: Stack) -> str:
+        """Revoke one grant, have it flagged, and turn on the schedules; return the address of the mailbox."""
+        address = scene.REVOKED_POOL[-1]
+        with self.progress.step("A grant for you to repair") as step:
+            self.sandbox.revoke_grants(address, cause="revoked")
+            self._run_dag(HEALTH, step, {"force": True})
+            step.update(address)
+        with self.progress.step("Schedules"):
+            stack.change_settings(scene.LASTING_SETTINGS)
+            command_environment.write_environment(stack.folder, stack.environment)
+        return address
 
     def _import_mailboxes(self, step: Step) -> None:
         self._reset_earlier_demo()
@@ -173,9 +189,11 @@ class Demo:
             if counts.sent > MIN_SENT and not worked and counts.replied == counts.collected > 0:
                 return
 
-    def _run_dag(self, dag_id: str, step: Step) -> tuple[DagRun, list[TaskInstance]]:
+    def _run_dag(
+        self, dag_id: str, step: Step, conf: Mapping[str, Any] | None = None
+    ) -> tuple[DagRun, list[TaskInstance]]:
         """Run a DAG once; failed tasks are counted and reported instead of raised."""
-        run = self.stack.api.trigger(dag_id)
+        run = self.stack.api.trigger(dag_id, conf)
 
         def progress(now: DagRun, tasks: list[TaskInstance]) -> None:
             mapped = Counter(task.task_id for task in tasks if task.map_index >= 0)
@@ -251,6 +269,31 @@ def print_result(console: Console, result: dict[str, Any], failed_checks: list[s
         console.print(f"[red]not met:[/] {check}")
 
 
+def print_addresses(console: Console, installation: Installation, broken: str) -> None:
+    """Print the addresses of the running installation and what to try.
+
+    Args:
+        broken: the mailbox with a revoked grant; empty if the demo only shows its result.
+    """
+    user, password = installation.login
+    lines = [
+        f"\nAirflow:  {installation.base_url}  (menu: Gmail accounts)",
+        f"Login:    {user} / {password}",
+        f"Sandbox:  {installation.sandbox_url}/sandbox/v1/stats",
+        command_environment.describe_commands(installation.folder),
+    ]
+    if broken:
+        lines += [
+            "\nTry it:",
+            f"1. Google has revoked the grant of {broken}. Open Gmail accounts, press 'Sign in again (1)', then Allow.",
+            "2. Warmup continues: the DAG gmail_warmup runs every two minutes. Watch a mailbox's page fill.",
+            "3. Ask the command line what is due: make cli ARGS=backlog",
+        ]
+    console.print(
+        "\n".join([*lines, "\nPress Ctrl-C to stop everything."]), soft_wrap=True, highlight=False, markup=False
+    )
+
+
 def run_demo(installation: Installation, *, stay: bool) -> int:
     """Run the demo and print the result; return 1 if an expectation was not met, 2 if the demo could not run.
 
@@ -262,16 +305,13 @@ def run_demo(installation: Installation, *, stay: bool) -> int:
     try:
         with installation:
             progress.console.print(f"Logs: {installation.folder.logs}", soft_wrap=True)
-            result = build_result(Demo(installation, progress).run(), time.monotonic() - started)
+            demo = Demo(installation, progress)
+            result = build_result(demo.run(), time.monotonic() - started)
             failed_checks = find_failed_checks(result)
             print_result(progress.console, result, failed_checks)
             if stay:
-                user, password = installation.login
-                progress.console.print(
-                    f"\nAirflow:  {installation.base_url}  (menu: Gmail accounts)\nLogin:    {user} / {password}\n"
-                    f"Sandbox:  {installation.sandbox_url}/sandbox/v1/stats\nPress Ctrl-C to stop everything.",
-                    soft_wrap=True, highlight=False,
-                )  # fmt: skip
+                broken = demo.prepare_to_stay(installation) if isinstance(installation, Stack) else ""
+                print_addresses(progress.console, installation, broken)
                 installation.wait_for_exit()
     except KeyboardInterrupt:
         progress.console.print("Stopped.")
@@ -292,7 +332,14 @@ def main() -> int:
         "--folder", type=Path, default=CHECKOUT / ".run" / "demo", help="folder of the database and the logs"
     )
     arguments = parser.parse_args()
-    options = Options(port=arguments.port, sandbox=True, settings=scene.SETTINGS, durable=False)
+    options = Options(
+        port=arguments.port,
+        sandbox=True,
+        settings=scene.SETTINGS,
+        durable=False,
+        # More tasks than cores, because each one also waits for the api-server and the sandbox.
+        parallelism=max(8, 3 * len(os.sched_getaffinity(0))),
+    )
     return run_demo(Stack(arguments.folder, options), stay=not arguments.exit)
 
 

@@ -43,6 +43,17 @@ SETTINGS = {
 }
 """Settings of the demo: shortened delays, ten mails on the first day, and DAG runs only when the demo triggers them."""
 
+LASTING_SETTINGS = {
+    "warmup_schedule": "*/2 * * * *",
+    "health_schedule": "@daily",
+    "delay_scale": "0.1",
+    "ramp_start": "50",
+    "ramp_cap": "50",
+    "pool_daily_cap": "400",
+    "partner_daily_cap": "50",
+}
+"""Settings after the report: the schedules are active, and each mailbox sends a mail every two or three minutes."""
+
 TOKEN_HEADER = "x-warmup-id"  # noqa: S105  the name of a header
 
 _ZONES = (

@@ -37,6 +37,11 @@ def base_environment(home: Path) -> dict[str, str]:
     }
 
 
+def build_setting_variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of options of the section [gmail_warmup]."""
+    return {f"AIRFLOW__GMAIL_WARMUP__{name.upper()}": value for name, value in settings.items()}
+
+
 def airflow_environment(
     folder: RunFolder,
     *,
@@ -115,7 +120,6 @@ def airflow_environment(
             "file_task_handler_new_folder_permissions": "0o700",
             "file_task_handler_new_file_permissions": "0o600",
         },
-        "gmail_warmup": dict(settings),
     }
     variables = {
         f"AIRFLOW__{section.upper()}__{name.upper()}": str(value)
@@ -126,4 +130,5 @@ def airflow_environment(
         base_environment(folder.airflow_home)
         | {"AIRFLOW_HOME": str(folder.airflow_home), "AIRFLOW_CONFIG": str(folder.airflow_config)}
         | variables
+        | build_setting_variables(settings)
     )

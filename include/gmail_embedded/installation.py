@@ -15,6 +15,7 @@ import httpx
 
 from gmail_embedded import ports
 from gmail_embedded.airflow_api import AirflowApi
+from gmail_embedded.command_environment import remove_environment
 from gmail_embedded.environment import base_environment
 from gmail_embedded.processes import Child, Command, ProcessManager
 from gmail_embedded.runfolder import RunFolder
@@ -116,6 +117,7 @@ class Installation(ABC):
 
     def stop(self) -> None:
         """Stop every process, Airflow before the database."""
+        remove_environment(self.folder)
         if self._api:
             self._api.close()
             self._api = None

@@ -62,6 +62,7 @@ class RunFolder:
         self.passwords = self.root / "passwords.json"
         self.database = self.root / "postgres"
         self.initialised = self.root / "initialised"
+        self.environment_file = self.root / "environment.sh"
         self._secrets_file = self.root / "secrets.json"
         self._lock_file = self.root / "lock"
         self._lock: int | None = None
@@ -99,6 +100,20 @@ class RunFolder:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
         self._lock = descriptor
+
+    def is_locked(self) -> bool:
+        """Return whether a process has locked the folder."""
+        try:
+            descriptor = os.open(self._lock_file, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
 
     def unlock(self) -> None:
         """Release the lock."""

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from gmail_embedded import ports
-from gmail_embedded.environment import airflow_environment
+from gmail_embedded.environment import airflow_environment, build_setting_variables
 from gmail_embedded.errors import EmbeddedError
 from gmail_embedded.installation import Installation, StepReporter, no_report
 from gmail_embedded.postgres import Postgres
@@ -123,12 +123,23 @@ class Stack(Installation):
 
     def restart(self, name: str) -> None:
         """Restart one of Airflow's processes."""
+        self._restart_child(name)
+        self._wait_until_healthy()
+
+    def change_settings(self, settings: Mapping[str, str]) -> None:
+        """Restart Airflow's processes with other options of [gmail_warmup]."""
+        self.options = replace(self.options, settings={**self.options.settings, **settings})
+        for name in ("dag-processor", "scheduler", "api-server"):
+            self._restart_child(name, build_setting_variables(settings))
+        self._wait_until_healthy()
+
+    def _restart_child(self, name: str, variables: Mapping[str, str] | None = None) -> None:
         child = self._get_child(name)
+        command = replace(child.command, environment={**child.command.environment, **(variables or {})})
         with self.signals.deferred():
             self.family.stop(child)
             self._services.remove(child)
-            self._services.append(self.family.start(child.command))
-        self._wait_until_healthy()
+            self._services.append(self.family.start(command))
 
     # The steps.
 

@@ -75,12 +75,14 @@ def print_summary(
     logs: Path,
     mailbox_count: int,
     failed: Sequence[dict[str, str]],
+    commands: str,
 ) -> None:
     """Print the addresses, the failed checks and, if there is no mailbox yet, the first steps.
 
     Args:
         mailbox_count: number of mailboxes.
         failed: the checks that are not ok.
+        commands: how to run commands against the installation.
     """
     user, password = login
     rows = {
@@ -104,4 +106,5 @@ def print_summary(
         out.print("\n  First steps")
         for number, text in enumerate(FIRST_STEPS, 1):
             out.print(Text(f"  {number}. {text.format(page=base_url + urls.VIEW_PATH)}"))
+    out.print(Text(f"\n{commands}".replace("\n", "\n  ")))
     out.print("\n  Press Ctrl-C to stop. The database is kept.\n")

@@ -32,6 +32,8 @@ KNOWN: tuple[tuple[str, str], ...] = (
     (r"pip show ", "prints the version"),
     (r"pip install |make wheel", "run: tests/e2e/test_package.py"),
     (r"airflow ", "syntax: test_a_command_of_airflow_is_understood"),
+    (r"make cli ", "run: tests/embedded/test_command_environment.py, tests/e2e/test_documented.py"),
+    (r"source \.run/", "run: tests/embedded/test_command_environment.py, tests/e2e/test_documented.py"),
     (r"make ", "syntax: test_a_target_of_make_exists; .ci/run runs lint, types, test, docs, demo and e2e"),
     (r"docker compose( |$)", "needs Docker; tests/embedded/test_compose.py checks the services"),
     (r"(helm|kubectl) ", "needs a cluster; tests/embedded/test_helm.py checks the values"),
@@ -73,6 +75,20 @@ def commands() -> Iterator[Command]:
 
 
 COMMANDS = list(dict.fromkeys(commands()))
+
+
+WITHOUT_COPY = {"README.md", "CONTRIBUTING.md", "SECURITY.md", "cli.md"}
+
+
+def test_a_page_with_commands_says_where_they_run():
+    pages = {command.page for command in COMMANDS if re.search(r"(^|&& )(\w+=\S+ )*gmail-warmup ", command.text)}
+    silent = {
+        page
+        for page in pages - WITHOUT_COPY
+        if "(cli.md#where-do-i-run-a-command)" not in (ROOT / "docs" / page).read_text()
+    }
+    assert silent == set()
+    assert len(pages) > 10
 
 
 def split_parts(command: Command) -> Iterator[list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from playwright.sync_api import expect
 
 from gmail_embedded import demo_scene as scene
+from gmail_embedded.command_environment import remove_environment, write_environment
 from gmail_embedded.postgres import find_programs_folder
 from gmail_sandbox.control.report_models import MailOut
 from support.e2e_kit import Google
@@ -61,7 +63,11 @@ def terminal(installation: Any, tmp_path: Path) -> Terminal:
 
 def test_who_follows_going_live_has_a_mailbox_that_sends(installation, shell, mailboxes, terminal: Terminal):
     """The steps in Google's console are aside: the stand-in's client and mailboxes stand for what they make."""
-    assert [line for line in written("going-live.md", r"3\. Airflow") if "doctor" in line] == ["gmail-warmup doctor"]
+    assert [line for line in written("going-live.md", r"3\. Airflow") if "doctor" in line] == [
+        "make cli ARGS=doctor",
+        "docker compose exec scheduler gmail-warmup doctor",
+        "gmail-warmup doctor",
+    ]
     checks = {
         check["name"]: check["status"] for check in json.loads(terminal.run("gmail-warmup doctor --json"))["checks"]
     }
@@ -145,3 +151,16 @@ def test_a_backup_comes_back_into_another_database(installation, mailboxes, term
     forget = next(line for line in written("operations.md", "Retention") if "DELETE" in line)
     terminal.run(forget.replace("ada@example.com", address))
     assert address not in terminal.run("gmail-warmup mailboxes list")
+
+
+def test_a_shell_with_the_environment_of_the_installation_reaches_it(installation: Any, tmp_path: Path) -> None:
+    stack = installation.stack
+    write_environment(stack.folder, stack.environment)
+    script = f"source {stack.folder.environment_file}; gmail-warmup mailboxes list --json; gmail-warmup doctor --json"
+    environment = {"PATH": os.defpath, "HOME": str(tmp_path)}
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    remove_environment(stack.folder)
+    listed, end = json.JSONDecoder().raw_decode(done.stdout)
+    checks = json.loads(done.stdout[end:])["checks"]
+    assert set(scene.WARMUP) <= {box["address"] for box in listed}
+    assert "ok" in {check["status"] for check in checks if check["name"] == "database"}, checks

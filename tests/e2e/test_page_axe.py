@@ -47,6 +47,7 @@ def page(installation, visits, mailboxes) -> Page:
     mailboxes.connected(OTHER)
     mailboxes.ask("POST", "/mailboxes/pause", json={"addresses": [OTHER], "reason": "away"})
     mailboxes.ask("POST", "/invites", json={"addresses": [ADA]})
+    mailboxes.ask("POST", "/repairs", json={"filter": {"domain": "axe.test"}})
     installation.rows(
         "INSERT INTO gmail_warmup.mailbox_day (mailbox_id, local_date, planned, claimed, sent, inbox, spam)"
         " SELECT id, current_date - 1, 9, 9, 9, 7, 2 FROM gmail_warmup.mailbox WHERE address = :address", address=ADA
@@ -61,7 +62,8 @@ def look_at(page: Page, base_url: str, path: str) -> Page:
 
 
 PATHS = ["/", "/mailboxes?domain=axe.test", f"/mailboxes?reauth={ADA}", "/mailboxes?q=nobody", f"/mailboxes/{ADA}",
-         f"/mailboxes/{OTHER}", "/import", "/invites", "/dag/gmail_warmup", "/dag/another", "/nothing"]  # fmt: skip
+         f"/mailboxes/{OTHER}", "/import", "/invites", "/repairs",
+         "/dag/gmail_warmup", "/dag/another", "/nothing"]  # fmt: skip
 
 
 def test_pages(page: Page, visits):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
-from support.e2e_kit import Google, Shell
+from support.e2e_kit import MOUNT, VIEW, Google, Shell
 
 pytestmark = pytest.mark.e2e
 
@@ -38,9 +40,15 @@ PAGES = ["", "/mailboxes", f"/mailboxes/{ADA}", "/import", "/invites", f"/mailbo
 
 def test_the_list_fits_into_the_shell(shell, mailboxes):
     mailboxes.flagged("a-long-name@subdomain.look.test", kind="warmup", display_name="Ada with a rather long name")
+    mailboxes.ask(
+        "POST", "/mailboxes/pause", json={"addresses": [mailboxes.connected("b-c@look.test")], "reason": "x" * 99}
+    )
     shell.find("look.test")
     card = shell.frame.locator(".card")
     assert card.evaluate("card => card.scrollWidth <= card.clientWidth"), "the buttons are beyond the edge"
+    heights = shell.frame.locator("#list tbody tr").evaluate_all("rows => rows.map((row) => row.offsetHeight)")
+    assert len(heights) == 2
+    assert max(heights) <= 44, "a row takes more than one line"
 
 
 def test_nothing_is_cut_off_on_a_narrow_screen(visits, mailboxes):
@@ -86,6 +94,43 @@ def test_a_mailbox_is_added_and_paused_without_a_mouse(installation, shell, mail
     tab_to(shell, f"Pause {ADA}")
     keys.press("Enter")
     expect(shell.row(ADA).get_by_text("Paused").first).to_be_visible()
+
+
+def test_rows_are_opened_without_a_mouse(shell, mailboxes):
+    for address in (ADA, "ben@look.test"):
+        mailboxes.add(address)
+    shell.find("look.test")
+    tab_to(shell, ADA)
+    shell.page.keyboard.press("ArrowDown")
+    expect(shell.frame.locator(":focus")).to_have_text("ben@look.test")
+    shell.page.keyboard.press("ArrowUp")
+    shell.page.keyboard.press("Enter")
+    expect(shell.frame.get_by_role("heading", name=ADA)).to_be_visible()
+
+
+def test_the_choice_of_columns_stays_in_the_browser_and_in_the_link(visits, login, mailboxes):
+    shell = Shell(visits.stranger(login), visits.stack)
+    mailboxes.add(ADA)
+    shell.find(ADA)
+    shell.frame.get_by_text("Columns", exact=True).click()
+    shell.frame.get_by_label("Time zone").check()
+    shell.frame.get_by_label("Warmup", exact=True).uncheck()
+    shell.frame.get_by_role("button", name="Show").click()
+    headings = shell.frame.get_by_role("columnheader")
+    shown = ["Mailbox", "State", "Inbox, 7 days", "Since", "Time zone", "Actions"]
+    expect(headings.filter(has_text=re.compile("."))).to_have_text(shown)
+    assert "columns=inbox.since.timezone" in shell.page.url
+    shell.find(ADA)
+    expect(headings.filter(has_text=re.compile("."))).to_have_text(shown)
+    shell.open(f"/mailboxes?q={ADA}&columns=kind")
+    expect(headings.filter(has_text=re.compile("."))).to_have_text(["Mailbox", "State", "Kind", "Actions"])
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/dags", f"{MOUNT}/nothing"])
+def test_an_unknown_path_shows_not_found_in_the_page(shell, path: str):
+    shell.page.goto(f"{shell.stack.base_url}{VIEW}{path}")
+    expect(shell.frame.get_by_role("heading", name="Not found")).to_be_visible()
+    expect(shell.page.get_by_role("link", name="Dags")).to_have_count(1)
 
 
 def test_a_dialog_closes_by_escape_and_gives_the_focus_back(shell, mailboxes):

@@ -25,7 +25,7 @@ OF_AIRFLOW = (
     "/connections", "/variables", "/config", "/eventLogs", "/plugins", "/providers", "/dags/gmail_warmup/details",
     "/dags/~/dagRuns", "/dags/~/dagRuns/~/taskInstances?limit=1000", "/dags/gmail_token_health/dagRuns/~/taskInstances",
 )  # fmt: skip
-HOLDS_SECRETS = ("secrets.json", "passwords.json", "accounts.json", "postgres")
+HOLDS_SECRETS = ("secrets.json", "passwords.json", "accounts.json", "environment.sh", "postgres")
 """In the folder of the run: what was made to hold them, and the files of the database, of which every table is read."""
 OF_AIRFLOWS_OWN = ("the Fernet key", "the JWT secret", "the API secret", "the password of the database")
 """What Airflow's processes have in their environment, because there is no other way to give it to them."""

@@ -73,9 +73,17 @@ def test_a_newcomer_sees_what_to_do_and_others_what_is_wrong(
         logs=Path("/logs"),
         mailbox_count=known,
         failed=wrong,
+        commands="Commands: make cli",
     )
     text = out.file.getvalue()  # type: ignore[attr-defined]
-    for line in ("http://localhost:1/gmail-warmup/oauth/callback", "admin / pass", "/logs", "Ctrl-C", *there):
+    for line in (
+        "http://localhost:1/gmail-warmup/oauth/callback",
+        "admin / pass",
+        "/logs",
+        "Ctrl-C",
+        "make cli",
+        *there,
+    ):
         assert line in text
     assert not_there not in text
 

@@ -34,6 +34,7 @@ SETTABLE: dict[str, str] = {
     "oauth_grant": "client_id refresh_token refresh_expires_at access_token access_expires_at scopes state reason "
     "refused_by next_probe_at granted_at",
     "plan_basis": "",
+    "repair": "airflow_user outcome detail",
 }
 """The columns that take a value from outside, or a code that another version may have stored."""
 
@@ -62,6 +63,7 @@ INTERNAL: dict[str, str] = {
     "replied bounced",
     "oauth_grant": "mailbox_id state_since refreshed_at version incident_id lease_holder lease_until",
     "plan_basis": "id settings",
+    "repair": "mailbox_id position consent_id",
 }
 """The columns that only the code of this version writes, from its own numbers and the clock of the database."""
 INTERNAL["ledger_history"] = f"{SETTABLE['ledger']} {INTERNAL['ledger']}"  # rows are moved there as they are

@@ -75,6 +75,7 @@ def changes(site: Site) -> dict[str, dict[str, object]]:
         token = invite(browser, "a@example.com")
         file = {"text": "address,kind\nb@example.com,pool\n"}
         shown = browser.post(f"{API}/imports/preview", json=file).json()["token"]
+        assert browser.post(f"{API}/repairs", json={}).status_code == 200
     bodies: dict[str, dict[str, object]] = {
         "/api/v1/mailboxes": {"address": "a@example.com", "settings": {"kind": "pool", "daily_target": 7}},
         "/api/v1/mailboxes/change": {"addresses": ["a@example.com"], "changes": {"daily_target": 7}},
@@ -84,6 +85,9 @@ def changes(site: Site) -> dict[str, dict[str, object]]:
         "/api/v1/halt": {"reason": "a look"},
         "/api/v1/halt/end": {},
         "/api/v1/consents": {"address": "a@example.com", "purpose": "reauth"},
+        "/api/v1/repairs": {},
+        "/api/v1/repairs/sign-in": {},
+        "/api/v1/repairs/skip": {"address": "a@example.com"},
         "/api/v1/invites": {"addresses": ["a@example.com"]},
         "/api/v1/invites/{invite_id}/revoke": {},
         "/api/v1/imports/preview": file,

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gmail_warmup.airflow.connections import load_google_credentials
 from gmail_warmup.airflow.services import Services
-from gmail_warmup.audit.pipeline import Audit
+from gmail_warmup.audit.pipeline import Audit, ignore_progress
 from gmail_warmup.audit.results import AuditResult
 from gmail_warmup.gmail.service_account import ServiceAccount
 from gmail_warmup.oauth.grant import Actor
 
 
-def run_audit_pass(services: Services, mailbox_ids: Sequence[int], *, actor: Actor, force: bool) -> AuditResult:
+def run_audit_pass(
+    services: Services,
+    mailbox_ids: Sequence[int],
+    *,
+    actor: Actor,
+    force: bool,
+    progress: Callable[[int], None] = ignore_progress,
+) -> AuditResult:
     """Probe these mailboxes and return the result.
 
     Args:
         force: also probe grants that were refreshed recently.
+        progress: called with the number of mailboxes whose result is known.
     """
     settings = services.settings
     delegation = ServiceAccount(
@@ -36,4 +44,4 @@ def run_audit_pass(services: Services, mailbox_ids: Sequence[int], *, actor: Act
             delegated=delegation,
             meter=services.meter,
         )
-        return audit.run(mailbox_ids)
+        return audit.run(mailbox_ids, progress=progress)

@@ -13,7 +13,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from gmail_warmup.audit import rate_store
@@ -45,6 +45,10 @@ WRITE_BATCH_SIZE, WRITE_WAIT_SECONDS = 200, 0.2
 OUTAGE_WAIT_SECONDS = 60
 """Total seconds that an audit waits for outages to end."""
 _MIN_IN_FLIGHT = 8
+
+
+def ignore_progress(_: int) -> None:
+    """Show no progress."""
 
 
 class Audit:
@@ -90,8 +94,13 @@ class Audit:
         self._in_flight: set[int] = set()
         """Ids of the mailboxes that are leased and whose result is not written yet."""
 
-    def run(self, mailbox_ids: Sequence[int]) -> AuditResult:
-        """Probe these mailboxes and return the result."""
+    def run(self, mailbox_ids: Sequence[int], *, progress: Callable[[int], None] = ignore_progress) -> AuditResult:
+        """Probe these mailboxes and return the result.
+
+        Args:
+            progress: called with the number of mailboxes whose result is known.
+        """
+        self._progress = progress
         asyncio.run(self._run_pipeline(mailbox_ids))
         return self._tally.to_result()
 
@@ -139,6 +148,7 @@ class Audit:
         for start in range(0, len(mailbox_ids), READ_BATCH_SIZE):
             grants = await asyncio.to_thread(self._store.read_grants, mailbox_ids[start : start + READ_BATCH_SIZE])
             pending = [grant.mailbox_id for grant in grants if self._should_probe(grant)]
+            self._progress(self._tally.counts.total())
             # Mailboxes of one domain have neighbouring ids. Mixed, a limit of one domain does not look like a
             # limit for all.
             random.shuffle(pending)
@@ -208,6 +218,7 @@ class Audit:
         while batch := await self._next_batch():
             await asyncio.to_thread(self._recorder.record_batch, batch)
             self._in_flight -= {probe.grant.mailbox_id for probe in batch}
+            self._progress(self._tally.counts.total())
 
     async def _next_batch(self) -> list[ProbeResult]:
         """Return the next results; an empty list at the end."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gmail_warmup.cli.output import NEEDS_PERSON, JsonOption, get_services, print_json, print_table, report_errors
+from gmail_warmup.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from gmail_warmup.domains.gate import GatedDomain
@@ -24,7 +25,8 @@ def check_dns(context: typer.Context, as_json: JsonOption = False) -> None:
     with report_errors():
         services = get_services(context)
         settings = services.settings
-        check_all_domains(services.engine, build_resolver(settings), selector=settings.dkim_selector)
+        with show_progress("Requesting the DNS records", as_json=as_json):
+            check_all_domains(services.engine, build_resolver(settings), selector=settings.dkim_selector)
         with read_transaction(services.engine) as connection:
             findings, gates = load_findings(connection), load_gated_domains(connection)
     rows = [_build_row(stored, gates) for stored in findings]

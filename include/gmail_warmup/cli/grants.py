@@ -11,12 +11,12 @@ from gmail_warmup.cli.output import (
     NEEDS_PERSON,
     JsonOption,
     get_services,
-    make_console,
     print_json,
     print_pairs,
     print_table,
     report_errors,
 )
+from gmail_warmup.cli.progress import show_progress
 from gmail_warmup.core.text import pluralize
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def audit(
 ) -> None:
     """Probe the grants of all mailboxes. Exit code 1 if a mailbox needs a person."""
     with report_errors():
-        report, newly = _run_audit(get_services(context), force=force)
+        report, newly = _run_audit(get_services(context), force=force, as_json=as_json)
     if as_json:
         print_json(report.to_json() | {"newly_flagged": newly})
     else:
@@ -156,7 +156,7 @@ def audit(
         raise typer.Exit(NEEDS_PERSON)
 
 
-def _run_audit(services: Services, *, force: bool) -> tuple[AuditReport, list[str]]:
+def _run_audit(services: Services, *, force: bool, as_json: bool) -> tuple[AuditReport, list[str]]:
     import dataclasses
     import uuid
 
@@ -173,7 +173,8 @@ def _run_audit(services: Services, *, force: bool) -> tuple[AuditReport, list[st
     running = decisions.begin_audit(services.engine, actor.run_id or "", actor=actor)
     with read_transaction(services.engine) as connection:
         ids = connection.scalars(sa.select(Mailbox.id).order_by(Mailbox.id)).all()
-    result = audit_runner.run_audit_pass(services, ids, actor=actor, force=force)
+    with show_progress("Probing the grants", as_json=as_json, total=len(ids)) as progress:
+        result = audit_runner.run_audit_pass(services, ids, actor=actor, force=force, progress=progress)
     unreadable = result.count(AuditOutcome.UNREADABLE)
     decisions.decide_refusals(
         services.grant_store, running, app_error=result.app_error, unreadable=unreadable, actor=actor
@@ -201,8 +202,6 @@ def rotate(context: typer.Context, as_json: JsonOption = False) -> None:
     needed. It can be stopped and run again. Remove the former keys only if nothing is unreadable. Exit code 1 if
     a secret is unreadable.
     """
-    from rich.progress import Progress
-
     from gmail_warmup.crypto import key_rotation as rotation
 
     with report_errors():
@@ -211,10 +210,9 @@ def rotate(context: typer.Context, as_json: JsonOption = False) -> None:
 
         services = get_services(context)
         keys = load_fernet_keys()
-        screen = make_console(stderr=True)
-        with Progress(console=screen, transient=True, disable=as_json or not screen.is_terminal) as bar:
-            task = bar.add_task("Re-encrypting", total=rotation.count_rows(services.engine))
-            done = rotation.rotate_keys(services.engine, keys, progress=lambda rows: bar.update(task, completed=rows))
+        total = rotation.count_rows(services.engine)
+        with show_progress("Re-encrypting", as_json=as_json, total=total) as progress:
+            done = rotation.rotate_keys(services.engine, keys, progress=progress)
     if as_json:
         found = {"rotated": done.rotated, "already_new": done.already_new, "unreadable": done.unreadable}
         print_json(found | {"unsettled": done.unsettled, "keys": keys.count})

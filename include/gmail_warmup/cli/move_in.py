@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gmail_warmup.cli.output import NEEDS_PERSON, JsonOption, get_services, print_json, print_table, report_errors
+from gmail_warmup.cli.progress import show_progress
 from gmail_warmup.core.enums import MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import pluralize
@@ -53,8 +54,9 @@ def database(
     with report_errors():
         services = get_services(context)
         url = load_database_url(conn_id, "the database of the other system")
-        accounts = legacy_database.read_accounts(make_engine(url), table, _parse_columns(column or []))
-        plan, done = _move_in(services, accounts.candidates, (), dry_run=dry_run)
+        with show_progress("Reading the accounts", as_json=as_json):
+            accounts = legacy_database.read_accounts(make_engine(url), table, _parse_columns(column or []))
+        plan, done = _move_in(services, accounts.candidates, (), dry_run=dry_run, as_json=as_json)
     columns = {"columns": accounts.columns, "unread": accounts.unread_columns}
     if not as_json:
         typer.echo("Read: " + ", ".join(f"{thing} from {name}" for thing, name in accounts.columns.items()) + ".")
@@ -78,8 +80,9 @@ def tokens(
     from gmail_warmup.transfer import token_files
 
     with report_errors():
-        candidates, skipped = token_files.read_token_files(place, kind=kind.value, address=address)
-        plan, done = _move_in(get_services(context), candidates, skipped, dry_run=dry_run)
+        with show_progress("Reading the files", as_json=as_json):
+            candidates, skipped = token_files.read_token_files(place, kind=kind.value, address=address)
+        plan, done = _move_in(get_services(context), candidates, skipped, dry_run=dry_run, as_json=as_json)
     _report_result(plan, done, {}, dry_run=dry_run, as_json=as_json)
 
 
@@ -92,17 +95,18 @@ def _parse_columns(given: Sequence[str]) -> dict[str, str]:
 
 
 def _move_in(
-    services: Services, candidates: Sequence[Candidate], skipped: Sequence[Skipped], *, dry_run: bool
+    services: Services, candidates: Sequence[Candidate], skipped: Sequence[Skipped], *, dry_run: bool, as_json: bool
 ) -> tuple[MigrationPlan, ImportResult]:
     from gmail_warmup.db.engine import read_transaction
     from gmail_warmup.transfer.importer import import_mailboxes
     from gmail_warmup.transfer.migration_plan import plan_migration
 
-    with read_transaction(services.engine) as connection:
-        plan = plan_migration(connection, candidates, client_id=services.oauth_client.client_id, left=skipped)
-    done = import_mailboxes(
-        services.grant_store, plan.mailboxes, actor=services.actor, exported_at=_EPOCH, dry_run=dry_run
-    )
+    with show_progress(f"Importing {pluralize(len(candidates), 'account')}", as_json=as_json):
+        with read_transaction(services.engine) as connection:
+            plan = plan_migration(connection, candidates, client_id=services.oauth_client.client_id, left=skipped)
+        done = import_mailboxes(
+            services.grant_store, plan.mailboxes, actor=services.actor, exported_at=_EPOCH, dry_run=dry_run
+        )
     return plan, done
 
 

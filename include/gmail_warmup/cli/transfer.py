@@ -12,6 +12,7 @@ import typer
 
 from gmail_warmup.cli import passphrase
 from gmail_warmup.cli.output import NEEDS_PERSON, JsonOption, get_services, print_json, report_errors
+from gmail_warmup.cli.progress import show_progress
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import pluralize
 
@@ -46,14 +47,15 @@ def import_file(
     with report_errors():
         exported_at, incoming = _read_file(file)
         services = get_services(context)
-        done = import_mailboxes(
-            services.grant_store,
-            incoming,
-            actor=services.actor,
-            exported_at=exported_at,
-            overwrite_grants=overwrite_grants,
-            dry_run=dry_run,
-        )
+        with show_progress(f"Importing {pluralize(len(incoming), 'mailbox')}", as_json=as_json):
+            done = import_mailboxes(
+                services.grant_store,
+                incoming,
+                actor=services.actor,
+                exported_at=exported_at,
+                overwrite_grants=overwrite_grants,
+                dry_run=dry_run,
+            )
     if as_json:
         print_json(asdict(done) | {"dry_run": dry_run})
     else:
@@ -116,9 +118,11 @@ def export(
     with report_errors():
         _check_target(file, with_grants=with_grants, force=force, as_json=as_json)
         services = get_services(context)
-        done = _export_backup(services) if with_grants else _export_settings(services)
-        if file != _STDOUT:
-            _write_file(file, done.text)
+        secret = passphrase.choose_passphrase() if with_grants else ""
+        with show_progress("Exporting the mailboxes", as_json=as_json):
+            done = _export_backup(services, secret) if with_grants else _export_settings(services)
+            if file != _STDOUT:
+                _write_file(file, done.text)
     if file == _STDOUT:
         typer.echo(done.text, nl=False)
     elif as_json:
@@ -166,11 +170,10 @@ def _export_settings(services: Services) -> _ExportResult:
     return _ExportResult(text="".join(write_csv(mailboxes)), mailboxes=len(mailboxes))
 
 
-def _export_backup(services: Services) -> _ExportResult:
+def _export_backup(services: Services, secret: str) -> _ExportResult:
     from gmail_warmup.transfer.encrypted_backup import encrypt_backup
     from gmail_warmup.transfer.exporter import create_backup
 
-    secret = passphrase.choose_passphrase()
     backup = create_backup(services.grant_store)
     text = encrypt_backup(backup.to_json(), secret)
     return _ExportResult(

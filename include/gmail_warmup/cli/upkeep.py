@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gmail_warmup.cli.output import JsonOption, get_services, print_json, report_errors
+from gmail_warmup.cli.progress import show_progress
 
 
 def run_upkeep(
@@ -19,7 +20,8 @@ def run_upkeep(
 
     with report_errors():
         services = get_services(context)
-        done = run_maintenance(services.engine, services.settings, longest=60.0 * minutes)
+        with show_progress("Moving and deleting old rows", as_json=as_json):
+            done = run_maintenance(services.engine, services.settings, longest=60.0 * minutes)
     if as_json:
         print_json(done.as_dict())
         return

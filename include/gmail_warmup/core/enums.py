@@ -112,6 +112,13 @@ class ConsentPurpose(StrEnum):
     REAUTH = "reauth"
 
 
+class RepairOutcome(StrEnum):
+    """Why a mailbox of a repair queue was left behind; null while it waits for its consent."""
+
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
 class InviteState(StrEnum):
     """The state of an invite."""
 

@@ -18,6 +18,9 @@ CALLBACK_PATH = "/oauth/callback"
 LIST_PATH = "/mailboxes"
 """Path of the list of mailboxes; the start page is the overview."""
 
+REPAIRS_PATH = "/repairs"
+"""Path of the page of a user's repair queue."""
+
 INVITE_PATH = "/invite"
 """Path of the pages for the owner of a mailbox; public, with everything below it."""
 
@@ -68,6 +71,11 @@ class SiteUrls:
     def list_url(self) -> str:
         """Return the address of the list of mailboxes inside Airflow's UI."""
         return f"{self.view_url()}{self.cookie_path}{LIST_PATH}"
+
+    @property
+    def repairs_url(self) -> str:
+        """Return the address of the page of the repair queue inside Airflow's UI."""
+        return f"{self.view_url()}{self.cookie_path}{REPAIRS_PATH}"
 
     @property
     def redirect_uri(self) -> str:

@@ -67,6 +67,7 @@ TABLE_PRIVILEGES = {
     "mailbox_failure": TablePrivileges(can_delete=True),
     "oauth_grant": TablePrivileges(),
     "plan_basis": TablePrivileges(),
+    "repair": TablePrivileges(update_columns=("consent_id", "outcome", "detail"), can_delete=True),
 }
 """The least that tasks, page and commands need: rows of a history are only added, and no mailbox is deleted.
 

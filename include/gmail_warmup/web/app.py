@@ -32,6 +32,7 @@ from gmail_warmup.web.routes import (
     oauth_callback,
     overview,
     public_invite,
+    repairs,
 )
 
 _STATIC = Path(__file__).resolve().parent / "static"
@@ -55,6 +56,7 @@ def create_app() -> FastAPI:
     app.include_router(dag_tab.router)
     app.include_router(import_export.router)
     app.include_router(invites.router)
+    app.include_router(repairs.router)
     app.include_router(public_invite.router)
     app.include_router(oauth_callback.router)
     app.include_router(api.router)

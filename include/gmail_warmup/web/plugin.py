@@ -41,3 +41,10 @@ class GmailWarmupPlugin(AirflowPlugin):
         from gmail_warmup.web.app import create_app
 
         return [{"app": create_app(), "url_prefix": "/gmail-warmup", "name": "Gmail Warmup"}]
+
+    @functools.cached_property
+    def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """Return the middleware of the api-server; only the api-server accesses this property."""
+        from gmail_warmup.web.frame_paths import FramePathMiddleware
+
+        return [{"middleware": FramePathMiddleware, "name": "Gmail Warmup: frame"}]

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.web.security import inner_path
+from gmail_warmup.web.views.relative_time import format_time_ago
 
 
 def _format_utc(moment: datetime) -> str:
@@ -46,6 +47,7 @@ def _template_environment() -> Environment:
         undefined=StrictUndefined,
     )
     environment.filters["utc"] = _format_utc
+    environment.filters["ago"] = format_time_ago
     environment.filters["mailbox_path"] = _mailbox_path
     return environment
 

@@ -247,3 +247,51 @@ def test_a_notice_that_we_did_not_write_is_not_shown(site: Site, op: httpx.Clien
     page = op.get(LIST, headers={"Cookie": f"_token={site.tokens['op']}; gmail_warmup_notice={value}"})
     assert page.status_code == 200
     assert 'id="notice"' not in page.text
+
+
+def headings(text: str) -> list[str]:
+    """Return the titles of the columns, without those for the selection and the actions."""
+    head = text[text.index("<thead") : text.index("</thead>")]
+    found = [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<th [^>]*>(.*?)</th>", head, re.DOTALL)]
+    return [title for title in found if title not in ("", "Actions")]
+
+
+BY_DEFAULT = ["Mailbox", "State", "Warmup", "Inbox, 7 days", "Since"]
+
+
+@pytest.mark.parametrize(
+    ("url", "cookie", "expected"),
+    [
+        ("", "", BY_DEFAULT),
+        ("timezone.kind", "", ["Mailbox", "State", "Kind", "Time zone"]),
+        ("", "expires.name", ["Mailbox", "State", "Name", "Expires"]),
+        ("refreshed", "expires.name", ["Mailbox", "State", "Refreshed"]),
+        ("none", "", ["Mailbox", "State"]),
+        ("", "none", ["Mailbox", "State"]),
+        ("kind.nonsense", "", ["Mailbox", "State", "Kind"]),
+        ("<script>", "", BY_DEFAULT),
+        ("", "nonsense", BY_DEFAULT),
+    ],
+)
+def test_the_url_chooses_the_columns_then_the_browser(
+    full: Site, op: httpx.Client, url: str, cookie: str, expected: list[str]
+):
+    cookies = f"_token={full.tokens['op']}; gmail_warmup_columns={cookie}"
+    page = op.get(f"{MOUNT}/mailboxes", params={"columns": url} if url else {}, headers={"Cookie": cookies}).text
+    assert headings(page) == expected
+    assert rows(page) == sorted(rows(page))
+    chosen = re.findall(r'<input type="checkbox" value="(\w+)" checked>', page)
+    assert len(chosen) == len(expected) - 2
+
+
+def test_every_link_of_the_list_keeps_the_columns_of_its_url(full: Site, op: httpx.Client):
+    page = html.unescape(op.get(f"{MOUNT}/mailboxes", params={"columns": "kind.since", "size": "25"}).text)
+    links = [link for link in re.findall(r'href="(\./mailboxes\?[^"]*)"', page) if "size=25" in link]
+    assert links
+    assert all("columns=kind.since" in link for link in links)
+    assert '<input type="hidden" name="columns" value="kind.since">' in page
+
+
+def test_a_delegated_mailbox_says_so_in_its_state(site: Site, op: httpx.Client):
+    site.add("robot@example.com", auth="delegated")
+    assert "Service account" in op.get(f"{MOUNT}/mailboxes").text

@@ -20,12 +20,14 @@ from gmail_warmup.core.enums import MailboxAuth as MailboxAuth
 from gmail_warmup.core.enums import MailboxKind as MailboxKind
 from gmail_warmup.core.enums import MailStatus as MailStatus
 from gmail_warmup.core.enums import Placement as Placement
+from gmail_warmup.core.enums import RepairOutcome as RepairOutcome
 from gmail_warmup.db.base import Base as Base
 from gmail_warmup.db.models.alerts import Alert as Alert
 from gmail_warmup.db.models.alerts import AlertItem as AlertItem
 from gmail_warmup.db.models.alerts import Incident as Incident
 from gmail_warmup.db.models.consents import Consent as Consent
 from gmail_warmup.db.models.consents import Invite as Invite
+from gmail_warmup.db.models.consents import Repair as Repair
 from gmail_warmup.db.models.grants import AuditRun as AuditRun
 from gmail_warmup.db.models.grants import Breaker as Breaker
 from gmail_warmup.db.models.grants import Canary as Canary

@@ -1,15 +1,15 @@
-"""Runs of the OAuth flow, and invites."""
+"""Runs of the OAuth flow, invites and repair queues."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gmail_warmup.core.enums import ConsentPurpose
+from gmail_warmup.core.enums import ConsentPurpose, RepairOutcome
 from gmail_warmup.db.base import Base
 from gmail_warmup.db.models.columns import Timestamp, check_object, check_one_of, check_time
 
@@ -57,3 +57,23 @@ class Invite(Base):
     used_at: Mapped[datetime | None] = mapped_column(Timestamp)
     revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)
     revoked_by: Mapped[str | None] = mapped_column(Text)
+
+
+class Repair(Base):
+    """A mailbox in the repair queue of a user, who signs in for one mailbox after the other; one queue per user."""
+
+    __tablename__ = "repair"
+    __table_args__ = (
+        check_one_of("outcome", RepairOutcome),
+        Index("ix_repair_mailbox_id", "mailbox_id"),
+        Index("ix_repair_consent_id", "consent_id"),
+    )
+
+    airflow_user: Mapped[str] = mapped_column(Text, primary_key=True)
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer)
+    consent_id: Mapped[int | None] = mapped_column(ForeignKey("consent.id", ondelete="SET NULL"))
+    """The consent that was last started from the queue; its callback continues the queue."""
+    outcome: Mapped[str | None] = mapped_column(Text)
+    detail: Mapped[str | None] = mapped_column(Text)
+    """Why the consent failed, as a sentence."""

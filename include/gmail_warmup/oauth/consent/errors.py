@@ -80,6 +80,8 @@ class ConsentRequest:
     purpose: ConsentPurpose
     settings: dict[str, Any] = field(default_factory=dict)
     """Settings of the mailbox to add; empty for a re-authentication."""
+    consent_id: int | None = None
+    """The row of the consent; None before it is stored."""
 
 
 class ConsentRefusedError(GmailWarmupError):

@@ -26,7 +26,7 @@ from gmail_warmup.mailboxes.addresses import is_same_mailbox, normalize_address
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.mailboxes.time_zones import require_database_zones
 from gmail_warmup.oauth.answers import Answer, find_reason
-from gmail_warmup.oauth.consent import invites, states
+from gmail_warmup.oauth.consent import invites, repair_queue, states
 from gmail_warmup.oauth.consent.errors import ConsentRefusal, ConsentRefusedError, ConsentRequest, get_refusal
 from gmail_warmup.oauth.consent.signed_in import fetch_signed_in_address
 from gmail_warmup.oauth.consent.states import BrowserSession, NewState, to_consent_request
@@ -47,6 +47,7 @@ class ConsentResult:
 
     address: str
     purpose: ConsentPurpose
+    consent_id: int | None
 
 
 class ConsentFlow:
@@ -77,8 +78,11 @@ class ConsentFlow:
             new = states.create_state(connection, self._store.cipher, request, session, minutes=self._minutes)
         return self._build_auth_url(request.address, new)
 
-    def start_reauthentication(self, address: str, session: BrowserSession) -> str:
+    def start_reauthentication(self, address: str, session: BrowserSession, *, queued: bool = False) -> str:
         """Start the consent for an existing mailbox; return the URL of Google's consent page.
+
+        Args:
+            queued: whether its callback continues the repair queue of the user.
 
         Raises:
             UnknownMailboxError: if it does not exist.
@@ -89,6 +93,8 @@ class ConsentFlow:
             new = states.create_state(
                 connection, self._store.cipher, request, session, minutes=self._minutes, mailbox_id=mailbox.id
             )
+            if queued and session.user:
+                repair_queue.attach_consent(connection, session.user, mailbox.id, new.consent_id)
         return self._build_auth_url(mailbox.address, new)
 
     def start_from_invite(self, token: str, *, browser: str) -> str | None:
@@ -166,7 +172,7 @@ class ConsentFlow:
         result = self._exchange_code(consent, code)
         self._check_grant(result, request)
         self._write_grant(consent, result, elapsed=time.monotonic() - started, session=session)
-        return ConsentResult(address=request.address, purpose=request.purpose)
+        return ConsentResult(address=request.address, purpose=request.purpose, consent_id=request.consent_id)
 
     def _require_open_invite(self, consent: sa.Row[Any]) -> None:
         """Refuse a closed invite before the request to Google; the check that counts is the one of the write."""

@@ -33,8 +33,9 @@ class BrowserSession:
 
 @dataclass(frozen=True, kw_only=True)
 class NewState:
-    """The secrets of a consent that was just started."""
+    """The id and the secrets of a consent that was just started."""
 
+    consent_id: int
     state: str = field(repr=False)
     verifier: str = field(repr=False)
 
@@ -56,23 +57,25 @@ def create_state(
         expires_by: end of the invite, if that is sooner.
         columns: ``mailbox_id`` and ``invite_id``, where there are any.
     """
-    new = NewState(state=secrets.token_urlsafe(32), verifier=secrets.token_urlsafe(64))
-    state_hash = _hash_value(new.state)
+    state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
+    state_hash = _hash_value(state)
     expires_at = sa.func.now() + make_interval(minutes * 60)
-    connection.execute(
-        sa.insert(Consent).values(
+    consent_id: int = connection.execute(
+        sa.insert(Consent)
+        .values(
             state_hash=state_hash,
             purpose=request.purpose,
             address=request.address,
             mailbox_settings=request.settings,
-            code_verifier=cipher.encrypt(_build_verifier_owner(state_hash), new.verifier),
+            code_verifier=cipher.encrypt(_build_verifier_owner(state_hash), verifier),
             airflow_user=session.user,
             browser_hash=_hash_value(session.browser),
             expires_at=sa.func.least(expires_at, expires_by) if expires_by else expires_at,
             **columns,
         )
-    )
-    return new
+        .returning(Consent.id)
+    ).scalar_one()
+    return NewState(consent_id=consent_id, state=state, verifier=verifier)
 
 
 def consume_state(engine: sa.Engine, state: str, session: BrowserSession) -> sa.Row[Any]:
@@ -136,7 +139,9 @@ def record_outcome(engine: sa.Engine, consent_id: int, outcome: str) -> None:
 def to_consent_request(consent: sa.Row[Any]) -> ConsentRequest:
     """Return the purpose of a stored consent."""
     purpose = ConsentPurpose(consent.purpose)
-    return ConsentRequest(address=consent.address, purpose=purpose, settings=consent.mailbox_settings)
+    return ConsentRequest(
+        address=consent.address, purpose=purpose, settings=consent.mailbox_settings, consent_id=consent.id
+    )
 
 
 def _build_verifier_owner(state_hash: str) -> str:

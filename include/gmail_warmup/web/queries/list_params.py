@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.urls import LIST_PATH
 from gmail_warmup.db.models import MailboxKind
+from gmail_warmup.web.queries.columns import Column, format_columns, parse_columns
 from gmail_warmup.web.queries.filters import Group, MailboxFilter
 from gmail_warmup.web.queries.mailboxes import DEFAULT_PAGE_SIZE, MailboxQuery
 from gmail_warmup.web.queries.sorting import Cursor, Order
@@ -33,6 +34,8 @@ class ListParams:
     size: int = DEFAULT_PAGE_SIZE
     after: Cursor | None = None
     before: Cursor | None = None
+    columns: tuple[Column, ...] | None = None
+    """None if the URL names none: the choice of the browser applies."""
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> ListParams:
@@ -48,6 +51,7 @@ class ListParams:
             size=int(size) if size in map(str, PAGE_SIZES) else DEFAULT_PAGE_SIZE,
             after=_parse_cursor(query.get("after", ""), sort),
             before=_parse_cursor(query.get("before", ""), sort),
+            columns=parse_columns(query.get("columns", "")),
         )
 
     @property
@@ -62,6 +66,11 @@ class ListParams:
         return {name: str(value) for name, value in values.items() if value}
 
     @property
+    def columns_text(self) -> str:
+        """Return the columns as a URL parameter; empty if the URL names none."""
+        return "" if self.columns is None else format_columns(self.columns)
+
+    @property
     def mailbox_query(self) -> MailboxQuery:
         """Return filter, order and page for the queries."""
         return MailboxQuery(filter=self.filter, order=self.sort, after=self.after, before=self.before, limit=self.size)
@@ -74,6 +83,8 @@ class ListParams:
             query["sort"] = str(other.sort)
         if other.size != DEFAULT_PAGE_SIZE:
             query["size"] = str(other.size)
+        if other.columns_text:
+            query["columns"] = other.columns_text
         cursors = {"after": other.after, "before": other.before}
         query |= {name: str(cursor) for name, cursor in cursors.items() if cursor}
         return f".{LIST_PATH}?{urlencode(query)}" if query else f".{LIST_PATH}"

@@ -9,12 +9,22 @@ from gmail_warmup.core import urls
 from gmail_warmup.db import clock
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.mailboxes import repository
+from gmail_warmup.oauth.consent import repair_queue
+from gmail_warmup.oauth.consent.repair_queue import RepairQueue
 from gmail_warmup.web import flash, render
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.permissions import MAY_READ, MayChange
+from gmail_warmup.web.permissions import MAY_READ, MayChange, UserName
 from gmail_warmup.web.queries import filters
 from gmail_warmup.web.queries import mailboxes as queries
-from gmail_warmup.web.queries.filters import MailboxFilter
+from gmail_warmup.web.queries.columns import (
+    COLUMNS,
+    COLUMNS_COOKIE,
+    DEFAULT_COLUMNS,
+    Column,
+    format_columns,
+    parse_columns,
+)
+from gmail_warmup.web.queries.filters import Group, MailboxFilter
 from gmail_warmup.web.queries.list_params import PAGE_SIZES, ListParams
 from gmail_warmup.web.queries.mailboxes import MailboxCounts
 from gmail_warmup.web.views.mailbox import build_views
@@ -24,7 +34,9 @@ router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
 
 
 @router.get(urls.LIST_PATH)
-def show_mailboxes(request: Request, context: CurrentContext, may_change: MayChange, reauth: str = "") -> Response:
+def show_mailboxes(
+    request: Request, context: CurrentContext, may_change: MayChange, user: UserName, reauth: str = ""
+) -> Response:
     """List mailboxes. ``reauth`` puts one mailbox on top: the link of a flagged task instance sets it."""
     params, services = ListParams.from_query(request.query_params), context.services
     settings, days = services.settings, services.settings.expiring_days
@@ -32,6 +44,7 @@ def show_mailboxes(request: Request, context: CurrentContext, may_change: MayCha
         page = queries.load_page(connection, params.mailbox_query, expiring_days=days)
         counts = queries.count_by_group(connection, expiring_days=days)
         matching = _count_matching(connection, params.filter, counts, expiring_days=days)
+        queue = repair_queue.load_queue(connection, user) if counts.needs_reauth else RepairQueue()
         named = repository.find_mailbox(connection, reauth) if reauth else None
         now, overview = clock.get_current_time(connection), load_overview(connection)
         rows = build_views(connection, page.rows, now=now, settings=settings)
@@ -41,9 +54,15 @@ def show_mailboxes(request: Request, context: CurrentContext, may_change: MayCha
         "mailboxes.html",
         params=params,
         sizes=PAGE_SIZES,
+        now=now,
+        columns=COLUMNS,
+        shown=_choose_columns(request, params),
+        default_columns=format_columns(DEFAULT_COLUMNS),
         rows=rows,
         counts=counts,
         matching=matching,
+        to_repair=matching if params.state is Group.NEEDS_REAUTH else 0 if params.filter else counts.needs_reauth,
+        queue=queue,
         overview=overview,
         focus=focus,
         missing=reauth if reauth and not focus else "",
@@ -55,6 +74,14 @@ def show_mailboxes(request: Request, context: CurrentContext, may_change: MayCha
     )
     flash.clear_flash(request, response)
     return response
+
+
+def _choose_columns(request: Request, params: ListParams) -> tuple[Column, ...]:
+    """Return the columns of the URL, of the browser's cookie, or the default."""
+    if params.columns is not None:
+        return params.columns
+    remembered = parse_columns(request.cookies.get(COLUMNS_COOKIE, ""))
+    return DEFAULT_COLUMNS if remembered is None else remembered
 
 
 def _count_matching(

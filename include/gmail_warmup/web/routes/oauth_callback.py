@@ -22,16 +22,18 @@ from sqlalchemy.exc import DBAPIError
 
 from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core import urls
+from gmail_warmup.core.enums import RepairOutcome
 from gmail_warmup.core.errors import ConfigurationError
-from gmail_warmup.db.engine import read_transaction
+from gmail_warmup.db.engine import read_transaction, write_transaction
+from gmail_warmup.oauth.consent import repair_queue
 from gmail_warmup.oauth.consent.errors import ConsentRefusedError
-from gmail_warmup.oauth.consent.flow import ConsentResult
+from gmail_warmup.oauth.consent.flow import ConsentFlow, ConsentResult
 from gmail_warmup.oauth.consent.states import BrowserSession, belongs_to_invite
 from gmail_warmup.web import flash, render
 from gmail_warmup.web.dependencies import AppContext, CurrentContext
 from gmail_warmup.web.errors import mark_public
 from gmail_warmup.web.permissions import BearerToken, get_user_name, require_change
-from gmail_warmup.web.security import callback_query, read_browser_cookie
+from gmail_warmup.web.security import callback_query, ensure_browser_cookie, read_browser_cookie
 from gmail_warmup.web.views import consent_errors
 
 router = APIRouter(include_in_schema=False)
@@ -69,15 +71,54 @@ def _is_started_by_invite(context: AppContext, state: str, browser: str) -> bool
 def handle_callback(
     request: Request, context: CurrentContext, session: Annotated[BrowserSession, Depends(_resolve_session)]
 ) -> Response:
-    """Finish a consent: redirect to the page, or show why it was refused."""
-    query = callback_query(request)
+    """Finish a consent: redirect to the page or to the next consent of a queue, or show why it was refused."""
+    query, flow = callback_query(request), context.build_consent_flow()
     try:
-        result = context.build_consent_flow().finish(
+        result = flow.finish(
             state=query.get("state", ""), code=query.get("code", ""), error=query.get("error", ""), session=session
         )
     except ConsentRefusedError as refused:
+        if _record_failed_repair(context, refused, session):
+            return RedirectResponse(load_urls().repairs_url, status_code=303)
         return _render_refusal(request, refused, invited=session.user is None)
-    return _redirect_after_consent(result, invited=session.user is None)
+    return _continue_queue(request, context, flow, result, session) or _redirect_after_consent(
+        result, invited=session.user is None
+    )
+
+
+def _record_failed_repair(context: AppContext, refused: ConsentRefusedError, session: BrowserSession) -> bool:
+    """Record a refusal in the repair queue that started the consent; return False if none did."""
+    if session.user is None or refused.request is None:
+        return False
+    text = consent_errors.describe_refusal(refused, invited=False)
+    with write_transaction(context.services.engine) as connection:
+        queued = repair_queue.is_queued(connection, refused.request.consent_id)
+        if queued:
+            repair_queue.set_outcome(
+                connection,
+                session.user,
+                refused.request.address,
+                RepairOutcome.FAILED,
+                detail=f"{text.title}. {text.happened} {text.step}",
+            )
+    return queued
+
+
+def _continue_queue(
+    request: Request, context: AppContext, flow: ConsentFlow, result: ConsentResult, session: BrowserSession
+) -> Response | None:
+    """Redirect to Google's page for the next mailbox of the queue, or to its summary; None without a queue."""
+    if session.user is None:
+        return None
+    with read_transaction(context.services.engine) as connection:
+        if not repair_queue.is_queued(connection, result.consent_id):
+            return None
+        address = repair_queue.load_queue(connection, session.user).next
+    if address is None:
+        return RedirectResponse(load_urls().repairs_url, status_code=303)
+    response = RedirectResponse(flow.start_reauthentication(address, session, queued=True), status_code=303)
+    ensure_browser_cookie(request, response)  # extends its lifetime
+    return response
 
 
 def _render_refusal(request: Request, refused: ConsentRefusedError, *, invited: bool) -> Response:

@@ -23,7 +23,9 @@ export function addForm(dialog) {
     form.querySelector("#submit-add").textContent = target.checked ? "Add mailbox" : "Continue to Google";
   });
   dialog.querySelector("#cancel-add").addEventListener("click", () => dialog.close());
-  const open = () => {
+  const open = ({ currentTarget }) => {
+    const kind = currentTarget.dataset.openAdd; // the first mailbox of an installation belongs to the pool
+    if (kind) form.elements.kind.value = kind;
     dialog.showModal();
     form.elements.address.focus();
   };

@@ -136,7 +136,24 @@ function save(blob) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser reads it after this function returns
 }
 
+// The link of each row takes the focus. Arrow keys move between rows, Enter opens the row that has the focus.
+function addRowKeys(table) {
+  table.addEventListener("keydown", (event) => {
+    const row = event.target.closest("tbody tr");
+    if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
+    const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+    const opens = event.key === "Enter" && !event.target.matches("a, button");
+    if (!step && !opens) return;
+    event.preventDefault();
+    const link = (step ? row[step] : row)?.querySelector("a.address");
+    if (opens) link.click();
+    else link?.focus();
+  });
+}
+
 showMessage();
+const table = document.querySelector("#list");
+if (table) addRowKeys(table);
 const filters = document.querySelector("#filters");
 if (filters) {
   keepAddressShort(filters);

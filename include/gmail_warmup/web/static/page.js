@@ -3,6 +3,7 @@
 import { addForm } from "./add.js";
 import { post } from "./api.js";
 import { framed, leave } from "./leave.js";
+import { startRepairs } from "./repairs.js";
 import { localTimes } from "./times.js";
 
 function showProblem(message) {
@@ -18,7 +19,7 @@ function onEach(attribute, act) {
     button.addEventListener("click", async () => {
       button.disabled = true;
       try {
-        await act(button.dataset[attribute]);
+        await act(button.getAttribute(`data-${attribute}`));
       } catch (problem) {
         showProblem(problem.message);
         button.disabled = false;
@@ -29,6 +30,12 @@ function onEach(attribute, act) {
 
 localTimes();
 onEach("reauth", async (address) => leave((await post("consents", { address, purpose: "reauth" })).url));
+onEach("repairs", async (filter) => startRepairs(JSON.parse(filter)));
+onEach("sign-in", async (address) => leave((await post("repairs/sign-in", address ? { address } : {})).url));
+onEach("skip", async (address) => {
+  await post("repairs/skip", { address });
+  location.reload();
+});
 onEach("pause", async (address) => {
   await post("mailboxes/pause", { addresses: [address] });
   location.reload();

@@ -9,8 +9,12 @@ function format(moment) {
   return `${day.format(moment)}, ${clock.format(moment)}`;
 }
 
+// A relative time is rendered by the server; its title is the exact time in the viewer's time zone and in UTC.
 export function localTimes() {
-  for (const place of document.querySelectorAll("time:not([data-keep])")) {
+  for (const place of document.querySelectorAll("time[data-exact]")) {
+    place.title = `${format(new Date(place.dateTime))} (${place.title})`;
+  }
+  for (const place of document.querySelectorAll("time:not([data-keep], [data-exact])")) {
     const moment = new Date(place.dateTime);
     if (!Number.isNaN(moment.valueOf())) place.textContent = format(moment);
   }

@@ -17,6 +17,7 @@ from gmail_warmup.warmup.health.failures import FailurePeriod, load_failures
 from gmail_warmup.warmup.reporting.mailbox_statistics import MailboxStatistics, load_page_statistics
 from gmail_warmup.web.queries.pool_activity import DAYS, Received, count_received
 from gmail_warmup.web.views.health import Health, Ramp, build_health, build_ramp, reason_text
+from gmail_warmup.web.views.relative_time import format_time_left
 
 STATE_LABELS = {
     GrantState.ACTIVE: "Valid",
@@ -198,15 +199,3 @@ def _describe_state(record: MailboxRecord) -> tuple[str, str]:
     if reason is None:
         return _STATE_SENTENCES.get(record.state, STATE_LABELS[record.state]), ""
     return reason.message, reason.remedy
-
-
-def format_time_left(left: timedelta) -> str:
-    """Format a remaining time in its largest whole unit."""
-    seconds = int(left.total_seconds())
-    if seconds <= 0:
-        return "expired"
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        count = seconds // size
-        if count:
-            return f"in {count} {unit}{'s' if count > 1 else ''}"
-    return "in under a minute"

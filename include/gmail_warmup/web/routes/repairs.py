@@ -1,0 +1,24 @@
+"""The page of a user's repair queue: its progress, and its summary at the end."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from gmail_warmup.core import urls
+from gmail_warmup.db.engine import read_transaction
+from gmail_warmup.oauth.consent import repair_queue
+from gmail_warmup.oauth.consent.repair_queue import RepairStatus
+from gmail_warmup.web import render
+from gmail_warmup.web.dependencies import CurrentContext
+from gmail_warmup.web.permissions import MAY_READ, MayChange, UserName
+
+router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
+
+
+@router.get(urls.REPAIRS_PATH)
+def show_repairs(request: Request, context: CurrentContext, may_change: MayChange, user: UserName) -> Response:
+    """Show the queue of the user."""
+    with read_transaction(context.services.engine) as connection:
+        queue = repair_queue.load_queue(connection, user)
+    counts = {status.value: queue.count(status) for status in RepairStatus}
+    return render.render_page(request, "repairs.html", queue=queue, counts=counts, may_change=may_change)
