@@ -277,7 +277,7 @@ def test_the_url_chooses_the_columns_then_the_browser(
     full: Site, op: httpx.Client, url: str, cookie: str, expected: list[str]
 ):
     cookies = f"_token={full.tokens['op']}; gmail_warmup_columns={cookie}"
-    page = op.get(f"{MOUNT}/mailboxes", params={"columns": url} if url else {}, headers={"Cookie": cookies}).text
+    page = op.get(LIST, params={"columns": url} if url else {}, headers={"Cookie": cookies}).text
     assert headings(page) == expected
     assert rows(page) == sorted(rows(page))
     chosen = re.findall(r'<input type="checkbox" value="(\w+)" checked>', page)
@@ -285,7 +285,7 @@ def test_the_url_chooses_the_columns_then_the_browser(
 
 
 def test_every_link_of_the_list_keeps_the_columns_of_its_url(full: Site, op: httpx.Client):
-    page = html.unescape(op.get(f"{MOUNT}/mailboxes", params={"columns": "kind.since", "size": "25"}).text)
+    page = html.unescape(op.get(LIST, params={"columns": "kind.since", "size": "25"}).text)
     links = [link for link in re.findall(r'href="(\./mailboxes\?[^"]*)"', page) if "size=25" in link]
     assert links
     assert all("columns=kind.since" in link for link in links)
@@ -294,4 +294,4 @@ def test_every_link_of_the_list_keeps_the_columns_of_its_url(full: Site, op: htt
 
 def test_a_delegated_mailbox_says_so_in_its_state(site: Site, op: httpx.Client):
     site.add("robot@example.com", auth="delegated")
-    assert "Service account" in op.get(f"{MOUNT}/mailboxes").text
+    assert "Service account" in op.get(LIST).text

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from web.kit import API, MOUNT, Site, at_google, start
+from web.kit import API, LIST, MOUNT, Site, at_google, start
 
 SEVEN = [f"box{number}@example.com" for number in range(1, 8)]
 PAGE = "/plugin/gmail-accounts/gmail-warmup/repairs"
@@ -124,7 +124,7 @@ def test_an_abandoned_consent_still_waits(seven: Site, op: httpx.Client):
     statuses, page = shown(op)
     assert (statuses[SEVEN[0]], statuses[SEVEN[1]]) == ("repaired", "waiting")
     assert "2 of 7" in page
-    assert "Continue the queue: 2 of 7" in html.unescape(op.get(f"{MOUNT}/mailboxes").text)
+    assert "Continue the queue: 2 of 7" in html.unescape(op.get(LIST).text)
     assert hint(sign_in(op)) == SEVEN[1]
 
 
