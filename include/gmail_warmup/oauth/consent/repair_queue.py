@@ -72,7 +72,7 @@ def start_queue(connection: sa.Connection, user: str, mailbox_ids: Sequence[int]
 
 def load_queue(connection: sa.Connection, user: str) -> RepairQueue:
     """Return the queue of a user; empty if there is none."""
-    query = (
+    query: sa.Select[Any] = (
         sa.select(Mailbox.address, OAuthGrant.state, Repair.outcome, Repair.detail)
         .join(Mailbox, Mailbox.id == Repair.mailbox_id)
         .join(OAuthGrant, OAuthGrant.mailbox_id == Repair.mailbox_id)
