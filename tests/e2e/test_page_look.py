@@ -113,9 +113,10 @@ def test_the_choice_of_columns_stays_in_the_browser_and_in_the_link(visits, logi
     mailboxes.add(ADA)
     shell.find(ADA)
     shell.frame.get_by_text("Columns", exact=True).click()
-    shell.frame.get_by_label("Time zone").check()
-    shell.frame.get_by_label("Warmup", exact=True).uncheck()
-    shell.frame.get_by_role("button", name="Show").click()
+    choice = shell.frame.locator("#columns")
+    choice.get_by_label("Time zone").check()
+    choice.get_by_label("Warmup").uncheck()
+    choice.get_by_role("button", name="Show").click()
     headings = shell.frame.get_by_role("columnheader")
     shown = ["Mailbox", "State", "Inbox, 7 days", "Since", "Time zone", "Actions"]
     expect(headings.filter(has_text=re.compile("."))).to_have_text(shown)
