@@ -101,6 +101,19 @@ class HealthBand(StrEnum):
     """It sends nothing until a person releases it."""
 
 
+class ReadinessState(StrEnum):
+    """Whether a warmup mailbox may send cold mail."""
+
+    READY = "ready"
+    """It may send cold mail."""
+    WARMING = "warming"
+    """Its ramp is not complete, or too few of its mails have a known placement."""
+    RESTING = "resting"
+    """It sends less or nothing for a while, because of its health or a sending limit; this ends automatically."""
+    NOT_READY = "not_ready"
+    """Something has to be repaired first."""
+
+
 LIMITED_BANDS = frozenset({HealthBand.THROTTLED, HealthBand.PAUSED, HealthBand.BLOCKED})
 """Bands in which a mailbox sends less than its ramp allows, or nothing."""
 

@@ -151,6 +151,12 @@ class Settings(BaseModel):
         "day. 100 keeps the final volume.",
         json_schema_extra=AFFECTS_PLAN,
     )
+    cold_daily_cap: int = Field(
+        30,
+        ge=0,
+        le=2000,
+        description="Maximum number of cold mails per day that the readiness of a mailbox names, beside its warmup.",
+    )
     consumer_daily_limit: int = Field(
         500,
         ge=1,

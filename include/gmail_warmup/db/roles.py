@@ -66,6 +66,7 @@ TABLE_PRIVILEGES = {
     "mailbox_day": TablePrivileges(),
     "mailbox_failure": TablePrivileges(can_delete=True),
     "oauth_grant": TablePrivileges(),
+    "mailbox_readiness": TablePrivileges(),
     "plan_basis": TablePrivileges(),
     "repair": TablePrivileges(update_columns=("consent_id", "outcome", "detail"), can_delete=True),
 }

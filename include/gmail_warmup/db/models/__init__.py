@@ -21,6 +21,7 @@ from gmail_warmup.core.enums import MailboxKind as MailboxKind
 from gmail_warmup.core.enums import MailStatus as MailStatus
 from gmail_warmup.core.enums import Placement as Placement
 from gmail_warmup.core.enums import RepairOutcome as RepairOutcome
+from gmail_warmup.core.enums import ReadinessState as ReadinessState
 from gmail_warmup.db.base import Base as Base
 from gmail_warmup.db.models.alerts import Alert as Alert
 from gmail_warmup.db.models.alerts import AlertItem as AlertItem
@@ -43,6 +44,7 @@ from gmail_warmup.db.models.mailbox import MailboxFailure as MailboxFailure
 from gmail_warmup.db.models.planning import DomainCheck as DomainCheck
 from gmail_warmup.db.models.planning import Halt as Halt
 from gmail_warmup.db.models.planning import PlanBasis as PlanBasis
+from gmail_warmup.db.models.readiness import MailboxReadiness as MailboxReadiness
 from gmail_warmup.db.sql_functions import (
     COUNT_CLAIMS,
     DROP_COUNT_CLAIMS,

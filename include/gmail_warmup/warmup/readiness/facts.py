@@ -1,0 +1,113 @@
+"""Load what the readiness of warmup mailboxes follows from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from gmail_warmup.core.enums import HealthBand, MailboxKind
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.db.models import Mailbox, MailboxDay
+from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes.records import MailboxRecord
+from gmail_warmup.warmup.actions.sending_limit import get_daily_limit
+from gmail_warmup.warmup.health.bands import HEALTH_WINDOW
+from gmail_warmup.warmup.health.failures import load_failures
+from gmail_warmup.warmup.health.monitor import PLACED_COUNT
+from gmail_warmup.warmup.planning.eligibility import GlobalBlockers, find_send_blocker, load_blockers
+from gmail_warmup.warmup.planning.ramp import Ramp
+from gmail_warmup.warmup.readiness.rules import RECENT_DAYS, DomainSample, ReadinessFacts
+from gmail_warmup.warmup.reporting.mailbox_statistics import MailboxStatistics, load_page_statistics
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactLoader:
+    """Load the facts of mailboxes, a batch at a time.
+
+    Attributes:
+        blockers: the blockers that apply to many mailboxes, and the database's time.
+        domains: the placements of each domain.
+    """
+
+    settings: Settings
+    blockers: GlobalBlockers
+    domains: Mapping[str, DomainSample]
+
+    @classmethod
+    def prepare(
+        cls, connection: sa.Connection, settings: Settings, domains: Collection[str] | None = None
+    ) -> FactLoader:
+        """Load what many mailboxes share.
+
+        Args:
+            domains: the domains of the mailboxes; None for all.
+        """
+        return cls(
+            settings=settings, blockers=load_blockers(connection), domains=_load_domain_samples(connection, domains)
+        )
+
+    def load_facts(
+        self, connection: sa.Connection, mailbox_ids: Collection[int]
+    ) -> Iterator[tuple[MailboxRecord, ReadinessFacts]]:
+        """Yield the warmup mailboxes among some mailboxes by address, each with its facts."""
+        query = repository.SELECT_MAILBOXES.where(
+            repository.has_id_in(list(mailbox_ids)), Mailbox.kind == MailboxKind.WARMUP
+        )
+        records = [repository.to_record(row) for row in connection.execute(query.order_by(Mailbox.address))]
+        statistics = load_page_statistics(connection, [record.id for record in records], self.settings, days=7)
+        failing = load_failures(connection, [record.id for record in records])
+        not_working = {mailbox_id for mailbox_id, period in failing.items() if period.is_not_working}
+        for record in records:
+            if record.id in statistics:  # one with a stored value that breaks a rule is logged and left out
+                yield record, self._build_facts(record, statistics[record.id], record.id in not_working)
+
+    def _build_facts(
+        self, record: MailboxRecord, statistics: MailboxStatistics, is_not_working: bool
+    ) -> ReadinessFacts:
+        ramp = Ramp.from_settings(self.settings)
+        return ReadinessFacts(
+            blocker=find_send_blocker(record, self.blockers),
+            is_interrupted=self._is_interrupted(record),
+            is_not_working=is_not_working,
+            band=HealthBand(record.band),
+            band_reason=record.band_reason,
+            requalifies=statistics.requalifies,
+            domain=self.domains.get(record.domain, DomainSample()),
+            ramp_is_complete=statistics.warmup_day > ramp.count_ramp_days(record.daily_target),
+            placed=statistics.sample.placed,
+            planned=statistics.today.planned,
+            daily_limit=get_daily_limit(record, self.settings),
+        )
+
+    def _is_interrupted(self, record: MailboxRecord) -> bool:
+        """Return whether nothing is sent because of the kill switch or a limit, although the mailbox could send."""
+        if not record.is_usable:
+            return False
+        waits = [moment for moment in (record.deferred_until, record.gmail_retry_at) if moment is not None]
+        return self.blockers.active_halt is not None or any(moment > self.blockers.now for moment in waits)
+
+
+def _load_domain_samples(connection: sa.Connection, domains: Collection[str] | None) -> dict[str, DomainSample]:
+    """Return the placements of domains; the days are those of UTC, since a domain has mailboxes in several zones."""
+    today = sa.cast(sa.func.now(), sa.Date)
+    is_recent = MailboxDay.local_date > today - RECENT_DAYS
+    sums = {
+        "placed": sa.func.sum(PLACED_COUNT),
+        "spam": sa.func.sum(MailboxDay.spam),
+        "recent_placed": sa.func.sum(PLACED_COUNT).filter(is_recent),
+        "recent_spam": sa.func.sum(MailboxDay.spam).filter(is_recent),
+    }
+    query = (
+        sa.select(Mailbox.domain, *(sa.func.coalesce(total, 0).label(name) for name, total in sums.items()))
+        .join(MailboxDay, MailboxDay.mailbox_id == Mailbox.id)
+        .where(MailboxDay.local_date > today - HEALTH_WINDOW.days)
+        .group_by(Mailbox.domain)
+    )
+    if domains is not None:
+        query = query.where(Mailbox.domain.in_(domains))
+    return {
+        row.domain: DomainSample(**{name: int(row._mapping[name]) for name in sums})
+        for row in connection.execute(query)
+    }

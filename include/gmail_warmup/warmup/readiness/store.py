@@ -1,0 +1,125 @@
+"""Read the readiness of mailboxes, and store what follows from it once per DAG run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+
+from gmail_warmup.core.enums import MailboxKind, ReadinessState
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
+from gmail_warmup.db.models import Mailbox, MailboxReadiness
+from gmail_warmup.db.rows import convert_rows, write_each
+from gmail_warmup.mailboxes.records import MailboxRecord
+from gmail_warmup.mailboxes.repository import has_id_in
+from gmail_warmup.warmup.planning.eligibility import Blocker
+from gmail_warmup.warmup.readiness.facts import FactLoader
+from gmail_warmup.warmup.readiness.rules import ReadinessDay, compute_day, judge_readiness
+
+_R = MailboxReadiness
+_BATCH = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readiness:
+    """The readiness of one mailbox now.
+
+    Attributes:
+        reason: reason code, message and remedy.
+    """
+
+    mailbox_id: int
+    address: str
+    domain: str
+    day: ReadinessDay
+    reason: Blocker
+
+
+def load_readiness(
+    connection: sa.Connection, mailbox_ids: Collection[int], settings: Settings, *, loader: FactLoader | None = None
+) -> list[Readiness]:
+    """Return the readiness of the warmup mailboxes among some mailboxes as of now, ordered by address."""
+    known = _load_stored(connection, mailbox_ids)
+    if loader is None:
+        domains = sa.select(Mailbox.domain).distinct().where(has_id_in(list(mailbox_ids)))
+        loader = FactLoader.prepare(connection, settings, list(connection.scalars(domains)))
+    return list(_compute_each(connection, mailbox_ids, settings, loader, known))
+
+
+def _compute_each(
+    connection: sa.Connection,
+    mailbox_ids: Collection[int],
+    settings: Settings,
+    loader: FactLoader,
+    known: dict[int, ReadinessDay],
+) -> Iterator[Readiness]:
+    for record, facts in loader.load_facts(connection, mailbox_ids):
+        verdict = judge_readiness(facts, cap=settings.cold_daily_cap)
+        today = loader.blockers.now.astimezone(record.zone).date()
+        sends = today.weekday() in settings.sending_weekdays
+        day = compute_day(
+            verdict,
+            known.get(record.id),
+            now=loader.blockers.now,
+            today=today,
+            step=max(1, settings.ramp_step) if sends else 0,
+        )
+        yield _to_readiness(record, day, verdict.reason)
+
+
+def _to_readiness(record: MailboxRecord, day: ReadinessDay, reason: Blocker) -> Readiness:
+    return Readiness(mailbox_id=record.id, address=record.address, domain=record.domain, day=day, reason=reason)
+
+
+def _load_stored(connection: sa.Connection, mailbox_ids: Collection[int]) -> dict[int, ReadinessDay]:
+    is_listed = _R.mailbox_id == sa.any_(sa.literal(list(mailbox_ids), ARRAY(sa.BigInteger())))
+    rows = connection.execute(sa.select(_R.__table__).where(is_listed))
+    return dict(convert_rows(rows, _to_day, table=_R.__tablename__))
+
+
+def _to_day(row: sa.Row[Any]) -> tuple[int, ReadinessDay]:
+    values = dict(row._mapping)
+    mailbox_id = values.pop("mailbox_id")
+    return mailbox_id, ReadinessDay(**values | {"state": ReadinessState(row.state)})
+
+
+def update_readiness(engine: sa.Engine, settings: Settings) -> int:
+    """Store the readiness of every warmup mailbox where it changed; return the number of changes.
+
+    A batch has its own transactions, so that no lock is held for long.
+    """
+    with read_transaction(engine) as connection:
+        is_warmup = Mailbox.kind == MailboxKind.WARMUP
+        ids = list(connection.scalars(sa.select(Mailbox.id).where(is_warmup).order_by(Mailbox.id)))
+        loader = FactLoader.prepare(connection, settings)
+    changed = 0
+    for start in range(0, len(ids), _BATCH):
+        batch = ids[start : start + _BATCH]
+        with read_transaction(engine) as connection:
+            known = _load_stored(connection, batch)
+            found = list(_compute_each(connection, batch, settings, loader, known))
+        rows = [
+            {"mailbox_id": item.mailbox_id} | asdict(item.day)
+            for item in found
+            if item.day != known.get(item.mailbox_id)
+        ]
+        _store_rows(engine, rows)
+        changed += len(rows)
+    return changed
+
+
+def _store_rows(engine: sa.Engine, rows: Sequence[dict[str, Any]]) -> None:
+    @retry_conflict
+    def write(batch: Sequence[dict[str, Any]]) -> None:
+        statement = insert(_R).values(list(batch))
+        changes = {column.name: column for column in statement.excluded if column.name != "mailbox_id"}
+        with write_transaction(engine) as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=[_R.mailbox_id], set_=changes))
+
+    ordered = sorted(rows, key=lambda row: row["mailbox_id"])
+    if ordered:
+        write_each(ordered, write, name=lambda row: f"The readiness of mailbox {row['mailbox_id']}")
