@@ -170,3 +170,16 @@ def test_help_is_quick():
     heavy = "import sys, gmail_warmup.cli; print([m for m in ('airflow', 'sqlalchemy', 'aiohttp') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_readiness_as_table_csv_and_json(world: World, shell: Shell):
+    world.add("ada@warm.example", kind="warmup")
+    out = shell("mailboxes", "readiness")
+    assert "warming" in out
+    assert "0 of 1 mailbox ready, 0 cold mails today" in out
+    header, row = shell("mailboxes", "readiness", "--csv").splitlines()
+    assert header == "address,domain,state,reason,since,local_date,cold_mails,message,remedy"
+    assert row.startswith("ada@warm.example,warm.example,warming,ramp_running,")
+    (found,) = shell.json("mailboxes", "readiness", "--state", "warming")
+    assert (found["address"], found["cold_mails"]) == ("ada@warm.example", 0)
+    assert shell.json("mailboxes", "readiness", "--state", "ready") == []

@@ -16,7 +16,7 @@ from gmail_warmup.core.metrics import Meter, Metric
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db import clock
 from gmail_warmup.db.engine import autocommit
-from gmail_warmup.db.models import AuditRun, Breaker, Mailbox, MailboxKind, OAuthGrant
+from gmail_warmup.db.models import AuditRun, Breaker, Mailbox, MailboxKind, MailboxReadiness, OAuthGrant
 from gmail_warmup.oauth import expiry
 from gmail_warmup.oauth.incidents import list_open_incidents
 from gmail_warmup.warmup.health.failures import count_not_working
@@ -51,6 +51,8 @@ def send_status_gauges(engine: sa.Engine, meter: Meter, settings: Settings) -> N
         _send_series(
             meter, metrics.INCIDENTS, Counter(str(incident.kind) for incident in list_open_incidents(connection))
         )
+        _send_series(meter, metrics.READINESS, _load_counts(connection, _COUNT_BY_READINESS))
+        meter.set_gauge(metrics.COLD_MAILS, int(connection.scalar(_SUM_COLD_MAILS) or 0))
         meter.set_gauge(metrics.NOT_WORKING, count_not_working(connection))
         meter.set_gauge(metrics.EXPIRING, _count_expiring(connection, settings.expiring_days))
         meter.set_gauge(metrics.BREAKERS_OPEN, int(connection.scalar(_COUNT_OPEN_BREAKERS) or 0))
@@ -66,6 +68,8 @@ _COUNT_BY_STATE = sa.select(OAuthGrant.state, sa.func.count()).group_by(OAuthGra
 _COUNT_BY_BAND = (
     sa.select(Mailbox.band, sa.func.count()).where(Mailbox.kind == MailboxKind.WARMUP).group_by(Mailbox.band)
 )
+_COUNT_BY_READINESS = sa.select(MailboxReadiness.state, sa.func.count()).group_by(MailboxReadiness.state)
+_SUM_COLD_MAILS = sa.select(sa.func.sum(MailboxReadiness.cold_mails))
 _COUNT_OPEN_BREAKERS = sa.select(sa.func.count()).where(Breaker.opened_at.is_not(None))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmail_warmup.cli import invites, transfer
+from gmail_warmup.cli import invites, readiness, transfer
 from gmail_warmup.cli.output import (
     JsonOption,
     actor_name,
@@ -235,5 +235,6 @@ def _print_changed(verb: str, named: list[str], changed: int, *, as_json: bool) 
 
 
 app.command()(invites.invite)
+app.command("readiness")(readiness.list_readiness)
 app.command("import")(transfer.import_file)
 app.command()(transfer.export)

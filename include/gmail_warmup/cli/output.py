@@ -28,7 +28,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print a single JSON do
 
 CELL_STYLES = {
     "active": "green", "suspect": "yellow", "needs_reauth": "red", "blocked_by_admin": "red", "account_deleted": "red",
-    "disabled": "red", "ok": "green", "warning": "yellow", "problem": "red", "bad": "red", "could_not_tell": "yellow",
+    "disabled": "red", "ready": "green", "resting": "yellow", "not_ready": "red",
+    "ok": "green", "warning": "yellow", "problem": "red", "bad": "red", "could_not_tell": "yellow",
 }  # fmt: skip
 
 

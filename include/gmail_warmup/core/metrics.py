@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from gmail_warmup.core.enums import Action, GrantState, HealthBand, IncidentKind, Placement, ResponseCategory
+from gmail_warmup.core.enums import (
+    Action,
+    GrantState,
+    HealthBand,
+    IncidentKind,
+    Placement,
+    ReadinessState,
+    ResponseCategory,
+)
 
 PREFIX = "gmail_warmup"
 """Prefix of every name; Airflow adds its own before it, by default ``airflow``."""
@@ -136,6 +144,8 @@ OLDEST_DUE = _define_gauge("oldest_due", "Waiting time of the longest-waiting ma
 # state, sent by the alerts task of each run
 GRANTS = _define_gauge("grants", "Mailboxes by the state of their grant.", "state", GrantState)
 BANDS = _define_gauge("bands", "Warmup mailboxes by their health band.", "band", HealthBand)
+READINESS = _define_gauge("readiness", "Warmup mailboxes by their readiness for cold mail.", "state", ReadinessState)
+COLD_MAILS = _define_gauge("cold_mails", "Cold mails that are reasonable today, of all ready mailboxes.")
 NOT_WORKING = _define_gauge(
     "not_working", "Mailboxes whose tasks have been failing for not_working_after, although they should work."
 )
@@ -150,7 +160,8 @@ AUDITED_AT = _define_gauge(
 AUDIT_TIME = _define_gauge("audit_time", "Duration of the last audit, including its second pass.", unit="seconds")
 
 METRICS = (
-    REFRESH, REFRESH_TIME, DONE, MAIL, PLACEMENT, ALERT, DUE, BACKLOG, OLDEST_DUE, GRANTS, BANDS, NOT_WORKING,
+    REFRESH, REFRESH_TIME, DONE, MAIL, PLACEMENT, ALERT, DUE, BACKLOG, OLDEST_DUE, GRANTS, BANDS, READINESS,
+    COLD_MAILS, NOT_WORKING,
     EXPIRING, INCIDENTS, BREAKERS_OPEN, HALTED, RUN_AT, AUDITED_AT, AUDIT_TIME,
 )  # fmt: skip
 """Every metric, in the order of the docs."""

@@ -1,4 +1,4 @@
-"""The function that the last task of both DAGs runs: notify the operator."""
+"""The function that the last task of both DAGs runs: notify the operator, and store the readiness of the mailboxes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gmail_warmup.audit import decisions
 from gmail_warmup.core.metrics import ALERT
 from gmail_warmup.db.engine import write_transaction
 from gmail_warmup.oauth import mass_refusal
+from gmail_warmup.warmup.readiness.store import update_readiness
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ def alert_operator() -> dict[str, Any]:
             mass_refusal.close_decided_incidents(connection)
             newly = decisions.count_unreported(connection)
         alerts = notifier.send_alerts(services)
+        update_readiness(services.engine, services.settings)
     for outcome, number in (("sent", alerts.sent), ("failed", alerts.failed)):
         services.meter.increment_counter(ALERT, outcome, number)
     return {"new": len(alerts.new_alert_ids), "sent": alerts.sent, "failed": alerts.failed, "needs_reauth": newly}

@@ -20,8 +20,8 @@ from gmail_warmup.core.enums import MailboxAuth as MailboxAuth
 from gmail_warmup.core.enums import MailboxKind as MailboxKind
 from gmail_warmup.core.enums import MailStatus as MailStatus
 from gmail_warmup.core.enums import Placement as Placement
-from gmail_warmup.core.enums import RepairOutcome as RepairOutcome
 from gmail_warmup.core.enums import ReadinessState as ReadinessState
+from gmail_warmup.core.enums import RepairOutcome as RepairOutcome
 from gmail_warmup.db.base import Base as Base
 from gmail_warmup.db.models.alerts import Alert as Alert
 from gmail_warmup.db.models.alerts import AlertItem as AlertItem

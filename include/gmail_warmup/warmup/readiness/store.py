@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,7 +44,7 @@ def load_readiness(
     connection: sa.Connection, mailbox_ids: Collection[int], settings: Settings, *, loader: FactLoader | None = None
 ) -> list[Readiness]:
     """Return the readiness of the warmup mailboxes among some mailboxes as of now, ordered by address."""
-    known = _load_stored(connection, mailbox_ids)
+    known = load_stored_days(connection, mailbox_ids)
     if loader is None:
         domains = sa.select(Mailbox.domain).distinct().where(has_id_in(list(mailbox_ids)))
         loader = FactLoader.prepare(connection, settings, list(connection.scalars(domains)))
@@ -75,7 +76,8 @@ def _to_readiness(record: MailboxRecord, day: ReadinessDay, reason: Blocker) -> 
     return Readiness(mailbox_id=record.id, address=record.address, domain=record.domain, day=day, reason=reason)
 
 
-def _load_stored(connection: sa.Connection, mailbox_ids: Collection[int]) -> dict[int, ReadinessDay]:
+def load_stored_days(connection: sa.Connection, mailbox_ids: Collection[int]) -> dict[int, ReadinessDay]:
+    """Return what the last run stored about mailboxes, by their ids."""
     is_listed = _R.mailbox_id == sa.any_(sa.literal(list(mailbox_ids), ARRAY(sa.BigInteger())))
     rows = connection.execute(sa.select(_R.__table__).where(is_listed))
     return dict(convert_rows(rows, _to_day, table=_R.__tablename__))
@@ -100,7 +102,7 @@ def update_readiness(engine: sa.Engine, settings: Settings) -> int:
     for start in range(0, len(ids), _BATCH):
         batch = ids[start : start + _BATCH]
         with read_transaction(engine) as connection:
-            known = _load_stored(connection, batch)
+            known = load_stored_days(connection, batch)
             found = list(_compute_each(connection, batch, settings, loader, known))
         rows = [
             {"mailbox_id": item.mailbox_id} | asdict(item.day)
@@ -123,3 +125,49 @@ def _store_rows(engine: sa.Engine, rows: Sequence[dict[str, Any]]) -> None:
     ordered = sorted(rows, key=lambda row: row["mailbox_id"])
     if ordered:
         write_each(ordered, write, name=lambda row: f"The readiness of mailbox {row['mailbox_id']}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainReadiness:
+    """The readiness of the warmup mailboxes of a domain, as the last run stored it.
+
+    Attributes:
+        state: the best state of a mailbox of the domain.
+        reason: the most frequent reason code of the mailboxes in this state.
+        mailboxes: number of mailboxes by state.
+        cold_mails: cold mails of all its ready mailboxes together.
+    """
+
+    domain: str
+    state: ReadinessState
+    reason: str
+    mailboxes: dict[ReadinessState, int]
+    cold_mails: int
+
+
+def load_domain_readiness(connection: sa.Connection) -> list[DomainReadiness]:
+    """Return the readiness of every domain, ordered by name."""
+    number = sa.func.count().label("mailboxes")
+    query = (
+        sa.select(
+            Mailbox.domain, _R.state, number, sa.func.sum(_R.cold_mails).label("cold_mails"),
+            sa.func.mode().within_group(_R.reason).label("reason"),
+        )
+        .join(_R, _R.mailbox_id == Mailbox.id)
+        .group_by(Mailbox.domain, _R.state)
+        .order_by(Mailbox.domain)
+    )  # fmt: skip
+    rows = connection.execute(query).all()
+    return [_to_domain(domain, list(group)) for domain, group in groupby(rows, key=lambda row: str(row.domain))]
+
+
+def _to_domain(domain: str, rows: Sequence[Any]) -> DomainReadiness:
+    by_state = {ReadinessState(row.state): row for row in rows}
+    best = next(state for state in ReadinessState if state in by_state)
+    return DomainReadiness(
+        domain=domain,
+        state=best,
+        reason=by_state[best].reason,
+        mailboxes={state: int(row.mailboxes) for state, row in by_state.items()},
+        cold_mails=sum(int(row.cold_mails) for row in rows),
+    )

@@ -7,7 +7,18 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from gmail_warmup.core import urls
-from gmail_warmup.web.api import consents, halts, history, invites, mailboxes, overview, repairs, statistics, transfers
+from gmail_warmup.web.api import (
+    consents,
+    halts,
+    history,
+    invites,
+    mailboxes,
+    overview,
+    readiness,
+    repairs,
+    statistics,
+    transfers,
+)
 from gmail_warmup.web.permissions import MAY_READ
 from gmail_warmup.web.problems import ERROR_RESPONSES
 
@@ -20,5 +31,5 @@ def get_openapi(request: Request) -> dict[str, Any]:
     return dict(request.app.openapi())
 
 
-for part in (overview, halts, statistics, history, mailboxes, consents, repairs, invites, transfers):
+for part in (overview, halts, readiness, statistics, history, mailboxes, consents, repairs, invites, transfers):
     router.include_router(part.router)

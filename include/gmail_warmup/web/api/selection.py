@@ -9,7 +9,7 @@ from fastapi import HTTPException
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from gmail_warmup.db import locks
-from gmail_warmup.db.models import Mailbox, MailboxKind
+from gmail_warmup.db.models import Mailbox, MailboxKind, ReadinessState
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.web.api.schemas import Addresses, Body
 from gmail_warmup.web.queries import filters
@@ -25,12 +25,15 @@ class FilterIn(BaseModel):
 
     state: Group | None = Field(None, description="Only mailboxes of this group.")
     kind: MailboxKind | None = None
+    readiness: ReadinessState | None = Field(None, description="Only warmup mailboxes in this state.")
     domain: _Text = Field("", description="The full domain, such as `example.com`.")
     q: _Text = Field("", description="Part of an address or name.")
 
     def to_filter(self) -> MailboxFilter:
         """Return the filter for the queries."""
-        return MailboxFilter(group=self.state, kind=self.kind, domain=self.domain, search=self.q)
+        return MailboxFilter(
+            group=self.state, kind=self.kind, readiness=self.readiness, domain=self.domain, search=self.q
+        )
 
 
 class BulkFilter(FilterIn, Body):

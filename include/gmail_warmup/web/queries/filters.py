@@ -9,7 +9,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.core.text import to_storable_text
-from gmail_warmup.db.models import GrantState, HealthBand, Mailbox, MailboxKind, OAuthGrant
+from gmail_warmup.db.models import (
+    GrantState,
+    HealthBand,
+    Mailbox,
+    MailboxKind,
+    MailboxReadiness,
+    OAuthGrant,
+    ReadinessState,
+)
 from gmail_warmup.mailboxes.addresses import normalize_domain
 from gmail_warmup.oauth import expiry
 from gmail_warmup.warmup.health.failures import IS_NOT_WORKING
@@ -46,6 +54,8 @@ class MailboxFilter:
 
     group: Group | None = None
     kind: MailboxKind | None = None
+    readiness: ReadinessState | None = None
+    """The stored state, which each run of a DAG updates."""
     domain: str = ""
     """The whole domain."""
     search: str = ""
@@ -102,6 +112,9 @@ def build_conditions(mailbox_filter: MailboxFilter, *, expiring_days: int) -> li
         conditions.append(in_group(mailbox_filter.group, expiring_days))
     if mailbox_filter.kind is not None:
         conditions.append(Mailbox.kind == mailbox_filter.kind)
+    if mailbox_filter.readiness is not None:
+        is_in_state = MailboxReadiness.state == mailbox_filter.readiness
+        conditions.append(Mailbox.id.in_(sa.select(MailboxReadiness.mailbox_id).where(is_in_state)))
     if mailbox_filter.domain:
         conditions.append(Mailbox.domain == to_storable_text(normalize_domain(mailbox_filter.domain)))
     if mailbox_filter.search:

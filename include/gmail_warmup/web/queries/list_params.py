@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.urls import LIST_PATH
-from gmail_warmup.db.models import MailboxKind
+from gmail_warmup.db.models import MailboxKind, ReadinessState
 from gmail_warmup.web.queries.columns import Column, format_columns, parse_columns
 from gmail_warmup.web.queries.filters import Group, MailboxFilter
 from gmail_warmup.web.queries.mailboxes import DEFAULT_PAGE_SIZE, MailboxQuery
@@ -28,6 +28,7 @@ class ListParams:
 
     state: Group | None = None
     kind: MailboxKind | None = None
+    readiness: ReadinessState | None = None
     domain: str = ""
     q: str = ""
     sort: Order = Order.ADDRESS
@@ -45,6 +46,7 @@ class ListParams:
         return cls(
             state=_parse_choice(Group, query.get("state", "")),
             kind=_parse_choice(MailboxKind, query.get("kind", "")),
+            readiness=_parse_choice(ReadinessState, query.get("readiness", "")),
             domain=query.get("domain", "").strip()[:_MAX_TEXT_LENGTH],
             q=query.get("q", "").strip()[:_MAX_TEXT_LENGTH],
             sort=sort,
@@ -57,12 +59,16 @@ class ListParams:
     @property
     def filter(self) -> MailboxFilter:
         """Return the filter for the queries."""
-        return MailboxFilter(group=self.state, kind=self.kind, domain=self.domain, search=self.q)
+        return MailboxFilter(
+            group=self.state, kind=self.kind, readiness=self.readiness, domain=self.domain, search=self.q
+        )
 
     @property
     def api_filter(self) -> dict[str, str]:
         """Return the filter as parameters of the API."""
-        values = {"state": self.state, "kind": self.kind, "domain": self.domain, "q": self.q}
+        values = {
+            "state": self.state, "kind": self.kind, "readiness": self.readiness, "domain": self.domain, "q": self.q,
+        }  # fmt: skip
         return {name: str(value) for name, value in values.items() if value}
 
     @property

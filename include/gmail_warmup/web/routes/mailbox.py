@@ -18,7 +18,7 @@ from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import MAY_READ, MayChange
 from gmail_warmup.web.queries import grant_events, mailbox_days
 from gmail_warmup.web.queries import mails as mail_queries
-from gmail_warmup.web.views import domains, health, statistics
+from gmail_warmup.web.views import domains, health, readiness, statistics
 from gmail_warmup.web.views.mailbox import STATE_LABELS, build_views
 
 router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
@@ -49,6 +49,7 @@ def show_mailbox(
         warmup = record.kind is MailboxKind.WARMUP
         figures = statistics.load_mailbox_figures(connection, record, services.settings) if warmup else None
         health_changes = health.load_health_changes(connection, record.id) if warmup else []
+        ready = readiness.load_views(connection, [record.id], services.settings) if warmup else []
         dns_records = next(iter(domains.load_domains(connection, record.domain)), None) if warmup else None
         stopped = kill_switch.get_active_halt(connection)
         days = mailbox_days.load_days(connection, record, now=now)
@@ -61,6 +62,7 @@ def show_mailbox(
         mailbox=view,
         figures=figures,
         health_changes=health_changes,
+        readiness=ready[0] if ready else None,
         domain=record.domain,
         is_consumer=is_consumer_address(record.address),
         dns_records=dns_records,

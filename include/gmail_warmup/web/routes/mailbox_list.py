@@ -29,6 +29,7 @@ from gmail_warmup.web.queries.list_params import PAGE_SIZES, ListParams
 from gmail_warmup.web.queries.mailboxes import MailboxCounts
 from gmail_warmup.web.views.mailbox import build_views
 from gmail_warmup.web.views.overview import load_overview
+from gmail_warmup.web.views.readiness import READINESS_LABELS
 
 router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
 
@@ -69,6 +70,7 @@ def show_mailboxes(
         may_change=may_change,
         notice=flash.read_flash(request),
         expiring_days=days,
+        readiness_labels=READINESS_LABELS,
         next_link=params.build_link(after=page.next_after) if page.next_after else "",
         previous_link=params.build_link(before=page.previous_before) if page.previous_before else "",
     )

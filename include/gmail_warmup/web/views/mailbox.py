@@ -17,6 +17,7 @@ from gmail_warmup.warmup.health.failures import FailurePeriod, load_failures
 from gmail_warmup.warmup.reporting.mailbox_statistics import MailboxStatistics, load_page_statistics
 from gmail_warmup.web.queries.pool_activity import DAYS, Received, count_received
 from gmail_warmup.web.views.health import Health, Ramp, build_health, build_ramp, reason_text
+from gmail_warmup.web.views.readiness import StoredReadiness, load_stored_views
 from gmail_warmup.web.views.relative_time import format_time_left
 
 STATE_LABELS = {
@@ -110,6 +111,7 @@ class MailboxView(BaseModel):
     health: Health | None = Field(description="For warmup mailboxes only.")
     ramp: Ramp | None = Field(description="For warmup mailboxes only.")
     placement: PlacementCounts | None = Field(description="For warmup mailboxes only.")
+    readiness: StoredReadiness | None = Field(description="As of the last DAG run; for warmup mailboxes only.")
     received: Received | None = Field(description="For pool mailboxes only.")
     can_reauthenticate: bool
     needs_person: bool = Field(description="Whether re-authentication repairs the mailbox.")
@@ -126,12 +128,14 @@ def build_views(
     sent = load_page_statistics(connection, warmup, settings, days=DAYS) if warmup else {}
     received = count_received(connection, pool)
     failing = load_failures(connection, [record.id for record in records])
+    ready = load_stored_views(connection, warmup)
     return [
         _build_view(
             record,
             sent.get(record.id),
             received.get(record.id, Received()),
             failing.get(record.id),
+            ready.get(record.id),
             now=now,
             settings=settings,
         )
@@ -144,6 +148,7 @@ def _build_view(
     sent: MailboxStatistics | None,
     received: Received,
     failing: FailurePeriod | None,
+    ready: StoredReadiness | None,
     *,
     now: datetime,
     settings: Settings,
@@ -185,6 +190,7 @@ def _build_view(
         health=build_health(sent) if sent else None,
         ramp=build_ramp(sent) if sent else None,
         placement=PlacementCounts.model_validate(sent.counts, from_attributes=True) if sent else None,
+        readiness=ready,
         received=None if sent else received,
         can_reauthenticate=record.auth is MailboxAuth.GRANT,
         needs_person=record.auth is MailboxAuth.GRANT and record.state is GrantState.NEEDS_REAUTH,
