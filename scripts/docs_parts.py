@@ -19,6 +19,7 @@ from gmail_warmup.domains.reasons import DNS_REASONS
 from gmail_warmup.oauth.answers import ROWS, Party, Row
 from gmail_warmup.oauth.reasons import REASONS, Reason
 from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
+from gmail_warmup.warmup.readiness.reasons import READINESS_REASONS
 
 
 def part(name: str) -> str:
@@ -165,6 +166,11 @@ def _reason_table(reasons: Iterable[Any]) -> str:
 def warmup_reasons() -> str:
     """Return every reason code of reduced volume."""
     return _reason_table(WARMUP_REASONS.values())
+
+
+def readiness_reasons() -> str:
+    """Return every reason code of the readiness of a mailbox."""
+    return _reason_table(READINESS_REASONS.values())
 
 
 def dns_reasons() -> str:

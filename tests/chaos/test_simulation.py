@@ -27,6 +27,8 @@ def test_ten_days_keep_every_promise(ground: Ground, tmp_path: Path):
     assert came.open_rate_error <= 1
     assert came.reply_rate_error <= 1
     assert came.innocent_throttled == 0
+    assert came.ready_wrong == 0
+    assert came.largest_jump <= 40
     assert came.throttled_after is not None
     assert came.throttled_after <= came.paused_after <= 7
     assert came.bands[min(came.bands)] == {HealthBand.HEALTHY: 10}

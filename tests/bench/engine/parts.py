@@ -63,6 +63,16 @@ def _simulation(ground: Ground, say: Say) -> list[Figure]:
             target=exactly(0),
             key="innocent_throttled",
         ),
+        Figure(
+            label="ready in spam, or not ready in time", value=came.ready_wrong, target=exactly(0), key="ready_wrong"
+        ),
+        Figure(
+            label="largest growth of a ready mailbox in a day, cold mail included",
+            value=came.largest_jump,
+            unit="%",
+            target=at_most(40),
+            key="largest_jump_percent",
+        ),
         Figure(label="time of the simulation", value=seconds, unit="s", key="seconds"),
     ]
 
@@ -96,6 +106,6 @@ ENGINE = Bench(
     keys=(
         "days", "warmup", "pool", "mails", "duplicates", "lost", "outside_hours", "volume_error",
         "open_rate_error_points", "reply_rate_error_points", "throttled_after_days", "paused_after_days",
-        "innocent_throttled", "due_p95_ms", "seconds",
+        "innocent_throttled", "ready_wrong", "largest_jump_percent", "due_p95_ms", "seconds",
     ),
 )  # fmt: skip

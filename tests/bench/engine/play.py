@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import sqlalchemy as sa
 
 from bench.engine.cast import Script
+from bench.engine.readiness import ReadyDays, count_wrong, find_largest_jump, record_readiness
 from bench.engine.reckoning import Reckoning, bands_now, reckon
 from bench.engine.stage import Stage
 from gmail_warmup.core.enums import Action
@@ -42,6 +43,7 @@ def play(world: World, *, database: str, script: Script) -> Reckoning:
     """Play a script in a database of its own, and reckon up what happened; a job for a worker process."""
     stage = Stage(world.store.engine.url.set(database=database), script)
     bands: dict[date, Counter[str]] = {}
+    ready: ReadyDays = {}
     interval, moment = timedelta(seconds=stage.settings.run_interval), script.start
     while moment < script.end + SETTLING:
         stage.set_clocks(moment)
@@ -53,7 +55,10 @@ def play(world: World, *, database: str, script: Script) -> Reckoning:
             moment = max(moment, _on_grid(_next_due(stage), interval))
         if moment.date() > today < script.end.date():
             bands[today] = bands_now(stage)
+            record_readiness(stage, ready)
     reckoning = reckon(stage, _of_every_day(script, bands))
+    reckoning.ready_wrong = count_wrong(stage, ready)
+    reckoning.largest_jump = find_largest_jump(ready)
     stage.engine.dispose()
     return reckoning
 

@@ -47,6 +47,8 @@ class Reckoning:
         throttled_after, paused_after: days from the rise of the spam chance until the last mailbox of the sick domain
             was slowed, was stopped; None if one never was.
         innocent_throttled: other mailboxes that were ever slowed or stopped.
+        ready_wrong: days on which a mailbox in spam was ready, and other mailboxes that were not ready in time.
+        largest_jump: per cent by which the volume of a ready mailbox grew most from one sending day to the next.
         volume: by date, first mails as (planned, sent).
         placement: by date, first mails by where Gmail put them.
         bands: by date, mailboxes by band at its end.
@@ -63,6 +65,8 @@ class Reckoning:
     throttled_after: float | None = None
     paused_after: float | None = None
     innocent_throttled: int = 0
+    ready_wrong: int = 0
+    largest_jump: float = 0.0
     volume: dict[date, Counter[str]] = field(default_factory=dict)
     placement: dict[date, Counter[str]] = field(default_factory=dict)
     bands: dict[date, Counter[str]] = field(default_factory=dict)
@@ -80,9 +84,18 @@ def together(parts: Iterable[Reckoning]) -> Reckoning:
     """Add up the reckonings of shards."""
     total = Reckoning()
     for part in parts:
-        for name in ("mails", "duplicates", "lost", "outside_hours", "planned", "volume_error", "innocent_throttled"):
+        for name in (
+            "mails",
+            "duplicates",
+            "lost",
+            "outside_hours",
+            "planned",
+            "volume_error",
+            "innocent_throttled",
+            "ready_wrong",
+        ):
             setattr(total, name, getattr(total, name) + getattr(part, name))
-        for name in ("open_rate_error", "reply_rate_error"):
+        for name in ("open_rate_error", "reply_rate_error", "largest_jump"):
             setattr(total, name, max(getattr(total, name), getattr(part, name)))
         for name in ("throttled_after", "paused_after"):
             known = [days for days in (getattr(total, name), getattr(part, name)) if days is not None]
