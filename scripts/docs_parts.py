@@ -306,6 +306,7 @@ PARTS: dict[str, Callable[..., str]] = {
     "answers": answers,
     "grant-reasons": grant_reasons,
     "warmup-reasons": warmup_reasons,
+    "readiness-reasons": readiness_reasons,
     "dns-reasons": dns_reasons,
     "command": command,
     "api": api,

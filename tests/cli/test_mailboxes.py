@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cli.conftest import Shell
 from support import program
 from support.world import FERNET_KEY, World
 

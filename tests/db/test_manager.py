@@ -22,7 +22,7 @@ from gmail_warmup.db.models import Base
 TABLES = [
     "alert", "alert_item", "audit", "breaker", "canary", "consent", "domain_check", "grant_event", "halt",
     "health_event", "incident", "invite", "ledger", "ledger_history", "mailbox", "mailbox_day", "mailbox_failure",
-    "oauth_grant", "plan_basis", "repair",
+    "mailbox_readiness", "oauth_grant", "plan_basis", "repair",
 ]  # fmt: skip
 
 

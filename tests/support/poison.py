@@ -31,6 +31,7 @@ SETTABLE: dict[str, str] = {
     "gmail_retry_at band band_reason sent_24h",
     "mailbox_day": "reduction_reason",
     "mailbox_failure": "reason detail",
+    "mailbox_readiness": "reason",
     "oauth_grant": "client_id refresh_token refresh_expires_at access_token access_expires_at scopes state reason "
     "refused_by next_probe_at granted_at",
     "plan_basis": "",
@@ -59,6 +60,7 @@ INTERNAL: dict[str, str] = {
     "mails_placed mails_opened mails_answered next_send_at last_received_claim_at band_since health_window_start "
     "half_volume_on sent_24h_at lease_holder lease_until",
     "mailbox_failure": "mailbox_id since last_at failures not_working_at ended_at alert_id",
+    "mailbox_readiness": "mailbox_id state since local_date cold_mails cold_mails_before",
     "mailbox_day": "mailbox_id local_date ramp planned claimed sent failed inbox spam elsewhere missing rescued read "
     "replied bounced",
     "oauth_grant": "mailbox_id state_since refreshed_at version incident_id lease_holder lease_until",

@@ -278,6 +278,9 @@ def _rows(table: str, number: int, victim: int) -> list[dict[str, str]]:
         "mailbox_failure": [
             {"mailbox_id": str(victim), "not_working_at": now, "reason": "'unreachable'", "detail": "'x'"},
         ],
+        "mailbox_readiness": [
+            {"mailbox_id": str(victim), "state": "'ready'", "reason": "'ready'", "local_date": "current_date"},
+        ],
         "repair": [{"airflow_user": name, "mailbox_id": str(victim), "position": "1"}],
         "mailbox_day": [{"mailbox_id": str(victim), "local_date": "current_date", "planned": "1", "sent": "1"}],
     }  # fmt: skip

@@ -11,17 +11,16 @@ os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 import typer
 
 from gmail_warmup.cli import (
-    backlog,
     content,
     dns,
     doctor,
     grants,
     invites,
-    kill_switch,
     mailboxes,
     move_in,
     stats,
     upkeep,
+    warmup,
 )
 from gmail_warmup.cli.output import report_errors
 
@@ -41,10 +40,10 @@ app.add_typer(move_in.app, name="move-in")
 app.command(name="doctor")(doctor.run_doctor)
 app.command(name="dns")(dns.check_dns)
 app.command(name="stats")(stats.show_stats)
-app.command(name="backlog")(backlog.show_backlog)
+app.command(name="backlog")(warmup.show_backlog)
 app.command(name="upkeep")(upkeep.run_upkeep)
-app.command(name="stop")(kill_switch.stop_all)
-app.command(name="start")(kill_switch.start_all)
+app.command(name="stop")(warmup.stop_all)
+app.command(name="start")(warmup.start_all)
 
 
 @app.command()

@@ -61,7 +61,8 @@ def list_readiness(context: CurrentContext, params: Annotated[ReadinessIn, Query
     """List warmup mailboxes with their readiness now.
 
     A sending tool calls it with `readiness=ready` before each campaign, and sends at most `cold_mails` from each
-    mailbox on its `local_date`. The filter uses the state of the last DAG run; a mailbox that left it since is left out.
+    mailbox on its `local_date`. The filter uses the state of the last DAG run; a mailbox that has left it
+    since is left out.
     """
     services = context.services
     with read_transaction(services.engine) as connection:
