@@ -72,7 +72,7 @@ def start_queue(connection: sa.Connection, user: str, mailbox_ids: Sequence[int]
 
 def load_queue(connection: sa.Connection, user: str) -> RepairQueue:
     """Return the queue of a user; empty if there is none."""
-    query: sa.Select[Any] = (
+    query = (
         sa.select(Mailbox.address, OAuthGrant.state, Repair.outcome, Repair.detail)
         .join(Mailbox, Mailbox.id == Repair.mailbox_id)
         .join(OAuthGrant, OAuthGrant.mailbox_id == Repair.mailbox_id)
@@ -114,7 +114,7 @@ def is_queued(connection: sa.Connection, consent_id: int | None) -> bool:
     return consent_id is not None and connection.execute(query).one_or_none() is not None
 
 
-def _to_item(row: sa.Row[Any]) -> RepairItem:
+def _to_item(row: Any) -> RepairItem:
     is_working = row.state in (GrantState.ACTIVE, GrantState.SUSPECT)
     status = RepairStatus.REPAIRED if is_working else RepairStatus(row.outcome or RepairStatus.WAITING)
     return RepairItem(
