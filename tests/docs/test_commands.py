@@ -81,14 +81,15 @@ WITHOUT_COPY = {"README.md", "CONTRIBUTING.md", "SECURITY.md", "cli.md"}
 
 
 def test_a_page_with_commands_says_where_they_run():
-    pages = {command.page for command in COMMANDS if re.search(r"(^|&& )(\w+=\S+ )*gmail-warmup ", command.text)}
+    ours = (command for command in COMMANDS if "gmail-warmup " in command.text and not command.inline)
+    pages = {command.page for command in ours}
     silent = {
         page
         for page in pages - WITHOUT_COPY
         if "(cli.md#where-do-i-run-a-command)" not in (ROOT / "docs" / page).read_text()
     }
     assert silent == set()
-    assert len(pages) > 10
+    assert len(pages) > 5
 
 
 def split_parts(command: Command) -> Iterator[list[str]]:

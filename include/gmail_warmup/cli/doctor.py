@@ -16,6 +16,7 @@ from gmail_warmup.cli.output import (
     print_json,
     report_errors,
 )
+from gmail_warmup.cli.progress import show_progress
 from gmail_warmup.core.text import pluralize
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def run_doctor(context: typer.Context, as_json: JsonOption = False) -> None:
     from gmail_warmup.oauth.grant import Actor
 
     with report_errors():
-        checks = run_checks(context.find_object(Services) or Services(Actor(name=actor_name())))
+        services = context.find_object(Services) or Services(Actor(name=actor_name()))
+        with show_progress("Checking the installation", as_json=as_json):
+            checks = run_checks(services)
     healthy = all(check.status is not Status.PROBLEM for check in checks)
     if as_json:
         print_json({"ok": healthy, "checks": [check.as_dict() for check in checks]})
