@@ -98,6 +98,9 @@ class Demo:
             self._run_dag(HEALTH, step, {"force": True})
             step.update(address)
         with self.progress.step("Schedules"):
+            # The first claim of a day fixes its volume, and the report needed all of it.
+            volume = int(scene.LASTING_SETTINGS["ramp_start"])
+            self._execute("UPDATE gmail_warmup.mailbox_day SET ramp = :volume, planned = :volume", volume=volume)
             stack.change_settings(scene.LASTING_SETTINGS)
             command_environment.write_environment(stack.folder, stack.environment)
         return address
@@ -128,9 +131,13 @@ class Demo:
                 if not run.finished:  # left by an interrupted demo; Airflow does not delete a running DAG run
                     self.stack.api.request("PATCH", path, json={"state": "failed"})
                 self.stack.api.request("DELETE", path)
+        self._execute("TRUNCATE gmail_warmup.mailbox, gmail_warmup.consent CASCADE")
+
+    def _execute(self, statement: str, **values: object) -> None:
+        """Execute a statement as the administrator of the database."""
         engine = sa.create_engine(self.stack.database_url, poolclass=sa.pool.NullPool)
         with engine.begin() as connection:
-            connection.execute(sa.text("TRUNCATE gmail_warmup.mailbox, gmail_warmup.consent CASCADE"))
+            connection.execute(sa.text(statement), values)
 
     def _command(self, *arguments: str) -> str:
         program = str(Path(sys.prefix) / "bin" / "gmail-warmup")
