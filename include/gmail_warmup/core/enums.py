@@ -72,6 +72,25 @@ class MailStatus(StrEnum):
     """Gmail rejected it permanently; the slot is used up."""
 
 
+class BounceKind(StrEnum):
+    """Why a mail was not delivered, by its enhanced status code and the text of the mail server."""
+
+    UNKNOWN_RECIPIENT = "unknown_recipient"
+    """The recipient or its domain does not exist, or is disabled."""
+    MAILBOX_FULL = "mailbox_full"
+    """The recipient's mailbox has no room."""
+    REJECTED = "rejected"
+    """The receiving mail server refuses the mail as spam, by its policy, or because the sender is not authenticated."""
+    UNREACHABLE = "unreachable"
+    """The receiving mail server cannot be reached, or is overloaded."""
+    MESSAGE = "message"
+    """The receiving mail server does not accept this message, for example for its size."""
+    SENDING_LIMIT = "sending_limit"
+    """Google did not send it, because the sender had reached its daily sending limit."""
+    OTHER = "other"
+    """The notification gives no reason that is known."""
+
+
 class Placement(StrEnum):
     """The folder that Gmail delivered a mail to, read before anything changed it."""
 

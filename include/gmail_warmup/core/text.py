@@ -34,3 +34,9 @@ def shorten_text(text: str) -> str:
     """Return a text for an error message: shortened, and with unprintable characters as escape sequences."""
     shown = text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown)
+
+
+def to_shown_text(text: str, *, limit: int) -> str:
+    """Return a foreign text in one line and with at most ``limit`` characters, without unprintable ones."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * limit]).split())
+    return line if len(line) <= limit else line[: limit - 3] + "..."

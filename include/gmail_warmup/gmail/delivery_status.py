@@ -6,18 +6,27 @@ matches a mail of the ledger.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from email import message_from_bytes
 from email.errors import MessageError
 from email.message import Message
 
-_STATUS_CODE = re.compile(r"^\s*([245])\.(\d{1,3})\.(\d{1,3})(?!\d)")
-_MESSAGE_ID = re.compile(r"<[^<>\s]{1,900}>")
-_TOKEN = re.compile(r"^[0-9a-f]{32}$")
+from gmail_warmup.core.enums import BounceKind
+from gmail_warmup.core.text import to_shown_text
+from gmail_warmup.gmail.bounce_kinds import find_bounce_kind
+from gmail_warmup.gmail.limit_notice import is_limit_notice
+from gmail_warmup.gmail.notice_text import get_notice_text, read_notice_text
+from gmail_warmup.gmail.returned_mail import MESSAGE_ID, find_identities, get_header
+from gmail_warmup.gmail.status_fields import Delivery, RecipientStatus, read_status_fields
+from gmail_warmup.mailboxes.addresses import is_same_mailbox
+
 _PARSER_ERRORS = (MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """Errors that the standard library's parser raises for malformed mails."""
+_NO_BOUNCES = frozenset({"message/feedback-report"})
+"""Parts of reports that are about a delivered mail: complaints."""
+_MAX_SERVER_TEXT = 500
+"""Number of characters of a mail server's text that are stored."""
 _AUTO_REPLY_HEADERS = {
     "precedence": ("auto_reply", "auto-reply", "bulk", "junk"),
     "x-autoreply": ("yes", "true", "1"),
@@ -36,41 +45,51 @@ class Bounce:
         status: the enhanced status code (RFC 3463), class 4 or 5.
         tokens: warmup tokens in the headers of the returned mail.
         message_ids: Message-IDs of the returned mail, with their angle brackets.
+        kind: why the mail was not delivered.
+        text: what the mail server answered, safe to show.
+        recipients: what the notification says about each recipient, also about those that received the mail.
     """
 
     is_final: bool
     status: str
     tokens: frozenset[str]
     message_ids: frozenset[str]
+    kind: BounceKind = BounceKind.OTHER
+    text: str = ""
+    recipients: tuple[RecipientStatus, ...] = ()
+
+    def for_recipient(self, address: str) -> Bounce | None:
+        """Return what the notification says about one recipient; None if it received the mail.
+
+        A recipient that is not named was probably forwarded: the worst result of the notification counts for it.
+        """
+        own = [one for one in self.recipients if any(is_same_mailbox(address, other) for other in one.addresses)]
+        if not own or self.kind is BounceKind.SENDING_LIMIT:
+            return self
+        worst = _find_worst(own)
+        return None if worst is None else replace(self, **_describe(worst))
 
 
 def parse_delivery_status(raw: bytes, *, token_header: str) -> Bounce | None:
-    """Parse a delivery status notification (RFC 3464).
+    """Parse a delivery status notification: RFC 3464, RFC 6533, or the text of a mail system.
 
     Returns:
         The bounce, or None if this is not such a notification or it reports a successful delivery.
     """
     try:
         report = message_from_bytes(raw)
-        if report.get_content_type() != "multipart/report":
+        recipients = _read_recipients(report)
+        worst = _find_worst(recipients)
+        if worst is None:
             return None
-        outcome = _parse_status(report)
-        if outcome is None:
-            return None
-        heads = list(_find_returned_mails(report))
-        ids = [
-            found for head in heads for found in _find_message_ids(head, "Message-ID", "X-Google-Original-Message-ID")
-        ]
-        return Bounce(
-            is_final=outcome[0],
-            status=outcome[1],
-            tokens=frozenset(token for head in heads for token in _find_tokens(head, token_header)),
-            message_ids=frozenset(
-                [*ids, *find_replied_message_id(_get_header(report, "In-Reply-To"), _get_header(report, "References"))]
-            ),
-        )
+        tokens, ids = find_identities(report, token_header=token_header)
+        replied = find_replied_message_id(get_header(report, "In-Reply-To"), get_header(report, "References"))
+        bounce = Bounce(**_describe(worst), tokens=tokens, message_ids=ids.union(replied), recipients=tuple(recipients))
+        if is_limit_notice(report, recipients, get_notice_text(report)):
+            return replace(bounce, is_final=True, kind=BounceKind.SENDING_LIMIT)
     except _PARSER_ERRORS:
         return None
+    return bounce
 
 
 def is_auto_reply(headers: Mapping[str, str]) -> bool:
@@ -85,47 +104,29 @@ def is_auto_reply(headers: Mapping[str, str]) -> bool:
 
 def find_replied_message_id(in_reply_to: str, references: str) -> list[str]:
     """Return the Message-ID of the mail that a reply refers to; in References, it is the last one."""
-    return _MESSAGE_ID.findall(in_reply_to)[:1] or _MESSAGE_ID.findall(references)[-1:]
+    return MESSAGE_ID.findall(in_reply_to)[:1] or MESSAGE_ID.findall(references)[-1:]
 
 
-def _parse_status(report: Message) -> tuple[bool, str] | None:
-    """Return whether delivery failed, and the status, of the worst recipient; None if neither failed nor delayed."""
-    found = []
-    for part in report.walk():
-        if part.get_content_type() != "message/delivery-status":
-            continue
-        for block in part.walk():
-            action = str(block.get("Action", "")).strip().lower()
-            status = _STATUS_CODE.match(str(block.get("Status", "")))
-            if action in ("failed", "delayed") and not (status and status[1] == "2"):
-                failed = action == "failed"
-                found.append((failed, status[0].strip() if status else ("5.0.0" if failed else "4.0.0")))
-    return max(found, default=None)
+def _read_recipients(report: Message) -> list[RecipientStatus]:
+    """Return the results of the status part, or those of the text if there is no usable status part."""
+    if any(part.get_content_type() in _NO_BOUNCES for part in report.walk()):
+        return []
+    return read_status_fields(report) or read_notice_text(report)
 
 
-def _find_returned_mails(report: Message) -> Iterator[Message]:
-    """Yield the headers of the mails that a report returns, either whole or as headers only."""
-    for part in report.walk():
-        kind = part.get_content_type()
-        content = part.get_payload()
-        if kind == "message/rfc822" and isinstance(content, list):
-            yield from (head for head in content if isinstance(head, Message))
-        elif kind == "text/rfc822-headers":
-            head = part.get_payload(decode=True)
-            if isinstance(head, bytes):
-                yield message_from_bytes(head)
+def _find_worst(recipients: list[RecipientStatus]) -> RecipientStatus | None:
+    """Return the first failed recipient, else the first delayed one."""
+    for delivery in (Delivery.FAILED, Delivery.DELAYED):
+        for one in recipients:
+            if one.delivery is delivery:
+                return one
+    return None
 
 
-def _find_tokens(head: Message, token_header: str) -> Iterator[str]:
-    for value in head.get_all(token_header, ()):
-        if _TOKEN.match(token := str(value).strip()):
-            yield token
-
-
-def _find_message_ids(head: Message, *names: str) -> Iterator[str]:
-    for name in names:
-        yield from _MESSAGE_ID.findall(_get_header(head, name))[:1]
-
-
-def _get_header(head: Message, name: str) -> str:
-    return str(head.get(name, ""))
+def _describe(recipient: RecipientStatus) -> dict[str, object]:
+    return {
+        "is_final": recipient.delivery is Delivery.FAILED,
+        "status": recipient.status,
+        "kind": find_bounce_kind(recipient.status, recipient.text),
+        "text": to_shown_text(recipient.text, limit=_MAX_SERVER_TEXT),
+    }
