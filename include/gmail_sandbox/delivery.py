@@ -10,7 +10,7 @@ from email.utils import formataddr
 
 from gmail_sandbox import mime
 from gmail_sandbox.addresses import MESSAGE_ID_DOMAIN, domain_of, without_tag
-from gmail_sandbox.bounce import UNKNOWN, auto_reply, bounce
+from gmail_sandbox.bounce import UNKNOWN, auto_reply, bounce, limit_notice
 from gmail_sandbox.clock import iso, mail_date
 from gmail_sandbox.gmail.errors import GmailError, invalid_argument, mail_sending
 from gmail_sandbox.mailbox import Mailbox
@@ -129,9 +129,13 @@ def _count_against_limit(sender: Mailbox, now: float) -> None:
 
 
 def _deliver(world: World, record: MailRecord, address: str, at: float) -> None:
-    box, content = world.mailbox(address), record.sent.content
+    box, content, sender = world.mailbox(address), record.sent.content, world.mailbox(record.sender)
+    if sender is not None and sender.limit_notice:
+        raw = limit_notice(content, sender.address, new_message_id(world), at, sender.limit_notice, sender.bounce_form)
+        _put_notice(world, sender, record, raw, at)
+        return
     if box is None or box.refuses_with:
-        _bounce(world, record, address, at, box.refuses_with if box and box.refuses_with else UNKNOWN)
+        _bounce(world, record, address, at, box)
         return
     front = [
         ("Delivered-To", box.address),
@@ -159,15 +163,20 @@ def _answer_by_itself(world: World, box: Mailbox, record: MailRecord, at: float)
     put(world, sender, mime.read(raw), {"INBOX", "UNREAD"}, at=at)
 
 
-def _bounce(world: World, record: MailRecord, address: str, at: float, status: str) -> None:
+def _bounce(world: World, record: MailRecord, address: str, at: float, box: Mailbox | None) -> None:
     record.bounced.append(address)
     sender = world.mailbox(record.sender)
     if sender is None:  # deleted while the mail was in transit
         return
-    content = mime.read(bounce(record.sent.content, record.sender, address, new_message_id(world), at, status))
-    thread = None if record.sent.deleted else record.sent.thread_id  # Gmail adds a bounce to the thread of its mail
-    put(world, sender, content, {"INBOX", "UNREAD"}, thread=thread, at=at)
+    status, form = (box.refuses_with or UNKNOWN, box.bounce_form) if box else (UNKNOWN, "rfc3464")
+    raw = bounce(record.sent.content, record.sender, address, new_message_id(world), at, status, form)
+    _put_notice(world, sender, record, raw, at)
     world.stats.of(sender.address).bounced += 1
+
+
+def _put_notice(world: World, sender: Mailbox, record: MailRecord, raw: bytes, at: float) -> None:
+    thread = None if record.sent.deleted else record.sent.thread_id  # Gmail adds a notice to the thread of its mail
+    put(world, sender, mime.read(raw), {"INBOX", "UNREAD"}, thread=thread, at=at)
 
 
 def place(world: World, sender: str, box: Mailbox) -> str:

@@ -39,6 +39,9 @@ class Mailbox:
     spam_chance: float | None = None
     sending_limit: int = 500
     refuses_with: str | None = None
+    bounce_form: str = "rfc3464"
+    """RFC 3464, RFC 6533, Google's report with an empty status part, or plain text."""
+    limit_notice: str | None = None
     vacation: str = ""
     messages: dict[str, Message] = field(default_factory=dict)
     drafts: dict[str, Draft] = field(default_factory=dict)

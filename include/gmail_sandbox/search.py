@@ -1,4 +1,7 @@
-"""Gmail's search query language: the operators that the warmup uses; others are rejected."""
+"""Gmail's search query language: the operators that the warmup uses; others are rejected.
+
+Braces contain alternatives: ``{from:ann from:bob}`` matches mail from either.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,9 @@ from gmail_sandbox.mime import words
 from gmail_sandbox.records import Message
 
 _TERM = re.compile(r'(?P<minus>-)?(?:(?P<operator>[A-Za-z][A-Za-z0-9_]*):)?(?:"(?P<quoted>[^"]*)"|(?P<plain>\S*))')
+_ALTERNATIVES = re.compile(r"\{((?:\s*[a-z]+:[^\s{}]+)+)\}")
+_SIZE = re.compile(r"^(\d+)([kKmM]?)$")
+_SIZE_UNITS = {"": 1, "k": 1024, "m": 1024 * 1024}
 _AGE = re.compile(r"^(\d+)([dmy])$")
 _DATE = re.compile(r"^(\d{4})[/-](\d{1,2})[/-](\d{1,2})$")
 _PACIFIC = timezone(timedelta(hours=-8))  # the API reads dates as midnight PST
@@ -59,7 +65,9 @@ class Query:
 def parse(text: str, box: Mailbox, now: float) -> Query:
     """Parse a query for a mailbox; raise BadQuery for an unsupported operator."""
     query = Query()
-    for match in _TERM.finditer(text):
+    for group in _ALTERNATIVES.findall(text):
+        query.terms.append(_any_of(parse(group, box, now).terms))
+    for match in _TERM.finditer(_ALTERNATIVES.sub(" ", text)):
         if match.end() == match.start():
             continue
         quoted = match["quoted"]
@@ -77,6 +85,10 @@ def parse(text: str, box: Mailbox, now: float) -> Query:
 def _refuse_grouping(value: str) -> None:
     if value in {"OR", "AND", "AROUND", "|"} or value[:1] in {"(", "{", "+"} or value[-1:] in {")", "}"}:
         raise BadQuery(f"Unsupported search operator: {value}")
+
+
+def _any_of(terms: list[Predicate]) -> Predicate:
+    return lambda message: any(term(message) for term in terms)
 
 
 def _negated(term: Predicate) -> Predicate:
@@ -115,6 +127,9 @@ def _term(operator: str, value: str, box: Mailbox, now: float, shows: set[str]) 
         case "before" | "older":
             until = _moment(operator, value)
             return lambda m: m.internal_date < until * 1000
+        case "smaller":
+            limit = _size(value)
+            return lambda m: len(m.content.raw) < limit
         case "newer_than":
             youngest = now - _age(operator, value)
             return lambda m: m.internal_date >= youngest * 1000
@@ -168,6 +183,13 @@ def _moment(operator: str, value: str) -> float:
         return datetime(*map(int, match.groups()), tzinfo=_PACIFIC).timestamp()  # type: ignore[arg-type, union-attr, misc]
     except (AttributeError, ValueError):
         raise BadQuery(f"Unsupported value of search operator {operator}: {value}") from None
+
+
+def _size(value: str) -> int:
+    match = _SIZE.match(value)
+    if match is None:
+        raise BadQuery(f"Unsupported value of search operator smaller: {value}")
+    return int(match[1]) * _SIZE_UNITS[match[2].lower()]
 
 
 def _age(operator: str, value: str) -> float:

@@ -24,10 +24,10 @@ SETTABLE: dict[str, str] = {
     "incident": "kind key reason detail",
     "invite": "created_by expires_at revoked_by",
     "ledger": "subject failure draft_id gmail_id thread_id rfc_message_id placement recipient_gmail_id "
-    "recipient_thread_id bounce_status notice_ids",
+    "recipient_thread_id bounce_status bounce_kind bounce_text notice_ids",
     "ledger_history": "",
     "mailbox": "address kind auth display_name signature daily_target open_rate reply_rate timezone label_id "
-    "label_name history_id created_by paused_by pause_reason deferred_until deferred_reason "
+    "label_name history_id read_notice_ids created_by paused_by pause_reason deferred_until deferred_reason "
     "gmail_retry_at band band_reason sent_24h",
     "mailbox_day": "reduction_reason",
     "mailbox_failure": "reason detail",
@@ -49,7 +49,7 @@ INTERNAL: dict[str, str] = {
     "domain_check": "checked_at bad_since bad_seen_at",
     "grant_event": "id mailbox_id at",
     "halt": "id started_at ended_at",
-    "health_event": "id mailbox_id at placed spam bounced is_alertable alert_id",
+    "health_event": "id mailbox_id at placed spam bounced rejected is_alertable alert_id",
     "incident": "id opened_at closed_at opened_alert_id closed_alert_id",
     "invite": "id token_hash mailbox_id created_at used_at revoked_at",
     "ledger": "id token sender_id recipient_id parent_id turn local_date slot due_at status claimed_at sent_at "
@@ -62,7 +62,7 @@ INTERNAL: dict[str, str] = {
     "mailbox_failure": "mailbox_id since last_at failures not_working_at ended_at alert_id",
     "mailbox_readiness": "mailbox_id state since local_date cold_mails cold_mails_before",
     "mailbox_day": "mailbox_id local_date ramp planned claimed sent failed inbox spam elsewhere missing rescued read "
-    "replied bounced",
+    "replied bounced rejected",
     "oauth_grant": "mailbox_id state_since refreshed_at version incident_id lease_holder lease_until",
     "plan_basis": "id settings",
     "repair": "mailbox_id position consent_id",

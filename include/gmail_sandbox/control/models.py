@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from gmail_sandbox.addresses import mailbox_address
+from gmail_sandbox.bounce import LIMIT_NOTICES
 from gmail_sandbox.fault_catalog import CAUSES, SCOPE_LOST
 from gmail_sandbox.records import ClientRefusal, Publishing
 from gmail_sandbox.settings import Chance
@@ -27,9 +28,17 @@ def _one_line(value: str) -> str:
     return value
 
 
+def _notice_language(value: str) -> str:
+    if value not in LIMIT_NOTICES:
+        raise ValueError(f"unknown language; known are {', '.join(LIMIT_NOTICES)}")
+    return value
+
+
 Address = Annotated[str, AfterValidator(mailbox_address)]
 Lower = Annotated[str, AfterValidator(str.lower)]
 OneLine = Annotated[str, AfterValidator(_one_line)]
+NoticeLanguage = Annotated[str, AfterValidator(_notice_language)]
+BounceForm = Literal["rfc3464", "rfc6533", "empty_status", "text"]
 Cause = Annotated[str, AfterValidator(_cause)]
 
 
@@ -104,6 +113,13 @@ class MailboxIn(Model):
         default=None,
         pattern=r"^[45]\.\d{1,3}\.\d{1,3}$",
         description="Incoming mail bounces with this status; 4.x.x reports a delay.",
+    )
+    bounce_form: BounceForm = Field(
+        default="rfc3464", description="Form of the notifications about mail to this mailbox, or of its limit notices."
+    )
+    limit_notice: NoticeLanguage | None = Field(
+        default=None,
+        description="Mail that it sends is accepted and taken back by a notice of the sending limit in this language.",
     )
     vacation: OneLine = Field(default="", description="Text of the automatic reply to incoming mail.")
 

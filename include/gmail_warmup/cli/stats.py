@@ -91,7 +91,7 @@ def _count_pairs(counts: MailCounts) -> list[tuple[str, Any]]:
         ("replied", f"{counts.replied}{format_share(counts.reply_percent)}"),
         ("spam", f"{counts.spam}{format_share(counts.spam_percent)}, {counts.rescued} rescued"),
         ("missing", counts.missing),
-        ("bounced", counts.bounced),
+        ("bounced", f"{counts.bounced}, {counts.rejected} of them rejected as spam or by policy"),
     ]
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from gmail_warmup.core.enums import (
     Action,
+    BounceKind,
     GrantState,
     HealthBand,
     IncidentKind,
@@ -131,6 +132,7 @@ REFRESH_TIME = Metric(
 )
 DONE = _define_counter("done", "Mailboxes in which an action was completed.", "action", Action)
 MAIL = _define_counter("mail", "Events of warmup mails.", "event", MailEvent)
+BOUNCE = _define_counter("bounce", "Mails that were not delivered, by reason.", "kind", BounceKind)
 PLACEMENT = _define_counter("placement", "Folders that Gmail delivered first mails to.", "placement", Placement)
 ALERT = _define_counter(
     "alert", "Alerts that were accepted by a receiver, and those that were not.", "outcome", ALERT_OUTCOMES
@@ -201,8 +203,15 @@ class NullMeter:
 NULL_METER: Meter = NullMeter()
 
 
-def count_mails(meter: Meter, events: Mapping[MailEvent, int], placements: Mapping[Placement, int]) -> None:
+def count_mails(
+    meter: Meter,
+    events: Mapping[MailEvent, int],
+    placements: Mapping[Placement, int],
+    bounces: Mapping[BounceKind, int],
+) -> None:
     """Count what an action did with mails; a missing mail counts as a placement as well."""
+    for kind, number in bounces.items():
+        meter.increment_counter(BOUNCE, kind, number)
     for event, number in events.items():
         meter.increment_counter(MAIL, event, number)
     if missing := events.get(MailEvent.MISSING):

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DOMAIN = re.compile(r"^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z][a-z0-9-]*$")
 _TIME_RANGE = re.compile(r"^(\d{2}):(\d{2})-(\d{2}):(\d{2})$")
 
 
@@ -35,6 +36,18 @@ def parse_name_servers(value: str) -> list[tuple[str, int]]:
         host, _, port = part.partition(":") if part.count(":") == 1 else (part, "", "53")
         servers.append((str(ip_address(host)), int(port)))
     return servers
+
+
+def parse_domains(value: str) -> frozenset[str]:
+    """Return the domains of a list.
+
+    Raises:
+        ValueError: if one of them is not a domain.
+    """
+    domains = frozenset(filter(None, (part.strip().lower() for part in value.split(","))))
+    if not all(_DOMAIN.match(domain) for domain in domains):
+        raise ValueError("must list domains, for example example.com, example.org")
+    return domains
 
 
 def _check_sending_window(value: str) -> str:
@@ -74,7 +87,12 @@ def _check_name_servers(value: str) -> str:
     return value
 
 
+def _check_domains(value: str) -> str:
+    return ",".join(sorted(parse_domains(value)))
+
+
 SendingWindow = Annotated[str, AfterValidator(_check_sending_window)]
 NightPause = Annotated[str, AfterValidator(_check_night_pause)]
 SendingDays = Annotated[str, AfterValidator(_normalize_days)]
 NameServers = Annotated[str, AfterValidator(_check_name_servers)]
+DomainNames = Annotated[str, AfterValidator(_check_domains)]

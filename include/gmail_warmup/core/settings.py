@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from gmail_warmup.core.harmful_settings import normalize_label, require_own_header, require_slot_in_window
 from gmail_warmup.core.option_types import (
     DAY_NAMES,
+    DomainNames,
     NameServers,
     NightPause,
     SendingDays,
     SendingWindow,
+    parse_domains,
     parse_name_servers,
     parse_time_range,
 )
@@ -160,15 +162,27 @@ class Settings(BaseModel):
     consumer_daily_limit: int = Field(
         500,
         ge=1,
-        le=1_000_000,
-        description="Maximum number of mails that a gmail.com mailbox sends in 24 hours, from all clients.",
+        le=500,
+        description="Maximum number of mails that a gmail.com mailbox sends in 24 hours, from all clients. Google "
+        "allows 500: support.google.com/mail/answer/22839",
     )
     workspace_daily_limit: int = Field(
         2000,
         ge=1,
-        le=1_000_000,
+        le=2000,
         description="Maximum number of mails that any other mailbox sends in 24 hours, from all clients. Google allows "
-        "only 500 in the trial of a Workspace: support.google.com/a/answer/166852",
+        "2,000, to 3,000 external recipients: support.google.com/a/answer/166852",
+    )
+    new_workspace_domains: DomainNames = Field(
+        "",
+        description="Domains, separated by commas, of Workspaces in their trial, or for which less than 100 US dollars "
+        "were paid, or since then less than 60 days have passed: support.google.com/a/answer/166852",
+    )
+    new_workspace_daily_limit: int = Field(
+        500,
+        ge=1,
+        le=2000,
+        description="As workspace_daily_limit, for mailboxes of new_workspace_domains. Google allows 500.",
     )
     pool_daily_cap: int = Field(
         50, ge=1, le=1_000_000, description="Maximum number of warmup mails that one pool mailbox receives per day."
@@ -304,6 +318,11 @@ class Settings(BaseModel):
     def name_servers(self) -> list[tuple[str, int]]:
         """Return address and port of the name servers; empty for those of the machine."""
         return parse_name_servers(self.dns_nameservers)
+
+    @property
+    def new_workspaces(self) -> frozenset[str]:
+        """Return the domains of Workspaces that Google does not trust yet."""
+        return parse_domains(self.new_workspace_domains)
 
     @property
     def sending_weekdays(self) -> frozenset[int]:

@@ -16,7 +16,7 @@ from gmail_warmup.core.enums import BounceKind
 from gmail_warmup.core.text import to_shown_text
 from gmail_warmup.gmail.bounce_kinds import find_bounce_kind
 from gmail_warmup.gmail.limit_notice import is_limit_notice
-from gmail_warmup.gmail.notice_text import get_notice_text, read_notice_text
+from gmail_warmup.gmail.notice_text import get_notice_text, is_from_mail_system, read_notice_text
 from gmail_warmup.gmail.returned_mail import MESSAGE_ID, find_identities, get_header
 from gmail_warmup.gmail.status_fields import Delivery, RecipientStatus, read_status_fields
 from gmail_warmup.mailboxes.addresses import is_same_mailbox
@@ -90,6 +90,13 @@ def parse_delivery_status(raw: bytes, *, token_header: str) -> Bounce | None:
     except _PARSER_ERRORS:
         return None
     return bounce
+
+
+def may_be_notification(headers: Mapping[str, str]) -> bool:
+    """Return whether a mail may be a delivery status notification, by its headers in lower case."""
+    if headers.get("content-type", "").lower().startswith("multipart/report") or "x-failed-recipients" in headers:
+        return True
+    return is_from_mail_system(headers.get("from", ""), headers.get("subject", ""))
 
 
 def is_auto_reply(headers: Mapping[str, str]) -> bool:

@@ -88,7 +88,7 @@ def read_notice_text(report: Message) -> list[RecipientStatus]:
     subject = _decode_header(get_header(report, "Subject"))
     failed_recipients = get_header(report, "X-Failed-Recipients")
     text = get_notice_text(report)
-    if not (failed_recipients or _is_from_mail_system(report, subject) or _SYSTEM_TEXT.search(text[:_MAX_OPENING])):
+    if not (failed_recipients or _is_by_mail_system(report, subject, text)):
         return []
     delivery = _read_delivery(subject, text, is_certain=bool(failed_recipients) or _returns_mail(report))
     if delivery is None:
@@ -104,6 +104,14 @@ def read_notice_text(report: Message) -> list[RecipientStatus]:
     ]
 
 
+def _is_by_mail_system(report: Message, subject: str, text: str) -> bool:
+    return (
+        report.get_content_type() == "multipart/report"
+        or is_from_mail_system(get_header(report, "From"), subject)
+        or bool(_SYSTEM_TEXT.search(text[:_MAX_OPENING]))
+    )
+
+
 def _returns_mail(report: Message) -> bool:
     """Return whether a mail system returns a mail: that is a failure in every language."""
     if not _SYSTEM_NAMES.search(get_header(report, "From")):
@@ -111,9 +119,9 @@ def _returns_mail(report: Message) -> bool:
     return any(part.get_content_type() in RETURNED_TYPES for part in report.walk())
 
 
-def _is_from_mail_system(report: Message, subject: str) -> bool:
+def is_from_mail_system(sender: str, subject: str) -> bool:
     """Return whether sender or subject show that a mail system wrote a message."""
-    if report.get_content_type() == "multipart/report" or _SYSTEM_NAMES.search(get_header(report, "From")):
+    if _SYSTEM_NAMES.search(sender):
         return True
     return bool(_SYSTEM_SUBJECT.search(subject)) and not _REPLY_SUBJECT.match(subject)
 

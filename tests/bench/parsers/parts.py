@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bench.parsers.notifications import measure_notifications
 from bench.report import Bench, Part
 
-PARTS: tuple[Part, ...] = ()
+PARTS: tuple[Part, ...] = (
+    Part(name="notifications", title="Notifications of mail systems", run=measure_notifications),
+)
 
 PARSERS = Bench(
     title="Parsers",

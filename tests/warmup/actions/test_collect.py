@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import timedelta
+
 import pytest
 
 from gmail_warmup.core.enums import Action
 from gmail_warmup.gmail.delivery_status import Bounce
 from gmail_warmup.gmail.errors import GmailError
-from gmail_warmup.warmup.actions.bounces import record_bounce
+from gmail_warmup.warmup.actions.bounces import MAX_READ_PER_SEARCH, record_bounce
 from support.mail_kit import ADA, POOL, act, copy_of, counted, due, everybody, labels, ledger, past, use
 from support.workers import hook
 from support.world import World
@@ -221,3 +224,145 @@ def test_a_notice_that_two_tasks_read_counts_once(warm: World):
         ]
     assert ledger(warm)[0].notice_ids == ["message"]
     assert counted(warm, "bounced") == (1,)
+
+
+@pytest.mark.parametrize("form", ["rfc3464", "rfc6533", "empty_status", "text"])
+@pytest.mark.parametrize(("status", "failed"), [("5.1.1", True), ("4.4.1", False)])
+def test_a_notice_in_every_form_that_google_sends_is_understood(warm: World, form: str, status: str, failed: bool):
+    for address in POOL:
+        warm.sandbox.put_mailbox(address, refuses_with=status, bounce_form=form)
+    act(warm, Action.SEND)
+    assert act(warm, Action.COLLECT) == ({"bounced": 6} if failed else {})
+    assert [row.bounced_at is not None for row in ledger(warm)] == [failed] * 6
+    assert all(row.notice_ids and row.bounce_kind for row in ledger(warm))
+    assert all(out_of_sight(labels(warm, ADA, message_id)) for message_id in notices(warm))
+
+
+def test_a_rejection_is_told_from_an_unknown_recipient(warm: World):
+    warm.sandbox.put_mailbox(POOL[0], refuses_with="5.1.1")
+    warm.sandbox.put_mailbox(POOL[1], refuses_with="5.7.26")
+    act(warm, Action.SEND)
+    act(warm, Action.COLLECT)
+    assert counted(warm, "bounced", "rejected") == (6, 3)
+    kinds = {(row.bounce_status, row.bounce_kind, row.bounce_text) for row in ledger(warm)}
+    assert kinds == {
+        ("5.1.1", "unknown_recipient", "550 5.1.1 The email account that you tried to reach does not exist."),
+        ("5.7.26", "rejected", "550 5.7.26 The recipient refuses it."),
+    }
+
+
+@pytest.mark.parametrize("form", ["rfc3464", "empty_status", "text"])
+@pytest.mark.parametrize("language", ["en", "de", "es", "fr", "ja"])
+def test_a_notice_of_the_sending_limit_ends_the_day_and_is_no_bounce(warm: World, language: str, form: str):
+    """Gmail accepts the mails with 200 and takes them back by mail."""
+    warm.sandbox.put_mailbox(ADA, limit_notice=language, bounce_form=form)
+    assert act(warm, Action.SEND) == {"sent": 6}
+    assert act(warm, Action.COLLECT) == {"refused": 6}
+    assert_taken_back(warm, ADA, 6)
+    assert due(warm, Action.RESCUE) == [], "its recipients do not search for it"
+    assert counted(warm, "failed", "bounced", "rejected", "missing") == (6, 0, 0, 0)
+    assert warm.mailbox(ADA).band == "healthy"
+
+
+def test_a_notice_of_the_sending_limit_about_a_reply(warm: World):
+    warm.sql("UPDATE gmail_warmup.mailbox SET reply_rate = 100")
+    act(warm, Action.SEND)
+    everybody(warm, Action.RESCUE, Action.READ)
+    warm.sandbox.put_mailbox(POOL[0], limit_notice="en")
+    replied = act(warm, Action.REPLY, POOL[0])["replied"]
+    assert act(warm, Action.COLLECT, POOL[0]) == {"refused": replied}
+    assert_taken_back(warm, POOL[0], replied)
+
+
+def assert_taken_back(world: World, sender: str, mails: int) -> None:
+    """Check what is stored, and that a second check does nothing."""
+    rows = [row for row in ledger(world) if row.failure]
+    assert [(row.status, row.failure, row.bounce_kind) for row in rows] == [
+        ("failed", "sending_limit", "sending_limit")
+    ] * mails
+    mailbox = world.mailbox(sender)
+    assert (mailbox.deferred_reason, mailbox.deferred_until.astimezone(mailbox.zone).hour) == ("sending_limit", 0)
+    assert mailbox.half_volume_on
+    assert all(out_of_sight(labels(world, sender, row.notice_ids[0])) for row in rows)
+    world.sql("UPDATE gmail_warmup.mailbox SET deferred_until = NULL, history_id = NULL, notices_due_at = now()")
+    assert act(world, Action.COLLECT, sender) == {}
+    assert world.mailbox(sender).deferred_until is None, "a notice that was read does not defer the mailbox again"
+
+
+def test_a_limit_notice_about_an_old_mail_does_not_end_the_day(warm: World):
+    warm.sandbox.put_mailbox(ADA, limit_notice="en")
+    act(warm, Action.SEND)
+    past(warm, days=1.5)
+    assert act(warm, Action.COLLECT) == {"refused": 6}
+    assert warm.mailbox(ADA).deferred_until is None
+
+
+def flood(world: World, count: int) -> list[str]:
+    """Deliver notices of the mail system about mails of the person; return their ids."""
+    return [
+        world.sandbox.deliver(
+            ADA, sender=DAEMON, raw=BOUNCE.format(daemon=DAEMON, subject=f"Yours {n}", message_id=f"<{n}@warm.example>")
+        ).message_id
+        for n in range(count)
+    ]
+
+
+def read_by(world: World, *, since: int = 0) -> list[str]:
+    """Return the messages that were read, once for each request."""
+    return [call.target for call in world.sandbox.calls(ADA)[since:] if call.method == "messages.get"]
+
+
+@pytest.mark.parametrize("newer", [0, 19, 20, 60])
+def test_our_bounce_behind_newer_foreign_notices_is_found_and_each_is_read_once(warm: World, newer: int):
+    use(warm, ramp_start=1)
+    act(warm, Action.SEND)
+    mail = warm.sandbox.mails()[0]
+    older = flood(warm, 2)
+    ours = warm.sandbox.deliver(
+        ADA, sender=DAEMON, raw=BOUNCE.format(daemon=DAEMON, subject="Other", message_id=mail.rfc_message_id)
+    ).message_id
+    foreign = older + flood(warm, newer)
+    before = [labels(warm, ADA, message_id) for message_id in foreign]
+    seen = len(warm.sandbox.calls(ADA))
+    done: Counter[str] = Counter()
+    for _ in range(3):
+        warm.sql("UPDATE gmail_warmup.mailbox SET notices_due_at = now() WHERE address = :ada", ada=ADA)
+        begun = len(warm.sandbox.calls(ADA))
+        done.update(act(warm, Action.COLLECT))
+        # History, one list, the notices, and the label of our own.
+        assert len(warm.sandbox.calls(ADA)) - begun <= MAX_READ_PER_SEARCH + 5
+    assert done == {"bounced": 1}
+    read = read_by(warm, since=seen)
+    assert sorted(read) == sorted({*read}), "each is read once"
+    assert {*read} <= {ours, *foreign}
+    assert {ours, *foreign[-newer or len(foreign) :]} <= {*read}
+    assert [labels(warm, ADA, message_id) for message_id in foreign] == before
+    assert counted(warm, "bounced", "rejected", "missing") == (1, 0, 0)
+
+
+def test_a_search_that_was_cut_off_reads_nothing_twice(warm: World):
+    use(warm, ramp_start=1)
+    act(warm, Action.SEND)
+    message_id = warm.sandbox.mails()[0].rfc_message_id
+    flood(warm, 3)
+    warm.sandbox.deliver(ADA, sender=DAEMON, raw=BOUNCE.format(daemon=DAEMON, subject="x", message_id=message_id))
+    newer = flood(warm, 3)
+    warm.sandbox.add_fault("gmail.users.messages.modify", close=True, times=1)
+    with pytest.raises(GmailError):
+        act(warm, Action.COLLECT)
+    seen = len(warm.sandbox.calls(ADA))
+    assert act(warm, Action.COLLECT) == {"bounced": 1}
+    read = read_by(warm, since=seen)
+    assert (len(read), {*read} & {*newer}) == (4, set())
+
+
+def test_more_notices_than_a_check_reads_are_read_soon(warm: World):
+    use(warm, ramp_start=1)
+    act(warm, Action.SEND)
+    use(warm, delay_scale=1)
+    warm.sql("UPDATE gmail_warmup.ledger SET sent_at = sent_at - interval '3 hours'")
+    warm.sql("UPDATE gmail_warmup.mailbox SET notices_due_at = now()")
+    flood(warm, MAX_READ_PER_SEARCH + 1)
+    act(warm, Action.COLLECT)
+    (row,) = warm.rows("SELECT notices_due_at - now() FROM gmail_warmup.mailbox WHERE address = :ada", ada=ADA)
+    assert timedelta(minutes=14) < row[0] <= timedelta(minutes=15)

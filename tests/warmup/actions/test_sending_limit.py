@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from gmail_warmup.core.enums import CONSUMER_DOMAINS, Action
 from gmail_warmup.core.errors import MayNotSendError
@@ -38,9 +39,29 @@ def lists(world: World, address: str = ADA) -> int:
 
 def test_the_limit_follows_the_kind_of_account(warm: World):
     assert get_daily_limit(warm.mailbox(ADA), Settings()) == 2000
+    new = Settings(new_workspace_domains=" Warm.example, other.example ")
+    assert get_daily_limit(warm.mailbox(ADA), new) == 500
+    assert get_daily_limit(warm.mailbox(POOL[0]), new) == 2000
+    assert get_daily_limit(warm.mailbox(ADA), new.model_copy(update={"workspace_daily_limit": 100})) == 100
     consumer = f"ada@{CONSUMER_DOMAINS[0]}"
     warm.sql("UPDATE gmail_warmup.mailbox SET address = :to WHERE address = :a", a=ADA, to=consumer)
     assert get_daily_limit(warm.mailbox(consumer), Settings()) == 500
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("workspace_daily_limit", 2001),
+        ("new_workspace_daily_limit", 2001),
+        ("consumer_daily_limit", 501),
+        ("new_workspace_domains", "warm.example; other.example"),
+        ("new_workspace_domains", "ada@warm.example"),
+        ("new_workspace_domains", "localhost"),
+    ],
+)
+def test_a_limit_above_googles_or_a_wrong_domain_is_refused(option: str, value: int | str):
+    with pytest.raises(ValidationError, match=option):
+        Settings.model_validate({option: value})
 
 
 def test_what_a_person_sent_is_part_of_the_limit(warm: World):

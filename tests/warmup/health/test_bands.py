@@ -56,6 +56,11 @@ def spam(percent: int) -> HealthSample:
         (HealthSample(placed=95, bounced=5), Band.PAUSED),
         (HealthSample(placed=90, bounced=10), Band.BLOCKED),
         (HealthSample(placed=0, bounced=20), Band.BLOCKED),
+        (HealthSample(placed=20, bounced=1, rejected=1), Band.WATCH),
+        (HealthSample(placed=97, bounced=3, rejected=3), Band.THROTTLED),
+        (HealthSample(placed=95, bounced=5, rejected=5), Band.PAUSED),
+        (HealthSample(placed=90, bounced=10, rejected=10), Band.BLOCKED),
+        (HealthSample(placed=90, bounced=10, rejected=5), Band.PAUSED),  # each is judged separately
         (HealthSample(placed=97, spam=20, bounced=3), Band.PAUSED),
         (HealthSample(placed=90, spam=10, bounced=10), Band.BLOCKED),
     ],
@@ -175,6 +180,7 @@ def test_no_way_leads_out_of_blocked_and_every_other_band_sends_less_or_all(seen
         (spam(40), 0),
         (spam(100), 0),
         (HealthSample(placed=95, bounced=5), 75),
+        (HealthSample(placed=95, bounced=5, rejected=3), 75),
         (HealthSample(placed=90, missing=10), 90),
     ],
 )

@@ -29,6 +29,7 @@ TEXT_VALUES = {
     "sending_days": ["sat,sun", "mon,tue,wed,thu,fri,sat,sun"],
     "night_pause": ["none", "00:00-12:00"],
     "dns_nameservers": ["192.0.2.53"],
+    "new_workspace_domains": ["warm.example"],
     "token_header": ["X-Other"],
     "gmail_api_endpoint": ["https://gmail.example.com"],
 }

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gmail_warmup.core.enums import MailStatus, Placement
+from gmail_warmup.core.enums import BounceKind, MailStatus, Placement
 from gmail_warmup.db.base import Base
 from gmail_warmup.db.models.columns import Timestamp, check_one_of
 from gmail_warmup.db.models.mailbox import Mailbox
@@ -40,6 +40,7 @@ class LedgerEntry(Base):
     __table_args__ = (
         check_one_of("status", MailStatus),
         check_one_of("placement", Placement),
+        check_one_of("bounce_kind", BounceKind),
         UniqueConstraint("sender_id", "local_date", "slot"),
         CheckConstraint("(slot IS NULL) = (parent_id IS NOT NULL)", name="slot_or_parent"),
         CheckConstraint("sender_id <> recipient_id", name="two_mailboxes"),
@@ -104,6 +105,10 @@ class LedgerEntry(Base):
     bounced_at: Mapped[datetime | None] = mapped_column(Timestamp)
     bounce_status: Mapped[str | None] = mapped_column(Text)
     """Enhanced status code of the last delivery status notification; without ``bounced_at`` the mail is delayed."""
+    bounce_kind: Mapped[str | None] = mapped_column(Text)
+    """Why the mail bounced or is delayed, see ``BounceKind``."""
+    bounce_text: Mapped[str | None] = mapped_column(Text)
+    """What the receiving mail server answered, in one line."""
     auto_replied_at: Mapped[datetime | None] = mapped_column(Timestamp)
     notice_ids: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     """Gmail ids, in the sender's mailbox, of the bounces and auto-replies to this mail."""

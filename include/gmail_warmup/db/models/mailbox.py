@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gmail_warmup.core.enums import CONSUMER_DOMAINS, HealthBand, MailboxAuth, MailboxKind
@@ -85,6 +86,8 @@ class Mailbox(Base):
     """Point of Gmail's history up to which bounces and auto-replies were read."""
     notices_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
     """When bounces and auto-replies to its mails are next read."""
+    read_notice_ids: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    """Gmail ids of the messages that the last search for bounces found and that were read. They are not read again."""
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     created_by: Mapped[str] = mapped_column(Text)
     paused_at: Mapped[datetime | None] = mapped_column(Timestamp)
@@ -161,6 +164,7 @@ class HealthEvent(Base):
     placed: Mapped[int] = mapped_column(Integer)
     spam: Mapped[int] = mapped_column(Integer)
     bounced: Mapped[int] = mapped_column(Integer)
+    rejected: Mapped[int] = mapped_column(Integer, server_default="0")
     is_alertable: Mapped[bool] = mapped_column(Boolean)
     """Whether the operator is notified of it."""
     alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="SET NULL"))
@@ -198,3 +202,5 @@ class MailboxDay(Base):
     read: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     replied: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     bounced: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    rejected: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """Those of the bounced mails that were rejected as spam or by policy."""

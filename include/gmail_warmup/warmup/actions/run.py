@@ -95,7 +95,7 @@ def run_action(
         except MailboxBlockedError as error:  # a person paused the mailbox meanwhile, for example
             log_event(log, logging.INFO, "%s", error, reason_code=error.reason)
         finally:
-            count_mails(meter, session.counts, session.placements)
+            count_mails(meter, session.counts, session.placements, session.bounces)
             if summary := session.summarize():
                 done = ", ".join(f"{name} {count}" for name, count in sorted(summary.items()))
                 log.info("%s %s: %s", action.value, mailbox.address, done)

@@ -26,8 +26,12 @@ _LOW_COUNT_MAX_AGE = 6 * _HOUR
 
 
 def get_daily_limit(mailbox: MailboxRecord, settings: Settings) -> int:
-    """Return how many mails Google lets a mailbox send in 24 hours."""
-    return settings.consumer_daily_limit if is_consumer_address(mailbox.address) else settings.workspace_daily_limit
+    """Return how many mails Google lets a mailbox send in 24 hours; fewer as long as its Workspace is new."""
+    if is_consumer_address(mailbox.address):
+        return settings.consumer_daily_limit
+    if mailbox.address.rpartition("@")[2] in settings.new_workspaces:
+        return min(settings.new_workspace_daily_limit, settings.workspace_daily_limit)
+    return settings.workspace_daily_limit
 
 
 _SENT_SINCE_COUNT = sa.select(sa.func.count()).where(

@@ -15,7 +15,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
 
-from gmail_warmup.core.enums import Action, Placement
+from gmail_warmup.core.enums import Action, BounceKind, Placement
 from gmail_warmup.core.errors import MailboxBusyError
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.metrics import MailEvent
@@ -53,6 +53,7 @@ class MailboxSession:
         action: decides what blocks the task: see ``extend_lease``.
         counts: what happened to mails.
         placements: where first mails were found.
+        bounces: why mails were not delivered.
         refusals: the errors because of which Gmail refused mails for good.
         left_out: the errors of mails that were left out, see `isolate_mail`.
     """
@@ -66,6 +67,7 @@ class MailboxSession:
     action: Action = Action.SEND
     counts: Counter[MailEvent] = field(default_factory=Counter)
     placements: Counter[Placement] = field(default_factory=Counter)
+    bounces: Counter[BounceKind] = field(default_factory=Counter)
     refusals: list[GmailError] = field(default_factory=list)
     left_out: list[BadGmailRequestError] = field(default_factory=list)
 

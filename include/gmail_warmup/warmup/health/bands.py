@@ -2,7 +2,9 @@
 
 The thresholds for watch, paused and blocked are those of an open-source product (Warmbly: spam 10, 20 and 40 %, bounces
 5 and 10 %); complaints, its third measure, are not available through the Gmail API. A mailbox is not judged below 20
-mails in seven days. Missing mails are counted separately: they may be late, or deleted by a person.
+mails in seven days. Missing mails are counted separately: they may be late, or deleted by a person. Bounces because
+the receiving mail server rejects mails as spam or by its policy have the same thresholds as other bounces, but are
+counted separately: they are about the sender, not about its recipients.
 """
 
 from __future__ import annotations
@@ -34,6 +36,12 @@ _BOUNCE_THRESHOLDS = (
     (3, Band.THROTTLED, "bounces_much"),
     (2, Band.WATCH, "bounces_some"),
 )
+_REJECTION_THRESHOLDS = (
+    (10, Band.BLOCKED, "rejections_mostly"),
+    (5, Band.PAUSED, "rejections_too_many"),
+    (3, Band.THROTTLED, "rejections_much"),
+    (2, Band.WATCH, "rejections_some"),
+)
 _SEVERITY = {band: number for number, band in enumerate(Band)}
 
 THROTTLE_BEFORE_PAUSE = timedelta(days=1)
@@ -48,12 +56,13 @@ REQUALIFY_DAILY_VOLUME = 5
 
 @dataclass(frozen=True, kw_only=True)
 class HealthSample:
-    """The known outcomes of a mailbox's first mails in the window."""
+    """The known outcomes of a mailbox's first mails in the window; the rejected ones are among the bounced ones."""
 
     placed: int = 0
     spam: int = 0
     missing: int = 0
     bounced: int = 0
+    rejected: int = 0
 
     @property
     def spam_percent(self) -> float:
@@ -62,9 +71,17 @@ class HealthSample:
 
     @property
     def bounced_percent(self) -> float:
-        """Return the share of bounces among the mails that were placed or bounced."""
+        """Return the share of bounces that are no rejections among the mails that were placed or bounced."""
+        return self._share_of_known(self.bounced - self.rejected)
+
+    @property
+    def rejected_percent(self) -> float:
+        """Return the share of rejections as spam or by policy among the mails that were placed or bounced."""
+        return self._share_of_known(self.rejected)
+
+    def _share_of_known(self, count: int) -> float:
         known = self.placed + self.bounced
-        return 100 * self.bounced / known if known else 0.0
+        return 100 * count / known if known else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +116,12 @@ def classify_sample(sample: HealthSample) -> tuple[Band, str | None] | None:
     if sample.placed >= MIN_SAMPLE_SIZE:
         found.append(_find_band(_SPAM_THRESHOLDS, sample.spam_percent, chance=sample.spam < MIN_SPAM_COUNT))
     if sample.placed + sample.bounced >= MIN_SAMPLE_SIZE:
-        found.append(_find_band(_BOUNCE_THRESHOLDS, sample.bounced_percent, chance=sample.bounced < MIN_BOUNCE_COUNT))
-    # The more severe one; spam if both are equal.
+        for thresholds, percent, count in (
+            (_BOUNCE_THRESHOLDS, sample.bounced_percent, sample.bounced - sample.rejected),
+            (_REJECTION_THRESHOLDS, sample.rejected_percent, sample.rejected),
+        ):
+            found.append(_find_band(thresholds, percent, chance=count < MIN_BOUNCE_COUNT))
+    # The most severe one; the first of equal ones.
     return max(found, key=lambda judgement: _SEVERITY[judgement[0]], default=None)
 
 
@@ -185,4 +206,5 @@ def compute_score(sample: HealthSample) -> int | None:
     if sample.placed < MIN_SAMPLE_SIZE:
         return None
     missing = 100 * sample.missing / (sample.placed + sample.missing)
-    return max(0, round(100 - 2.5 * sample.spam_percent - 5 * sample.bounced_percent - missing))
+    bounced_percent = sample.bounced_percent + sample.rejected_percent
+    return max(0, round(100 - 2.5 * sample.spam_percent - 5 * bounced_percent - missing))

@@ -55,7 +55,7 @@ def to_health_status(mailbox: Any) -> HealthStatus:
 
 def build_sample_columns() -> tuple[sa.Label[int], ...]:
     """Return the sums of the window over ``mailbox_day`` joined to ``mailbox`` and `LOCAL_DAY`."""
-    counts = {"placed": PLACED_COUNT, "spam": _D.spam, "missing": _D.missing, "bounced": _D.bounced}
+    counts = {"placed": PLACED_COUNT} | {name: getattr(_D, name) for name in ("spam", "missing", "bounced", "rejected")}
     return tuple(
         sa.func.coalesce(sa.func.sum(count).filter(IS_IN_WINDOW), 0).label(_SAMPLE_PREFIX + name)
         for name, count in counts.items()
@@ -118,6 +118,7 @@ def _store_band_change(
             placed=sample.placed,
             spam=sample.spam,
             bounced=sample.bounced,
+            rejected=sample.rejected,
             # No alert for changes made by a person.
             is_alertable=actor == ENGINE_ACTOR and not {before.band, after.band} <= _BANDS_WITHOUT_ALERT,
         )
@@ -161,5 +162,5 @@ def _find_sample_start(connection: sa.Connection, mailbox_id: int, today: date) 
 def list_band_changes(connection: sa.Connection, mailbox_id: int, *, limit: int = 50) -> list[sa.Row[Any]]:
     """Return the changes of a mailbox's band with their samples, newest first."""
     E = HealthEvent
-    query = sa.select(E.at, E.actor, E.from_band, E.to_band, E.reason, E.placed, E.spam, E.bounced)
+    query = sa.select(E.at, E.actor, E.from_band, E.to_band, E.reason, E.placed, E.spam, E.bounced, E.rejected)
     return list(connection.execute(query.where(E.mailbox_id == mailbox_id).order_by(E.id.desc()).limit(limit)))

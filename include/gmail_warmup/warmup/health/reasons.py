@@ -23,6 +23,10 @@ _CHECK_DOMAIN = (
 _RETURNS_AFTER_REST = "After its rest it automatically sends a small fresh sample. " + _CHECK_DOMAIN
 _REQUALIFY_MAILBOX = _CHECK_DOMAIN + " Then: gmail-warmup mailboxes requalify ADDRESS"
 _CHECK_BOUNCES = "Check the bounces in its inbox for the recipients that refuse its mail, and their reasons."
+_CHECK_REJECTIONS = (
+    "Read on its page what the receiving servers answered. Check SPF, DKIM and DMARC of its domain, and block lists; "
+    "send fewer cold mails meanwhile."
+)
 _ENLARGE_POOL = "Add pool mailboxes, re-authenticate flagged ones, or raise pool_daily_cap or partner_daily_cap."
 
 
@@ -40,6 +44,14 @@ _ROWS = (
     ("bounces_too_many", "At least 5 % of its mails of the last seven days bounced; it is paused.", _CHECK_BOUNCES),
     ("bounces_mostly", "At least 10 % of its mails of the last seven days bounced; it is stopped.",
      _CHECK_BOUNCES + " Then: gmail-warmup mailboxes requalify ADDRESS"),
+    ("rejections_some", "At least 2 % of its mails of the last seven days were rejected as spam or by policy.",
+     _CHECK_REJECTIONS),
+    ("rejections_much", "At least 3 % of its mails of the last seven days were rejected as spam or by policy; it sends "
+     "less.", _CHECK_REJECTIONS),
+    ("rejections_too_many", "At least 5 % of its mails of the last seven days were rejected as spam or by policy; it "
+     "is paused.", _CHECK_REJECTIONS),
+    ("rejections_mostly", "At least 10 % of its mails of the last seven days were rejected as spam or by policy; it "
+     "is stopped.", _CHECK_REJECTIONS + " Then: gmail-warmup mailboxes requalify ADDRESS"),
     ("requalifying", "Its rest is over: it sends a few mails a day until 20 of them are placed.",
     _NO_ACTION_NEEDED),
     ("requalified", "Its fresh sample is good; its volume returns in steps.", _NO_ACTION_NEEDED),

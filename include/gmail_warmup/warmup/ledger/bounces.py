@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.enums import BounceKind
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailStatus, Placement
 from gmail_warmup.gmail.delivery_status import Bounce
@@ -28,9 +29,11 @@ class SentMail:
     """A sent mail to which a bounce or an auto-reply may belong."""
 
     id: int
+    recipient: str
     token: str
     rfc_message_id: str
     thread_id: str
+    is_of_last_day: bool
     notice_ids: Sequence[str]
 
 
@@ -42,10 +45,12 @@ class BounceWatch:
         history_id: Gmail's history id up to which the mailbox was searched; None before the first search.
         unfound_since: when the oldest mail was sent that is neither found nor bounced although its recipient had the
             time to find it; None without such a mail.
+        read_notice_ids: the messages that the last search found and that were read.
     """
 
     history_id: str | None
     unfound_since: datetime | None
+    read_notice_ids: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +110,7 @@ def schedule_bounce_search(connection: sa.Connection, mailbox_id: int, history_i
     connection.execute(_SCHEDULE_SEARCH, values)
 
 
-_SELECT_WATCH = sa.select(Mailbox.history_id, _UNFOUND_SINCE.label("unfound_since")).where(
+_SELECT_WATCH = sa.select(Mailbox.history_id, _UNFOUND_SINCE.label("unfound_since"), Mailbox.read_notice_ids).where(
     _IS_MAILBOX, Mailbox.notices_due_at.is_not(None)
 )
 
@@ -117,10 +122,25 @@ def load_bounce_watch(connection: sa.Connection, mailbox_id: int, *, patience: t
         patience: time that a recipient has to find a mail before its bounce is searched for.
     """
     row = connection.execute(_SELECT_WATCH, {"mailbox_id": mailbox_id, "patience": patience}).one_or_none()
-    return BounceWatch(history_id=row.history_id, unfound_since=row.unfound_since) if row else None
+    if row is None:
+        return None
+    return BounceWatch(
+        history_id=row.history_id,
+        unfound_since=row.unfound_since,
+        read_notice_ids=frozenset(row.read_notice_ids),
+    )
 
 
-_SELECT_SENT = sa.select(L.id, L.token, L.rfc_message_id, L.thread_id, L.notice_ids).where(_IS_SENDER, _IS_RECENT)
+_IS_OF_LAST_DAY = L.sent_at > sa.func.now() - timedelta(days=1)
+_SELECT_SENT = (
+    sa.select(
+        L.id, Mailbox.address.label("recipient"), L.token, L.rfc_message_id, L.thread_id, L.notice_ids,
+        _IS_OF_LAST_DAY.label("is_of_last_day"),
+    )
+    .join_from(L, Mailbox, Mailbox.id == L.recipient_id)
+    .where(_IS_SENDER, _IS_RECENT)
+    .order_by(L.id.desc())
+)  # fmt: skip
 _SELECT_RECEIVED_IDS = sa.select(L.recipient_gmail_id).where(
     L.recipient_id == sa.bindparam("mailbox_id"), _IS_RECENT, L.recipient_gmail_id.is_not(None)
 )
@@ -144,6 +164,7 @@ _RECORD_SEARCH = (
     .values(
         history_id=sa.bindparam("history"),
         notices_due_at=sa.case(
+            (sa.bindparam("unread", type_=sa.Boolean), sa.func.now() + sa.bindparam("soon", type_=sa.Interval)),
             (sa.exists().where(_IS_SENDER, _IS_RECENT, L.sent_at > sa.func.now() - _NEXT), sa.func.now() + _NEXT),
             (_UNFOUND_SINCE.is_not(None), sa.func.now() + _LATER),
         ),
@@ -151,10 +172,27 @@ _RECORD_SEARCH = (
 )
 
 
-def record_bounce_search(connection: sa.Connection, mailbox_id: int, history_id: str, *, scale: float) -> None:
-    """Store up to where a mailbox was searched, and schedule the next search: soon, later, or after its next mail."""
-    delays = {"next": NEXT_SEARCH_DELAY * scale, "later": LATE_SEARCH_DELAY * scale, "patience": timedelta(0)}
-    connection.execute(_RECORD_SEARCH, {"mailbox_id": mailbox_id, "history": history_id} | delays)
+def record_bounce_search(
+    connection: sa.Connection, mailbox_id: int, history_id: str, *, has_unread: bool, scale: float
+) -> None:
+    """Store up to where a mailbox was searched, and schedule the next search: soon, later, or after its next mail.
+
+    Args:
+        has_unread: whether the search found more messages than one check reads.
+    """
+    delays = {"soon": FIRST_SEARCH_DELAY, "next": NEXT_SEARCH_DELAY, "later": LATE_SEARCH_DELAY}
+    values = {"mailbox_id": mailbox_id, "history": history_id, "unread": has_unread, "patience": timedelta(0)}
+    connection.execute(_RECORD_SEARCH, values | {name: delay * scale for name, delay in delays.items()})
+
+
+_STORE_READ_NOTICES = (
+    sa.update(Mailbox).where(_IS_MAILBOX).values(read_notice_ids=sa.bindparam("ids", type_=sa.ARRAY(sa.Text)))
+)
+
+
+def store_read_notices(connection: sa.Connection, mailbox_id: int, message_ids: Collection[str]) -> None:
+    """Store which messages of the last search were read; earlier ones are forgotten, because they are too old."""
+    connection.execute(_STORE_READ_NOTICES, {"mailbox_id": mailbox_id, "ids": sorted(message_ids)})
 
 
 def store_bounce(connection: sa.Connection, entry_id: int, message_id: str, bounce: Bounce) -> bool:
@@ -162,10 +200,24 @@ def store_bounce(connection: sa.Connection, entry_id: int, message_id: str, boun
 
     A mail that its recipient found did not bounce, whatever the notice says.
     """
-    _store_notice(connection, entry_id, message_id, bounce_status=bounce.status)
+    _store_notice(connection, entry_id, message_id, **_to_columns(bounce))
     if not bounce.is_final:
         return False
     return ledger.update_entry(connection, entry_id, _IS_UNFOUND, bounced_at=ledger.NOW, locate_due_at=None)
+
+
+def store_limit_notice(connection: sa.Connection, entry_id: int, message_id: str, bounce: Bounce) -> bool:
+    """Record that Google did not send a mail, because the sending limit was reached; return whether that is new.
+
+    Its row ends as ``failed``, so its recipient does not search for it.
+    """
+    _store_notice(connection, entry_id, message_id, **_to_columns(bounce))
+    values = {"status": MailStatus.FAILED, "failure": BounceKind.SENDING_LIMIT, "locate_due_at": None}
+    return ledger.update_entry(connection, entry_id, _IS_UNFOUND, L.status == MailStatus.SENT, **values)
+
+
+def _to_columns(bounce: Bounce) -> dict[str, Any]:
+    return {"bounce_status": bounce.status, "bounce_kind": bounce.kind, "bounce_text": bounce.text or None}
 
 
 def record_auto_reply(connection: sa.Connection, entry_id: int, message_id: str) -> None:

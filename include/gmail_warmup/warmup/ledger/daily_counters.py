@@ -25,6 +25,8 @@ class Outcome(StrEnum):
     """It was placed in a category tab, the archive or the trash."""
     MISSING = "missing"
     BOUNCED = "bounced"
+    REJECTED = "rejected"
+    """It bounced because it was rejected as spam or by policy; it is counted as bounced as well."""
     RESCUED = "rescued"
     READ = "read"
     REPLIED = "replied"

@@ -23,6 +23,7 @@ class MailCounts:
 
     Attributes:
         elsewhere: mails placed neither in the inbox nor in spam.
+        rejected: bounced mails that were rejected as spam or by policy.
         read: mails that the recipient opened.
     """
 
@@ -33,6 +34,7 @@ class MailCounts:
     elsewhere: int = 0
     missing: int = 0
     bounced: int = 0
+    rejected: int = 0
     rescued: int = 0
     read: int = 0
     replied: int = 0

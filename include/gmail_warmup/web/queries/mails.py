@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
+from gmail_warmup.core.enums import BounceKind
 from gmail_warmup.db import clock
 from gmail_warmup.db.models import LEDGER_HISTORY, LEDGER_MIN_AGE, Mailbox, MailStatus, Placement
 from gmail_warmup.db.models import LedgerEntry as L
@@ -43,6 +44,10 @@ class Mail(BaseModel):
     placement: Placement | None = Field(
         description="Folder that Gmail chose; null before it was checked, and for a reply."
     )
+    bounced_at: dt.datetime | None
+    bounce_kind: BounceKind | None = Field(description="Why it bounced or is delayed; null if it is not.")
+    bounce_status: str | None = Field(description="Enhanced status code of the bounce or delay (RFC 3463).")
+    bounce_text: str | None = Field(description="What the receiving mail server answered.")
     rescued_at: dt.datetime | None
     read_at: dt.datetime | None
     replied_at: dt.datetime | None

@@ -76,6 +76,7 @@ class HealthChange(BaseModel):
     placed: int = Field(description="Placed mails in the sample.")
     spam: int
     bounced: int
+    rejected: int = Field(description="Those of the bounced mails that were rejected as spam or by policy.")
 
 
 def build_ramp(statistics: MailboxStatistics) -> Ramp:

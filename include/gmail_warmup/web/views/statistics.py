@@ -40,6 +40,7 @@ class Figures(_FrozenModel):
     rescued: int
     missing: int
     bounced: int
+    rejected: int = Field(description="Those of the bounced mails that were rejected as spam or by policy.")
     failed: int = Field(description="Permanently refused by Gmail.")
     open_percent: float | None
     reply_percent: float | None
