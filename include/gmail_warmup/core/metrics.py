@@ -162,7 +162,7 @@ AUDITED_AT = _define_gauge(
 AUDIT_TIME = _define_gauge("audit_time", "Duration of the last audit, including its second pass.", unit="seconds")
 
 METRICS = (
-    REFRESH, REFRESH_TIME, DONE, MAIL, PLACEMENT, ALERT, DUE, BACKLOG, OLDEST_DUE, GRANTS, BANDS, READINESS,
+    REFRESH, REFRESH_TIME, DONE, MAIL, PLACEMENT, BOUNCE, ALERT, DUE, BACKLOG, OLDEST_DUE, GRANTS, BANDS, READINESS,
     COLD_MAILS, NOT_WORKING,
     EXPIRING, INCIDENTS, BREAKERS_OPEN, HALTED, RUN_AT, AUDITED_AT, AUDIT_TIME,
 )  # fmt: skip
@@ -207,10 +207,10 @@ def count_mails(
     meter: Meter,
     events: Mapping[MailEvent, int],
     placements: Mapping[Placement, int],
-    bounces: Mapping[BounceKind, int],
+    bounces: Mapping[BounceKind, int] | None = None,
 ) -> None:
     """Count what an action did with mails; a missing mail counts as a placement as well."""
-    for kind, number in bounces.items():
+    for kind, number in (bounces or {}).items():
         meter.increment_counter(BOUNCE, kind, number)
     for event, number in events.items():
         meter.increment_counter(MAIL, event, number)
