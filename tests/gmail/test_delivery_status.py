@@ -269,6 +269,7 @@ def test_what_gmails_stand_in_sends_comes_back_whole(status: str, subject: str):
         ({"auto-submitted": "no"}, False),
         ({"auto-submitted": "No; owner=ada"}, False),
         ({"auto-submitted": "auto-replied"}, True),
+        ({"auto-submitted": "auto-replied", "content-type": "multipart/report; report-type=delivery-status"}, False),
         ({"auto-submitted": "auto-generated"}, True),
         ({"precedence": "bulk"}, True),
         ({"precedence": "list"}, False),

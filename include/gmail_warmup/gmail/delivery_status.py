@@ -18,7 +18,7 @@ from gmail_warmup.gmail.bounce_kinds import find_bounce_kind
 from gmail_warmup.gmail.limit_notice import is_limit_notice
 from gmail_warmup.gmail.notice_text import get_notice_text, is_from_mail_system, read_notice_text
 from gmail_warmup.gmail.returned_mail import MESSAGE_ID, find_identities, get_header
-from gmail_warmup.gmail.status_fields import Delivery, RecipientStatus, read_status_fields
+from gmail_warmup.gmail.status_fields import Delivery, RecipientStatus, declare_status_parts, read_status_fields
 from gmail_warmup.mailboxes.addresses import is_same_mailbox
 
 _PARSER_ERRORS = (MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -77,7 +77,7 @@ def parse_delivery_status(raw: bytes, *, token_header: str) -> Bounce | None:
         The bounce, or None if this is not such a notification or it reports a successful delivery.
     """
     try:
-        report = message_from_bytes(raw)
+        report = message_from_bytes(declare_status_parts(raw))
         recipients = _read_recipients(report)
         worst = _find_worst(recipients)
         if worst is None:
@@ -100,7 +100,12 @@ def may_be_notification(headers: Mapping[str, str]) -> bool:
 
 
 def is_auto_reply(headers: Mapping[str, str]) -> bool:
-    """Return whether a mail is an auto-reply, by its headers in lower case (RFC 3834 and common non-standard ones)."""
+    """Return whether a mail is an auto-reply, by its headers in lower case (RFC 3834 and common non-standard ones).
+
+    A report, such as one of a successful delivery, is not one, although it is sent automatically.
+    """
+    if headers.get("content-type", "").lower().startswith("multipart/report"):
+        return False
     if headers.get("auto-submitted", "no").split(";")[0].strip().lower() != "no":
         return True
     return any(

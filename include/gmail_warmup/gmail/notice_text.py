@@ -16,7 +16,7 @@ from gmail_warmup.gmail.returned_mail import RETURNED_TYPES, get_header
 from gmail_warmup.gmail.status_fields import (
     ADDRESS,
     STATUS_CODE,
-    STATUS_TYPES,
+    STATUS_TYPE,
     Delivery,
     RecipientStatus,
     choose_status,
@@ -146,7 +146,7 @@ def _remove_markup(text: str) -> str:
 
 def _walk_notice(part: Message) -> list[Message]:
     """Return the leaves of a message outside the returned mail and the status part."""
-    if part.get_content_type() in RETURNED_TYPES | STATUS_TYPES:
+    if part.get_content_type() in {*RETURNED_TYPES, STATUS_TYPE}:
         return []
     content = part.get_payload()
     if not isinstance(content, list):

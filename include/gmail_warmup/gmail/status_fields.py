@@ -6,15 +6,15 @@ a status part that is encoded, or that is declared as plain text. The fields are
 
 from __future__ import annotations
 
-import base64
-import quopri
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from enum import StrEnum
 
-STATUS_TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
+STATUS_TYPE = "text/x-delivery-status"
+"""The type of a status part after `declare_status_parts`."""
+_STATUS_TYPES = re.compile(rb"(?im)^(content-type:\s*)message/(?:global-)?delivery-status\b")
 ADDRESS = re.compile(r"[^\s<>()\[\]:;,\"'@]{1,128}@[^\s<>()\[\]:;,\"'@]{1,255}")
 STATUS_CODE = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 _FAULT_CODE = re.compile(STATUS_CODE.pattern.replace("[245]", "[45]"))
@@ -58,31 +58,30 @@ class RecipientStatus:
     remote_server: str = ""
 
 
+def declare_status_parts(raw: bytes) -> bytes:
+    """Return a mail whose status parts are declared as text.
+
+    The standard library would parse each block of their fields as a message, and would not decode the part before.
+    """
+    return _STATUS_TYPES.sub(rb"\1" + STATUS_TYPE.encode(), raw)
+
+
 def read_status_fields(report: Message) -> list[RecipientStatus]:
     """Return what the status parts of a report say, one record for each recipient with a known result."""
     found = []
     for part in report.walk():
         kind = part.get_content_type()
-        if kind in STATUS_TYPES or (kind == "text/plain" and part is not report):
+        if kind == STATUS_TYPE or (kind == "text/plain" and part is not report):
             text = get_part_text(part)[:_MAX_TEXT]
-            if kind in STATUS_TYPES or re.search(r"(?im)^(?:final|original)-recipient[ \t]*:", text):
+            if kind == STATUS_TYPE or re.search(r"(?im)^(?:final|original)-recipient[ \t]*:", text):
                 found += [status for group in _split_recipients(text) if (status := _read_group(group))]
     return found
 
 
 def get_part_text(part: Message) -> str:
-    """Return the text of a part; that of a status part is put together from what the parser took for messages."""
-    content = part.get_payload()
-    if not isinstance(content, list):
-        data = part.get_payload(decode=True)
-        return _decode_text(data if isinstance(data, bytes) else b"", part.get_content_charset())
-    raw = b"\n\n".join(block.as_bytes() for block in content if isinstance(block, Message))
-    encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
-    if encoding == "base64":
-        raw = base64.b64decode(raw)
-    elif encoding == "quoted-printable":
-        raw = quopri.decodestring(raw)
-    return _decode_text(raw, None)
+    """Return the text of a part that has no parts itself."""
+    data = part.get_payload(decode=True)
+    return _decode_text(data if isinstance(data, bytes) else b"", part.get_content_charset())
 
 
 def _decode_text(data: bytes, charset: str | None) -> str:

@@ -84,11 +84,8 @@ def _process_thread_message(session: MailboxSession, known: KnownMessages, messa
         message = session.gmail.get_message(message_id)
         if session.settings.token_header.lower() in message.headers:
             return  # a warmup reply; it is collected when it is due
-        if (
-            delivery_status.may_be_notification(message.headers)
-            and message.size <= _MAX_BOUNCE_BYTES
-            and _process_notice(session, known, message_id, thread_id=message.thread_id)
-        ):
+        may_be_notice = delivery_status.may_be_notification(message.headers) and message.size <= _MAX_BOUNCE_BYTES
+        if may_be_notice and _process_notice(session, known, message_id, thread_id=message.thread_id):
             return
         if delivery_status.is_auto_reply(message.headers) and (mail := _match_auto_reply(known, message.headers)):
             _archive_auto_reply(session, mail, message)
