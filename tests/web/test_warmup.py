@@ -147,7 +147,7 @@ def test_statistics_of_one_mailbox_and_of_all(ada: Site, op: httpx.Client):
     assert (one["address"], one["days"]) == (ADA, 30)
     assert one["counts"] == {
         "sent": 12, "opened": 8, "replied": 5, "inbox": 6, "elsewhere": 2, "spam": 2, "rescued": 2, "missing": 1,
-        "bounced": 1, "failed": 0, "open_percent": 80.0, "reply_percent": 50.0, "spam_percent": 20.0,
+        "bounced": 1, "rejected": 0, "failed": 0, "open_percent": 80.0, "reply_percent": 50.0, "spam_percent": 20.0,
     }  # fmt: skip
     assert (one["today"]["phase"], one["today"]["progress"]) == ("ramp, day 11 of 19", 62)
     assert [(day["planned"], day["counts"]["sent"]) for day in one["by_day"]] == [(14, 12)]
