@@ -198,6 +198,18 @@ def test_mails_are_seen_from_the_mailbox(pair: Site, op: httpx.Client):
     assert len(ask(op, POOL, "mails")["mails"]) == 3
 
 
+def test_why_a_mail_was_not_delivered_is_shown(pair: Site, op: httpx.Client):
+    text = "550 5.7.26 This mail is <b>unauthenticated</b>."
+    bounce = {"bounce_kind": "rejected", "bounce_status": "5.7.26", "bounce_text": text}
+    put_mail(pair, ADA, POOL, status="sent", bounced_at="2026-11-24 10:00+00", **bounce)
+    (mail,) = ask(op, ADA, "mails")["mails"]
+    assert {name: mail[name] for name in bounce} == bounce
+    page = op.get(f"mailboxes/{ADA}").text
+    shown = page[page.index('id="mails"') :]
+    assert ">Rejected</span>" in shown
+    assert "550 5.7.26 This mail is &lt;b&gt;unauthenticated&lt;/b&gt;." in shown
+
+
 @pytest.mark.parametrize("what", ["days", "history", "mails"])
 def test_odd_addresses_are_addresses(site: Site, op: httpx.Client, what: str):
     assert op.post(f"{API}/mailboxes", json={"address": ODD, "settings": {"kind": "warmup"}}).status_code == 200
