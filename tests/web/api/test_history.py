@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gmail_warmup.warmup.ledger import history
-from web.kit import API, Site
+from web.kit import API, MOUNT, Site
 
 ADA, POOL = "ada@example.com", "pool@example.com"
 ODD = "o'x/y+z&w=1@example.com"
@@ -204,7 +204,7 @@ def test_why_a_mail_was_not_delivered_is_shown(pair: Site, op: httpx.Client):
     put_mail(pair, ADA, POOL, status="sent", bounced_at="2026-11-24 10:00+00", **bounce)
     (mail,) = ask(op, ADA, "mails")["mails"]
     assert {name: mail[name] for name in bounce} == bounce
-    page = op.get(f"mailboxes/{ADA}").text
+    page = op.get(f"{MOUNT}/mailboxes/{ADA}").text
     shown = page[page.index('id="mails"') :]
     assert ">Rejected</span>" in shown
     assert "550 5.7.26 This mail is &lt;b&gt;unauthenticated&lt;/b&gt;." in shown
