@@ -110,7 +110,7 @@ def _search_notices(
     since = watch.unfound_since
     after = f"after:{int(since.timestamp()) - 3600}" if since else "newer_than:7d"
     found = session.gmail.search_messages(f"{_SYSTEM_MAIL} {after}", limit=_MAX_FOUND)
-    read = (watch.read_notice_ids | known.processed_ids | set(read_ids)).intersection(found)
+    read = {*watch.read_notice_ids, *known.processed_ids, *read_ids}.intersection(found)
     unread = [message_id for message_id in found if message_id not in read]
     try:
         for message_id in session.while_permitted(unread[:MAX_READ_PER_SEARCH]):
