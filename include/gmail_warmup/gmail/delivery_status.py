@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from email import message_from_bytes
 from email.errors import MessageError
 from email.message import Message
+from typing import Any
 
 from gmail_warmup.core.enums import BounceKind
 from gmail_warmup.core.text import to_shown_text
@@ -135,7 +136,7 @@ def _find_worst(recipients: list[RecipientStatus]) -> RecipientStatus | None:
     return None
 
 
-def _describe(recipient: RecipientStatus) -> dict[str, object]:
+def _describe(recipient: RecipientStatus) -> dict[str, Any]:
     return {
         "is_final": recipient.delivery is Delivery.FAILED,
         "status": recipient.status,

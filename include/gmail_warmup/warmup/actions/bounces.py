@@ -132,8 +132,8 @@ def _process_notice(
     """Record a delivery status notification if it is about one of our mails, and return whether it is."""
     raw = session.gmail.get_raw_message(message_id)
     bounce = delivery_status.parse_delivery_status(raw, token_header=session.settings.token_header)
-    mail = bounce and _match_bounce(known, bounce, thread_id)
-    own = bounce.for_recipient(mail.recipient) if bounce and mail else None
+    mail = None if bounce is None else _match_bounce(known, bounce, thread_id)
+    own = None if bounce is None or mail is None else bounce.for_recipient(mail.recipient)
     if own is None or mail is None:
         return False
     session.label_message(message_id, remove=("UNREAD", "INBOX"))
