@@ -184,3 +184,33 @@ def test_readiness_as_table_csv_and_json(world: World, shell: Shell):
     (found,) = shell.json("mailboxes", "readiness", "--state", "warming")
     assert (found["address"], found["cold_mails"]) == ("ada@warm.example", 0)
     assert shell.json("mailboxes", "readiness", "--state", "ready") == []
+
+
+def test_a_dry_run_of_an_import_lists_each_mailbox(shell, world: World, tmp_path: Path):
+    world.add("ada@pool.example", daily_target=33)
+    world.add("bob@pool.example")
+    file = tmp_path / "mailboxes.csv"
+    file.write_bytes(
+        b"sep=;\r\naddress;kind;daily_target;pause_reason\r\nada@pool.example;pool;40;\r\nbob@pool.example;pool;50;\r\n"
+        b"new@pool.example;Warmup;;holiday\r\n"
+    )
+    said = " ".join(shell("mailboxes", "import", str(file), "--dry-run").split())
+    assert "line 3 ada@pool.example settings changed: daily_target 33 -> 40" in said
+    assert "line 4 bob@pool.example existing, settings unchanged" in said
+    assert "line 5 new@pool.example new; needs sign-in; paused: the import contains no grant for it" in said
+    listed = shell.json("mailboxes", "import", str(file), "--dry-run")["mailboxes"]
+    assert [(item["address"], item["mailbox"]) for item in listed] == [
+        ("ada@pool.example", "changed"),
+        ("bob@pool.example", "unchanged"),
+        ("new@pool.example", "new"),
+    ]
+    assert world.mailbox("ada@pool.example").daily_target == 33
+
+
+def test_a_terminal_shows_the_first_of_many_mailboxes(shell, world: World, tmp_path: Path):
+    file = tmp_path / "mailboxes.csv"
+    file.write_text("address,kind\n" + "".join(f"box{number}@pool.example,pool\n" for number in range(1000)))
+    said = shell("mailboxes", "import", str(file), "--dry-run")
+    assert len(said.splitlines()) < 220
+    assert "... and 800 more; --json lists all of them." in said
+    assert len(shell.json("mailboxes", "import", str(file), "--dry-run")["mailboxes"]) == 1000

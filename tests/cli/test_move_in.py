@@ -230,7 +230,7 @@ def folder(tmp_path: Path, world: World) -> Path:
 
 def test_a_folder_of_token_files(shell, world: World, folder: Path):
     said = shell.json("move-in", "tokens", str(folder), "--kind", "warmup", code=1)
-    assert (said["added"], said["grants"]) == (4, 3)
+    assert (said["added"], said["grants"]) == (3, 2)
     assert [remark["address"] for remark in said["to_sign_in"]] == ["finn@warm.example"]
     assert {remark["source"]: remark["why"].split(";")[0].split(",")[0] for remark in said["left"]} == {
         "credentials.json": "is an OAuth client",
@@ -238,9 +238,10 @@ def test_a_folder_of_token_files(shell, world: World, folder: Path):
         "notes.txt": "contains no authorized_user object.",
         "robot.json": "is the key of a service account",
         "token.json": "contains no address",
+        f"token_{BEN}.json": f"its name can mean token_{BEN} or {BEN}",
     }
     no_secret(shell)
-    for address in ("ada@warm.example", "ben@warm.example", "cleo@warm.example"):
+    for address in ("ada@warm.example", "cleo@warm.example"):
         assert world.tokens().get_token(address).seconds > 3000
 
 
@@ -254,10 +255,79 @@ def test_one_token_file_for_a_mailbox_that_waits_for_its_grant(shell, world: Wor
 
 def test_a_dry_run_over_files_writes_nothing(shell, world: World, folder: Path):
     shell("move-in", "tokens", str(folder), "--kind", "warmup", "--dry-run", code=1)
-    assert "Would import 4 mailboxes" in shell.out
+    assert "Would import 3 mailboxes" in shell.out
     assert "Nothing was written." in shell.out
+    said = " ".join(shell.out.split())
+    assert f"{FINN}.json {FINN} new; needs sign-in: the token contains no refresh_token; sign in again" in said
+    assert f"{ADA}.json {ADA} new; grant imported" in said
     assert world.rows("SELECT count(*) FROM gmail_warmup.mailbox") == [(0,)]
     no_secret(shell)
+
+
+SMITH = "smith@warm.example"
+
+
+@pytest.mark.parametrize("existing", [(), (SMITH,), (f"ada_{SMITH}",), (SMITH, f"ada_{SMITH}")])
+def test_an_underscore_belongs_to_the_address(shell, world: World, tmp_path: Path, existing: tuple[str, ...]):
+    for address in existing:
+        world.add(address)
+    before = world.grant(SMITH).refresh_token if SMITH in existing else None
+    world.sql("UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth'")
+    (tmp_path / f"ada_{SMITH}.json").write_text(json.dumps(token(world, f"ada_{SMITH}")))
+    said = shell.json("move-in", "tokens", str(tmp_path), "--kind", "warmup")
+    (effect,) = said["mailboxes"]
+    assert (effect["address"], said["grants"], said["left"]) == (f"ada_{SMITH}", 1, [])
+    assert world.tokens().get_token(f"ada_{SMITH}").seconds > 3000
+    if SMITH in existing:
+        assert world.grant(SMITH).refresh_token == before
+
+
+def test_a_name_with_two_readings_is_the_mailbox_that_exists(shell, world: World, folder: Path):
+    shell("mailboxes", "add", BEN, "--kind", "pool")
+    said = shell.json("move-in", "tokens", str(folder), "--kind", "warmup", code=1)
+    assert [item["grant"] for item in said["mailboxes"] if item["source"] == f"token_{BEN}.json"] == ["imported"]
+    assert world.tokens().get_token(BEN).seconds > 3000
+
+
+def test_a_pattern_says_where_the_address_is(shell, world: World, folder: Path):
+    words = ("move-in", "tokens", str(folder), "--kind", "warmup", "--name-pattern", "token_{address}.json")
+    said = shell.json(*words, code=1)
+    assert {item["address"] for item in said["mailboxes"] if item["grant"] == "imported"} == {BEN, "cleo@warm.example"}
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {"scope": "https://www.googleapis.com/auth/gmail.readonly"},
+        {"scope": "openid,https://www.googleapis.com/auth/gmail.send"},
+        {"granted_scopes": ["https://www.googleapis.com/auth/gmail.readonly"], "scopes": [SCOPE]},
+        {"token_response": {"scope": "openid"}, "scopes": [SCOPE]},
+        {"scopes": "https://www.googleapis.com/auth/gmail.readonly"},
+    ],
+)
+def test_a_grant_that_lacks_the_gmail_scope_is_not_taken(shell, world: World, tmp_path: Path, scope: dict[str, Any]):
+    (tmp_path / f"{ADA}.json").write_text(json.dumps(token(world, ADA, scopes=None) | scope))
+    said = shell.json("move-in", "tokens", str(tmp_path), "--kind", "warmup", code=1)
+    assert said["grants"] == 0
+    assert "lacks the Gmail permission gmail.modify" in said["to_sign_in"][0]["why"]
+
+
+def test_a_dry_run_lists_each_mailbox_with_what_would_happen(shell, world: World, tmp_path: Path):
+    for address in (ADA, BEN, FINN):
+        world.add(address)
+    world.sql("UPDATE gmail_warmup.oauth_grant g SET state = 'needs_reauth', refresh_token = NULL FROM "
+              "gmail_warmup.mailbox m WHERE m.id = mailbox_id AND address = :ben", ben=BEN)  # fmt: skip
+    world.sql("UPDATE gmail_warmup.oauth_grant g SET state = 'needs_reauth' FROM gmail_warmup.mailbox m "
+              "WHERE m.id = mailbox_id AND address = :finn", finn=FINN)  # fmt: skip
+    for address in (ADA, BEN, FINN, EVA):
+        (tmp_path / f"{address}.json").write_text(json.dumps(token(world, address)))
+    said = shell.json("move-in", "tokens", str(tmp_path), "--kind", "warmup", "--dry-run", code=1)
+    assert {item["address"]: (item["mailbox"], item["grant"], item["why"]) for item in said["mailboxes"]} == {
+        ADA: ("not_imported", "none", "exists already, with a grant that works."),
+        BEN: ("unchanged", "imported", ""),
+        FINN: ("unchanged", "replaced", ""),
+        EVA: ("new", "imported", ""),
+    }
 
 
 def test_files_that_cannot_be_meant(shell, world: World, folder: Path):

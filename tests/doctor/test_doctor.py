@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 
@@ -20,6 +21,7 @@ from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.db.roles import ensure_role
 from gmail_warmup.doctor import CheckResult, Status, run_checks
 from gmail_warmup.doctor.installation import compare_clocks
+from gmail_warmup.mailboxes import zone_comparison, zone_data
 from gmail_warmup.oauth.errors import OAuthClientError
 from gmail_warmup.oauth.incidents import close_incidents, open_incident
 from support.workers import services
@@ -297,3 +299,17 @@ def test_second_addresses_and_unknown_time_zones_are_listed(ready: Services, wor
     assert f"a.da@{GMAIL} is the same Google mailbox as ada@{GMAIL}" in found["addresses"].found
     assert found["time zones"].status is Status.PROBLEM
     assert "b@pool.example ('localtime'), c@pool.example ('CET')" in found["time zones"].found
+
+
+def test_other_time_zone_data_of_the_database_is_reported(
+    ready: Services, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    """The package gets the hours of Tokyo for Berlin, as after a change of the law that the database does not know."""
+    tokyo = zone_data.find_zone("Asia/Tokyo")
+    monkeypatch.setattr(zone_comparison, "find_zone", lambda name: tokyo if name == "Europe/Berlin" else None)
+    world.sql("UPDATE gmail_warmup.mailbox SET timezone = 'Europe/Berlin'")
+    found = checks(ready)["time zones"]
+    assert found.status is Status.WARNING
+    assert f"than Python (tzdata {zone_data.DATA_VERSION})" in found.found
+    assert re.search(r"Europe/Berlin: \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d (480|420) minutes behind", found.found)
+    assert "restart PostgreSQL" in found.step

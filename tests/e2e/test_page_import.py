@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 
+import openpyxl
 import pytest
 from playwright.sync_api import FilePayload, expect
 
@@ -57,11 +59,40 @@ def test_what_changed_meanwhile_is_shown_before_it_is_imported(shell, mailboxes)
     assert mailboxes.ask("GET", f"/mailboxes/{ADA}")["daily_target"] == 60
 
 
+def make_workbook(*rows: list[str]) -> bytes:
+    book, content = openpyxl.Workbook(), io.BytesIO()
+    for row in rows:
+        book.active.append(row)
+    book.save(content)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "warned"),
+    [
+        (f"address;kind;display_name\r\n{ADA};Pool;Zoë\r\n".encode("cp1252"), True),
+        (make_workbook(["Address", "Kind", "Display name"], [ADA, "Pool", "Zoë"]), False),
+    ],
+    ids=["Windows-1252", "workbook"],
+)
+def test_a_file_of_excel_is_imported(shell, mailboxes, content: bytes, warned: bool):
+    frame = shell.open("/import")
+    frame.locator("#file").set_input_files(file("boxes", content))
+    expect(frame.locator("#lines tbody tr")).to_have_count(1)
+    expect(frame.locator("#preview-warning")).to_be_visible(visible=warned)
+    frame.get_by_role("button", name="Import 1 mailbox").click()
+    expect(frame.get_by_role("heading", name="Imported: 1 mailbox added.")).to_be_focused()
+    assert mailboxes.ask("GET", f"/mailboxes/{ADA}")["display_name"] == "Zoë"
+
+
 NOT_SENT = [
     (json.dumps([{"address": ADA, "oauth_token": {"refresh_token": "1//x"}}]).encode(), "contains refresh tokens"),
     (b'{"format": "gmail-warmup-backup", "version": 1}', "encrypted backup"),
-    ("address,kind,display_name\na@import.test,pool,Ä".encode("latin-1"), 'save it as "CSV UTF-8"'),
-    (b"PK\x03\x04\xff\xfe\xfa", 'save it as "CSV UTF-8"'),
+    (
+        json.dumps([{"address": ADA, "oauth_token": {"refresh_token": "1//x"}}]).encode("utf-16"),
+        "contains refresh tokens",
+    ),
+    (make_workbook(["address", "kind", "oauth_token"]), "contains refresh tokens"),
     (b"x" * 5_000_001, "larger than 5 MB"),
     (b"", "Choose a file"),
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmail_warmup.cli.output import NEEDS_PERSON, JsonOption, get_services, print_json, print_table, report_errors
+from gmail_warmup.cli.output import (
+    NEEDS_PERSON,
+    JsonOption,
+    get_services,
+    print_effects,
+    print_json,
+    print_table,
+    report_errors,
+)
 from gmail_warmup.cli.progress import show_progress
 from gmail_warmup.core.enums import MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
@@ -67,22 +76,33 @@ def database(
 @app.command()
 def tokens(
     context: typer.Context,
-    place: Annotated[Path, typer.Argument(help="A token.json, or a folder of such files.")],
+    place: Annotated[Path, typer.Argument(help="A file of tokens, or a folder of such files.")],
     kind: Annotated[MailboxKind, typer.Option(help="Kind of new mailboxes.")],
     address: Annotated[str, typer.Option(help="Mailbox of a single file, if the file does not contain it.")] = "",
+    name_pattern: Annotated[
+        str, typer.Option(help="Where the address is in the names of the files, for example 'token_{address}.json'.")
+    ] = "",
     dry_run: DryRun = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Import grants from token files of google-auth. The field `account` or the name of the file is the mailbox.
+    """Import grants from the token files of client libraries and tools.
 
+    The mailbox is the one that the file states; otherwise the name of the file, if it can only mean one address.
     Exit code 1 if a file is not imported, or the owner of a mailbox has to sign in again.
     """
     from gmail_warmup.transfer import token_files
 
     with report_errors():
+        services = get_services(context)
         with show_progress("Reading the files", as_json=as_json):
-            candidates, skipped = token_files.read_token_files(place, kind=kind.value, address=address)
-        plan, done = _move_in(get_services(context), candidates, skipped, dry_run=dry_run, as_json=as_json)
+            candidates, skipped = token_files.read_token_files(
+                place,
+                kind=kind.value,
+                address=address,
+                name_pattern=name_pattern,
+                find_existing=functools.partial(_find_existing, services),
+            )
+        plan, done = _move_in(services, candidates, skipped, dry_run=dry_run, as_json=as_json)
     _report_result(plan, done, {}, dry_run=dry_run, as_json=as_json)
 
 
@@ -92,6 +112,14 @@ def _parse_columns(given: Sequence[str]) -> dict[str, str]:
     if invalid is not None:
         raise InvalidInputError(f"--column {invalid} must have the form THING=NAME, for example address=email.")
     return {thing: name for thing, _, name in pairs}
+
+
+def _find_existing(services: Services, addresses: Collection[str]) -> Collection[str]:
+    from gmail_warmup.db.engine import read_transaction
+    from gmail_warmup.mailboxes import bulk
+
+    with read_transaction(services.engine) as connection:
+        return set(bulk.find_existing(connection, sorted(addresses), lock=False))
 
 
 def _move_in(
@@ -116,7 +144,8 @@ def _report_result(
     if as_json:
         counts = {"added": done.added, "grants": done.grants, "paused": done.paused}
         lists = {name: [asdict(item) for item in getattr(plan, name)] for name in ("to_sign_in", "left")}
-        print_json(counts | lists | read | {"dry_run": dry_run})
+        effects = [asdict(effect) for effect in plan.explain_effects(done.mailboxes)]
+        print_json(counts | lists | read | {"mailboxes": effects, "dry_run": dry_run})
     else:
         _print_result(plan, done, dry_run=dry_run)
     if plan.to_sign_in or plan.left:
@@ -131,11 +160,13 @@ def _print_result(plan: MigrationPlan, done: ImportResult, *, dry_run: bool) -> 
     )
     if done.paused:
         typer.echo(f"Paused, because inactive in the other system: {pluralize(done.paused, 'mailbox')}.")
+    if dry_run:
+        print_effects(plan.explain_effects(done.mailboxes))
+        typer.echo("\nNothing was written.")
+        return
     for title, items in (("Sign-in required", plan.to_sign_in), ("Not imported", plan.left)):
         if items:
             typer.echo(f"\n{title}: {len(items)}")
             print_table(("source", "mailbox", "reason"), [(r.source, r.address, r.why) for r in items], fold="reason")
-    if dry_run:
-        typer.echo("\nNothing was written.")
-    elif done.grants:
+    if done.grants:
         typer.echo("\nNext: probe the grants: gmail-warmup grants audit")

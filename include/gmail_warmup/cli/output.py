@@ -21,6 +21,7 @@ from gmail_warmup.core.errors import GmailWarmupError, InvalidInputError
 
 if TYPE_CHECKING:
     from gmail_warmup.airflow.services import Services
+    from gmail_warmup.transfer.effects import MailboxEffect
 
 OK, NEEDS_PERSON, WRONG_INPUT = 0, 1, 2
 
@@ -100,6 +101,26 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, fold
     for row in rows:
         table.add_row(*(format_cell(value) for value in row))
     make_console().print(table)
+
+
+MAX_EFFECTS = 200
+"""Maximum number of mailboxes that a dry run shows; ``--json`` contains all of them."""
+
+
+def print_effects(effects: Sequence[MailboxEffect]) -> None:
+    """Print what an import would do to each mailbox, and why; what a person has to do comes first."""
+    from gmail_warmup.transfer.effects import sort_by_urgency
+
+    if not effects:
+        return
+    rows = [
+        (effect.source, effect.address, f"{effect.describe()}: {effect.why}" if effect.why else effect.describe())
+        for effect in sort_by_urgency(effects)[:MAX_EFFECTS]
+    ]
+    typer.echo("")
+    print_table(("source", "mailbox", "what happens"), rows, fold="what happens")
+    if len(effects) > MAX_EFFECTS:
+        typer.echo(f"... and {len(effects) - MAX_EFFECTS:,} more; --json lists all of them.")
 
 
 def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gmail_warmup.cli import passphrase
-from gmail_warmup.cli.output import NEEDS_PERSON, JsonOption, get_services, print_json, report_errors
+from gmail_warmup.cli.output import NEEDS_PERSON, JsonOption, get_services, print_effects, print_json, report_errors
 from gmail_warmup.cli.progress import show_progress
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import pluralize
@@ -28,9 +28,10 @@ _STDOUT = Path("-")
 
 def import_file(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV, JSON with authorized_user tokens, or an encrypted backup.")],
+    file: Annotated[Path, typer.Argument(help="CSV, an .xlsx workbook, JSON with tokens, or an encrypted backup.")],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check the file and show the counts; write nothing.")
+        bool,
+        typer.Option("--dry-run", help="Check the file and show what would happen to each mailbox; write nothing."),
     ] = False,
     overwrite_grants: Annotated[
         bool, typer.Option("--overwrite-grants", help="Replace working grants by older ones of the backup.")
@@ -65,21 +66,25 @@ def import_file(
 def _read_file(file: Path) -> tuple[datetime | None, list[ParsedMailbox]]:
     from gmail_warmup.transfer import encrypted_backup
     from gmail_warmup.transfer.exporter import parse_backup
-    from gmail_warmup.transfer.parser import parse_mailboxes
+    from gmail_warmup.transfer.parser import parse_file
 
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidInputError(f"{file} is not UTF-8 text.") from None
+        raw = file.read_bytes()
     except OSError as error:
         raise InvalidInputError(f"{file} cannot be read: {error.strerror}.") from None
-    backup = encrypted_backup.parse_encrypted_backup(text)
+    backup = encrypted_backup.parse_encrypted_backup(raw.decode("utf-8-sig", "replace"))
     if backup:
         return parse_backup(encrypted_backup.decrypt_backup(backup, passphrase.read_passphrase()))
-    return None, parse_mailboxes(text)
+    contents = parse_file(raw)
+    for warning in contents.warnings:
+        typer.echo(f"Warning: {warning}", err=True)
+    return None, contents.require_valid()
 
 
 def _print_imported(done: ImportResult, *, dry_run: bool) -> None:
+    if dry_run:
+        print_effects(done.mailboxes)
+        typer.echo("")
     verb = "Would import" if dry_run else "Imported"
     typer.echo(
         f"{verb} {pluralize(done.mailbox_count, 'mailbox')}: {done.added} new, {done.updated} existing; "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
@@ -11,7 +13,8 @@ from gmail_warmup.db.models import Mailbox
 from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.doctor.result import CheckOutcome, Status
 from gmail_warmup.mailboxes.addresses import describe_twins
-from gmail_warmup.mailboxes.time_zones import CITY_OF_ZONE, is_known_to_database
+from gmail_warmup.mailboxes.zone_comparison import ZoneDifference, describe_refusal, find_differences
+from gmail_warmup.mailboxes.zone_data import DATA_VERSION, find_zone
 
 
 def check_duplicate_addresses(context: DoctorContext) -> CheckOutcome:
@@ -30,11 +33,18 @@ def check_duplicate_addresses(context: DoctorContext) -> CheckOutcome:
 def check_time_zones(context: DoctorContext) -> CheckOutcome:
     """Find mailboxes whose time zone PostgreSQL does not know, or reads in another way than Python."""
     with read_transaction(context.services.engine) as connection:
-        zones = connection.scalars(sa.select(Mailbox.timezone).distinct()).all()
-        wrong = [zone for zone in zones if zone in CITY_OF_ZONE or not is_known_to_database(connection, zone)]
-    if not wrong:
-        return Status.OK, "Python and PostgreSQL know the time zone of every mailbox."
-    query = sa.select(Mailbox.address, Mailbox.timezone).where(Mailbox.timezone.in_(wrong))
+        zones = sorted(connection.scalars(sa.select(Mailbox.timezone).distinct()))
+        refused = [zone for zone in zones if find_zone(zone) is None or describe_refusal(connection, zone)]
+        different = {zone: find_differences(connection, zone) for zone in zones if zone not in refused}
+    if refused:
+        return _report_refused_zones(context, refused)
+    if any(different.values()):
+        return _report_differences(context, different)
+    return Status.OK, "Python and PostgreSQL read the time zone of every mailbox in the same way."
+
+
+def _report_refused_zones(context: DoctorContext, zones: Sequence[str]) -> CheckOutcome:
+    query = sa.select(Mailbox.address, Mailbox.timezone).where(Mailbox.timezone.in_(zones))
     rows = context.fetch_rows(query.order_by(Mailbox.address))
     listed = join_first([f"{row.address} ({row.timezone!r})" for row in rows])
     step = "Set the time zone of a city, such as Europe/Berlin, on the page of each mailbox."
@@ -42,4 +52,16 @@ def check_time_zones(context: DoctorContext) -> CheckOutcome:
         Status.PROBLEM,
         f"{pluralize(len(rows), 'mailbox')} whose time zone PostgreSQL does not know or reads differently: {listed}.",
         step,
+    )
+
+
+def _report_differences(context: DoctorContext, different: Mapping[str, Sequence[ZoneDifference]]) -> CheckOutcome:
+    """Report data of two versions. PostgreSQL has no function that returns the version of its own data."""
+    server = context.fetch_rows(sa.text("SELECT current_setting('server_version') AS version"))[0].version
+    listed = join_first([f"{zone}: {join_first(list(map(str, found)))}" for zone, found in different.items() if found])
+    return (
+        Status.WARNING,
+        f"PostgreSQL {server.split()[0]} has other time zone data than Python (tzdata {DATA_VERSION}), which "
+        f"decides when mails are sent. PostgreSQL's local time differs: {listed}.",
+        "Update the time zone data of the database server (its package tzdata, or PostgreSQL) and restart PostgreSQL.",
     )

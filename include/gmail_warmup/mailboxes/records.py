@@ -20,8 +20,9 @@ from gmail_warmup.core.characters import (
 from gmail_warmup.core.enums import GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import shorten_text
-from gmail_warmup.mailboxes.time_zones import find_zone, normalize_time_zone
+from gmail_warmup.mailboxes.time_zones import normalize_time_zone
 from gmail_warmup.mailboxes.validation import InvalidValue, describe_rule
+from gmail_warmup.mailboxes.zone_data import UTC_ZONE, find_zone
 
 _FORBIDDEN_IN_NAME = re.compile(r"[<>\"\\]")
 
@@ -167,7 +168,7 @@ class MailboxRecord:
     @property
     def zone(self) -> ZoneInfo:
         """Return the mailbox's time zone; UTC if the stored one is not known."""
-        return find_zone(self.timezone) or ZoneInfo("UTC")
+        return find_zone(self.timezone) or UTC_ZONE
 
     @property
     def domain(self) -> str:

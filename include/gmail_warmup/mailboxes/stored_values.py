@@ -19,8 +19,8 @@ from gmail_warmup.core.text import shorten_text
 from gmail_warmup.db.bounded_times import is_out_of_range
 from gmail_warmup.mailboxes import records
 from gmail_warmup.mailboxes.addresses import normalize_address
-from gmail_warmup.mailboxes.time_zones import find_zone
 from gmail_warmup.mailboxes.validation import InvalidValue, describe_rule
+from gmail_warmup.mailboxes.zone_data import find_zone
 
 _EnumT = TypeVar("_EnumT", bound=StrEnum)
 

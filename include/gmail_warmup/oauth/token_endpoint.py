@@ -6,7 +6,7 @@ This module does not access the database.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -161,9 +161,17 @@ def _classify_body(response: TokenResponse, party: Party) -> Body:
         scopes = read_token_values(response.body).scopes
     except ValueError:
         return Body.UNUSABLE
-    # A response without a scope grants what was requested (RFC 6749, 5.1), but Google names the scopes of a consent.
-    is_lacking = SUFFICIENT_SCOPES.isdisjoint(scopes) and (bool(scopes) or party is Party.CODE_EXCHANGE)
+    # Google names the scopes of a consent.
+    is_lacking = lacks_gmail_scope(scopes) or (not scopes and party is Party.CODE_EXCHANGE)
     return Body.LACKS_SCOPE if is_lacking else Body.TOKENS
+
+
+def lacks_gmail_scope(scopes: Collection[str]) -> bool:
+    """Return whether the scopes of a grant do not suffice.
+
+    Without any, the grant has those that were requested (RFC 6749, 5.1); the next refresh shows them.
+    """
+    return bool(scopes) and SUFFICIENT_SCOPES.isdisjoint(scopes)
 
 
 def _describe_unknown_response(response: TokenResponse) -> str:

@@ -19,7 +19,9 @@ from gmail_warmup.core.characters import ASCII_SPACE
 
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")  # noqa: RUF001  the full-width forms count as well
 _ESCAPED_FORMULA = re.compile(f"'{_FORMULA.pattern}")
-_SEPARATORS = ",;\t"
+_SEPARATORS = ",;\t|"
+_SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?[ \t]*(?:\r\n|\r|\n)', re.IGNORECASE)
+"""A first line with which Excel is told the separator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +75,19 @@ def parse_table(text: str) -> CsvTable:
             header = cells
             break
         malformed.append((number, cells))
-    names = [cell.strip().lower() for cell in header]
+    names = [normalize_header(cell) for cell in header]
     while names and not names[-1]:
         names.pop()  # empty columns at the end, of a spreadsheet that was once wider
     return CsvTable(header=names, header_line=number, lines=_to_lines(chain(malformed, lines), names))
+
+
+_OTHER_HEADERS = {"email": "address", "e_mail": "address", "email_address": "address", "time_zone": "timezone"}
+
+
+def normalize_header(cell: str) -> str:
+    """Return the name of a column: in lower case, with underscores in place of spaces and hyphens."""
+    name = "_".join(cell.replace("-", " ").lower().split())
+    return _OTHER_HEADERS.get(name, name)
 
 
 _TOO_MANY_CELLS = "the header line has {} columns and this line has {}; quote texts that contain a separator."
@@ -94,9 +105,11 @@ def _to_lines(lines: Iterable[tuple[int, list[str] | str]], names: Sequence[str]
 
 def _parse_lines(text: str) -> Iterator[tuple[int, list[str] | str]]:
     """Yield the number and the cells of each line that is not empty; for a malformed line, the rule that it breaks."""
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=_detect_separator(text), skipinitialspace=True, strict=True
-    )
+    stated = _SEPARATOR_LINE.match(text)
+    body = text[stated.end() :] if stated else text
+    separator = stated[1] if stated else _detect_separator(text)
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+    first = text.count("\n", 0, stated.end()) or 1 if stated else 0
     while True:
         try:
             cells = [unescape_formula(cell.strip(ASCII_SPACE)) for cell in next(reader)]
@@ -104,10 +117,10 @@ def _parse_lines(text: str) -> Iterator[tuple[int, list[str] | str]]:
             return
         except csv.Error as error:
             what = f"unbalanced quotation marks ({error}); inside a quoted text, double each quotation mark."
-            yield reader.line_num, what
+            yield first + reader.line_num, what
         else:
             if any(cells):
-                yield reader.line_num, cells
+                yield first + reader.line_num, cells
 
 
 def _detect_separator(text: str) -> str:

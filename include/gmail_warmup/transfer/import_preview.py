@@ -13,10 +13,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
 from gmail_warmup.core.errors import GmailWarmupError
+from gmail_warmup.core.text import shorten_text
 from gmail_warmup.mailboxes import bulk, lookup
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
 from gmail_warmup.transfer.parser import PAUSE_COLUMN, LineProblem, ParsedFile, ParsedMailbox
@@ -43,6 +45,13 @@ class SettingChange:
     before: str | int | None
     after: str | int | None
 
+    def __str__(self) -> str:
+        """Return it for a list on one line."""
+        before, after = (
+            shorten_text(str(value)) if value is not None else "none" for value in (self.before, self.after)
+        )
+        return f"{self.field} {before} -> {after}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewLine:
@@ -63,8 +72,10 @@ class ImportPreview:
     """The effects that an import of a file would have now."""
 
     unit: str
-    """The unit of the numbers: ``line`` or ``entry``."""
+    """The unit of the numbers: ``line``, ``row`` or ``entry``."""
     lines: list[PreviewLine] = field(repr=False)
+    warnings: tuple[str, ...] = ()
+    """What a person should check, because the encoding of the file is not certain."""
     unchecked: int = 0
     """Number of further lines, after so many problems that the rest was not checked."""
 
@@ -114,7 +125,7 @@ def build_preview(connection: sa.Connection, contents: ParsedFile, *, lock: bool
     ]
     lines += _build_bad_lines(contents.problems)
     lines.sort(key=lambda line: line.number)
-    return ImportPreview(unit=contents.unit, lines=lines, unchecked=contents.unchecked)
+    return ImportPreview(unit=contents.unit, lines=lines, warnings=contents.warnings, unchecked=contents.unchecked)
 
 
 def apply_preview(connection: sa.Connection, contents: ParsedFile, *, token: str, actor: str) -> ImportPreview:
@@ -146,8 +157,8 @@ def _build_line(item: ParsedMailbox, known: MailboxRecord | None, unit: str, spe
     problems = tuple(_find_database_problems(item, known, unit, spelling))
     if problems:
         return PreviewLine(number=item.number, address=item.address, outcome=Outcome.BAD, problems=problems)
-    settings = _merge_settings(item, known)
-    changes = _diff_settings(known, settings) if known else ()
+    settings = merge_settings(item, known)
+    changes = diff_settings(known, settings) if known else ()
     pauses = item.pause_reason is not None and (known is None or known.paused_at is None)
     if pauses and known:
         changes += (SettingChange(field=PAUSE_COLUMN, before=None, after=item.pause_reason),)
@@ -163,7 +174,7 @@ def _build_line(item: ParsedMailbox, known: MailboxRecord | None, unit: str, spe
     )
 
 
-def _merge_settings(item: ParsedMailbox, known: MailboxRecord | None) -> MailboxSettings:
+def merge_settings(item: ParsedMailbox, known: Any | None) -> MailboxSettings:
     """Return the settings after the import; an existing mailbox keeps those that are not in the file."""
     if known is None:
         return item.settings
@@ -173,7 +184,8 @@ def _merge_settings(item: ParsedMailbox, known: MailboxRecord | None) -> Mailbox
     )
 
 
-def _diff_settings(known: MailboxRecord, imported: MailboxSettings) -> tuple[SettingChange, ...]:
+def diff_settings(known: Any, imported: MailboxSettings) -> tuple[SettingChange, ...]:
+    """Return the settings of a record or row that an import changes."""
     pairs = ((name, getattr(known, name), getattr(imported, name)) for name in MailboxSettings.model_fields)
     return tuple(
         SettingChange(field=name, before=before, after=after) for name, before, after in pairs if before != after

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum, auto
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,9 +16,12 @@ from gmail_warmup.db.locks import lock_grants, lock_mailboxes
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import bulk, lookup, repository
 from gmail_warmup.mailboxes.bulk import MailboxInput
+from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.grant_import import import_grants
 from gmail_warmup.oauth.grant_store import GrantStore
+from gmail_warmup.transfer.effects import REASONS, GrantOutcome, MailboxEffect, MailboxOutcome
+from gmail_warmup.transfer.import_preview import diff_settings, merge_settings
 from gmail_warmup.transfer.parser import ParsedMailbox
 
 
@@ -38,6 +40,8 @@ class ImportResult:
     """Grants that were already stored."""
     grants_kept: int = 0
     """Stored grants that work and are newer than those of the backup; they were kept."""
+    mailboxes: list[MailboxEffect] = field(default_factory=list, repr=False)
+    """The effect on each mailbox, in the order of the file."""
 
     @property
     def mailbox_count(self) -> int:
@@ -45,10 +49,8 @@ class ImportResult:
         return self.added + self.updated
 
 
-class _GrantOutcome(Enum):
-    IMPORTED = auto()
-    UNCHANGED = auto()
-    KEPT = auto()
+_STORED = (GrantOutcome.IMPORTED, GrantOutcome.REPLACED)
+"""The grants that an import writes."""
 
 
 @retry_conflict
@@ -105,7 +107,8 @@ class _Importer:
         touched = sa.func.greatest(OAuthGrant.granted_at, OAuthGrant.refreshed_at)
         newer = touched > exported_at if exported_at else sa.false()
         self._query: Any = sa.select(
-            Mailbox.id, Mailbox.address, Mailbox.auth, Mailbox.paused_at, OAuthGrant.refresh_token,
+            Mailbox.id, Mailbox.address, *(getattr(Mailbox, name) for name in MailboxSettings.model_fields),
+            Mailbox.paused_at, OAuthGrant.refresh_token,
             OAuthGrant.granted_at, sa.and_(OAuthGrant.state == GrantState.ACTIVE, newer).label("newer"),
         ).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)  # fmt: skip
 
@@ -114,15 +117,18 @@ class _Importer:
         addresses = [item.address for item in items]
         self._granted_at = {row.address: row.granted_at for row in self._load_rows(addresses)}
         known = self._lock_existing(addresses)
+        before = dict(known)
         if not self._dry_run:
             known |= self._add_new([item for item in items if item.address not in known])
             self._update_existing([item for item in items if item.address in known], known)
             self._pause(items)
         outcomes = {item.address: self._decide_grant(item, known.get(item.address)) for item in items}
         if not self._dry_run:
-            self._write_grants([item for item in items if outcomes[item.address] is _GrantOutcome.IMPORTED])
+            self._write_grants([item for item in items if outcomes[item.address] in _STORED])
         done = ImportResult()
-        for item in items:
+        for item in sorted(items, key=lambda item: item.number):
+            effect = _to_effect(item, before.get(item.address), outcomes[item.address])
+            done.mailboxes.append(effect)
             _count_mailbox(done, item, known.get(item.address), outcomes[item.address])
         return done
 
@@ -164,19 +170,21 @@ class _Importer:
         if reasons:
             bulk.pause_with_reasons(self._connection, reasons, actor=self._actor.name)
 
-    def _decide_grant(self, item: ParsedMailbox, known: Any | None) -> _GrantOutcome | None:
-        """Return what happens to the grant of a mailbox; None if the file contains none."""
+    def _decide_grant(self, item: ParsedMailbox, known: Any | None) -> GrantOutcome:
+        """Return what happens to the grant of a mailbox."""
         if item.grant is None:
-            return None
+            is_waiting = known is None and item.settings.auth is MailboxAuth.GRANT
+            return GrantOutcome.NEEDS_SIGN_IN if is_waiting else GrantOutcome.NONE
         if known is None:
-            return _GrantOutcome.IMPORTED
+            return GrantOutcome.IMPORTED
         if known.granted_at != self._granted_at.get(item.address):  # the owner has consented since the import began
-            return _GrantOutcome.KEPT
+            return GrantOutcome.KEPT
+        stored = GrantOutcome.REPLACED if known.refresh_token else GrantOutcome.IMPORTED
         if self._overwrite:
-            return _GrantOutcome.IMPORTED
+            return stored
         if known.refresh_token and self._decrypt_token(known) == item.grant.refresh_token:
-            return _GrantOutcome.UNCHANGED
-        return _GrantOutcome.KEPT if known.newer else _GrantOutcome.IMPORTED
+            return GrantOutcome.UNCHANGED
+        return GrantOutcome.KEPT if known.newer else stored
 
     def _decrypt_token(self, known: Any) -> str | None:
         try:
@@ -193,13 +201,28 @@ class _Importer:
         import_grants(self._connection, self._store.cipher, grants, actor=self._actor)
 
 
-def _count_mailbox(done: ImportResult, item: ParsedMailbox, known: Any | None, outcome: _GrantOutcome | None) -> None:
+def _to_effect(item: ParsedMailbox, known: Any | None, grant: GrantOutcome) -> MailboxEffect:
+    changes = diff_settings(known, merge_settings(item, known)) if known else ()
+    pauses = bool(item.pause_reason) and (known is None or known.paused_at is None)
+    existing = MailboxOutcome.CHANGED if changes or pauses else MailboxOutcome.UNCHANGED
+    return MailboxEffect(
+        source=item.source,
+        address=item.address,
+        mailbox=MailboxOutcome.NEW if known is None else existing,
+        grant=grant,
+        changes=tuple(map(str, changes)),
+        pauses=pauses,
+        why=REASONS.get(grant, ""),
+    )
+
+
+def _count_mailbox(done: ImportResult, item: ParsedMailbox, known: Any | None, outcome: GrantOutcome) -> None:
     if known is None:
         done.added += 1
-        done.to_sign_in += outcome is None and item.settings.auth is MailboxAuth.GRANT
+        done.to_sign_in += outcome is GrantOutcome.NEEDS_SIGN_IN
     else:
         done.updated += 1
     done.paused += bool(item.pause_reason) and (known is None or known.paused_at is None)
-    done.grants += outcome is _GrantOutcome.IMPORTED
-    done.grants_unchanged += outcome is _GrantOutcome.UNCHANGED
-    done.grants_kept += outcome is _GrantOutcome.KEPT
+    done.grants += outcome in _STORED
+    done.grants_unchanged += outcome is GrantOutcome.UNCHANGED
+    done.grants_kept += outcome is GrantOutcome.KEPT

@@ -6,10 +6,9 @@ is read in one read-only transaction.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +16,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from gmail_warmup.core.errors import ConfigurationError, InvalidInputError
 from gmail_warmup.db.engine import read_transaction
+from gmail_warmup.transfer.cell_values import normalize_value, parse_flag
 from gmail_warmup.transfer.migration_plan import Candidate
 
 COLUMN_NAMES: Mapping[str, Sequence[str]] = {
@@ -33,7 +33,6 @@ COLUMN_NAMES: Mapping[str, Sequence[str]] = {
 """The fields that are read, with possible names of their columns; the first name that exists is used."""
 
 _SETTING_NAMES = ("daily_target", "open_rate", "reply_rate", "timezone", "display_name")
-_RATE_NAMES = ("open_rate", "reply_rate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,21 +105,29 @@ def _build_query(connection: sa.Connection, table: str, mapped: Mapping[str, str
 
 def _to_candidate(number: int, row: Mapping[str, Any], mapped: Mapping[str, str]) -> Candidate:
     values = {thing: row[column] for thing, column in mapped.items()}
-    settings = {
-        name: _convert_setting(name, values[name]) for name in _SETTING_NAMES if values.get(name) not in (None, "")
-    }
-    active = values.get("active")
     return Candidate(
         source=f"row {number}",
         address=str(values["address"] or ""),
-        settings=settings | {"kind": str(values["kind"] or "").strip().lower()},
+        settings={"kind": normalize_value("kind", str(values["kind"] or ""))} | _convert_settings(values),
         token=values["oauth_token"],
-        pause_reason="was not active in the previous system" if active is not None and not active else None,
+        pause_reason=_find_pause_reason(values.get("active")),
     )
 
 
-def _convert_setting(name: str, value: Any) -> Any:
-    """Return a setting in our units: rates are percentages, so 0.8 becomes 80."""
-    if isinstance(value, float | Decimal) and math.isfinite(value):
-        return round(value * 100) if name in _RATE_NAMES and 0 < value <= 1 else round(value)
-    return value
+def _convert_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings in our units; the validation names the rule of those that have two meanings."""
+    found = {}
+    for name in _SETTING_NAMES:
+        if (value := values.get(name)) not in (None, ""):
+            with suppress(ValueError):
+                value = normalize_value(name, value)
+            found[name] = value
+    return found
+
+
+def _find_pause_reason(active: Any) -> str | None:
+    if active is None or parse_flag(active):
+        return None
+    if parse_flag(active) is None:
+        return "the previous system does not say clearly whether it was active"
+    return "was not active in the previous system"

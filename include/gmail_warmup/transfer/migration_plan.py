@@ -6,8 +6,8 @@ valid ones.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,8 +23,9 @@ from gmail_warmup.mailboxes.records import (
     validate_mailbox_settings,
 )
 from gmail_warmup.oauth.grant_import import ImportedGrant
-from gmail_warmup.oauth.token_endpoint import SUFFICIENT_SCOPES
+from gmail_warmup.oauth.token_endpoint import lacks_gmail_scope
 from gmail_warmup.transfer.authorized_user import parse_authorized_user
+from gmail_warmup.transfer.effects import MailboxEffect, MailboxOutcome
 from gmail_warmup.transfer.parser import ParsedMailbox
 
 
@@ -37,7 +38,7 @@ class Candidate:
     address: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     token: Any = field(default=None, repr=False)
-    """google-auth's ``authorized_user`` object or its JSON text; None without a token."""
+    """An object with a grant in a known shape, or its JSON text; None without a token."""
     pause_reason: str | None = None
 
 
@@ -57,6 +58,15 @@ class MigrationPlan:
     mailboxes: list[ParsedMailbox] = field(default_factory=list)
     to_sign_in: list[Skipped] = field(default_factory=list)
     left: list[Skipped] = field(default_factory=list)
+
+    def explain_effects(self, effects: Iterable[MailboxEffect]) -> list[MailboxEffect]:
+        """Return the effects of the import with their reasons, and those of the skipped mailboxes and files."""
+        reasons = {item.address: item.why for item in self.to_sign_in}
+        explained = [replace(effect, why=reasons.get(effect.address, effect.why)) for effect in effects]
+        return explained + [
+            MailboxEffect(source=item.source, address=item.address, mailbox=MailboxOutcome.NOT_IMPORTED, why=item.why)
+            for item in self.left
+        ]
 
 
 def plan_migration(
@@ -121,7 +131,9 @@ def _to_mailbox(
             raise
         made.to_sign_in.append(_to_skipped(offer, address, str(error)))
     pause = None if known else offer.pause_reason
-    return ParsedMailbox(number=number, address=address, settings=settings, grant=grant, pause_reason=pause)
+    return ParsedMailbox(
+        number=number, address=address, settings=settings, grant=grant, pause_reason=pause, source=offer.source
+    )
 
 
 def _require_flagged(known: MailboxRecord) -> MailboxSettings:
@@ -151,14 +163,9 @@ def _read_grant(token: Any, client_id: str) -> ImportedGrant:
             "its grant was issued to another OAuth client than that of the Connection gmail_oauth_client and works "
             "only with that client; put that client into the Connection first, or sign in again."
         )
-    if not _has_enough_scopes(grant.scopes):
+    if lacks_gmail_scope(grant.scopes):  # without recorded scopes, the first refresh checks them
         raise InvalidInputError("its grant lacks the Gmail permission gmail.modify; sign in again.")
     return grant
-
-
-def _has_enough_scopes(scopes: Collection[str]) -> bool:
-    """Return whether the scopes are sufficient; if none are recorded, the first refresh checks them."""
-    return not scopes or bool(SUFFICIENT_SCOPES.intersection(scopes))
 
 
 def _to_skipped(offer: Candidate, address: str, why: str) -> Skipped:

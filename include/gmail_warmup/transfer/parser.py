@@ -1,4 +1,4 @@
-"""Parse files of mailboxes: CSV with settings, or JSON that may contain grants in google-auth's format.
+"""Parse files of mailboxes: CSV or a workbook with settings, or JSON that may contain grants.
 
 All problems of a file are reported together, with line and column, so that they can be fixed in one go.
 """
@@ -21,8 +21,9 @@ from gmail_warmup.mailboxes.records import (
     validate_mailbox_settings,
 )
 from gmail_warmup.oauth.grant_import import ImportedGrant
-from gmail_warmup.transfer import csv_format
+from gmail_warmup.transfer import csv_format, text_encoding, workbook
 from gmail_warmup.transfer.authorized_user import parse_authorized_user
+from gmail_warmup.transfer.cell_values import normalize_value
 
 SETTING_COLUMNS = tuple(MailboxSettings.model_fields)
 PAUSE_COLUMN = "pause_reason"
@@ -52,6 +53,8 @@ class ParsedMailbox:
     settings: MailboxSettings
     grant: ImportedGrant | None
     pause_reason: str | None = None
+    source: str = ""
+    """Where it comes from: a line, an entry or a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +81,13 @@ class ParsedFile:
     """The content of a file: its valid mailboxes, and the problems of the other lines."""
 
     unit: str
-    """The unit of the numbers: ``line`` or ``entry``."""
+    """The unit of the numbers: ``line``, ``row`` or ``entry``."""
     mailboxes: list[ParsedMailbox] = field(default_factory=list)
     problems: list[LineProblem] = field(default_factory=list)
     last_number: int = 0
     """The last line or entry that was checked."""
+    warnings: tuple[str, ...] = ()
+    """What a person should check, because the encoding of the file is not certain."""
     unchecked: int = 0
     """Number of lines or entries after ``MAX_PROBLEMS`` problems."""
 
@@ -123,6 +128,20 @@ def parse_rows(found: Any) -> list[ParsedMailbox]:
     return _parse_entries(found).require_valid()
 
 
+def parse_file(raw: bytes) -> ParsedFile:
+    """Parse CSV or JSON in any encoding, or a workbook, with all problems.
+
+    Raises:
+        InvalidInputError: if it is none of them, or contains no mailbox at all.
+    """
+    if workbook.is_workbook(raw):
+        return _parse_table(workbook.read_workbook(raw), unit="row", size=workbook.MAX_ROWS)
+    decoded = text_encoding.decode_text(raw)
+    contents = parse_with_problems(decoded.text)
+    contents.warnings = decoded.warnings
+    return contents
+
+
 def parse_with_problems(text: str) -> ParsedFile:
     """Parse CSV or JSON, with all its problems.
 
@@ -143,15 +162,19 @@ def parse_with_problems(text: str) -> ParsedFile:
 
 
 def _parse_csv(text: str) -> ParsedFile:
-    table = csv_format.parse_table(text)
+    size = max(text.count("\n"), text.count("\r")) + (not text.endswith(("\n", "\r")))
+    return _parse_table(csv_format.parse_table(text), unit="line", size=size)
+
+
+def _parse_table(table: csv_format.CsvTable, *, unit: str, size: int) -> ParsedFile:
     if not {"address", "kind"} <= {*table.header}:
         raise InvalidInputError("The CSV needs a header line with the columns address and kind.")
-    contents = ParsedFile(unit="line")
+    contents = ParsedFile(unit=unit)
     found = [*_find_unknown_columns(table.header), *_find_duplicate_columns(table.header)]
     for column, rule in found[:_MAX_ROW_PROBLEMS]:
-        contents.problems.append(LineProblem(unit="line", number=table.header_line, field=column, rule=rule))
+        contents.problems.append(LineProblem(unit=unit, number=table.header_line, field=column, rule=rule))
     _check_rows(contents, _iter_rows(contents, table.lines))
-    _count_unchecked(contents, max(text.count("\n"), text.count("\r")) + (not text.endswith(("\n", "\r"))))
+    _count_unchecked(contents, size)
     return contents
 
 
@@ -161,7 +184,7 @@ def _iter_rows(contents: ParsedFile, lines: Iterable[csv_format.CsvLine]) -> Ite
         if line.cells is not None:
             yield line.number, _apply_defaults(line.cells)
         elif not contents.is_full:
-            contents.problems.append(LineProblem(unit="line", number=line.number, rule=line.broken_rule))
+            contents.problems.append(LineProblem(unit=contents.unit, number=line.number, rule=line.broken_rule))
             contents.last_number = line.number
         else:
             return
@@ -254,6 +277,7 @@ class _RowParser:
             settings=self._settings,
             grant=self._grant,
             pause_reason=self._pause_reason,
+            source=f"{self._unit} {self._number}",
         )
 
     def add_problem(self, column: str, rule: str) -> None:
@@ -268,7 +292,13 @@ class _RowParser:
         except InvalidInputError as error:
             self.add_problem("address", str(error))
 
-    def _read_settings(self, values: dict[str, Any]) -> None:
+    def _read_settings(self, given: dict[str, Any]) -> None:
+        values: dict[str, Any] = {}
+        for name, value in given.items():
+            try:
+                values[name] = normalize_value(name, value)
+            except ValueError as error:
+                self.add_problem(name, f"{error} (given: {shorten_text(repr(value))})")
         try:
             self._settings = validate_mailbox_settings(values, address=self.address)
         except WrongSettingsError as error:

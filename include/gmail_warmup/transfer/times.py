@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,10 @@ _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzin
 """The times between which a grant can be issued or expire; PostgreSQL and Python can represent all of them."""
 _LARGEST_SECONDS, _LARGEST_MILLISECONDS = 1e11, 1e14
 """A larger number is in milliseconds, or in microseconds."""
+
+
+_JSON_NET_DATE = re.compile(r"/Date\((-?\d{1,18})(?:[+-]\d{4})?\)/")
+"""Milliseconds since 1970, as .NET wrote them before ISO 8601."""
 
 
 def parse_time(value: Any, *, name: str) -> datetime | None:
@@ -25,6 +30,8 @@ def parse_time(value: Any, *, name: str) -> datetime | None:
     """
     if value in (None, ""):
         return None
+    if isinstance(value, str) and (found := _JSON_NET_DATE.fullmatch(value.strip())):
+        value = found[1]
     try:
         when = _EPOCH + _to_timedelta(value) if _is_number(value) else datetime.fromisoformat(str(value).strip())
         when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

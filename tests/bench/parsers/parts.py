@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bench.parsers.files import measure_files
 from bench.parsers.notifications import measure_notifications
 from bench.report import Bench, Part
 
 PARTS: tuple[Part, ...] = (
     Part(name="notifications", title="Notifications of mail systems", run=measure_notifications),
+    Part(name="files", title="Token files and tables", run=measure_files),
 )
 
 PARSERS = Bench(

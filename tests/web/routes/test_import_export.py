@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from gmail_warmup.transfer.parser import MAX_PROBLEMS
+from samples.files.tables import CSV_SHAPES
 from web.kit import API, MOUNT, Site
 
 ADA, BOB, EVE = "ada@example.com", "bob@example.org", "eve@example.com"
@@ -148,6 +150,23 @@ def test_an_import_changes_settings_and_leaves_the_rest(three: Site, op: httpx.C
     assert (bob["daily_target"], bob["paused_at"], bob["pause_reason"][:4]) == (41, paused, "-1+1")
     assert (eve["daily_target"], eve["paused_by"], eve["pause_reason"], eve["auth"]) == (50, "op", "why", "delegated")
     assert [three.grant(address) for address in (ADA, BOB, EVE)] == grants
+
+
+@pytest.mark.parametrize(("name", "raw"), CSV_SHAPES[2::4] + CSV_SHAPES[-1:])
+def test_the_bytes_of_a_file_are_read_like_its_text(site: Site, op: httpx.Client, name: str, raw: bytes):
+    body = {"content": base64.b64encode(raw).decode()}
+    shown = op.post(f"{API}/imports/preview", json=body).json()
+    assert (shown["counts"]["to_add"], shown["unit"]) == (3, "row" if name == "workbook" else "line")
+    assert bool(shown["warnings"]) is (name == "Windows-1252")
+    assert op.post(f"{API}/imports", json=body | {"token": shown["token"]}).json()["to_add"] == 3
+    assert site.mailbox("cleo@pool.example")["signature"] == 'Cleo "C"\nShop'
+
+
+def test_bytes_that_cannot_be_read_are_explained(site: Site, op: httpx.Client):
+    for raw, said in ((b"\xd0\xcf\x11\xe0", "Save it as .xlsx"), (b"x" * 5_000_001, "is larger than 5 MB")):
+        answer = op.post(f"{API}/imports/preview", json={"content": base64.b64encode(raw).decode()})
+        assert answer.status_code == 422
+        assert said in answer.json()["detail"]
 
 
 BAD = HEADER + (

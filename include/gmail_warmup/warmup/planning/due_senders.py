@@ -18,7 +18,7 @@ from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
-from gmail_warmup.mailboxes.time_zones import find_zone
+from gmail_warmup.mailboxes.zone_data import find_zone
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.planning import next_send
 from gmail_warmup.warmup.planning.daily_plan import (

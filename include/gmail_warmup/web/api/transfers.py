@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Base64Bytes, BaseModel, ConfigDict, Field
 
 from gmail_warmup.core.text import pluralize
 from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
@@ -30,17 +30,29 @@ MAX_LINES = 50_000
 """Maximum number of lines in a preview."""
 
 
-def _check_size(text: str) -> str:
-    if len(text.encode("utf-8", "replace")) > MAX_FILE_BYTES:
-        raise ValueError(
-            f"is larger than {MAX_FILE_BYTES // 1_000_000} MB; import it on the server: gmail-warmup mailboxes "
-            "import FILE"
-        )
+_TOO_LARGE = (
+    f"is larger than {MAX_FILE_BYTES // 1_000_000} MB; import it on the server: gmail-warmup mailboxes import FILE"
+)
+
+
+def _check_text_size(text: str) -> str:
+    _check_size(text.encode("utf-8", "replace"))
     return text
 
 
+def _check_size(content: bytes) -> bytes:
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(_TOO_LARGE)
+    return content
+
+
 _Text = Annotated[
-    str, AfterValidator(_check_size), Field(description="CSV with a header line, or a JSON list; at most 5 MB.")
+    str, AfterValidator(_check_text_size), Field(description="CSV with a header line, or a JSON list; at most 5 MB.")
+]
+_Content = Annotated[
+    Base64Bytes,
+    AfterValidator(_check_size),
+    Field(description="The same in any encoding, or an .xlsx workbook, in Base64; at most 5 MB."),
 ]
 
 
@@ -58,15 +70,19 @@ class ExportIn(Body):
 
 
 class PreviewIn(Body):
-    """The content of a file."""
+    """The content of a file: its text, or its bytes in Base64."""
 
-    text: _Text
+    text: _Text = ""
+    content: _Content = b""
+
+    def parse(self) -> ParsedFile:
+        """Parse the file; its bytes, if both are given."""
+        return parser.parse_file(self.content) if self.content else parser.parse_with_problems(self.text)
 
 
-class ImportIn(Body):
+class ImportIn(PreviewIn):
     """The content of a file and the token of its preview. The import does what the preview showed, or nothing."""
 
-    text: _Text
     token: Annotated[str, Field(max_length=64)]
 
 
@@ -125,9 +141,10 @@ class PreviewOut(_OutModel):
     """Effect of an import. Nothing is written until the token is sent with the same file."""
 
     token: str | None = Field(description="Token for the import; null if any line has an error.")
-    unit: str = Field(description="What the numbers of the lines refer to: `line` or `entry`.")
+    unit: str = Field(description="What the numbers of the lines refer to: `line`, `row` or `entry`.")
     counts: ImportCounts
     lines: list[LineOut] = Field(description=f"At most {MAX_LINES:,}; those with errors are always among them.")
+    warnings: list[str] = Field(description="What to check because the encoding of the file is not certain.")
     more: int = Field(
         description="Number of lines that are not in `lines`: further ones without an error, and those that were not "
         f"checked after {parser.MAX_PROBLEMS} errors."
@@ -143,6 +160,7 @@ class PreviewOut(_OutModel):
             unit=preview.unit,
             counts=ImportCounts.from_preview(preview),
             lines=lines,
+            warnings=list(preview.warnings),
             more=len(preview.lines) - len(lines) + preview.unchecked,
         )
 
@@ -166,7 +184,7 @@ def export_named(body: ExportIn, context: CurrentContext) -> Response:
 @router.post("/imports/preview", dependencies=CHANGE_DEPENDENCIES)
 def preview_import(body: PreviewIn, context: CurrentContext) -> PreviewOut:
     """Return the effect of an import line by line, with all errors. Nothing is written."""
-    contents = parser.parse_with_problems(body.text)
+    contents = body.parse()
     with read_transaction(context.services.engine) as connection:
         return PreviewOut.from_preview(import_preview.build_preview(connection, contents))
 
@@ -179,7 +197,7 @@ def import_mailboxes(body: ImportIn, context: CurrentContext, user: UserName) ->
 
     Otherwise nothing is written, and the response 409 contains a new `preview`.
     """
-    contents = parser.parse_with_problems(body.text)
+    contents = body.parse()
     engine = context.services.engine
     try:
         return ImportCounts.from_preview(_apply_preview(engine, contents, token=body.token, actor=user))

@@ -14,7 +14,7 @@ export class LinesTable {
 
   fill({ lines, unit, counts }) {
     this.lines = lines.toSorted((one, other) => RANK[one.outcome] - RANK[other.outcome] || one.number - other.number);
-    this.at("unit").textContent = this.unit = unit === "line" ? "Line" : "Entry";
+    this.at("unit").textContent = this.unit = unit[0].toUpperCase() + unit.slice(1);
     const numbers = { bad: counts.bad, add: counts.to_add, update: counts.to_update, unchanged: counts.unchanged };
     for (const counter of this.counters) {
       const number = numbers[counter.dataset.show];

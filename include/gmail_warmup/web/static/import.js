@@ -7,7 +7,7 @@ import { LinesTable } from "./import-lines.js";
 const at = (id) => document.querySelector(`#${id}`);
 const sections = ["choose", "preview", "done"];
 
-let text = "";
+let source = {};
 let token = null;
 
 function show(name) {
@@ -31,7 +31,7 @@ async function busy(button, act, box) {
     await act();
   } catch (problem) {
     const [wrong] = problem.errors ?? [];
-    showProblem(box, wrong?.field === "text" ? `The file ${wrong.message}` : problem.message);
+    showProblem(box, ["text", "content"].includes(wrong?.field) ? `The file ${wrong.message}` : problem.message);
     box.scrollIntoView({ block: "nearest" });
   } finally {
     button.disabled = false;
@@ -40,11 +40,11 @@ async function busy(button, act, box) {
 
 async function preview() {
   const [file] = at("file").files;
-  const found = file ? await readFile(file, Number(at("choose").dataset.largest)) : at("text").value;
+  const found = file ? await readFile(file, Number(at("choose").dataset.largest)) : { text: at("text").value };
   const refused = refusal(found, Number(at("choose").dataset.largest));
   if (refused) throw new Error(refused);
-  text = found;
-  reveal(await post("imports/preview", { text }));
+  source = file ? { content: found.content } : found;
+  reveal(await post("imports/preview", source));
   showProblem(at("preview-alert"), "");
   at("source").textContent = file ? file.name : "Pasted text";
   at("preview-title").focus();
@@ -54,6 +54,7 @@ function reveal(found) {
   token = found.token;
   const { to_add: added, to_update: updated, unchanged, to_pause: paused, bad } = found.counts;
   table.fill(found);
+  showProblem(at("preview-warning"), found.warnings.join("\n"));
   show("preview");
   const to = added + updated;
   at("verdict").textContent = paused ? `${plural(paused, "mailbox")} will be paused, according to the file.` : "";
@@ -65,14 +66,14 @@ function reveal(found) {
     at("verdict").textContent = unchanged ? "Nothing to import: no mailbox would change." : "The file contains no mailbox.";
   }
   if (found.more) {
-    const lines = found.unit === "line" ? "lines" : "entries";
+    const lines = found.unit === "entry" ? "entries" : `${found.unit}s`;
     at("verdict").textContent += ` And ${found.more.toLocaleString()} more ${lines}, which are not listed.`;
   }
 }
 
 async function importAll() {
   try {
-    done(await post("imports", { text, token }));
+    done(await post("imports", { ...source, token }));
   } catch (problem) {
     if (problem.content?.preview) reveal(problem.content.preview);
     throw problem;
@@ -90,7 +91,7 @@ function done({ to_add: added, to_update: updated, to_pause: paused }) {
 
 function again() {
   at("import-form").reset();
-  text = "";
+  source = {};
   show("choose");
   at("file").focus();
 }
