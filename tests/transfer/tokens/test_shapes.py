@@ -14,7 +14,6 @@ from samples.files.tokens import (
     ADA,
     BEN,
     FILE_NAMES,
-    MODIFY,
     REFUSED_FILES,
     TOKEN_SHAPES,
     TokenSample,
@@ -55,7 +54,7 @@ def test_a_file_without_a_usable_grant_is_left_with_the_reason(tmp_path: Path, f
     put(tmp_path, f"good_{ADA}.json", b'{"refresh_token": "1//good"}')
     (good,), (skipped,) = read_token_files(tmp_path, kind="pool")
     assert good.address == f"good_{ADA}"
-    assert skipped.source == file
+    assert skipped.source.startswith(file)
     assert said in skipped.why
     assert not [secret for secret in SECRETS if secret in repr(skipped)]
 
@@ -127,5 +126,5 @@ def test_one_bad_account_of_a_file_stops_no_other(tmp_path: Path):
 @pytest.mark.parametrize("value", ["1//a\u200bb", "1//\u00e4", "1//a\x00b", 5, {"a": "1//"}])
 def test_a_value_that_is_not_printable_ascii_names_the_field(key: str, value: object):
     with pytest.raises(InvalidInputError, match=f"the {key}|contains no refresh_token") as caught:
-        parse_authorized_user({"refresh_token": "1//x", "scope": MODIFY} | {key: value})
+        parse_authorized_user({"refresh_token": "1//x"} | {key: value})
     assert "1//" not in str(caught.value)

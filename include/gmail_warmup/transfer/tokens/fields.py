@@ -87,7 +87,7 @@ def _iter_values(values: Mapping[str, Any], field: str) -> Iterator[tuple[str, A
     if field == "scopes":
         places.reverse()
     for place in places:
-        yield from ((name, place[name]) for name in NAMES[field] if place.get(name) not in (None, "", [], {}))
+        yield from ((name, place[name]) for name in NAMES[field] if place.get(name) not in (None, ""))
 
 
 def _get_credential(values: Mapping[str, Any], field: str) -> str | None:
@@ -118,14 +118,13 @@ def _get_expiry(values: Mapping[str, Any]) -> datetime | None:
 
 
 def _iter_scopes(values: Mapping[str, Any]) -> Iterator[str]:
-    name, value = next(_iter_values(values, "scopes"), ("scopes", ()))
-    listed = [value] if isinstance(value, str) else value
-    if not isinstance(listed, list | tuple) or not all(isinstance(item, str) for item in listed):
+    name, value = next((pair for pair in _iter_values(values, "scopes") if pair[1]), ("scopes", ()))
+    scopes = re.split(r"[\s,]+", value.strip()) if isinstance(value, str) else value
+    if not isinstance(scopes, list | tuple) or not all(isinstance(scope, str) for scope in scopes):
         raise InvalidInputError(f"the {name} must be a text or a list of texts.")
-    scopes = [scope for item in listed for scope in re.split(r"[\s,]+", item) if scope]
     if len(scopes) > _MAX_SCOPES:
         raise InvalidInputError(f"the token has more than {_MAX_SCOPES} scopes.")
-    yield from (_normalize(scope, name, _MAX_SCOPE_LENGTH) for scope in scopes)
+    yield from (found for scope in scopes if (found := _normalize(scope, name, _MAX_SCOPE_LENGTH)))
 
 
 def _normalize(value: str, name: str, max_length: int) -> str:

@@ -15,7 +15,7 @@ _NET_PREFIX = "Google.Apis.Auth.OAuth2.Responses.TokenResponse-"
 """How the FileDataStore of the .NET library names a file: this, and the key of the user."""
 _EXTENSIONS = re.compile(r"(?:\.(?:json|txt|tok|token|cfg|conf|bak|old|pickle|pkl))+$", re.IGNORECASE)
 _WORD = (
-    "tokens?|credentials?|creds?|oauth2?|oauth2?token|auth|authorized[_-]?user|adc|grants?|google|gmail|goog|account|"
+    "tokens?|credentials?|creds?|oauth2?|oauth2?token|auth|authorized[_-]?user|adc|grants?|google|gmail|account|"
     "user|refresh|refresh[_-]?token|copy of|copy"
 )
 _BEFORE = re.compile(rf"(?:{_WORD})[ ._-]+(?=.)", re.IGNORECASE)
