@@ -133,6 +133,13 @@ def test_a_dry_run_tells_the_same_and_writes_nothing(shell, world: World, accoun
     assert accounts.contents() == before
 
 
+def test_a_row_with_the_grant_of_another_mailbox_needs_a_sign_in(shell, world: World, former: Former):
+    former.account(ADA, token(world, BEN, account=BEN))
+    said = shell.json("move-in", "database", CONN_ID, code=1)
+    assert said["to_sign_in"][0]["why"] == f"the token is a grant of {BEN}, not of {ADA}; correct one of them."
+    assert (said["added"], said["grants"]) == (1, 0)
+
+
 def test_what_was_taken_works_with_its_settings(shell, world: World, accounts: Former):
     shell("move-in", "database", CONN_ID, code=1)
     no_secret(shell)

@@ -125,7 +125,7 @@ def _to_mailbox(
     settings = _require_flagged(known) if known else validate_mailbox_settings(dict(offer.settings), address=address)
     grant = None
     try:
-        grant = _read_grant(offer.token, client_id)
+        grant = _read_grant(offer.token, address, client_id)
     except InvalidInputError as error:
         if known:
             raise
@@ -149,7 +149,7 @@ def _require_flagged(known: MailboxRecord) -> MailboxSettings:
     return MailboxSettings(kind=known.kind, auth=known.auth)
 
 
-def _read_grant(token: Any, client_id: str) -> ImportedGrant:
+def _read_grant(token: Any, address: str, client_id: str) -> ImportedGrant:
     """Parse a grant and check that it can be used by this installation.
 
     Raises:
@@ -157,7 +157,7 @@ def _read_grant(token: Any, client_id: str) -> ImportedGrant:
     """
     if token in (None, "", {}):
         raise InvalidInputError("there is no token; sign in again.")
-    grant = parse_authorized_user(token)
+    grant = parse_authorized_user(token, address=address)
     if grant.client_id and grant.client_id != client_id:
         raise InvalidInputError(
             "its grant was issued to another OAuth client than that of the Connection gmail_oauth_client and works "

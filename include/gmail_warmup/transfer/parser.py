@@ -316,7 +316,7 @@ class _RowParser:
         if key is None:
             return
         try:
-            self._grant = parse_authorized_user(row[key])
+            self._grant = parse_authorized_user(row[key], address=self.address)
         except InvalidInputError as error:
             self.add_problem(key, str(error))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.transfer.authorized_user import parse_authorized_user
+from gmail_warmup.transfer.parser import parse_with_problems
 from gmail_warmup.transfer.token_files import read_token_files
 from gmail_warmup.transfer.tokens.file_names import read_file_name
 from samples.files.tokens import (
@@ -17,6 +19,7 @@ from samples.files.tokens import (
     REFUSED_FILES,
     TOKEN_SHAPES,
     TokenSample,
+    make_id_token,
 )
 
 SECRETS = ("1//", "ya29", "GOCSPX")
@@ -128,3 +131,9 @@ def test_a_value_that_is_not_printable_ascii_names_the_field(key: str, value: ob
     with pytest.raises(InvalidInputError, match=f"the {key}|contains no refresh_token") as caught:
         parse_authorized_user({"refresh_token": "1//x"} | {key: value})
     assert "1//" not in str(caught.value)
+
+
+def test_an_entry_with_the_grant_of_another_mailbox_is_refused():
+    entry = {"address": ADA, "kind": "pool", "oauth_token": {"refresh_token": "1//x", "id_token": make_id_token(BEN)}}
+    (problem,) = parse_with_problems(json.dumps([entry])).problems
+    assert problem.rule == f"the token is a grant of {BEN}, not of {ADA}; correct one of them."
