@@ -134,6 +134,20 @@ def test_an_archive_that_is_much_larger_when_it_is_unpacked_is_refused():
         parser.parse_file(file.getvalue())
 
 
+def test_a_worksheet_that_is_damaged_behind_its_header_is_refused():
+    with zipfile.ZipFile(io.BytesIO(make_workbook([["address", "kind"], ["a@x.example", "pool"]]))) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["xl/worksheets/sheet1.xml"] = parts["xl/worksheets/sheet1.xml"].replace(
+        b"</sheetData>", b"<row><c></sheetData>"
+    )
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    with pytest.raises(InvalidInputError, match="The workbook is damaged"):
+        parser.parse_file(file.getvalue())
+
+
 def test_a_cell_far_away_costs_nothing():
     book, file = openpyxl.Workbook(), io.BytesIO()
     book.active.append(["address", "kind"])

@@ -70,16 +70,15 @@ def _read_first_table(raw: bytes) -> CsvTable:
     import openpyxl
 
     books = [openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=only) for only in (True, False)]
-    for name in books[0].sheetnames:
-        rows = _iter_rows(*(book[name] for book in books))
-        for number, cells in rows:
-            if isinstance(cells, list) and any(cells):
-                names = [normalize_header(cell) for cell in cells]
-                if {"address", "kind"} <= {*names}:
-                    while not names[-1]:
-                        names.pop()
-                    return CsvTable(header=names, header_line=number, lines=_to_lines(rows, names))
-                break
+    for values, formulas in zip(*(book.worksheets for book in books), strict=True):
+        rows = _iter_rows(values, formulas)
+        number, cells = next(((number, cells) for number, cells in rows if any(cells)), (0, ""))
+        names = [normalize_header(cell) for cell in cells]
+        while names and not names[-1]:
+            names.pop()
+        if {"address", "kind"} <= {*names}:
+            lines = list(_to_lines(rows, names))  # read here, so that each error of the library is caught
+            return CsvTable(header=names, header_line=number, lines=iter(lines))
     raise InvalidInputError("No worksheet has a header line with the columns address and kind.")
 
 
