@@ -17,6 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.enums import MailboxAuth
 from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.core.text import shorten_text
 from gmail_warmup.mailboxes import bulk, lookup
@@ -62,6 +63,8 @@ class PreviewLine:
     outcome: Outcome
     changes: tuple[SettingChange, ...] = ()
     pauses: bool = False
+    needs_sign_in: bool = False
+    """Whether the mailbox is new and its owner has to sign in, because the page imports no grants."""
     problems: tuple[LineProblem, ...] = ()
     mailbox_input: bulk.MailboxInput | None = None
     pause_reason: str | None = None
@@ -169,6 +172,7 @@ def _build_line(item: ParsedMailbox, known: MailboxRecord | None, unit: str, spe
         outcome=outcome,
         changes=changes,
         pauses=pauses,
+        needs_sign_in=known is None and settings.auth is MailboxAuth.GRANT,
         mailbox_input=bulk.MailboxInput(address=item.address, settings=settings),
         pause_reason=item.pause_reason,
     )

@@ -132,6 +132,7 @@ def test_a_preview_tells_what_each_line_would_do_and_writes_nothing(three: Site,
         (4, "new@example.com", "add", True),
     ]
     assert shown["lines"][0]["changes"] == [{"field": "daily_target", "before": 33, "after": 40}]
+    assert [line["needs_sign_in"] for line in shown["lines"]] == [False, False, True]
     assert three.contents() == before
 
 

@@ -112,6 +112,7 @@ class LineOut(_OutModel):
     address: str = Field(description="Empty if the line contains none.")
     outcome: Outcome
     pauses: bool = Field(description="Whether the line pauses the mailbox.")
+    needs_sign_in: bool = Field(description="Whether the owner of the new mailbox has to sign in.")
     changes: list[ChangeOut]
     problems: list[LineProblemOut]
 

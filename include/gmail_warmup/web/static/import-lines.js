@@ -62,7 +62,9 @@ export class LinesTable {
   }
 
   chips(line) {
-    const names = [`outcome-${line.outcome}`, ...(line.pauses ? ["paused"] : [])];
+    const names = [`outcome-${line.outcome}`];
+    if (line.needs_sign_in) names.push("sign-in");
+    if (line.pauses) names.push("paused");
     return element("span", { className: "chips" }, ...names.map((name) => this.at(name).content.cloneNode(true)));
   }
 }
