@@ -171,7 +171,7 @@ FILE_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (f"token-{ADA}.json", (f"token-{ADA}", ADA)),
     (f"token.{ADA}.json", (f"token.{ADA}", ADA)),
     (f"credentials_{ADA}.json", (f"credentials_{ADA}", ADA)),
-    (f"gmail_token_{ADA}.json", (f"gmail_token_{ADA}", ADA)),
+    (f"gmail_token_{ADA}.json", (f"gmail_token_{ADA}", f"token_{ADA}", ADA)),
     (f"{ADA}-token.json", (f"{ADA}-token", ADA)),
     ("ada smith@warm.example.json", ()),
     (f"{ADA},{BEN}.json", ()),
