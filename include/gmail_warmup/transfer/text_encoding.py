@@ -59,8 +59,8 @@ def find_encoding(raw: bytes) -> str | None:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return encoding
-    if encoding := _find_utf_16(raw[:_SAMPLE_BYTES]):
-        return encoding
+    if utf_16 := _find_utf_16(raw[:_SAMPLE_BYTES]):
+        return utf_16
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError:

@@ -109,7 +109,7 @@ def _get_expiry(values: Mapping[str, Any]) -> datetime | None:
     issued = _get_time(values, "issued")
     _, lifetime = next(_iter_values(values, "expires_in"), ("", None))
     expiry = _get_time(values, "expiry")
-    if expiry or issued is None or isinstance(lifetime, bool):
+    if expiry or issued is None or lifetime is None or isinstance(lifetime, bool):
         return expiry
     try:
         return parse_time((issued + timedelta(seconds=float(lifetime))).isoformat(), name="expires_in")
