@@ -118,9 +118,9 @@ def test_the_choice_of_columns_stays_in_the_browser_and_in_the_link(visits, logi
     choice.get_by_label("Warmup").uncheck()
     choice.get_by_role("button", name="Show").click()
     headings = shell.frame.get_by_role("columnheader")
-    shown = ["Mailbox", "State", "Inbox, 7 days", "Since", "Time zone", "Actions"]
+    shown = ["Mailbox", "State", "Inbox, 7 days", "Cold mail today", "Time zone", "Actions"]
     expect(headings.filter(has_text=re.compile("."))).to_have_text(shown)
-    assert "columns=inbox.since.timezone" in shell.page.url
+    assert "columns=inbox.readiness.timezone" in shell.page.url
     shell.find(ADA)
     expect(headings.filter(has_text=re.compile("."))).to_have_text(shown)
     shell.open(f"/mailboxes?q={ADA}&columns=kind")

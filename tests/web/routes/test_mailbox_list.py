@@ -256,7 +256,7 @@ def headings(text: str) -> list[str]:
     return [title for title in found if title not in ("", "Actions")]
 
 
-BY_DEFAULT = ["Mailbox", "State", "Warmup", "Inbox, 7 days", "Since"]
+BY_DEFAULT = ["Mailbox", "State", "Warmup", "Inbox, 7 days", "Cold mail today"]
 
 
 @pytest.mark.parametrize(

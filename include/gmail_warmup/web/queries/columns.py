@@ -26,7 +26,7 @@ COLUMNS = (
     Column(name="warmup", title="Warmup", sort="day"),
     Column(name="inbox", title="Inbox, 7 days"),
     Column(name="readiness", title="Cold mail today"),
-    Column(name="since", title="Since", sort="since"),
+    Column(name="since", title="Since", sort="since", by_default=False),
     Column(name="refreshed", title="Refreshed", sort="refreshed", by_default=False),
     Column(name="expires", title="Expires", sort="expires", by_default=False),
     Column(name="timezone", title="Time zone", by_default=False),
