@@ -15,6 +15,7 @@ from typing import Any
 from gmail_warmup.core import enums
 from gmail_warmup.core.enums import REPAIRED_BY, RETRIED, ResponseCategory
 from gmail_warmup.core.settings import Settings
+from gmail_warmup.domains.authentication_reasons import AUTHENTICATION_REASONS
 from gmail_warmup.domains.reasons import DNS_REASONS
 from gmail_warmup.oauth.answers import ROWS, Party, Row
 from gmail_warmup.oauth.reasons import REASONS, Reason
@@ -182,6 +183,11 @@ def dns_reasons() -> str:
     return table(("code", "result", "finding", "what to do"), rows)
 
 
+def authentication_reasons() -> str:
+    """Return every reason code of a domain whose mail is not authenticated."""
+    return _reason_table(AUTHENTICATION_REASONS.values())
+
+
 def command(name: str) -> str:
     """Return the options of a command."""
     from typer.main import get_command
@@ -308,6 +314,7 @@ PARTS: dict[str, Callable[..., str]] = {
     "warmup-reasons": warmup_reasons,
     "readiness-reasons": readiness_reasons,
     "dns-reasons": dns_reasons,
+    "authentication-reasons": authentication_reasons,
     "command": command,
     "api": api,
     "python": python,

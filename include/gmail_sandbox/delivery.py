@@ -10,6 +10,7 @@ from email.utils import formataddr
 
 from gmail_sandbox import mime
 from gmail_sandbox.addresses import MESSAGE_ID_DOMAIN, domain_of, without_tag
+from gmail_sandbox.authentication import build_results
 from gmail_sandbox.bounce import UNKNOWN, auto_reply, bounce, limit_notice
 from gmail_sandbox.clock import iso, mail_date
 from gmail_sandbox.gmail.errors import GmailError, invalid_argument, mail_sending
@@ -141,6 +142,9 @@ def _deliver(world: World, record: MailRecord, address: str, at: float) -> None:
         ("Delivered-To", box.address),
         ("Return-Path", f"<{record.sender}>"),
         ("Received", f"by {MESSAGE_ID_DOMAIN} with SMTP id {world.next_number():x}; {mail_date(at)}"),
+        *build_results(
+            record.sender, world.settings.authentication_faults_by_sender_domain.get(domain_of(record.sender), ())
+        ),
     ]
     placement = place(world, record.sender, box)
     labels = {"UNREAD", placement} if placement == "SPAM" else {"UNREAD", "INBOX", placement}

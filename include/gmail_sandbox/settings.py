@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from gmail_sandbox.authentication import AuthenticationFault
+
 Chance = Annotated[float, Field(ge=0, le=1)]
 Category = Literal["CATEGORY_PERSONAL", "CATEGORY_SOCIAL", "CATEGORY_PROMOTIONS", "CATEGORY_UPDATES", "CATEGORY_FORUMS"]
 
@@ -33,6 +35,11 @@ class Settings(BaseModel):
     )
     category_chances: dict[Category, Chance] = Field(
         default_factory=dict, description="Among mails that are not spam; the sum must be at most 1."
+    )
+    authentication_faults_by_sender_domain: dict[str, list[AuthenticationFault]] = Field(
+        default_factory=dict,
+        description="Faults of the header Authentication-Results of mail of a domain; without any, SPF, DKIM and DMARC "
+        "pass.",
     )
     delivery_delay_seconds: float = Field(default=0, ge=0, description="Measured on the sandbox's clock.")
     latency_ms: Latency = Field(default_factory=Latency)

@@ -26,5 +26,26 @@ def test_it_tells_what_is_bad_and_what_to_do(world: World, shell: Shell):
     assert "There is no DMARC record." in " ".join(out.split())
 
 
+def test_it_shows_what_google_reported(world: World, shell: Shell):
+    world.add("ada@warm.example", kind="warmup")
+    with serving() as server:
+        world.settings = Settings(dns_nameservers=f"{HOST}:{server.port}", dns_timeout=2)
+        shell("dns", code=1)
+        world.sql(
+            "INSERT INTO gmail_warmup.domain_authentication"
+            " (domain, method, result, is_aligned, seen_at, passed_at, failures) VALUES"
+            " ('warm.example', 'spf', 'pass', true, now(), now(), 0),"
+            " ('warm.example', 'dkim', 'fail', true, now(), NULL, 4)"
+        )
+        rows = {row["record"]: row for row in shell.json("dns", code=1)["records"]}
+        out = " ".join(shell("dns", code=1).split())
+    assert {record: row["confirmed"] for record, row in rows.items()} == {"spf": True, "dkim": False, "dmarc": False}
+    assert (rows["spf"]["google"]["result"], rows["spf"]["google"]["failures"]) == ("pass", 0)
+    assert rows["dkim"]["google"]["passed_at"] is None
+    assert rows["dmarc"]["google"] is None
+    assert "Google reports pass, sending continues." in out
+    assert "Google: the last 4 mails did not pass." in out
+
+
 def test_without_a_domain_of_ones_own_there_is_nothing_to_look_at(shell: Shell):
     assert "No warmup mailbox" in shell("dns")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from gmail_warmup.core.reasons import ReasonBase, build_reason_table
+from gmail_warmup.domains.authentication_reasons import AUTHENTICATION_REASONS
 from gmail_warmup.domains.reasons import DNS_REASONS
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
 
-ALL_REASONS: list[ReasonBase] = [*REASONS.values(), *DNS_REASONS.values(), *WARMUP_REASONS.values()]
+ALL_REASONS: list[ReasonBase] = [
+    *REASONS.values(), *DNS_REASONS.values(), *AUTHENTICATION_REASONS.values(), *WARMUP_REASONS.values(),
+]  # fmt: skip
 
 
 def test_a_code_that_appears_twice_is_refused():

@@ -17,6 +17,7 @@ SETTABLE: dict[str, str] = {
     "breaker": "client_id reason cooldown_until",
     "canary": "",
     "consent": "purpose address mailbox_settings code_verifier airflow_user browser_hash expires_at outcome",
+    "domain_authentication": "domain method result",
     "domain_check": "domain record result code detail bad_code",
     "grant_event": "actor from_state to_state reason dag_id run_id",
     "halt": "started_by reason ended_by",
@@ -24,11 +25,12 @@ SETTABLE: dict[str, str] = {
     "incident": "kind key reason detail",
     "invite": "created_by expires_at revoked_by",
     "ledger": "subject failure draft_id gmail_id thread_id rfc_message_id placement recipient_gmail_id "
-    "recipient_thread_id bounce_status bounce_kind bounce_text notice_ids",
+    "recipient_thread_id bounce_status bounce_kind bounce_text notice_ids spf_result dkim_result dmarc_result",
     "ledger_history": "",
     "mailbox": "address kind auth display_name signature daily_target open_rate reply_rate timezone label_id "
     "label_name history_id read_notice_ids created_by paused_by pause_reason deferred_until deferred_reason "
     "gmail_retry_at band band_reason sent_24h",
+    "mailbox_authentication": "method result",
     "mailbox_day": "reduction_reason",
     "mailbox_failure": "reason detail",
     "mailbox_readiness": "reason",
@@ -46,6 +48,7 @@ INTERNAL: dict[str, str] = {
     "breaker": "failed_mailbox_ids opened_at cooldown_seconds probe_until succeeded_at pace pace_limited pace_at",
     "canary": "id ciphertext",
     "consent": "id state_hash mailbox_id invite_id created_at used_at",
+    "domain_authentication": "is_aligned seen_at passed_at failures",
     "domain_check": "checked_at bad_since bad_seen_at",
     "grant_event": "id mailbox_id at",
     "halt": "id started_at ended_at",
@@ -55,10 +58,11 @@ INTERNAL: dict[str, str] = {
     "ledger": "id token sender_id recipient_id parent_id turn local_date slot due_at status claimed_at sent_at "
     "locate_due_at placed_at rescue_due_at rescued_at read_due_at read_at important starred mark_due_at marked_at "
     "reply_due_at replied_at collected_at bounced_at auto_replied_at trash_due_at sender_trashed_at "
-    "recipient_trashed_at stray_draft_due_at",
+    "recipient_trashed_at stray_draft_due_at spf_aligned dkim_aligned",
     "mailbox": "id domain identity duplicate_number notices_due_at created_at paused_at resumed_at warmup_days "
     "mails_placed mails_opened mails_answered next_send_at last_received_claim_at band_since health_window_start "
     "half_volume_on sent_24h_at lease_holder lease_until",
+    "mailbox_authentication": "mailbox_id is_aligned seen_at passed_at failures",
     "mailbox_failure": "mailbox_id since last_at failures not_working_at ended_at alert_id",
     "mailbox_readiness": "mailbox_id state since local_date cold_mails cold_mails_before",
     "mailbox_day": "mailbox_id local_date ramp planned claimed sent failed inbox spam elsewhere missing rescued read "
@@ -101,9 +105,11 @@ _SPECIAL = {
 _CODE_COLUMNS = frozenset(
     ("kind", "auth", "band", "refused_by", "state", "purpose", "record", "result", "code", "bad_code",
      "from_state", "to_state", "from_band", "to_band", "reason", "band_reason", "deferred_reason",
-     "reduction_reason", "placement", "outcome")
+     "reduction_reason", "placement", "outcome", "method", "spf_result", "dkim_result", "dmarc_result")
 )  # fmt: skip
-_UNIQUE = frozenset(("audit.run_id", "breaker.client_id", "domain_check.domain", "incident.key"))
+_UNIQUE = frozenset(
+    ("audit.run_id", "breaker.client_id", "domain_check.domain", "domain_authentication.domain", "incident.key")
+)
 
 
 @dataclass(frozen=True, kw_only=True)

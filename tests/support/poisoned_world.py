@@ -24,6 +24,7 @@ from gmail_warmup.db.models import Mailbox
 from gmail_warmup.domains.check import check_all_domains
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.transfer import exporter
+from gmail_warmup.warmup.health.authentication import update_authentication_incidents
 from gmail_warmup.warmup.planning.backlog import count_backlog
 from gmail_warmup.web.queries import grant_events, mailbox_days, mails
 from gmail_warmup.web.queries import mailboxes as queries
@@ -212,6 +213,7 @@ class PoisonedWorld:
                 "reason": "'spam_mostly'", "placed": "9", "spam": "9", "bounced": "0", "is_alertable": "true",
             }  # fmt: skip
             _insert(connection, "health_event", changed)
+        update_authentication_incidents(self.world.store.engine)
         bodies = self.world.rows("SELECT body FROM gmail_warmup.alert WHERE id = any(:ids)", ids=[
             *compose_alerts(self.world.store.engine), *compose_health_alert(self.world.store.engine)])  # fmt: skip
         assert any(POOL[0] in body for (body,) in bodies), bodies
@@ -260,6 +262,9 @@ def _rows(table: str, number: int, victim: int) -> list[dict[str, str]]:
             "state_hash": name, "purpose": "'reauth'", "address": "'x@bad.example'", "mailbox_id": str(victim),
             "code_verifier": "'x'", "airflow_user": "'x'", "browser_hash": "'x'", "expires_at": now,
         }],
+        "domain_authentication": [{
+            "domain": f"'d{number}.example'", "method": "'dmarc'", "result": "'fail'", "seen_at": now, "failures": "3",
+        }],
         "domain_check": [{
             "domain": f"'d{number}.example'", "record": "'spf'", "result": "'bad'", "code": "'spf_missing'",
             "bad_code": "'spf_missing'", "bad_since": "now() - interval '9 days'", "bad_seen_at": now,
@@ -275,6 +280,9 @@ def _rows(table: str, number: int, victim: int) -> list[dict[str, str]]:
             {"kind": "'outage'", "key": name, "reason": "'unreachable'", "closed_at": now},
         ],
         "invite": [{"token_hash": name, "mailbox_id": str(victim), "created_by": "'x'", "expires_at": now}],
+        "mailbox_authentication": [
+            {"mailbox_id": str(victim), "method": "'spf'", "result": "'pass'", "seen_at": now, "passed_at": now},
+        ],
         "mailbox_failure": [
             {"mailbox_id": str(victim), "not_working_at": now, "reason": "'unreachable'", "detail": "'x'"},
         ],

@@ -61,8 +61,10 @@ def send_alerts(services: Services, *, conn_id: str | None = None) -> AlertSumma
     from gmail_warmup.alerts import failure_alerts, health_alerts
     from gmail_warmup.alerts.compose import compose_alerts, read_alerts
     from gmail_warmup.alerts.outbox import send_pending_alerts
+    from gmail_warmup.warmup.health.authentication import update_authentication_incidents
 
     failure_alerts.record_outage(services.engine)
+    update_authentication_incidents(services.engine)
     new = [
         *compose_alerts(services.engine),
         *health_alerts.compose_health_alert(services.engine),

@@ -11,21 +11,22 @@ from gmail_warmup.alerts.text import (
     PAGE_NAME,
     AlertMessage,
     GrantChange,
-    explain_reason,
     format_time,
     list_causes,
-    remedy_for,
     remedy_line,
     render_body,
 )
 from gmail_warmup.core.enums import IncidentKind
+from gmail_warmup.core.reasons import ReasonBase
 from gmail_warmup.core.text import pluralize
+from gmail_warmup.oauth.incidents import explain_incident
 
 _TITLES = {
     IncidentKind.APP_ERROR: "Google refuses the OAuth client",
     IncidentKind.OUTAGE: "Google cannot be reached",
     IncidentKind.MASS_REFUSAL: "Many Gmail grants were refused at once",
     IncidentKind.UNREADABLE: "Stored Gmail grants cannot be decrypted",
+    IncidentKind.UNAUTHENTICATED: "Google does not authenticate mail",
 }
 
 _RETRY_NOTE = "No account is changed; valid access tokens remain in use; requests are retried automatically."
@@ -37,6 +38,10 @@ _INTERIM_EFFECTS = {
         f"that are refused again are flagged on {PAGE_NAME}; if some are accepted, another message reports it."
     ),
     IncidentKind.UNREADABLE: "No account is changed; the stored grants are kept.",
+    IncidentKind.UNAUTHENTICATED: (
+        "The domain continues to send, because only its mails can show that they pass again. The first one that passes "
+        "ends this incident."
+    ),
 }
 
 _KIND_REMEDIES = {
@@ -64,6 +69,11 @@ class IncidentView:
     closed_at: datetime | None
     flagged: Sequence[GrantChange] = ()
 
+    @property
+    def explanation(self) -> ReasonBase:
+        """Return the reason with its message and remedy."""
+        return explain_incident(self.kind, self.reason, self.key)
+
 
 def render_opened(incident: IncidentView) -> AlertMessage:
     """Return the alert for an incident that is still open."""
@@ -72,7 +82,7 @@ def render_opened(incident: IncidentView) -> AlertMessage:
         f"Since: {format_time(incident.opened_at)}",
         "",
         f"Meanwhile: {_INTERIM_EFFECTS[incident.kind]}",
-        remedy_line(_KIND_REMEDIES.get(incident.kind) or remedy_for(incident.reason)),
+        remedy_line(_KIND_REMEDIES.get(incident.kind) or incident.explanation.remedy),
     ]
     return AlertMessage(title=_build_title(incident), body=render_body(lines))
 
@@ -97,13 +107,16 @@ def _build_title(incident: IncidentView) -> str:
     mailboxes = _get_count(incident.detail, "mailboxes")
     if incident.kind is IncidentKind.MASS_REFUSAL and mailboxes:
         return f"{pluralize(mailboxes, 'Gmail grant was', 'Gmail grants were')} refused at once"
+    if incident.kind is IncidentKind.UNAUTHENTICATED:
+        return f"{_TITLES[incident.kind]} of {incident.key}"
     return _TITLES[incident.kind]
 
 
 def _render_facts(incident: IncidentView) -> list[str]:
-    lines = [f"What: {explain_reason(incident.reason)}"]
+    lines = [f"What: {incident.explanation.message} [{incident.reason}]"]
     if incident.key:
-        lines.append(f"OAuth client: {incident.key}")
+        owner = "Domain" if incident.kind is IncidentKind.UNAUTHENTICATED else "OAuth client"
+        lines.append(f"{owner}: {incident.key}")
     mailboxes, healthy = _get_count(incident.detail, "mailboxes"), _get_count(incident.detail, "healthy")
     if mailboxes:
         share = f" of {healthy} that worked before" if healthy else ""

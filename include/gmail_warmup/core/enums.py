@@ -175,6 +175,8 @@ class IncidentKind(StrEnum):
     """More grants were refused than normally expire; the decisions wait for a second pass."""
     UNREADABLE = "unreadable"
     """Stored grants cannot be decrypted."""
+    UNAUTHENTICATED = "unauthenticated"
+    """Google reported for several mails of a domain in a row that they are not authenticated."""
 
 
 class AlertKind(StrEnum):
@@ -212,6 +214,42 @@ class DnsResult(StrEnum):
     """The record is missing or wrong."""
     COULD_NOT_TELL = "could_not_tell"
     """There was no response, or the result depends on the receiver. It never blocks a domain."""
+
+
+class AuthenticationMethod(StrEnum):
+    """A method with which Google authenticates a received mail."""
+
+    SPF = "spf"
+    """Whether the sending server may send for the domain of the envelope sender."""
+    DKIM = "dkim"
+    """Whether a signature of a domain is valid."""
+    DMARC = "dmarc"
+    """Whether SPF or DKIM passes for the domain of the From header."""
+
+
+class AuthenticationResult(StrEnum):
+    """The result of a method in ``Authentication-Results`` (RFC 8601, 2.7)."""
+
+    PASS = "pass"  # noqa: S105  a result, not a secret
+    """The mail is authenticated by this method."""
+    FAIL = "fail"
+    """The mail is not authenticated by this method."""
+    SOFTFAIL = "softfail"
+    """The server is probably not allowed to send for the domain (SPF)."""
+    NEUTRAL = "neutral"
+    """The domain does not say whether the server may send (SPF), or the signature cannot be checked (DKIM)."""
+    NONE = "none"
+    """There is no record or no signature."""
+    POLICY = "policy"
+    """The signature is valid, but Google does not accept it, for example because its key is too short."""
+    TEMPERROR = "temperror"
+    """Google could not check it, for example because a name server did not answer."""
+    PERMERROR = "permerror"
+    """The record or the signature is malformed."""
+    BESTGUESSPASS = "bestguesspass"
+    """There is no record; Google guessed that the mail is genuine."""
+    UNKNOWN = "unknown"
+    """A result that this version does not know."""
 
 
 class Action(StrEnum):

@@ -60,6 +60,8 @@ class MailEvent(StrEnum):
     """It was not found at its recipient yet; the search is repeated."""
     MISSING = "missing"
     """It was not found in time and counts as missing."""
+    UNAUTHENTICATED = "unauthenticated"
+    """Google reported that DMARC fails, or that neither SPF nor DKIM passes for its From header."""
     RESCUED = "rescued"
     """It was moved out of spam."""
     READ = "read"

@@ -4,7 +4,8 @@
 2. mailboxes: warmup mailboxes before pool mailboxes, each by id (``lock_mailboxes``)
 3. grants, by mailbox id (``lock_grants``)
 4. mails of the ledger, by id, and then the daily counts of their sender
-5. the circuit breaker, and then incidents
+5. the reports about the authentication of the sender, and then those of its domain
+6. the circuit breaker, and then incidents
 
 A transaction may leave steps out. Mailboxes are locked with ``FOR NO KEY UPDATE``: the foreign keys of events, invites
 and mails only need the key, so inserting these does not wait for a locked mailbox.

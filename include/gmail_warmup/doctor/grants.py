@@ -16,7 +16,7 @@ from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import Breaker, GrantState, IncidentKind, OAuthGrant
 from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.doctor.result import CheckOutcome, Status
-from gmail_warmup.oauth.incidents import list_open_incidents
+from gmail_warmup.oauth.incidents import explain_incident, list_open_incidents
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.oauth.token_endpoint import SUFFICIENT_SCOPES
 
@@ -53,7 +53,7 @@ def check_incidents(context: DoctorContext) -> CheckOutcome:
         return Status.OK, "None is open."
     texts, steps = [], []
     for incident in incidents:
-        reason = REASONS.look_up(incident.reason, "unknown_answer")
+        reason = explain_incident(incident.kind, incident.reason, incident.key)
         owner = f" of {incident.key}" if incident.key else ""
         texts.append(
             f"{incident.kind.replace('_', ' ').capitalize()}{owner} since {format_time(incident.opened_at)}: "

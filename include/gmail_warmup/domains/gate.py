@@ -1,4 +1,9 @@
-"""Find the domains that must not send, because receivers cannot authenticate their mail."""
+"""Find the domains that must not send, because receivers cannot authenticate their mail.
+
+A bad record stops a domain after 72 hours. What Google reports in the headers of delivered mails counts more than the
+check of the record: as long as the last mail passes, the finding stops nothing. A failure that Google reports stops
+nothing either, but alerts the operator: a domain that does not send could never show that it passes again.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +12,36 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from gmail_warmup.core.enums import DnsRecord
-from gmail_warmup.db.models import DomainCheck
+from gmail_warmup.core.enums import AuthenticationResult, DnsRecord
+from gmail_warmup.db.models import DomainAuthentication, DomainCheck
 from gmail_warmup.domains.reasons import DNS_REASONS
 
 GATED_AFTER = timedelta(hours=72)
+CONFIRMED_FOR = timedelta(days=7)
+"""For how long the last mail that Google authenticated outweighs a bad record."""
 _CHECK_TIME_TOLERANCE = timedelta(hours=1)
 """Daily checks are never exactly one day apart."""
+
+_IS_CONFIRMED = (
+    sa.exists()
+    .where(
+        DomainAuthentication.domain == DomainCheck.domain,
+        # The values of a record and of the method that reads it are the same.
+        DomainAuthentication.method == DomainCheck.record,
+        DomainAuthentication.result == AuthenticationResult.PASS,
+        DomainAuthentication.failures == 0,
+        # A pass from before the record became bad says nothing about it.
+        DomainAuthentication.passed_at > sa.func.greatest(DomainCheck.bad_since, sa.func.now() - CONFIRMED_FOR),
+    )
+    .correlate(DomainCheck)
+)
 
 _IS_BAD_TOO_LONG = sa.and_(
     # A missing DKIM key is reported but blocks nothing: Gmail then signs with a key of its own domain.
     DomainCheck.record.in_((DnsRecord.SPF, DnsRecord.DMARC)),
     # A later check has to confirm the result: one bad check that is never repeated blocks nothing.
     DomainCheck.bad_seen_at >= DomainCheck.bad_since + (GATED_AFTER - _CHECK_TIME_TOLERANCE),
+    sa.not_(_IS_CONFIRMED),
 )
 
 GATED_DOMAINS = sa.select(DomainCheck.domain).where(_IS_BAD_TOO_LONG)
@@ -62,3 +84,13 @@ def _to_gated_domain(domain: str, code: str, since: datetime) -> GatedDomain:
         remedy=f"{reason.remedy_for(domain)} Then run: gmail-warmup dns",
         since=since,
     )
+
+
+_SELECT_CONFIRMED = sa.select(DomainCheck.domain, DomainCheck.record).where(
+    DomainCheck.bad_since.is_not(None), _IS_CONFIRMED
+)
+
+
+def load_confirmed_records(connection: sa.Connection) -> frozenset[tuple[str, str]]:
+    """Return domain and record of the bad findings that stop nothing, because Google reports a pass."""
+    return frozenset((row.domain, row.record) for row in connection.execute(_SELECT_CONFIRMED))

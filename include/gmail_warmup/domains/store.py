@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from gmail_warmup.core.enums import CONSUMER_DOMAINS, DnsRecord, DnsResult
-from gmail_warmup.db.models import DomainCheck, Mailbox, MailboxKind
+from gmail_warmup.db.models import DomainAuthentication, DomainCheck, Mailbox, MailboxKind
 from gmail_warmup.db.rows import convert_rows
 from gmail_warmup.domains.reasons import RecordFinding
 
@@ -61,8 +61,9 @@ def _build_bad_period(finding: RecordFinding) -> tuple[dict[str, Any], dict[str,
 
 
 def delete_other_domains(connection: sa.Connection, domains: list[str]) -> None:
-    """Delete the findings of domains that no warmup mailbox uses any more."""
+    """Delete the findings, and Google's reports, of domains that no warmup mailbox uses any more."""
     connection.execute(sa.delete(DomainCheck).where(DomainCheck.domain.not_in(domains)))
+    connection.execute(sa.delete(DomainAuthentication).where(DomainAuthentication.domain.not_in(domains)))
 
 
 def load_findings(connection: sa.Connection, domain: str | None = None) -> list[StoredFinding]:

@@ -24,9 +24,10 @@ class Draft:
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A message without its body. Header names are in lower case.
+    """A message without its body. Header names are in lower case; of a repeated header the last value is used.
 
     Attributes:
+        authentication_results: the values of all headers ``Authentication-Results``, the topmost first.
         size: bytes, as Gmail estimates them.
         history_id: the point of the mailbox's history at which the message last changed.
     """
@@ -37,6 +38,7 @@ class Message:
     headers: Mapping[str, str]
     size: int
     history_id: str
+    authentication_results: tuple[str, ...] = ()
 
     @property
     def rfc_message_id(self) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
+from gmail_warmup.core.reasons import ReasonBase
 from gmail_warmup.db.models import Incident, IncidentKind
+from gmail_warmup.domains.authentication_reasons import AUTHENTICATION_REASONS
 from gmail_warmup.oauth.reasons import REASONS
 
 _CLOSE_STATEMENT = (
@@ -25,6 +29,7 @@ _DESCRIPTIONS = {
     IncidentKind.OUTAGE: "no requests are sent to Google, because many in a row failed",
     IncidentKind.MASS_REFUSAL: "unusually many grants were refused together and await a second probe",
     IncidentKind.UNREADABLE: "stored grants cannot be decrypted",
+    IncidentKind.UNAUTHENTICATED: "Google does not authenticate the mail of",
 }
 
 
@@ -50,6 +55,20 @@ def close_incidents(connection: sa.Connection, *kinds: IncidentKind, key: str = 
     return connection.execute(_CLOSE_STATEMENT, {"kinds": list(kinds), "of_key": key}).rowcount
 
 
+def close_other_incidents(connection: sa.Connection, kind: IncidentKind, *, keys: Collection[str]) -> None:
+    """Close the open incidents of a kind, except those with these keys."""
+    closed = sa.update(Incident).where(Incident.kind == kind, Incident.closed_at.is_(None), Incident.key.not_in(keys))
+    connection.execute(closed.values(closed_at=sa.func.now()))
+
+
+def explain_incident(kind: str, reason: str, key: str) -> ReasonBase:
+    """Return the reason of an incident, from the table that the kind of the incident uses."""
+    if kind != IncidentKind.UNAUTHENTICATED:
+        return REASONS.look_up(reason, "unknown_answer")
+    found = AUTHENTICATION_REASONS.look_up(reason, "unauthenticated")
+    return replace(found, remedy=found.remedy_for(key))
+
+
 def list_open_incidents(connection: sa.Connection) -> list[sa.Row[Any]]:
     """Return kind, key, reason, detail and opened_at of the open incidents, the oldest first."""
     query = sa.select(Incident.kind, Incident.key, Incident.reason, Incident.detail, Incident.opened_at)
@@ -62,10 +81,12 @@ def describe_open_incidents(connection: sa.Connection) -> list[str]:
 
 
 def _describe_incident(incident: sa.Row[Any]) -> str:
-    reason = REASONS.look_up(incident.reason, "unknown_answer")
+    reason = explain_incident(incident.kind, incident.reason, incident.key)
     mailboxes = incident.detail.get("mailboxes") if isinstance(incident.detail, dict) else None
     size = f" ({mailboxes} mailboxes)" if mailboxes else ""
+    domain = f" {incident.key}" if incident.kind == IncidentKind.UNAUTHENTICATED else ""
     return (
-        f"Since {incident.opened_at:%Y-%m-%d %H:%M} UTC, {_DESCRIPTIONS.get(incident.kind, incident.kind)}{size}: "
+        f"Since {incident.opened_at:%Y-%m-%d %H:%M} UTC, "
+        f"{_DESCRIPTIONS.get(incident.kind, incident.kind)}{domain}{size}: "
         f"{reason.message} {reason.remedy}"
     )

@@ -10,6 +10,8 @@ from __future__ import annotations
 from sqlalchemy import DDL, event
 
 from gmail_warmup.core.enums import AlertKind as AlertKind
+from gmail_warmup.core.enums import AuthenticationMethod as AuthenticationMethod
+from gmail_warmup.core.enums import AuthenticationResult as AuthenticationResult
 from gmail_warmup.core.enums import ConsentPurpose as ConsentPurpose
 from gmail_warmup.core.enums import DnsRecord as DnsRecord
 from gmail_warmup.core.enums import DnsResult as DnsResult
@@ -26,6 +28,8 @@ from gmail_warmup.db.base import Base as Base
 from gmail_warmup.db.models.alerts import Alert as Alert
 from gmail_warmup.db.models.alerts import AlertItem as AlertItem
 from gmail_warmup.db.models.alerts import Incident as Incident
+from gmail_warmup.db.models.authentication import DomainAuthentication as DomainAuthentication
+from gmail_warmup.db.models.authentication import MailboxAuthentication as MailboxAuthentication
 from gmail_warmup.db.models.consents import Consent as Consent
 from gmail_warmup.db.models.consents import Invite as Invite
 from gmail_warmup.db.models.consents import Repair as Repair

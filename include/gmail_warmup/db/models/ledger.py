@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gmail_warmup.core.enums import BounceKind, MailStatus, Placement
+from gmail_warmup.core.enums import AuthenticationResult, BounceKind, MailStatus, Placement
 from gmail_warmup.db.base import Base
 from gmail_warmup.db.models.columns import Timestamp, check_one_of
 from gmail_warmup.db.models.mailbox import Mailbox
@@ -41,6 +41,9 @@ class LedgerEntry(Base):
         check_one_of("status", MailStatus),
         check_one_of("placement", Placement),
         check_one_of("bounce_kind", BounceKind),
+        check_one_of("spf_result", AuthenticationResult),
+        check_one_of("dkim_result", AuthenticationResult),
+        check_one_of("dmarc_result", AuthenticationResult),
         UniqueConstraint("sender_id", "local_date", "slot"),
         CheckConstraint("(slot IS NULL) = (parent_id IS NOT NULL)", name="slot_or_parent"),
         CheckConstraint("sender_id <> recipient_id", name="two_mailboxes"),
@@ -117,6 +120,12 @@ class LedgerEntry(Base):
     recipient_trashed_at: Mapped[datetime | None] = mapped_column(Timestamp)
     stray_draft_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
     """When the sender's mailbox is searched for another draft of this mail; None if there cannot be one."""
+    spf_result: Mapped[str | None] = mapped_column(Text)
+    """What Google reported when it received the mail, read with the placement; None if it reported nothing."""
+    spf_aligned: Mapped[bool | None] = mapped_column(Boolean)
+    dkim_result: Mapped[str | None] = mapped_column(Text)
+    dkim_aligned: Mapped[bool | None] = mapped_column(Boolean)
+    dmarc_result: Mapped[str | None] = mapped_column(Text)
 
 
 LEDGER_MIN_AGE = timedelta(days=40)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from gmail_warmup.core.metrics import MailEvent
 from gmail_warmup.db.engine import autocommit, retry_conflict, write_transaction
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Placement
+from gmail_warmup.gmail.authentication_results import MethodReport, is_unauthenticated, read_authentication
 from gmail_warmup.gmail.errors import NotFoundError
 from gmail_warmup.gmail.models import Message
 from gmail_warmup.warmup.actions.find_mail import classify_placement, find_received_mail
@@ -17,6 +19,7 @@ from gmail_warmup.warmup.actions.session import MailboxSession, isolate_mail
 from gmail_warmup.warmup.health.outcomes import record_outcome
 from gmail_warmup.warmup.ledger import daily_counters, rate_decisions
 from gmail_warmup.warmup.ledger import entries as ledger
+from gmail_warmup.warmup.ledger.authentication import build_mail_columns, record_authentication
 from gmail_warmup.warmup.ledger.daily_counters import Outcome, get_placement_counter
 from gmail_warmup.warmup.ledger.entries import Entry
 from gmail_warmup.warmup.planning import engagement
@@ -45,12 +48,21 @@ def _find_placement(session: MailboxSession, entry: Entry) -> None:
 
 def _record_placement(session: MailboxSession, entry: Entry, message: Message) -> None:
     placement = classify_placement(message.labels)
-    _store_placement(session, entry, message, placement)
+    reports = read_authentication(message.authentication_results, message.headers.get("from", ""))
+    _store_placement(session, entry, message, placement, reports)
     session.placements[placement] += 1
+    if is_unauthenticated(reports):
+        session.counts[MailEvent.UNAUTHENTICATED] += 1
 
 
 @retry_conflict
-def _store_placement(session: MailboxSession, entry: Entry, message: Message, placement: Placement) -> None:
+def _store_placement(
+    session: MailboxSession,
+    entry: Entry,
+    message: Message,
+    placement: Placement,
+    reports: Sequence[MethodReport],
+) -> None:
     """Store the placement together with everything that is decided from it, in one transaction."""
     with write_transaction(session.engine) as connection:
         rates = rate_decisions.load_rate_state(connection, entry.sender_id)  # locks the sender's row
@@ -64,12 +76,14 @@ def _store_placement(session: MailboxSession, entry: Entry, message: Message, pl
             placed_at=ledger.NOW,
             recipient_gmail_id=message.id,
             recipient_thread_id=message.thread_id,
+            **build_mail_columns(reports),
             **schedule,
         )
         if is_first_record:
             opened = int(schedule["read_due_at"] is not None)
             rate_decisions.record_rate_decision(connection, entry, placed=1, opened=opened)
             record_outcome(connection, entry, get_placement_counter(placement))
+            record_authentication(connection, entry.sender_id, reports)
 
 
 def _schedule_recipient_actions(

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
-from gmail_warmup.core.enums import BounceKind
+from gmail_warmup.core.enums import AuthenticationResult, BounceKind
 from gmail_warmup.db import clock
 from gmail_warmup.db.models import LEDGER_HISTORY, LEDGER_MIN_AGE, Mailbox, MailStatus, Placement
 from gmail_warmup.db.models import LedgerEntry as L
@@ -51,6 +51,19 @@ class Mail(BaseModel):
     rescued_at: dt.datetime | None
     read_at: dt.datetime | None
     replied_at: dt.datetime | None
+    spf_result: AuthenticationResult | None = Field(
+        description="What Google reported about the mail; null before it was found, and if Google reported nothing."
+    )
+    spf_aligned: bool | None = Field(description="Whether SPF passed or failed for the domain of the From header.")
+    dkim_result: AuthenticationResult | None
+    dkim_aligned: bool | None
+    dmarc_result: AuthenticationResult | None
+
+    @property
+    def not_passed(self) -> str:
+        """Return the methods of which Google reported something else than a pass, with their results."""
+        results = {"SPF": self.spf_result, "DKIM": self.dkim_result, "DMARC": self.dmarc_result}
+        return ", ".join(f"{name} {result}" for name, result in results.items() if result not in (None, "pass"))
 
 
 class Mails(BaseModel):

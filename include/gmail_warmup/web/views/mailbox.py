@@ -10,12 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import GrantState, MailboxAuth, MailboxKind
+from gmail_warmup.domains.authentication import StoredReport, load_mailbox_reports
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.oauth import expiry
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.warmup.health.failures import FailurePeriod, load_failures
 from gmail_warmup.warmup.reporting.mailbox_statistics import MailboxStatistics, load_page_statistics
 from gmail_warmup.web.queries.pool_activity import DAYS, Received, count_received
+from gmail_warmup.web.views.authentication import AuthenticationReport, build_reports
 from gmail_warmup.web.views.health import Health, Ramp, build_health, build_ramp, reason_text
 from gmail_warmup.web.views.readiness import StoredReadiness, load_stored_views
 from gmail_warmup.web.views.relative_time import format_time_left
@@ -112,6 +114,9 @@ class MailboxView(BaseModel):
     ramp: Ramp | None = Field(description="For warmup mailboxes only.")
     placement: PlacementCounts | None = Field(description="For warmup mailboxes only.")
     readiness: StoredReadiness | None = Field(description="As of the last DAG run; for warmup mailboxes only.")
+    authentication: list[AuthenticationReport] = Field(
+        description="What Google last reported about mail from this mailbox; empty for pool mailboxes."
+    )
     received: Received | None = Field(description="For pool mailboxes only.")
     can_reauthenticate: bool
     needs_person: bool = Field(description="Whether re-authentication repairs the mailbox.")
@@ -129,6 +134,7 @@ def build_views(
     received = count_received(connection, pool)
     failing = load_failures(connection, [record.id for record in records])
     ready = load_stored_views(connection, warmup)
+    reports = load_mailbox_reports(connection, warmup) if warmup else {}
     return [
         _build_view(
             record,
@@ -136,6 +142,7 @@ def build_views(
             received.get(record.id, Received()),
             failing.get(record.id),
             ready.get(record.id),
+            reports.get(record.id, []),
             now=now,
             settings=settings,
         )
@@ -149,6 +156,7 @@ def _build_view(
     received: Received,
     failing: FailurePeriod | None,
     ready: StoredReadiness | None,
+    reports: list[StoredReport],
     *,
     now: datetime,
     settings: Settings,
@@ -191,6 +199,7 @@ def _build_view(
         ramp=build_ramp(sent) if sent else None,
         placement=PlacementCounts.model_validate(sent.counts, from_attributes=True) if sent else None,
         readiness=ready,
+        authentication=build_reports(reports),
         received=None if sent else received,
         can_reauthenticate=record.auth is MailboxAuth.GRANT,
         needs_person=record.auth is MailboxAuth.GRANT and record.state is GrantState.NEEDS_REAUTH,
