@@ -115,6 +115,7 @@ WRONG_SETTINGS = [
     for name in ("a\u2028b", "a\u2029b", "a\u0085b", "a\u009bb", "a\x1bb", "a\nb", "a\rb", "a\tb", "a\x7fb", "a\u202eb",
                  "a\u2066b", "a\u200fb", "\u200b", "a" * 101, "<b>", 'a"b')
 ] + [
+    ("language", "german"), ("language", "d"), ("language", "de-"), ("language", "../x"), ("language", "dé"),
     ("signature", "a\x1bb"), ("signature", "a" * 501), ("signature", "a\x7fb"),
     ("daily_target", 0), ("daily_target", 2001), ("daily_target", 10**30), ("daily_target", -1),
     ("open_rate", 101), ("reply_rate", -1),

@@ -22,7 +22,7 @@ def test_ten_days_keep_every_promise(ground: Ground, tmp_path: Path):
     came = simulate(ground, parts)
     print(came)
     assert came.mails > 200
-    assert (came.duplicates, came.lost, came.outside_hours) == (0, 0, 0)
+    assert (came.duplicates, came.lost, came.outside_hours, came.repeated_texts) == (0, 0, 0, 0)
     assert (came.planned > 150, came.volume_error) == (True, 0)
     assert came.open_rate_error <= 1
     assert came.reply_rate_error <= 1

@@ -25,9 +25,10 @@ SETTABLE: dict[str, str] = {
     "incident": "kind key reason detail",
     "invite": "created_by expires_at revoked_by",
     "ledger": "subject failure draft_id gmail_id thread_id rfc_message_id placement recipient_gmail_id "
-    "recipient_thread_id bounce_status bounce_kind bounce_text notice_ids spf_result dkim_result dmarc_result",
+    "recipient_thread_id bounce_status bounce_kind bounce_text notice_ids spf_result dkim_result dmarc_result "
+    "language",
     "ledger_history": "",
-    "mailbox": "address kind auth display_name signature daily_target open_rate reply_rate timezone label_id "
+    "mailbox": "address kind auth display_name signature language daily_target open_rate reply_rate timezone label_id "
     "label_name history_id read_notice_ids created_by paused_by pause_reason deferred_until deferred_reason "
     "gmail_retry_at band band_reason sent_24h",
     "mailbox_authentication": "method result",
@@ -58,7 +59,7 @@ INTERNAL: dict[str, str] = {
     "ledger": "id token sender_id recipient_id parent_id turn local_date slot due_at status claimed_at sent_at "
     "locate_due_at placed_at rescue_due_at rescued_at read_due_at read_at important starred mark_due_at marked_at "
     "reply_due_at replied_at collected_at bounced_at auto_replied_at trash_due_at sender_trashed_at "
-    "recipient_trashed_at stray_draft_due_at spf_aligned dkim_aligned",
+    "recipient_trashed_at stray_draft_due_at spf_aligned dkim_aligned text_hash",
     "mailbox": "id domain identity duplicate_number notices_due_at created_at paused_at resumed_at warmup_days "
     "mails_placed mails_opened mails_answered next_send_at last_received_claim_at band_since health_window_start "
     "half_volume_on sent_24h_at lease_holder lease_until",

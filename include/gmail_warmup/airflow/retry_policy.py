@@ -9,6 +9,7 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 _PERMANENT_ERRORS = (
     "gmail_warmup.core.errors.ConfigurationError",
     "gmail_warmup.core.errors.InvalidInputError",
+    "gmail_warmup.warmup.content.template_library.NoTemplatesError",
     "gmail_warmup.oauth.errors.OAuthClientError",
     "gmail_warmup.oauth.errors.UnreadableGrantError",
     "gmail_warmup.gmail.errors.SendingLimitError",

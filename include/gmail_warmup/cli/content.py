@@ -28,21 +28,29 @@ def lint(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check templates and show each problem with file, line, rule and remedy. Exit code 1 if there is one."""
+    """Check templates and show each problem with file, line, template, rule and remedy. Exit code 1 if there is one.
+
+    A file with too few templates to avoid repetitions is a note, not a problem.
+    """
     from gmail_warmup.warmup.content.template_library import load_builtin_templates, parse_templates_folder
+    from gmail_warmup.warmup.content.variety import find_shortages
 
     with report_errors():
         folder = folder or _templates_folder(context)
-        collection, problems = parse_templates_folder(folder) if folder else (load_builtin_templates(), [])
-    count = sum(len(templates) for kinds in collection.languages.values() for templates in kinds.values())
+        library = parse_templates_folder(folder) if folder else load_builtin_templates()
+    problems, notes = library.problems, list(find_shortages(library))
+    count = sum(len(templates) for kinds in library.languages.values() for templates in kinds.values())
     if as_json:
-        print_json({"ok": not problems, "templates": count, "problems": [asdict(problem) for problem in problems]})
+        found = [asdict(problem) for problem in problems]
+        print_json({"ok": not problems, "templates": count, "problems": found, "notes": notes})
     else:
+        for note in notes:
+            typer.echo(f"note: {note}")
         for problem in problems:
             typer.echo(str(problem))
         typer.echo(
             f"{pluralize(len(problems), 'problem')} in {folder or 'the built-in library'} "
-            f"({pluralize(count, 'template')})."
+            f"({pluralize(count, 'valid template') if problems else pluralize(count, 'template')})."
         )
     if problems:
         raise typer.Exit(NEEDS_PERSON)

@@ -138,6 +138,7 @@ def add(
     timezone: Annotated[str, typer.Option(help="IANA name, for example Europe/Berlin.")] = "UTC",
     display_name: Annotated[str, typer.Option(help="Name in the From header.")] = "",
     signature: Annotated[str, typer.Option(help="Plain text at the end of each mail. Default: the name.")] = "",
+    language: Annotated[str, typer.Option(help="Language tag of the threads that it starts. Default: any.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Add a mailbox. Its owner has to sign in afterwards, on the page 'Gmail accounts' or with an invite link."""
@@ -151,6 +152,7 @@ def add(
         values = {
             "kind": kind, "auth": auth, "daily_target": daily_target, "open_rate": open_rate, "reply_rate": reply_rate,
             "timezone": timezone, "display_name": display_name or None, "signature": signature or None,
+            "language": language or None,
         }  # fmt: skip
         chosen = validate_mailbox_settings(values, address=normal)
         with write_transaction(get_services(context).engine) as connection:

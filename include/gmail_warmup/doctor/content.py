@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from gmail_warmup.airflow.connections import load_text_generator
 from gmail_warmup.core.text import pluralize
+from gmail_warmup.db.engine import read_transaction
+from gmail_warmup.db.models import Mailbox
 from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.doctor.result import CheckOutcome, Status
 from gmail_warmup.warmup.content.generators import build_template_generator
-from gmail_warmup.warmup.content.template_library import parse_templates_folder
+from gmail_warmup.warmup.content.template_library import NoTemplatesError, load_templates_folder
+from gmail_warmup.warmup.content.templates import MailKind
+from gmail_warmup.warmup.content.variety import find_shortages
 
 
 def check_templates(context: DoctorContext) -> CheckOutcome:
@@ -17,11 +23,31 @@ def check_templates(context: DoctorContext) -> CheckOutcome:
     folder = context.services.settings.templates_folder
     if not folder:
         return Status.OK, "The built-in library is used."
-    _, problems = parse_templates_folder(Path(folder))
-    if problems:
-        found = f"{pluralize(len(problems), 'problem')} in {folder}, so the library is used. First: {problems[0]}"
-        return Status.PROBLEM, found, f"Run: gmail-warmup content lint {folder}"
+    library = load_templates_folder(Path(folder))
+    lint = f"Run: gmail-warmup content lint {folder}"
+    if problems := library.problems:
+        found = f"{pluralize(len(problems), 'problem')} in {folder}; these templates are left out. First: {problems[0]}"
+        return Status.PROBLEM, found, lint
+    if shortages := list(find_shortages(library)):
+        return Status.WARNING, f"Too few templates in {folder}. First: {shortages[0]}", lint
     return Status.OK, f"The templates in {folder} are used."
+
+
+def check_languages(context: DoctorContext) -> CheckOutcome:
+    """Check that mails can be written in the language of each mailbox."""
+    library = build_template_generator(context.services.settings).library
+    query = sa.select(Mailbox.language, sa.func.count().label("mailboxes")).group_by(Mailbox.language)
+    with read_transaction(context.services.engine) as connection:
+        rows = connection.execute(query.order_by(Mailbox.language)).all()
+    missing = []
+    for row in rows:
+        try:
+            library.select_templates(MailKind.FIRST, thread_seed="", language=row.language)
+        except NoTemplatesError as error:
+            missing.append(f"{pluralize(row.mailboxes, 'mailbox')}: {error}")
+    if missing:
+        return Status.PROBLEM, " ".join(missing), "Run: gmail-warmup content lint"
+    return Status.OK, "There are templates in the language of each mailbox."
 
 
 def check_text_generator(context: DoctorContext) -> CheckOutcome:

@@ -39,6 +39,7 @@ _CHECKS: tuple[tuple[str, Callable[[DoctorContext], CheckOutcome], tuple[str, ..
     ("time zones", addresses.check_time_zones, ("database",)),
     ("sending domains", domains.check_domain_records, ("database",)),
     ("templates", content.check_templates, ("settings",)),
+    ("languages", content.check_languages, ("database",)),
     ("text generator", content.check_text_generator, ("settings",)),
     ("alerts", installation.check_alert_connection, ("settings",)),
 )

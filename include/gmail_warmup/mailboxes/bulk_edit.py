@@ -10,15 +10,15 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import Mailbox, MailboxKind
-from gmail_warmup.mailboxes.records import DailyTarget, DisplayName, OpenRate, ReplyRate, Signature, Zone
+from gmail_warmup.mailboxes.records import DailyTarget, DisplayName, Language, OpenRate, ReplyRate, Signature, Zone
 from gmail_warmup.mailboxes.repository import has_address_in, has_id_in
 from gmail_warmup.mailboxes.time_zones import require_database_zones
 
-_REMOVABLE = ("display_name", "signature")
+_REMOVABLE = ("display_name", "signature", "language")
 
 
 class MailboxChanges(BaseModel):
-    """The settings to change. Missing or null settings stay; an empty or null name or signature is removed."""
+    """The settings to change. Missing or null ones stay; an empty or null name, signature or language is removed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
@@ -29,6 +29,7 @@ class MailboxChanges(BaseModel):
     timezone: Zone | None = None
     display_name: DisplayName | None = None
     signature: Signature | None = None
+    language: Language | None = None
 
     @model_validator(mode="after")
     def _require_change(self) -> Self:

@@ -45,6 +45,16 @@ def _normalize_signature(value: str) -> str:
     return value
 
 
+_LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8}){0,3}")
+
+
+def _normalize_language(value: str) -> str:
+    tag = value.replace("_", "-").lower()
+    if tag and not _LANGUAGE_TAG.fullmatch(tag):
+        raise ValueError("must be a language tag such as 'de' or 'pt-br' (BCP 47)")
+    return tag
+
+
 DailyTarget = Annotated[int, Field(ge=1, le=2000, description="Mails per day at the end of the ramp, 1-2000.")]
 OpenRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are opened.")]
 ReplyRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are answered.")]
@@ -58,6 +68,12 @@ Signature = Annotated[
     str,
     Field(max_length=500, description="Plain text below its mails, up to 500 characters; the name if empty."),
     AfterValidator(_normalize_signature),
+]
+
+Language = Annotated[
+    str,
+    Field(max_length=35, description="Language tag of the threads that it starts, such as de; empty for any."),
+    AfterValidator(_normalize_language),
 ]
 
 
@@ -74,8 +90,9 @@ class MailboxSettings(BaseModel):
     timezone: Zone = "UTC"
     display_name: DisplayName | None = None
     signature: Signature | None = None
+    language: Language | None = None
 
-    @field_validator("display_name", "signature")
+    @field_validator("display_name", "signature", "language")
     @classmethod
     def _empty_to_none(cls, value: str | None) -> str | None:
         return value or None
@@ -135,6 +152,7 @@ class MailboxRecord:
     auth: MailboxAuth
     display_name: str | None
     signature: str | None
+    language: str | None = None
     daily_target: int
     open_rate: int
     reply_rate: int

@@ -37,6 +37,7 @@ _SETTINGS: dict[str, TypeAdapter[Any]] = {
     "reply_rate": TypeAdapter(records.ReplyRate),
     "display_name": TypeAdapter(records.DisplayName | None),
     "signature": TypeAdapter(records.Signature | None),
+    "language": TypeAdapter(records.Language | None),
 }
 _TIMES = (
     "created_at", "paused_at", "resumed_at", "deferred_until", "band_since", "health_window_start", "half_volume_on",

@@ -31,6 +31,12 @@ def _simulation(ground: Ground, say: Say) -> list[Figure]:
         Figure(label="mails sent twice", value=came.duplicates, target=exactly(0), key="duplicates"),
         Figure(label="mails lost on their way", value=came.lost, target=exactly(0), key="lost"),
         Figure(label="mails outside of hours", value=came.outside_hours, target=exactly(0), key="outside_hours"),
+        Figure(
+            label="subjects and texts that a pair had before",
+            value=came.repeated_texts,
+            target=exactly(0),
+            key="repeated_texts",
+        ),
         Figure(label="mails that the ramp asks for", value=came.planned),
         Figure(label="  sent more or fewer", value=came.volume_error, target=exactly(0), key="volume_error"),
         Figure(
@@ -104,7 +110,7 @@ ENGINE = Bench(
         Part(name="due", title="what is due for 50,000 mailboxes with a ledger of 2,000,000 rows", run=_due),
     ),
     keys=(
-        "days", "warmup", "pool", "mails", "duplicates", "lost", "outside_hours", "volume_error",
+        "days", "warmup", "pool", "mails", "duplicates", "lost", "outside_hours", "repeated_texts", "volume_error",
         "open_rate_error_points", "reply_rate_error_points", "throttled_after_days", "paused_after_days",
         "innocent_throttled", "ready_wrong", "largest_jump_percent", "due_p95_ms", "seconds",
     ),

@@ -41,6 +41,7 @@ class Reckoning:
         duplicates: of them more than one for one claim, or for one mail that is answered.
         lost: mails that were claimed and never sent, sent and not recorded, or not carried on to their end.
         outside_hours: first mails outside of the hours and days of their sender, answers in the answerer's night.
+        repeated_texts: subjects of first mails, and texts of any mails, that the same two mailboxes had in 60 days.
         planned: first mails that the ramp asks of the senders whose health is good.
         volume_error: by how many their mails differ from it, summed over mailboxes and days.
         open_rate_error, reply_rate_error: the most that one sender's rate is away from its setting, in points.
@@ -58,6 +59,7 @@ class Reckoning:
     duplicates: int = 0
     lost: int = 0
     outside_hours: int = 0
+    repeated_texts: int = 0
     planned: int = 0
     volume_error: int = 0
     open_rate_error: float = 0.0
@@ -89,6 +91,7 @@ def together(parts: Iterable[Reckoning]) -> Reckoning:
             "duplicates",
             "lost",
             "outside_hours",
+            "repeated_texts",
             "planned",
             "volume_error",
             "innocent_throttled",
@@ -121,6 +124,7 @@ def reckon(stage: Stage, bands: dict[date, Counter[str]]) -> Reckoning:
     came.duplicates = _duplicates(stage, answers)
     came.lost = _lost(stage)
     came.outside_hours = sum(_outside(stage, mail) for mail in stage.google.mails)
+    came.repeated_texts = count_repeated(stage.google.mails)
     _count_volume(came, stage.script, senders, firsts)
     _count_rates(came, senders, firsts, answers)
     for mail in firsts.values():
@@ -159,6 +163,22 @@ def _lost(stage: Stage) -> int:
         rows = {row.token: row.stuck for row in connection.execute(query)}
     sent = {_token(stage, mail) for mail in stage.google.mails}
     return len(rows.keys() ^ sent) + sum(stuck for token, stuck in rows.items() if token in sent)
+
+
+def count_repeated(mails: Iterable[MailRecord]) -> int:
+    """Count what two mailboxes wrote to each other before, within 60 days: subjects of first mails, texts of all."""
+    last: dict[tuple[frozenset[str], str, str], float] = {}
+    repeated = 0
+    for mail in sorted(mails, key=lambda mail: mail.sent_at):
+        content = mail.sent.content
+        pair = frozenset((mail.sender, *content.addresses("to")))
+        written = [(pair, "text", content.text)]
+        if not content.header("in-reply-to"):
+            written.append((pair, "subject", content.header("subject")))
+        for key in written:
+            repeated += key in last and mail.sent_at - last[key] < timedelta(days=60).total_seconds()
+            last[key] = mail.sent_at
+    return repeated
 
 
 def _local(seconds: float, zone: str) -> datetime:

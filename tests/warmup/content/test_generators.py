@@ -167,7 +167,7 @@ def test_another_generator_plugs_in_behind_the_same_method(caplog: pytest.LogCap
 
     assert MailWriter(FRAME, Poet()).write_mail(BRIEF).text == "Roses are red.\n"
     assert MailWriter(FRAME, Rebel()).write_mail(BRIEF) == FRAME.write_mail(BRIEF), "the claim has recorded the subject"
-    assert MailWriter(FRAME, Poet()).write_subject(BRIEF) == FRAME.write_mail(BRIEF).subject
+    assert MailWriter(FRAME, Poet()).write_from_templates(BRIEF) == FRAME.write_mail(BRIEF)
 
 
 def test_its_words_are_what_is_sent(warm: World, chat: Chat):
@@ -222,7 +222,7 @@ def test_it_is_reached_by_an_airflow_connection(
         conn["texts"] = Connection(conn_id="texts", conn_type="http", **fields)
     made = services(world)
     with caplog.at_level(logging.WARNING):
-        assert made.mail_writer.write_subject(BRIEF) == FRAME.write_mail(BRIEF).subject
+        assert made.mail_writer.write_from_templates(BRIEF).subject == FRAME.write_mail(BRIEF).subject
     assert ("text generator cannot be used" in caplog.text) is not works
     if works:
         assert "texts" in check_text_generator(DoctorContext(made, None))[1]

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from gmail_warmup.core.enums import Action
-from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.doctor import Status
 from gmail_warmup.doctor.content import check_templates as doctor_templates
@@ -131,7 +130,7 @@ def test_every_problem_is_named_with_its_line_and_remedy(
     _, found = parse_templates(text, file_name="own.txt", kind=kind, complete=True)
     assert [(one.line, one.rule[: len(rule)]) for one, (_, rule) in zip(found, problems, strict=True)] == problems
     for one in found:
-        assert re.fullmatch(r"own\.txt(, line \d+)?: .+\. .+[.:!?'s]", str(one)), str(one)
+        assert re.fullmatch(r"own\.txt(, line \d+)?(, template '\w*')?: .+\. .+[.:!?'s]", str(one)), str(one)
         assert one.remedy
 
 
@@ -151,29 +150,39 @@ def test_every_problem_is_named_with_its_line_and_remedy(
     ],
 )
 def test_a_folder_that_lacks_something_is_refused(folder: Path, change: Callable[[Path], object], named: str):
-    assert parse_templates_folder(folder)[1] == []
+    assert parse_templates_folder(folder).problems == ()
     change(folder)
-    assert any(named in str(problem) for problem in parse_templates_folder(folder)[1]), parse_templates_folder(folder)[
-        1
-    ]
-    with pytest.raises(InvalidInputError, match=re.escape(named)):
-        load_templates_folder(folder)
+    problems = parse_templates_folder(folder).problems
+    assert any(named in str(problem) for problem in problems), problems
 
 
-def test_a_broken_folder_never_stops_the_warmup_and_is_said(
-    warm: World, folder: Path, caplog: pytest.LogCaptureFixture
-):
-    (folder / "first.txt").write_text("== one\nSubject: A\nSee www.pages.test\n")
+def test_a_faulty_template_is_left_out_and_is_said(warm: World, folder: Path, caplog: pytest.LogCaptureFixture):
+    (folder / "first.txt").write_text(FIRST + "== bad\nSubject: A\nSee www.pages.test\n")
     use(warm, templates_folder=str(folder))
     with caplog.at_level(logging.WARNING):
         assert act(warm, Action.SEND)["sent"] == 6
-    assert "first.txt, line 3: contains a link" in caplog.text
-    assert all("pages.test" not in mail.subject for mail in warm.sandbox.mails())
-    assert build_template_generator(warm.settings).library is load_builtin_templates()
+    assert "first.txt, line 13, template 'bad': contains a link" in caplog.text
+    assert {mail.subject for mail in warm.sandbox.mails()} == {"Notes", "My notes"}
     status, found, step = doctor_templates(DoctorContext(services(warm), None))
     assert status is Status.PROBLEM
-    assert "first.txt, line 3" in found
+    assert "first.txt, line 13, template 'bad'" in found
     assert step == f"Run: gmail-warmup content lint {folder}"
+
+
+def test_a_folder_that_is_large_enough_has_no_notes(warm: World, folder: Path):
+    alternatives = " | ".join(f"Text {'x' * number}" for number in range(1, 21))
+    (folder / "first.txt").write_text(f"== one\nSubject: {alternatives}\n{alternatives}\n")
+    for kind in ("replies", "followups"):
+        (folder / f"{kind}.txt").write_text(f"== one\n{alternatives}\n")
+    use(warm, templates_folder=str(folder))
+    assert doctor_templates(DoctorContext(services(warm), None)) == (
+        Status.OK,
+        f"The templates in {folder} are used.",
+    )
+    (folder / "first.txt").write_text(f"== one\nSubject: A | B\n{alternatives}\n")
+    status, found, _ = doctor_templates(DoctorContext(services(warm), None))
+    assert status is Status.WARNING
+    assert "first.txt: 2 subjects and 20 texts; 20 different ones are needed" in found
 
 
 def test_own_templates_are_what_is_sent(warm: World, folder: Path):
@@ -182,10 +191,6 @@ def test_own_templates_are_what_is_sent(warm: World, folder: Path):
     act(warm, Action.SEND)
     everybody(warm, Action.RESCUE, Action.READ, Action.REPLY)
     assert {mail.subject.removeprefix("Re: ") for mail in warm.sandbox.mails()} == {"Notes", "My notes"}
-    assert doctor_templates(DoctorContext(services(warm), None)) == (
-        Status.OK,
-        f"The templates in {folder} are used.",
-    )
 
 
 def test_the_settings_name_no_folder_by_default():

@@ -214,7 +214,7 @@ def test_the_description_names_the_filters_the_orders_and_the_bounds_of_the_list
     change = schemas["ChangeIn"]
     assert set(change["properties"]) == {"addresses", "filter", "at_most", "changes"}
     assert set(schemas["MailboxChanges"]["properties"]) == {
-        "kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name", "signature",
+        "kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name", "signature", "language",
     }  # fmt: skip
 
 

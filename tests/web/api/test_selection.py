@@ -123,7 +123,7 @@ def test_a_filter_with_what_the_database_cannot_hold_matches_nothing(three: Site
 
 
 def settings_of(site: Site, address: str) -> dict[str, Any]:
-    names = ("kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name", "signature")
+    names = ("kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name", "signature", "language")
     return {name: site.mailbox(address)[name] for name in names}
 
 
@@ -135,6 +135,7 @@ CHANGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"timezone": " Asia/Tokyo "}, {"timezone": "Asia/Tokyo"}),
     ({"display_name": "New Name"}, {"display_name": "New Name"}),
     ({"display_name": ""}, {"display_name": None}),
+    ({"language": "DE_at"}, {"language": "de-at"}),
     ({"display_name": None, "kind": None}, {"display_name": None}),
     ({"daily_target": None, "open_rate": 5}, {"open_rate": 5}),
     ({"signature": "Ada\r\nexample.com "}, {"signature": "Ada\nexample.com"}),

@@ -126,6 +126,10 @@ class LedgerEntry(Base):
     dkim_result: Mapped[str | None] = mapped_column(Text)
     dkim_aligned: Mapped[bool | None] = mapped_column(Boolean)
     dmarc_result: Mapped[str | None] = mapped_column(Text)
+    language: Mapped[str | None] = mapped_column(Text)
+    """The language of the mailbox that started the thread, at that time; None: drawn for the thread."""
+    text_hash: Mapped[str | None] = mapped_column(Text)
+    """Hash of the text without greeting and closing, so that the pair does not get it again soon."""
 
 
 LEDGER_MIN_AGE = timedelta(days=40)

@@ -75,6 +75,8 @@ class Mailbox(Base):
     auth: Mapped[str] = mapped_column(Text, server_default=MailboxAuth.GRANT)
     display_name: Mapped[str | None] = mapped_column(Text)
     signature: Mapped[str | None] = mapped_column(Text)
+    language: Mapped[str | None] = mapped_column(Text)
+    """The language of the threads that it starts, as a language tag in lower case; None: any of the templates."""
     daily_target: Mapped[int] = mapped_column(SmallInteger, server_default="50")
     open_rate: Mapped[int] = mapped_column(SmallInteger, server_default="80")
     reply_rate: Mapped[int] = mapped_column(SmallInteger, server_default="55")

@@ -45,7 +45,13 @@ from gmail_warmup.warmup.actions.earlier_attempt import (
     find_earlier_draft,
     find_sent_message,
 )
-from gmail_warmup.warmup.actions.outgoing import Delivery, UnbuildableMailError, build_mail_context
+from gmail_warmup.warmup.actions.outgoing import (
+    Delivery,
+    UnbuildableMailError,
+    build_mail_context,
+    draw_text,
+    get_language,
+)
 from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.ledger import bounces, daily_counters
 from gmail_warmup.warmup.ledger import entries as ledger
@@ -75,9 +81,12 @@ def claim_mail(
 
     Raises:
         VolumeReachedError: the day's volume is used up.
+        NoTemplatesError: there is no template for the mail.
     """
-    token, answered = ledger.generate_token(), thread[-1] if thread else None
-    context = build_mail_context(session.mailbox, recipient, token=token, thread=thread)
+    answered = thread[-1] if thread else None
+    token, text = draw_text(
+        connection, session.writer, sender=session.mailbox, recipient=recipient, thread=thread, now=due_at
+    )
     entry = ledger.claim_entry(
         connection,
         token=token,
@@ -88,7 +97,9 @@ def claim_mail(
         local_date=local_date,
         slot=slot,
         due_at=due_at,
-        subject=answered.subject if answered else session.writer.write_subject(context),
+        subject=answered.subject if answered else text.subject,
+        language=get_language(session.mailbox, thread),
+        text_hash=text.body_hash,
     )
     return Delivery(entry=entry, recipient=recipient, thread=thread, is_new=True) if entry else None
 

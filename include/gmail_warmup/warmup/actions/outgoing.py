@@ -1,15 +1,30 @@
-"""One outgoing mail: its ledger row, its recipient and its thread, and what its text is written from."""
+"""One outgoing mail: its ledger row, recipient and thread, and its text, which its pair has not seen for 60 days."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
 
 from gmail_warmup.core.errors import GmailWarmupError
+from gmail_warmup.core.log_context import log_event
 from gmail_warmup.mailboxes.records import MailboxRecord
-from gmail_warmup.warmup.content.compose import MailContext
+from gmail_warmup.warmup.content.compose import MailContext, MailText
+from gmail_warmup.warmup.content.generators import MailWriter
+from gmail_warmup.warmup.content.template_library import NoTemplatesError
 from gmail_warmup.warmup.content.templates import MailKind
+from gmail_warmup.warmup.content.variety import NO_REPEAT_FOR
+from gmail_warmup.warmup.ledger import entries as ledger
+from gmail_warmup.warmup.ledger import sent_texts
 from gmail_warmup.warmup.ledger.entries import Entry
+
+log = logging.getLogger(__name__)
+
+_MAX_DRAWS = 2000
+"""Enough to find the last subject and the last text of a library that has just as many as are needed."""
 
 
 class UnbuildableMailError(GmailWarmupError):
@@ -44,7 +59,7 @@ def build_mail_context(
 
     Args:
         token: of the mail; the seed of its text.
-        thread: as in `Delivery`.
+        thread: as in `Delivery`. It stays in the language that its first mailbox had at the beginning.
     """
     return MailContext(
         kind=_choose_kind(thread),
@@ -54,7 +69,13 @@ def build_mail_context(
         recipient_name=resolve_display_name(recipient),
         signature=sender.signature or "",
         subject=thread[-1].subject if thread else "",
+        language=get_language(sender, thread),
     )
+
+
+def get_language(sender: MailboxRecord, thread: Sequence[Entry]) -> str | None:
+    """Return the language of a thread that exists or that the sender starts."""
+    return thread[0].language if thread else sender.language
 
 
 def _choose_kind(thread: Sequence[Entry]) -> MailKind:
@@ -67,3 +88,62 @@ def _choose_kind(thread: Sequence[Entry]) -> MailKind:
 def resolve_display_name(mailbox: MailboxRecord) -> str:
     """Return the name for greeting and signature: the display name, or one derived from the address."""
     return mailbox.display_name or mailbox.address.partition("@")[0].replace(".", " ").replace("_", " ").title()
+
+
+def draw_text(
+    connection: sa.Connection,
+    writer: MailWriter,
+    *,
+    sender: MailboxRecord,
+    recipient: MailboxRecord,
+    thread: Sequence[Entry],
+    now: datetime,
+) -> tuple[str, MailText]:
+    """Return a token and the text that it gives, which the pair has not seen; a reply keeps its thread's subject.
+
+    If the templates are too few for that, the text that repeats least is returned, and this is logged.
+
+    Raises:
+        NoTemplatesError: there is no template for the mail.
+    """
+    sent = sent_texts.load_sent_texts(
+        connection, sender_id=sender.id, recipient_id=recipient.id, since=now - NO_REPEAT_FOR
+    )
+    draws: list[tuple[int, str, MailText]] = []
+    for token, text in _iter_texts(writer, sender, recipient, thread):
+        repeated = sent.count_repeated(subject=None if thread else text.subject, text_hash=text.body_hash)
+        if not repeated:
+            return token, text
+        draws.append((repeated, token, text))
+    message = "%s: too few templates: a mail to %s repeats one of the last %d days. Run: gmail-warmup content lint"
+    log_event(
+        log, logging.WARNING, message, sender.address, recipient.address, NO_REPEAT_FOR.days,
+        reason_code="text_repeated",
+    )  # fmt: skip
+    _, token, text = min(draws, key=lambda draw: draw[0])
+    return token, text
+
+
+def _iter_texts(
+    writer: MailWriter, sender: MailboxRecord, recipient: MailboxRecord, thread: Sequence[Entry]
+) -> Iterator[tuple[str, MailText]]:
+    """Yield new tokens with the texts that they give.
+
+    Raises:
+        NoTemplatesError: there is none. A language that was drawn for a token is skipped if another can be written.
+    """
+    unwritten, is_empty = None, True
+    for _ in range(_MAX_DRAWS):
+        token = ledger.generate_token()
+        context = build_mail_context(sender, recipient, token=token, thread=thread)
+        try:
+            text = writer.write_from_templates(context)
+        except NoTemplatesError as error:
+            if thread or context.language:
+                raise
+            unwritten = error
+            continue
+        is_empty = False
+        yield token, text
+    if unwritten and is_empty:
+        raise unwritten

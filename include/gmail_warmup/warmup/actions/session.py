@@ -30,6 +30,7 @@ from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.actions import mailbox_lease
 from gmail_warmup.warmup.actions.mailbox_lease import MailboxWithBlockers
 from gmail_warmup.warmup.content.generators import MailWriter
+from gmail_warmup.warmup.content.template_library import NoTemplatesError
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.ledger.entries import Entry
 from gmail_warmup.warmup.planning import engagement
@@ -69,7 +70,7 @@ class MailboxSession:
     placements: Counter[Placement] = field(default_factory=Counter)
     bounces: Counter[BounceKind] = field(default_factory=Counter)
     refusals: list[GmailError] = field(default_factory=list)
-    left_out: list[BadGmailRequestError] = field(default_factory=list)
+    left_out: list[BadGmailRequestError | NoTemplatesError] = field(default_factory=list)
 
     def summarize(self) -> dict[str, int]:
         """Return all counts by name, as the log and the task's result show them."""
@@ -90,6 +91,7 @@ class MailboxSession:
 
         Raises:
             BadGmailRequestError: Gmail refused every request that changes something; the first refusal.
+            NoTemplatesError: no mail could be written.
         """
         if self.left_out and not self.counts:
             raise self.left_out[0]
@@ -175,10 +177,15 @@ class MailboxSession:
 def isolate_mail(session: MailboxSession, entry: Entry) -> Iterator[None]:
     """Log what a stored value of one mail, or of its other mailbox, causes: the other mails go on.
 
-    Gmail refuses a request with a wrong id. It also refuses all if a setting is wrong: see `require_usable_mail`.
+    Gmail refuses a request with a wrong id. It also refuses all if a setting is wrong: see `require_usable_mail`. A
+    mail for whose language there is no template waits, and mails in other languages go on.
     """
     try:
         yield
+    except NoTemplatesError as error:
+        session.left_out.append(error)
+        text = "%s: mail %d waits: %s [no_templates]"
+        log_event(log, logging.ERROR, text, session.mailbox.address, entry.id, error, reason_code=error.reason)
     except (*WRITE_ERRORS, BadGmailRequestError) as error:
         if isinstance(error, BadGmailRequestError):
             session.left_out.append(error)

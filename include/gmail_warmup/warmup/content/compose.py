@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gmail_warmup.core.characters import to_one_line
@@ -28,7 +29,8 @@ class MailContext:
 
     Attributes:
         seed: the same seed gives the same text.
-        thread_seed: the seed of the first mail of the thread; all mails of a thread use one language.
+        thread_seed: the seed of the first mail of the thread.
+        language: of the thread; None to draw one of the library for the thread.
         recipient_name: the name in the greeting.
         signature: the lines below the closing; the sender's name if empty.
         subject: the subject of the mail that it answers; empty for a first mail.
@@ -41,12 +43,14 @@ class MailContext:
     recipient_name: str
     signature: str = ""
     subject: str = ""
+    language: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class MailText:
-    """The subject and paragraphs of a mail, and the name of their template.
+    """The subject and paragraphs of a mail, the name of their template, and a hash of the text.
 
+    Greeting and closing do not count for the hash unless they are part of the template.
     The plain text and the HTML part are both made from the paragraphs, so that they have the same content, and text
     that a person entered is never markup.
     """
@@ -54,6 +58,7 @@ class MailText:
     subject: str
     paragraphs: tuple[str, ...]
     template_name: str
+    body_hash: str = ""
 
     @property
     def text(self) -> str:
@@ -67,18 +72,28 @@ class MailText:
 
 
 def compose_mail(context: MailContext, library: TemplateLibrary) -> MailText:
-    """Return a mail composed from the templates of a library; the same context gives the same mail."""
+    """Return a mail composed from the templates of a library; the same context gives the same mail.
+
+    Raises:
+        NoTemplatesError: the library has no template for it.
+    """
     draw = random.Random(f"{context.kind}:{context.seed}").random  # noqa: S311  # variety, not a secret
 
     def choose(options: Sequence[str]) -> str:
         return options[int(draw() * len(options))]
 
-    templates = library.select_templates(context.kind, thread_seed=context.thread_seed)
+    templates = library.select_templates(context.kind, thread_seed=context.thread_seed, language=context.language)
     template = templates[int(draw() * len(templates))]
     values = {name: choose(options) for name, options in PLACEHOLDER_VALUES.items()} | _build_name_values(context)
     subject = _render_subject(template, values, choose) or _build_reply_subject(context.subject)
     render = _render_lines if template.is_complete else _render_sentences
-    return MailText(subject=subject, paragraphs=tuple(render(template, values, choose)), template_name=template.name)
+    paragraphs = tuple(render(template, values, choose))
+    return MailText(
+        subject=subject,
+        paragraphs=paragraphs,
+        template_name=template.name,
+        body_hash=_hash_text(paragraphs if template.is_complete else paragraphs[1:-1]),
+    )
 
 
 def find_content_problems(mail: MailText) -> Iterator[str]:
@@ -132,6 +147,12 @@ def _capitalize_first(sentence: str) -> str:
 def _build_reply_subject(subject: str) -> str:
     """Return the subject of a reply, with a single `Re:` prefix."""
     return f"Re: {_REPLY_PREFIX.sub('', to_one_line(subject))}".strip()
+
+
+def _hash_text(paragraphs: Iterable[str]) -> str:
+    """Return a hash that is the same for texts that a reader considers the same."""
+    words = " ".join(paragraphs).casefold().split()
+    return hashlib.blake2b(" ".join(words).encode(), digest_size=16).hexdigest()
 
 
 def _escape_html(text: str) -> str:

@@ -9,10 +9,11 @@ from typing import Protocol
 
 import httpx
 
-from gmail_warmup.core.errors import GmailWarmupError, InvalidInputError
+from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.core.http_utils import parse_json
 from gmail_warmup.core.network.client import ResponseTooLargeError, open_client
 from gmail_warmup.core.settings import Settings
+from gmail_warmup.core.text import pluralize
 from gmail_warmup.warmup.content.compose import MailContext, MailText, compose_mail, find_content_problems
 from gmail_warmup.warmup.content.template_library import TemplateLibrary, load_builtin_templates, load_templates_folder
 from gmail_warmup.warmup.content.templates import MailKind
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _MAX_RESPONSE_BYTES = 100_000
 _CONNECT_TIMEOUT = 5
+_MAX_LOGGED_PROBLEMS = 20
 _PROMPTS = {
     MailKind.FIRST: "Write the body of a short everyday mail between colleagues with the subject given below.",
     MailKind.REPLY: "Write the body of a short answer to a colleague's everyday mail with the subject given below.",
@@ -50,12 +52,16 @@ class GeneratorError(GmailWarmupError):
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateGenerator:
-    """Write mails from a library of templates. It never fails."""
+    """Write mails from a library of templates."""
 
     library: TemplateLibrary
 
     def write_mail(self, context: MailContext) -> MailText:
-        """Return a mail; the same context gives the same mail."""
+        """Return a mail; the same context gives the same mail.
+
+        Raises:
+            NoTemplatesError: there is no valid template in the language of the thread.
+        """
         return compose_mail(context, self.library)
 
 
@@ -129,9 +135,13 @@ class MailWriter:
     def __init__(self, templates: TextGenerator, generator: TextGenerator | None = None) -> None:
         self._templates, self._generator = templates, generator
 
-    def write_subject(self, context: MailContext) -> str:
-        """Return the subject of a mail. It always comes from the templates, so that it is known before the text."""
-        return self._templates.write_mail(context).subject
+    def write_from_templates(self, context: MailContext) -> MailText:
+        """Return the mail of the templates, whose subject the mail has in any case.
+
+        Raises:
+            NoTemplatesError: there is no template for it.
+        """
+        return self._templates.write_mail(context)
 
     def write_mail(self, context: MailContext) -> MailText:
         """Return a mail that may be sent."""
@@ -152,15 +162,18 @@ class MailWriter:
 
 
 def build_template_generator(settings: Settings) -> TemplateGenerator:
-    """Return the operator's templates, or the built-in ones if there are none or they are invalid (logged)."""
+    """Return a generator with the valid ones of the operator's templates, or with the built-in ones if there are none.
+
+    Problems are logged. They never lead to templates in another language: those of the operator are used alone.
+    """
     if not settings.templates_folder:
         return TemplateGenerator(library=load_builtin_templates())
-    try:
-        return TemplateGenerator(library=load_templates_folder(Path(settings.templates_folder)))
-    except InvalidInputError as error:
+    library = load_templates_folder(Path(settings.templates_folder))
+    if library.problems:
         log.warning(
-            "The templates in %s are invalid; the built-in ones are used. Run: gmail-warmup content lint\n%s",
+            "%s in %s; templates with a problem are left out. Run: gmail-warmup content lint\n%s",
+            pluralize(len(library.problems), "problem"),
             settings.templates_folder,
-            error,
+            "\n".join(map(str, library.problems[:_MAX_LOGGED_PROBLEMS])),
         )
-        return TemplateGenerator(library=load_builtin_templates())
+    return TemplateGenerator(library=library)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
-from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.warmup.content.template_parser import parse_templates
 from gmail_warmup.warmup.content.templates import MailKind, MailTemplate, TemplateProblem
 
@@ -17,17 +17,72 @@ _MAX_FILE_BYTES = 1_000_000
 """Maximum size of a template file."""
 
 
+class NoTemplatesError(GmailWarmupError):
+    """There is no valid template for a mail, so it waits. Run: gmail-warmup content lint"""
+
+    reason = "no_templates"
+
+
 @dataclass(frozen=True, kw_only=True)
 class TemplateLibrary:
-    """Templates by language and kind. Each language has all kinds, so that a thread stays in one language."""
+    """The valid templates by language and kind.
+
+    Attributes:
+        languages: all languages that have a file, also those in which no mail can be written because of a problem, so
+            that a problem never changes the language of a mail.
+        problems: of the templates that are left out, and of files.
+    """
 
     languages: Mapping[str, Mapping[MailKind, tuple[MailTemplate, ...]]]
+    problems: tuple[TemplateProblem, ...] = ()
 
-    def select_templates(self, kind: MailKind, *, thread_seed: str) -> Sequence[MailTemplate]:
-        """Return the templates of a mail, in the language of its thread."""
+    def choose_language(self, wanted: str | None, *, thread_seed: str) -> str:
+        """Return the language of a thread: the wanted one, or one drawn for the thread if none is wanted.
+
+        The wanted language, such as `de-at`, includes the one without a region.
+
+        Raises:
+            NoTemplatesError: there is none, or not the wanted one.
+        """
         names = sorted(self.languages)
-        language = names[int(random.Random(f"language:{thread_seed}").random() * len(names))]  # noqa: S311  # variety
-        return self.languages[language][kind]
+        if not names:
+            raise NoTemplatesError("No template file can be read, so no mail can be written.")
+        if wanted is None:
+            return names[int(random.Random(f"language:{thread_seed}").random() * len(names))]  # noqa: S311  # variety
+        for name in (wanted, wanted.partition("-")[0]):
+            if name in self.languages:
+                return name
+        files = ", ".join(get_file_name(kind, wanted) for kind in MailKind)
+        raise NoTemplatesError(
+            f"There are no templates in the language '{wanted}'. Add {files} to the folder of templates, or change the "
+            "language of the mailbox."
+        )
+
+    def select_templates(
+        self, kind: MailKind, *, thread_seed: str, language: str | None = None
+    ) -> Sequence[MailTemplate]:
+        """Return the templates of a mail.
+
+        Args:
+            language: of the thread; None to draw one for the thread.
+
+        Raises:
+            NoTemplatesError: there are none in this language. No thread is started that could not be continued.
+        """
+        chosen = self.choose_language(language, thread_seed=thread_seed)
+        kinds = self.languages[chosen]
+        for needed in MailKind if kind is MailKind.FIRST else (kind,):
+            if not kinds.get(needed):
+                raise NoTemplatesError(
+                    f"{get_file_name(needed, chosen)} has no valid template, so no mail can be written in this "
+                    "language. Run: gmail-warmup content lint"
+                )
+        return kinds[kind]
+
+
+def get_file_name(kind: MailKind, language: str) -> str:
+    """Return the name of the file with the templates of a kind; the language may be empty."""
+    return f"{kind}.{language}.txt" if language else f"{kind}.txt"
 
 
 @lru_cache
@@ -42,10 +97,10 @@ def load_builtin_templates() -> TemplateLibrary:
     return TemplateLibrary(languages={"en": templates})
 
 
-def parse_templates_folder(folder: Path) -> tuple[TemplateLibrary, list[TemplateProblem]]:
-    """Parse an operator's folder; return the valid templates and all problems.
+def parse_templates_folder(folder: Path) -> TemplateLibrary:
+    """Parse an operator's folder.
 
-    A file is named after its kind, and its language if there are several: `first.txt`, `replies.de.txt`.
+    A file is named after its kind and its language: `first.de.txt`, or `first.txt` if there is only one language.
     """
     problems: list[TemplateProblem] = []
     languages: dict[str, dict[MailKind, tuple[MailTemplate, ...]]] = {}
@@ -56,36 +111,29 @@ def parse_templates_folder(folder: Path) -> tuple[TemplateLibrary, list[Template
             problems.append(_build_problem(file.name, rule, "Rename it, for example to first.txt or replies.de.txt."))
             continue
         text = _read_text(file, problems)
+        found: list[TemplateProblem] = []
+        templates: tuple[MailTemplate, ...] = ()
         if text is not None:
             templates, found = parse_templates(text, file_name=file.name, kind=kind, complete=True)
-            languages.setdefault(language, {})[kind] = templates
-            problems += found
+        languages.setdefault(language, {})[kind] = templates
+        problems += found
     problems += _find_missing_files(languages)
     if not languages and not problems:
         problems.append(_build_problem(str(folder), "no templates", "Add first.txt, replies.txt and followups.txt."))
-    return TemplateLibrary(languages=languages), problems
+    return TemplateLibrary(languages=languages, problems=tuple(problems))
 
 
 def load_templates_folder(folder: Path) -> TemplateLibrary:
-    """Return the templates of an operator's folder. They are cached until a file changes.
-
-    Raises:
-        InvalidInputError: with file, line, rule and remedy of every problem.
-    """
+    """Return the templates of an operator's folder. They are cached until a file changes."""
     try:
         modified = tuple(sorted((file.name, file.stat().st_mtime_ns) for file in folder.glob("*.txt")))
     except OSError:
         modified = ()
-    library, problems = _parse_folder_cached(folder, modified)
-    if problems:
-        raise InvalidInputError("\n".join(map(str, problems)))
-    return library
+    return _parse_folder_cached(folder, modified)
 
 
 @lru_cache(maxsize=4)
-def _parse_folder_cached(
-    folder: Path, modified: tuple[tuple[str, int], ...]
-) -> tuple[TemplateLibrary, list[TemplateProblem]]:
+def _parse_folder_cached(folder: Path, modified: tuple[tuple[str, int], ...]) -> TemplateLibrary:
     return parse_templates_folder(folder)
 
 
@@ -123,9 +171,8 @@ def _find_missing_files(languages: Mapping[str, Mapping[MailKind, object]]) -> l
     for language, kinds in languages.items():
         for kind in MailKind:
             if kind not in kinds:
-                name = f"{kind}.{language}.txt" if language else f"{kind}.txt"
                 rule = "the file is missing; a thread needs all three kinds in one language"
-                problems.append(_build_problem(name, rule, "Add it."))
+                problems.append(_build_problem(get_file_name(kind, language), rule, "Add it."))
     return problems
 
 

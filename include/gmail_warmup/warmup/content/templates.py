@@ -65,14 +65,21 @@ class MailTemplate:
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateProblem:
-    """A problem in a template file: its line (None for the whole file), the violated rule and the remedy."""
+    """A problem in a template file: the violated rule and the remedy.
+
+    Attributes:
+        template: its name; None for the whole file.
+        line: None for the whole file.
+    """
 
     file: str
+    template: str | None = None
     line: int | None
     rule: str
     remedy: str
 
     def __str__(self) -> str:
         """Return the problem as one line."""
-        where = self.file if self.line is None else f"{self.file}, line {self.line}"
-        return f"{where}: {self.rule}. {self.remedy}"
+        template = "" if self.template is None else f", template '{self.template}'"
+        line = "" if self.line is None else f", line {self.line}"
+        return f"{self.file}{line}{template}: {self.rule}. {self.remedy}"

@@ -28,6 +28,7 @@ from gmail_warmup.gmail import errors as gmail_errors
 from gmail_warmup.gmail.client import GmailClient
 from gmail_warmup.oauth.errors import CircuitOpenError, GrantError, TransientGrantError
 from gmail_warmup.oauth.incidents import close_incidents, open_incident
+from gmail_warmup.warmup.content.template_library import NoTemplatesError
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,8 @@ def find_failure(error: BaseException) -> Failure | None:
         return Failure(reason=error.meaning.code, detail=_remove_address(error, error.address))
     if isinstance(error, TransientGrantError):
         return Failure(reason=error.reason.code, detail=_remove_address(error, error.address))
+    if isinstance(error, NoTemplatesError):
+        return Failure(reason=error.reason, detail=str(error)[:_MAX_DETAIL])
     if isinstance(error, GmailWarmupError | GrantError | SQLAlchemyError) or not isinstance(error, Exception):
         return None
     return Failure(reason="unexpected_error", detail=f"The task failed with {type(error).__name__}.")

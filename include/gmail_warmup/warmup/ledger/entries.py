@@ -37,6 +37,7 @@ class Entry:
     sent_at: datetime | None
     draft_id: str | None
     subject: str
+    language: str | None
     rfc_message_id: str | None
     thread_id: str | None
     placement: Placement | None
@@ -145,7 +146,10 @@ def generate_token() -> str:
     return secrets.token_hex(16)
 
 
-_CLAIM_COLUMNS = ("token", "sender_id", "recipient_id", "parent_id", "turn", "local_date", "slot", "due_at", "subject")
+_CLAIM_COLUMNS = (
+    "token", "sender_id", "recipient_id", "parent_id", "turn", "local_date", "slot", "due_at", "subject", "language",
+    "text_hash",
+)  # fmt: skip
 _INSERT_CLAIM = (
     insert(L)
     .values({name: sa.bindparam(name) for name in _CLAIM_COLUMNS})
@@ -165,6 +169,8 @@ def claim_entry(
     local_date: date,
     due_at: datetime,
     subject: str,
+    language: str | None = None,
+    text_hash: str | None = None,
     slot: int | None = None,
     parent_id: int | None = None,
     turn: int = 1,
@@ -182,6 +188,7 @@ def claim_entry(
     values = {
         "token": token, "sender_id": sender_id, "recipient_id": recipient_id, "parent_id": parent_id, "turn": turn,
         "local_date": local_date, "slot": slot, "due_at": due_at, "subject": subject,
+        "language": language, "text_hash": text_hash,
     }  # fmt: skip
     try:
         row = connection.execute(_INSERT_CLAIM, values).one_or_none()

@@ -1,6 +1,6 @@
 // Edit several mailboxes: a field shows the common value, and only edited fields are saved.
 
-const NAMES = ["kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name"];
+const NAMES = ["kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name", "language"];
 
 export function editForm(form) {
   const touched = new Set();

@@ -86,6 +86,7 @@ class MailboxView(BaseModel):
     auth: MailboxAuth
     display_name: str | None
     signature: str | None
+    language: str | None
     daily_target: int
     open_rate: int
     reply_rate: int
@@ -173,6 +174,7 @@ def _build_view(
         auth=record.auth,
         display_name=record.display_name,
         signature=record.signature,
+        language=record.language,
         daily_target=record.daily_target,
         open_rate=record.open_rate,
         reply_rate=record.reply_rate,
