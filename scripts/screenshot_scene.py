@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -15,6 +16,7 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import (
     AuditRun,
     DomainCheck,
+    GrantDay,
     GrantEvent,
     HealthEvent,
     Invite,
@@ -48,6 +50,7 @@ _WARMUP = ("brightwater.example", "northlane.example")
 _POOL = ("inbox-one.example", "inbox-two.example")
 _ZONES = ("Europe/Berlin", "Europe/Lisbon", "America/New_York", "Asia/Tokyo", "UTC")
 _DAYS, _LEDGER_DAYS = 30, 8
+_KINDS = ("warmup", "pool")
 
 
 @dataclass
@@ -64,6 +67,10 @@ class _Box:
     """Days since the grant entered its state; 0 means at its consent."""
     more: dict[str, Any] = field(default_factory=dict)
     id: int = 0
+
+    def state_at(self, ago: float) -> str:
+        """Return the state of the grant some days ago."""
+        return self.state if self.since >= ago or self.reason == "never_granted" else "active"
 
     @property
     def first_name(self) -> str:
@@ -116,10 +123,29 @@ class Scene:
                 self._warm_up(box, pool)
         self._invite(boxes)
         self._look_at_domains()
-        self._insert(
-            AuditRun, run_id="scheduled", actor="gmail_token_health", healthy=52, report={"advice": []},
-            started_at=self._ago(0.21), finished_at=self._ago(0.2),
-        )  # fmt: skip
+        self._audit(boxes)
+
+    def _audit(self, boxes: list[_Box]) -> None:
+        """Write the daily audits, and the states that they found."""
+        for back in range(_DAYS, -1, -1):
+            found = {kind: Counter(box.state_at(back) for box in boxes if box.kind == kind) for kind in _KINDS}
+            for kind, states in found.items():
+                for state, mailboxes in states.items():
+                    day = self._now.date() - timedelta(days=back)
+                    self._insert(
+                        GrantDay, domain="", day=day, kind=kind, state=state, mailboxes=mailboxes, key="mailboxes"
+                    )
+            states = sum(found.values(), Counter())
+            report = {
+                "mailboxes": len(boxes), "valid": 1, "refreshed": states["active"] - 1, "suspect": states["suspect"],
+                "needs_reauth": states["needs_reauth"], "blocked": states["blocked_by_admin"],
+                "deleted": states["account_deleted"], "disabled": states["disabled"], "advice": [],
+            }  # fmt: skip
+            seconds = self._random.uniform(8, 15)
+            self._insert(
+                AuditRun, run_id=f"scheduled-{back}", actor="gmail_token_health", healthy=52, report=report,
+                started_at=self._ago(back + 0.2 + seconds / 86_400), finished_at=self._ago(back + 0.2),
+            )  # fmt: skip
 
     def _boxes(self) -> Iterator[_Box]:
         yield self._box(BROKEN, "warmup", None, 24)

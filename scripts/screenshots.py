@@ -55,6 +55,7 @@ class Studio:
 
     def take_all(self) -> None:
         """Take all screenshots."""
+        self.overview()
         self.list_and_tab()
         self.mailbox()
         self.stopped()
@@ -62,6 +63,18 @@ class Studio:
         self.import_preview()
         self.invites()
         self.landing_and_refusals()
+
+    def overview(self) -> None:
+        """Take the first screen of the overview, all of it, and both on a narrow screen."""
+        with self._shell(1280, 900) as shell:
+            shell.open("/")
+            self._save(shell.page, "overview")
+        with self._page(1280, 2480) as page:
+            page.goto(f"{self.stack.base_url}{MOUNT}/")
+            self._save(page, "overview-all")
+        with self._shell(390, 844) as shell:
+            shell.open("/")
+            self._save(shell.page, "overview-narrow")
 
     def list_and_tab(self) -> None:
         """Take the list at three widths, with a selection, and the tab of a DAG."""

@@ -21,9 +21,9 @@ from gmail_warmup.db.models import Base
 
 TABLES = [
     "alert", "alert_item", "audit", "breaker", "canary", "consent", "domain_authentication", "domain_check",
-    "grant_event", "halt", "health_event", "incident", "invite", "ledger", "ledger_history", "mailbox",
-    "mailbox_authentication", "mailbox_day", "mailbox_failure", "mailbox_readiness", "oauth_grant", "plan_basis",
-    "repair",
+    "domain_day", "domain_volume", "grant_day", "grant_event", "halt", "health_event", "incident", "invite",
+    "ledger", "ledger_history", "mailbox", "mailbox_authentication", "mailbox_day", "mailbox_failure",
+    "mailbox_readiness", "oauth_grant", "plan_basis", "repair",
 ]  # fmt: skip
 
 
@@ -78,6 +78,8 @@ def test_functions_of_models_and_migrations_agree(found: dict[str, Any]):
             "local_date",
             "drop_months",
             "delete_mailbox_history",
+            "add_domain_days",
+            "delete_mailbox_days",
             "mail_is_pending",
             "make_months",
             "move_mails",

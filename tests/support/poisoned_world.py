@@ -26,13 +26,16 @@ from gmail_warmup.mailboxes import repository
 from gmail_warmup.transfer import exporter
 from gmail_warmup.warmup.health.authentication import update_authentication_incidents
 from gmail_warmup.warmup.planning.backlog import count_backlog
+from gmail_warmup.warmup.reporting.grant_days import record_grant_states
+from gmail_warmup.warmup.reporting.refresh import refresh_overview
 from gmail_warmup.web.queries import grant_events, mailbox_days, mails
 from gmail_warmup.web.queries import mailboxes as queries
-from gmail_warmup.web.queries.daily_totals import count_today
 from gmail_warmup.web.queries.filters import Group, MailboxFilter
+from gmail_warmup.web.queries.fleet import count_today
 from gmail_warmup.web.queries.mailboxes import MailboxQuery
 from gmail_warmup.web.queries.sorting import Order
 from gmail_warmup.web.views import domains, health, statistics
+from gmail_warmup.web.views.fleet import FleetScope, load_fleet
 from gmail_warmup.web.views.mailbox import build_views
 from gmail_warmup.web.views.overview import load_overview
 from support.mail_kit import ADA, AT_ONCE, POOL, act, due
@@ -184,6 +187,11 @@ class PoisonedWorld:
             queries.count_by_group(connection, expiring_days=_DAYS)
             load_overview(connection)
             assert count_today(connection, self.world.settings).sent >= 4
+            fleet = load_fleet(connection, FleetScope(), self.world.settings, stopped=False)
+            assert fleet.today.sent >= 4
+        with write_transaction(self.world.store.engine) as connection:
+            record_grant_states(connection)
+        refresh_overview(self.world.store.engine, self.world.settings)
 
     def _statistics(self) -> None:
         with read_transaction(self.world.store.engine) as connection:

@@ -37,8 +37,8 @@ def show_stats(
                 mailbox_id = repository.get_mailbox(connection, address).id
                 by_day = totals.load_daily_counts(connection, mailbox_id=mailbox_id, days=days)
             else:
-                found = totals.load_total_statistics(connection, days=days)
                 by_day = totals.load_daily_counts(connection, days=days)
+                found = totals.load_total_statistics(connection, by_day=by_day)
     if as_json:
         print_json(asdict(found) | {"days": [asdict(day) for day in by_day]})
         return

@@ -40,6 +40,73 @@ FOR EACH ROW EXECUTE FUNCTION gmail_warmup.delete_mailbox_history()
 """Instead of foreign keys, with which every new partition would lock the mailboxes."""
 DROP_DELETE_MAILBOX_HISTORY = "DROP FUNCTION IF EXISTS gmail_warmup.delete_mailbox_history() CASCADE"
 
+_DAY_COUNTS = (
+    "ramp", "planned", "claimed", "sent", "failed", "inbox", "spam", "elsewhere", "missing", "rescued", "read",
+    "replied", "bounced", "rejected",
+)  # fmt: skip
+_SUMS = ", ".join(f"sum(c.{name})" for name in _DAY_COUNTS)
+_NAMES = ", ".join(_DAY_COUNTS)
+_NEGATIVE = ", ".join(f"-{name} AS {name}" for name in _DAY_COUNTS)
+_IS_CHANGE = " + ".join(f"abs(sum(c.{name}))" for name in _DAY_COUNTS)
+
+
+def _insert_sums(changes: str) -> str:
+    return f"""INSERT INTO gmail_warmup.domain_day (domain, timezone, local_date, {_NAMES})
+        SELECT m.domain, m.timezone, c.local_date, {_SUMS}
+        FROM ({changes}) c JOIN gmail_warmup.mailbox m ON m.id = c.mailbox_id
+        GROUP BY m.domain, m.timezone, c.local_date HAVING {_IS_CHANGE} > 0;"""  # noqa: S608  the names of columns
+
+
+_NEW_DAYS = f"SELECT mailbox_id, local_date, {_NAMES} FROM new_days"  # noqa: S608
+_OLD_DAYS = f"SELECT mailbox_id, local_date, {_NEGATIVE} FROM old_days"  # noqa: S608
+_CHANGED_DAYS = f"{_NEW_DAYS} UNION ALL {_OLD_DAYS}"
+
+# It runs with the rights of the owner, so that mails can be sent between an upgrade and `gmail-warmup init`.
+ADD_DOMAIN_DAYS = f"""
+CREATE OR REPLACE FUNCTION gmail_warmup.add_domain_days() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        {_insert_sums(_NEW_DAYS)}
+    ELSIF TG_OP = 'UPDATE' THEN
+        {_insert_sums(_CHANGED_DAYS)}
+    ELSE
+        {_insert_sums(_OLD_DAYS)}
+    END IF;
+    RETURN NULL;
+END $$
+"""
+ON_DAY_INSERT = """
+CREATE OR REPLACE TRIGGER add_new_days AFTER INSERT ON gmail_warmup.mailbox_day REFERENCING NEW TABLE AS new_days
+FOR EACH STATEMENT EXECUTE FUNCTION gmail_warmup.add_domain_days()
+"""
+ON_DAY_UPDATE = """
+CREATE OR REPLACE TRIGGER add_changed_days AFTER UPDATE ON gmail_warmup.mailbox_day
+REFERENCING NEW TABLE AS new_days OLD TABLE AS old_days
+FOR EACH STATEMENT EXECUTE FUNCTION gmail_warmup.add_domain_days()
+"""
+ON_DAY_DELETE = """
+CREATE OR REPLACE TRIGGER subtract_old_days AFTER DELETE ON gmail_warmup.mailbox_day
+REFERENCING OLD TABLE AS old_days FOR EACH STATEMENT EXECUTE FUNCTION gmail_warmup.add_domain_days()
+"""
+DELETE_MAILBOX_DAYS = """
+CREATE OR REPLACE FUNCTION gmail_warmup.delete_mailbox_days() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM gmail_warmup.mailbox_day WHERE mailbox_id = OLD.id;
+    RETURN OLD;
+END $$
+"""
+BEFORE_MAILBOX_DELETE = """
+CREATE OR REPLACE TRIGGER delete_mailbox_days BEFORE DELETE ON gmail_warmup.mailbox
+FOR EACH ROW EXECUTE FUNCTION gmail_warmup.delete_mailbox_days()
+"""
+"""The foreign key would delete the days after the mailbox, when its domain is no longer known."""
+DROP_DOMAIN_DAYS = (
+    "DROP FUNCTION IF EXISTS gmail_warmup.add_domain_days() CASCADE",
+    "DROP FUNCTION IF EXISTS gmail_warmup.delete_mailbox_days() CASCADE",
+)
+
 # The block with an exception handler costs about a microsecond per row.
 LOCAL_DATE = """
 CREATE OR REPLACE FUNCTION gmail_warmup.local_date(zone text, at timestamptz) RETURNS date
@@ -152,6 +219,9 @@ BEGIN
     );
     GET DIAGNOSTICS gone = ROW_COUNT;
     removed := removed + gone;
+    DELETE FROM gmail_warmup.grant_day WHERE day < before::date;
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    removed := removed + gone;
     DELETE FROM gmail_warmup.grant_event WHERE id IN (
         SELECT e.id FROM gmail_warmup.grant_event e
         WHERE e.at < before
@@ -253,6 +323,12 @@ def build_functions(ledger_columns: Iterable[str]) -> tuple[str, ...]:
         REMOVE_OLD,
         DELETE_MAILBOX_HISTORY,
         ON_MAILBOX_DELETE,
+        ADD_DOMAIN_DAYS,
+        ON_DAY_INSERT,
+        ON_DAY_UPDATE,
+        ON_DAY_DELETE,
+        DELETE_MAILBOX_DAYS,
+        BEFORE_MAILBOX_DELETE,
         # PostgreSQL lets everybody call a new function.
         *(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC" for signature in (_MAKE_MONTHS, *GRANTED_FUNCTIONS)),
     )

@@ -9,9 +9,12 @@ from typing import Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import bearer_scheme, get_user, requires_access_connection
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials
+
+from gmail_warmup.web.queries.dag_runs import PACKAGE_DAGS
 
 MAY_READ = Depends(requires_access_connection("GET"))
 MAY_CHANGE = Depends(requires_access_connection("PUT"))
@@ -33,6 +36,19 @@ def may_change(user: User) -> bool:
 
 
 MayChange = Annotated[bool, Depends(may_change)]
+
+
+def may_read_dags(user: User) -> bool:
+    """Return whether a user may see the runs of the package's DAGs."""
+    return all(
+        get_auth_manager().is_authorized_dag(
+            method="GET", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=user
+        )
+        for dag_id in PACKAGE_DAGS
+    )
+
+
+MayReadDags = Annotated[bool, Depends(may_read_dags)]
 
 
 BearerToken = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_scheme)]

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.warmup.reporting.domain_days import SUMMED_COLUMNS
+from gmail_warmup.warmup.reporting.refresh import refresh_overview
+
 MAILBOXES = 50_000
-DAYS = 30
+DAYS = 365
 """So many days of each warmup mailbox are counted."""
 
 RARE = "ottilie"
@@ -58,6 +62,27 @@ INSERT INTO gmail_warmup.mailbox_day
 SELECT id, current_date - d, 25, 20, 20, 14 + id % 4, id % 3, 1, id % 7 / 6, id % 3, 12, 8
 FROM gmail_warmup.mailbox, generate_series(0, :days - 1) AS d WHERE kind = 'warmup'
 """
+# The sums that a trigger would have made; the refresh at the end merges them, as a run of a DAG does.
+_DOMAIN_DAYS = f"""
+INSERT INTO gmail_warmup.domain_day (domain, timezone, local_date, {", ".join(SUMMED_COLUMNS)})
+SELECT m.domain, m.timezone, d.local_date, {", ".join(f"sum(d.{name})" for name in SUMMED_COLUMNS)}
+FROM gmail_warmup.mailbox_day d JOIN gmail_warmup.mailbox m ON m.id = d.mailbox_id
+GROUP BY m.domain, m.timezone, d.local_date
+"""
+# One audit a day found the same states.
+_GRANT_DAYS = """
+INSERT INTO gmail_warmup.grant_day (domain, day, kind, state, mailboxes)
+SELECT domain, current_date - d, kind, state, mailboxes FROM generate_series(0, :days - 1) AS d, (
+    SELECT coalesce(m.domain, '') AS domain, m.kind, g.state, count(*) AS mailboxes
+    FROM gmail_warmup.mailbox m JOIN gmail_warmup.oauth_grant g ON g.mailbox_id = m.id
+    GROUP BY GROUPING SETS ((m.kind, g.state), (m.domain, m.kind, g.state))) s
+"""
+_AUDITS = """
+INSERT INTO gmail_warmup.audit (run_id, actor, started_at, finished_at, healthy, report)
+SELECT 'run-' || d, 'bench', now() - d * interval '1 day' - interval '9 minutes', now() - d * interval '1 day', 45000,
+    '{"mailboxes": 50000, "valid": 45000, "needs_reauth": 1400, "blocked": 700, "deleted": 700, "disabled": 700}'
+FROM generate_series(:days - 1, 0, -1) AS d
+"""
 # Each pool mailbox received five mails a day for a week.
 _LEDGER = """
 INSERT INTO gmail_warmup.ledger (token, sender_id, recipient_id, local_date, slot, due_at, status, claimed_at, sent_at,
@@ -76,12 +101,20 @@ def add_crowd(engine: sa.Engine, mailboxes: int = MAILBOXES) -> None:
     """Fill empty tables with so many mailboxes, their grants, their days and what they received."""
     values = {"mailboxes": mailboxes, "days": DAYS, "rare": RARE}
     with engine.begin() as connection:
-        for statement in (_MAILBOXES, _DOMAINS, _GRANTS, _DAYS, _LEDGER):
+        for statement in (_MAILBOXES, _DOMAINS, _GRANTS, _GRANT_DAYS, _AUDITS):
             connection.execute(sa.text(statement), values)
+    with engine.begin() as connection:
+        # Without triggers and foreign keys, which cost minutes for millions of rows.
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        for statement in (_DAYS, _DOMAIN_DAYS):
+            connection.execute(sa.text(statement), values)
+    with engine.begin() as connection:
+        connection.execute(sa.text(_LEDGER), values)
     _each(engine, ("VACUUM ANALYZE",))
     with engine.begin() as connection:
         connection.execute(sa.text(_REFRESH))
-    _each(engine, ("ANALYZE",))
+    refresh_overview(engine, Settings())
+    _each(engine, ("VACUUM ANALYZE gmail_warmup.domain_day", "ANALYZE"))
 
 
 def _each(engine: sa.Engine, commands: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""How long the server takes for the list, its filters and its search, beside Airflow's own list of DAGs."""
+"""How long the server takes for the overview, the statistics and the list, beside Airflow's own list of DAGs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import httpx
 
 from bench.web.crowd import RARE
 from gmail_warmup.web.queries.sorting import Cursor, Order
-from web.kit import API, LIST, Site
+from web.kit import API, LIST, MOUNT, Site
 
 ROUNDS, WARM_UP = 25, 3
 YARDSTICK = "/api/v2/dags"
@@ -73,6 +73,19 @@ def cases() -> Iterator[Case]:
     yield _page("search", q="nobody-has-this")
     yield _page("search", q=RARE, state="needs_reauth")
     yield _page("search", q="grace", sort="attention")
+
+    for period in ("today", "30", "90"):
+        yield _overview(period=period)
+    yield _overview(period="90", kind="warmup")
+    yield _overview(period="90", domain=_COMMON_DOMAIN)
+    yield _overview(period="30", domain=_OTHER_DOMAIN, kind="warmup")
+    yield Case(group="overview", path=f"{API}/overview")
+    yield Case(group="statistics", path=f"{API}/statistics")
+    yield Case(group="statistics", path=f"{API}/statistics?days=90")
+
+
+def _overview(**query: str) -> Case:
+    return Case(group="overview", path=f"{MOUNT}/?{urlencode(query)}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,7 +103,7 @@ def test_all_together(warm: World):
     days(warm, ADA, (0, {"sent": 5, "inbox": 5}), (3, {"sent": 7, "spam": 7}), (45, {"sent": 9}))
     days(warm, BEN, (0, {"sent": 1, "missing": 1}))
     warm.sql("UPDATE gmail_warmup.mailbox SET band = 'watch' WHERE address = :a", a=BEN)
-    with statements(warm, 1) as connection:
+    with statements(warm, 4) as connection:
         found = load_total_statistics(connection)
     assert (found.mailboxes, found.sent_today, found.planned_today) == (2, 6, 80)
     assert (found.counts.sent, found.counts.spam, found.counts.missing) == (13, 7, 1)

@@ -1,4 +1,4 @@
-"""The function that the last task of both DAGs runs: notify the operator, and store the readiness of the mailboxes."""
+"""The function that the last task of both DAGs runs: notify the operator, then store readiness and sums."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gmail_warmup.core.metrics import ALERT
 from gmail_warmup.db.engine import write_transaction
 from gmail_warmup.oauth import mass_refusal
 from gmail_warmup.warmup.readiness.store import update_readiness
+from gmail_warmup.warmup.reporting.refresh import refresh_overview
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ def alert_operator() -> dict[str, Any]:
             newly = decisions.count_unreported(connection)
         alerts = notifier.send_alerts(services)
         update_readiness(services.engine, services.settings)
+        refresh_overview(services.engine, services.settings)
     for outcome, number in (("sent", alerts.sent), ("failed", alerts.failed)):
         services.meter.increment_counter(ALERT, outcome, number)
     return {"new": len(alerts.new_alert_ids), "sent": alerts.sent, "failed": alerts.failed, "needs_reauth": newly}

@@ -22,6 +22,7 @@ from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.oauth.reasons import REASONS
+from gmail_warmup.warmup.reporting.grant_days import record_grant_states
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +124,7 @@ def report_audit(values: Mapping[str, Any] | None) -> dict[str, Any]:
         with write_transaction(services.engine) as connection:
             report = build_report(connection, result, expiring_days=services.settings.expiring_days)
             decisions.finish_audit(connection, audit, report)
+            record_grant_states(connection)
             if services.settings.daily_digest:
                 write_digest(connection, report, audit.run_id)
     for line in filter(None, format_report(report)):

@@ -49,10 +49,14 @@ from gmail_warmup.db.models.planning import DomainCheck as DomainCheck
 from gmail_warmup.db.models.planning import Halt as Halt
 from gmail_warmup.db.models.planning import PlanBasis as PlanBasis
 from gmail_warmup.db.models.readiness import MailboxReadiness as MailboxReadiness
+from gmail_warmup.db.models.reporting import DomainDay as DomainDay
+from gmail_warmup.db.models.reporting import DomainVolume as DomainVolume
+from gmail_warmup.db.models.reporting import GrantDay as GrantDay
 from gmail_warmup.db.sql_functions import (
     COUNT_CLAIMS,
     DROP_COUNT_CLAIMS,
     DROP_DELETE_MAILBOX_HISTORY,
+    DROP_DOMAIN_DAYS,
     DROP_FUNCTIONS,
     ON_CLAIM,
     build_functions,
@@ -66,5 +70,6 @@ for _target, _moment, _statement in (
     *((Base.metadata, "after_create", function) for function in build_functions(LedgerEntry.__table__.columns.keys())),
     (Base.metadata, "before_drop", DROP_FUNCTIONS),
     (Base.metadata, "before_drop", DROP_DELETE_MAILBOX_HISTORY),
+    *((Base.metadata, "before_drop", statement) for statement in DROP_DOMAIN_DAYS),
 ):
     event.listen(_target, _moment, DDL(_statement.replace("%", "%%")))  # type: ignore[no-untyped-call]

@@ -55,7 +55,7 @@ class Mailbox(Base):
         Index("ix_mailbox_domain_address", "domain", "address"),
         Index("ix_mailbox_paused", "address", postgresql_where=text("paused_at IS NOT NULL")),
         Index("ix_mailbox_band", "band", "address",
-              postgresql_where=text("kind = 'warmup' AND band IN ('throttled', 'paused', 'blocked')")),
+              postgresql_where=text("kind = 'warmup' AND band <> 'healthy'")),
         Index("ix_mailbox_warmup_days", "warmup_days", "id", postgresql_where=text("kind = 'warmup'")),
         Index("ix_mailbox_next_send_at", "next_send_at",
               postgresql_where=text("kind = 'warmup' AND paused_at IS NULL")),

@@ -44,6 +44,7 @@ def count_backlog(connection: sa.Connection, action: Action) -> Backlog:
 
 _DUE = sa.select(Mailbox.id.label("mailbox_id"), Mailbox.next_send_at.label("since")).where(
     Mailbox.kind == MailboxKind.WARMUP,
+    Mailbox.paused_at.is_(None),  # for the index
     Mailbox.next_send_at <= sa.func.now(),
     # An older hint is left over from a previous day; the plan computes it again.
     to_local_date(Mailbox.timezone, Mailbox.next_send_at) == LOCAL_TODAY,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import HealthBand
-from gmail_warmup.db.models import Mailbox, MailboxDay, MailboxKind
-from gmail_warmup.warmup.health.monitor import LOCAL_DAY, ZONE_DAYS
+from gmail_warmup.db.models import DomainDay, Mailbox, MailboxDay, MailboxKind
+from gmail_warmup.warmup.health.monitor import LOCAL_DAY
+from gmail_warmup.warmup.reporting import domain_days
 from gmail_warmup.warmup.reporting.counts import (
     COUNT_NAMES,
     DEFAULT_DAYS,
     MailCounts,
-    build_sum_columns,
     is_in_last_days,
     to_mail_counts,
 )
@@ -31,46 +33,34 @@ class TotalStatistics:
     bands: dict[HealthBand, int]
 
 
-def load_total_statistics(connection: sa.Connection, *, days: int = DEFAULT_DAYS) -> TotalStatistics:
-    """Return the statistics of all warmup mailboxes together."""
-    rows = connection.execute(_build_totals_query(days)).all()
-    counts = {name: sum(int(getattr(row, name)) for row in rows) for name in COUNT_NAMES}
+_IS_WARMUP = Mailbox.kind == MailboxKind.WARMUP
+# Few mailboxes are not healthy, and these have an index; the healthy ones are the rest.
+_COUNT_OTHER_BANDS = (
+    sa.select(Mailbox.band, sa.func.count().label("mailboxes"))
+    .where(_IS_WARMUP, Mailbox.band.in_([band for band in HealthBand if band is not HealthBand.HEALTHY]))
+    .group_by(Mailbox.band)
+)
+
+
+def load_total_statistics(
+    connection: sa.Connection, *, days: int = DEFAULT_DAYS, by_day: Sequence[DayCounts] | None = None
+) -> TotalStatistics:
+    """Return the statistics of all warmup mailboxes together.
+
+    Args:
+        by_day: the counts of these days, if they are loaded already.
+    """
+    loaded = load_daily_counts(connection, days=days) if by_day is None else by_day
+    today = connection.execute(domain_days.select_sums(days=1)).one()
+    mailboxes = int(connection.scalar(sa.select(sa.func.count()).where(_IS_WARMUP)) or 0)
+    others = {HealthBand(row.band): int(row.mailboxes) for row in connection.execute(_COUNT_OTHER_BANDS)}
+    bands = {HealthBand.HEALTHY: mailboxes - sum(others.values())} | others
     return TotalStatistics(
-        mailboxes=sum(row.mailboxes for row in rows),
-        counts=MailCounts(**counts),
-        planned_today=sum(int(row.planned_today) for row in rows),
-        sent_today=sum(int(row.sent_today) for row in rows),
-        bands={band: row.mailboxes for row in rows for band in HealthBand if band == row.band},
-    )
-
-
-def _build_totals_query(days: int) -> sa.Select[tuple[object, ...]]:
-    """Return the query of the sums by band: summed by mailbox first, since 50,000 mailboxes have a million rows."""
-    is_today = MailboxDay.local_date == ZONE_DAYS.c.today
-    by_mailbox = (
-        sa.select(
-            MailboxDay.mailbox_id,
-            *build_sum_columns(),
-            sa.func.sum(MailboxDay.planned).filter(is_today).label("planned_today"),
-            sa.func.sum(MailboxDay.sent).filter(is_today).label("sent_today"),
-        )
-        .select_from(MailboxDay)
-        .join(Mailbox, Mailbox.id == MailboxDay.mailbox_id)
-        .join(ZONE_DAYS, ZONE_DAYS.c.timezone == Mailbox.timezone)
-        .where(is_in_last_days(days, ZONE_DAYS.c.today))
-        .group_by(MailboxDay.mailbox_id)
-        .subquery()
-    )
-    names = (*COUNT_NAMES, "planned_today", "sent_today")
-    return (
-        sa.select(
-            Mailbox.band,
-            sa.func.count().label("mailboxes"),
-            *(sa.func.coalesce(sa.func.sum(by_mailbox.c[name]), 0).label(name) for name in names),
-        )
-        .outerjoin(by_mailbox, by_mailbox.c.mailbox_id == Mailbox.id)
-        .where(Mailbox.kind == MailboxKind.WARMUP)
-        .group_by(Mailbox.band)
+        mailboxes=mailboxes,
+        counts=MailCounts(**{name: sum(getattr(day.counts, name) for day in loaded) for name in COUNT_NAMES}),
+        planned_today=int(today.planned),
+        sent_today=int(today.sent),
+        bands={band: bands[band] for band in HealthBand if bands.get(band)},
     )
 
 
@@ -92,25 +82,11 @@ def load_daily_counts(
 
     For all mailboxes together a day is the same date in the time zone of each mailbox.
     """
-    is_one_mailbox = mailbox_id is not None
-    reason = sa.func.min(MailboxDay.reduction_reason) if is_one_mailbox else sa.null()
-    local_day = sa.true() if is_one_mailbox else ZONE_DAYS.c.timezone == Mailbox.timezone
-    today = (LOCAL_DAY if is_one_mailbox else ZONE_DAYS).c.today
-    query = (
-        sa.select(
-            MailboxDay.local_date,
-            sa.func.sum(MailboxDay.ramp).label("ramp"),
-            sa.func.sum(MailboxDay.planned).label("planned"),
-            reason.label("reduction_reason"),
-            *build_sum_columns(),
-        )
-        .select_from(MailboxDay)
-        .join(Mailbox, Mailbox.id == MailboxDay.mailbox_id)
-        .join(LOCAL_DAY if is_one_mailbox else ZONE_DAYS, local_day)
-        .where(is_in_last_days(days, today), MailboxDay.mailbox_id == mailbox_id if is_one_mailbox else sa.true())
-        .group_by(MailboxDay.local_date)
-        .order_by(MailboxDay.local_date)
-    )
+    if mailbox_id is None:
+        query = domain_days.select_sums(DomainDay.local_date, days=days)
+        query = query.add_columns(sa.null().label("reduction_reason")).order_by(DomainDay.local_date)
+    else:
+        query = _select_days_of_mailbox(mailbox_id, days)
     return [
         DayCounts(
             local_date=row.local_date,
@@ -121,3 +97,16 @@ def load_daily_counts(
         )
         for row in connection.execute(query)
     ]
+
+
+def _select_days_of_mailbox(mailbox_id: int, days: int) -> sa.Select[Any]:
+    columns = (
+        getattr(MailboxDay, name) for name in ("local_date", "ramp", "planned", "reduction_reason", *COUNT_NAMES)
+    )
+    return (
+        sa.select(*columns)
+        .join(Mailbox, Mailbox.id == MailboxDay.mailbox_id)
+        .join(LOCAL_DAY, sa.true())
+        .where(is_in_last_days(days, LOCAL_DAY.c.today), MailboxDay.mailbox_id == mailbox_id)
+        .order_by(MailboxDay.local_date)
+    )

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
+from gmail_warmup.db.models import MailboxKind
+from gmail_warmup.mailboxes.addresses import normalize_domain
 from gmail_warmup.web.api.halts import StoppedOut
 from gmail_warmup.web.dependencies import CurrentContext
+from gmail_warmup.web.permissions import MayReadDags
 from gmail_warmup.web.queries import mailboxes
+from gmail_warmup.web.queries.dag_runs import load_dag_activity
+from gmail_warmup.web.views.checks import Check, run_checks
 from gmail_warmup.web.views.domains import ClosedDomain
+from gmail_warmup.web.views.fleet import Fleet, FleetScope, Period, load_fleet
 from gmail_warmup.web.views.overview import load_overview
 
 router = APIRouter(tags=["standing"])
@@ -33,6 +40,18 @@ class CountsOut(BaseModel):
     health_blocked: int = Field(description="Warmup mailboxes stopped because of their health until a person acts.")
 
 
+class DagOut(BaseModel):
+    """Finished runs of a DAG in the period."""
+
+    dag_id: str
+    runs: int
+    failed_runs: int
+    median_seconds: float | None = Field(description="Median duration of a run.")
+    failed_tasks: int = Field(description="Failed task instances, without those that a retry repaired.")
+    last_at: datetime | None = Field(description="When the last run ended.")
+    last_failed: bool
+
+
 class StandingOut(BaseModel):
     """Whatever affects many mailboxes: kill switch, domains, incidents, the last audit."""
 
@@ -42,6 +61,33 @@ class StandingOut(BaseModel):
     advice: list[str] = Field(description="Advice of the last audit.")
     audited_at: datetime | None = Field(description="When the last audit finished.")
     report: dict[str, Any] = Field(description="Report of the last audit; empty if there was none.")
+
+
+class OverviewOut(Fleet):
+    """The overview of the start page."""
+
+    checks: list[Check]
+    dags: list[DagOut] = Field(description="Empty without the permission to read the runs of both DAGs.")
+
+
+@router.get("/overview")
+def get_overview(
+    context: CurrentContext,
+    may_read_dags: MayReadDags,
+    period: Period = Period.MONTH,
+    kind: MailboxKind | None = None,
+    domain: Annotated[str, Query(max_length=255, description="Only mailboxes of this domain.")] = "",
+) -> OverviewOut:
+    """Return what the start page shows: checks, mails, grants, domains, pool, backlog, audits and runs of a period."""
+    scope = FleetScope(period=period, kind=kind, domain=to_storable_text(normalize_domain(domain)))
+    with read_transaction(context.services.engine) as connection:
+        overview = load_overview(connection)
+        fleet = load_fleet(connection, scope, context.services.settings, stopped=overview.stopped is not None)
+    dags = load_dag_activity(days=period.days) if may_read_dags else []
+    checks = run_checks(fleet, overview, dags)
+    return OverviewOut(
+        **dict(fleet), checks=checks, dags=[DagOut.model_validate(dag, from_attributes=True) for dag in dags]
+    )
 
 
 @router.get("/counts")

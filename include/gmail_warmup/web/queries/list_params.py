@@ -41,12 +41,12 @@ class ListParams:
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> ListParams:
         """Parse the URL parameters. Invalid values are ignored, so that an outdated link still works."""
-        sort = _parse_choice(Order, query.get("sort", "")) or Order.ADDRESS
+        sort = parse_choice(Order, query.get("sort", "")) or Order.ADDRESS
         size = query.get("size", "")
         return cls(
-            state=_parse_choice(Group, query.get("state", "")),
-            kind=_parse_choice(MailboxKind, query.get("kind", "")),
-            readiness=_parse_choice(ReadinessState, query.get("readiness", "")),
+            state=parse_choice(Group, query.get("state", "")),
+            kind=parse_choice(MailboxKind, query.get("kind", "")),
+            readiness=parse_choice(ReadinessState, query.get("readiness", "")),
             domain=query.get("domain", "").strip()[:_MAX_TEXT_LENGTH],
             q=query.get("q", "").strip()[:_MAX_TEXT_LENGTH],
             sort=sort,
@@ -101,7 +101,8 @@ class ListParams:
         return self.build_link(sort=Order(f"-{column}" if descending else column))
 
 
-def _parse_choice(kind: type[_Value], value: str) -> _Value | None:
+def parse_choice(kind: type[_Value], value: str) -> _Value | None:
+    """Return the member with this value, or None."""
     return next((member for member in kind if member.value == value), None)
 
 

@@ -17,11 +17,11 @@ function dataOf(canvas) {
   const rows = [...table.tBodies[0].rows];
   const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
   const labels = rows.map((row) => day.format(new Date(row.cells[0].querySelector("time").dateTime)));
-  const heads = [...table.tHead.rows[0].cells].slice(1);
-  const datasets = heads.map((head, index) => ({
+  const heads = [...table.tHead.rows[0].cells].filter((head) => head.dataset.series);
+  const datasets = heads.map((head) => ({
     key: head.dataset.series,
     label: head.textContent,
-    data: rows.map((row) => Number(row.cells[index + 1].textContent)),
+    data: rows.map((row) => Number(row.cells[head.cellIndex].textContent)),
     // The plan is a stepped line behind the bars.
     ...(head.dataset.series === PLANNED ? { type: "line", stepped: "middle", pointRadius: 0, borderWidth: 2 } : { type: "bar" }),
   }));

@@ -119,7 +119,8 @@ def load_mailbox_figures(
 
 def load_total_figures(connection: sa.Connection, *, days: int = DEFAULT_DAYS) -> TotalFigures:
     """Return the statistics of all warmup mailboxes together."""
-    total = totals.load_total_statistics(connection, days=days)
+    by_day = totals.load_daily_counts(connection, days=days)
+    total = totals.load_total_statistics(connection, by_day=by_day)
     return TotalFigures(
         mailboxes=total.mailboxes,
         days=days,
@@ -127,7 +128,7 @@ def load_total_figures(connection: sa.Connection, *, days: int = DEFAULT_DAYS) -
         planned_today=total.planned_today,
         sent_today=total.sent_today,
         bands={band: total.bands.get(band, 0) for band in HealthBand},
-        by_day=_build_days(totals.load_daily_counts(connection, days=days)),
+        by_day=_build_days(by_day),
     )
 
 

@@ -1,0 +1,129 @@
+"""Sums of the mails of a period for the overview: by day, by domain, and of today."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from gmail_warmup.core.enums import GrantState, ReadinessState
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.db.models import DomainDay, Mailbox, MailboxReadiness, OAuthGrant
+from gmail_warmup.warmup.reporting import domain_volumes
+from gmail_warmup.warmup.reporting.domain_days import SUMMED_COLUMNS, select_sums
+from gmail_warmup.web.queries.filters import INVALID_STATES, MailboxFilter, build_conditions, count_mailboxes
+
+_D = DomainDay
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailSums:
+    """Counts of first mails by name; see ``MailboxDay``."""
+
+    counts: dict[str, int]
+
+    def __getattr__(self, name: str) -> int:
+        """Return a count."""
+        if name not in SUMMED_COLUMNS:
+            raise AttributeError(name)
+        return self.counts.get(name, 0)
+
+    @property
+    def placed(self) -> int:
+        """Return the number of mails whose placement is known."""
+        return self.inbox + self.elsewhere + self.spam + self.missing
+
+    def percent(self, name: str) -> float | None:
+        """Return a placement in per cent of the mails whose placement is known."""
+        return round(100 * self.counts.get(name, 0) / self.placed, 1) if self.placed else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainSums:
+    """The number of domains with mails, and the sums of those with most mails."""
+
+    count: int
+    largest: dict[str, MailSums]
+
+
+def add_up(parts: Iterable[MailSums]) -> MailSums:
+    """Return the sum of several sums."""
+    listed = [part.counts for part in parts]
+    return MailSums(counts={name: sum(counts[name] for counts in listed) for name in SUMMED_COLUMNS})
+
+
+def load_days(connection: sa.Connection, *, days: int, domain: str = "") -> dict[dt.date, MailSums]:
+    """Return the sums of the last local days, including today, of one domain or of all; oldest first."""
+    query = select_sums(_D.local_date, days=days, domain=domain).order_by(_D.local_date)
+    return {row.local_date: _to_sums(row) for row in connection.execute(query)}
+
+
+def load_domains(connection: sa.Connection, *, days: int, limit: int, domain: str = "") -> DomainSums:
+    """Return the sums of the domains that sent most mails in the last local days, including today."""
+    query = select_sums(_D.domain, days=days, domain=domain).add_columns(sa.func.count().over().label("domains"))
+    rows = connection.execute(query.order_by(sa.desc("sent"), _D.domain).limit(limit)).all()
+    return DomainSums(count=rows[0].domains if rows else 0, largest={row.domain: _to_sums(row) for row in rows})
+
+
+def count_states(connection: sa.Connection, mailbox_filter: MailboxFilter) -> dict[GrantState, int]:
+    """Return the present number of grants in each state.
+
+    Most grants are valid and have no index of their own, so they are counted as those that are in no other state.
+    """
+    state = OAuthGrant.state
+    query = sa.select(state, sa.func.count().label("mailboxes")).where(state.in_(INVALID_STATES)).group_by(state)
+    if mailbox_filter:
+        query = query.join(Mailbox, Mailbox.id == OAuthGrant.mailbox_id)
+        query = query.where(*build_conditions(mailbox_filter, expiring_days=0))
+    invalid = {GrantState(row.state): int(row.mailboxes) for row in connection.execute(query)}
+    total = count_mailboxes(connection, mailbox_filter, expiring_days=0)
+    return dict.fromkeys(GrantState, 0) | invalid | {GrantState.ACTIVE: total - sum(invalid.values())}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColdMails:
+    """Warmup mailboxes by readiness, and the cold mails of today of those that are ready, as the last run stored it."""
+
+    mailboxes: dict[ReadinessState, int]
+    total: int
+
+
+def count_cold_mails(connection: sa.Connection, *, domain: str = "") -> ColdMails:
+    """Return how many cold mails may be sent today, of one domain or of all."""
+    total = sa.func.sum(MailboxReadiness.cold_mails).label("cold_mails")
+    query = sa.select(MailboxReadiness.state, sa.func.count().label("mailboxes"), total)
+    if domain:
+        query = query.join(Mailbox, Mailbox.id == MailboxReadiness.mailbox_id).where(Mailbox.domain == domain)
+    rows = {row.state: row for row in connection.execute(query.group_by(MailboxReadiness.state))}
+    known = [state for state in ReadinessState if state in rows]
+    return ColdMails(
+        mailboxes=dict.fromkeys(ReadinessState, 0) | {state: int(rows[state].mailboxes) for state in known},
+        total=sum(int(rows[state].cold_mails) for state in known),
+    )
+
+
+def load_today(connection: sa.Connection, *, domain: str = "") -> MailSums:
+    """Return the sums of the current local day of each mailbox."""
+    return _to_sums(connection.execute(select_sums(days=1, domain=domain)).one())
+
+
+@dataclass(frozen=True, kw_only=True)
+class DailyTotals:
+    """Mails of today: planned, sent, and delivered to spam."""
+
+    planned: int = 0
+    sent: int = 0
+    spam: int = 0
+
+
+def count_today(connection: sa.Connection, settings: Settings) -> DailyTotals:
+    """Sum up today's mails, including the volume of mailboxes that have not started their day and may still send."""
+    today, planned = load_today(connection), domain_volumes.load_volume(connection, settings).planned
+    return DailyTotals(planned=planned, sent=today.sent, spam=today.spam)
+
+
+def _to_sums(row: Any) -> MailSums:
+    return MailSums(counts={name: int(row._mapping[name]) for name in SUMMED_COLUMNS})
