@@ -23,6 +23,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "mailboxes resume": (ADA,),
     "mailboxes invite": (ADA,),
     "mailboxes requalify": (ADA,),
+    "mailboxes readiness": (),
     "content lint": (),
     "stats": (),
     "backlog": (),

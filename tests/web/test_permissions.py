@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -181,8 +182,11 @@ def test_no_input_becomes_a_header(site: Site, op: httpx.Client):
     answers.append(op.post(f"{MOUNT}/invite/look", json={"token": hostile}))
     answers.append(op.get(LIST, headers={"X-Forwarded-Host": "evil.example", "X-Forwarded-Prefix": "/evil"}))
     for answer in answers:
-        assert "planted" not in str(answer.headers)
-        assert "evil.example" not in str(answer.headers)
+        headers = dict(answer.headers)
+        if headers.get("location", "").startswith("./mailboxes?"):  # the query of an old link to the list, encoded
+            assert quote("\r\n") in headers.pop("location")
+        assert "planted" not in str(headers)
+        assert "evil.example" not in str(headers)
         assert answer.status_code < 500
 
 
