@@ -16,7 +16,7 @@ READY := .venv/.ready
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup env demo up cli cluster test e2e programs chaos upgrade image helm-check bench screenshots recording docs lint format types wheel audit sbom lock clean
+.PHONY: help setup env demo up cli cluster test e2e programs chaos upgrade compat image helm-check bench screenshots recording docs lint format types wheel audit sbom lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -75,6 +75,9 @@ chaos: $(READY) ## run the fault tests; ARGS="-k name" selects
 
 upgrade: $(READY) ## test the upgrade from Airflow 3.3.0; needs PyPI, takes minutes
 	@PYTHONPATH=tests $(BIN)/python -m upgrade
+
+compat: $(READY) ## run the package on every supported Airflow and Python; needs PyPI, takes minutes per combination
+	@PYTHONPATH=tests $(BIN)/python -m compat
 
 image: $(READY) ## build the image, run it with podman or docker, and check it; LOCK=requirements-slim.lock for the slim one
 	@PYTHONPATH=tests $(BIN)/python -m image

@@ -18,6 +18,7 @@ from support.fresh_environment import build_wheel
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 REQUIREMENTS = sorted(ROOT.glob("requirements*.txt"))
 LOCKED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
 WITHOUT_UPPER_BOUND = {"cryptography", "structlog"}
@@ -106,7 +107,14 @@ def test_airflow_finds_plugin_and_provider_in_the_wheel(wheel: zipfile.ZipFile) 
     assert "provider_info" in entries["apache_airflow_provider"]
 
 
-@pytest.mark.parametrize("name", ["gmail_warmup", "gmail_token_health"])
+@pytest.mark.parametrize("name", ["gmail_warmup", "gmail_token_health", "gmail_monitor"])
 def test_a_dag_file_is_a_line_that_imports_the_one_of_the_package(name: str) -> None:
     assert f"from gmail_warmup.airflow.dags.{name} import" in (ROOT / "dags" / f"{name}.py").read_text()
     assert (ROOT / "include" / "gmail_warmup" / "airflow" / "dags" / f"{name}.py").exists()
+
+
+def test_the_badge_of_the_readme_names_the_combinations_that_were_tested() -> None:
+    rows = re.findall(r"^\| (3\.\d+)\.\d+ \| (3\.\d+) \| ok \| ok \| success \|", CONTRIBUTING, re.MULTILINE)
+    badge = (ROOT / "docs" / "images" / "tested.svg").read_text()
+    assert f"Airflow {', '.join(dict.fromkeys(airflow for airflow, _ in rows))};" in badge
+    assert f"Python {' | '.join(dict.fromkeys(python for _, python in rows))};" in badge

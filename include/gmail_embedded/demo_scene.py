@@ -40,6 +40,7 @@ SETTINGS = {
     "audit_rate": "20",
     "warmup_schedule": "none",
     "health_schedule": "none",
+    "monitor_schedule": "none",
 }
 """Settings of the demo: shortened delays, ten mails on the first day, and DAG runs only when the demo triggers them."""
 

@@ -58,7 +58,7 @@ class Quota:
         if day != self.day:
             self.day, self.in_day = day, 0
         if limits.units:
-            if self.in_day + units > limits.project_units_per_day:
+            if limits.project_units_per_day and self.in_day + units > limits.project_units_per_day:
                 raise GmailError(DAILY_LIMIT)
             if self.in_minute + units > limits.project_units_per_minute:
                 raise GmailError(PROJECT_RATE)

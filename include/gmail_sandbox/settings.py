@@ -51,7 +51,12 @@ class Settings(BaseModel):
     units: bool = Field(default=True, description="Whether unit quotas are enforced; they are always counted.")
     user_units_per_minute: int = Field(default=6_000, ge=1)
     project_units_per_minute: int = Field(default=1_200_000, ge=1)
-    project_units_per_day: int = Field(default=80_000_000, ge=1)
+    project_units_per_day: int | None = Field(
+        default=None,
+        ge=1,
+        description="A daily cap that the project's owner set. Google itself has none; above 80 million units a day it "
+        "announces charges: https://developers.google.com/gmail/api/reference/quota",
+    )
     max_concurrent_per_mailbox: int | None = Field(
         default=None,
         ge=1,

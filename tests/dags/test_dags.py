@@ -38,6 +38,7 @@ dags = {
             }
             for task in dag.tasks
         },
+        "starts_paused": dag.is_paused_upon_creation,
         "max_active_runs": dag.max_active_runs,
         "max_active_tasks": dag.max_active_tasks,
         "params": sorted(dag.params),
@@ -65,7 +66,7 @@ def parsed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def test_no_import_errors(parsed: dict):
     assert parsed["errors"] == {}
-    assert parsed["dags"].keys() == {"gmail_warmup", "gmail_token_health"}
+    assert parsed["dags"].keys() == {"gmail_warmup", "gmail_token_health", "gmail_monitor"}
 
 
 def test_every_task_has_a_time_limit_beyond_its_longest_work(parsed: dict):
@@ -92,6 +93,11 @@ def test_one_mapped_task_per_action(parsed: dict):
     assert parsed["dags"]["gmail_warmup"]["max_active_runs"] == 1
     assert parsed["dags"]["gmail_warmup"]["max_active_tasks"] == 7
     assert parsed["dags"]["gmail_warmup"]["params"] == ["dry_run", "mailboxes"]
+
+
+def test_the_monitor_sends_alerts_from_the_beginning(parsed: dict):
+    monitor = parsed["dags"]["gmail_monitor"]
+    assert (monitor["tasks"].keys(), monitor["starts_paused"]) == ({"alerts"}, False)
 
 
 def test_the_audit_names_each_mailbox_that_needs_a_person(parsed: dict):

@@ -146,12 +146,12 @@ def test_dags_that_airflow_does_not_know_or_does_not_run(ready: Services):
         found = checks(ready)["DAGs"]
         assert (found.status, found.found) == (
             Status.PROBLEM,
-            "Airflow does not know gmail_warmup, gmail_token_health.",
+            "Airflow does not know gmail_warmup, gmail_token_health, gmail_monitor.",
         )
         with ready.engine.begin() as connection:
             connection.exec_driver_sql(
                 "INSERT INTO public.dag VALUES ('gmail_warmup', true, false), ('gmail_token_health', false, true),"
-                " ('another', true, false)"
+                " ('gmail_monitor', false, false), ('another', true, false)"
             )
         assert checks(ready)["DAGs"].found == "Airflow does not know gmail_token_health."
         with ready.engine.begin() as connection:

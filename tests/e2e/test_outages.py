@@ -8,7 +8,8 @@ import pytest
 
 pytestmark = pytest.mark.e2e
 
-HEALTH, DIGEST = "gmail_token_health", "Gmail grants: "
+HEALTH, WARMUP, MONITOR = "gmail_token_health", "gmail_warmup", "gmail_monitor"
+DIGEST = "Gmail grants: "
 
 
 @pytest.fixture
@@ -62,3 +63,24 @@ def test_other_dags_may_wait_for_the_asset(installation):
         event["extra"].get("mailboxes") for event in events if event["uri"].rstrip("/") == "gmail-warmup://needs-reauth"
     ]
     assert 6 in numbers
+
+
+def test_a_dag_without_success_is_reported_by_the_monitor(installation, told):
+    """Airflow runs the monitor without anybody having unpaused it."""
+    api = installation.stack.api
+    title = f"The DAG {WARMUP} is overdue"
+    assert installation.run(WARMUP)[0].state == "success"
+    installation.rows("UPDATE gmail_warmup.dag_heartbeat SET steady_since = now() - interval '1 day'")
+    installation.rows(
+        "UPDATE gmail_warmup.dag_heartbeat SET succeeded_at = now() - interval '2 years' WHERE dag_id = :dag",
+        dag=WARMUP,
+    )
+    api.pause(WARMUP)
+    for _ in range(2):
+        assert installation.run(MONITOR)[0].state == "success"
+    assert told() == [title]
+    assert "A DAG of this package is paused" in installation.receiver.messages[-1]["message"]
+    api.unpause(WARMUP)
+    installation.run(WARMUP)
+    installation.run(MONITOR)
+    assert told() == [f"Over: {title}"]

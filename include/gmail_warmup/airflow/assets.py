@@ -1,4 +1,4 @@
-"""The last task of both DAGs, which notifies the operator, and the asset that other DAGs can wait for."""
+"""The last task of each DAG, which notifies the operator, and the asset that other DAGs can wait for."""
 
 from __future__ import annotations
 

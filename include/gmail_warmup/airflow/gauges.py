@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def send_plan_gauges(engine: sa.Engine, meter: Meter, action: Action, *, taken: int) -> None:
-    """Send how many mailboxes a run planned for an action, how many it left, and the longest waiting time.
+    """Send the time of a run, how many mailboxes it planned for an action, how many it left, and the longest wait.
 
     Args:
         taken: the number of planned mailboxes; 0 while all actions are stopped.
@@ -38,6 +38,7 @@ def send_plan_gauges(engine: sa.Engine, meter: Meter, action: Action, *, taken: 
         meter.set_gauge(metrics.DUE, taken, action)
         meter.set_gauge(metrics.BACKLOG, max(0, backlog.mailboxes - taken), action)
         meter.set_gauge(metrics.OLDEST_DUE, round((now - (backlog.since or now)).total_seconds()), action)
+        meter.set_gauge(metrics.RUN_AT, int(now.timestamp()))
 
     _send_if_enabled(engine, meter, send_gauges)
 
@@ -56,9 +57,8 @@ def send_status_gauges(engine: sa.Engine, meter: Meter, settings: Settings) -> N
         meter.set_gauge(metrics.NOT_WORKING, count_not_working(connection))
         meter.set_gauge(metrics.EXPIRING, _count_expiring(connection, settings.expiring_days))
         meter.set_gauge(metrics.BREAKERS_OPEN, int(connection.scalar(_COUNT_OPEN_BREAKERS) or 0))
-        now, stopped = kill_switch.get_time_and_halt(connection)
+        _, stopped = kill_switch.get_time_and_halt(connection)
         meter.set_gauge(metrics.HALTED, int(stopped is not None))
-        meter.set_gauge(metrics.RUN_AT, int(now.timestamp()))
         _send_audit_gauges(connection, meter)
 
     _send_if_enabled(engine, meter, send_gauges)

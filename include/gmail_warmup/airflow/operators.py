@@ -1,4 +1,4 @@
-"""Operators of both DAGs: one action in one mailbox, the audit's second pass, a flagged mailbox."""
+"""Operators of the DAGs: one action in one mailbox, the audit's second pass, a flagged mailbox."""
 
 from __future__ import annotations
 

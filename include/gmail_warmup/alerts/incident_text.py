@@ -27,6 +27,7 @@ _TITLES = {
     IncidentKind.MASS_REFUSAL: "Many Gmail grants were refused at once",
     IncidentKind.UNREADABLE: "Stored Gmail grants cannot be decrypted",
     IncidentKind.UNAUTHENTICATED: "Google does not authenticate mail",
+    IncidentKind.OVERDUE: "A DAG is overdue",
 }
 
 _RETRY_NOTE = "No account is changed; valid access tokens remain in use; requests are retried automatically."
@@ -42,6 +43,7 @@ _INTERIM_EFFECTS = {
         "The domain continues to send, because only its mails can show that they pass again. The first one that passes "
         "ends this incident."
     ),
+    IncidentKind.OVERDUE: "Nothing is lost or sent twice: the next run does what is due then.",
 }
 
 _KIND_REMEDIES = {
@@ -109,12 +111,16 @@ def _build_title(incident: IncidentView) -> str:
         return f"{pluralize(mailboxes, 'Gmail grant was', 'Gmail grants were')} refused at once"
     if incident.kind is IncidentKind.UNAUTHENTICATED:
         return f"{_TITLES[incident.kind]} of {incident.key}"
+    if incident.kind is IncidentKind.OVERDUE and incident.key:
+        return f"The DAG {incident.key} is overdue"
     return _TITLES[incident.kind]
 
 
 def _render_facts(incident: IncidentView) -> list[str]:
     lines = [f"What: {incident.explanation.message} [{incident.reason}]"]
-    if incident.key:
+    if incident.kind is IncidentKind.OVERDUE:
+        lines.append(f"Last success: {incident.detail.get('last_success', 'unknown')}")
+    elif incident.key:
         owner = "Domain" if incident.kind is IncidentKind.UNAUTHENTICATED else "OAuth client"
         lines.append(f"{owner}: {incident.key}")
     mailboxes, healthy = _get_count(incident.detail, "mailboxes"), _get_count(incident.detail, "healthy")

@@ -177,6 +177,8 @@ class IncidentKind(StrEnum):
     """Stored grants cannot be decrypted."""
     UNAUTHENTICATED = "unauthenticated"
     """Google reported for several mails of a domain in a row that they are not authenticated."""
+    OVERDUE = "overdue"
+    """A DAG has had no success although a run was due."""
 
 
 class AlertKind(StrEnum):
@@ -250,6 +252,17 @@ class AuthenticationResult(StrEnum):
     """There is no record; Google guessed that the mail is genuine."""
     UNKNOWN = "unknown"
     """A result that this version does not know."""
+
+
+class DagId(StrEnum):
+    """The DAGs of this package."""
+
+    WARMUP = "gmail_warmup"
+    """Plans and runs the actions."""
+    AUDIT = "gmail_token_health"
+    """Audits the grants and maintains the database, daily."""
+    MONITOR = "gmail_monitor"
+    """Sends alerts also while the other DAGs do not run."""
 
 
 class Action(StrEnum):

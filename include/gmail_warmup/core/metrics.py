@@ -145,6 +145,7 @@ BACKLOG = _define_gauge(
     "backlog", "Mailboxes with something due that the last run left to the next one.", "action", Action
 )
 OLDEST_DUE = _define_gauge("oldest_due", "Waiting time of the longest-waiting mailbox.", "action", Action, "seconds")
+RUN_AT = _define_gauge("run_at", "Time of the last plan of gmail_warmup, in seconds since 1970.", unit="seconds")
 # state, sent by the alerts task of each run
 GRANTS = _define_gauge("grants", "Mailboxes by the state of their grant.", "state", GrantState)
 BANDS = _define_gauge("bands", "Warmup mailboxes by their health band.", "band", HealthBand)
@@ -157,16 +158,14 @@ EXPIRING = _define_gauge("expiring", "Grants with a predicted expiry within expi
 INCIDENTS = _define_gauge("incidents", "Open incidents, by kind.", "kind", IncidentKind)
 BREAKERS_OPEN = _define_gauge("breakers_open", "Open breakers: OAuth clients for which no requests are sent.")
 HALTED = _define_gauge("halted", "1 while an operator has stopped all actions, otherwise 0.")
-RUN_AT = _define_gauge("run_at", "Time of the last run, in seconds since 1970.", unit="seconds")
 AUDITED_AT = _define_gauge(
     "audited_at", "End of the last audit, in seconds since 1970; 0 before the first.", unit="seconds"
 )
 AUDIT_TIME = _define_gauge("audit_time", "Duration of the last audit, including its second pass.", unit="seconds")
 
 METRICS = (
-    REFRESH, REFRESH_TIME, DONE, MAIL, PLACEMENT, BOUNCE, ALERT, DUE, BACKLOG, OLDEST_DUE, GRANTS, BANDS, READINESS,
-    COLD_MAILS, NOT_WORKING,
-    EXPIRING, INCIDENTS, BREAKERS_OPEN, HALTED, RUN_AT, AUDITED_AT, AUDIT_TIME,
+    REFRESH, REFRESH_TIME, DONE, MAIL, PLACEMENT, BOUNCE, ALERT, DUE, BACKLOG, OLDEST_DUE, RUN_AT, GRANTS, BANDS,
+    READINESS, COLD_MAILS, NOT_WORKING, EXPIRING, INCIDENTS, BREAKERS_OPEN, HALTED, AUDITED_AT, AUDIT_TIME,
 )  # fmt: skip
 """Every metric, in the order of the docs."""
 

@@ -51,6 +51,23 @@ class Settings(BaseModel):
         "*/10 * * * *", description="Schedule of the DAG gmail_warmup, as cron; 'none' for none."
     )
     health_schedule: str = Field("@daily", description="Schedule of the DAG gmail_token_health; 'none' for none.")
+    monitor_schedule: str = Field(
+        "*/10 * * * *",
+        description="Schedule of the DAG gmail_monitor, which reports overdue DAGs, as cron; 'none' for none.",
+    )
+    warmup_overdue_after: int = Field(
+        1200,
+        ge=300,
+        le=2_678_400,
+        description="Seconds after a due run of gmail_warmup without a success after which an alert is sent.",
+    )
+    audit_overdue_after: int = Field(
+        7200,
+        ge=300,
+        le=2_678_400,
+        description="Seconds after a due run of gmail_token_health without a finished audit after which an alert is "
+        "sent.",
+    )
     max_active_tasks: int = Field(
         32, ge=1, le=10_000, description="Task instances of gmail_warmup that run in parallel; see docs/capacity.md."
     )

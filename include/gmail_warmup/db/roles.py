@@ -55,6 +55,7 @@ TABLE_PRIVILEGES = {
     "canary": TablePrivileges(update_columns=("ciphertext",)),
     "consent": TablePrivileges(update_columns=("code_verifier", "used_at", "outcome")),
     "domain_authentication": TablePrivileges(can_delete=True),
+    "dag_heartbeat": TablePrivileges(update_columns=("succeeded_at", "steady_since")),
     "domain_check": TablePrivileges(can_delete=True),
     "domain_day": TablePrivileges(can_update=False, can_delete=True),
     "domain_volume": TablePrivileges(can_update=False, can_delete=True),

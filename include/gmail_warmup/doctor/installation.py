@@ -11,7 +11,7 @@ from gmail_warmup import db
 from gmail_warmup.airflow.bootstrap import POOL
 from gmail_warmup.airflow.connections import INSTALL_DELEGATION, get_connection, is_delegation_installed
 from gmail_warmup.airflow.encryption import load_cipher
-from gmail_warmup.core.enums import MailboxAuth
+from gmail_warmup.core.enums import DagId, MailboxAuth
 from gmail_warmup.core.errors import ConfigurationError, EncryptionKeyError
 from gmail_warmup.core.text import pluralize
 from gmail_warmup.db import clock
@@ -21,7 +21,6 @@ from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.doctor.result import CheckOutcome, Status
 from gmail_warmup.warmup.ledger import history
 
-DAG_IDS = ("gmail_warmup", "gmail_token_health")
 MAX_SKEW_SECONDS = 60
 """Maximum difference between two clocks."""
 MAX_DELAY_DAYS = 7
@@ -133,21 +132,21 @@ def check_pool(context: DoctorContext) -> CheckOutcome:
 
 
 def check_dags(context: DoctorContext) -> CheckOutcome:
-    """Check that Airflow knows both DAGs and runs them."""
+    """Check that Airflow knows all DAGs and runs them."""
     query = sa.text(
         "SELECT coalesce(jsonb_object_agg(dag_id, is_paused), '{}') FROM public.dag"
         " WHERE NOT is_stale AND dag_id IN :ids"
-    ).bindparams(sa.bindparam("ids", DAG_IDS, expanding=True))
+    ).bindparams(sa.bindparam("ids", list(DagId), expanding=True))
     known = context.query_airflow(query)
     if known is None:
         return Status.WARNING, "Unknown: this process may not read Airflow's DAGs.", "Run: airflow dags list"
-    if unknown := [dag_id for dag_id in DAG_IDS if dag_id not in known]:
+    if unknown := [dag_id for dag_id in DagId if dag_id not in known]:
         step = "Add the package's DAG bundle to [dag_processor] dag_bundle_config_list; see docs/going-live.md."
         return Status.PROBLEM, f"Airflow does not know {', '.join(unknown)}.", step
-    if paused := [dag_id for dag_id in DAG_IDS if known[dag_id]]:
+    if paused := [dag_id for dag_id in DagId if known[dag_id]]:
         step = "Run: " + " && ".join(f"airflow dags unpause {dag_id}" for dag_id in paused)
         return Status.WARNING, f"Paused: {', '.join(paused)}.", step
-    return Status.OK, f"{' and '.join(DAG_IDS)} are not paused."
+    return Status.OK, f"{', '.join(DagId)} are not paused."
 
 
 def check_delegation(context: DoctorContext) -> CheckOutcome:

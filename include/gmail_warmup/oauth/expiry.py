@@ -45,8 +45,9 @@ CAN_EXPIRE = sa.and_(OAuthGrant.state.in_((GrantState.ACTIVE, GrantState.SUSPECT
 PUBLISH_APP_ADVICE = (
     "The OAuth app has the publishing status 'Testing', in which every grant expires seven days after the consent. "
     "Publish it in the Google Cloud console (Google Auth Platform, Audience, Publish app), then sign in again with "
-    "each of these mailboxes: a grant from before the publishing still expires after seven days."
+    "each of these mailboxes: Google does not say that publishing extends an existing grant."
 )
+"""Source: https://support.google.com/cloud/answer/15549945"""
 
 
 @dataclass(frozen=True, kw_only=True)

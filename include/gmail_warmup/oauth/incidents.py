@@ -30,6 +30,7 @@ _DESCRIPTIONS = {
     IncidentKind.MASS_REFUSAL: "unusually many grants were refused together and await a second probe",
     IncidentKind.UNREADABLE: "stored grants cannot be decrypted",
     IncidentKind.UNAUTHENTICATED: "Google does not authenticate the mail of",
+    IncidentKind.OVERDUE: "no success of the DAG",
 }
 
 
@@ -84,9 +85,9 @@ def _describe_incident(incident: sa.Row[Any]) -> str:
     reason = explain_incident(incident.kind, incident.reason, incident.key)
     mailboxes = incident.detail.get("mailboxes") if isinstance(incident.detail, dict) else None
     size = f" ({mailboxes} mailboxes)" if mailboxes else ""
-    domain = f" {incident.key}" if incident.kind == IncidentKind.UNAUTHENTICATED else ""
+    subject = f" {incident.key}" if incident.kind in (IncidentKind.UNAUTHENTICATED, IncidentKind.OVERDUE) else ""
     return (
         f"Since {incident.opened_at:%Y-%m-%d %H:%M} UTC, "
-        f"{_DESCRIPTIONS.get(incident.kind, incident.kind)}{domain}{size}: "
+        f"{_DESCRIPTIONS.get(incident.kind, incident.kind)}{subject}{size}: "
         f"{reason.message} {reason.remedy}"
     )

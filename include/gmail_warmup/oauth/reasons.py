@@ -163,6 +163,12 @@ _ROWS = (
     # our own storage
     ("undecryptable", ResponseCategory.LOCAL, "The stored token cannot be decrypted with the current Fernet keys.",
      "Append the former key to the new one in AIRFLOW__CORE__FERNET_KEY, separated by a comma."),
+    # a DAG without success
+    ("dag_overdue", ResponseCategory.LOCAL, "A DAG of this package has had no success although a run was due.",
+     "Read the logs of its last runs in Airflow. If there are none, check the scheduler, the DAG processor and the "
+     "workers. Then run: gmail-warmup doctor"),
+    ("dag_paused", ResponseCategory.LOCAL, "A DAG of this package is paused, so its runs do not start.",
+     "Unpause it in Airflow. While it stays paused, this is not reported again."),
 )  # fmt: skip
 
 REASONS: ReasonTable[Reason] = build_reason_table(

@@ -13,6 +13,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 from gmail_warmup.airflow import preload
 from gmail_warmup.airflow.configuration import is_enabled
+from gmail_warmup.core.enums import DagId
 
 # Relative addresses, since Airflow may be served below a path.
 _APPEARANCE = {
@@ -21,7 +22,12 @@ _APPEARANCE = {
     "icon_dark_mode": "gmail-warmup/static/icon-dark.svg",
 }
 _PAGE = _APPEARANCE | {"href": "gmail-warmup/", "url_route": "gmail-accounts", "destination": "nav"}
-_TAB = _APPEARANCE | {"href": "gmail-warmup/dag/{DAG_ID}", "url_route": "gmail-accounts-tab", "destination": "dag"}
+_TAB = _APPEARANCE | {
+    "href": "gmail-warmup/dag/{DAG_ID}",
+    "url_route": "gmail-accounts-tab",
+    "destination": "dag",
+    "applies_to": {"dag_ids": [dag_id.value for dag_id in DagId]},  # read by Airflow 3.4; 3.3 shows it on every DAG
+}
 
 
 class GmailWarmupPlugin(AirflowPlugin):

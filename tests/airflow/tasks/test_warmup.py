@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowRuntimeError, AirflowSkipException, ErrorType
+from airflow.sdk.execution_time.comms import ErrorResponse
 
 from gmail_warmup.airflow.tasks import alerts, execution, warmup
 from gmail_warmup.warmup.planning import kill_switch
@@ -67,6 +68,38 @@ def test_a_dry_run_logs_what_is_due_and_touches_nothing(world: World, run: Run, 
     assert everything(world) == before
     assert world.sandbox.calls(ADA) == []
     assert run(warmup.plan_action, "send") == [ADA]
+
+
+def test_a_plan_for_all_mailboxes_is_a_success_of_the_dag_also_while_all_actions_are_stopped(world: World, run: Run):
+    recorded = "SELECT dag_id, step FROM gmail_warmup.dag_heartbeat"
+    run(warmup.plan_action, "send", dry_run=True)
+    run(warmup.plan_action, "send", mailboxes=[ADA])
+    assert world.rows(recorded) == []
+    with world.store.engine.begin() as connection:
+        kill_switch.begin_halt(connection, by="cli:eva", reason="wrong template")
+    run(warmup.plan_action, "send")
+    assert world.rows(recorded) == [("gmail_warmup", "send")]
+
+
+@pytest.mark.parametrize(("paused", "code"), [(True, "dag_paused"), (False, "dag_overdue"), (None, "dag_overdue")])
+def test_the_alert_says_whether_airflow_has_paused_an_overdue_dag(
+    world: World, run: Run, monkeypatch: pytest.MonkeyPatch, paused: bool | None, code: str
+):
+    run(warmup.plan_action, "send")
+    run(alerts.alert_operator)
+    world.sql("UPDATE gmail_warmup.dag_heartbeat SET steady_since = now() - interval '9 h'")
+    world.sql("UPDATE gmail_warmup.dag_heartbeat SET succeeded_at = now() - interval '9 h' WHERE step = 'send'")
+
+    def get_dag(dag_id: str) -> SimpleNamespace:
+        if paused is None:
+            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.GENERIC_ERROR))
+        return SimpleNamespace(is_paused=paused)
+
+    context = {"params": {}, "dag_run": SimpleNamespace(), "ti": SimpleNamespace(get_dag=get_dag)}
+    for module in (alerts, execution):
+        monkeypatch.setattr(module, "get_current_context", lambda: context)
+    assert alerts.alert_operator()["new"] == 1
+    assert world.rows("SELECT kind, key, reason FROM gmail_warmup.incident") == [("overdue", "gmail_warmup", code)]
 
 
 def test_a_stopped_run_plans_nothing_and_skips_what_was_planned(world: World, run: Run):

@@ -41,6 +41,7 @@ SETTINGS = {
     "partner_daily_cap": "50",
     "warmup_schedule": "none",
     "health_schedule": "none",
+    "monitor_schedule": "none",
 }
 """A day of fourteen minutes: whenever a run begins each sender has a mail due, and by its gap one task sends one."""
 

@@ -26,9 +26,9 @@ def owner(site: Site) -> Iterator[httpx.Client]:
 
 
 def assert_shows_nothing_inside(page: httpx.Response) -> None:
-    text = re.sub(r"<link[^>]*>|<script[^>]*>", "", page.text).lower()
+    text = re.sub(r"<link[^>]*>|<script[^>]*>|(https://)?myaccount\.google\.com/connections", "", page.text).lower()
     assert [word for word in INSIDE if word in text] == []
-    assert not re.search(r'href="(?!https://myaccount\.google\.com/permissions|[./]*invite")', text)
+    assert not re.search(r'href="(?!https://myaccount\.google\.com/connections|[./]*invite")', text)
 
 
 def test_an_owner_without_a_login_connects_the_mailbox(site: Site, op: httpx.Client, owner: httpx.Client):
@@ -214,7 +214,7 @@ REFUSED = [
     ("cancelled", 400, cancelled, "press Allow"),
     ("wrong_account", 403, wrong_account, f"for {ADA}, but {BOB} signed in"),
     ("scope_unticked", 403, box_unticked, "ticked"),
-    ("no_refresh_token", 502, no_refresh_token, "myaccount.google.com/permissions"),
+    ("no_refresh_token", 502, no_refresh_token, "myaccount.google.com/connections"),
     ("expired_link", 410, consent_expired, "open your link again"),
     ("google_unreachable", 502, google_down, "wait a minute"),
     ("client_refused", 502, client_refused, "Tell the sender of the link"),

@@ -236,7 +236,7 @@ REFUSED = [
     Refused("wrong_account", 403, wrong_account, (f"for {ADA}, but {BOB} signed in", f"choose {ADA}")),
     Refused("cancelled", 400, cancelled, ("cancelled", "Allow")),
     Refused("scope_unticked", 403, box_unticked, ("box", "ticked")),
-    Refused("no_refresh_token", 502, no_refresh_token, ("refresh token", "https://myaccount.google.com/permissions")),
+    Refused("no_refresh_token", 502, no_refresh_token, ("refresh token", "https://myaccount.google.com/connections")),
     Refused("expired_link", 410, expired, ("expired", "Start again")),
     Refused("replayed_link", 410, replayed, ("already used",)),
     Refused("unknown_link", 400, another_browser, ("another browser",)),

@@ -1,13 +1,18 @@
-"""The function that the last task of both DAGs runs: notify the operator, then store readiness and sums."""
+"""The function that the last task of each DAG runs: notify the operator, then store readiness and sums."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
+from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowRuntimeError
+
 from gmail_warmup.airflow import gauges, notifier
 from gmail_warmup.airflow.tasks import execution
+from gmail_warmup.alerts import heartbeats
 from gmail_warmup.audit import decisions
+from gmail_warmup.core.enums import DagId
 from gmail_warmup.core.metrics import ALERT
 from gmail_warmup.db.engine import write_transaction
 from gmail_warmup.oauth import mass_refusal
@@ -29,6 +34,7 @@ def alert_operator() -> dict[str, Any]:
     with execution.translate_errors():
         services = execution.build_services()
         gauges.send_status_gauges(services.engine, services.meter, services.settings)
+        heartbeats.report_overdue_dags(services.engine, services.settings, is_paused=_is_paused)
         with write_transaction(services.engine) as connection:
             mass_refusal.close_decided_incidents(connection)
             newly = decisions.count_unreported(connection)
@@ -38,3 +44,13 @@ def alert_operator() -> dict[str, Any]:
     for outcome, number in (("sent", alerts.sent), ("failed", alerts.failed)):
         services.meter.increment_counter(ALERT, outcome, number)
     return {"new": len(alerts.new_alert_ids), "sent": alerts.sent, "failed": alerts.failed, "needs_reauth": newly}
+
+
+def _is_paused(dag_id: DagId) -> bool:
+    """Return whether a DAG is paused; False if Airflow does not know it."""
+    ti: Any = get_current_context()["ti"]
+    try:
+        return bool(ti.get_dag(dag_id.value).is_paused)
+    except AirflowRuntimeError as error:
+        log.warning("Airflow does not say whether the DAG %s is paused: %s", dag_id, error)
+        return False

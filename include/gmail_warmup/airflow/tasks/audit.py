@@ -13,10 +13,12 @@ from gmail_warmup.airflow.configuration import get_max_map_length
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.airflow.tasks import execution
 from gmail_warmup.alerts.compose import write_digest
+from gmail_warmup.alerts.heartbeats import AUDIT_STEP, record_heartbeat
 from gmail_warmup.audit import decisions
 from gmail_warmup.audit.report import build_report
 from gmail_warmup.audit.report_text import format_report
 from gmail_warmup.audit.results import RETRYABLE_OUTCOMES, AuditOutcome, AuditResult
+from gmail_warmup.core.enums import DagId
 from gmail_warmup.core.log_context import log_event, log_fields
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import Mailbox
@@ -125,6 +127,8 @@ def report_audit(values: Mapping[str, Any] | None) -> dict[str, Any]:
             report = build_report(connection, result, expiring_days=services.settings.expiring_days)
             decisions.finish_audit(connection, audit, report)
             record_grant_states(connection)
+            if values is not None:
+                record_heartbeat(connection, DagId.AUDIT, AUDIT_STEP)
             if services.settings.daily_digest:
                 write_digest(connection, report, audit.run_id)
     for line in filter(None, format_report(report)):

@@ -10,7 +10,8 @@ from gmail_warmup.airflow import gauges
 from gmail_warmup.airflow.configuration import get_max_map_length
 from gmail_warmup.airflow.gmail_hook import GmailHook
 from gmail_warmup.airflow.tasks import execution
-from gmail_warmup.core.enums import FLAGGED_STATES, Action
+from gmail_warmup.alerts.heartbeats import record_heartbeat
+from gmail_warmup.core.enums import FLAGGED_STATES, Action, DagId
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.log_context import log_event, log_fields
 from gmail_warmup.db.engine import autocommit, write_transaction
@@ -52,6 +53,8 @@ def plan_action(action: str, params: Mapping[str, Any]) -> list[str]:
                 remember=not dry_run,
             )
             backlog = count_backlog(connection, Action(action)) if len(due) > limit else None
+            if selected is None and not dry_run:
+                record_heartbeat(connection, DagId.WARMUP, action)
     planned = due[:limit]
     total = backlog.mailboxes if backlog else len(due)
     log_event(log, logging.INFO, "%s: due in %d mailboxes", action, total, action=action)

@@ -27,6 +27,7 @@ from gmail_warmup.core.enums import RepairOutcome as RepairOutcome
 from gmail_warmup.db.base import Base as Base
 from gmail_warmup.db.models.alerts import Alert as Alert
 from gmail_warmup.db.models.alerts import AlertItem as AlertItem
+from gmail_warmup.db.models.alerts import DagHeartbeat as DagHeartbeat
 from gmail_warmup.db.models.alerts import Incident as Incident
 from gmail_warmup.db.models.authentication import DomainAuthentication as DomainAuthentication
 from gmail_warmup.db.models.authentication import MailboxAuthentication as MailboxAuthentication

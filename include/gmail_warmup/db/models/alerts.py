@@ -35,6 +35,17 @@ class Incident(Base):
     closed_alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="SET NULL"))
 
 
+class DagHeartbeat(Base):
+    """The last success of a step of a DAG."""
+
+    __tablename__ = "dag_heartbeat"
+
+    dag_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    step: Mapped[str] = mapped_column(Text, primary_key=True)
+    succeeded_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    steady_since: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+
+
 class Alert(Base):
     """One message to the operator, stored until it is sent."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from gmail_warmup.airflow.configuration import load_urls
+from gmail_warmup.core.enums import DagId
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.web import render
@@ -21,7 +22,7 @@ router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
 @router.get("/dag/{dag_id}")
 def show_dag_tab(request: Request, dag_id: str, context: CurrentContext, may_change: MayChange) -> Response:
     """Show the overview of all mailboxes on the package's own DAGs."""
-    if dag_id not in PACKAGE_DAGS:
+    if dag_id not in frozenset(DagId):
         return render.render_page(request, "dag_other.html", dag_id=dag_id)
     services = context.services
     settings = services.settings

@@ -51,7 +51,7 @@ class ConsentRedirect(BaseModel):
 def show_invite(request: Request) -> Response:
     """Show the landing page of a link; its script requests the details."""
     return render.render_page(
-        request, "invite.html", permissions=consent_errors.GOOGLE_PERMISSIONS_URL, over=INVITE_OVER
+        request, "invite.html", connections=consent_errors.GOOGLE_CONNECTIONS_URL, over=INVITE_OVER
     )
 
 

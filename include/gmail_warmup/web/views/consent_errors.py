@@ -11,7 +11,8 @@ from gmail_warmup.core.text import pluralize
 from gmail_warmup.oauth.consent.errors import ConsentRefusal, ConsentRefusedError
 from gmail_warmup.oauth.reasons import REASONS
 
-GOOGLE_PERMISSIONS_URL = "https://myaccount.google.com/permissions"
+GOOGLE_CONNECTIONS_URL = "https://myaccount.google.com/connections"
+"""Google's list of third-party connections: https://support.google.com/accounts/answer/13533235"""
 _TELL_SENDER = "Tell the sender of the link; they can fix it."
 
 
@@ -87,8 +88,8 @@ REFUSAL_TEXTS: dict[ConsentRefusal, RefusalText] = {
         status=502,
         title="Google returned no refresh token",
         happened="Google returned an access token without a refresh token, so the access would end within an hour.",
-        step=f"Remove this app's access at {GOOGLE_PERMISSIONS_URL} while signed in as {{expected}}, then start again.",
-        public_step=f"Remove this app's access at {GOOGLE_PERMISSIONS_URL} while signed in as {{expected}}, then open "
+        step=f"Remove this app's access at {GOOGLE_CONNECTIONS_URL} while signed in as {{expected}}, then start again.",
+        public_step=f"Remove this app's access at {GOOGLE_CONNECTIONS_URL} while signed in as {{expected}}, then open "
         "your link again.",
     ),
     ConsentRefusal.WRONG_ACCOUNT: RefusalText(

@@ -1,0 +1,42 @@
+"""Send alerts also while the other DAGs do not run: Airflow starts their runs, but may not finish or even create them.
+
+The task `alerts` reports a DAG that has had no success although a run was due, and whatever else is unreported. This
+DAG is not paused when Airflow creates it, so that a paused or failing `gmail_warmup` is reported within minutes.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import dag
+
+from gmail_warmup.airflow.assets import alerts
+from gmail_warmup.airflow.configuration import load_settings
+from gmail_warmup.airflow.retry_policy import RETRY_BY_CAUSE
+from gmail_warmup.core.options import parse_schedule
+
+settings = load_settings()
+
+
+@dag(
+    schedule=parse_schedule(settings.monitor_schedule),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    tags=["gmail"],
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(seconds=30),
+        "retry_policy": RETRY_BY_CAUSE,
+        "execution_timeout": timedelta(minutes=10),
+    },
+    doc_md=__doc__,
+)
+def gmail_monitor() -> None:
+    """Send the alerts that are due."""
+    alerts()
+
+
+monitor_dag = gmail_monitor()
