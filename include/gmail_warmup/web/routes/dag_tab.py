@@ -12,7 +12,6 @@ from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import MAY_READ, MayChange
 from gmail_warmup.web.queries import mailboxes
-from gmail_warmup.web.queries.dag_runs import PACKAGE_DAGS
 from gmail_warmup.web.queries.fleet import count_today
 from gmail_warmup.web.views.overview import load_overview
 
