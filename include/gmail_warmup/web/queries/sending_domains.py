@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from gmail_warmup.core.enums import DnsRecord, DnsResult, HealthBand
-from gmail_warmup.db.models import DomainCheck, Mailbox
+from gmail_warmup.db.models import DomainAuthentication, DomainCheck, Mailbox
 from gmail_warmup.web.queries.filters import in_band
 
 _SEVERITY = list(HealthBand)
@@ -19,7 +19,7 @@ _OTHER_BANDS = [band for band in HealthBand if band is not HealthBand.HEALTHY]
 
 @dataclass(kw_only=True)
 class DomainState:
-    """A sending domain: its warmup mailboxes in each health band but the first, and the result of each DNS record."""
+    """A sending domain: its warmup mailboxes in each band but the first, and the result of each authentication."""
 
     bands: dict[HealthBand, int] = field(default_factory=dict)
     records: dict[DnsRecord, DnsResult] = field(default_factory=dict)
@@ -48,11 +48,15 @@ def load_domain_states(connection: sa.Connection, domains: Sequence[str]) -> dic
 
 
 def load_authentication(connection: sa.Connection, domains: Sequence[str]) -> dict[str, dict[DnsRecord, DnsResult]]:
-    """Return the result of the last check of each DNS record, by domain."""
+    """Return the result of each method, by domain: of the last mail as Google reported it, or of the last DNS check."""
     names = sa.literal(list(domains), ARRAY(sa.Text))
     query = sa.select(DomainCheck.domain, DomainCheck.record, DomainCheck.result)
     found: dict[str, dict[DnsRecord, DnsResult]] = defaultdict(dict)
     for row in connection.execute(query.where(DomainCheck.domain == sa.any_(names))):
         if row.record in list(DnsRecord) and row.result in list(DnsResult):
             found[row.domain][DnsRecord(row.record)] = DnsResult(row.result)
+    reports = sa.select(DomainAuthentication.domain, DomainAuthentication.method, DomainAuthentication.failures)
+    for row in connection.execute(reports.where(DomainAuthentication.domain == sa.any_(names))):
+        if row.method in list(DnsRecord):
+            found[row.domain][DnsRecord(row.method)] = DnsResult.BAD if row.failures else DnsResult.OK
     return found

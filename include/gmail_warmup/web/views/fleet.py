@@ -138,7 +138,9 @@ class DomainFigures(Mails):
     band: HealthBand
     band_label: str
     restricted: int = Field(description="Mailboxes that send less or nothing because of their health.")
-    records: dict[DnsRecord, DnsResult] = Field(description="Result of the last check of each DNS record.")
+    records: dict[DnsRecord, DnsResult] = Field(
+        description="Authentication of the last mail as Google reported it, or else the last DNS check."
+    )
 
 
 class Pool(_FrozenModel):
