@@ -250,6 +250,8 @@ def _inputs(route: Any) -> Iterator[tuple[str, list[str]]]:
 
 PYTHON_CLASSES = (
     "gmail_warmup.airflow.gmail_hook.GmailHook",
+    "gmail_warmup.airflow.mail.send_operator.GmailSendOperator",
+    "gmail_warmup.airflow.mail.message_sensor.GmailMessageSensor",
     "gmail_warmup.airflow.oauth_client_hook.OAuthClientHook",
     "gmail_warmup.airflow.notifier.GmailAlertsNotifier",
     "gmail_warmup.airflow.operators.MailboxOperator",

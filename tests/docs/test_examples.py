@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,12 +14,14 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import BaseHook, BaseNotifier, BaseOperator, BaseOperatorLink
 
 import gmail_warmup.airflow
+import gmail_warmup.airflow.mail
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import docs_parts  # noqa: E402
 
+PACKAGES = (gmail_warmup.airflow, gmail_warmup.airflow.mail)
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 
 
@@ -31,11 +34,15 @@ def test_an_example_loads_and_is_shown(path: Path):
 
 def test_the_reference_has_every_class_that_airflow_or_another_dag_uses():
     found = set[str]()
-    for module in pkgutil.iter_modules(gmail_warmup.airflow.__path__, "gmail_warmup.airflow."):
-        for value in vars(importlib.import_module(module.name)).values():
-            if _is_public(value) and value.__module__ == module.name:
+    for module in (name for package in PACKAGES for name in _list_modules(package)):
+        for value in vars(importlib.import_module(module)).values():
+            if _is_public(value) and value.__module__ == module:
                 found.add(f"{value.__module__}.{value.__name__}")
     assert found == set(docs_parts.PYTHON_CLASSES)
+
+
+def _list_modules(package: ModuleType) -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")]
 
 
 def _is_public(value: Any) -> bool:

@@ -18,7 +18,8 @@ from googleapiclient.errors import HttpError
 
 from gmail_warmup.core.network.transport_errors import classify_transport_error
 from gmail_warmup.gmail import errors
-from gmail_warmup.gmail.models import AddedMessage, Draft, HistoryChanges, Message, Profile
+from gmail_warmup.gmail.models import AddedMessage, Attachment, Draft, HistoryChanges, Message, Profile
+from gmail_warmup.gmail.outgoing.attachments import extract_attachments
 from gmail_warmup.gmail.transport import Transport
 from gmail_warmup.oauth.answers import read_gmail_answer
 from gmail_warmup.oauth.token_endpoint import GOOGLE_API
@@ -144,6 +145,10 @@ class GmailClient:
         """Return a complete message in RFC 5322 format."""
         found = self._execute_json(self._api.messages.get(userId="me", id=message_id, format="raw"))
         return base64.urlsafe_b64decode(found["raw"] + "==")
+
+    def get_attachments(self, message_id: str) -> list[Attachment]:
+        """Return the attachments of a message with their content; messages of up to about 6 MB can be read."""
+        return extract_attachments(self.get_raw_message(message_id))
 
     @_reads_response
     def find_message(self, rfc_message_id: str, token: str) -> Message | None:

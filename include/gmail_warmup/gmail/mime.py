@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.header import Header
 from email.message import EmailMessage
@@ -23,6 +23,8 @@ from gmail_warmup.core.characters import (
     is_unsafe_in_text,
 )
 from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.gmail.models import Attachment
+from gmail_warmup.gmail.outgoing.attachments import add_attachments, check_attachments
 
 # 7bit: non-ASCII bodies become quoted-printable or base64, whichever is shorter, and pass any server unchanged.
 _POLICY = SMTP.clone(cte_type="7bit")
@@ -55,24 +57,29 @@ class OutgoingMail:
     recipient_name: str | None
     subject: str
     text: str
-    html: str
+    html: str | None
     message_id: str
     headers: Mapping[str, str] = field(default_factory=dict)
     in_reply_to: str | None = None
     references: tuple[str, ...] = ()
+    other_recipients: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 def build_message(mail: OutgoingMail) -> bytes:
-    """Return a mail as RFC 5322 with a plain text and an HTML part; the result is deterministic.
+    """Return a mail as RFC 5322 with its plain text, HTML part and attachments; the result is deterministic.
 
-    It has no Date: Gmail sets the time of sending.
+    It has no Date: Gmail sets the time of sending, and removes Bcc.
 
     Raises:
         InvalidInputError: naming the field that contains a control character or is not valid in its header.
     """
     lines = [
         ("From", _format_mailbox("sender", mail.sender, mail.sender_name)),
-        ("To", _format_mailbox("recipient", mail.recipient, mail.recipient_name)),
+        ("To", _format_recipients(mail)),
+        *_format_copies(mail),
         ("Subject", _format_text("subject", mail.subject, header="Subject")),
         ("Message-ID", require_message_id("message_id", mail.message_id)),
     ]
@@ -107,12 +114,28 @@ def make_message_id(token: str, address: str) -> str:
 
 
 def _build_body(mail: OutgoingMail) -> bytes:
+    check_attachments(mail.attachments)
     body = EmailMessage(policy=_POLICY)
     body.set_content(_check_content("text", mail.text))
-    body.add_alternative(_check_content("html", mail.html), subtype="html")
+    if mail.html is not None:
+        body.add_alternative(_check_content("html", mail.html), subtype="html")
+    add_attachments(body, mail.attachments)
     # The default boundary is random and reveals that Python built the mail.
-    body.set_boundary(hashlib.sha256(f"{mail.message_id}\n{mail.text}\n{mail.html}".encode()).hexdigest()[:32])
+    digest = hashlib.sha256(f"{mail.message_id}\n{mail.text}\n{mail.html}".encode()).hexdigest()
+    for number, part in enumerate(part for part in body.walk() if part.is_multipart()):
+        part.set_boundary(digest[8 * number : 8 * number + 32])
     return body.as_bytes()
+
+
+def _format_recipients(mail: OutgoingMail) -> str:
+    first = _format_mailbox("recipient", mail.recipient, mail.recipient_name)
+    return f",{_CRLF} ".join((first, *(_check_address("other_recipients", one) for one in mail.other_recipients)))
+
+
+def _format_copies(mail: OutgoingMail) -> Iterator[tuple[str, str]]:
+    for name, addresses in (("Cc", mail.cc), ("Bcc", mail.bcc)):
+        if addresses:
+            yield name, f",{_CRLF} ".join(_check_address(name.lower(), address) for address in addresses)
 
 
 def _format_mailbox(field_name: str, address: str, name: str | None) -> str:

@@ -61,3 +61,12 @@ class HistoryChanges:
 
     added: tuple[AddedMessage, ...]
     history_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A file of a mail. A received name is what the sender wrote: never use it as a path."""
+
+    filename: str
+    content_type: str = "application/octet-stream"
+    data: bytes
