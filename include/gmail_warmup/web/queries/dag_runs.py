@@ -76,10 +76,10 @@ def _select_runs(since: datetime) -> sa.Select[Any]:
     )
 
 
-def _select_failed_tasks(since: datetime) -> sa.Select[Any]:
-    query: sa.Select[Any] = sa.select(TaskInstance.dag_id, sa.func.count().label("tasks"))
+def _select_failed_tasks(since: datetime) -> sa.Executable:
     return (
-        query.where(TaskInstance.state == TaskInstanceState.FAILED, TaskInstance.dag_id.in_(PACKAGE_DAGS))
+        sa.select(TaskInstance.dag_id, sa.func.count().label("tasks"))
+        .where(TaskInstance.state == TaskInstanceState.FAILED, TaskInstance.dag_id.in_(PACKAGE_DAGS))
         .where(TaskInstance.end_date >= since)
         .group_by(TaskInstance.dag_id)
     )
