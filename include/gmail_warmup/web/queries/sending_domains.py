@@ -56,7 +56,7 @@ def load_authentication(connection: sa.Connection, domains: Sequence[str]) -> di
         if row.record in list(DnsRecord) and row.result in list(DnsResult):
             found[row.domain][DnsRecord(row.record)] = DnsResult(row.result)
     reports = sa.select(DomainAuthentication.domain, DomainAuthentication.method, DomainAuthentication.failures)
-    for row in connection.execute(reports.where(DomainAuthentication.domain == sa.any_(names))):
-        if row.method in list(DnsRecord):
-            found[row.domain][DnsRecord(row.method)] = DnsResult.BAD if row.failures else DnsResult.OK
+    for report in connection.execute(reports.where(DomainAuthentication.domain == sa.any_(names))):
+        if report.method in list(DnsRecord):
+            found[report.domain][DnsRecord(report.method)] = DnsResult.BAD if report.failures else DnsResult.OK
     return found
