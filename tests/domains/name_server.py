@@ -33,11 +33,16 @@ class NameServer:
         self._udp, self._tcp = _pair()
         self.port = self._udp.getsockname()[1]
         self._zone: dict[str, object] = {}
+        self._other: dict[str, dict[str, tuple[str, ...]]] = {}
         self.asked: list[tuple[str, str]] = []
 
     def txt(self, name: str, *texts: str | Sequence[str]) -> None:
         """Let a name have these TXT records, and no others; one that is a list has these strings."""
         self._zone[name] = [_strings(text) if isinstance(text, str) else list(text) for text in texts]
+
+    def add(self, name: str, record_type: str, *values: str) -> None:
+        """Let a name have these records of a type other than TXT."""
+        self._other.setdefault(name, {})[record_type] = values
 
     def alias(self, name: str, target: str) -> None:
         """Let a name be another name for a target (CNAME)."""
@@ -90,12 +95,22 @@ class NameServer:
             if found[0] == SILENCE:
                 return None
             answer.set_rcode(dns.rcode.SERVFAIL if found[0] == SERVFAIL else dns.rcode.REFUSED)
-        elif found is None:
+        elif question.question[0].rdtype != dns.rdatatype.TXT:
+            self._answer_other(answer, name)
+        elif found is None and name not in self._other:
             answer.set_rcode(dns.rcode.NXDOMAIN)
         elif found:
             texts = [" ".join(f'"{part}"' for part in record) for record in found]  # type: ignore[attr-defined]
             answer.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", "TXT", *texts))
         return answer
+
+    def _answer_other(self, answer: dns.message.Message, name: str) -> None:
+        record_type = dns.rdatatype.to_text(answer.question[0].rdtype)
+        values = self._other.get(name, {}).get(record_type, ())
+        if values:
+            answer.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", record_type, *values))
+        elif name not in self._other and name not in self._zone:
+            answer.set_rcode(dns.rcode.NXDOMAIN)
 
     def close(self) -> None:
         for sock in (self._udp, self._tcp):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 
 import pytest
@@ -16,19 +15,19 @@ from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.doctor.domains import check_domain_records
 from gmail_warmup.doctor.result import Status
 from gmail_warmup.domains.check import check_all_domains, check_domain
-from gmail_warmup.domains.dkim_dmarc import check_dkim, check_dmarc
+from gmail_warmup.domains.dkim import check_dkim
 from gmail_warmup.domains.gate import GATED_DOMAINS, load_gated_domains
-from gmail_warmup.domains.lookup import NoAnswerError, TxtResolver
+from gmail_warmup.domains.lookup import DnsResolver, NoAnswerError
 from gmail_warmup.domains.reasons import DNS_REASONS, RecordFinding, make_finding
-from gmail_warmup.domains.spf import check_spf
+from gmail_warmup.domains.spf.check import check_spf
 from gmail_warmup.domains.store import load_findings, store_findings
+from samples.dns.dkim import KEY
 from support.workers import services
 from support.world import World
 
 DOMAIN = "warm.example"
 GOOGLE_SPF = "v=spf1 include:_netblocks.google.com ~all"
 NETBLOCKS = "v=spf1 ip4:192.0.2.0/24 ip4:198.51.100.0/24 ip6:2001:db8:1::/48 ~all"
-KEY = base64.b64encode(bytes(294)).decode()  # as long as a key of 2,048 bits
 GOOD_DKIM, GOOD_DMARC = f"v=DKIM1; k=rsa; p={KEY}", "v=DMARC1; p=none; rua=mailto:dmarc@warm.example"
 
 
@@ -42,8 +41,8 @@ def server() -> Iterator[NameServer]:
 
 
 @pytest.fixture
-def lookup(server: NameServer) -> TxtResolver:
-    return TxtResolver([(HOST, server.port)], timeout=0.6)
+def lookup(server: NameServer) -> DnsResolver:
+    return DnsResolver([(HOST, server.port)], timeout=0.6)
 
 
 def good(server: NameServer, domain: str = DOMAIN) -> None:
@@ -52,121 +51,20 @@ def good(server: NameServer, domain: str = DOMAIN) -> None:
     server.txt(f"_dmarc.{domain}", GOOD_DMARC)
 
 
-INCLUDES = " ".join(f"include:s{number}.example" for number in range(9))
-
-
-@pytest.mark.parametrize(
-    ("records", "code"),
-    [
-        (["v=spf1 include:_spf.google.com ~all"], "ok"),
-        (["V=SPF1 a mx:mail.warm.example +INCLUDE:_SPF.Google.Com. -all exp=why.warm.example"], "ok"),
-        (["other=1", "v=spf1 include:_spf.google.com -all", "v=spf10 x"], "ok"),
-        ([["v=spf1 include:_spf", ".google.com ~all"]], "ok"),
-        (["v=spf1 redirect=_spf.google.com"], "ok"),
-        (["v=spf1 include:relay.example ~all"], "ok"),
-        (["v=spf1 ip4:203.0.113.7 ip4:198.51.100.0/24 -all"], "ok"),  # flattened
-        ([], "spf_missing"),
-        (["some other text"], "spf_missing"),
-        (["v=spf1 include:_spf.google.com ~all", "v=spf1 mx -all"], "spf_several"),
-        (["v=spf1 include:_spf.google.com +all"], "spf_everybody"),
-        (["v=spf1 include:_spf.google.com all"], "spf_everybody"),
-        (["v=spf1 include:_spf.google.com ip4:0.0.0.0/0 -all"], "spf_everybody"),
-        (["v=spf1 include:_spf.google.com include:open.example ~all"], "spf_everybody"),
-        (["v=spf1 include:_spf.google.com -include:open.example ~all"], "ok"),
-        (["v=spf1 mx -all"], "spf_without_google"),
-        (["v=spf1 -all"], "spf_without_google"),
-        (["v=spf1 -all include:_spf.google.com"], "spf_without_google"),
-        (["v=spf1 -include:_spf.google.com ~all"], "spf_without_google"),
-        (["v=spf1 ~all redirect=_spf.google.com"], "spf_without_google"),
-        (["v=spf1 ip4:203.0.113.7 -all"], "spf_without_google"),
-        (["v=spf1 include:_spf.google.com exist:x ~all"], "spf_syntax"),
-        (["v=spf1 include:_spf.google.com ip4:300.1.1.1 ~all"], "spf_syntax"),
-        (["v=spf1 include: ~all"], "spf_syntax"),
-        (["v=spf1 include:a..b ~all"], "spf_syntax"),
-        (["v=spf1 include:_spf.google.com include:nobody.example ~all"], "spf_include_missing"),
-        (["v=spf1 include:no-spf.example ~all"], "spf_include_missing"),
-        ([f"v=spf1 {INCLUDES} include:_spf.google.com ~all"], "spf_too_many_lookups"),
-        (["v=spf1 a mx ptr a:b.example mx:c.example a:d.example a:e.example a:f.example include:_spf.google.com -all"],
-         "ok"),
-        (["v=spf1 include:loop.example ~all"], "spf_too_many_lookups"),
-        (["v=spf1 include:%{i}._ip.%{d}.spf.example ~all"], "spf_macros"),
-        (["v=spf1 exists:%{i}.spf.example -all"], "spf_macros"),
-        (["v=spf1 include:down.example include:_spf.google.com ~all"], "no_answer"),
-    ],
-)  # fmt: skip
-def test_spf(server: NameServer, lookup: TxtResolver, records: list[str | list[str]], code: str):
-    for number in range(9):
-        server.txt(f"s{number}.example", "v=spf1 ip4:203.0.113.1 ~all")
-    server.txt("relay.example", "v=spf1 include:_spf.google.com -all")
-    server.txt("open.example", "v=spf1 +all")
-    server.txt("no-spf.example", "hello")
-    server.txt("loop.example", "v=spf1 include:loop.example ~all")
-    server.trouble("down.example", SERVFAIL)
-    server.txt(DOMAIN, *records)
-    assert check_domain(DOMAIN, lookup, selector="google")[DnsRecord.SPF].code == code
-
-
-@pytest.mark.parametrize(
-    ("domain", "zone", "code"),
-    [
-        (DOMAIN, {"_dmarc.warm.example": ["v=DMARC1; p=none"]}, "ok"),
-        (DOMAIN, {"_dmarc.warm.example": ["v = DMARC1 ; P = Reject ; pct=50"]}, "ok"),
-        (DOMAIN, {"_dmarc.warm.example": ["v=DMARC1; p=nones"]}, "dmarc_policy"),
-        (DOMAIN, {"_dmarc.warm.example": ["v=DMARC1"]}, "dmarc_policy"),
-        (DOMAIN, {"_dmarc.warm.example": ["v=DMARC1; rua=mailto:x@warm.example"]}, "ok"),
-        (DOMAIN, {"_dmarc.warm.example": ["p=none; v=DMARC1"]}, "dmarc_missing"),
-        (DOMAIN, {"_dmarc.warm.example": ["v=DMARC1; p=none", "v=DMARC1; p=reject"]}, "dmarc_several"),
-        (DOMAIN, {"_dmarc.warm.example": ["v=spf1 -all", "v=DMARC1; p=none"]}, "ok"),
-        (DOMAIN, {"_dmarc.warm.example": []}, "dmarc_missing"),
-        (DOMAIN, {}, "dmarc_missing"),
-        ("eu.mail.warm.example", {"_dmarc.warm.example": ["v=DMARC1; p=reject; sp=none"]}, "ok"),
-        ("eu.mail.warm.example", {"_dmarc.warm.example": ["v=DMARC1; p=reject; sp=nobody"]}, "dmarc_policy"),
-        ("warm.co.example", {"_dmarc.co.example": ["v=DMARC1; p=reject; psd=y"]}, "dmarc_missing"),
-        ("warm.co.example", {"_dmarc.example": ["v=DMARC1; p=reject"]}, "dmarc_missing"),
-    ],
-)
-def test_dmarc(server: NameServer, lookup: TxtResolver, domain: str, zone: dict[str, list[str]], code: str):
-    for name, texts in zone.items():
-        server.txt(name, *texts)
-    assert check_dmarc(domain, lookup).code == code
-
-
-@pytest.mark.parametrize(
-    ("records", "code"),
-    [
-        ([GOOD_DKIM], "ok"),
-        ([[GOOD_DKIM[:200], GOOD_DKIM[200:]]], "ok"),
-        ([f"p={KEY}"], "ok"),
-        ([f"k=ed25519; p={base64.b64encode(bytes(32)).decode()}"], "ok"),
-        (["any text", GOOD_DKIM], "ok"),
-        (["v=DKIM1; k=rsa; p="], "dkim_revoked"),
-        (["v=DKIM1; k=rsa; p=not base64!"], "dkim_malformed"),
-        ([GOOD_DKIM[:100]], "dkim_malformed"),
-        ([f"v=DKIM1; k=dsa; p={KEY}"], "dkim_malformed"),
-        (["v=DKIM1; k=rsa"], "dkim_missing"),
-        ([GOOD_DKIM, f"p={KEY}"], "dkim_several"),
-        ([], "dkim_missing"),
-    ],
-)
-def test_dkim(server: NameServer, lookup: TxtResolver, records: list[str | list[str]], code: str):
-    server.txt(f"s1._domainkey.{DOMAIN}", *records)
-    assert check_dkim(DOMAIN, lookup, selector="s1").code == code
-
-
-def test_a_key_behind_an_alias_is_found(server: NameServer, lookup: TxtResolver):
+def test_a_key_behind_an_alias_is_found(server: NameServer, lookup: DnsResolver):
     server.alias(f"google._domainkey.{DOMAIN}", "keys.provider.example")
     server.txt("keys.provider.example", GOOD_DKIM)
     assert check_dkim(DOMAIN, lookup, selector="google").code == "ok"
 
 
-def test_an_answer_too_long_for_udp_is_asked_for_by_tcp(server: NameServer, lookup: TxtResolver):
+def test_an_answer_too_long_for_udp_is_asked_for_by_tcp(server: NameServer, lookup: DnsResolver):
     server.txt(DOMAIN, *(f"verification-{number}={'x' * 100}" for number in range(20)), GOOGLE_SPF)
     assert check_spf(DOMAIN, lookup).code == "ok"
     assert ("tcp", DOMAIN) in server.asked
 
 
 @pytest.mark.parametrize("how", [SERVFAIL, REFUSED, SILENCE])
-def test_trouble_is_never_bad(server: NameServer, lookup: TxtResolver, how: str):
+def test_trouble_is_never_bad(server: NameServer, lookup: DnsResolver, how: str):
     for name in (DOMAIN, f"google._domainkey.{DOMAIN}", f"_dmarc.{DOMAIN}"):
         server.trouble(name, how)
     findings = check_domain(DOMAIN, lookup, selector="google")
@@ -177,7 +75,7 @@ def test_a_server_that_is_not_there_is_no_answer():
     with serving() as gone:
         port = gone.port
     with pytest.raises(NoAnswerError):
-        TxtResolver([(HOST, port)], timeout=0.3)(DOMAIN)
+        DnsResolver([(HOST, port)], timeout=0.3)(DOMAIN)
 
 
 def test_every_reason_fits_its_record():
@@ -200,12 +98,12 @@ def senders(world: World) -> World:
     return world
 
 
-def look(world: World, lookup: TxtResolver) -> None:
+def look(world: World, lookup: DnsResolver) -> None:
     check_all_domains(world.store.engine, lookup, selector="google")
 
 
 def test_only_domains_that_warmup_mailboxes_send_from_are_looked_at(
-    senders: World, server: NameServer, lookup: TxtResolver
+    senders: World, server: NameServer, lookup: DnsResolver
 ):
     good(server)
     look(senders, lookup)
@@ -234,9 +132,14 @@ def gates(world: World) -> dict[str, str]:
     return {domain: gate.code for domain, gate in closed.items()}
 
 
+def stored(world: World) -> dict[str, str]:
+    with world.store.engine.connect() as connection:
+        return {row.record.value: row.finding.code for row in load_findings(connection)}
+
+
 @pytest.mark.parametrize(("name", "code"), [(DOMAIN, "spf_missing"), (f"_dmarc.{DOMAIN}", "dmarc_missing")])
 def test_a_domain_bad_for_72_hours_is_closed_until_the_first_ok(
-    senders: World, server: NameServer, lookup: TxtResolver, name: str, code: str
+    senders: World, server: NameServer, lookup: DnsResolver, name: str, code: str
 ):
     good(server)
     server.txt(name)
@@ -259,7 +162,73 @@ def test_a_domain_bad_for_72_hours_is_closed_until_the_first_ok(
     assert gates(senders) == {}
 
 
-def test_an_ok_between_begins_the_time_anew(senders: World, server: NameServer, lookup: TxtResolver):
+@pytest.mark.parametrize(
+    ("record", "code", "closes"),
+    [
+        ("v=spf1 include:_spf.google.com ~all", "ok", False),
+        ("v=spf1 include:_spf.google.com mx a ~all", "ok", False),
+        ("v=spf1 mx -all", "spf_without_google", True),
+        ("v=spf1 include:_spf.google.com a/33 -all", "spf_syntax", True),
+        ("v=spf1 include:_spf.google.com -all some text", "spf_syntax", True),
+        ("v=spf1 include:_spf.google.com redirect=a.example redirect=b.example", "spf_syntax", True),
+        ("v=spf1 include:nobody.example include:_spf.google.com ~all", "spf_include_missing", True),
+        ("v=spf1 include:_spf.google.com include:nobody.example ~all", "spf_behind_google", False),
+        ("v=spf1 include:_spf.google.com" + " a:host.example" * 9 + " ~all", "spf_behind_google", False),
+        ("v=spf1" + " a:host.example" * 9 + " include:_spf.google.com ~all", "spf_too_many_lookups", True),
+        ("v=spf1 include:_spf.google.com +all", "spf_everybody", False),
+        ("v=spf1 include:down.example include:_spf.google.com ~all", "no_answer", False),
+    ],
+)
+def test_only_what_receivers_reach_before_google_closes_a_domain(
+    senders: World, server: NameServer, lookup: DnsResolver, record: str, code: str, closes: bool
+):
+    good(server)
+    server.add("host.example", "A", "203.0.113.1")
+    server.add(DOMAIN, "MX", "10 host.example.")
+    server.trouble("down.example", SERVFAIL)
+    server.txt(DOMAIN, record)
+    for hours in (0, 72):
+        later(senders, hours)
+        look(senders, lookup)
+    assert stored(senders)["spf"] == code
+    assert gates(senders) == ({DOMAIN: code} if closes else {})
+
+
+@pytest.mark.parametrize(
+    ("record", "code", "closes"),
+    [
+        ("V=DMARC1; p=none", "ok", False),
+        ("v=DMARC1", "dmarc_without_policy", False),
+        ("v=DMARC1; p=block; rua=mailto:dmarc@warm.example", "dmarc_invalid_policy", False),
+        ("v=DMARC1; p=block", "dmarc_policy", True),
+        ("v=dmarc1; p=none", "dmarc_missing", True),
+    ],
+)
+def test_only_a_record_that_receivers_ignore_closes_a_domain(
+    senders: World, server: NameServer, lookup: DnsResolver, record: str, code: str, closes: bool
+):
+    good(server)
+    server.txt(f"_dmarc.{DOMAIN}", record)
+    for hours in (0, 72):
+        later(senders, hours)
+        look(senders, lookup)
+    assert stored(senders)["dmarc"] == code
+    assert gates(senders) == ({DOMAIN: code} if closes else {})
+
+
+def test_a_warning_ends_a_bad_time_as_an_ok_does(senders: World, server: NameServer, lookup: DnsResolver):
+    good(server)
+    server.txt(DOMAIN)
+    look(senders, lookup)
+    later(senders, 72)
+    look(senders, lookup)
+    assert gates(senders) == {DOMAIN: "spf_missing"}
+    server.txt(DOMAIN, "v=spf1 include:_spf.google.com include:nobody.example ~all")
+    look(senders, lookup)
+    assert gates(senders) == {}
+
+
+def test_an_ok_between_begins_the_time_anew(senders: World, server: NameServer, lookup: DnsResolver):
     good(server)
     server.txt(DOMAIN)
     look(senders, lookup)
@@ -273,7 +242,7 @@ def test_an_ok_between_begins_the_time_anew(senders: World, server: NameServer, 
     assert gates(senders) == {}
 
 
-def test_a_bad_dkim_key_closes_nothing(senders: World, server: NameServer, lookup: TxtResolver):
+def test_a_bad_dkim_key_closes_nothing(senders: World, server: NameServer, lookup: DnsResolver):
     good(server)
     server.txt(f"google._domainkey.{DOMAIN}")
     look(senders, lookup)
@@ -295,7 +264,7 @@ def test_a_gate_says_what_to_do(senders: World):
             )
         gate = load_gated_domains(connection)[DOMAIN]
     assert gate.code == "spf_missing"
-    assert gate.message == "warm.example is not sent from: There is no SPF record."
+    assert gate.message.startswith("warm.example is not sent from: There is no SPF record. Receivers ")
     assert gate.remedy.startswith('Publish one TXT record at warm.example: "v=spf1 include:_spf.google.com ~all"')
     assert gate.remedy.endswith("gmail-warmup dns")
 
@@ -310,8 +279,16 @@ def test_the_doctor_tells_of_bad_records(senders: World):
     with senders.store.engine.begin() as connection:
         store_findings(connection, DOMAIN, {DnsRecord.SPF: make_finding("spf_missing")})
     status, text, step = check_domain_records(ground)
-    assert (status, text) == (Status.PROBLEM, "warm.example is not sent from: There is no SPF record.")
+    assert status is Status.PROBLEM
+    assert text.startswith("warm.example is not sent from: There is no SPF record.")
     assert "v=spf1" in step
+
+
+def test_the_doctor_tells_of_warnings(senders: World):
+    with senders.store.engine.begin() as connection:
+        store_findings(connection, DOMAIN, {DnsRecord.DKIM: make_finding("dkim_short_key")})
+    status, text, _ = check_domain_records(DoctorContext(services(senders), None))
+    assert (status, text) == (Status.WARNING, "DNS records with warnings: warm.example (dkim).")
 
 
 @pytest.mark.parametrize(("value", "servers"), [

@@ -199,7 +199,10 @@ class PoisonedWorld:
             domains.load_domains(connection)
 
     def _domains(self) -> None:
-        checked = check_all_domains(self.world.store.engine, lambda name: [f"\x00{name}"], selector="google")
+        def lookup(name: str, record_type: str = "TXT") -> list[str]:
+            return [f"\x00{name}"]
+
+        checked = check_all_domains(self.world.store.engine, lookup, selector="google")
         assert "warm.example" in checked
 
     def _gauges(self) -> None:

@@ -295,13 +295,13 @@ def close(site: Site, domain: str) -> None:
 
 def test_the_records_of_a_mailboxs_domain_are_told(ada: Site, op: httpx.Client):
     assert "Not checked yet" in page_of(op)
-    put_record(ada, "example.com", "spf", "ok")
+    put_record(ada, "example.com", "spf", "spf_behind_google")
     put_record(ada, "example.com", "dkim", "no_answer")
     put_record(ada, "example.com", "dmarc", "dmarc_missing", bad_days=1)
     page = page_of(op)
     shown = re.findall(r"</svg> (SPF|DKIM|DMARC) ([a-z ]+)</span>", page)
-    assert shown == [("SPF", "ok"), ("DKIM", "could not tell"), ("DMARC", "bad")]
-    for code in ("no_answer", "dmarc_missing"):
+    assert shown == [("SPF", "warning"), ("DKIM", "could not tell"), ("DMARC", "bad")]
+    for code in ("spf_behind_google", "no_answer", "dmarc_missing"):
         assert DNS_REASONS[code].remedy_for("example.com") in page
     assert "is not sent from" not in page
     assert 'id="closed"' not in words(op, "")

@@ -212,6 +212,8 @@ class DnsResult(StrEnum):
 
     OK = "ok"
     """The record is correct."""
+    WARNING = "warning"
+    """Receivers accept mail from Google, but something should be corrected. It never blocks a domain."""
     BAD = "bad"
     """The record is missing or wrong."""
     COULD_NOT_TELL = "could_not_tell"

@@ -25,6 +25,10 @@ def check_domain_records(context: DoctorContext) -> CheckOutcome:
     if bad:
         step = "Run: gmail-warmup dns. After 72 hours without valid SPF or DMARC, a domain may not send."
         return Status.WARNING, f"Bad DNS records: {join_first(bad)}.", step
+    warned = sorted(f"{row.domain} ({row.record})" for row in findings if row.finding.result is DnsResult.WARNING)
+    if warned:
+        step = "Run: gmail-warmup dns. It names what to correct; the domains may send."
+        return Status.WARNING, f"DNS records with warnings: {join_first(warned)}.", step
     if found:
         listed = join_first(sorted(f"{row.domain} ({row.record})" for row in found))
         return Status.OK, f"Google reports a pass, so sending continues despite bad DNS records: {listed}."

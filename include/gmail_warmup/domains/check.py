@@ -13,29 +13,35 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.rows import isolate_item
 from gmail_warmup.domains import store
-from gmail_warmup.domains.dkim_dmarc import check_dkim, check_dmarc
-from gmail_warmup.domains.lookup import InvalidNameError, NoAnswerError, TxtLookup, TxtResolver
+from gmail_warmup.domains.dkim import check_dkim
+from gmail_warmup.domains.dmarc import check_dmarc
+from gmail_warmup.domains.lookup import CachedLookup, DnsLookup, DnsResolver, NoAnswerError
 from gmail_warmup.domains.reasons import RecordFinding, make_finding
-from gmail_warmup.domains.spf import check_spf
+from gmail_warmup.domains.spf.check import check_spf
 
 log = logging.getLogger(__name__)
 
 _MAX_THREADS = 8
-_LOG_LEVELS = {DnsResult.OK: logging.DEBUG, DnsResult.COULD_NOT_TELL: logging.INFO, DnsResult.BAD: logging.WARNING}
+_LOG_LEVELS = {
+    DnsResult.OK: logging.DEBUG,
+    DnsResult.COULD_NOT_TELL: logging.INFO,
+    DnsResult.WARNING: logging.WARNING,
+    DnsResult.BAD: logging.WARNING,
+}
 
 DomainFindings = dict[DnsRecord, RecordFinding]
 """The findings of one domain, by record."""
 
 
-def build_resolver(settings: Settings) -> TxtResolver:
+def build_resolver(settings: Settings) -> DnsResolver:
     """Return a resolver for the name servers of the settings, or for those of the machine."""
-    return TxtResolver(settings.name_servers, timeout=settings.dns_timeout)
+    return DnsResolver(settings.name_servers, timeout=settings.dns_timeout)
 
 
-def check_domain(domain: str, lookup: TxtLookup, *, selector: str) -> DomainFindings:
+def check_domain(domain: str, lookup: DnsLookup, *, selector: str) -> DomainFindings:
     """Check the records of a domain. Errors of a name server become findings."""
     return {
-        DnsRecord.SPF: _run_check(lambda: check_spf(domain, lookup)),
+        DnsRecord.SPF: _run_check(lambda: check_spf(domain, CachedLookup(lookup))),
         DnsRecord.DKIM: _run_check(lambda: check_dkim(domain, lookup, selector=selector)),
         DnsRecord.DMARC: _run_check(lambda: check_dmarc(domain, lookup)),
     }
@@ -44,11 +50,11 @@ def check_domain(domain: str, lookup: TxtLookup, *, selector: str) -> DomainFind
 def _run_check(check: Callable[[], RecordFinding]) -> RecordFinding:
     try:
         return check()
-    except (NoAnswerError, InvalidNameError) as error:
+    except NoAnswerError as error:
         return make_finding("no_answer", str(error))
 
 
-def check_all_domains(engine: sa.Engine, lookup: TxtLookup, *, selector: str) -> dict[str, DomainFindings]:
+def check_all_domains(engine: sa.Engine, lookup: DnsLookup, *, selector: str) -> dict[str, DomainFindings]:
     """Check every sending domain, store the findings and return them by domain."""
     with read_transaction(engine) as connection:
         domains = store.list_sending_domains(connection)

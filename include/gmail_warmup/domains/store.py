@@ -37,7 +37,7 @@ def list_sending_domains(connection: sa.Connection) -> list[str]:
 def store_findings(connection: sa.Connection, domain: str, findings: Mapping[DnsRecord, RecordFinding]) -> None:
     """Store the findings of a domain.
 
-    The first "bad" starts a bad period, the first "ok" ends it, and "could not tell" does neither.
+    The first "bad" starts a bad period, the first "ok" or "warning" ends it, and "could not tell" does neither.
     """
     for record, finding in findings.items():
         values = {
@@ -52,7 +52,7 @@ def store_findings(connection: sa.Connection, domain: str, findings: Mapping[Dns
 def _build_bad_period(finding: RecordFinding) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the columns of the bad period that a finding sets, for a new row and for an existing one."""
     now = sa.func.now()
-    if finding.result is DnsResult.OK:
+    if finding.result in (DnsResult.OK, DnsResult.WARNING):
         return {}, {"bad_code": None, "bad_since": None, "bad_seen_at": None}
     if finding.result is DnsResult.COULD_NOT_TELL:
         return {}, {}

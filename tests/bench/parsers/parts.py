@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.parsers.authentication import AUTHENTICATION
+from bench.parsers.dns import DNS
 from bench.parsers.files import measure_files
 from bench.parsers.notifications import measure_notifications
 from bench.report import Bench, Part
@@ -11,6 +12,7 @@ PARTS: tuple[Part, ...] = (
     Part(name="notifications", title="Notifications of mail systems", run=measure_notifications),
     Part(name="files", title="Token files and tables", run=measure_files),
     AUTHENTICATION,
+    DNS,
 )
 
 PARSERS = Bench(

@@ -14,7 +14,12 @@ from gmail_warmup.domains.gate import GatedDomain, load_confirmed_records, load_
 from gmail_warmup.domains.store import StoredFinding, load_findings
 from gmail_warmup.web.views.authentication import AuthenticationReport, build_reports
 
-RESULT_LABELS = {DnsResult.OK: "ok", DnsResult.BAD: "bad", DnsResult.COULD_NOT_TELL: "could not tell"}
+RESULT_LABELS = {
+    DnsResult.OK: "ok",
+    DnsResult.WARNING: "warning",
+    DnsResult.BAD: "bad",
+    DnsResult.COULD_NOT_TELL: "could not tell",
+}
 
 
 class ClosedDomain(BaseModel):
