@@ -44,6 +44,7 @@ REVOKED = Blocker(code="revoked", message="Its grant is revoked.")
         ({"blocker": REVOKED}, State.NOT_READY, "revoked", 0),
         ({"blocker": Blocker(code="sending_limit", message="Limit."), "is_interrupted": True}, State.RESTING,
          "sending_limit", 0),
+        ({"is_unauthenticated": True}, State.NOT_READY, "unauthenticated", 0),
         ({"is_not_working": True}, State.NOT_READY, "not_working", 0),
         ({"domain": DomainSample(placed=100, spam=10)}, State.NOT_READY, "domain_spam", 0),
         ({"domain": DomainSample(placed=100, spam=9)}, State.READY, "ready", CAP),

@@ -96,6 +96,12 @@ def test_a_revoked_grant_is_not_ready(ready: World):
     assert (found.day.state, found.day.cold_mails, found.reason.code) == (State.NOT_READY, 0, "grant_refused")
 
 
+def test_a_domain_whose_mail_google_does_not_authenticate_is_not_ready(ready: World):
+    report = "INSERT INTO gmail_warmup.domain_authentication (domain, method, result, seen_at, failures) VALUES"
+    ready.sql(f"{report} ('warm.example', 'dmarc', 'fail', now(), 3), ('other.example', 'dmarc', 'fail', now(), 9)")
+    assert state(ready) == (State.NOT_READY, "unauthenticated")
+
+
 def test_a_bad_neighbour_makes_the_whole_domain_unready(ready: World):
     ready.add(EVA, kind="warmup", expired=False)
     warm_up(ready, EVA, spam=2)

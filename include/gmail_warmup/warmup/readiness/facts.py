@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from gmail_warmup.core.enums import HealthBand, MailboxKind
+from gmail_warmup.core.enums import AuthenticationMethod, HealthBand, MailboxKind
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import Mailbox, MailboxDay
+from gmail_warmup.domains.authentication import ALERTED_AFTER, load_domain_reports
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.actions.sending_limit import get_daily_limit
@@ -29,11 +30,13 @@ class FactLoader:
     Attributes:
         blockers: the blockers that apply to many mailboxes, and the database's time.
         domains: the placements of each domain.
+        unauthenticated: the domains whose mail Google does not authenticate.
     """
 
     settings: Settings
     blockers: GlobalBlockers
     domains: Mapping[str, DomainSample]
+    unauthenticated: frozenset[str]
 
     @classmethod
     def prepare(
@@ -45,7 +48,10 @@ class FactLoader:
             domains: the domains of the mailboxes; None for all.
         """
         return cls(
-            settings=settings, blockers=load_blockers(connection), domains=_load_domain_samples(connection, domains)
+            settings=settings,
+            blockers=load_blockers(connection),
+            domains=_load_domain_samples(connection, domains),
+            unauthenticated=_load_unauthenticated(connection),
         )
 
     def load_facts(
@@ -75,6 +81,7 @@ class FactLoader:
             band_reason=record.band_reason,
             requalifies=statistics.requalifies,
             domain=self.domains.get(record.domain, DomainSample()),
+            is_unauthenticated=record.domain in self.unauthenticated,
             ramp_is_complete=statistics.warmup_day > ramp.count_ramp_days(record.daily_target),
             placed=statistics.sample.placed,
             planned=statistics.today.planned,
@@ -111,3 +118,12 @@ def _load_domain_samples(connection: sa.Connection, domains: Collection[str] | N
         row.domain: DomainSample(**{name: int(row._mapping[name]) for name in sums})
         for row in connection.execute(query)
     }
+
+
+def _load_unauthenticated(connection: sa.Connection) -> frozenset[str]:
+    reports = load_domain_reports(connection)
+    return frozenset(
+        domain
+        for domain, found in reports.items()
+        if any(report.method is AuthenticationMethod.DMARC and report.failures >= ALERTED_AFTER for report in found)
+    )

@@ -17,6 +17,8 @@ _ROWS = (
     ("domain_spam", "At least 10 % of the mails of its domain of the last seven days were placed in spam, or 20 % of "
      "those of the last two days.",
      "Check SPF, DKIM and DMARC of its domain and what else its mailboxes send. It ends when the share is lower."),
+    ("unauthenticated", "Google does not authenticate the mail of its domain.",
+     "See the records and Google's reports of its domain on the mailbox's page."),
     ("not_working", "Its tasks keep failing.", "See the cause on the mailbox's page."),
 )  # fmt: skip
 

@@ -53,6 +53,7 @@ class ReadinessFacts:
         is_not_working: whether its tasks keep failing.
         requalifies: whether it sends a fresh sample after a rest.
         ramp_is_complete: whether its volume has reached its final level.
+        is_unauthenticated: whether Google reported mails of its domain as not authenticated, several in a row.
         placed: its mails of the last seven days with a known placement.
         planned: warmup mails planned for today.
         daily_limit: mails that Google lets it send in 24 hours.
@@ -65,6 +66,7 @@ class ReadinessFacts:
     band_reason: str | None = None
     requalifies: bool = False
     domain: DomainSample = DomainSample()
+    is_unauthenticated: bool = False
     ramp_is_complete: bool = True
     placed: int = MIN_SAMPLE_SIZE
     planned: int = 0
@@ -99,6 +101,8 @@ def judge_readiness(facts: ReadinessFacts, *, cap: int) -> Verdict:
         return _make_verdict(State.NOT_READY, "not_working")
     if facts.band not in (HealthBand.HEALTHY, HealthBand.WATCH):
         return _make_verdict(State.RESTING, "requalifying" if facts.requalifies else facts.band_reason or "spam_much")
+    if facts.is_unauthenticated:
+        return _make_verdict(State.NOT_READY, "unauthenticated")
     if facts.domain.is_bad:
         return _make_verdict(State.NOT_READY, "domain_spam")
     if not facts.ramp_is_complete:
