@@ -5,7 +5,7 @@ from __future__ import annotations
 import email
 import re
 from collections.abc import Sequence
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from email.policy import default
 
 from gmail_warmup.core.characters import find_character, is_unsafe_in_name
@@ -60,8 +60,9 @@ def extract_attachments(raw: bytes) -> list[Attachment]:
 
 def _read_part(part: EmailMessage, number: int) -> Attachment:
     content_type = part.get_content_type()
-    if content_type == "message/rfc822":
-        data = b"".join(inner.as_bytes() for inner in part.get_payload())
+    content = part.get_payload() if content_type == "message/rfc822" else part.get_payload(decode=True)
+    if isinstance(content, list):
+        data = b"".join(inner.as_bytes() for inner in content if isinstance(inner, Message))
     else:
-        data = part.get_payload(decode=True) or b""
+        data = content if isinstance(content, bytes) else b""
     return Attachment(filename=part.get_filename() or f"attachment-{number}", content_type=content_type, data=data)
