@@ -14,7 +14,7 @@ from airflow.api_fastapi.core_api.security import bearer_scheme, get_user, requi
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials
 
-from gmail_warmup.web.queries.dag_runs import PACKAGE_DAGS
+from gmail_warmup.core.enums import DagId
 
 MAY_READ = Depends(requires_access_connection("GET"))
 MAY_CHANGE = Depends(requires_access_connection("PUT"))
@@ -44,7 +44,7 @@ def may_read_dags(user: User) -> bool:
         get_auth_manager().is_authorized_dag(
             method="GET", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=user
         )
-        for dag_id in PACKAGE_DAGS
+        for dag_id in DagId
     )
 
 

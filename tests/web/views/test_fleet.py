@@ -243,7 +243,7 @@ def test_runs_of_the_dags(fleet: Site, op: httpx.Client):
 def test_only_who_may_see_the_dags_sees_their_runs(site: Site):
     site.add(PIA)
     with site.browser("op") as op:
-        assert [dag["dag_id"] for dag in load(op)["dags"]] == ["gmail_warmup", "gmail_token_health"]
+        assert [dag["dag_id"] for dag in load(op)["dags"]] == ["gmail_warmup", "gmail_token_health", "gmail_monitor"]
 
 
 @pytest.mark.parametrize("query", ["period=year&kind=alien&domain=%00", "domain=<script>", "period=today&kind=pool"])

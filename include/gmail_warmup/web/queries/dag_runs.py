@@ -17,11 +17,11 @@ from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState, TaskInstanceState
 from sqlalchemy.exc import SQLAlchemyError
 
+from gmail_warmup.core.enums import DagId
+
 log = logging.getLogger(__name__)
 
 _LONGEST_RUN = timedelta(days=1)
-
-PACKAGE_DAGS = ("gmail_warmup", "gmail_token_health")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class DagActivity:
 
 
 def load_dag_activity(*, days: int) -> list[DagActivity]:
-    """Return the activity of both DAGs; an empty list if Airflow's tables cannot be read."""
+    """Return the activity of the DAGs; an empty list if Airflow's tables cannot be read."""
     since = datetime.now(UTC) - timedelta(days=days)
     try:
         with create_session() as session:
@@ -54,7 +54,7 @@ def load_dag_activity(*, days: int) -> list[DagActivity]:
     except SQLAlchemyError as error:
         log.error("The runs of the DAGs are left out, because of a database error: %s", type(error).__name__)
         return []
-    return [_to_activity(dag_id, runs.get(dag_id), failed.get(dag_id, 0)) for dag_id in PACKAGE_DAGS]
+    return [_to_activity(dag_id, runs.get(dag_id), failed.get(dag_id, 0)) for dag_id in map(str, DagId)]
 
 
 def _select_runs(since: datetime) -> sa.Select[Any]:
@@ -69,7 +69,7 @@ def _select_runs(since: datetime) -> sa.Select[Any]:
             sa.func.max(DagRun.end_date).label("last_at"),
             sa.func.max(DagRun.end_date).filter(has_failed).label("last_failure_at"),
         )
-        .where(DagRun.dag_id.in_(PACKAGE_DAGS), DagRun.end_date >= since)
+        .where(DagRun.dag_id.in_(DagId), DagRun.end_date >= since)
         .where(DagRun.run_after >= since - _LONGEST_RUN)  # for the index
         .where(DagRun.state.in_((DagRunState.SUCCESS, DagRunState.FAILED)))
         .group_by(DagRun.dag_id)
@@ -79,7 +79,7 @@ def _select_runs(since: datetime) -> sa.Select[Any]:
 def _select_failed_tasks(since: datetime) -> sa.Executable:
     return (
         sa.select(TaskInstance.dag_id, sa.func.count().label("tasks"))
-        .where(TaskInstance.state == TaskInstanceState.FAILED, TaskInstance.dag_id.in_(PACKAGE_DAGS))
+        .where(TaskInstance.state == TaskInstanceState.FAILED, TaskInstance.dag_id.in_(DagId))
         .where(TaskInstance.end_date >= since)
         .group_by(TaskInstance.dag_id)
     )
