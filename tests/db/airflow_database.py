@@ -67,9 +67,11 @@ SCENE = (
 def mails() -> list[list[str]]:
     """Return every mail, wherever it is, and what its day counted."""
     with settings.engine.begin() as connection:
-        # Without the empty columns, and the count, that an older revision does not have.
+        # Without what an older revision does not have, or names otherwise.
         query = "SELECT jsonb_strip_nulls(to_jsonb(l))::text FROM gmail_warmup.ledger l ORDER BY id"
-        days = "SELECT (to_jsonb(d) - 'rejected')::text FROM gmail_warmup.mailbox_day d ORDER BY local_date"
+        days = (
+            "SELECT (mailbox_id, local_date, planned, claimed)::text FROM gmail_warmup.mailbox_day ORDER BY local_date"
+        )
         return [list(connection.scalars(sa.text(statement))) for statement in (query, days)]
 
 

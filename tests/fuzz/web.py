@@ -41,6 +41,9 @@ _BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/halt": {"reason": "a look"},
     "/api/v1/halt/end": {},
     "/api/v1/consents": {"address": ADA, "purpose": "add", "settings": {"kind": "warmup"}},
+    "/api/v1/repairs": {"filter": {"q": "ada"}},
+    "/api/v1/repairs/sign-in": {"address": ADA},
+    "/api/v1/repairs/skip": {"address": ADA},
     "/api/v1/invites": {"addresses": [ADA]},
     "/api/v1/invites/{invite_id}/revoke": {},
     "/api/v1/imports/preview": {"text": "address,kind\nb@example.com,pool\n"},
@@ -104,6 +107,7 @@ def page(world: World) -> Iterator[Page]:
     checks = [dependency.call for route in routes for dependency in route.dependant.dependencies]
     nobody = dict.fromkeys([call for call in checks if call and _is_of_airflow(call)], lambda: None)
     app.dependency_overrides |= nobody | {permissions.get_user: _Op, permissions.may_change: lambda: True}
+    app.dependency_overrides[permissions.may_read_dags] = lambda: True
     variables = {"AIRFLOW__API__BASE_URL": ORIGIN, "AIRFLOW_CONN_GMAIL_OAUTH_CLIENT": _client(world)}
     with patch.dict("os.environ", variables), patch.object(oauth_callback, "require_change", _op):
         yield Page(app, engine, tuple((method, route.path) for route in routes for method in sorted(route.methods)))

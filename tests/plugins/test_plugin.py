@@ -52,6 +52,7 @@ def test_it_imports_no_web_framework(found: dict[str, Any]):
         "gmail_warmup.airflow.configuration",
         "gmail_warmup.airflow.preload",
         "gmail_warmup.core",
+        "gmail_warmup.core.enums",
         "gmail_warmup.core.errors",
         "gmail_warmup.core.urls",
         "gmail_warmup.web",

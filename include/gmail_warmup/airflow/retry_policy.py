@@ -12,7 +12,7 @@ _PERMANENT_ERRORS = (
     "gmail_warmup.warmup.content.template_library.NoTemplatesError",
     "gmail_warmup.oauth.errors.OAuthClientError",
     "gmail_warmup.oauth.errors.UnreadableGrantError",
-    "gmail_warmup.gmail.outgoing.send_once.UnknownOutcomeError",
+    "gmail_warmup.gmail.errors.UnknownOutcomeError",
     "gmail_warmup.gmail.errors.SendingLimitError",
     "gmail_warmup.gmail.errors.ProjectQuotaError",
     "gmail_warmup.gmail.errors.GmailApiDisabledError",

@@ -140,3 +140,10 @@ def error_from_answer(address: str, answer: Answer) -> GmailError:
     kind = _ERROR_BY_CODE.get(code, GmailUnavailableError)
     reason = next(iter(answer.errors), "")
     return kind(address, code=code, status=answer.status, reason=reason, retry_after=answer.retry_after)
+
+
+class UnknownOutcomeError(GmailWarmupError):
+    """It cannot be told whether a mail was sent, so it is not sent again.
+
+    Look in the Sent folder of the mailbox. To send it again, use another idempotency key, or a new run.
+    """

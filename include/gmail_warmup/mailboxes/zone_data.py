@@ -40,4 +40,4 @@ def find_zone(name: str) -> ZoneInfo | None:
 @functools.cache
 def list_zones() -> frozenset[str]:
     """Return the names of all time zones of the locked data."""
-    return frozenset(resources.files("tzdata").joinpath("zones").read_text("ascii").split()) - {_NO_ZONE}
+    return frozenset(resources.files("tzdata").joinpath("zones").read_text("utf-8").split()) - {_NO_ZONE}

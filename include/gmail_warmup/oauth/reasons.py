@@ -166,7 +166,7 @@ _ROWS = (
     # a DAG without success
     ("dag_overdue", ResponseCategory.LOCAL, "A DAG of this package has had no success although a run was due.",
      "Read the logs of its last runs in Airflow. If there are none, check the scheduler, the DAG processor and the "
-     "workers. Then run: gmail-warmup doctor"),
+     "workers. The command gmail-warmup doctor reports the state of each DAG."),
     ("dag_paused", ResponseCategory.LOCAL, "A DAG of this package is paused, so its runs do not start.",
      "Unpause it in Airflow. While it stays paused, this is not reported again."),
 )  # fmt: skip

@@ -15,8 +15,7 @@ from gmail_warmup.airflow.gmail_hook import GmailHook
 from gmail_warmup.airflow.mail.message_sensor import GmailMessageSensor
 from gmail_warmup.airflow.mail.send_operator import GmailSendOperator
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.gmail.errors import GmailUnavailableError
-from gmail_warmup.gmail.outgoing.send_once import UnknownOutcomeError
+from gmail_warmup.gmail.errors import GmailUnavailableError, UnknownOutcomeError
 from gmail_warmup.oauth.errors import FlaggedGrantError
 from support.workers import services
 from support.world import World

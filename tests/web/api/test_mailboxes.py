@@ -207,7 +207,7 @@ def test_the_description_holds_every_path_of_the_api(site: Site, op: httpx.Clien
 def test_the_description_names_the_filters_the_orders_and_the_bounds_of_the_list(site: Site, op: httpx.Client):
     described = op.get(f"{API}/openapi.json").json()
     parameters = {item["name"]: item for item in described["paths"]["/api/v1/mailboxes"]["get"]["parameters"]}
-    assert list(parameters) == ["state", "kind", "domain", "q", "sort", "after", "before", "limit"]
+    assert list(parameters) == ["state", "kind", "readiness", "domain", "q", "sort", "after", "before", "limit"]
     schemas = described["components"]["schemas"]
     assert schemas["Order"]["enum"][:4] == ["address", "-address", "attention", "-attention"]
     assert parameters["limit"]["schema"]["maximum"] == 1000

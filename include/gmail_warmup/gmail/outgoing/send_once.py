@@ -10,20 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.gmail.client import GmailClient
-from gmail_warmup.gmail.errors import NotFoundError
+from gmail_warmup.gmail.errors import NotFoundError, UnknownOutcomeError
 from gmail_warmup.gmail.mime import OutgoingMail, encode_message
 
 IDEMPOTENCY_HEADER = "X-Idempotency-Key"
 """Header with the key of the mail; the client that looks for it has it as its ``token_header``."""
-
-
-class UnknownOutcomeError(GmailWarmupError):
-    """It cannot be told whether a mail was sent, so it is not sent again.
-
-    Look in the Sent folder of the mailbox. To send it again, use another idempotency key, or a new run.
-    """
 
 
 @dataclass(frozen=True, kw_only=True)
