@@ -100,8 +100,7 @@ def installation(
 ) -> Iterator[Installation]:
     """Start everything with the demo's 16 mailboxes; seven grants are revoked."""
     folder = tmp_path_factory.mktemp("run")
-    # No run of the warmup starts by itself, but one without a success for a year is overdue.
-    settings = scene.SETTINGS | {"suspect_delay": "10", "warmup_schedule": "0 0 1 1 *"}
+    settings = scene.SETTINGS | {"suspect_delay": "10"}
     alerts = {"conn_type": "apprise", "extra": {"config": [{"path": receiver.url()}]}}
     environment = measured.environment | {
         f"AIRFLOW_CONN_{CONN_ID.upper()}": json.dumps(alerts),
