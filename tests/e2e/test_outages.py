@@ -68,6 +68,7 @@ def test_other_dags_may_wait_for_the_asset(installation):
 @pytest.fixture
 def yearly_warmup(installation):
     """Give the paused DAG of the warmup a schedule, without which it is never overdue."""
+    assert installation.run(WARMUP)[0].state == "success"
     installation.stack.api.pause(WARMUP)
     installation.stack.change_settings({"warmup_schedule": "@yearly"})
     yield
