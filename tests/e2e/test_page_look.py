@@ -120,7 +120,7 @@ def test_the_choice_of_columns_stays_in_the_browser_and_in_the_link(visits, logi
     headings = shell.frame.get_by_role("columnheader")
     shown = ["Mailbox", "State", "Inbox, 7 days", "Cold mail today", "Time zone", "Actions"]
     expect(headings.filter(has_text=re.compile("."))).to_have_text(shown)
-    assert "columns=inbox.readiness.timezone" in shell.page.url
+    expect(shell.page).to_have_url(re.compile("columns=inbox.readiness.timezone"))
     shell.find(ADA)
     expect(headings.filter(has_text=re.compile("."))).to_have_text(shown)
     shell.open(f"/mailboxes?q={ADA}&columns=kind")
