@@ -23,6 +23,7 @@ from gmail_warmup.db.models import (
     LedgerEntry,
     Mailbox,
     MailboxDay,
+    MailboxReadiness,
     OAuthGrant,
 )
 from gmail_warmup.domains.reasons import DNS_REASONS
@@ -31,6 +32,7 @@ from gmail_warmup.warmup.content.compose import MailContext
 from gmail_warmup.warmup.content.template_library import load_builtin_templates
 from gmail_warmup.warmup.content.templates import MailKind
 from gmail_warmup.warmup.planning.ramp import Ramp
+from gmail_warmup.warmup.readiness.store import update_readiness
 
 FEATURED = "lucia.moreno@northlane.example"
 """The mailbox on the mailbox page."""
@@ -49,6 +51,7 @@ _NAMES = (
 _WARMUP = ("brightwater.example", "northlane.example")
 _POOL = ("inbox-one.example", "inbox-two.example")
 _ZONES = ("Europe/Berlin", "Europe/Lisbon", "America/New_York", "Asia/Tokyo", "UTC")
+_READY_DAYS = 10
 _DAYS, _LEDGER_DAYS = 30, 8
 _KINDS = ("warmup", "pool")
 
@@ -297,6 +300,20 @@ class Scene:
     def _insert(self, table: Any, *, key: str = "id", **values: Any) -> int:
         statement = sa.insert(table).values(**values).returning(getattr(table, key))
         return int(self._connection.execute(statement).scalar_one())
+
+
+def grow_readiness(engine: sa.Engine) -> None:
+    """Let ten days pass in which the runs of the DAG raise the number of cold mails of ready mailboxes."""
+    settings = Settings(sending_days="mon,tue,wed,thu,fri,sat,sun")
+    for _ in range(_READY_DAYS):
+        update_readiness(engine, settings)
+        with engine.begin() as connection:
+            a_day_ago = {
+                "local_date": MailboxReadiness.local_date - 1,
+                "since": MailboxReadiness.since - timedelta(days=1),
+            }
+            connection.execute(sa.update(MailboxReadiness).values(a_day_ago))
+    update_readiness(engine, settings)
 
 
 def _address(name: str, domain: str) -> str:

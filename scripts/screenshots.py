@@ -17,7 +17,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
-from screenshot_scene import BROKEN, FEATURED, RESTING, STRANGER, Scene
+from screenshot_scene import BROKEN, FEATURED, RESTING, STRANGER, Scene, grow_readiness
 
 from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gmail_embedded.stack import Options as StackOptions
@@ -188,6 +188,7 @@ def main() -> int:
         engine = sa.create_engine(stack.database_url, poolclass=sa.pool.NullPool)
         with engine.begin() as connection:
             Scene(connection).fill()
+        grow_readiness(engine)
 
         def sql(statement: str) -> None:
             with engine.begin() as connection:
