@@ -1,4 +1,4 @@
-"""How long the server takes for the overview, the statistics and the list, beside Airflow's own list of DAGs."""
+"""How long the server takes for the overview, the statistics, the readiness and the list, beside Airflow's own list of DAGs."""
 
 from __future__ import annotations
 
@@ -80,6 +80,8 @@ def cases() -> Iterator[Case]:
     yield _overview(period="90", domain=_COMMON_DOMAIN)
     yield _overview(period="30", domain=_OTHER_DOMAIN, kind="warmup")
     yield Case(group="overview", path=f"{API}/overview")
+    for query in ({"limit": 50}, {"limit": 50, "readiness": "ready"}, {"limit": 50, "domain": _COMMON_DOMAIN}):
+        yield Case(group="readiness", path=f"{API}/readiness?{urlencode(query)}")
     yield Case(group="statistics", path=f"{API}/statistics")
     yield Case(group="statistics", path=f"{API}/statistics?days=90")
 

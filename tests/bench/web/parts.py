@@ -8,18 +8,22 @@ from bench.web.crowd import MAILBOXES
 from bench.web.installation import DAGS, installation
 from bench.web.latency import YARDSTICK, Latencies, measure
 from bench.web.weight import Weight, weigh
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.warmup.readiness.store import update_readiness
 
-BUDGET_MS, BUDGET_KB, OVERVIEW_KB = 100, 250, 300
-_GROUPS = ("overview", "statistics", "list", "filter", "search")
+BUDGET_KB, OVERVIEW_KB = 250, 300
+_BUDGETS_MS = {"overview": 100, "statistics": 100, "readiness": 50, "list": 100, "filter": 100, "search": 100}
+"""Milliseconds that a request of each group may take, at the 95th percentile."""
 
 
 def _pages(ground: Ground, say: Say) -> list[Figure]:
     with installation(ground) as site:
+        update_readiness(site.engine, Settings())
         (counted,) = site.sql("SELECT count(*) AS mailboxes FROM gmail_warmup.mailbox")
         say("the crowd is there")
         took = measure(site)
         weights = weigh(site)
-    for group in _GROUPS:
+    for group in _BUDGETS_MS:
         path, slowest = took.slowest(group)
         say(f"slowest of {group}: {slowest:.0f} ms at the 95th percentile for {path}")
     mailboxes = Figure(label="mailboxes", value=counted["mailboxes"], target=at_least(MAILBOXES), key="mailboxes")
@@ -32,10 +36,10 @@ def _latencies(took: Latencies) -> list[Figure]:
             label=f"{group}, 95th percentile",
             value=took.p95(group),
             unit="ms",
-            target=at_most(BUDGET_MS),
+            target=at_most(budget),
             key=f"{group}_p95_ms",
         )
-        for group in _GROUPS
+        for group, budget in _BUDGETS_MS.items()
     ]
     label = f"  Airflow's own list of {DAGS} DAGs"
     return [*ours, Figure(label=label, value=took.p95(YARDSTICK), unit="ms", key="airflow_dags_p95_ms")]
@@ -69,6 +73,7 @@ WEB = Bench(
         "mailboxes",
         "overview_p95_ms",
         "statistics_p95_ms",
+        "readiness_p95_ms",
         "list_p95_ms",
         "filter_p95_ms",
         "search_p95_ms",
