@@ -1,4 +1,4 @@
-"""How long the server takes for the overview, the statistics, the readiness and the list, beside Airflow's own list of DAGs."""
+"""How long the server takes for overview, statistics, readiness and list, beside Airflow's own list of DAGs."""
 
 from __future__ import annotations
 
