@@ -15,7 +15,6 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.db.models import Mailbox, MailboxReadiness
 from gmail_warmup.db.rows import convert_rows, write_each
-from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.mailboxes.repository import has_id_in
 from gmail_warmup.warmup.planning.eligibility import Blocker
 from gmail_warmup.warmup.readiness.facts import FactLoader
@@ -40,14 +39,11 @@ class Readiness:
     reason: Blocker
 
 
-def load_readiness(
-    connection: sa.Connection, mailbox_ids: Collection[int], settings: Settings, *, loader: FactLoader | None = None
-) -> list[Readiness]:
+def load_readiness(connection: sa.Connection, mailbox_ids: Collection[int], settings: Settings) -> list[Readiness]:
     """Return the readiness of the warmup mailboxes among some mailboxes as of now, ordered by address."""
     known = load_stored_days(connection, mailbox_ids)
-    if loader is None:
-        domains = sa.select(Mailbox.domain).distinct().where(has_id_in(list(mailbox_ids)))
-        loader = FactLoader.prepare(connection, settings, list(connection.scalars(domains)))
+    domains = sa.select(Mailbox.domain).distinct().where(has_id_in(list(mailbox_ids)))
+    loader = FactLoader.prepare(connection, settings, list(connection.scalars(domains)))
     return list(_compute_each(connection, mailbox_ids, settings, loader, known))
 
 
@@ -69,11 +65,9 @@ def _compute_each(
             today=today,
             step=max(1, settings.ramp_step) if sends else 0,
         )
-        yield _to_readiness(record, day, verdict.reason)
-
-
-def _to_readiness(record: MailboxRecord, day: ReadinessDay, reason: Blocker) -> Readiness:
-    return Readiness(mailbox_id=record.id, address=record.address, domain=record.domain, day=day, reason=reason)
+        yield Readiness(
+            mailbox_id=record.id, address=record.address, domain=record.domain, day=day, reason=verdict.reason
+        )
 
 
 def load_stored_days(connection: sa.Connection, mailbox_ids: Collection[int]) -> dict[int, ReadinessDay]:
