@@ -17,6 +17,7 @@ from gmail_warmup.db.models import Mailbox, MailboxDay, MailboxReadiness
 from gmail_warmup.warmup.health.bands import MIN_SAMPLE_SIZE
 from gmail_warmup.warmup.planning.ramp import Ramp
 from gmail_warmup.warmup.readiness.store import update_readiness
+from gmail_warmup.warmup.reporting.refresh import refresh_overview
 
 SENDING_DAYS = 5
 """Sending days in a week."""
@@ -53,6 +54,7 @@ _SELECT_DAYS = (
 def record_readiness(stage: Stage, days: ReadyDays) -> None:
     """Do what each DAG run does, and note the day of every mailbox."""
     update_readiness(stage.engine, stage.settings)
+    refresh_overview(stage.engine, stage.settings)
     with stage.engine.begin() as connection:
         for row in connection.execute(_SELECT_DAYS):
             values = dict(row._mapping)
