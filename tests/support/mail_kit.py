@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +32,11 @@ AT_ONCE = Settings(
     mailbox_wait=0,
 )
 """Settings with which today's whole plan, and everything that follows from it, is due immediately."""
+
+
+def get_noon_zone() -> str:
+    """Return a time zone in which it is noon, so that hours of today lie before and after now."""
+    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"  # the sign of these names is that of the way to Greenwich
 
 
 def use(world: World, **changes: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from gmail_warmup.warmup.planning import due as due_module
 from gmail_warmup.warmup.planning import due_senders, next_send
 from gmail_warmup.warmup.planning.due import find_due_mailboxes
 from gmail_warmup.warmup.planning.eligibility import find_send_blocker, load_blockers
-from support.mail_kit import ADA, AT_ONCE, act, due, everybody, past, use
+from support.mail_kit import ADA, AT_ONCE, act, due, everybody, get_noon_zone, past, use
 from support.workers import hook
 from support.world import World
 
@@ -118,11 +118,6 @@ def test_a_dry_run_changes_no_row(warm: World):
     assert warm.sandbox.mails() == []
 
 
-def where_it_is_noon() -> str:
-    """Return a time zone in which it is noon, so that the last hours belong to today."""
-    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"  # the sign of these names is that of the way to Greenwich
-
-
 def test_those_that_waited_longest_come_first_and_a_limit_holds(warm: World):
     for minutes, address in enumerate((CLEO, BEN)):
         warm.add(address, kind="warmup", expired=False)
@@ -131,7 +126,7 @@ def test_those_that_waited_longest_come_first_and_a_limit_holds(warm: World):
             ago=20 - minutes,
             a=address,
         )
-    warm.sql("UPDATE gmail_warmup.mailbox SET timezone = :zone", zone=where_it_is_noon())
+    warm.sql("UPDATE gmail_warmup.mailbox SET timezone = :zone", zone=get_noon_zone())
     for _ in range(2):  # without hints, and with them
         assert due(warm, Action.SEND) == [CLEO, BEN, ADA]
         with warm.store.engine.begin() as connection:
