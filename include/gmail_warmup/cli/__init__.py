@@ -16,12 +16,12 @@ from gmail_warmup.cli import (
     doctor,
     grants,
     invites,
-    mailboxes,
     move_in,
     stats,
     upkeep,
     warmup,
 )
+from gmail_warmup.cli.mailboxes import commands as mailboxes
 from gmail_warmup.cli.output import report_errors
 
 app = typer.Typer(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmail_warmup.cli.mailboxes import Address
+from gmail_warmup.cli.arguments import Address
 from gmail_warmup.cli.output import (
     NEEDS_PERSON,
     JsonOption,

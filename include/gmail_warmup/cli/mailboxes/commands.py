@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmail_warmup.cli import invites, readiness, transfer
+from gmail_warmup.cli import invites
+from gmail_warmup.cli.arguments import Address, Addresses
+from gmail_warmup.cli.mailboxes import readiness, transfer
 from gmail_warmup.cli.output import (
     JsonOption,
     actor_name,
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
     from gmail_warmup.warmup.health.failures import FailurePeriod
 
 app = typer.Typer(no_args_is_help=True, help="List, add, change, import and export mailboxes.")
-
-Address = Annotated[str, typer.Argument(help="Address of the mailbox.", show_default=False)]
-Addresses = Annotated[list[str], typer.Argument(help="Addresses of mailboxes.", show_default=False)]
 
 
 class ListState(StrEnum):

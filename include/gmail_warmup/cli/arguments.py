@@ -1,0 +1,10 @@
+"""Arguments that several commands take."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Address = Annotated[str, typer.Argument(help="Address of the mailbox.", show_default=False)]
+Addresses = Annotated[list[str], typer.Argument(help="Addresses of mailboxes.", show_default=False)]
