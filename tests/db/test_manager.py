@@ -23,7 +23,7 @@ TABLES = [
     "alert", "alert_item", "audit", "breaker", "canary", "consent", "dag_heartbeat", "domain_authentication",
     "domain_check", "domain_day", "domain_volume", "grant_day", "grant_event", "halt", "health_event", "incident",
     "invite", "ledger", "ledger_history", "mailbox", "mailbox_authentication", "mailbox_day", "mailbox_failure",
-    "mailbox_readiness", "oauth_grant", "plan_basis", "repair",
+    "mailbox_readiness", "mailbox_tag", "oauth_grant", "plan_basis", "repair",
 ]  # fmt: skip
 
 

@@ -32,13 +32,14 @@ SETTABLE: dict[str, str] = {
     "recipient_thread_id bounce_status bounce_kind bounce_text notice_ids spf_result dkim_result dmarc_result "
     "language",
     "ledger_history": "",
-    "mailbox": "address kind auth display_name signature language daily_target open_rate reply_rate timezone label_id "
-    "label_name history_id read_notice_ids created_by paused_by pause_reason deferred_until deferred_reason "
-    "gmail_retry_at band band_reason sent_24h",
+    "mailbox": "address kind auth display_name signature language owner_email daily_target open_rate reply_rate "
+    "timezone label_id label_name history_id read_notice_ids created_by paused_by pause_reason deferred_until "
+    "deferred_reason gmail_retry_at band band_reason sent_24h",
     "mailbox_authentication": "method result",
     "mailbox_day": "reduction_reason",
     "mailbox_failure": "reason detail",
     "mailbox_readiness": "reason",
+    "mailbox_tag": "tag",
     "oauth_grant": "client_id refresh_token refresh_expires_at access_token access_expires_at scopes state reason "
     "refused_by next_probe_at granted_at",
     "plan_basis": "",
@@ -75,6 +76,7 @@ INTERNAL: dict[str, str] = {
     "mailbox_authentication": "mailbox_id is_aligned seen_at passed_at failures",
     "mailbox_failure": "mailbox_id since last_at failures not_working_at ended_at alert_id",
     "mailbox_readiness": "mailbox_id state since local_date cold_mails cold_mails_before",
+    "mailbox_tag": "mailbox_id",
     "mailbox_day": "mailbox_id local_date ramp planned claimed sent failed inbox spam elsewhere missing rescued read "
     "replied bounced rejected",
     "oauth_grant": "mailbox_id state_since refreshed_at version incident_id lease_holder lease_until",

@@ -71,6 +71,7 @@ TABLE_PRIVILEGES = {
     "mailbox_authentication": TablePrivileges(),
     "mailbox_day": TablePrivileges(),
     "mailbox_failure": TablePrivileges(can_delete=True),
+    "mailbox_tag": TablePrivileges(can_update=False, can_delete=True),
     "oauth_grant": TablePrivileges(),
     "mailbox_readiness": TablePrivileges(),
     "plan_basis": TablePrivileges(),

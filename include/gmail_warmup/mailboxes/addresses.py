@@ -40,6 +40,15 @@ def normalize_address(address: str) -> str:
     return stored
 
 
+def normalize_contact(address: str) -> str:
+    """Return the mail address of a person, which need not be an account at Google, in its stored form.
+
+    Raises:
+        InvalidInputError: if it is not a mail address.
+    """
+    return _parse_address(address)
+
+
 def normalize_domain(domain: str) -> str:
     """Return a domain in its stored form; a text that is not a domain is returned in lower case."""
     trimmed = domain.strip(ASCII_SPACE).lstrip("@")
@@ -112,7 +121,7 @@ def _explain(address: str) -> None:
         raise _not_an_address(address, "Write one address, not a list.")
     local, at_sign, domain = address.rpartition("@")
     if '"' in local:
-        raise _not_an_address(address, "An account at Google has no quotation marks in its address.")
+        raise _not_an_address(address, "Use an address that has no quotation marks.")
     if found := find_character(address, is_invisible):
         raise _not_an_address(address, f"Remove the character {found}.")
     foreign = next((char for char in (local if at_sign else address) if not char.isascii()), None)

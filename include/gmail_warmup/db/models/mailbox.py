@@ -50,6 +50,7 @@ class Mailbox(Base):
         CheckConstraint("open_rate BETWEEN 0 AND 100", name="open_rate"),
         CheckConstraint("reply_rate BETWEEN 0 AND 100", name="reply_rate"),
         CheckConstraint("length(signature) <= 500", name="signature"),
+        CheckConstraint("owner_email = lower(owner_email) AND length(owner_email) <= 254", name="owner_email"),
         check_one_of("band", HealthBand),
         check_time("deferred_until"),
         Index("ix_mailbox_domain_address", "domain", "address"),
@@ -60,6 +61,7 @@ class Mailbox(Base):
         Index("ix_mailbox_next_send_at", "next_send_at",
               postgresql_where=text("kind = 'warmup' AND paused_at IS NULL")),
         Index("ix_mailbox_notices_due_at", "notices_due_at", postgresql_where=text("notices_due_at IS NOT NULL")),
+        Index("ix_mailbox_owner_email", "owner_email", postgresql_where=text("owner_email IS NOT NULL")),
         Index("ix_mailbox_last_received_claim_at_id", "last_received_claim_at", "id",
               postgresql_where=text("kind = 'pool' AND paused_at IS NULL")),
     )  # fmt: skip
@@ -77,6 +79,8 @@ class Mailbox(Base):
     signature: Mapped[str | None] = mapped_column(Text)
     language: Mapped[str | None] = mapped_column(Text)
     """The language of the threads that it starts, as a language tag in lower case; None: any of the templates."""
+    owner_email: Mapped[str | None] = mapped_column(Text)
+    """The address of the person who is responsible for the mailbox, in stored form."""
     daily_target: Mapped[int] = mapped_column(SmallInteger, server_default="50")
     open_rate: Mapped[int] = mapped_column(SmallInteger, server_default="80")
     reply_rate: Mapped[int] = mapped_column(SmallInteger, server_default="55")
@@ -124,6 +128,19 @@ class Mailbox(Base):
     sent_24h_at: Mapped[datetime | None] = mapped_column(Timestamp)
     lease_holder: Mapped[str | None] = mapped_column(Text)
     lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class MailboxTag(Base):
+    """A tag of a mailbox, in the stored form of ``mailboxes.tags``."""
+
+    __tablename__ = "mailbox_tag"
+    __table_args__ = (
+        CheckConstraint("length(tag) BETWEEN 1 AND 50", name="tag"),
+        Index("ix_mailbox_tag_tag_mailbox_id", "tag", "mailbox_id"),
+    )
+
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(Text, primary_key=True)
 
 
 class MailboxFailure(Base):
