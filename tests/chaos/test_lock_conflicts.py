@@ -76,9 +76,9 @@ def change(store: GrantStore, addresses: list[str], rng: random.Random) -> None:
     with write_transaction(store.engine) as connection:
         repository.pause_mailboxes(connection, addresses[:3], actor="op", reason="holiday")
     with write_transaction(store.engine) as connection:
-        repository.resume_mailboxes(connection, addresses)
+        repository.resume_mailboxes(connection, addresses, actor="op")
     with write_transaction(store.engine) as connection:
-        change_settings(connection, addresses, MailboxChanges(open_rate=rng.randrange(100)))
+        change_settings(connection, addresses, MailboxChanges(open_rate=rng.randrange(100)), actor="op")
     with write_transaction(store.engine) as connection:
         next_send.clear_all_hints(connection)
 

@@ -42,7 +42,7 @@ def five(world: World) -> World:
 
 
 def run(world: World, **options: Any) -> RotationResult:
-    return rotate_keys(world.store.engine, FernetKeys([NEW, OLD]), **options)
+    return rotate_keys(world.store.engine, FernetKeys([NEW, OLD]), actor="test", **options)
 
 
 def under(key: str, world: World) -> int:

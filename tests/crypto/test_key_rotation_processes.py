@@ -135,12 +135,12 @@ def test_nothing_newer_is_lost_while_others_refresh_and_sign_in(world: World):
     go(writers)
     rotated = 0
     while any(process.poll() is None for process in writers):
-        done = rotate_keys(engine, keys)
+        done = rotate_keys(engine, keys, actor="test")
         assert done.unreadable == []
         rotated += done.rotated
     refreshed, signed, signed_both, _ = (result(process) for process in writers)
     assert rotated > 2 * 9, "the rotation met rows that were written under the old key while it ran"
-    assert rotate_keys(engine, keys).unsettled == []
+    assert rotate_keys(engine, keys, actor="test").unsettled == []
     now = stored(engine, NEW)
     assert {address: now[address][1] for address in groups["fresh"]} == refreshed
     assert {address: now[address][0] for address in groups["signed"]} == signed

@@ -54,9 +54,9 @@ def main() -> None:
         spellings = (f"e.ve@{GMAIL}", f"eve@{GMAIL}", f"ev.e@{GOOGLEMAIL}")
         found["reached"] = [repository.get_mailbox(connection, address).address for address in spellings]
         duplicate = [f"e.ve@{GMAIL}"]
-        found["resumed"] = [repository.resume_mailboxes(connection, duplicate)]
+        found["resumed"] = [repository.resume_mailboxes(connection, duplicate, actor="op")]
         connection.exec_driver_sql(f"DELETE FROM gmail_warmup.mailbox WHERE address = 'eve@{GMAIL}'")
-        found["resumed"].append(repository.resume_mailboxes(connection, duplicate))
+        found["resumed"].append(repository.resume_mailboxes(connection, duplicate, actor="op"))
     json.dump(found, sys.stdout)
 
 

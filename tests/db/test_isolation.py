@@ -110,7 +110,7 @@ def test_a_bad_setting_is_repaired_like_any_other(world: World):
     world.sql("UPDATE gmail_warmup.mailbox SET timezone = 'localtime'")
     assert world.mailbox(ADA).invalid
     with world.store.engine.begin() as connection:
-        assert change_settings(connection, [ADA], MailboxChanges(timezone="Europe/Berlin")) == 1
+        assert change_settings(connection, [ADA], MailboxChanges(timezone="Europe/Berlin"), actor="op") == 1
     assert not world.mailbox(ADA).invalid
 
 

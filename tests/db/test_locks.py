@@ -24,8 +24,8 @@ EVERYBODY = (POOL, WARMUP, OTHER)
 
 BULK: dict[str, Callable[[sa.Connection], Any]] = {
     "pause": lambda connection: repository.pause_mailboxes(connection, EVERYBODY, actor="op", reason="holiday"),
-    "resume": lambda connection: repository.resume_mailboxes(connection, EVERYBODY),
-    "change": lambda connection: change_settings(connection, EVERYBODY, MailboxChanges(open_rate=10)),
+    "resume": lambda connection: repository.resume_mailboxes(connection, EVERYBODY, actor="op"),
+    "change": lambda connection: change_settings(connection, EVERYBODY, MailboxChanges(open_rate=10), actor="op"),
     "requalify": lambda connection: monitor.requalify_mailboxes(connection, EVERYBODY, actor="op"),
     "import": lambda connection: bulk.find_existing(connection, EVERYBODY, lock=True),
 }

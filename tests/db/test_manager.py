@@ -20,10 +20,10 @@ from gmail_warmup.db.manager import GmailWarmupDBManager
 from gmail_warmup.db.models import Base
 
 TABLES = [
-    "alert", "alert_item", "audit", "breaker", "canary", "consent", "dag_heartbeat", "domain_authentication",
-    "domain_check", "domain_day", "domain_volume", "grant_day", "grant_event", "halt", "health_event", "incident",
-    "invite", "ledger", "ledger_history", "mailbox", "mailbox_authentication", "mailbox_day", "mailbox_failure",
-    "mailbox_readiness", "mailbox_tag", "oauth_grant", "plan_basis", "repair",
+    "alert", "alert_item", "audit", "breaker", "canary", "change_log", "consent", "dag_heartbeat",
+    "domain_authentication", "domain_check", "domain_day", "domain_volume", "grant_day", "grant_event", "halt",
+    "health_event", "incident", "invite", "ledger", "ledger_history", "mailbox", "mailbox_authentication",
+    "mailbox_day", "mailbox_failure", "mailbox_readiness", "mailbox_tag", "oauth_grant", "plan_basis", "repair",
 ]  # fmt: skip
 
 
@@ -78,12 +78,14 @@ def test_functions_of_models_and_migrations_agree(found: dict[str, Any]):
             "local_date",
             "drop_months",
             "delete_mailbox_history",
+            "forget_mailbox_changes",
             "add_domain_days",
             "delete_mailbox_days",
             "mail_is_pending",
             "make_months",
             "move_mails",
             "remove_old",
+            "remove_old_changes",
         ),
         True,
     )

@@ -178,7 +178,7 @@ class PoisonedWorld:
             mailboxes = repository.list_mailboxes(connection)
         for text in ("".join(exporter.write_csv(mailboxes)), "".join(exporter.write_json(mailboxes))):
             assert all(address in text for address in HEALTHY)
-        backup = exporter.create_backup(self.world.store)
+        backup = exporter.create_backup(self.world.store, actor="test")
         assert backup.to_json()
         assert {row["address"] for row in backup.rows if "grant" in row} >= set(HEALTHY)
 
@@ -269,6 +269,9 @@ def _rows(table: str, number: int, victim: int) -> list[dict[str, str]]:
         "alert": [{"kind": "'changes'", "title": "'x'", "body": "'x'"}],
         "audit": [{"run_id": name, "actor": "'x'", "healthy": "1", "finished_at": now}],
         "breaker": [{"client_id": name, "opened_at": now, "reason": "'unreachable'"}],
+        "change_log": [
+            {"actor": "'x'", "action": "'mailbox_pause'", "subject_kind": "'mailbox'", "subject": "'x@bad.example'"},
+        ],
         "consent": [{
             "state_hash": name, "purpose": "'reauth'", "address": "'x@bad.example'", "mailbox_id": str(victim),
             "code_verifier": "'x'", "airflow_user": "'x'", "browser_hash": "'x'", "expires_at": now,

@@ -270,7 +270,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_mailboxes(wor
             )
         assert (done.mailbox_count, done.grants) == (count, count)
         numbers.append(len(statements))
-    assert max(numbers) < 20, numbers
+    assert max(numbers) < 25, numbers
 
 
 @contextmanager

@@ -212,7 +212,7 @@ def rotate(context: typer.Context, as_json: JsonOption = False) -> None:
         keys = load_fernet_keys()
         total = rotation.count_rows(services.engine)
         with show_progress("Re-encrypting", as_json=as_json, total=total) as progress:
-            done = rotation.rotate_keys(services.engine, keys, progress=progress)
+            done = rotation.rotate_keys(services.engine, keys, actor=services.actor.name, progress=progress)
     if as_json:
         found = {"rotated": done.rotated, "already_new": done.already_new, "unreadable": done.unreadable}
         print_json(found | {"unsettled": done.unsettled, "keys": keys.count})

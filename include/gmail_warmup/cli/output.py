@@ -62,8 +62,11 @@ def get_services(context: typer.Context) -> Services:
         ConfigurationError: if key, database or schema are not ready.
     """
     from gmail_warmup.airflow.services import Services
+    from gmail_warmup.core.enums import ChangeSource
+    from gmail_warmup.mailboxes.change_log import change_source
     from gmail_warmup.oauth.grant import Actor
 
+    change_source.set(ChangeSource.CLI)
     services = context.find_object(Services) or Services(Actor(name=actor_name()))
     services.check_installation()
     return services

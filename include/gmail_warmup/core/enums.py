@@ -256,6 +256,61 @@ class AuthenticationResult(StrEnum):
     """A result that this version does not know."""
 
 
+class ChangeAction(StrEnum):
+    """A change that a person made, in the change log."""
+
+    MAILBOX_ADD = "mailbox_add"
+    """A mailbox was added."""
+    MAILBOX_CHANGE = "mailbox_change"
+    """Settings of a mailbox were changed."""
+    MAILBOX_PAUSE = "mailbox_pause"
+    """A mailbox was paused."""
+    MAILBOX_RESUME = "mailbox_resume"
+    """A paused mailbox was resumed."""
+    MAILBOX_REQUALIFY = "mailbox_requalify"
+    """A mailbox that its health paused or blocked may send a fresh sample."""
+    CONSENT = "consent"
+    """The owner of a mailbox consented; the mailbox has a new grant."""
+    INVITE_CREATE = "invite_create"
+    """An invite for the owner of a mailbox was created."""
+    INVITE_REVOKE = "invite_revoke"
+    """An invite was revoked."""
+    HALT_BEGIN = "halt_begin"
+    """All mailboxes were stopped."""
+    HALT_END = "halt_end"
+    """All mailboxes were started again."""
+    IMPORT = "import"
+    """A file or another system was imported; each added or changed mailbox has an entry of its own."""
+    EXPORT = "export"
+    """The settings of mailboxes were exported."""
+    BACKUP = "backup"
+    """An encrypted backup with refresh tokens was made."""
+    KEY_ROTATION = "key_rotation"
+    """The stored secrets were re-encrypted with the newest Fernet key."""
+
+
+class ChangeSource(StrEnum):
+    """The interface through which a change was made."""
+
+    PAGE = "page"
+    """A browser with a login or an invite."""
+    API = "api"
+    """A client with a bearer token."""
+    CLI = "cli"
+    """The command gmail-warmup."""
+    TASK = "task"
+    """A task of a DAG."""
+
+
+class SubjectKind(StrEnum):
+    """What a change concerns."""
+
+    MAILBOX = "mailbox"
+    """One mailbox."""
+    FLEET = "fleet"
+    """All mailboxes, or a selection of them."""
+
+
 class DagId(StrEnum):
     """The DAGs of this package."""
 

@@ -252,6 +252,12 @@ class Settings(BaseModel):
         le=240,
         description="Months after which mails, daily counts, events and sent alerts are deleted; 0 keeps them.",
     )
+    change_log_days: int = Field(
+        730,
+        ge=0,
+        le=3650,
+        description="Days after which entries of the change log are deleted, at least 30; 0 keeps them.",
+    )
     locate_delay: int = Field(
         120, ge=0, le=86_400, description="Seconds after sending until the mail is searched for at its recipient."
     )

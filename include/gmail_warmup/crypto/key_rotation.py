@@ -17,12 +17,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.core.errors import CiphertextError
 from gmail_warmup.crypto import key_check
 from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.crypto.fernet_keys import FernetKeys
 from gmail_warmup.db.engine import autocommit, read_transaction
 from gmail_warmup.db.models import Canary, Consent, Mailbox, OAuthGrant
+from gmail_warmup.mailboxes.change_log import record_change
 
 BATCH_SIZE = 200
 MAX_ATTEMPTS = 10
@@ -104,15 +106,18 @@ def count_rows(engine: sa.Engine) -> int:
 
 
 def rotate_keys(
-    engine: sa.Engine, keys: FernetKeys, *, progress: Callable[[int], None] = lambda rows: None
+    engine: sa.Engine, keys: FernetKeys, *, actor: str, progress: Callable[[int], None] = lambda rows: None
 ) -> RotationResult:
     """Re-encrypt all secrets that are not encrypted with the newest key.
+
+    The rotation is recorded before its first change, because a run that is killed has changed some rows.
 
     Args:
         progress: called with the number of rows done so far, after each batch.
     """
     result = RotationResult()
     with autocommit(engine) as connection:
+        record_change(connection, ChangeAction.KEY_ROTATION, actor=actor, after={"keys": keys.count})
         for table in (_GRANTS, _CONSENTS):
             for batch in _read_batches(connection, table):
                 for row in batch:

@@ -53,6 +53,7 @@ TABLE_PRIVILEGES = {
     "audit": TablePrivileges(update_columns=("finished_at", "report")),
     "breaker": TablePrivileges(),
     "canary": TablePrivileges(update_columns=("ciphertext",)),
+    "change_log": TablePrivileges(can_update=False),
     "consent": TablePrivileges(update_columns=("code_verifier", "used_at", "outcome")),
     "domain_authentication": TablePrivileges(can_delete=True),
     "dag_heartbeat": TablePrivileges(update_columns=("succeeded_at", "steady_since")),

@@ -40,6 +40,20 @@ FOR EACH ROW EXECUTE FUNCTION gmail_warmup.delete_mailbox_history()
 """Instead of foreign keys, with which every new partition would lock the mailboxes."""
 DROP_DELETE_MAILBOX_HISTORY = "DROP FUNCTION IF EXISTS gmail_warmup.delete_mailbox_history() CASCADE"
 
+FORGET_MAILBOX_CHANGES = """
+CREATE OR REPLACE FUNCTION gmail_warmup.forget_mailbox_changes() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE gmail_warmup.change_log SET subject = '', before = NULL, after = NULL WHERE mailbox_id = OLD.id;
+    RETURN NULL;
+END $$
+"""
+ON_MAILBOX_FORGOTTEN = """
+CREATE OR REPLACE TRIGGER forget_mailbox_changes AFTER DELETE ON gmail_warmup.mailbox
+FOR EACH ROW EXECUTE FUNCTION gmail_warmup.forget_mailbox_changes()
+"""
+"""The log still shows who changed a mailbox that no longer exists, and when, without its personal data."""
+DROP_FORGET_MAILBOX_CHANGES = "DROP FUNCTION IF EXISTS gmail_warmup.forget_mailbox_changes() CASCADE"
+
 _DAY_COUNTS = (
     "ramp", "planned", "claimed", "sent", "failed", "inbox", "spam", "elsewhere", "missing", "rescued", "read",
     "replied", "bounced", "rejected",
@@ -256,12 +270,28 @@ BEGIN
     RETURN removed + gone;
 END $$
 """
+REMOVE_OLD_CHANGES = """
+CREATE OR REPLACE FUNCTION gmail_warmup.remove_old_changes(days integer, at_once integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    removed integer;
+BEGIN
+    DELETE FROM gmail_warmup.change_log WHERE id IN (
+        SELECT id FROM gmail_warmup.change_log
+        WHERE at < now() - make_interval(days => greatest(days, 30)) ORDER BY at LIMIT at_once
+    );
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END $$
+"""
 
 GRANTED_FUNCTIONS = (
     "gmail_warmup.mail_is_pending(gmail_warmup.ledger)",
     "gmail_warmup.move_mails(bigint, timestamptz, integer)",
     "gmail_warmup.drop_months(timestamptz)",
     "gmail_warmup.remove_old(timestamptz, integer)",
+    "gmail_warmup.remove_old_changes(integer, integer)",
 )
 """Functions that the restricted role may call."""
 _MAKE_MONTHS = "gmail_warmup.make_months(timestamptz, timestamptz)"
@@ -321,8 +351,11 @@ def build_functions(ledger_columns: Iterable[str]) -> tuple[str, ...]:
         _build_move_mails(", ".join(ledger_columns)),
         DROP_MONTHS,
         REMOVE_OLD,
+        REMOVE_OLD_CHANGES,
         DELETE_MAILBOX_HISTORY,
         ON_MAILBOX_DELETE,
+        FORGET_MAILBOX_CHANGES,
+        ON_MAILBOX_FORGOTTEN,
         ADD_DOMAIN_DAYS,
         ON_DAY_INSERT,
         ON_DAY_UPDATE,

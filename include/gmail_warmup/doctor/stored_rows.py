@@ -18,7 +18,7 @@ from gmail_warmup.mailboxes import repository
 
 MAX_LISTED = 20
 """Number of values that are named; the others are counted."""
-_LARGE_TABLES = frozenset({"ledger", "ledger_history", "mailbox_day"})
+_LARGE_TABLES = frozenset({"change_log", "ledger", "ledger_history", "mailbox_day"})
 """Tables that would take long to read. A task logs such a row of them when it leaves it out."""
 _CORRECT_ROW = "Correct the row in the database."
 

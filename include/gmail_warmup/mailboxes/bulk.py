@@ -13,9 +13,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
+from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import GrantEvent, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes.change_log import Change, Subject, record_changes, record_mailbox_changes
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
 from gmail_warmup.mailboxes.time_zones import require_database_zones
 
@@ -51,7 +53,26 @@ def add_mailboxes(connection: sa.Connection, inputs: Sequence[MailboxInput], *, 
     )
     added = connection.execute(statement).all()
     _add_initial_grants(connection, [row.id for row in added], actor=actor)
+    _record_additions(connection, inputs, {row.address: row.id for row in added}, actor=actor)
     return {row.address for row in added}
+
+
+def _record_additions(
+    connection: sa.Connection, inputs: Sequence[MailboxInput], ids: Mapping[str, int], *, actor: str
+) -> None:
+    record_changes(
+        connection,
+        (
+            Change(
+                action=ChangeAction.MAILBOX_ADD,
+                actor=actor,
+                subject=Subject.of_mailbox(ids[item.address], item.address),
+                after=item.settings.model_dump(),
+            )
+            for item in inputs
+            if item.address in ids
+        ),
+    )
 
 
 def _add_initial_grants(connection: sa.Connection, ids: Sequence[int], *, actor: str) -> None:
@@ -66,9 +87,11 @@ def _add_initial_grants(connection: sa.Connection, ids: Sequence[int], *, actor:
 
 
 def update_mailboxes(
-    connection: sa.Connection, inputs: Sequence[MailboxInput], *, only: Collection[str] = _SETTING_NAMES
+    connection: sa.Connection, inputs: Sequence[MailboxInput], *, actor: str, only: Collection[str] = _SETTING_NAMES
 ) -> int:
     """Change settings of existing mailboxes; return the number changed. A mailbox with another ``auth`` is left alone.
+
+    The caller has locked the mailboxes.
 
     Args:
         only: the settings that are changed; ``auth`` is compared if it is among them.
@@ -80,11 +103,16 @@ def update_mailboxes(
         statement = statement.where(Mailbox.auth == table.c.auth)
     # The settings affect the plan.
     changed = {name: table.c[name] for name in only} | {"next_send_at": None}
-    return connection.execute(statement.values(changed)).rowcount
+    is_named = repository.has_address_in(item.address for item in inputs)
+    with record_mailbox_changes(connection, is_named, only, action=ChangeAction.MAILBOX_CHANGE, actor=actor):
+        return connection.execute(statement.values(changed)).rowcount
 
 
 def pause_with_reasons(connection: sa.Connection, reasons: Mapping[str, str], *, actor: str) -> int:
-    """Pause mailboxes with a reason each; return the number paused, without those already paused."""
+    """Pause mailboxes with a reason each; return the number paused, without those already paused.
+
+    The caller has locked the mailboxes.
+    """
     rows = [{"address": address, "reason": reason} for address, reason in reasons.items()]
     table = _build_recordset(rows, sa.column("address", sa.Text), sa.column("reason", sa.Text))
     statement = (
@@ -92,7 +120,9 @@ def pause_with_reasons(connection: sa.Connection, reasons: Mapping[str, str], *,
         .where(Mailbox.address == table.c.address, Mailbox.paused_at.is_(None))
         .values(paused_at=sa.func.now(), paused_by=actor, pause_reason=table.c.reason)
     )
-    return connection.execute(statement).rowcount
+    is_named, columns = repository.has_address_in(reasons), repository.PAUSE_COLUMNS
+    with record_mailbox_changes(connection, is_named, columns, action=ChangeAction.MAILBOX_PAUSE, actor=actor):
+        return connection.execute(statement).rowcount
 
 
 def _build_table(inputs: Iterable[MailboxInput]) -> sa.TableValuedAlias:

@@ -8,8 +8,10 @@ from typing import Any, Self
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import Mailbox, MailboxKind
+from gmail_warmup.mailboxes.change_log import record_mailbox_changes
 from gmail_warmup.mailboxes.records import DailyTarget, DisplayName, Language, OpenRate, ReplyRate, Signature, Zone
 from gmail_warmup.mailboxes.repository import has_address_in, has_id_in
 from gmail_warmup.mailboxes.time_zones import require_database_zones
@@ -45,7 +47,7 @@ class MailboxChanges(BaseModel):
                 if value is not None or name in _REMOVABLE}  # fmt: skip
 
 
-def change_settings(connection: sa.Connection, addresses: Sequence[str], changes: MailboxChanges) -> int:
+def change_settings(connection: sa.Connection, addresses: Sequence[str], changes: MailboxChanges, *, actor: str) -> int:
     """Change settings of mailboxes; return the number of mailboxes changed. Grant, pause and progress stay."""
     values = changes.column_values
     if changes.timezone:
@@ -54,4 +56,5 @@ def change_settings(connection: sa.Connection, addresses: Sequence[str], changes
     # The settings affect the plan, so the cached send time is cleared.
     ids = lock_mailboxes(connection, has_address_in(addresses))
     statement = sa.update(Mailbox).where(has_id_in(ids), is_different).values(**values, next_send_at=None)
-    return connection.execute(statement).rowcount
+    with record_mailbox_changes(connection, has_id_in(ids), values, action=ChangeAction.MAILBOX_CHANGE, actor=actor):
+        return connection.execute(statement).rowcount

@@ -10,12 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import aliased
 
+from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import lookup
 from gmail_warmup.mailboxes.addresses import normalize_address
+from gmail_warmup.mailboxes.change_log import Subject, record_change, record_mailbox_changes
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
 from gmail_warmup.mailboxes.stored_values import check_stored_values
 from gmail_warmup.mailboxes.time_zones import require_database_zones
@@ -132,12 +134,16 @@ def add_or_update(
     added = connection.execute(statement.on_conflict_do_nothing().returning(Mailbox.id)).scalar_one_or_none()
     if added is not None:
         _add_initial_grant(connection, added, settings.auth, actor=actor)
+        subject = Subject.of_mailbox(added, address)
+        record_change(connection, ChangeAction.MAILBOX_ADD, actor=actor, subject=subject, after=values)
         return int(added)
     lookup.require_first_spelling(connection, [address])
     row = connection.execute(_LOCK_BY_ADDRESS, {"address": address}).one()
     # The settings affect the plan, so the cached send time is cleared.
     changed = {name: value for name, value in values.items() if name in only} | {"next_send_at": None}
-    connection.execute(sa.update(Mailbox).where(Mailbox.id == row.id).values(changed))
+    is_found, action = Mailbox.id == row.id, ChangeAction.MAILBOX_CHANGE
+    with record_mailbox_changes(connection, is_found, only, action=action, actor=actor):
+        connection.execute(sa.update(Mailbox).where(Mailbox.id == row.id).values(changed))
     if row.auth != settings.auth and "auth" in only:
         _change_auth(connection, row.id, settings.auth, actor=actor)
     return int(row.id)
@@ -213,6 +219,10 @@ def has_id_in(ids: Sequence[int]) -> sa.ColumnElement[bool]:
     return Mailbox.id == sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger())))
 
 
+PAUSE_COLUMNS = ("paused_at", "pause_reason")
+"""The columns of a pause that the change log shows."""
+
+
 def pause_mailboxes(connection: sa.Connection, addresses: Sequence[str], *, actor: str, reason: str) -> int:
     """Pause mailboxes; return the number paused, without those already paused."""
     ids = lock_mailboxes(connection, has_address_in(addresses))
@@ -221,10 +231,12 @@ def pause_mailboxes(connection: sa.Connection, addresses: Sequence[str], *, acto
         .where(has_id_in(ids), Mailbox.paused_at.is_(None))
         .values(paused_at=sa.func.now(), paused_by=actor, pause_reason=reason)
     )
-    return connection.execute(statement).rowcount
+    is_named = has_id_in(ids)
+    with record_mailbox_changes(connection, is_named, PAUSE_COLUMNS, action=ChangeAction.MAILBOX_PAUSE, actor=actor):
+        return connection.execute(statement).rowcount
 
 
-def resume_mailboxes(connection: sa.Connection, addresses: Sequence[str]) -> int:
+def resume_mailboxes(connection: sa.Connection, addresses: Sequence[str], *, actor: str) -> int:
     """Resume paused mailboxes; return their number. Slots missed during the pause are not sent.
 
     A second address of a Google mailbox stays paused, unless the mailbox under the first address no longer exists.
@@ -242,7 +254,9 @@ def resume_mailboxes(connection: sa.Connection, addresses: Sequence[str]) -> int
             duplicate_number=0,
         )
     )  # fmt: skip
-    return connection.execute(statement).rowcount
+    is_named = has_id_in(ids)
+    with record_mailbox_changes(connection, is_named, PAUSE_COLUMNS, action=ChangeAction.MAILBOX_RESUME, actor=actor):
+        return connection.execute(statement).rowcount
 
 
 _STORE_RETRY_TIME = (

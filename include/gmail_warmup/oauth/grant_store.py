@@ -150,8 +150,11 @@ class GrantStore:
         client_id: str,
         elapsed: float,
         actor: Actor,
-    ) -> None:
-        """Replace a mailbox's grant by one that was just consented to, inside the caller's transaction."""
+    ) -> str | None:
+        """Replace a mailbox's grant by one that was just consented to; return its former state.
+
+        It runs inside the caller's transaction.
+        """
         assert result.refresh_token
         owner, expires_in = build_secret_owner(mailbox_id), result.refresh_expires_in
         values = {
@@ -164,7 +167,7 @@ class GrantStore:
             "granted_at": sa.func.now(),
             "refreshed_at": sa.func.now(),
         }
-        _replace_grant(connection, mailbox_id, values, actor, "consent")
+        return _replace_grant(connection, mailbox_id, values, actor, "consent")
 
     def import_grant(
         self,
@@ -192,10 +195,13 @@ def _lock_unchanged(connection: sa.Connection, grant: StoredGrant) -> bool:
 
 def _replace_grant(
     connection: sa.Connection, mailbox_id: int, values: dict[str, Any], actor: Actor, reason: str
-) -> None:
-    """Replace a grant."""
-    before = connection.scalar(sa.select(_G.state).where(_G.mailbox_id == mailbox_id).with_for_update(key_share=True))
+) -> str | None:
+    """Replace a grant; return its former state."""
+    before: str | None = connection.scalar(
+        sa.select(_G.state).where(_G.mailbox_id == mailbox_id).with_for_update(key_share=True)
+    )
     replaced = values | grant_updates.VALUES_OF_NEW_GRANT
     connection.execute(sa.update(_G).where(_G.mailbox_id == mailbox_id).values(replaced))
     alertable = grant_updates.is_alertable_transition(before, GrantState.ACTIVE)
     grant_updates.add_event(connection, mailbox_id, actor, before, GrantState.ACTIVE, reason, is_alertable=alertable)
+    return before

@@ -11,12 +11,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.core.characters import MAX_REASON_LENGTH, to_one_line
+from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.core.errors import CiphertextError, InvalidInputError
 from gmail_warmup.crypto.cipher import build_secret_owner
-from gmail_warmup.db.engine import read_transaction
+from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
 from gmail_warmup.db.rows import DATA_ERRORS
 from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes.change_log import record_change
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.transfer import csv_format
@@ -77,7 +79,17 @@ def to_settings_row(mailbox: MailboxRecord) -> dict[str, Any]:
     return row
 
 
-def create_backup(store: GrantStore) -> Backup:
+def record_export(engine: sa.Engine, *, actor: str, **content: Any) -> None:
+    """Record that somebody exports settings; call it before the first of them leaves the database.
+
+    Args:
+        content: what is exported: format, number of mailboxes or filter.
+    """
+    with write_transaction(engine) as connection:
+        record_change(connection, ChangeAction.EXPORT, actor=actor, after=content)
+
+
+def create_backup(store: GrantStore, *, actor: str) -> Backup:
     """Read every mailbox with its grant in one snapshot. Revoked grants are left out.
 
     A mailbox that an import would refuse is left out with the reason, so that the backup can be restored.
@@ -102,6 +114,9 @@ def create_backup(store: GrantStore) -> Backup:
         except (CiphertextError, *DATA_ERRORS):
             backup.rows.append(row)
             backup.unreadable.append(mailbox.address)
+    counts = {"mailboxes": len(backup.rows), "grants": backup.grant_count}
+    with write_transaction(store.engine) as connection:
+        record_change(connection, ChangeAction.BACKUP, actor=actor, after=counts)
     return backup
 
 

@@ -17,10 +17,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.core.enums import MailboxAuth
+from gmail_warmup.core.enums import ChangeAction, MailboxAuth
 from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.core.text import shorten_text
 from gmail_warmup.mailboxes import bulk, lookup
+from gmail_warmup.mailboxes.change_log import record_change
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
 from gmail_warmup.transfer.parser import PAUSE_COLUMN, LineProblem, ParsedFile, ParsedMailbox
 
@@ -144,11 +145,13 @@ def apply_preview(connection: sa.Connection, contents: ParsedFile, *, token: str
     reasons = {line.address: line.pause_reason for line in now.lines if line.pauses and line.pause_reason}
     done = (
         not added or len(bulk.add_mailboxes(connection, added, actor=actor)) == len(added),
-        not changed or bulk.update_mailboxes(connection, changed) == len(changed),
+        not changed or bulk.update_mailboxes(connection, changed, actor=actor) == len(changed),
         not reasons or bulk.pause_with_reasons(connection, reasons, actor=actor) == len(reasons),
     )
     if not all(done):  # another transaction has added one of the new mailboxes
         raise PreviewOutdatedError
+    counts = {"added": len(added), "updated": len(changed), "paused": len(reasons)}
+    record_change(connection, ChangeAction.IMPORT, actor=actor, after=counts)
     return now
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.core.errors import CiphertextError
 from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.engine import retry_conflict, write_transaction
@@ -16,6 +17,7 @@ from gmail_warmup.db.locks import lock_grants, lock_mailboxes
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import bulk, lookup, repository
 from gmail_warmup.mailboxes.bulk import MailboxInput
+from gmail_warmup.mailboxes.change_log import record_change
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.grant_import import import_grants
@@ -84,7 +86,11 @@ def import_mailboxes(
             connection, store, actor, exported_at=exported_at, overwrite=overwrite_grants, dry_run=dry_run
         )
         lookup.require_first_spelling(connection, [item.address for item in incoming])
-        return running.run(sorted(incoming, key=lambda item: item.address))
+        done = running.run(sorted(incoming, key=lambda item: item.address))
+        if not dry_run:
+            counts = {name: getattr(done, name) for name in ("added", "updated", "paused", "grants")}
+            record_change(connection, ChangeAction.IMPORT, actor=actor.name, after=counts)
+        return done
 
 
 class _Importer:
@@ -163,7 +169,7 @@ class _Importer:
             else:
                 alike.setdefault(given, []).append(MailboxInput(address=item.address, settings=item.settings))
         for given, inputs in alike.items():
-            bulk.update_mailboxes(self._connection, inputs, only=given)
+            bulk.update_mailboxes(self._connection, inputs, actor=self._actor.name, only=given)
 
     def _pause(self, items: Sequence[ParsedMailbox]) -> None:
         reasons = {item.address: item.pause_reason for item in items if item.pause_reason}

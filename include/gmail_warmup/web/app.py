@@ -22,6 +22,7 @@ from fastapi.staticfiles import StaticFiles
 from gmail_warmup import __version__
 from gmail_warmup.web import api, errors, security
 from gmail_warmup.web.body_limit import BodyLimitMiddleware
+from gmail_warmup.web.change_source import ChangeSourceMiddleware
 from gmail_warmup.web.dependencies import AppContext
 from gmail_warmup.web.routes import (
     dag_tab,
@@ -62,6 +63,7 @@ def create_app() -> FastAPI:
     app.include_router(api.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     errors.add_error_handlers(app)
+    app.add_middleware(ChangeSourceMiddleware)
     app.add_middleware(BodyLimitMiddleware)
     app.add_middleware(errors.CatchAllMiddleware)
     app.add_middleware(security.SecurityHeadersMiddleware)

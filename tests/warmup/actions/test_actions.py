@@ -239,7 +239,7 @@ def test_a_paused_or_flagged_mailbox_has_nothing_due(warm: World):
     assert due(warm, Action.SEND) == []
     assert act(warm, Action.SEND) == {}
     with warm.store.engine.begin() as connection:
-        repository.resume_mailboxes(connection, [ADA])
+        repository.resume_mailboxes(connection, [ADA], actor="test")
     assert due(warm, Action.SEND) == [ADA]
     warm.sql("UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'expired_or_revoked'")
     assert due(warm, Action.SEND) == []

@@ -84,7 +84,7 @@ def late(world: World) -> None:
 def pause_and_resume(world: World) -> None:
     with world.store.engine.begin() as connection:
         repository.pause_mailboxes(connection, [ADA], actor="test", reason="holiday")
-        repository.resume_mailboxes(connection, [ADA])
+        repository.resume_mailboxes(connection, [ADA], actor="test")
 
 
 def other_target(world: World) -> None:

@@ -12,9 +12,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from gmail_warmup.airflow.configuration import get_task_view_url
 from gmail_warmup.airflow.services import Services
+from gmail_warmup.core.enums import ChangeSource
 from gmail_warmup.core.errors import GmailWarmupError, MayNotSendError, StoppedError
 from gmail_warmup.core.log_context import log_event, log_fields, reason_code
 from gmail_warmup.core.tracebacks import clear_locals_on_error
+from gmail_warmup.mailboxes.change_log import change_source
 from gmail_warmup.oauth.errors import CircuitOpenError, FlaggedGrantError, SuspectGrantError
 from gmail_warmup.oauth.grant import Actor
 
@@ -23,6 +25,7 @@ log = logging.getLogger(__name__)
 
 def build_services() -> Services:
     """Return the services of this task, with its run as the actor."""
+    change_source.set(ChangeSource.TASK)
     run = get_current_context()["dag_run"]
     return Services(Actor(name=f"dag:{run.dag_id}", dag_id=run.dag_id, run_id=run.run_id))
 

@@ -193,7 +193,7 @@ def resume(context: typer.Context, addresses: Addresses, as_json: JsonOption = F
     from gmail_warmup.mailboxes import repository
 
     with report_errors():
-        named, changed = _change_mailboxes(context, addresses, repository.resume_mailboxes)
+        named, changed = _change_mailboxes(context, addresses, repository.resume_mailboxes, actor=actor_name())
     _print_changed("resumed", named, changed, as_json=as_json)
 
 

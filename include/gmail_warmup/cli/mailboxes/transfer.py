@@ -168,10 +168,11 @@ def _check_target(file: Path, *, with_grants: bool, force: bool, as_json: bool) 
 def _export_settings(services: Services) -> _ExportResult:
     from gmail_warmup.db.engine import read_transaction
     from gmail_warmup.mailboxes import repository
-    from gmail_warmup.transfer.exporter import write_csv
+    from gmail_warmup.transfer.exporter import record_export, write_csv
 
     with read_transaction(services.engine) as connection:
         mailboxes = repository.list_mailboxes(connection)
+    record_export(services.engine, actor=services.actor.name, format="csv", mailboxes=len(mailboxes))
     return _ExportResult(text="".join(write_csv(mailboxes)), mailboxes=len(mailboxes))
 
 
@@ -179,7 +180,7 @@ def _export_backup(services: Services, secret: str) -> _ExportResult:
     from gmail_warmup.transfer.encrypted_backup import encrypt_backup
     from gmail_warmup.transfer.exporter import create_backup
 
-    backup = create_backup(services.grant_store)
+    backup = create_backup(services.grant_store, actor=services.actor.name)
     text = encrypt_backup(backup.to_json(), secret)
     return _ExportResult(
         text=text,

@@ -31,6 +31,7 @@ from gmail_warmup.db.models.alerts import DagHeartbeat as DagHeartbeat
 from gmail_warmup.db.models.alerts import Incident as Incident
 from gmail_warmup.db.models.authentication import DomainAuthentication as DomainAuthentication
 from gmail_warmup.db.models.authentication import MailboxAuthentication as MailboxAuthentication
+from gmail_warmup.db.models.change_log import ChangeLogEntry as ChangeLogEntry
 from gmail_warmup.db.models.consents import Consent as Consent
 from gmail_warmup.db.models.consents import Invite as Invite
 from gmail_warmup.db.models.consents import Repair as Repair
@@ -59,6 +60,7 @@ from gmail_warmup.db.sql_functions import (
     DROP_COUNT_CLAIMS,
     DROP_DELETE_MAILBOX_HISTORY,
     DROP_DOMAIN_DAYS,
+    DROP_FORGET_MAILBOX_CHANGES,
     DROP_FUNCTIONS,
     ON_CLAIM,
     build_functions,
@@ -72,6 +74,7 @@ for _target, _moment, _statement in (
     *((Base.metadata, "after_create", function) for function in build_functions(LedgerEntry.__table__.columns.keys())),
     (Base.metadata, "before_drop", DROP_FUNCTIONS),
     (Base.metadata, "before_drop", DROP_DELETE_MAILBOX_HISTORY),
+    (Base.metadata, "before_drop", DROP_FORGET_MAILBOX_CHANGES),
     *((Base.metadata, "before_drop", statement) for statement in DROP_DOMAIN_DAYS),
 ):
     event.listen(_target, _moment, DDL(_statement.replace("%", "%%")))  # type: ignore[no-untyped-call]

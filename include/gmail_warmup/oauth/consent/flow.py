@@ -16,13 +16,14 @@ from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
-from gmail_warmup.core.enums import InviteState, ResponseCategory
+from gmail_warmup.core.enums import ChangeAction, GrantState, InviteState, ResponseCategory
 from gmail_warmup.core.errors import TooManyConsentsError
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.db.models import ConsentPurpose
 from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.mailboxes.addresses import is_same_mailbox, normalize_address
+from gmail_warmup.mailboxes.change_log import Subject, record_change
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.mailboxes.time_zones import require_database_zones
 from gmail_warmup.oauth.answers import Answer, find_reason
@@ -222,13 +223,21 @@ class ConsentFlow:
             if consent.purpose == ConsentPurpose.ADD:
                 settings = MailboxSettings.model_validate(consent.mailbox_settings)
                 mailbox_id = repository.add_or_update(connection, consent.address, settings, actor=actor)
-            self._store.store_consent(
+            former_state = self._store.store_consent(
                 connection,
                 mailbox_id,
                 result,
                 client_id=self._endpoint.client.client_id,
                 elapsed=elapsed,
                 actor=Actor(name=actor),
+            )
+            record_change(
+                connection,
+                ChangeAction.CONSENT,
+                actor=actor,
+                subject=Subject.of_mailbox(mailbox_id, consent.address),
+                before={"state": former_state},
+                after={"state": GrantState.ACTIVE, "purpose": consent.purpose, "invite_id": consent.invite_id},
             )
 
 

@@ -17,11 +17,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.core.enums import InviteState
+from gmail_warmup.core.enums import ChangeAction, InviteState
 from gmail_warmup.core.errors import GmailWarmupError, InvalidInputError, UnknownInviteError
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.models import Invite, Mailbox, MailboxAuth
 from gmail_warmup.mailboxes import lookup, repository
+from gmail_warmup.mailboxes.change_log import Change, Subject, record_change, record_changes
 
 _TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -118,9 +119,22 @@ def create_invites(connection: sa.Connection, addresses: Sequence[str], *, actor
         .values(expires_at=sa.func.now() + make_interval(days * 86_400))
         .returning(Invite.id, Invite.expires_at, sort_by_parameter_order=True)
     )
+    created = connection.execute(added, rows).all()
+    record_changes(
+        connection,
+        (
+            Change(
+                action=ChangeAction.INVITE_CREATE,
+                actor=actor,
+                subject=Subject.of_mailbox(mailbox.id, mailbox.address),
+                after={"invite_id": row.id, "expires_at": row.expires_at},
+            )
+            for row, mailbox in zip(created, mailboxes, strict=True)
+        ),
+    )
     return [
         NewInvite(id=row.id, address=mailbox.address, token=token, expires_at=row.expires_at)
-        for row, mailbox, token in zip(connection.execute(added, rows), mailboxes, tokens, strict=True)
+        for row, mailbox, token in zip(created, mailboxes, tokens, strict=True)
     ]
 
 
@@ -172,10 +186,14 @@ def revoke_invite(connection: sa.Connection, invite_id: int, *, actor: str) -> I
         UnknownInviteError: if it does not exist.
         InvalidInputError: if it was used, so that the mailbox already has the grant.
     """
-    connection.execute(
+    revoked = connection.execute(
         sa.update(Invite).where(Invite.id == invite_id, *_IS_OPEN).values(revoked_at=sa.func.now(), revoked_by=actor)
-    )
+    ).rowcount
     invite = get_invite(connection, invite_id)
+    if revoked:
+        subject = Subject.of_mailbox(invite.mailbox_id, invite.address)
+        before = {"invite_id": invite_id, "expires_at": invite.expires_at}
+        record_change(connection, ChangeAction.INVITE_REVOKE, actor=actor, subject=subject, before=before)
     if invite.state is InviteState.USED:
         raise InvalidInputError(
             f"Invite {invite_id} was used: {invite.address} is connected. To stop using the mailbox, pause it."

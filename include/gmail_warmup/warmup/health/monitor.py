@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.core.enums import HealthBand
+from gmail_warmup.core.enums import ChangeAction, HealthBand
 from gmail_warmup.db.clock import to_local_date
 from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import HealthEvent, Mailbox, MailboxDay
+from gmail_warmup.mailboxes.change_log import record_mailbox_changes
 from gmail_warmup.warmup.health.bands import HEALTH_WINDOW, HealthSample, HealthStatus, compute_next_status
 
 _D = MailboxDay
@@ -134,6 +135,15 @@ def requalify_mailboxes(connection: sa.Connection, addresses: Collection[str], *
     is_stopped = Mailbox.band.in_((HealthBand.PAUSED, HealthBand.BLOCKED))
     ids = lock_mailboxes(connection, Mailbox.address.in_(addresses), is_stopped)
     rows = connection.execute(sa.select(*_STATUS_COLUMNS).where(Mailbox.id.in_(ids)).order_by(Mailbox.id)).all()
+    is_stopped, action = Mailbox.id.in_(ids), ChangeAction.MAILBOX_REQUALIFY
+    with record_mailbox_changes(connection, is_stopped, _RELEASED_COLUMNS, action=action, actor=actor):
+        return _release(connection, rows, actor=actor)
+
+
+_RELEASED_COLUMNS = ("band", "band_reason", "health_window_start")
+
+
+def _release(connection: sa.Connection, rows: Sequence[sa.Row[Any]], *, actor: str) -> int:
     changed = 0
     for row in rows:
         before = to_health_status(row)

@@ -27,6 +27,7 @@ BATCH_SIZE = 10_000
 _LOCK_KEY = 7_310_575_252_113_449_332
 """Key of the advisory lock; the next number is the key of the alerts."""
 _REMOVE_OLD = sa.text("SELECT gmail_warmup.remove_old(:before, :at_once)")
+_REMOVE_OLD_CHANGES = sa.text("SELECT gmail_warmup.remove_old_changes(:days, :at_once)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,10 @@ def run_maintenance(engine: sa.Engine, settings: Settings, *, longest: float = T
     if before:
         with write_transaction(engine) as connection:
             months = history.drop_months(connection, before=before)
-    removed, all_removed = _remove_old(engine, before, deadline)
+    removed, all_removed = _remove_batches(engine, _REMOVE_OLD.bindparams(before=before), deadline)
+    if days := settings.change_log_days:
+        changes, no_more = _remove_batches(engine, _REMOVE_OLD_CHANGES.bindparams(days=days), deadline)
+        removed, all_removed = removed + changes, all_removed and no_more
     return MaintenanceResult(moved=moved, months=months, removed=removed, finished=all_moved and all_removed)
 
 
@@ -99,11 +103,12 @@ def _try_lock(connection: sa.Connection) -> bool:
     return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCK_KEY))))
 
 
-def _remove_old(engine: sa.Engine, before: datetime | None, deadline: float) -> tuple[int, bool]:
+def _remove_batches(engine: sa.Engine, statement: sa.TextClause, deadline: float) -> tuple[int, bool]:
+    """Execute a statement, which deletes a batch and returns its size, until nothing is left to delete."""
     removed = 0
     while time.monotonic() < deadline:
         with write_transaction(engine) as connection:
-            deleted = int(connection.execute(_REMOVE_OLD, {"before": before, "at_once": BATCH_SIZE}).scalar_one())
+            deleted = int(connection.execute(statement, {"at_once": BATCH_SIZE}).scalar_one())
         removed += deleted
         if not deleted:
             return removed, True

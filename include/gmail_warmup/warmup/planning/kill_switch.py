@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.core.errors import StoppedError
 from gmail_warmup.db.models import Halt
+from gmail_warmup.mailboxes.change_log import record_change
 from gmail_warmup.warmup.planning import next_send
 
 HALT_IS_ACTIVE = sa.exists().where(Halt.ended_at.is_(None))
@@ -63,8 +65,12 @@ def ensure_not_halted(connection: sa.Connection) -> None:
 
 def begin_halt(connection: sa.Connection, *, by: str, reason: str) -> bool:
     """Begin a halt; return False if one is active already, which keeps its reason."""
-    statement = insert(Halt).values(started_by=by, reason=reason.strip().rstrip(".")).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    reason = reason.strip().rstrip(".")
+    statement = insert(Halt).values(started_by=by, reason=reason).on_conflict_do_nothing()
+    if connection.execute(statement).rowcount != 1:
+        return False
+    record_change(connection, ChangeAction.HALT_BEGIN, actor=by, after={"reason": reason})
+    return True
 
 
 def end_halt(connection: sa.Connection, *, by: str) -> HaltRecord | None:
@@ -83,4 +89,6 @@ def end_halt(connection: sa.Connection, *, by: str) -> HaltRecord | None:
     if row is None:
         return None
     next_send.clear_all_hints(connection)
+    before = {"reason": row.reason, "started_by": row.started_by}
+    record_change(connection, ChangeAction.HALT_END, actor=by, before=before)
     return HaltRecord(since=row.started_at, by=row.started_by, reason=row.reason)

@@ -165,9 +165,13 @@ def pause(body: PauseIn, context: CurrentContext, user: UserName) -> Changed:
 
 
 @router.post("/mailboxes/resume", dependencies=CHANGE_DEPENDENCIES)
-def resume(body: Selection, context: CurrentContext) -> Changed:
+def resume(body: Selection, context: CurrentContext, user: UserName) -> Changed:
     """Resume mailboxes. All or none: an unknown mailbox is an error."""
-    return _change_selected(context.services, body, repository.resume_mailboxes)
+
+    def resume_all(connection: sa.Connection, addresses: Sequence[str]) -> int:
+        return repository.resume_mailboxes(connection, addresses, actor=user)
+
+    return _change_selected(context.services, body, resume_all)
 
 
 @router.post("/mailboxes/requalify", dependencies=CHANGE_DEPENDENCIES)
@@ -184,11 +188,11 @@ def requalify(body: RequalifyIn, context: CurrentContext, user: UserName) -> Cha
 
 
 @router.post("/mailboxes/change", dependencies=CHANGE_DEPENDENCIES)
-def change(body: ChangeIn, context: CurrentContext) -> Changed:
+def change(body: ChangeIn, context: CurrentContext, user: UserName) -> Changed:
     """Change settings; grants, pauses and progress are kept. All or none: an unknown mailbox is an error."""
 
     def change_all(connection: sa.Connection, addresses: Sequence[str]) -> int:
-        return changes.change_settings(connection, addresses, body.changes)
+        return changes.change_settings(connection, addresses, body.changes, actor=user)
 
     return _change_selected(context.services, body, change_all)
 

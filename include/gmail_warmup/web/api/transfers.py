@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Base64Bytes, BaseModel, ConfigDict, Field
 from gmail_warmup.core.text import pluralize
 from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.transfer import import_preview, parser
+from gmail_warmup.transfer import exporter, import_preview, parser
 from gmail_warmup.transfer.import_preview import ImportPreview, Outcome, PreviewOutdatedError
 from gmail_warmup.transfer.parser import MAX_FILE_BYTES, ParsedFile
 from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Addresses, Body
@@ -167,18 +167,21 @@ class PreviewOut(_OutModel):
 
 
 @router.get("/export", response_class=StreamingResponse)
-def export_filtered(context: CurrentContext, params: Annotated[ExportParams, Query()]) -> Response:
-    """Download the settings of mailboxes, sorted by address, without tokens."""
+def export_filtered(context: CurrentContext, params: Annotated[ExportParams, Query()], user: UserName) -> Response:
+    """Download the settings of mailboxes, sorted by address, without tokens. The change log records the download."""
+    selected = {name: value for name, value in params.model_dump().items() if value}
+    exporter.record_export(context.services.engine, actor=user, **selected)
     return exports.stream_export(exports.iter_filtered(context.services, params.to_filter()), params.format)
 
 
 @router.post(
     "/export", response_class=StreamingResponse, dependencies=[Depends(check_origin), Depends(check_content_type)]
 )
-def export_named(body: ExportIn, context: CurrentContext) -> Response:
+def export_named(body: ExportIn, context: CurrentContext, user: UserName) -> Response:
     """Download the settings of these mailboxes. It is a POST because a list of addresses is too long for a URL."""
     with read_transaction(context.services.engine) as connection:
         records = repository.get_mailboxes(connection, body.addresses)
+    exporter.record_export(context.services.engine, actor=user, format=body.format, mailboxes=len(records))
     return exports.stream_export([records], body.format)
 
 
