@@ -24,7 +24,7 @@ from gmail_warmup.mailboxes.records import MailboxSettings
 
 RECORDED_NAMES = frozenset(MailboxSettings.model_fields) | {
     # of a mailbox
-    "paused_at", "pause_reason", "band", "band_reason", "health_window_start",
+    "paused_at", "pause_reason", "owner_email", "tags", "band", "band_reason", "health_window_start",
     # of an invite, a consent and a halt
     "invite_id", "expires_at", "purpose", "state", "started_by", "reason",
     # of an import, an export and a rotation: numbers, and the selection
