@@ -119,6 +119,10 @@ WRONG_SETTINGS = [
     ("signature", "a\x1bb"), ("signature", "a" * 501), ("signature", "a\x7fb"),
     ("daily_target", 0), ("daily_target", 2001), ("daily_target", 10**30), ("daily_target", -1),
     ("open_rate", 101), ("reply_rate", -1),
+    ("owner_email", "olivia"), ("owner_email", "Olivia <olivia@example.com>"),
+    ("owner_email", "a@example.com, b@example.com"),
+    ("owner_email", "olivia@example.com\u200b"), ("owner_email", "a@" + "x." * 130 + "example"),
+    ("tags", "x" * 200), ("tags", "x" * 51), ("tags", "ok, a\x00b"), ("tags", "a\u200bb"), ("tags", "a\nb"),
 ]  # fmt: skip
 WRONG_ADDRESSES = [
     "x", "ada@example.com.", "a..b@example.com", f"name+tag@{GMAIL}", "ada\u200b@example.com", "ada\u00ad@example.com",

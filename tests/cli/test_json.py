@@ -24,6 +24,8 @@ CASES: dict[str, tuple[str, ...]] = {
     "mailboxes invite": (ADA,),
     "mailboxes requalify": (ADA,),
     "mailboxes readiness": (),
+    "mailboxes assign": (ADA, "--owner", "olivia@example.com"),
+    "mailboxes tags": (),
     "content lint": (),
     "stats": (),
     "backlog": (),

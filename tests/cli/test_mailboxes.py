@@ -18,8 +18,8 @@ ADA, BOB = "ada@warm.example", "bob@pool.example"
 
 @pytest.fixture
 def two(world: World) -> World:
-    world.add(ADA, kind="warmup")
-    world.add(BOB)
+    world.add(ADA, kind="warmup", tags=("north", "sales"))
+    world.add(BOB, owner_email="olivia@example.com")
     world.sql(
         "UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'expired_or_revoked' WHERE mailbox_id = 2"
     )
@@ -35,6 +35,9 @@ def two(world: World) -> World:
         (["--domain", "POOL.example"], [BOB]),
         (["--domain", "ool.example"], []),
         (["--search", "ad"], [ADA]),
+        (["--tag", " SALES"], [ADA]),
+        (["--owner", "Olivia@example.com"], [BOB]),
+        (["--tag", "sales", "--owner", "olivia@example.com"], []),
         (["--search", "%"], []),
     ],
 )

@@ -67,7 +67,7 @@ def accepts(column: str, value: Any) -> bool:
 
 def test_a_bad_value_of_a_mailbox_is_shown_on_its_page_and_by_the_doctor(world: World):
     poisoned = PoisonedWorld(world)
-    settings = ("display_name", "signature", "language", "daily_target", "open_rate", "reply_rate")
+    settings = ("display_name", "signature", "language", "owner_email", "daily_target", "open_rate", "reply_rate")
     rest = ("kind", "auth", "timezone", "address")
     times = ("refresh_expires_at", "access_expires_at", "granted_at", "next_probe_at", "state")
     poisoned.store(poison for column in (*settings, *rest) for poison in poisons("mailbox", column))

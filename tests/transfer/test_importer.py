@@ -309,3 +309,33 @@ def test_an_import_writes_what_the_file_says(world: World):
     assert [event[2] for event in world.events("new@pool.example")] == ["never_granted", "imported"]
     alerts = "SELECT count(*) FROM gmail_warmup.alert_item JOIN gmail_warmup.mailbox m ON m.id = mailbox_id"
     assert world.rows(f"{alerts} WHERE address LIKE 'new@%'") == [(1,)], "it was flagged, and works now"
+
+
+OWNED = [
+    ("csv", 'address,kind,owner,tags\na@x.example,pool,Olivia@example.com,"b, A,a"\n'),
+    ("json", '[{"address": "a@x.example", "kind": "pool", "owner_email": "olivia@example.com", "tags": ["b", "a"]}]'),
+]
+
+
+@pytest.mark.parametrize("text", [text for _, text in OWNED], ids=[name for name, _ in OWNED])
+def test_owner_and_tags_are_imported_and_kept_by_a_file_without_them(world: World, text: str):
+    importer.import_mailboxes(world.store, parser.parse_mailboxes(text), actor=world.actor)
+    found = world.mailbox("a@x.example")
+    assert (found.owner_email, found.tags) == ("olivia@example.com", ("a", "b"))
+    other = parser.parse_mailboxes("address,kind,open_rate\na@x.example,pool,60\n")
+    importer.import_mailboxes(world.store, other, actor=world.actor)
+    assert world.mailbox("a@x.example").tags == ("a", "b")
+    changed = parser.parse_mailboxes("address,kind,tags\na@x.example,pool,c\n")
+    result = importer.import_mailboxes(world.store, changed, actor=world.actor)
+    assert [effect.changes for effect in result.mailboxes] == [("tags a, b -> c",)]
+    found = world.mailbox("a@x.example")
+    assert (found.owner_email, found.tags) == ("olivia@example.com", ("c",))
+
+
+def test_a_backup_keeps_owner_and_tags(world: World):
+    world.add("a@x.example", owner_email="olivia@example.com", tags=("a", "b"))
+    _, restored = exporter.parse_backup(exporter.create_backup(world.store).to_json())
+    world.sql("DELETE FROM gmail_warmup.mailbox")
+    importer.import_mailboxes(world.store, restored, actor=world.actor)
+    found = world.mailbox("a@x.example")
+    assert (found.owner_email, found.tags) == ("olivia@example.com", ("a", "b"))

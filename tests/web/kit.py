@@ -110,9 +110,10 @@ def fill(site: Site, number: int) -> None:
     site.sql(
         """
         WITH m AS (
-            INSERT INTO gmail_warmup.mailbox (address, kind, created_by, warmup_days, paused_at)
+            INSERT INTO gmail_warmup.mailbox (address, kind, created_by, warmup_days, paused_at, owner_email)
             SELECT 'box+' || to_char(n * 7 % :number, 'FM0000') || '&x@team' || n % 3 || '.example',
-                CASE WHEN n % 4 = 0 THEN 'pool' ELSE 'warmup' END, 't', n % 5, CASE WHEN n % 11 = 0 THEN now() END
+                CASE WHEN n % 4 = 0 THEN 'pool' ELSE 'warmup' END, 't', n % 5, CASE WHEN n % 11 = 0 THEN now() END,
+                CASE WHEN n % 3 > 0 THEN 'owner' || n % 7 || '@example.com' END
             FROM generate_series(0, :number - 1) AS n RETURNING id)
         INSERT INTO gmail_warmup.oauth_grant (mailbox_id, state, state_since, granted_at, refreshed_at,
         refresh_expires_at)

@@ -18,10 +18,9 @@ from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import GrantEvent, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.change_log import Change, Subject, record_changes, record_mailbox_changes
-from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
+from gmail_warmup.mailboxes.records import COLUMN_SETTINGS, MailboxRecord, MailboxSettings
+from gmail_warmup.mailboxes.tags import set_tags
 from gmail_warmup.mailboxes.time_zones import require_database_zones
-
-_SETTING_NAMES = tuple(MailboxSettings.model_fields)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +43,8 @@ def add_mailboxes(connection: sa.Connection, inputs: Sequence[MailboxInput], *, 
     """Add mailboxes with their initial grants; return the addresses that were added, without existing mailboxes."""
     require_database_zones(connection, (item.settings.timezone for item in inputs))
     table = _build_table(inputs)
-    columns = ("address", *_SETTING_NAMES, "created_by")
-    rows = sa.select(*(table.c[name] for name in ("address", *_SETTING_NAMES)), sa.literal(actor)).order_by(
+    columns = ("address", *COLUMN_SETTINGS, "created_by")
+    rows = sa.select(*(table.c[name] for name in ("address", *COLUMN_SETTINGS)), sa.literal(actor)).order_by(
         table.c.address
     )
     statement = (
@@ -53,6 +52,7 @@ def add_mailboxes(connection: sa.Connection, inputs: Sequence[MailboxInput], *, 
     )
     added = connection.execute(statement).all()
     _add_initial_grants(connection, [row.id for row in added], actor=actor)
+    _set_tags(connection, inputs, added)
     _record_additions(connection, inputs, {row.address: row.id for row in added}, actor=actor)
     return {row.address for row in added}
 
@@ -75,6 +75,11 @@ def _record_additions(
     )
 
 
+def _set_tags(connection: sa.Connection, inputs: Iterable[MailboxInput], rows: Iterable[sa.Row[int, str]]) -> None:
+    tags_of = {item.address: item.settings.tags for item in inputs}
+    set_tags(connection, {row.id: tags_of[row.address] for row in rows})
+
+
 def _add_initial_grants(connection: sa.Connection, ids: Sequence[int], *, actor: str) -> None:
     initial = {auth: repository.initial_grant_state(auth) for auth in MailboxAuth}
     state = sa.case(*((Mailbox.auth == auth, state.value) for auth, (state, _) in initial.items()))
@@ -87,7 +92,11 @@ def _add_initial_grants(connection: sa.Connection, ids: Sequence[int], *, actor:
 
 
 def update_mailboxes(
-    connection: sa.Connection, inputs: Sequence[MailboxInput], *, actor: str, only: Collection[str] = _SETTING_NAMES
+    connection: sa.Connection,
+    inputs: Sequence[MailboxInput],
+    *,
+    actor: str,
+    only: Collection[str] = tuple(MailboxSettings.model_fields),
 ) -> int:
     """Change settings of existing mailboxes; return the number changed. A mailbox with another ``auth`` is left alone.
 
@@ -102,10 +111,13 @@ def update_mailboxes(
     if "auth" in only:
         statement = statement.where(Mailbox.auth == table.c.auth)
     # The settings affect the plan.
-    changed = {name: table.c[name] for name in only} | {"next_send_at": None}
+    changed = {name: table.c[name] for name in only if name in COLUMN_SETTINGS} | {"next_send_at": None}
     is_named = repository.has_address_in(item.address for item in inputs)
     with record_mailbox_changes(connection, is_named, only, action=ChangeAction.MAILBOX_CHANGE, actor=actor):
-        return connection.execute(statement.values(changed)).rowcount
+        updated = connection.execute(statement.values(changed).returning(Mailbox.id, Mailbox.address)).all()
+        if "tags" in only:
+            _set_tags(connection, inputs, updated)
+    return len(updated)
 
 
 def pause_with_reasons(connection: sa.Connection, reasons: Mapping[str, str], *, actor: str) -> int:
@@ -128,7 +140,7 @@ def pause_with_reasons(connection: sa.Connection, reasons: Mapping[str, str], *,
 def _build_table(inputs: Iterable[MailboxInput]) -> sa.TableValuedAlias:
     rows = [{"address": item.address} | item.settings.model_dump(mode="json") for item in inputs]
     columns = Mailbox.__table__.columns
-    return _build_recordset(rows, *(sa.column(name, columns[name].type) for name in ("address", *_SETTING_NAMES)))
+    return _build_recordset(rows, *(sa.column(name, columns[name].type) for name in ("address", *COLUMN_SETTINGS)))
 
 
 def _build_recordset(rows: list[dict[str, Any]], *columns: sa.ColumnClause[Any]) -> sa.TableValuedAlias:

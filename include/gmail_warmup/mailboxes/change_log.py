@@ -21,10 +21,11 @@ from gmail_warmup.core.enums import ChangeAction, ChangeSource, SubjectKind
 from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.models import ChangeLogEntry, Mailbox
 from gmail_warmup.mailboxes.records import MailboxSettings
+from gmail_warmup.mailboxes.tags import get_mailbox_column
 
 RECORDED_NAMES = frozenset(MailboxSettings.model_fields) | {
     # of a mailbox
-    "paused_at", "pause_reason", "owner_email", "tags", "band", "band_reason", "health_window_start",
+    "paused_at", "pause_reason", "band", "band_reason", "health_window_start",
     # of an invite, a consent and a halt
     "invite_id", "expires_at", "purpose", "state", "started_by", "reason",
     # of an import, an export and a rotation: numbers, and the selection
@@ -113,7 +114,7 @@ def record_mailbox_changes(
     Args:
         is_selected: the condition on ``mailbox`` that selects them, before and after the block.
     """
-    query = sa.select(Mailbox.id, Mailbox.address, *(getattr(Mailbox, name) for name in columns)).where(is_selected)
+    query = sa.select(Mailbox.id, Mailbox.address, *map(get_mailbox_column, columns)).where(is_selected)
     before = {row.id: row for row in connection.execute(query)}
     yield
     changed = [(before[row.id], row) for row in connection.execute(query) if tuple(before[row.id]) != tuple(row)]

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from gmail_warmup.core.characters import (
     find_character,
@@ -20,6 +20,8 @@ from gmail_warmup.core.characters import (
 from gmail_warmup.core.enums import GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import shorten_text
+from gmail_warmup.mailboxes.addresses import normalize_contact
+from gmail_warmup.mailboxes.tags import MAX_TAG_LENGTH, normalize_tags, split_tags
 from gmail_warmup.mailboxes.time_zones import normalize_time_zone
 from gmail_warmup.mailboxes.validation import InvalidValue, describe_rule
 from gmail_warmup.mailboxes.zone_data import UTC_ZONE, find_zone
@@ -76,6 +78,20 @@ Language = Annotated[
     AfterValidator(_normalize_language),
 ]
 
+OwnerEmail = Annotated[
+    str,
+    Field(description="Mail address of the person who is responsible for the mailbox; empty for none."),
+    AfterValidator(lambda value: normalize_contact(value) if value else value),
+]
+Tags = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda value: tuple(split_tags(value)) if isinstance(value, str) else value),
+    Field(
+        max_length=100, description=f"Tags of at most {MAX_TAG_LENGTH} characters; one text separates them by commas."
+    ),
+    AfterValidator(normalize_tags),
+]
+
 
 class MailboxSettings(BaseModel):
     """The settings of a mailbox that a person chooses."""
@@ -91,11 +107,22 @@ class MailboxSettings(BaseModel):
     display_name: DisplayName | None = None
     signature: Signature | None = None
     language: Language | None = None
+    owner_email: OwnerEmail | None = None
+    tags: Tags = ()
 
-    @field_validator("display_name", "signature", "language")
+    @field_validator("display_name", "signature", "language", "owner_email")
     @classmethod
     def _empty_to_none(cls, value: str | None) -> str | None:
         return value or None
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _none_to_empty(cls, value: Any) -> Any:
+        return () if value is None else value
+
+
+COLUMN_SETTINGS = tuple(name for name in MailboxSettings.model_fields if name != "tags")
+"""The settings that are columns of the mailbox; its tags are rows of another table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +180,8 @@ class MailboxRecord:
     display_name: str | None
     signature: str | None
     language: str | None = None
+    owner_email: str | None = None
+    tags: tuple[str, ...] = ()
     daily_target: int
     open_rate: int
     reply_rate: int

@@ -20,13 +20,22 @@ from gmail_warmup.mailboxes.addresses import normalize_address
 from gmail_warmup.mailboxes.change_log import Subject, record_change, record_mailbox_changes
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
 from gmail_warmup.mailboxes.stored_values import check_stored_values
+from gmail_warmup.mailboxes.tags import get_mailbox_column, set_tags
 from gmail_warmup.mailboxes.time_zones import require_database_zones
 
 _FIELDS = tuple(field.name for field in fields(MailboxRecord) if field.name != "invalid")
 HAS_GRANT = OAuthGrant.mailbox_id == Mailbox.id
-SELECT_MAILBOXES: sa.Select[Any] = sa.select(
-    *(getattr(Mailbox if hasattr(Mailbox, name) else OAuthGrant, name) for name in _FIELDS)
-).join(OAuthGrant, HAS_GRANT)
+
+
+def get_column(name: str) -> sa.ColumnElement[Any]:
+    """Return the expression for a field of ``MailboxRecord`` in a query of mailboxes and their grants."""
+    if name == "tags" or hasattr(Mailbox, name):
+        return get_mailbox_column(name)
+    column: sa.ColumnElement[Any] = getattr(OAuthGrant, name)
+    return column
+
+
+SELECT_MAILBOXES: sa.Select[Any] = sa.select(*map(get_column, _FIELDS)).join(OAuthGrant, HAS_GRANT)
 """Every mailbox with the state of its grant: the columns named like the fields of ``MailboxRecord``, no secrets."""
 
 # Statements that every task executes are module constants: building one costs as much as executing it.
@@ -127,15 +136,16 @@ def add_or_update(
         InvalidInputError: if the address is not an email address, or PostgreSQL does not know the time zone.
         SecondSpellingError: if the Google mailbox exists under another address.
     """
-    address, values = normalize_address(address), settings.model_dump(mode="json")
+    address, values = normalize_address(address), settings.model_dump(mode="json", exclude={"tags"})
     require_database_zones(connection, [settings.timezone])
     statement = insert(Mailbox).values(address=address, created_by=actor, **values)
     # A conflict is the same address, or another address with the same identity.
     added = connection.execute(statement.on_conflict_do_nothing().returning(Mailbox.id)).scalar_one_or_none()
     if added is not None:
         _add_initial_grant(connection, added, settings.auth, actor=actor)
+        set_tags(connection, {added: settings.tags})
         subject = Subject.of_mailbox(added, address)
-        record_change(connection, ChangeAction.MAILBOX_ADD, actor=actor, subject=subject, after=values)
+        record_change(connection, ChangeAction.MAILBOX_ADD, actor=actor, subject=subject, after=settings.model_dump())
         return int(added)
     lookup.require_first_spelling(connection, [address])
     row = connection.execute(_LOCK_BY_ADDRESS, {"address": address}).one()
@@ -144,6 +154,8 @@ def add_or_update(
     is_found, action = Mailbox.id == row.id, ChangeAction.MAILBOX_CHANGE
     with record_mailbox_changes(connection, is_found, only, action=action, actor=actor):
         connection.execute(sa.update(Mailbox).where(Mailbox.id == row.id).values(changed))
+        if "tags" in only:
+            set_tags(connection, {row.id: settings.tags})
     if row.auth != settings.auth and "auth" in only:
         _change_auth(connection, row.id, settings.auth, actor=actor)
     return int(row.id)

@@ -38,6 +38,8 @@ _SETTINGS: dict[str, TypeAdapter[Any]] = {
     "display_name": TypeAdapter(records.DisplayName | None),
     "signature": TypeAdapter(records.Signature | None),
     "language": TypeAdapter(records.Language | None),
+    "owner_email": TypeAdapter(records.OwnerEmail | None),
+    "tags": TypeAdapter(records.Tags),
 }
 _TIMES = (
     "created_at", "paused_at", "resumed_at", "deferred_until", "band_since", "health_window_start", "half_volume_on",
@@ -92,7 +94,7 @@ def _check_settings(values: Mapping[str, Any]) -> list[InvalidValue]:
 
 
 @functools.lru_cache(maxsize=10_000)  # many mailboxes have the same settings
-def _find_broken_rules(stored: tuple[str | int | None, ...]) -> dict[str, str]:
+def _find_broken_rules(stored: tuple[object, ...]) -> dict[str, str]:
     broken = {}
     for (column, adapter), value in zip(_SETTINGS.items(), stored, strict=True):
         try:

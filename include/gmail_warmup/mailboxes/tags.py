@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
@@ -46,6 +47,11 @@ def normalize_tag(text: str) -> str:
     return tag
 
 
+def join_tags(tags: Iterable[str]) -> str:
+    """Return tags as one text."""
+    return f"{SEPARATOR} ".join(tags)
+
+
 def split_tags(text: str) -> list[str]:
     """Return the parts of a text with tags separated by commas, without empty ones; they are not validated."""
     return [part for part in text.split(SEPARATOR) if part.strip()]
@@ -58,6 +64,25 @@ def normalize_tags(texts: Iterable[str]) -> tuple[str, ...]:
         InvalidInputError: naming the first one that breaks a rule.
     """
     return tuple(sorted({normalize_tag(text) for text in texts}))
+
+
+TAGS_OF_MAILBOX = sa.type_coerce(
+    sa.func.array(
+        sa.select(MailboxTag.tag)
+        .where(MailboxTag.mailbox_id == Mailbox.id)
+        .order_by(sa.collate(MailboxTag.tag, "C"))
+        .correlate(Mailbox)
+        .scalar_subquery()
+    ),
+    ARRAY(sa.Text, as_tuple=True),
+).label("tags")
+"""The sorted tags of a mailbox as a column of a query of mailboxes."""
+
+
+def get_mailbox_column(name: str) -> sa.ColumnElement[Any]:
+    """Return the expression for a column of a mailbox, or for its tags, in a query of mailboxes."""
+    column: sa.ColumnElement[Any] = TAGS_OF_MAILBOX if name == "tags" else getattr(Mailbox, name)
+    return column
 
 
 def has_tag(tag: str) -> sa.ColumnElement[bool]:

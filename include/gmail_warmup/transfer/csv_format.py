@@ -81,7 +81,13 @@ def parse_table(text: str) -> CsvTable:
     return CsvTable(header=names, header_line=number, lines=_to_lines(chain(malformed, lines), names))
 
 
-_OTHER_HEADERS = {"email": "address", "e_mail": "address", "email_address": "address", "time_zone": "timezone"}
+_OTHER_HEADERS = {
+    "email": "address",
+    "e_mail": "address",
+    "email_address": "address",
+    "time_zone": "timezone",
+    "owner": "owner_email",
+}
 
 
 def normalize_header(cell: str) -> str:

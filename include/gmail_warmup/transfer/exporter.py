@@ -20,6 +20,7 @@ from gmail_warmup.db.rows import DATA_ERRORS
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.change_log import record_change
 from gmail_warmup.mailboxes.records import MailboxRecord
+from gmail_warmup.mailboxes.tags import join_tags
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.transfer import csv_format
 from gmail_warmup.transfer.parser import (
@@ -59,7 +60,8 @@ class Backup:
 
 def write_csv(mailboxes: Iterable[MailboxRecord]) -> Iterator[str]:
     """Yield the settings of mailboxes as lines of CSV for a later import, without secrets."""
-    return csv_format.write_table(CSV_COLUMNS, map(to_settings_row, mailboxes))
+    rows = (to_settings_row(mailbox) | {"tags": join_tags(mailbox.tags) or None} for mailbox in mailboxes)
+    return csv_format.write_table(CSV_COLUMNS, rows)
 
 
 def write_json(mailboxes: Iterable[MailboxRecord]) -> Iterator[str]:

@@ -23,6 +23,7 @@ from gmail_warmup.core.text import shorten_text
 from gmail_warmup.mailboxes import bulk, lookup
 from gmail_warmup.mailboxes.change_log import record_change
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
+from gmail_warmup.mailboxes.tags import join_tags
 from gmail_warmup.transfer.parser import PAUSE_COLUMN, LineProblem, ParsedFile, ParsedMailbox
 
 
@@ -195,8 +196,14 @@ def diff_settings(known: Any, imported: MailboxSettings) -> tuple[SettingChange,
     """Return the settings of a record or row that an import changes."""
     pairs = ((name, getattr(known, name), getattr(imported, name)) for name in MailboxSettings.model_fields)
     return tuple(
-        SettingChange(field=name, before=before, after=after) for name, before, after in pairs if before != after
+        SettingChange(field=name, before=_to_cell(before), after=_to_cell(after))
+        for name, before, after in pairs
+        if before != after
     )
+
+
+def _to_cell(value: Any) -> Any:
+    return join_tags(value) or None if isinstance(value, tuple) else value
 
 
 _CLI_HINT = "import the file on the server: gmail-warmup mailboxes import FILE"

@@ -113,7 +113,7 @@ class _Importer:
         touched = sa.func.greatest(OAuthGrant.granted_at, OAuthGrant.refreshed_at)
         newer = touched > exported_at if exported_at else sa.false()
         self._query: Any = sa.select(
-            Mailbox.id, Mailbox.address, *(getattr(Mailbox, name) for name in MailboxSettings.model_fields),
+            Mailbox.id, Mailbox.address, *map(repository.get_column, MailboxSettings.model_fields),
             Mailbox.paused_at, OAuthGrant.refresh_token,
             OAuthGrant.granted_at, sa.and_(OAuthGrant.state == GrantState.ACTIVE, newer).label("newer"),
         ).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)  # fmt: skip

@@ -207,7 +207,9 @@ def test_the_description_holds_every_path_of_the_api(site: Site, op: httpx.Clien
 def test_the_description_names_the_filters_the_orders_and_the_bounds_of_the_list(site: Site, op: httpx.Client):
     described = op.get(f"{API}/openapi.json").json()
     parameters = {item["name"]: item for item in described["paths"]["/api/v1/mailboxes"]["get"]["parameters"]}
-    assert list(parameters) == ["state", "kind", "readiness", "domain", "q", "sort", "after", "before", "limit"]
+    assert list(parameters) == [
+        "state", "kind", "readiness", "domain", "tag", "owner", "q", "sort", "after", "before", "limit",
+    ]  # fmt: skip
     schemas = described["components"]["schemas"]
     assert schemas["Order"]["enum"][:4] == ["address", "-address", "attention", "-attention"]
     assert parameters["limit"]["schema"]["maximum"] == 1000
@@ -215,6 +217,7 @@ def test_the_description_names_the_filters_the_orders_and_the_bounds_of_the_list
     assert set(change["properties"]) == {"addresses", "filter", "at_most", "changes"}
     assert set(schemas["MailboxChanges"]["properties"]) == {
         "kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name", "signature", "language",
+        "owner_email", "tags", "add_tags", "remove_tags",
     }  # fmt: skip
 
 
@@ -225,6 +228,8 @@ def test_the_description_names_the_filters_the_orders_and_the_bounds_of_the_list
         ({"state": "nonsense"}, "state", "must be valid, needs_reauth"),
         ({"limit": "1001"}, "limit", "less than or equal to 1000"),
         ({"q": "x" * 321}, "q", "at most 320 characters"),
+        ({"tag": "x" * 200}, "tag", "has 200 characters, and a tag has at most 50. Shorten it."),
+        ({"owner": "olivia"}, "owner", "'olivia' is not a mail address. Write it as name@domain"),
     ],
 )
 def test_a_wrong_query_names_the_field_and_the_rule(

@@ -123,7 +123,8 @@ def test_a_filter_with_what_the_database_cannot_hold_matches_nothing(three: Site
 
 
 def settings_of(site: Site, address: str) -> dict[str, Any]:
-    names = ("kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name", "signature", "language")
+    names = ("kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name", "signature", "language",
+             "owner_email")  # fmt: skip
     return {name: site.mailbox(address)[name] for name in names}
 
 
@@ -140,6 +141,8 @@ CHANGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"daily_target": None, "open_rate": 5}, {"open_rate": 5}),
     ({"signature": "Ada\r\nexample.com "}, {"signature": "Ada\nexample.com"}),
     ({"signature": " "}, {"signature": None}),
+    ({"owner_email": " Olivia@Example.com"}, {"owner_email": "olivia@example.com"}),
+    ({"owner_email": ""}, {"owner_email": None}),
 ]
 
 
@@ -170,6 +173,9 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"display_name": "x" * 101}, "display_name", "at most 100 characters"),
     ({"signature": "x" * 501}, "signature", "at most 500 characters"),
     ({"signature": "x\x00"}, "signature", "must not contain control characters"),
+    ({"owner_email": "Olivia"}, "owner_email", "'Olivia' is not a mail address. Write it as name@domain"),
+    ({"tags": ["x" * 200]}, "tags", "has 200 characters, and a tag has at most 50. Shorten it."),
+    ({"add_tags": "a,\u200b"}, "add_tags", "Remove the character U+200B"),
     ({"kind": "spam"}, "kind", "must be warmup or pool"),
     ({"auth": "delegated"}, "auth", "is not known"),
     ({}, "", "at least one setting"),

@@ -33,7 +33,11 @@ def last_page(op: httpx.Client, path: str) -> str:
     return path
 
 
-SORTS = [sign + name for name in ("address", "attention", "since", "day", "refreshed", "expires") for sign in ("", "-")]
+SORTS = [
+    sign + name
+    for name in ("address", "attention", "since", "day", "refreshed", "expires", "owner")
+    for sign in ("", "-")
+]
 
 
 @pytest.mark.parametrize("sort", SORTS)
@@ -60,6 +64,7 @@ def key_of(box: dict[str, Any], sort: str) -> Any:
         "day": box["ramp"] and box["ramp"]["day"],
         "refreshed": box["refreshed_at"],
         "expires": box["expires_at"],
+        "owner": box["owner_email"],
     }[sort]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,8 @@ import typer
 
 from gmail_warmup.cli import invites
 from gmail_warmup.cli.arguments import Address, Addresses
-from gmail_warmup.cli.mailboxes import readiness, transfer
+from gmail_warmup.cli.mailboxes import owner_and_tags, readiness, transfer
+from gmail_warmup.cli.mailboxes.bulk_changes import change_mailboxes, print_changed
 from gmail_warmup.cli.output import (
     JsonOption,
     actor_name,
@@ -54,6 +54,8 @@ def list_mailboxes(
     ] = None,
     kind: Annotated[MailboxKind | None, typer.Option(help="Only mailboxes of this kind.")] = None,
     domain: Annotated[str, typer.Option(help="Only addresses of this domain.")] = "",
+    tag: Annotated[str, typer.Option(help="Only mailboxes with this tag.")] = "",
+    owner: Annotated[str, typer.Option(help="Only mailboxes of this owner: the whole mail address.")] = "",
     search: Annotated[str, typer.Option(help="Only addresses or names that contain this text.")] = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -65,6 +67,7 @@ def list_mailboxes(
     with report_errors():
         engine = get_services(context).engine
         query = _select_mailboxes(state=state, kind=kind, domain=domain, search=search)
+        query = query.where(*_build_people_conditions(tag=tag, owner=owner))
         with read_transaction(engine) as connection:
             found = [repository.to_record(row) for row in connection.execute(query)]
             failing = load_failures(connection, [record.id for record in found])
@@ -78,7 +81,7 @@ def list_mailboxes(
     if rows:
         print_table(("mailbox", "kind", "grant", "reason", "since (UTC)", ""), rows, fold="mailbox")
     typer.echo(pluralize(len(rows), "mailbox"))
-    if not rows and not (state or kind or domain or search):
+    if not rows and not (state or kind or domain or tag or owner or search):
         typer.echo("Add one on the page 'Gmail accounts', or with: gmail-warmup mailboxes add")
 
 
@@ -118,6 +121,15 @@ def _select_mailboxes(*, state: ListState | None, kind: MailboxKind | None, doma
     return query
 
 
+def _build_people_conditions(*, tag: str, owner: str) -> list[sa.ColumnElement[bool]]:
+    from gmail_warmup.db.models import Mailbox
+    from gmail_warmup.mailboxes.addresses import normalize_contact
+    from gmail_warmup.mailboxes.tags import has_tag, normalize_tag
+
+    conditions = [has_tag(normalize_tag(tag))] if tag else []
+    return [*conditions, Mailbox.owner_email == normalize_contact(owner)] if owner else conditions
+
+
 def to_json_dict(record: MailboxRecord) -> dict[str, Any]:
     """Return a mailbox for JSON, without internal ids."""
     return {name: value for name, value in asdict(record).items() if name not in ("id", "label_id", "label_name")}
@@ -138,6 +150,8 @@ def add(
     display_name: Annotated[str, typer.Option(help="Name in the From header.")] = "",
     signature: Annotated[str, typer.Option(help="Plain text at the end of each mail. Default: the name.")] = "",
     language: Annotated[str, typer.Option(help="Language tag of the threads that it starts. Default: any.")] = "",
+    owner: Annotated[str, typer.Option(help="Mail address of the owner. Default: none.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="Tag; may be repeated.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Add a mailbox. Its owner has to sign in afterwards, on the page 'Gmail accounts' or with an invite link."""
@@ -151,7 +165,7 @@ def add(
         values = {
             "kind": kind, "auth": auth, "daily_target": daily_target, "open_rate": open_rate, "reply_rate": reply_rate,
             "timezone": timezone, "display_name": display_name or None, "signature": signature or None,
-            "language": language or None,
+            "language": language or None, "owner_email": owner or None, "tags": tag or (),
         }  # fmt: skip
         chosen = validate_mailbox_settings(values, address=normal)
         with write_transaction(get_services(context).engine) as connection:
@@ -183,8 +197,8 @@ def pause(
 
     with report_errors():
         options = {"actor": actor_name(), "reason": parse_reason(reason)}
-        named, changed = _change_mailboxes(context, addresses, repository.pause_mailboxes, **options)
-    _print_changed("paused", named, changed, as_json=as_json)
+        named, changed = change_mailboxes(context, addresses, repository.pause_mailboxes, **options)
+    print_changed("paused", named, changed, as_json=as_json)
 
 
 @app.command()
@@ -193,8 +207,8 @@ def resume(context: typer.Context, addresses: Addresses, as_json: JsonOption = F
     from gmail_warmup.mailboxes import repository
 
     with report_errors():
-        named, changed = _change_mailboxes(context, addresses, repository.resume_mailboxes, actor=actor_name())
-    _print_changed("resumed", named, changed, as_json=as_json)
+        named, changed = change_mailboxes(context, addresses, repository.resume_mailboxes, actor=actor_name())
+    print_changed("resumed", named, changed, as_json=as_json)
 
 
 @app.command()
@@ -206,35 +220,12 @@ def requalify(context: typer.Context, addresses: Addresses, as_json: JsonOption 
     from gmail_warmup.warmup.health import monitor
 
     with report_errors():
-        named, changed = _change_mailboxes(context, addresses, monitor.requalify_mailboxes, actor=actor_name())
-    _print_changed("requalified", named, changed, as_json=as_json)
+        named, changed = change_mailboxes(context, addresses, monitor.requalify_mailboxes, actor=actor_name())
+    print_changed("requalified", named, changed, as_json=as_json)
 
 
-def _change_mailboxes(
-    context: typer.Context, addresses: Sequence[str], change: Callable[..., int], **options: str
-) -> tuple[list[str], int]:
-    """Change mailboxes in one transaction; return their addresses and the number changed."""
-    from gmail_warmup.db.engine import retry_conflict, write_transaction
-    from gmail_warmup.mailboxes import repository
-
-    @retry_conflict
-    def change_all() -> tuple[list[str], int]:
-        with write_transaction(get_services(context).engine) as connection:
-            named = [record.address for record in repository.get_mailboxes(connection, addresses)]
-            return named, change(connection, named, **options)
-
-    return change_all()
-
-
-def _print_changed(verb: str, named: list[str], changed: int, *, as_json: bool) -> None:
-    already = len(named) - changed
-    if as_json:
-        print_json({"mailboxes": named, verb: changed, "unchanged": already})
-        return
-    rest = f"; no change for {already}" if already else ""
-    typer.echo(f"{verb.capitalize()} {changed} of {pluralize(len(named), 'mailbox')}{rest}.")
-
-
+app.command()(owner_and_tags.assign)
+app.command("tags")(owner_and_tags.list_tags)
 app.command()(invites.invite)
 app.command("readiness")(readiness.list_readiness)
 app.command("import")(transfer.import_file)

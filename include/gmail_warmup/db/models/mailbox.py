@@ -61,7 +61,7 @@ class Mailbox(Base):
         Index("ix_mailbox_next_send_at", "next_send_at",
               postgresql_where=text("kind = 'warmup' AND paused_at IS NULL")),
         Index("ix_mailbox_notices_due_at", "notices_due_at", postgresql_where=text("notices_due_at IS NOT NULL")),
-        Index("ix_mailbox_owner_email", "owner_email", postgresql_where=text("owner_email IS NOT NULL")),
+        Index("ix_mailbox_owner_email_id", "owner_email", "id", postgresql_where=text("owner_email IS NOT NULL")),
         Index("ix_mailbox_last_received_claim_at_id", "last_received_claim_at", "id",
               postgresql_where=text("kind = 'pool' AND paused_at IS NULL")),
     )  # fmt: skip

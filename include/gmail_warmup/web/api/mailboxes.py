@@ -14,7 +14,7 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db import clock
 from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.mailboxes import bulk_edit as changes
-from gmail_warmup.mailboxes import lookup, repository
+from gmail_warmup.mailboxes import lookup, repository, tags
 from gmail_warmup.mailboxes.bulk_edit import MailboxChanges
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.warmup.health import monitor
@@ -75,6 +75,19 @@ class DomainList(BaseModel):
     domains: list[DomainOut]
 
 
+class TagOut(BaseModel):
+    """A tag and its number of mailboxes."""
+
+    tag: str
+    mailboxes: int
+
+
+class TagList(BaseModel):
+    """All tags, by name."""
+
+    tags: list[TagOut]
+
+
 class MailboxIn(Body):
     """A mailbox and its settings."""
 
@@ -123,6 +136,14 @@ def list_domains(context: CurrentContext) -> DomainList:
     with read_transaction(context.services.engine) as connection:
         counts = queries.count_by_domain(connection, limit=MAX_DOMAINS)
     return DomainList(domains=[DomainOut(domain=item.domain, mailboxes=item.mailboxes) for item in counts])
+
+
+@router.get("/tags")
+def list_tags(context: CurrentContext) -> TagList:
+    """List all tags with their numbers of mailboxes."""
+    with read_transaction(context.services.engine) as connection:
+        counts = tags.count_tags(connection)
+    return TagList(tags=[TagOut(tag=item.tag, mailboxes=item.mailboxes) for item in counts])
 
 
 @router.get("/mailboxes/{address:path}")
@@ -189,7 +210,10 @@ def requalify(body: RequalifyIn, context: CurrentContext, user: UserName) -> Cha
 
 @router.post("/mailboxes/change", dependencies=CHANGE_DEPENDENCIES)
 def change(body: ChangeIn, context: CurrentContext, user: UserName) -> Changed:
-    """Change settings; grants, pauses and progress are kept. All or none: an unknown mailbox is an error."""
+    """Change settings, owner and tags; grants, pauses and progress are kept.
+
+    All or none: an unknown mailbox is an error.
+    """
 
     def change_all(connection: sa.Connection, addresses: Sequence[str]) -> int:
         return changes.change_settings(connection, addresses, body.changes, actor=user)

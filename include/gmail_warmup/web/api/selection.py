@@ -6,11 +6,13 @@ from typing import Annotated, Self
 
 import sqlalchemy as sa
 from fastapi import HTTPException
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 
 from gmail_warmup.db import locks
 from gmail_warmup.db.models import Mailbox, MailboxKind, ReadinessState
 from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes.addresses import normalize_contact
+from gmail_warmup.mailboxes.tags import normalize_tag
 from gmail_warmup.web.api.schemas import Addresses, Body
 from gmail_warmup.web.queries import filters
 from gmail_warmup.web.queries.filters import Group, MailboxFilter
@@ -18,6 +20,8 @@ from gmail_warmup.web.queries.filters import Group, MailboxFilter
 DEFAULT_SELECTION_LIMIT, MAX_SELECTION_LIMIT = 1000, 100_000
 
 _Text = Annotated[str, StringConstraints(max_length=320, strip_whitespace=True)]
+TagText = Annotated[str, AfterValidator(lambda text: normalize_tag(text) if text else text)]
+OwnerText = Annotated[str, AfterValidator(lambda text: normalize_contact(text) if text else text)]
 
 
 class FilterIn(BaseModel):
@@ -27,12 +31,20 @@ class FilterIn(BaseModel):
     kind: MailboxKind | None = None
     readiness: ReadinessState | None = Field(None, description="Only warmup mailboxes in this state.")
     domain: _Text = Field("", description="The full domain, such as `example.com`.")
+    tag: TagText = Field("", description="Only mailboxes with this tag.")
+    owner: OwnerText = Field("", description="Only mailboxes of this owner: the whole mail address.")
     q: _Text = Field("", description="Part of an address or name.")
 
     def to_filter(self) -> MailboxFilter:
         """Return the filter for the queries."""
         return MailboxFilter(
-            group=self.state, kind=self.kind, readiness=self.readiness, domain=self.domain, search=self.q
+            group=self.state,
+            kind=self.kind,
+            readiness=self.readiness,
+            domain=self.domain,
+            tag=self.tag,
+            owner=self.owner,
+            search=self.q,
         )
 
 

@@ -30,6 +30,8 @@ COLUMNS = (
     Column(name="refreshed", title="Refreshed", sort="refreshed", by_default=False),
     Column(name="expires", title="Expires", sort="expires", by_default=False),
     Column(name="timezone", title="Time zone", by_default=False),
+    Column(name="owner", title="Owner", sort="owner", by_default=False),
+    Column(name="tags", title="Tags", by_default=False),
 )
 """All optional columns in their order."""
 DEFAULT_COLUMNS = tuple(column for column in COLUMNS if column.by_default)

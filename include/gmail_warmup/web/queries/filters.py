@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.models import (
     GrantState,
@@ -18,7 +19,8 @@ from gmail_warmup.db.models import (
     OAuthGrant,
     ReadinessState,
 )
-from gmail_warmup.mailboxes.addresses import normalize_domain
+from gmail_warmup.mailboxes.addresses import normalize_domain, to_stored_address
+from gmail_warmup.mailboxes.tags import has_tag, normalize_tag
 from gmail_warmup.oauth import expiry
 from gmail_warmup.warmup.health.failures import IS_NOT_WORKING
 
@@ -58,6 +60,9 @@ class MailboxFilter:
     """The stored state, which each run of a DAG updates."""
     domain: str = ""
     """The whole domain."""
+    tag: str = ""
+    owner: str = ""
+    """The whole mail address of the owner."""
     search: str = ""
     """Part of an address or name, case-insensitive."""
 
@@ -117,6 +122,10 @@ def build_conditions(mailbox_filter: MailboxFilter, *, expiring_days: int) -> li
         conditions.append(Mailbox.id.in_(sa.select(MailboxReadiness.mailbox_id).where(is_in_state)))
     if mailbox_filter.domain:
         conditions.append(Mailbox.domain == to_storable_text(normalize_domain(mailbox_filter.domain)))
+    if mailbox_filter.tag:
+        conditions.append(_match_tag(mailbox_filter.tag))
+    if mailbox_filter.owner:
+        conditions.append(Mailbox.owner_email == to_stored_address(mailbox_filter.owner))
     if mailbox_filter.search:
         conditions.append(_match_text(to_storable_text(mailbox_filter.search.lower())))
     return conditions
@@ -147,6 +156,14 @@ def count_mailboxes(connection: sa.Connection, mailbox_filter: MailboxFilter, *,
 def _count_rows(connection: sa.Connection, query: sa.Select[int]) -> int:
     count_query = query.with_only_columns(sa.func.count(), maintain_column_froms=True)
     return int(connection.execute(count_query).scalar_one())
+
+
+def _match_tag(text: str) -> sa.ColumnElement[bool]:
+    """Return the condition for a tag; a text that cannot be a tag matches no mailbox."""
+    try:
+        return has_tag(normalize_tag(text))
+    except InvalidInputError:
+        return sa.false()
 
 
 def _match_text(text: str) -> sa.ColumnElement[bool]:

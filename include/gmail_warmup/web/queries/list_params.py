@@ -30,6 +30,8 @@ class ListParams:
     kind: MailboxKind | None = None
     readiness: ReadinessState | None = None
     domain: str = ""
+    tag: str = ""
+    owner: str = ""
     q: str = ""
     sort: Order = Order.ADDRESS
     size: int = DEFAULT_PAGE_SIZE
@@ -47,8 +49,7 @@ class ListParams:
             state=parse_choice(Group, query.get("state", "")),
             kind=parse_choice(MailboxKind, query.get("kind", "")),
             readiness=parse_choice(ReadinessState, query.get("readiness", "")),
-            domain=query.get("domain", "").strip()[:_MAX_TEXT_LENGTH],
-            q=query.get("q", "").strip()[:_MAX_TEXT_LENGTH],
+            **{name: query.get(name, "").strip()[:_MAX_TEXT_LENGTH] for name in ("domain", "tag", "owner", "q")},
             sort=sort,
             size=int(size) if size in map(str, PAGE_SIZES) else DEFAULT_PAGE_SIZE,
             after=_parse_cursor(query.get("after", ""), sort),
@@ -60,16 +61,20 @@ class ListParams:
     def filter(self) -> MailboxFilter:
         """Return the filter for the queries."""
         return MailboxFilter(
-            group=self.state, kind=self.kind, readiness=self.readiness, domain=self.domain, search=self.q
+            group=self.state,
+            kind=self.kind,
+            readiness=self.readiness,
+            domain=self.domain,
+            tag=self.tag,
+            owner=self.owner,
+            search=self.q,
         )
 
     @property
     def api_filter(self) -> dict[str, str]:
         """Return the filter as parameters of the API."""
-        values = {
-            "state": self.state, "kind": self.kind, "readiness": self.readiness, "domain": self.domain, "q": self.q,
-        }  # fmt: skip
-        return {name: str(value) for name, value in values.items() if value}
+        names = ("state", "kind", "readiness", "domain", "tag", "owner", "q")
+        return {name: str(value) for name in names if (value := getattr(self, name))}
 
     @property
     def columns_text(self) -> str:

@@ -49,6 +49,8 @@ class Order(StrEnum):
     REFRESHED_DOWN = "-refreshed"
     EXPIRES = "expires"
     EXPIRES_DOWN = "-expires"
+    OWNER = "owner"
+    OWNER_DOWN = "-owner"
 
     @property
     def column(self) -> str:
@@ -67,7 +69,7 @@ class Cursor:
 
     order: Order
     segment: int
-    key: int | datetime | None
+    key: int | datetime | str | None
     """None in a segment that is sorted by address only."""
     tiebreaker: int | str
     """Address or id, which distinguishes mailboxes with the same key."""
@@ -87,15 +89,19 @@ class Cursor:
         """
         try:
             name, segment, key, tiebreaker = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-            key = datetime.fromisoformat(key) if isinstance(key, str) else key
-            if name != order or not _is_valid_cursor(order, segment, key, tiebreaker):
+            if name != order or type(segment) is not int or segment < 0:
                 raise ValueError(name)
-        except (ValueError, TypeError, RecursionError):
+            expected = sort_segments(order, expiring_days=0)[segment]
+            if expected.key_type is datetime:
+                key = datetime.fromisoformat(key)
+            if (type(key), type(tiebreaker)) != (expected.key_type, expected.tiebreaker_type):
+                raise ValueError(name)
+        except (ValueError, TypeError, IndexError, RecursionError):
             raise InvalidInputError(
                 f"after and before: not a position in the list sorted by '{order.value}'. Pass next_after or "
                 "previous_before of one of its pages, or nothing for the first page."
             ) from None
-        tiebreaker = to_storable_text(tiebreaker) if isinstance(tiebreaker, str) else tiebreaker
+        key, tiebreaker = (to_storable_text(part) if isinstance(part, str) else part for part in (key, tiebreaker))
         return cls(order=order, segment=segment, key=key, tiebreaker=tiebreaker)
 
 
@@ -184,6 +190,14 @@ def _segments_by_expiry(descending: bool, expiring_days: int) -> _SegmentGroups:
     return known, [SortSegment(condition=unknown)]
 
 
+def _segments_by_owner(descending: bool, _: int) -> _SegmentGroups:
+    owner = Mailbox.owner_email
+    known = SortSegment(
+        condition=owner.is_not(None), key=owner, key_type=str, tiebreaker=Mailbox.id, descending=descending
+    )
+    return [known], [SortSegment(condition=owner.is_(None))]
+
+
 def _time_segment(condition: sa.ColumnElement[bool], key: _Column, descending: bool) -> SortSegment:
     return SortSegment(
         condition=condition, key=key, key_type=datetime, tiebreaker=OAuthGrant.mailbox_id, descending=descending
@@ -197,12 +211,5 @@ _SEGMENT_BUILDERS: dict[str, Callable[[bool, int], _SegmentGroups]] = {
     "day": _segments_by_day,
     "refreshed": _segments_by_refresh,
     "expires": _segments_by_expiry,
+    "owner": _segments_by_owner,
 }
-
-
-def _is_valid_cursor(order: Order, number: Any, key: Any, tiebreaker: Any) -> bool:
-    """Return whether the parts of a cursor have the types of its segment."""
-    segments = sort_segments(order, expiring_days=0)
-    if type(number) is not int or not 0 <= number < len(segments):
-        return False
-    return type(key) is segments[number].key_type and type(tiebreaker) is segments[number].tiebreaker_type

@@ -1,11 +1,12 @@
 // Edit several mailboxes: a field shows the common value, and only edited fields are saved.
 
-const NAMES = ["kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name", "language"];
+const NAMES = ["kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name", "language", "owner_email"];
+const TAGS = ["add_tags", "remove_tags"];
 
 export function editForm(form) {
   const touched = new Set();
   const show = () => {
-    const labels = NAMES.filter((name) => touched.has(name)).map((name) => label(form.elements[name]));
+    const labels = [...NAMES, ...TAGS].filter((name) => touched.has(name)).map((name) => label(form.elements[name]));
     form.querySelector("#edit-touched").textContent = labels.length
       ? `Changes: ${labels.join("; ")}.`
       : "No changes yet.";
@@ -20,6 +21,7 @@ export function editForm(form) {
     begin(settings) {
       touched.clear();
       NAMES.forEach((name, place) => begin(form.elements[name], settings.map((values) => values[place])));
+      for (const name of TAGS) begin(form.elements[name], [""]);
       show();
     },
     get changes() {

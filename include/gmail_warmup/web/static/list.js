@@ -21,11 +21,12 @@ function reloadWith(message) {
   location.reload();
 }
 
-// Listing the domains reads all mailboxes, so they are requested only when the field gets the focus.
-function offerDomains(input) {
+// Listing the domains or tags reads all mailboxes, so they are requested only when the field gets the focus.
+function offerChoices(input, path) {
   input.addEventListener("focus", async () => {
-    const { domains } = await get("domains").catch(() => ({ domains: [] }));
-    input.list.replaceChildren(...domains.map(({ domain, mailboxes }) => new Option(counted(mailboxes), domain)));
+    const found = (await get(path).catch(() => ({})))[path] ?? [];
+    const options = found.map((item) => new Option(counted(item.mailboxes), item[input.name]));
+    input.list.replaceChildren(...options);
   }, { once: true });
   input.addEventListener("change", () => input.form.requestSubmit());
 }
@@ -157,7 +158,8 @@ if (table) addRowKeys(table);
 const filters = document.querySelector("#filters");
 if (filters) {
   keepAddressShort(filters);
-  offerDomains(filters.elements.domain);
+  offerChoices(filters.elements.domain, "domains");
+  offerChoices(filters.elements.tag, "tags");
 }
 const bar = document.querySelector("#bulk");
 if (bar) addBulkActions(bar);

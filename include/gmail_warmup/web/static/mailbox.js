@@ -8,7 +8,7 @@ import { setTime } from "./times.js";
 
 const address = document.querySelector("#mailbox").dataset.address;
 const NUMBERS = ["daily_target", "open_rate", "reply_rate"];
-const TEXTS = ["display_name", "signature", "language"];
+const TEXTS = ["display_name", "signature", "language", "owner_email"];
 const LIST = "gmail-warmup-list";
 const MESSAGE = "gmail-warmup-message";
 

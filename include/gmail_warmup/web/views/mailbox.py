@@ -87,6 +87,8 @@ class MailboxView(BaseModel):
     display_name: str | None
     signature: str | None
     language: str | None
+    owner_email: str | None = Field(description="Mail address of the person who is responsible for it.")
+    tags: tuple[str, ...]
     daily_target: int
     open_rate: int
     reply_rate: int
@@ -175,6 +177,8 @@ def _build_view(
         display_name=record.display_name,
         signature=record.signature,
         language=record.language,
+        owner_email=record.owner_email,
+        tags=record.tags,
         daily_target=record.daily_target,
         open_rate=record.open_rate,
         reply_rate=record.reply_rate,

@@ -26,9 +26,9 @@ def upgrade() -> None:
         schema=_SCHEMA,
     )
     op.create_index(
-        "ix_mailbox_owner_email",
+        "ix_mailbox_owner_email_id",
         "mailbox",
-        ["owner_email"],
+        ["owner_email", "id"],
         schema=_SCHEMA,
         postgresql_where=sa.text("owner_email IS NOT NULL"),
     )
@@ -51,5 +51,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("mailbox_tag", schema=_SCHEMA)
-    op.drop_index("ix_mailbox_owner_email", table_name="mailbox", schema=_SCHEMA)
+    op.drop_index("ix_mailbox_owner_email_id", table_name="mailbox", schema=_SCHEMA)
     op.drop_column("mailbox", "owner_email", schema=_SCHEMA)
