@@ -149,7 +149,11 @@ CHANGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
 @pytest.mark.parametrize(("changes", "expected"), CHANGES, ids=str)
 def test_only_what_is_named_changes(three: Site, op: httpx.Client, changes: dict[str, Any], expected: dict[str, Any]):
     three.sql("UPDATE gmail_warmup.mailbox SET paused_at = now(), warmup_days = 12, next_send_at = now()")
-    three.sql("UPDATE gmail_warmup.mailbox SET signature = 'Yours, Ada' WHERE address = :ada", ada=ADA)
+    three.sql(
+        "UPDATE gmail_warmup.mailbox SET signature = 'Yours, Ada', owner_email = 'peter@example.com' "
+        "WHERE address = :ada",
+        ada=ADA,
+    )
     before, contents = settings_of(three, ADA), three.contents()
     answer = op.post(f"{API}/mailboxes/change", json={"addresses": [ADA.upper()], "changes": changes})
     assert answer.json() == {"changed": 1}
