@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gmail_warmup.core import enums
-from gmail_warmup.core.enums import REPAIRED_BY, RETRIED, ResponseCategory
+from gmail_warmup.core.enums import REPAIRED_BY, RETRIED, Permission, ResponseCategory
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.domains.authentication_reasons import AUTHENTICATION_REASONS
 from gmail_warmup.domains.reasons import DNS_REASONS
@@ -214,27 +214,23 @@ def _help(option: Any) -> str:
 
 
 def api() -> str:
-    """Return the routes of the API with the right that each requires and its parameters."""
+    """Return the routes of the API with the permission that each requires and its parameters."""
     from fastapi.routing import APIRoute
 
     from gmail_warmup.web.api import router
 
     rows = [
-        (f"`{method} {route.path.replace(':path', '')}`", _right(route), _describe(route))
+        (f"`{method} {route.path.replace(':path', '')}`", _permission(route), _describe(route))
         for route in sorted(router.routes, key=lambda route: getattr(route, "path", ""))
         if isinstance(route, APIRoute)
         for method in sorted(route.methods)
     ]
-    return table(("route", "right", "what it does"), rows)
+    return table(("route", "permission", "what it does"), rows)
 
 
-def _right(route: Any) -> str:
-    required = {
-        inspect.getclosurevars(dependency.call).nonlocals["method"]
-        for dependency in route.dependant.dependencies
-        if getattr(dependency.call, "__qualname__", "").startswith("requires_access_connection.")
-    }
-    return "edit" if "PUT" in required else "read"
+def _permission(route: Any) -> str:
+    permissions = [getattr(dependency.call, "permission", None) for dependency in route.dependant.dependencies]
+    return max(filter(None, permissions), key=list(Permission).index).name.lower()
 
 
 def _describe(route: Any) -> str:

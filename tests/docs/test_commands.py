@@ -31,6 +31,7 @@ KNOWN: tuple[tuple[str, str], ...] = (
     ),
     (r"pip show ", "prints the version"),
     (r"pip install |make wheel", "run: tests/e2e/test_package.py"),
+    (r"airflow (roles|users) (create|add)", "run: tests/web/test_fab.py"),
     (r"airflow ", "syntax: test_a_command_of_airflow_is_understood"),
     (r"make cli ", "run: tests/embedded/test_command_environment.py, tests/e2e/test_documented.py"),
     (r"source \.run/", "run: tests/embedded/test_command_environment.py, tests/e2e/test_documented.py"),
@@ -159,6 +160,9 @@ for words in json.load(sys.stdin):
 print(json.dumps(rejected))
 """
 
+FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+"""The auth manager that has the commands for roles and users."""
+
 
 def test_a_command_of_airflow_is_understood(tmp_path: Path):
     arguments = [
@@ -167,8 +171,9 @@ def test_a_command_of_airflow_is_understood(tmp_path: Path):
         for words in split_parts(command)
         if words[:1] == ["airflow"] and words[1:]
     ]
+    environment = os.environ | {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__AUTH_MANAGER": FAB}
     result = subprocess.run(
-        [sys.executable, "-c", CHECK], input=json.dumps(arguments), env=os.environ | {"AIRFLOW_HOME": str(tmp_path)},
+        [sys.executable, "-c", CHECK], input=json.dumps(arguments), env=environment,
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert json.loads(result.stdout.splitlines()[-1]) == []

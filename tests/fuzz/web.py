@@ -23,6 +23,7 @@ from fastapi.routing import APIRoute
 
 from fuzz.feeding import SECONDS, Fed
 from fuzz.mutator import Mutator
+from gmail_warmup.core.enums import Permission
 from gmail_warmup.db.models import Base
 from support.workers import services
 from support.world import CLIENT_ID, CLIENT_SECRET, World
@@ -104,18 +105,15 @@ def page(world: World) -> Iterator[Page]:
     made.__dict__["engine"] = engine
     app.state.context._services = made
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
-    checks = [dependency.call for route in routes for dependency in route.dependant.dependencies]
-    nobody = dict.fromkeys([call for call in checks if call and _is_of_airflow(call)], lambda: None)
-    app.dependency_overrides |= nobody | {permissions.get_user: _Op, permissions.may_change: lambda: True}
-    app.dependency_overrides[permissions.may_read_dags] = lambda: True
+    app.dependency_overrides |= {permissions.get_user: _Op, permissions.may_read_dags: lambda: True}
     variables = {"AIRFLOW__API__BASE_URL": ORIGIN, "AIRFLOW_CONN_GMAIL_OAUTH_CLIENT": _client(world)}
-    with patch.dict("os.environ", variables), patch.object(oauth_callback, "require_change", _op):
+    with (
+        patch.dict("os.environ", variables),
+        patch.object(permissions, "find_permissions", lambda _: frozenset(Permission)),
+        patch.object(oauth_callback, "require_permission", _op),
+    ):
         yield Page(app, engine, tuple((method, route.path) for route in routes for method in sorted(route.methods)))
     engine.dispose()
-
-
-def _is_of_airflow(call: Any) -> bool:
-    return getattr(call, "__qualname__", "").startswith("requires_access_connection.")
 
 
 class _Op:

@@ -5,11 +5,13 @@ Arguments: the descriptor of a listening socket, and the file to write the route
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
+import re
+import shlex
 import socket
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +29,13 @@ from starlette.routing import BaseRoute, Mount
 
 from gmail_warmup.airflow.bootstrap import initialize_installation
 
+PERMISSIONS_PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"
 
-def rights_of(route: BaseRoute) -> list[str]:
-    """List the methods on Connections that a route asks Airflow's auth manager for."""
-    asked = [dependency.call for dependency in route.dependant.dependencies] if isinstance(route, APIRoute) else []
-    return [
-        inspect.getclosurevars(call).nonlocals["method"]
-        for call in asked
-        if getattr(call, "__qualname__", "").startswith("requires_access_connection.")
-    ]
+
+def permissions_of(route: BaseRoute) -> list[str]:
+    """List the permissions that a route declares, with those of its router."""
+    calls = [dependency.call for dependency in route.dependant.dependencies] if isinstance(route, APIRoute) else []
+    return [call.permission.name.lower() for call in calls if hasattr(call, "permission")]
 
 
 def routes_of(app: FastAPI) -> list[dict[str, Any]]:
@@ -45,7 +45,7 @@ def routes_of(app: FastAPI) -> list[dict[str, Any]]:
             "path": route.path,
             "methods": sorted(getattr(route, "methods", None) or ["GET"]),
             "mount": isinstance(route, Mount),
-            "rights": rights_of(route),
+            "permissions": permissions_of(route),
         }
         for route in app.routes
     ]
@@ -61,15 +61,23 @@ def simple_tokens() -> dict[str, str]:
 
 
 def make_fab_users() -> None:
-    """Make users by Airflow's own commands, each with the own name as password; one role may only look."""
+    """Make users by Airflow's own commands, each with the own name as password; the roles by those of the docs."""
+    from airflow.providers.fab.auth_manager.cli_commands import role_command, user_command
+    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+
     parser = get_parser()
-    commands = ["roles create Reader", "roles add-perms Reader -r Connections -a can_read"] + [
-        f"users create -u {name} -p {name} -f {name} -l {name} -e {name}@example.com -r {name.capitalize()}"
-        for name in ("viewer", "reader", "op")
+    documented = re.findall(r"^\$ airflow (.*)", PERMISSIONS_PAGE.read_text(), re.MULTILINE)
+    commands = ["roles create Reader", "roles add-perms Reader -r Connections -a can_read", *documented] + [
+        f"users create -u {name} -p {name} -f {name} -l {name} -e {name}@example.com "
+        f"-r '{name.replace('-', ' ').title()}'"
+        for name in ("viewer", "reader", "op", "mailbox-reader", "mailbox-operator", "mailbox-administrator")
     ]
-    for command in commands:
-        arguments = parser.parse_args(command.split())
-        arguments.func(arguments)
+    with get_application_builder() as builder:  # building it takes seconds, so the commands share one
+        for module in (role_command, user_command):
+            module.get_application_builder = lambda: nullcontext(builder)
+        for command in commands:
+            arguments = parser.parse_args(shlex.split(command))
+            arguments.func(arguments)
 
 
 initdb()

@@ -9,13 +9,15 @@ import httpx
 import pytest
 
 from gmail_sandbox.client import SandboxClient
-from web.kit import LIST, MOUNT, Site, at_google, follow, invite, requests_of, start
+from gmail_warmup.core.enums import Permission
+from web.kit import API, LIST, MOUNT, Site, at_google, follow, invite, requests_of, start
 from web.serving import clean, make_database, serving
+from web.test_permissions import NEEDED
 
 ADA = "ada@example.com"
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
-USERS = ("viewer", "reader", "op")
-"""Each with the role of that name; Reader is our own, and may read Connections but not edit them."""
+USERS = ("viewer", "reader", "op", "mailbox-reader", "mailbox-operator", "mailbox-administrator")
+"""Each has the role of that name; Reader is our own, and may read Connections but not edit them."""
 
 
 @pytest.fixture(scope="session")
@@ -50,19 +52,68 @@ def test_every_route_refuses_who_has_no_right(fab: Site, who: str | None, status
     assert fab.contents() == before
 
 
-def test_who_may_read_connections_looks_and_changes_nothing(fab: Site):
-    with fab.browser("reader") as browser:
-        page = browser.get(LIST)
+@pytest.mark.parametrize(
+    ("who", "held"),
+    [
+        ("mailbox-reader", "read"),
+        ("mailbox-operator", "operate"),
+        ("mailbox-administrator", "administer"),
+        ("reader", "read"),
+        ("op", "administer"),
+    ],
+)
+def test_each_permission_opens_its_routes_and_no_others(fab: Site, who: str, held: str):
+    ranks = [permission.name.lower() for permission in Permission]
+    with fab.browser(who) as browser:
+        assert browser.get(LIST).status_code == 200  # the first page writes what tells a wrong key
         before = fab.contents()
         found = {name: answer.status_code for name, answer in requests_of(fab, browser)}
-    refused = {name for name, status in found.items() if status == 403}
-    reading = {name for name in found if name.startswith("GET ")} - {"GET /oauth/callback"}
-    assert refused == set(found) - reading - {"POST /api/v1/export"}
-    assert {found[name] for name in reading} <= {200, 404}
-    assert ADA in page.text
-    for button in ("data-reauth", "data-pause", "open-add"):
-        assert button not in page.text, "only what works is shown"
-    assert fab.contents() == before
+    needed = {name: NEEDED.get(name, "read") for name in found}
+    refused = {name for name in found if ranks.index(needed[name]) > ranks.index(held)}
+    assert {name for name, status in found.items() if status == 403} == refused
+    assert {name: status for name, status in found.items() if status == 401 or status >= 500} == {}
+    if held == "read":
+        assert fab.contents() == before
+
+
+@pytest.mark.parametrize(
+    ("who", "shown"),
+    [
+        ("mailbox-reader", set()),
+        ("reader", set()),
+        ("mailbox-operator", {"data-reauth", "data-pause", "halt-begin"}),
+        ("mailbox-administrator", {"data-reauth", "data-pause", "halt-begin", "open-add", "bulk-edit"}),
+    ],
+)
+def test_a_page_shows_only_the_buttons_that_work(fab: Site, who: str, shown: set[str]):
+    with fab.browser(who) as browser:
+        page = browser.get(LIST).text
+        assert browser.get(f"{LIST}/{ADA}").status_code == 200
+    assert ADA in page
+    buttons = ("data-reauth", "data-pause", "halt-begin", "open-add", "bulk-edit")
+    assert {button for button in buttons if button in page} == shown
+
+
+def test_an_operator_repairs_a_mailbox_and_cannot_add_one(fab: Site):
+    with fab.browser("mailbox-operator") as operator:
+        assert operator.get(at_google(start(operator, ADA), ADA)).status_code == 303
+        body = {"address": "new@example.com", "purpose": "add", "settings": {"kind": "pool"}}
+        refused = operator.post(f"{API}/consents", json=body)
+    assert fab.grant(ADA)["state"] == "active"
+    assert refused.status_code == 403
+    assert "can_administer on Gmail Warmup, or permission to edit Airflow's Connections" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("who", ["mailbox-reader", "mailbox-operator", "mailbox-administrator"])
+def test_the_documented_roles_see_the_page_in_the_menu_and_no_connections(fab: Site, who: str):
+    with fab.browser(who) as browser:
+        plugins = browser.get("/api/v2/plugins")
+        menu = browser.get("/ui/auth/menus").json()["authorized_menu_items"]
+        connections = browser.get("/api/v2/connections")
+    assert "gmail_warmup" in {plugin["name"] for plugin in plugins.json()["plugins"]}
+    assert "Plugins" in menu
+    assert "Connections" not in menu
+    assert connections.status_code == 403
 
 
 def test_the_role_op_does_everything(fab: Site):

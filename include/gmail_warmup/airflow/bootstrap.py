@@ -13,8 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from gmail_warmup.airflow.configuration import load_settings
 from gmail_warmup.airflow.encryption import load_cipher
 from gmail_warmup.airflow.setup.database_login import set_up_database_login
+from gmail_warmup.airflow.setup.permissions import RESOURCE, create_permissions
 from gmail_warmup.airflow.setup.stored_connections import require_readable, save_connection
 from gmail_warmup.core.client_credentials import normalize_client_id, normalize_client_secret, normalize_endpoint
+from gmail_warmup.core.enums import Permission
 from gmail_warmup.core.errors import ConfigurationError, DatabaseNotReadyError
 from gmail_warmup.crypto import key_check
 from gmail_warmup.db.base import SCHEMA
@@ -109,6 +111,8 @@ def initialize_installation(environment: Mapping[str, str] | None = None) -> lis
         done.append(f"Connection {settings.client_conn_id}: unchanged, GOOGLE_CLIENT_ID is not set")
     _ensure_pool(max(POOL_SLOTS, settings.max_active_tasks))
     done.append(f"pool {POOL}: limits the number of mailboxes that are processed in parallel")
+    if create_permissions():
+        done.append(f"permissions {', '.join(Permission)} on {RESOURCE}: roles of Airflow can be granted them")
     return done
 
 

@@ -388,3 +388,17 @@ RETRIED: dict[ResponseCategory, str] = {
     ResponseCategory.LOCAL: "by the next task or audit",
 }
 """Whether and when a request is sent again after a response of each category."""
+
+
+class Permission(StrEnum):
+    """What a user may do on the page and in the API. Each member includes those before it.
+
+    The value is the name of the action in Airflow's FAB auth manager.
+    """
+
+    READ = "can_read"
+    """See mailboxes, statistics and history, and export settings."""
+    OPERATE = "can_operate"
+    """Pause, resume, requalify, repair, invite, and use the kill switch."""
+    ADMINISTER = "can_administer"
+    """Add mailboxes, import them, and change their settings."""

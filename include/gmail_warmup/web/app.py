@@ -4,9 +4,9 @@ Airflow does not protect mounted applications: every router declares its permiss
 
 | prefix            | serves            | requires                                                  |
 |-------------------|-------------------|-----------------------------------------------------------|
-| ``/``             | pages             | permission to read Connections                            |
-| ``/api/v1``       | JSON              | the same; for changes, permission to edit them            |
-| ``/oauth``        | Google's redirect | permission to edit Connections and the user's own state,  |
+| ``/``             | pages             | ``READ`` of ``web.permissions``                           |
+| ``/api/v1``       | JSON              | ``READ``; for changes ``OPERATE`` or ``ADMINISTER``       |
+| ``/oauth``        | Google's redirect | permission to operate and the user's own state,           |
 |                   |                   | or the state of an invite's consent                       |
 | ``/invite``       | invited owners    | nothing, or the token of an open invite                   |
 | ``/static``       | styles, scripts   | nothing                                                   |

@@ -93,8 +93,6 @@ def _handle_unicode_error(request: Request, error: Exception) -> Response:
 _TITLES = {401: "Please sign in", 403: "Not allowed", 404: "Not found"}
 _DETAILS = {
     401: "You are not signed in to Airflow, or your session has ended.",
-    403: "Your Airflow account does not have the required permission. Viewing requires permission to read Connections, "
-    "changing requires permission to edit them.",
     404: "This page does not exist.",
 }
 

@@ -1,25 +1,99 @@
-"""Permissions of the routes: Airflow's permissions on Connections, because a grant is a credential like a Connection.
+"""Permissions of the routes: ``dependencies=READ``, ``OPERATE`` or ``ADMINISTER`` at each router or route.
+
+A user has a permission if one of their roles has it on the resource "Gmail Warmup", in an auth manager that can store
+it. In every auth manager, reading Connections includes reading here, and editing Connections includes everything,
+because a grant is a credential like a Connection.
+
+Mailboxes belong to no team: in Airflow's multi-team mode, the Connections that count are those without a team.
 
 Imported only in the api-server, because Airflow's security module is slow to import.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
-from airflow.api_fastapi.core_api.security import bearer_scheme, get_user, requires_access_connection
-from fastapi import Depends, Request
+from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
+from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials
 
-from gmail_warmup.core.enums import DagId
-
-MAY_READ = Depends(requires_access_connection("GET"))
-MAY_CHANGE = Depends(requires_access_connection("PUT"))
+from gmail_warmup.airflow.setup.permissions import RESOURCE, stores_permissions
+from gmail_warmup.core.enums import DagId, Permission
+from gmail_warmup.web.security import check_content_type, check_origin
 
 User = Annotated[BaseUser, Depends(get_user)]
+BearerToken = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_scheme)]
+
+
+def find_permissions(user: User) -> frozenset[Permission]:
+    """Return the permissions of a user, with those that they include."""
+    ranked = list(Permission)
+    held = [place for place, permission in enumerate(ranked) if _holds(user, permission)]
+    return frozenset(ranked[: held[-1] + 1] if held else ())
+
+
+def _holds(user: User, permission: Permission) -> bool:
+    manager = get_auth_manager()
+    if stores_permissions(type(manager)) and manager.is_authorized_custom_view(
+        method=permission.value,  # type: ignore[arg-type]  # the name of an action is allowed too
+        resource_name=RESOURCE,
+        user=user,
+    ):
+        return True
+    required: tuple[ResourceMethod, ...] = ("GET",) if permission is Permission.READ else ("GET", "PUT")
+    return all(manager.is_authorized_connection(method=method, user=user) for method in required)
+
+
+def check_permission(permission: Permission, user: User) -> frozenset[Permission]:
+    """Return the permissions of a user who has the required one.
+
+    Raises:
+        HTTPException: 403 without it.
+    """
+    held = find_permissions(user)
+    if permission not in held:
+        raise HTTPException(403, _describe_refusal(permission))
+    return held
+
+
+def _describe_refusal(permission: Permission) -> str:
+    connections = f"permission to {'read' if permission is Permission.READ else 'edit'} Airflow's Connections"
+    own = f"the permission {permission.value} on {RESOURCE}, or "
+    required = f"{own if stores_permissions(type(get_auth_manager())) else ''}{connections}"
+    return f"Your Airflow account does not have the required permission. This requires {required}."
+
+
+def _require(permission: Permission) -> Callable[[Request, BaseUser], Awaitable[None]]:
+    async def require(request: Request, user: User) -> None:
+        request.state.permissions = check_permission(permission, user)
+
+    require.permission = permission  # type: ignore[attr-defined]  # read by documentation and tests
+    return require
+
+
+READ = [Depends(_require(Permission.READ))]
+"""Dependencies of every router with pages or data. Its routes need no more if they only read."""
+_CHANGE = [Depends(check_origin), Depends(check_content_type)]
+OPERATE = [Depends(_require(Permission.OPERATE)), *_CHANGE]
+"""Dependencies of a route that changes the daily work of mailboxes; see ``Permission``."""
+ADMINISTER = [Depends(_require(Permission.ADMINISTER)), *_CHANGE]
+"""Dependencies of a route that changes which mailboxes there are, or settings; see ``Permission``."""
+
+
+async def require_permission(permission: Permission, request: Request, bearer: BearerToken) -> BaseUser:
+    """Return the user if they have a permission; for a route that requires it only in some cases.
+
+    Raises:
+        HTTPException: 401 without a login, 403 without the permission.
+    """
+    user = await get_user(request, None, bearer)
+    check_permission(permission, user)
+    return user
 
 
 def get_user_name(user: User) -> str:
@@ -28,14 +102,6 @@ def get_user_name(user: User) -> str:
 
 
 UserName = Annotated[str, Depends(get_user_name)]
-
-
-def may_change(user: User) -> bool:
-    """Return whether a user may change mailboxes, so that a page shows only permitted actions."""
-    return bool(get_auth_manager().is_authorized_connection(method="PUT", user=user))
-
-
-MayChange = Annotated[bool, Depends(may_change)]
 
 
 def may_read_dags(user: User) -> bool:
@@ -49,18 +115,3 @@ def may_read_dags(user: User) -> bool:
 
 
 MayReadDags = Annotated[bool, Depends(may_read_dags)]
-
-
-BearerToken = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_scheme)]
-
-
-async def require_change(request: Request, bearer: BearerToken) -> BaseUser:
-    """Return the user if they may change mailboxes; for a route that requires this only in some cases.
-
-    Raises:
-        HTTPException: 401 without a login, 403 without the permission.
-    """
-    user = await get_user(request, None, bearer)
-    for method in ("GET", "PUT"):
-        await requires_access_connection(method)(request, user)
-    return user

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gmail_warmup.airflow.configuration import load_urls
+from gmail_warmup.core.enums import Permission
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.web.security import inner_path
 from gmail_warmup.web.views.relative_time import format_time_ago
@@ -61,6 +62,12 @@ def _page_urls() -> dict[str, str]:
         return {"shell": "", "redirect_uri": ""}
 
 
+def _describe_permissions(request: Request) -> dict[str, bool]:
+    """Return which permissions the user of a request has, so that a page shows only permitted actions."""
+    held: frozenset[Permission] = getattr(request.state, "permissions", frozenset())
+    return {permission.name.lower(): permission in held for permission in Permission}
+
+
 def render_page(
     request: Request,
     template: str,
@@ -72,7 +79,7 @@ def render_page(
     text = (
         _template_environment()
         .get_template(template)
-        .render(root=_relative_root(request.scope), **_page_urls(), **values)
+        .render(root=_relative_root(request.scope), may=_describe_permissions(request), **_page_urls(), **values)
     )
     return HTMLResponse(text, status, dict(headers or {}))
 

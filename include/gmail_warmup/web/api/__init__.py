@@ -19,10 +19,10 @@ from gmail_warmup.web.api import (
     statistics,
     transfers,
 )
-from gmail_warmup.web.permissions import MAY_READ
+from gmail_warmup.web.permissions import READ
 from gmail_warmup.web.problems import ERROR_RESPONSES
 
-router = APIRouter(prefix=urls.API_PATH, dependencies=[MAY_READ], responses=ERROR_RESPONSES)
+router = APIRouter(prefix=urls.API_PATH, dependencies=READ, responses=ERROR_RESPONSES)
 
 
 @router.get("/openapi.json", include_in_schema=False)

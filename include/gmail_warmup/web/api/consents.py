@@ -5,15 +5,16 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from gmail_warmup.core.enums import Permission
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import ConsentPurpose, MailboxAuth
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.oauth.consent.states import BrowserSession
-from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Address, Body
+from gmail_warmup.web.api.schemas import Address, Body
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.permissions import UserName
+from gmail_warmup.web.permissions import OPERATE, User, check_permission, get_user_name
 from gmail_warmup.web.security import ensure_browser_cookie
 
 router = APIRouter(tags=["consents"])
@@ -33,14 +34,18 @@ class ConsentOut(BaseModel):
     url: str
 
 
-@router.post("/consents", dependencies=CHANGE_DEPENDENCIES)
+@router.post("/consents", dependencies=OPERATE)
 def start_consent(
-    body: ConsentIn, request: Request, response: Response, context: CurrentContext, user: UserName
+    body: ConsentIn, request: Request, response: Response, context: CurrentContext, user: User
 ) -> ConsentOut:
-    """Start a consent and return the URL of Google's page. Nothing changes until the owner has consented."""
+    """Start a consent and return the URL of Google's page. Nothing changes until the owner has consented.
+
+    The purpose `add` requires the permission to administer.
+    """
     flow = context.build_consent_flow()
-    session = BrowserSession(user=user, browser=ensure_browser_cookie(request, response))
+    session = BrowserSession(user=get_user_name(user), browser=ensure_browser_cookie(request, response))
     if body.purpose is ConsentPurpose.ADD:
+        check_permission(Permission.ADMINISTER, user)
         settings = _settings_to_add(body)
         with read_transaction(context.services.engine) as connection:
             known = repository.find_mailbox(connection, body.address)

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.db.engine import write_transaction
 from gmail_warmup.warmup.planning import kill_switch
-from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Body, ReasonText
+from gmail_warmup.web.api.schemas import Body, ReasonText
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.permissions import UserName
+from gmail_warmup.web.permissions import OPERATE, UserName
 
 router = APIRouter(tags=["halt"])
 
@@ -49,7 +49,7 @@ class StartOut(BaseModel):
     ended: StoppedOut | None = Field(description="Null if nothing was stopped.")
 
 
-@router.post("/halt", dependencies=CHANGE_DEPENDENCIES)
+@router.post("/halt", dependencies=OPERATE)
 def stop(body: StopIn, context: CurrentContext, user: UserName) -> StopOut:
     """Stop everything immediately: no mailbox plans, claims, sends or reads until it is started again."""
     with write_transaction(context.services.engine) as connection:
@@ -58,7 +58,7 @@ def stop(body: StopIn, context: CurrentContext, user: UserName) -> StopOut:
     return StopOut(newly=newly, stopped=StoppedOut.model_validate(stopped))
 
 
-@router.post("/halt/end", dependencies=CHANGE_DEPENDENCIES)
+@router.post("/halt/end", dependencies=OPERATE)
 def start(body: StartIn, context: CurrentContext, user: UserName) -> StartOut:
     """Start everything again. The remaining mails of each day are spread over its remaining hours."""
     with write_transaction(context.services.engine) as connection:

@@ -13,9 +13,9 @@ from gmail_warmup.core.enums import InviteState
 from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.oauth.consent import invites as invite
-from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Addresses, Body
+from gmail_warmup.web.api.schemas import Addresses, Body
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.permissions import UserName
+from gmail_warmup.web.permissions import OPERATE, UserName
 
 router = APIRouter(tags=["invites"])
 
@@ -72,7 +72,7 @@ class RevokeIn(Body):
     """An empty object."""
 
 
-@router.post("/invites", dependencies=CHANGE_DEPENDENCIES)
+@router.post("/invites", dependencies=OPERATE)
 def create_invites(body: InvitesIn, context: CurrentContext, user: UserName) -> NewInvites:
     """Create an invite for each of these mailboxes. All or none: an unknown or delegated mailbox is an error."""
     services = context.services
@@ -109,7 +109,7 @@ def list_invites(
     )
 
 
-@router.post("/invites/{invite_id}/revoke", dependencies=CHANGE_DEPENDENCIES)
+@router.post("/invites/{invite_id}/revoke", dependencies=OPERATE)
 def revoke_invite(invite_id: InviteId, body: RevokeIn, context: CurrentContext, user: UserName) -> InviteOut:
     """Revoke an invite: invalidate its link and its unfinished consents. Ended invites remain unchanged."""
     with write_transaction(context.services.engine) as connection:

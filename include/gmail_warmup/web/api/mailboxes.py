@@ -19,10 +19,10 @@ from gmail_warmup.mailboxes.bulk_edit import MailboxChanges
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.warmup.health import monitor
 from gmail_warmup.web.api import selection
-from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Address, Addresses, Body, Changed, ReasonText
+from gmail_warmup.web.api.schemas import Address, Addresses, Body, Changed, ReasonText
 from gmail_warmup.web.api.selection import FilterIn, Selection
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.permissions import UserName
+from gmail_warmup.web.permissions import ADMINISTER, OPERATE, UserName
 from gmail_warmup.web.queries import filters
 from gmail_warmup.web.queries import mailboxes as queries
 from gmail_warmup.web.queries.mailboxes import MailboxQuery
@@ -155,7 +155,7 @@ def get_mailbox(address: str, context: CurrentContext) -> MailboxView:
         return build_views(connection, [record], now=clock.get_current_time(connection), settings=services.settings)[0]
 
 
-@router.post("/mailboxes", dependencies=CHANGE_DEPENDENCIES)
+@router.post("/mailboxes", dependencies=ADMINISTER)
 def put_mailbox(body: MailboxIn, context: CurrentContext, user: UserName) -> MailboxView:
     """Add a mailbox, or change the settings of an existing one.
 
@@ -175,7 +175,7 @@ def put_mailbox(body: MailboxIn, context: CurrentContext, user: UserName) -> Mai
         return build_views(connection, [record], now=clock.get_current_time(connection), settings=services.settings)[0]
 
 
-@router.post("/mailboxes/pause", dependencies=CHANGE_DEPENDENCIES)
+@router.post("/mailboxes/pause", dependencies=OPERATE)
 def pause(body: PauseIn, context: CurrentContext, user: UserName) -> Changed:
     """Pause mailboxes: tasks skip them until they are resumed. All or none: an unknown mailbox is an error."""
 
@@ -185,7 +185,7 @@ def pause(body: PauseIn, context: CurrentContext, user: UserName) -> Changed:
     return _change_selected(context.services, body, pause_all)
 
 
-@router.post("/mailboxes/resume", dependencies=CHANGE_DEPENDENCIES)
+@router.post("/mailboxes/resume", dependencies=OPERATE)
 def resume(body: Selection, context: CurrentContext, user: UserName) -> Changed:
     """Resume mailboxes. All or none: an unknown mailbox is an error."""
 
@@ -195,7 +195,7 @@ def resume(body: Selection, context: CurrentContext, user: UserName) -> Changed:
     return _change_selected(context.services, body, resume_all)
 
 
-@router.post("/mailboxes/requalify", dependencies=CHANGE_DEPENDENCIES)
+@router.post("/mailboxes/requalify", dependencies=OPERATE)
 def requalify(body: RequalifyIn, context: CurrentContext, user: UserName) -> Changed:
     """Let mailboxes that their health paused or blocked send a small fresh sample from today on.
 
@@ -208,7 +208,7 @@ def requalify(body: RequalifyIn, context: CurrentContext, user: UserName) -> Cha
     return _change_selected(context.services, Selection(addresses=body.addresses), requalify_all)
 
 
-@router.post("/mailboxes/change", dependencies=CHANGE_DEPENDENCIES)
+@router.post("/mailboxes/change", dependencies=ADMINISTER)
 def change(body: ChangeIn, context: CurrentContext, user: UserName) -> Changed:
     """Change settings, owner and tags; grants, pauses and progress are kept.
 

@@ -12,10 +12,10 @@ from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.oauth.consent import repair_queue
 from gmail_warmup.oauth.consent.states import BrowserSession
-from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Address, Body
+from gmail_warmup.web.api.schemas import Address, Body
 from gmail_warmup.web.api.selection import BulkFilter
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.permissions import UserName
+from gmail_warmup.web.permissions import OPERATE, UserName
 from gmail_warmup.web.queries import filters
 from gmail_warmup.web.queries.filters import MailboxFilter
 from gmail_warmup.web.security import ensure_browser_cookie
@@ -57,7 +57,7 @@ class SkippedOut(BaseModel):
     waiting: int
 
 
-@router.post("", dependencies=CHANGE_DEPENDENCIES)
+@router.post("", dependencies=OPERATE)
 def start_repairs(
     body: RepairsIn, request: Request, response: Response, context: CurrentContext, user: UserName
 ) -> RepairOut:
@@ -74,13 +74,13 @@ def start_repairs(
     return _start_consent(request, response, context, user)
 
 
-@router.post("/sign-in", dependencies=CHANGE_DEPENDENCIES)
+@router.post("/sign-in", dependencies=OPERATE)
 def sign_in(body: SignInIn, request: Request, response: Response, context: CurrentContext, user: UserName) -> RepairOut:
     """Continue the user's queue: start the consent for the next mailbox or for the given one."""
     return _start_consent(request, response, context, user, address=body.address)
 
 
-@router.post("/skip", dependencies=CHANGE_DEPENDENCIES)
+@router.post("/skip", dependencies=OPERATE)
 def skip(body: SkipIn, context: CurrentContext, user: UserName) -> SkippedOut:
     """Skip a mailbox of the user's queue. A later sign-in for it is possible."""
     with write_transaction(context.services.engine) as connection:

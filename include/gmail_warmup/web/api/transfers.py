@@ -15,10 +15,10 @@ from gmail_warmup.mailboxes import repository
 from gmail_warmup.transfer import exporter, import_preview, parser
 from gmail_warmup.transfer.import_preview import ImportPreview, Outcome, PreviewOutdatedError
 from gmail_warmup.transfer.parser import MAX_FILE_BYTES, ParsedFile
-from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Addresses, Body
+from gmail_warmup.web.api.schemas import Addresses, Body
 from gmail_warmup.web.api.selection import FilterIn
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.permissions import UserName
+from gmail_warmup.web.permissions import ADMINISTER, UserName
 from gmail_warmup.web.problems import MEDIA_TYPE, Problem
 from gmail_warmup.web.security import check_content_type, check_origin
 from gmail_warmup.web.views import exports
@@ -185,7 +185,7 @@ def export_named(body: ExportIn, context: CurrentContext, user: UserName) -> Res
     return exports.stream_export([records], body.format)
 
 
-@router.post("/imports/preview", dependencies=CHANGE_DEPENDENCIES)
+@router.post("/imports/preview", dependencies=ADMINISTER)
 def preview_import(body: PreviewIn, context: CurrentContext) -> PreviewOut:
     """Return the effect of an import line by line, with all errors. Nothing is written."""
     contents = body.parse()
@@ -193,9 +193,7 @@ def preview_import(body: PreviewIn, context: CurrentContext) -> PreviewOut:
         return PreviewOut.from_preview(import_preview.build_preview(connection, contents))
 
 
-@router.post(
-    "/imports", dependencies=CHANGE_DEPENDENCIES, response_model=ImportCounts, responses={409: {"model": PreviewOut}}
-)
+@router.post("/imports", dependencies=ADMINISTER, response_model=ImportCounts, responses={409: {"model": PreviewOut}})
 def import_mailboxes(body: ImportIn, context: CurrentContext, user: UserName) -> Any:
     """Import a file in one transaction if its effect is the one that the preview showed.
 

@@ -10,16 +10,16 @@ from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.permissions import MAY_READ, MayChange
+from gmail_warmup.web.permissions import READ
 from gmail_warmup.web.queries import mailboxes
 from gmail_warmup.web.queries.fleet import count_today
 from gmail_warmup.web.views.overview import load_overview
 
-router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
+router = APIRouter(dependencies=READ, include_in_schema=False)
 
 
 @router.get("/dag/{dag_id}")
-def show_dag_tab(request: Request, dag_id: str, context: CurrentContext, may_change: MayChange) -> Response:
+def show_dag_tab(request: Request, dag_id: str, context: CurrentContext) -> Response:
     """Show the overview of all mailboxes on the package's own DAGs."""
     if dag_id not in frozenset(DagId):
         return render.render_page(request, "dag_other.html", dag_id=dag_id)
@@ -37,7 +37,6 @@ def show_dag_tab(request: Request, dag_id: str, context: CurrentContext, may_cha
         today=today,
         expiring_days=settings.expiring_days,
         list_url=_list_url(),
-        may_change=may_change,
     )
 
 

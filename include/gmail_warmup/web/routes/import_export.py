@@ -7,14 +7,12 @@ from fastapi import APIRouter, Request, Response
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.transfer.parser import MAX_FILE_BYTES
 from gmail_warmup.web import render
-from gmail_warmup.web.permissions import MAY_READ, MayChange
+from gmail_warmup.web.permissions import READ
 
-router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
+router = APIRouter(dependencies=READ, include_in_schema=False)
 
 
 @router.get("/import")
-def show_import_page(request: Request, may_change: MayChange) -> Response:
+def show_import_page(request: Request) -> Response:
     """Show the import form and the links for an export."""
-    return render.render_page(
-        request, "import.html", may_change=may_change, settings=MailboxSettings.model_fields, largest=MAX_FILE_BYTES
-    )
+    return render.render_page(request, "import.html", settings=MailboxSettings.model_fields, largest=MAX_FILE_BYTES)

@@ -13,9 +13,9 @@ from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.oauth.consent.invites import InviteQuery, fetch_invite_page
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.permissions import MAY_READ, MayChange
+from gmail_warmup.web.permissions import READ
 
-router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
+router = APIRouter(dependencies=READ, include_in_schema=False)
 
 _Text = Annotated[str, Query(max_length=320)]
 
@@ -24,7 +24,6 @@ _Text = Annotated[str, Query(max_length=320)]
 def show_invites(
     request: Request,
     context: CurrentContext,
-    may_change: MayChange,
     state: _Text = "",
     address: _Text = "",
     before: _Text = "",
@@ -43,7 +42,6 @@ def show_invites(
         rows=page.rows,
         query=query,
         states=list(InviteState),
-        may_change=may_change,
         days=context.services.settings.invite_days,
         older_query=_page_query(query, before=page.older_before),
         newer_query=_page_query(query, after=page.newer_after),

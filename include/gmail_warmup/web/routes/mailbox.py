@@ -15,13 +15,13 @@ from gmail_warmup.oauth.consent.invites import InviteQuery, fetch_invite_page
 from gmail_warmup.warmup.planning import kill_switch
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.permissions import MAY_READ, MayChange
+from gmail_warmup.web.permissions import READ
 from gmail_warmup.web.queries import grant_events, mailbox_days
 from gmail_warmup.web.queries import mails as mail_queries
 from gmail_warmup.web.views import domains, health, readiness, statistics
 from gmail_warmup.web.views.mailbox import STATE_LABELS, build_views
 
-router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
+router = APIRouter(dependencies=READ, include_in_schema=False)
 
 INVITES_SHOWN = 10
 """Number of invites on the page of a mailbox; the page of invites lists all of them."""
@@ -34,7 +34,6 @@ def show_mailbox(
     request: Request,
     address: str,
     context: CurrentContext,
-    may_change: MayChange,
     history_before: _RowId = "",
     mails_before: _RowId = "",
 ) -> Response:
@@ -43,7 +42,7 @@ def show_mailbox(
     with read_transaction(services.engine) as connection:
         record = repository.find_mailbox(connection, address)
         if record is None:
-            return render.render_page(request, "mailbox_missing.html", 404, missing=address, may_change=may_change)
+            return render.render_page(request, "mailbox_missing.html", 404, missing=address)
         now = clock.get_current_time(connection)
         view = build_views(connection, [record], now=now, settings=services.settings)[0]
         warmup = record.kind is MailboxKind.WARMUP
@@ -78,7 +77,6 @@ def show_mailbox(
         mails=mails,
         older_history=bool(history_before),
         older_mails=bool(mails_before),
-        may_change=may_change,
     )
 
 

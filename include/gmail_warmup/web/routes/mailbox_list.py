@@ -13,7 +13,7 @@ from gmail_warmup.oauth.consent import repair_queue
 from gmail_warmup.oauth.consent.repair_queue import RepairQueue
 from gmail_warmup.web import flash, render
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.permissions import MAY_READ, MayChange, UserName
+from gmail_warmup.web.permissions import READ, UserName
 from gmail_warmup.web.queries import filters
 from gmail_warmup.web.queries import mailboxes as queries
 from gmail_warmup.web.queries.columns import (
@@ -31,13 +31,11 @@ from gmail_warmup.web.views.mailbox import build_views
 from gmail_warmup.web.views.overview import load_overview
 from gmail_warmup.web.views.readiness import READINESS_LABELS
 
-router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
+router = APIRouter(dependencies=READ, include_in_schema=False)
 
 
 @router.get(urls.LIST_PATH)
-def show_mailboxes(
-    request: Request, context: CurrentContext, may_change: MayChange, user: UserName, reauth: str = ""
-) -> Response:
+def show_mailboxes(request: Request, context: CurrentContext, user: UserName, reauth: str = "") -> Response:
     """List mailboxes. ``reauth`` puts one mailbox on top: the link of a flagged task instance sets it."""
     params, services = ListParams.from_query(request.query_params), context.services
     settings, days = services.settings, services.settings.expiring_days
@@ -67,7 +65,6 @@ def show_mailboxes(
         overview=overview,
         focus=focus,
         missing=reauth if reauth and not focus else "",
-        may_change=may_change,
         notice=flash.read_flash(request),
         expiring_days=days,
         readiness_labels=READINESS_LABELS,

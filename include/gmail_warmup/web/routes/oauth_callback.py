@@ -6,7 +6,7 @@ stranger from learning about a consent or using one up:
 1. One read-only query checks whether this browser (its cookie) started the consent of this state, and from an invite.
    State and cookie have 256 random bits each, and only their hashes are compared. Only then is no login required, and
    the login of a signed-in user is ignored.
-2. In every other case the permissions are checked: 401 without a login, 403 without permission to edit Connections. Up
+2. In every other case the permissions are checked: 401 without a login, 403 without permission to operate. Up
    to here, a user's consent, an invite's consent in another browser and an invented state get the same response.
 3. Only then is the state used up, and only by its owner: a user and browser, or the browser of an invite.
 """
@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core import urls
-from gmail_warmup.core.enums import RepairOutcome
+from gmail_warmup.core.enums import Permission, RepairOutcome
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.oauth.consent import repair_queue
@@ -32,7 +32,7 @@ from gmail_warmup.oauth.consent.states import BrowserSession, belongs_to_invite
 from gmail_warmup.web import flash, render
 from gmail_warmup.web.dependencies import AppContext, CurrentContext
 from gmail_warmup.web.errors import mark_public
-from gmail_warmup.web.permissions import BearerToken, get_user_name, require_change
+from gmail_warmup.web.permissions import BearerToken, get_user_name, require_permission
 from gmail_warmup.web.security import callback_query, ensure_browser_cookie, read_browser_cookie
 from gmail_warmup.web.views import consent_errors
 
@@ -50,7 +50,7 @@ async def _resolve_session(request: Request, context: CurrentContext, bearer: Be
         mark_public(request)
         return BrowserSession(user=None, browser=browser)
     try:
-        user = await require_change(request, bearer)
+        user = await require_permission(Permission.OPERATE, request, bearer)
     except HTTPException as error:
         raise HTTPException(401, _NOT_SIGNED_IN) if error.status_code == 401 else error from None
     return BrowserSession(user=get_user_name(user), browser=browser)

@@ -13,7 +13,7 @@ from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes.addresses import normalize_domain
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.permissions import MAY_READ, MayChange, MayReadDags, UserName
+from gmail_warmup.web.permissions import READ, MayReadDags, UserName
 from gmail_warmup.web.queries.dag_runs import load_dag_activity
 from gmail_warmup.web.queries.list_params import parse_choice
 from gmail_warmup.web.routes.mailbox_list import show_mailboxes
@@ -23,7 +23,7 @@ from gmail_warmup.web.views.mailbox import STATE_LABELS
 from gmail_warmup.web.views.overview import load_overview
 from gmail_warmup.web.views.readiness import READINESS_LABELS
 
-router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
+router = APIRouter(dependencies=READ, include_in_schema=False)
 
 _LIST_PARAMETERS = frozenset({"reauth", "state", "q", "sort", "size", "after", "before"})
 """Parameters of the list, which was the start page before; links from that time show it."""
@@ -31,12 +31,10 @@ _MAX_DOMAIN_LENGTH = 255
 
 
 @router.get("/")
-def show_overview(
-    request: Request, context: CurrentContext, may_change: MayChange, may_read_dags: MayReadDags, user: UserName
-) -> Response:
+def show_overview(request: Request, context: CurrentContext, may_read_dags: MayReadDags, user: UserName) -> Response:
     """Show the overview, or the list for a link from the time when it was the start page."""
     if _LIST_PARAMETERS & set(request.query_params):
-        return show_mailboxes(request, context, may_change, user, request.query_params.get("reauth", ""))
+        return show_mailboxes(request, context, user, request.query_params.get("reauth", ""))
     settings, scope = context.services.settings, _parse_scope(request.query_params)
     with read_transaction(context.services.engine) as connection:
         overview = load_overview(connection)
@@ -58,7 +56,6 @@ def show_overview(
         grant_series=[(state.value, STATE_LABELS[state]) for state in GrantState if state is not GrantState.ACTIVE],
         repair_filter={name: value for name, value in (("kind", scope.kind), ("domain", scope.domain)) if value},
         readiness_labels=READINESS_LABELS,
-        may_change=may_change,
         missing="",
     )
 

@@ -10,15 +10,15 @@ from gmail_warmup.oauth.consent import repair_queue
 from gmail_warmup.oauth.consent.repair_queue import RepairStatus
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.permissions import MAY_READ, MayChange, UserName
+from gmail_warmup.web.permissions import READ, UserName
 
-router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
+router = APIRouter(dependencies=READ, include_in_schema=False)
 
 
 @router.get(urls.REPAIRS_PATH)
-def show_repairs(request: Request, context: CurrentContext, may_change: MayChange, user: UserName) -> Response:
+def show_repairs(request: Request, context: CurrentContext, user: UserName) -> Response:
     """Show the queue of the user."""
     with read_transaction(context.services.engine) as connection:
         queue = repair_queue.load_queue(connection, user)
     counts = {status.value: queue.count(status) for status in RepairStatus}
-    return render.render_page(request, "repairs.html", queue=queue, counts=counts, may_change=may_change)
+    return render.render_page(request, "repairs.html", queue=queue, counts=counts)

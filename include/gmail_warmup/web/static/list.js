@@ -102,13 +102,15 @@ function addBulkActions(bar) {
       return change("pause", reason ? { reason } : {}, "paused");
     });
     open.resume = confirmWith(find("resume"), selection, () => change("resume", {}, "resumed"));
+    open.invite = confirmWith(find("invite"), selection, () => invite(find("invite"), selection));
+  }
+  if (find("edit")) {
     const edit = editForm(find("edit").querySelector("form"));
     const openDialog = confirmWith(find("edit"), selection, () => change("change", { changes: edit.changes }, "changed"));
     open.edit = () => {
       openDialog();
       edit.begin(selection.settings);
     };
-    open.invite = confirmWith(find("invite"), selection, () => invite(find("invite"), selection));
   }
   for (const button of bar.querySelectorAll("[data-bulk]")) {
     button.addEventListener("click", () => open[button.dataset.bulk]());
