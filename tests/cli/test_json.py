@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import typer
 
 from gmail_warmup.cli import app
+from support.webhook_kit import SECRET
 from support.world import World
 
 ADA, EVE = "ada@pool.example", "eve@pool.example"
@@ -38,14 +39,18 @@ CASES: dict[str, tuple[str, ...]] = {
     "move-in tokens": ("{tokens}", "--kind", "pool"),
     "invites list": (),
     "invites revoke": ("1",),
+    "webhooks receivers": (),
+    "webhooks list": (),
+    "webhooks test": ("desk",),
+    "webhooks repeat": ("1",),
     "grants show": (ADA,),
     "grants events": (ADA,),
     "grants refresh": (ADA,),
     "grants audit": (),
     "grants rotate": (),
 }
-NEEDS_PERSON = ("doctor", "move-in database", "move-in tokens")
-"""The doctor, since the tests' role is a superuser; the others, since what is offered has no grant."""
+NEEDS_PERSON = ("doctor", "move-in database", "move-in tokens", "webhooks test", "webhooks repeat")
+"""The doctor, since the tests' role is a superuser; accounts without a grant; a receiver with a private address."""
 
 
 def with_json(command: Any, *name: str) -> set[str]:
@@ -71,12 +76,21 @@ def offer_accounts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_FORMER_SYSTEM", json.dumps(extra))
 
 
+def offer_receiver(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    value = {"conn_type": "gmail_webhook", "host": "https://127.0.0.1:9/", "password": SECRET}
+    monkeypatch.setenv("AIRFLOW_CONN_DESK", json.dumps(value))
+    world.settings = world.settings.model_copy(update={"webhook_conn_ids": "desk"})
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_it_is_one_document(world: World, shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
     world.add(ADA)
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://localhost:8080")
     if name.startswith("invites "):
         shell("mailboxes", "invite", ADA)
+    if name.startswith("webhooks "):
+        offer_receiver(world, monkeypatch)
+        shell("webhooks", "test", "desk", code=1)
     file = tmp_path / "mailboxes.csv"
     file.write_text(f"address,kind\n{ADA},pool\n")
     tokens = tmp_path / f"{EVE}.json"

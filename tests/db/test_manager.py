@@ -24,6 +24,7 @@ TABLES = [
     "domain_authentication", "domain_check", "domain_day", "domain_volume", "grant_day", "grant_event", "halt",
     "health_event", "incident", "invite", "ledger", "ledger_history", "mailbox", "mailbox_authentication",
     "mailbox_day", "mailbox_failure", "mailbox_readiness", "mailbox_tag", "oauth_grant", "plan_basis", "repair",
+    "webhook_delivery", "webhook_event", "webhook_receiver",
 ]  # fmt: skip
 
 
@@ -86,6 +87,7 @@ def test_functions_of_models_and_migrations_agree(found: dict[str, Any]):
             "move_mails",
             "remove_old",
             "remove_old_changes",
+            "record_webhook_event",
         ),
         True,
     )

@@ -50,6 +50,8 @@ _BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/imports/preview": {"text": "address,kind\nb@example.com,pool\n"},
     "/api/v1/imports": {"text": "address,kind\nb@example.com,pool\n", "token": "0" * 64},
     "/api/v1/export": {"addresses": [ADA], "format": "csv"},
+    "/api/v1/webhooks/test": {"receiver": "desk"},
+    "/api/v1/webhooks/deliveries/{delivery_id}/repeat": {},
     "/invite/look": {"token": "x" * 43},
     "/invite/start": {"token": "x" * 43},
 }
@@ -140,7 +142,7 @@ def request(page: Page, source: random.Random) -> httpx.Request:
     method, path = source.choice(changing if source.random() < 0.5 else page.routes)
     draw = Mutator(source, _WORDS)
     url = path.replace("{address:path}", _segment(draw, source)).replace("{invite_id}", _number(draw, source))
-    url = url.replace("{dag_id}", _segment(draw, source))
+    url = url.replace("{delivery_id}", _number(draw, source)).replace("{dag_id}", _segment(draw, source))
     if source.random() < 0.6:
         names = source.sample(_NAMES, source.randrange(1, 4))
         url += "?" + urlencode([(name, draw.bytes(most=300)) for name in names])

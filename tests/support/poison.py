@@ -45,11 +45,14 @@ SETTABLE: dict[str, str] = {
     "refused_by next_probe_at granted_at",
     "plan_basis": "",
     "repair": "airflow_user outcome detail",
+    "webhook_delivery": "receiver failure",
+    "webhook_event": "message_id type previous_state state reason detail address",
+    "webhook_receiver": "conn_id events problem",
 }
 """The columns that take a value from outside, or a code that another version may have stored."""
 
 INTERNAL: dict[str, str] = {
-    "alert": "id created_at kind sent_at attempts next_try_at",
+    "alert": "id created_at kind sent_at attempts next_try_at given_up_at",
     "alert_item": "event_id mailbox_id incident_id alert_id",
     "audit": "id started_at finished_at healthy",
     "breaker": "failed_mailbox_ids opened_at cooldown_seconds probe_until succeeded_at pace pace_limited pace_at",
@@ -81,9 +84,12 @@ INTERNAL: dict[str, str] = {
     "mailbox_tag": "mailbox_id",
     "mailbox_day": "mailbox_id local_date ramp planned claimed sent failed inbox spam elsewhere missing rescued read "
     "replied bounced rejected",
-    "oauth_grant": "mailbox_id state_since refreshed_at version incident_id lease_holder lease_until",
+    "oauth_grant": "mailbox_id state_since refreshed_at expiring_at version incident_id lease_holder lease_until",
     "plan_basis": "id settings",
     "repair": "mailbox_id position consent_id",
+    "webhook_delivery": "id event_id mailbox_id created_at sent_at attempts next_try_at given_up_at",
+    "webhook_event": "id mailbox_id at dispatched_at",
+    "webhook_receiver": "",
 }
 """The columns that only the code of this version writes, from its own numbers and the clock of the database."""
 INTERNAL["ledger_history"] = f"{SETTABLE['ledger']} {INTERNAL['ledger']}"  # rows are moved there as they are
@@ -118,11 +124,19 @@ _SPECIAL = {
 }  # fmt: skip
 _CODE_COLUMNS = frozenset(
     ("kind", "auth", "band", "refused_by", "state", "purpose", "record", "result", "code", "bad_code",
-     "from_state", "to_state", "from_band", "to_band", "reason", "band_reason", "deferred_reason",
+     "from_state", "to_state", "previous_state", "from_band", "to_band", "reason", "band_reason", "deferred_reason",
      "reduction_reason", "placement", "outcome", "method", "spf_result", "dkim_result", "dmarc_result")
 )  # fmt: skip
 _UNIQUE = frozenset(
-    ("audit.run_id", "breaker.client_id", "domain_check.domain", "domain_authentication.domain", "incident.key")
+    (
+        "audit.run_id",
+        "breaker.client_id",
+        "domain_check.domain",
+        "domain_authentication.domain",
+        "incident.key",
+        "webhook_event.message_id",
+        "webhook_receiver.conn_id",
+    )
 )
 
 

@@ -12,6 +12,10 @@ import sqlalchemy as sa
 from gmail_warmup.airflow import gauges
 from gmail_warmup.alerts.compose import compose_alerts
 from gmail_warmup.alerts.health_alerts import compose_health_alert
+from gmail_warmup.alerts.webhooks import delivery_log
+from gmail_warmup.alerts.webhooks.delivery import deliver_webhooks
+from gmail_warmup.alerts.webhooks.delivery_log import DeliveryQuery
+from gmail_warmup.alerts.webhooks.receivers import register_receivers
 from gmail_warmup.audit import decisions
 from gmail_warmup.audit.pipeline import Audit
 from gmail_warmup.audit.report import build_report
@@ -41,6 +45,7 @@ from gmail_warmup.web.views.overview import load_overview
 from support.mail_kit import ADA, AT_ONCE, POOL, act, due
 from support.metrics_kit import KeptMeter
 from support.poison import Poison
+from support.webhook_kit import POLICY, flag, receiving
 from support.world import World
 
 HEALTHY = (ADA, *POOL)
@@ -118,6 +123,7 @@ class PoisonedWorld:
             "export": self._export,
             "gauges": self._gauges,
             "alerts": self._alerts,
+            "webhooks": self._webhooks,
         }
 
     def _list(self, order: Order) -> None:
@@ -230,6 +236,18 @@ class PoisonedWorld:
         assert any(POOL[0] in body for (body,) in bodies), bodies
         assert any(ADA in body for (body,) in bodies), bodies
 
+    def _webhooks(self) -> None:
+        engine = self.world.store.engine
+        with receiving() as inbox:
+            receivers = [inbox.receiver()]
+            register_receivers(engine, receivers)
+            flag(engine, 2)
+            deliver_webhooks(engine, receivers, POLICY)
+        assert POOL[0] in [payload["data"]["address"] for payload in inbox.payloads]
+        with read_transaction(engine) as connection:
+            assert delivery_log.load_deliveries(connection, DeliveryQuery(address=POOL[0])).rows
+            assert delivery_log.load_receiver_states(connection)
+
 
 def show_page(connection: sa.Connection, address: str, world: World) -> None:
     """Load what the page of one mailbox shows."""
@@ -306,6 +324,8 @@ def _rows(table: str, number: int, victim: int) -> list[dict[str, str]]:
         "mailbox_tag": [{"mailbox_id": str(victim), "tag": "'x'"}],
         "repair": [{"airflow_user": name, "mailbox_id": str(victim), "position": "1"}],
         "mailbox_day": [{"mailbox_id": str(victim), "local_date": "current_date", "planned": "1", "sent": "1"}],
+        "webhook_event": [{"type": "'mailbox.ready'", "mailbox_id": str(victim)}],
+        "webhook_receiver": [{"conn_id": name, "events": "'{mailbox.ready}'"}],
     }  # fmt: skip
     return rows.get(table, [])
 

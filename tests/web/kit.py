@@ -31,7 +31,9 @@ OPEN = {
 }
 """The routes that need no login, and why. Each is tested in test_invites.py."""
 
-_PARAMETERS = {"{address:path}": "a@example.com", "{invite_id}": "1", "{dag_id}": "gmail_warmup"}
+_PARAMETERS = {
+    "{address:path}": "a@example.com", "{invite_id}": "1", "{dag_id}": "gmail_warmup", "{delivery_id}": "1",
+}  # fmt: skip
 _ROW = re.compile(r'<tr role="row" data-address="([^"]+)"')
 
 

@@ -17,10 +17,14 @@ from cryptography.fernet import Fernet
 from gmail_embedded.processes import Command, ProcessManager
 from gmail_sandbox.client import SandboxClient
 from support.empty_tables import empty_tables
+from support.webhook_kit import SECRET
 from web.kit import CLIENT_ID, CLIENT_SECRET, MOUNT, Site
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
+
+WEBHOOK_CONN_ID = "desk"
+"""A receiver of webhooks at a private address, which is refused."""
 
 
 def make_database(postgres: str, name: str) -> str:
@@ -94,6 +98,10 @@ def _environment(home: Path, database: str, base_url: str, sandbox: SandboxClien
         "GOOGLE_AUTH_URI": sandbox.auth_uri,
         "GOOGLE_TOKEN_URI": sandbox.token_uri,
         "AIRFLOW__GMAIL_WARMUP__GMAIL_API_ENDPOINT": sandbox.base_url,
+        "AIRFLOW__GMAIL_WARMUP__WEBHOOK_CONN_IDS": WEBHOOK_CONN_ID,
+        f"AIRFLOW_CONN_{WEBHOOK_CONN_ID.upper()}": json.dumps(
+            {"conn_type": "gmail_webhook", "host": "https://127.0.0.1:9/", "password": SECRET}
+        ),
     }
 
 

@@ -102,6 +102,7 @@ def changes(site: Site) -> dict[str, dict[str, object]]:
         file = {"text": "address,kind\nb@example.com,pool\n"}
         shown = browser.post(f"{API}/imports/preview", json=file).json()["token"]
         assert browser.post(f"{API}/repairs", json={}).status_code == 200
+        assert browser.post(f"{API}/webhooks/test", json={"receiver": "desk"}).status_code == 200
     bodies: dict[str, dict[str, object]] = {
         "/api/v1/mailboxes": {"address": "a@example.com", "settings": {"kind": "pool", "daily_target": 7}},
         "/api/v1/mailboxes/change": {"addresses": ["a@example.com"], "changes": {"daily_target": 7}},
@@ -119,6 +120,8 @@ def changes(site: Site) -> dict[str, dict[str, object]]:
         "/api/v1/imports/preview": file,
         "/api/v1/imports": file | {"token": shown},
         "/api/v1/export": {"addresses": ["a@example.com"]},
+        "/api/v1/webhooks/test": {"receiver": "desk"},
+        "/api/v1/webhooks/deliveries/{delivery_id}/repeat": {},
         "/invite/look": {"token": token},
         "/invite/start": {"token": token},
     }

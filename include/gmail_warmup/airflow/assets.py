@@ -1,29 +1,54 @@
-"""The last task of each DAG, which notifies the operator, and the asset that other DAGs can wait for."""
+"""The last task of each DAG, which notifies the operator, and the assets that other DAGs can wait for."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import AssetAlias, task
 
-NEEDS_REAUTH_URI = "gmail-warmup://needs-reauth"
-"""URI of the asset that is updated when mailboxes are flagged. Its event's extra has their number as ``mailboxes``.
+if TYPE_CHECKING:
+    from gmail_warmup.audit.decisions import UnreportedChanges
 
-The asset is created in the task: it loads the URI handlers of all providers, which would slow down each parse.
+NEEDS_REAUTH_URI = "gmail-warmup://needs-reauth"
+"""URI of the asset that is updated when mailboxes are flagged; ``build_extra`` describes the extra of its events."""
+
+RECOVERED_URI = "gmail-warmup://recovered"
+"""URI of the asset that is updated when flagged mailboxes recover.
+
+The assets are created in the task: they load the URI handlers of all providers, which would slow down each parse.
 """
 
 NEWLY_FLAGGED_ALIAS = AssetAlias("gmail-warmup-newly-flagged")
-"""Alias of the asset: unlike an asset, it is updated only when the task adds an event."""
+NEWLY_RECOVERED_ALIAS = AssetAlias("gmail-warmup-newly-recovered")
+"""Aliases of the assets: unlike an asset, an alias is updated only when the task adds an event."""
+
+MAX_ADDRESSES = 500
+"""Maximum number of addresses in an event: Airflow stores it in its database and passes it to every DAG that waits."""
 
 
-@task(trigger_rule="all_done", outlets=[NEWLY_FLAGGED_ALIAS])
+def build_extra(addresses: Sequence[str]) -> dict[str, Any]:
+    """Return the extra of an event: the number of mailboxes, the first addresses, and how many are left out."""
+    return {
+        "mailboxes": len(addresses),
+        "addresses": list(addresses[:MAX_ADDRESSES]),
+        "omitted": max(0, len(addresses) - MAX_ADDRESSES),
+    }
+
+
+@task(trigger_rule="all_done", outlets=[NEWLY_FLAGGED_ALIAS, NEWLY_RECOVERED_ALIAS])
 def alerts(*, outlet_events: Any = None) -> dict[str, Any]:
-    """Notify the operator, and update the asset if mailboxes were flagged."""
+    """Notify the operator, send webhooks, and update the assets if mailboxes were flagged or recovered."""
     from airflow.sdk import Asset
 
     from gmail_warmup.airflow.tasks.alerts import alert_operator
 
-    counts = alert_operator()
-    if counts["needs_reauth"]:
-        outlet_events[NEWLY_FLAGGED_ALIAS].add(Asset(NEEDS_REAUTH_URI), extra={"mailboxes": counts["needs_reauth"]})
-    return counts
+    def add_events(changes: UnreportedChanges) -> None:
+        for alias, uri, addresses in (
+            (NEWLY_FLAGGED_ALIAS, NEEDS_REAUTH_URI, changes.flagged),
+            (NEWLY_RECOVERED_ALIAS, RECOVERED_URI, changes.recovered),
+        ):
+            if addresses:
+                outlet_events[alias].add(Asset(uri), extra=build_extra(addresses))
+
+    return alert_operator(add_events)

@@ -68,7 +68,7 @@ def load_oauth_client(settings: Settings) -> OAuthClient:
             f"The Airflow Connection '{conn_id}' needs the client id as its login and the client secret as its "
             "password. Set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET in .env and run: gmail-warmup init"
         )
-    extra = _parse_extra(found)
+    extra = parse_extra(found)
     secrets = extra.get("secrets") or []
     if not isinstance(secrets, list):
         raise ConfigurationError(f"In the Airflow Connection '{conn_id}', extra.secrets must be a list of secrets.")
@@ -102,7 +102,7 @@ def load_text_generator(settings: Settings, fallback: TextGenerator) -> TextGene
     if not conn_id:
         return None
     found = get_connection(conn_id, "the text generator")
-    extra = _parse_extra(found)
+    extra = parse_extra(found)
     base_url, model = str(extra.get("base_url") or found.host or ""), str(extra.get("model") or "")
     try:
         timeout = float(extra.get("timeout") or 20)
@@ -143,7 +143,7 @@ def load_database_url(conn_id: str, purpose: str) -> sa.URL:
         raise ConfigurationError(
             f"The Connection '{found.conn_id}' has the type '{found.conn_type}'; it must be 'postgres'."
         )
-    query = {key: str(value) for key, value in _parse_extra(found).items() if isinstance(value, str | int)}
+    query = {key: str(value) for key, value in parse_extra(found).items() if isinstance(value, str | int)}
     return sa.URL.create(
         "postgresql+psycopg2",
         username=found.login,
@@ -208,7 +208,7 @@ def load_google_credentials(conn_id: str) -> Any:
     return found
 
 
-def _parse_extra(connection: Connection) -> dict[str, Any]:
+def parse_extra(connection: Connection) -> dict[str, Any]:
     """Parse the extra of a Connection.
 
     ``Connection.extra_dejson`` would send each of its secrets to Airflow's supervisor again, to be masked.

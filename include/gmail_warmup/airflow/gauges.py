@@ -10,13 +10,22 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from gmail_warmup.alerts.webhooks.delivery import IS_WAITING
 from gmail_warmup.core import metrics
 from gmail_warmup.core.enums import Action
 from gmail_warmup.core.metrics import Meter, Metric
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db import clock
 from gmail_warmup.db.engine import autocommit
-from gmail_warmup.db.models import AuditRun, Breaker, Mailbox, MailboxKind, MailboxReadiness, OAuthGrant
+from gmail_warmup.db.models import (
+    AuditRun,
+    Breaker,
+    Mailbox,
+    MailboxKind,
+    MailboxReadiness,
+    OAuthGrant,
+    WebhookDelivery,
+)
 from gmail_warmup.oauth import expiry
 from gmail_warmup.oauth.incidents import list_open_incidents
 from gmail_warmup.warmup.health.failures import count_not_working
@@ -60,6 +69,7 @@ def send_status_gauges(engine: sa.Engine, meter: Meter, settings: Settings) -> N
         _, stopped = kill_switch.get_time_and_halt(connection)
         meter.set_gauge(metrics.HALTED, int(stopped is not None))
         _send_audit_gauges(connection, meter)
+        _send_webhook_gauges(connection, meter)
 
     _send_if_enabled(engine, meter, send_gauges)
 
@@ -106,3 +116,10 @@ def _send_audit_gauges(connection: sa.Connection, meter: Meter) -> None:
     meter.set_gauge(metrics.AUDITED_AT, int(last.finished_at.timestamp()) if last else 0)
     if last:
         meter.set_gauge(metrics.AUDIT_TIME, round((last.finished_at - last.started_at).total_seconds(), 1))
+
+
+def _send_webhook_gauges(connection: sa.Connection, meter: Meter) -> None:
+    age = sa.func.extract("epoch", sa.func.now() - sa.func.min(WebhookDelivery.created_at)).label("age")
+    waiting = connection.execute(sa.select(sa.func.count().label("number"), age).where(IS_WAITING)).one()
+    meter.set_gauge(metrics.WEBHOOKS_WAITING, waiting.number)
+    meter.set_gauge(metrics.OLDEST_WEBHOOK, round(waiting.age or 0))

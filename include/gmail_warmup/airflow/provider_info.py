@@ -25,6 +25,19 @@ CLIENT_CONNECTION_TYPE: dict[str, Any] = {
 }
 
 
+WEBHOOK_CONNECTION_TYPE: dict[str, Any] = {
+    "connection-type": "gmail_webhook",
+    "hook-class-name": "gmail_warmup.airflow.webhooks.receiver_hook.WebhookReceiverHook",
+    "hook-name": "Gmail webhook",
+    "conn-fields": {"events": _describe_text_field("Events, separated by commas (empty: all)")},
+    "ui-field-behaviour": {
+        "hidden-fields": ["login", "port", "schema"],
+        "relabeling": {"host": "URL", "password": "Secret (two, separated by a space, during a rotation)"},
+        "placeholders": {"host": "https://hooks.example.com/gmail", "password": "whsec_..."},
+    },
+}
+
+
 def get_provider_info() -> dict[str, Any]:
     """Return DB manager, connection type, notifier and options."""
     from gmail_warmup.core.options import build_provider_options
@@ -35,7 +48,7 @@ def get_provider_info() -> dict[str, Any]:
         "name": "Gmail Warmup",
         "description": "Warm Gmail mailboxes up and keep their OAuth grants alive.",
         "db-managers": ["gmail_warmup.db.manager.GmailWarmupDBManager"],
-        "connection-types": [CLIENT_CONNECTION_TYPE],
+        "connection-types": [CLIENT_CONNECTION_TYPE, WEBHOOK_CONNECTION_TYPE],
         "notifications": ["gmail_warmup.airflow.notifier.GmailAlertsNotifier"],
         "config": {
             SECTION: {

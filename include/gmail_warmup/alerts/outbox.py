@@ -1,12 +1,13 @@
-"""Send stored alerts at least once: a process claims an alert with one UPDATE and sends it outside any transaction.
+"""Send stored messages at least once: a process claims one with an UPDATE and sends it outside any transaction.
 
-If the process ends while it sends, another one sends the alert after ``CLAIM_SECONDS``; only then may the same alert be
-sent twice.
+Alerts and webhooks use the same outbox. If the process ends while it sends, another one sends the message when the
+claim has expired; only then may the same message be sent twice.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,18 +31,78 @@ CLAIM_SECONDS = 300
 MAX_RETRY_MINUTES = 60
 """Maximum minutes between two attempts: 1, 2, 4, ... 60."""
 MAX_CONSECUTIVE_FAILURES = 3
-"""After this many failures in a row, the receiver counts as down and the other alerts wait for the next run."""
+"""After this many failures in a row, the receiver counts as down and the other messages wait for the next run."""
 
-_GIVEN_UP_PREFIX = "gave up: "
+
+class DeliveryError(GmailWarmupError):
+    """The receiver did not accept a message. The text contains no secret.
+
+    Args:
+        retry_after: seconds that the receiver wants to have no further attempt.
+    """
+
+    def __init__(self, message: str | None = None, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, kw_only=True)
 class SendCounts:
-    """Number of alerts that were sent, that failed and will be retried, and that were given up."""
+    """Number of messages that were sent, that failed and will be retried, and that were given up."""
 
     sent: int = 0
     failed: int = 0
     given_up: int = 0
+
+    def add(self, other: SendCounts) -> SendCounts:
+        """Return the sums of both."""
+        return SendCounts(
+            sent=self.sent + other.sent, failed=self.failed + other.failed, given_up=self.given_up + other.given_up
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outbox:
+    """A table of messages to send.
+
+    Attributes:
+        model: a table with id, created_at, sent_at, attempts, next_try_at, given_up_at and failure.
+        name: what a log line calls a message.
+        period: ``max_age_seconds`` in words.
+        max_age_seconds: age in seconds from which a message is not sent any more.
+        conditions: what else a message that is due has to meet.
+        order: the order in which messages are sent.
+        gives_up_untried: whether a message is also given up if it was never tried.
+    """
+
+    model: Any
+    name: str
+    period: str
+    max_age_seconds: float
+    claim_seconds: float = CLAIM_SECONDS
+    conditions: tuple[sa.ColumnElement[bool], ...] = ()
+    order: tuple[Any, ...]
+    gives_up_untried: bool = False
+
+    @property
+    def is_waiting(self) -> sa.ColumnElement[bool]:
+        """Return the SQL condition that a message is neither sent nor given up."""
+        return sa.and_(self.model.sent_at.is_(None), self.model.given_up_at.is_(None))
+
+    @property
+    def is_expired(self) -> sa.ColumnElement[bool]:
+        """Return the SQL condition that a message is too old to be sent."""
+        expired: sa.ColumnElement[bool] = self.model.created_at <= sa.func.now() - interval(self.max_age_seconds)
+        return expired
+
+
+_ALERTS = Outbox(
+    model=Alert,
+    name="Alert",
+    period="a day",
+    max_age_seconds=MAX_AGE_SECONDS,
+    order=(Alert.created_at, Alert.id),
+)
 
 
 def send_pending_alerts(engine: sa.Engine, send: SendFunction) -> SendCounts:
@@ -49,74 +110,101 @@ def send_pending_alerts(engine: sa.Engine, send: SendFunction) -> SendCounts:
 
     Processes may do this concurrently: each alert is claimed by one of them.
     """
-    given_up = _give_up_expired(engine)
-    sent = failed = in_a_row = 0
-    while in_a_row < MAX_CONSECUTIVE_FAILURES and (alert := _claim_alert(engine)):
-        if _send_alert(engine, send, alert):
-            sent, in_a_row = sent + 1, 0
-        else:
-            failed, in_a_row = failed + 1, in_a_row + 1
-    return SendCounts(sent=sent, failed=failed, given_up=given_up)
+    given_up = give_up_expired(engine, _ALERTS)
+    counts = send_pending(engine, _ALERTS, lambda alert: send(alert.title, alert.body))
+    return counts.add(SendCounts(given_up=given_up))
 
 
-def _claim_alert(engine: sa.Engine) -> Any:
+def send_pending(
+    engine: sa.Engine, outbox: Outbox, send: Callable[[Any], None], *, ends_at: float | None = None
+) -> SendCounts:
+    """Send the messages that are due, until none is left, the receiver counts as down, or a time is reached.
+
+    Args:
+        engine: connects to the database.
+        outbox: the messages.
+        send: sends one row of the table; raises if it was not accepted.
+        ends_at: the time of ``time.monotonic`` from which no further message is claimed.
+    """
+    counts, in_a_row = SendCounts(), 0
+    with write_transaction(engine) as connection:
+        message = _claim_message(connection, outbox)
+    while message is not None:
+        values = _send_message(outbox, send, message)
+        is_sent = "sent_at" in values
+        counts = counts.add(SendCounts(sent=int(is_sent), failed=int(not is_sent)))
+        in_a_row = 0 if is_sent else in_a_row + 1
+        goes_on = in_a_row < MAX_CONSECUTIVE_FAILURES and (ends_at is None or time.monotonic() < ends_at)
+        with write_transaction(engine) as connection:
+            _update_claimed(connection, outbox, message, values)
+            message = _claim_message(connection, outbox) if goes_on else None
+    return counts
+
+
+def _claim_message(connection: sa.Connection, outbox: Outbox) -> Any:
+    """Claim the first message that is due, and return its row; None if there is none."""
+    model = outbox.model
     due = (
-        sa.select(Alert.id)
-        .where(Alert.sent_at.is_(None), Alert.created_at > _oldest_allowed(), Alert.next_try_at <= sa.func.now())
-        .order_by(Alert.created_at, Alert.id)
+        sa.select(model.id)
+        .where(outbox.is_waiting, ~outbox.is_expired, model.next_try_at <= sa.func.now(), *outbox.conditions)
+        .order_by(*outbox.order)
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=model)
         .cte("due")
     )
     claim = (
-        sa.update(Alert)
-        .where(Alert.id == due.c.id)
-        .values(attempts=Alert.attempts + 1, next_try_at=sa.func.now() + interval(CLAIM_SECONDS))
-        .returning(Alert.id, Alert.title, Alert.body, Alert.attempts)
+        sa.update(model)
+        .where(model.id == due.c.id)
+        .values(attempts=model.attempts + 1, next_try_at=sa.func.now() + interval(outbox.claim_seconds))
+        .returning(*model.__table__.columns)
     )
-    with write_transaction(engine) as connection:
-        return connection.execute(claim).one_or_none()
+    return connection.execute(claim).one_or_none()
 
 
-def _send_alert(engine: sa.Engine, send: SendFunction, alert: Any) -> bool:
+def _send_message(outbox: Outbox, send: Callable[[Any], None], message: Any) -> dict[str, Any]:
+    """Send a claimed message; return what to store: that it was accepted, or when it is tried again."""
     try:
-        send(alert.title, alert.body)
+        send(message)
     except Exception as error:
+        pause = _compute_pause(message.attempts, error)
         # Other errors by type only: their text may contain the receiver's URL, which is a secret.
         why = f"{type(error).__name__}: {error}" if isinstance(error, GmailWarmupError) else type(error).__name__
-        pause = min(MAX_RETRY_MINUTES, 2 ** min(alert.attempts - 1, 6))
-        log.warning("Alert %d was not sent, and is tried again in %d min: %s", alert.id, pause, why)
-        _update_alert(engine, alert.id, failure=type(error).__name__, next_try_at=sa.func.now() + interval(60 * pause))
-        return False
-    _update_alert(engine, alert.id, sent_at=sa.func.now(), failure=None)
-    return True
-
-
-def _update_alert(engine: sa.Engine, alert_id: int, **values: Any) -> None:
-    with write_transaction(engine) as connection:
-        connection.execute(sa.update(Alert).where(Alert.id == alert_id).values(values))
-
-
-def _give_up_expired(engine: sa.Engine) -> int:
-    """Mark and log alerts that could not be sent for a day; return their number."""
-    failure = sa.func.coalesce(Alert.failure, "")
-    statement = (
-        sa.update(Alert)
-        .where(
-            Alert.sent_at.is_(None),
-            Alert.attempts > 0,
-            Alert.created_at <= _oldest_allowed(),
-            ~failure.startswith(_GIVEN_UP_PREFIX),
+        log.warning(
+            "%s %d was not sent, and is tried again in %d min: %s", outbox.name, message.id, round(pause / 60), why
         )
-        .values(failure=_GIVEN_UP_PREFIX + sa.func.coalesce(Alert.failure, "no answer"))
-        .returning(Alert.id, Alert.title, Alert.failure)
+        failure = str(error) if isinstance(error, DeliveryError) else type(error).__name__
+        return {"failure": failure, "next_try_at": sa.func.now() + interval(pause)}
+    return {"failure": None, "sent_at": sa.func.now()}
+
+
+def _compute_pause(attempts: int, error: Exception) -> float:
+    """Return the seconds until the next attempt."""
+    pause = 60.0 * min(MAX_RETRY_MINUTES, 2 ** min(attempts - 1, 6))
+    requested = error.retry_after if isinstance(error, DeliveryError) else None
+    return max(pause, min(requested or 0, 60.0 * MAX_RETRY_MINUTES))
+
+
+def _update_claimed(connection: sa.Connection, outbox: Outbox, message: Any, values: dict[str, Any]) -> None:
+    """Store the result of an attempt, unless the claim expired and another process has claimed the message since."""
+    is_claimed = (outbox.model.id == message.id, outbox.model.attempts == message.attempts)
+    connection.execute(sa.update(outbox.model).where(*is_claimed).values(values))
+
+
+def give_up_expired(engine: sa.Engine, outbox: Outbox) -> int:
+    """Mark and log the messages that are too old to be sent; return their number."""
+    model = outbox.model
+    tried = sa.true() if outbox.gives_up_untried else model.attempts > 0
+    statement = (
+        sa.update(model)
+        .where(outbox.is_waiting, outbox.is_expired, tried)
+        .values(given_up_at=sa.func.now())
+        .returning(*model.__table__.columns)
     )
     with write_transaction(engine) as connection:
         lost = connection.execute(statement).all()
-    for alert_id, title, why in lost:
-        log.error("Alert %d (%s) was not sent within a day and is not tried again; %s", alert_id, title, why)
+    for row in lost:
+        log.error(
+            "%s %d (%s) was not sent within %s and is not tried again; gave up: %s",
+            outbox.name, row.id, getattr(row, "title", None) or row.receiver, outbox.period, row.failure or "no answer",
+        )  # fmt: skip
     return len(lost)
-
-
-def _oldest_allowed() -> sa.ColumnElement[Any]:
-    return sa.func.now() - interval(MAX_AGE_SECONDS)

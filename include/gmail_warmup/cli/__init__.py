@@ -20,6 +20,7 @@ from gmail_warmup.cli import (
     stats,
     upkeep,
     warmup,
+    webhooks,
 )
 from gmail_warmup.cli.mailboxes import commands as mailboxes
 from gmail_warmup.cli.output import report_errors
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(mailboxes.app, name="mailboxes")
 app.add_typer(invites.app, name="invites")
 app.add_typer(grants.app, name="grants")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(content.app, name="content")
 app.add_typer(move_in.app, name="move-in")
 app.command(name="doctor")(doctor.run_doctor)

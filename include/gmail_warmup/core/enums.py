@@ -196,6 +196,40 @@ class AlertKind(StrEnum):
     """Mailboxes whose tasks keep failing although they should work, and those that work again."""
 
 
+class WebhookType(StrEnum):
+    """The event that a webhook reports."""
+
+    NEEDS_REAUTH = "mailbox.needs_reauth"
+    """Its grant was flagged: a person has to act. `state` says which."""
+    RECOVERED = "mailbox.recovered"
+    """Its grant works again, or its tasks succeed again after `mailbox.not_working`."""
+    EXPIRING = "mailbox.expiring"
+    """Its grant expires within `expiring_days`; `expires_at` says when."""
+    NOT_WORKING = "mailbox.not_working"
+    """Its tasks have been failing for `not_working_after`, although its grant works."""
+    HEALTH_CHANGED = "mailbox.health_changed"
+    """Its health band changed."""
+    READY = "mailbox.ready"
+    """It may send cold mail: `cold_mails` on this day."""
+    NOT_READY = "mailbox.not_ready"
+    """It may not send cold mail any more."""
+    REMOVED = "mailbox.removed"
+    """It was removed."""
+    TEST = "webhook.test"
+    """Somebody pressed *Send a test*."""
+
+
+class DeliveryState(StrEnum):
+    """The state of the delivery of a webhook."""
+
+    WAITING = "waiting"
+    """Its receiver has not accepted it yet; it is tried again."""
+    DELIVERED = "delivered"
+    """Its receiver accepted it."""
+    GIVEN_UP = "given_up"
+    """Its receiver did not accept it within `webhook_retry_days`."""
+
+
 class DnsRecord(StrEnum):
     """A DNS record of a sending domain that authenticates its mail."""
 

@@ -52,6 +52,17 @@ class UnknownMailboxError(InvalidInputError):
         )
 
 
+class UnknownDeliveryError(InvalidInputError):
+    """No delivery of a webhook has this number."""
+
+    def __init__(self, delivery_id: int) -> None:
+        self.delivery_id = delivery_id
+        super().__init__(
+            f"There is no delivery {delivery_id}. 'gmail-warmup webhooks list' shows those that there are; old ones "
+            "are deleted after webhook_log_days."
+        )
+
+
 class UnknownInviteError(InvalidInputError):
     """No invite has this number."""
 

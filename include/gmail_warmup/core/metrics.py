@@ -77,6 +77,7 @@ class MailEvent(StrEnum):
 
 
 ALERT_OUTCOMES = ("sent", "failed")
+WEBHOOK_OUTCOMES = ("sent", "failed", "given_up")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +140,10 @@ PLACEMENT = _define_counter("placement", "Folders that Gmail delivered first mai
 ALERT = _define_counter(
     "alert", "Alerts that were accepted by a receiver, and those that were not.", "outcome", ALERT_OUTCOMES
 )
+WEBHOOK = _define_counter(
+    "webhook", "Webhooks that a receiver accepted, failed attempts, and webhooks that were given up.", "outcome",
+    WEBHOOK_OUTCOMES,
+)  # fmt: skip
 # state, sent by the plan of each run
 DUE = _define_gauge("due", "Mailboxes that the last run planned, by action.", "action", Action)
 BACKLOG = _define_gauge(
@@ -161,11 +166,14 @@ HALTED = _define_gauge("halted", "1 while an operator has stopped all actions, o
 AUDITED_AT = _define_gauge(
     "audited_at", "End of the last audit, in seconds since 1970; 0 before the first.", unit="seconds"
 )
+WEBHOOKS_WAITING = _define_gauge("webhooks_waiting", "Webhooks that their receivers have not accepted yet.")
+OLDEST_WEBHOOK = _define_gauge("oldest_webhook", "Age of the oldest waiting webhook.", unit="seconds")
 AUDIT_TIME = _define_gauge("audit_time", "Duration of the last audit, including its second pass.", unit="seconds")
 
 METRICS = (
     REFRESH, REFRESH_TIME, DONE, MAIL, PLACEMENT, BOUNCE, ALERT, DUE, BACKLOG, OLDEST_DUE, RUN_AT, GRANTS, BANDS,
     READINESS, COLD_MAILS, NOT_WORKING, EXPIRING, INCIDENTS, BREAKERS_OPEN, HALTED, AUDITED_AT, AUDIT_TIME,
+    WEBHOOK, WEBHOOKS_WAITING, OLDEST_WEBHOOK,
 )  # fmt: skip
 """Every metric, in the order of the docs."""
 

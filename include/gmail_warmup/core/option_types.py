@@ -10,6 +10,8 @@ from pydantic import AfterValidator
 
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DOMAIN = re.compile(r"^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z][a-z0-9-]*$")
+_CONN_ID = re.compile(r"^[\w.#!:/()-]{1,200}$")
+_MAX_CONNECTIONS = 20
 _TIME_RANGE = re.compile(r"^(\d{2}):(\d{2})-(\d{2}):(\d{2})$")
 
 
@@ -91,8 +93,16 @@ def _check_domains(value: str) -> str:
     return ",".join(sorted(parse_domains(value)))
 
 
+def _normalize_connection_ids(value: str) -> str:
+    ids = list(dict.fromkeys(filter(None, (part.strip() for part in value.split(",")))))
+    if len(ids) > _MAX_CONNECTIONS or not all(_CONN_ID.match(conn_id) for conn_id in ids):
+        raise ValueError(f"must list at most {_MAX_CONNECTIONS} ids of Airflow Connections, separated by commas")
+    return ",".join(ids)
+
+
 SendingWindow = Annotated[str, AfterValidator(_check_sending_window)]
 NightPause = Annotated[str, AfterValidator(_check_night_pause)]
 SendingDays = Annotated[str, AfterValidator(_normalize_days)]
 NameServers = Annotated[str, AfterValidator(_check_name_servers)]
 DomainNames = Annotated[str, AfterValidator(_check_domains)]
+ConnectionIds = Annotated[str, AfterValidator(_normalize_connection_ids)]

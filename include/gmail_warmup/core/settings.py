@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from gmail_warmup.core.harmful_settings import normalize_label, require_own_header, require_slot_in_window
 from gmail_warmup.core.option_types import (
     DAY_NAMES,
+    ConnectionIds,
     DomainNames,
     NameServers,
     NightPause,
@@ -106,6 +107,24 @@ class Settings(BaseModel):
         "gmail_warmup_alerts", description="Airflow Connection (type apprise) of the receivers of alerts; optional."
     )
     daily_digest: bool = Field(True, description="Whether each daily audit sends a summary.")
+
+    webhook_conn_ids: ConnectionIds = Field(
+        "", description="Airflow Connections of the receivers of webhooks, separated by commas; see docs/webhooks.md."
+    )
+    webhook_timeout: float = Field(
+        15, gt=0, le=60, description="Seconds in which the receiver of a webhook has to answer completely."
+    )
+    webhook_retry_days: int = Field(
+        3, ge=1, le=30, description="Days after which a webhook that its receiver has not accepted is given up."
+    )
+    webhook_log_days: int = Field(
+        30, ge=1, le=365, description="Days after which finished webhooks are deleted from the delivery log."
+    )
+    webhook_private_addresses: bool = Field(
+        False,
+        description="Whether a receiver of webhooks may have a private, link-local or loopback address, or http:// in "
+        "its URL.",
+    )
 
     dag_tab: bool = Field(
         True, description="Whether DAGs have a tab 'Gmail accounts'; Airflow shows it on all DAGs or on none."
@@ -346,6 +365,11 @@ class Settings(BaseModel):
     def new_workspaces(self) -> frozenset[str]:
         """Return the domains of Workspaces that Google does not trust yet."""
         return parse_domains(self.new_workspace_domains)
+
+    @property
+    def webhook_receivers(self) -> list[str]:
+        """Return the ids of the Connections of the receivers of webhooks."""
+        return [conn_id for conn_id in self.webhook_conn_ids.split(",") if conn_id]
 
     @property
     def sending_weekdays(self) -> frozenset[int]:

@@ -23,9 +23,10 @@ from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 
 
 class DecisionLock(IntEnum):
-    """Advisory locks on decisions that depend on a count; the values are unique in Airflow's database."""
+    """Advisory locks on decisions that depend on a count or an order; the values are unique in Airflow's database."""
 
     MASS_REFUSAL = 7_310_575_252_113_449_334
+    WEBHOOK_ORDER = 7_310_575_252_113_449_336
 
 
 def lock_decisions(connection: sa.Connection, lock: DecisionLock) -> None:

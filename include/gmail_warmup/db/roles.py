@@ -77,6 +77,11 @@ TABLE_PRIVILEGES = {
     "mailbox_readiness": TablePrivileges(),
     "plan_basis": TablePrivileges(),
     "repair": TablePrivileges(update_columns=("consent_id", "outcome", "detail"), can_delete=True),
+    "webhook_delivery": TablePrivileges(
+        update_columns=("sent_at", "attempts", "next_try_at", "given_up_at", "failure"), can_delete=True
+    ),
+    "webhook_event": TablePrivileges(update_columns=("address", "dispatched_at"), can_delete=True),
+    "webhook_receiver": TablePrivileges(can_delete=True),
 }
 """The least that tasks, page and commands need: rows of a history are only added, and no mailbox is deleted.
 

@@ -13,6 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.db.clock import bound_time, make_interval
+from gmail_warmup.db.engine import retry_conflict, write_transaction
+from gmail_warmup.db.locks import lock_grants
 from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.oauth.grant import StoredGrant
@@ -96,6 +98,28 @@ def expires_within(days: int) -> sa.ColumnElement[bool]:
     never_refreshed = sa.and_(OAuthGrant.refreshed_at.is_(None), OAuthGrant.granted_at < idle)
     near = sa.or_(OAuthGrant.refresh_expires_at < horizon, OAuthGrant.refreshed_at < idle, never_refreshed)
     return sa.and_(CAN_EXPIRE, near)
+
+
+@retry_conflict
+def update_expiring(engine: sa.Engine, *, days: int) -> int:
+    """Mark the grants that expire within ``days`` and unmark the others; return the number of newly marked ones.
+
+    A trigger records an event for each newly marked grant, so this reports a grant once per period.
+    """
+    expires = sa.func.coalesce(expires_within(days), sa.false())
+    marked = OAuthGrant.expiring_at.is_not(None)
+    joined = sa.select(OAuthGrant.mailbox_id).join(Mailbox, Mailbox.id == OAuthGrant.mailbox_id)
+    begins = joined.where(expires_within(days), ~marked)
+    ends = joined.where(marked, ~expires)
+    with write_transaction(engine) as connection:
+        new, old = list(connection.scalars(begins)), list(connection.scalars(ends))
+        lock_grants(connection, [*new, *old])
+        mark = sa.update(OAuthGrant).where(OAuthGrant.mailbox_id.in_(begins.where(OAuthGrant.mailbox_id.in_(new))))
+        number = connection.execute(mark.values(expiring_at=EXPIRES_AT)).rowcount if new else 0
+        unmark = sa.update(OAuthGrant).where(OAuthGrant.mailbox_id.in_(ends.where(OAuthGrant.mailbox_id.in_(old))))
+        if old:
+            connection.execute(unmark.values(expiring_at=None))
+    return number
 
 
 def list_expiring_grants(connection: sa.Connection, *, days: int) -> tuple[int, list[ExpiringGrant]]:

@@ -74,6 +74,7 @@ VALUES_OF_NEW_GRANT: dict[str, Any] = {
     "state_since": sa.func.now(),
     "next_probe_at": None,
     "incident_id": None,
+    "expiring_at": None,
     "version": OAuthGrant.version + 1,
     "lease_holder": None,
     "lease_until": None,

@@ -34,6 +34,7 @@ from gmail_warmup.web.routes import (
     overview,
     public_invite,
     repairs,
+    webhooks,
 )
 
 _STATIC = Path(__file__).resolve().parent / "static"
@@ -58,6 +59,7 @@ def create_app() -> FastAPI:
     app.include_router(import_export.router)
     app.include_router(invites.router)
     app.include_router(repairs.router)
+    app.include_router(webhooks.router)
     app.include_router(public_invite.router)
     app.include_router(oauth_callback.router)
     app.include_router(api.router)

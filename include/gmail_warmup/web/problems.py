@@ -15,6 +15,7 @@ from gmail_warmup.core.errors import (
     GmailWarmupError,
     InvalidInputError,
     TooManyConsentsError,
+    UnknownDeliveryError,
     UnknownInviteError,
     UnknownMailboxError,
 )
@@ -94,6 +95,8 @@ def problem_from_error(error: GmailWarmupError) -> Problem | None:
         return Problem(status=404, slug="unknown-mailbox", title="Unknown mailbox", detail=str(error))
     if isinstance(error, UnknownInviteError):
         return Problem(status=404, slug="unknown-invite", title="Unknown invite", detail=str(error))
+    if isinstance(error, UnknownDeliveryError):
+        return Problem(status=404, slug="unknown-delivery", title="Unknown delivery", detail=str(error))
     if isinstance(error, TooManyConsentsError):
         return Problem(status=429, slug="too-many-consents", title="Too many attempts", detail=str(error))
     if isinstance(error, InvalidInputError):

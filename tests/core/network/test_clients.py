@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import base64
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ from google.oauth2.service_account import Credentials
 import gmail_warmup
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.alerts.apprise_sender import AlertDeliveryError, AppriseSender
+from gmail_warmup.alerts.webhooks.messages import build_test_message
+from gmail_warmup.alerts.webhooks.receivers import build_receiver
+from gmail_warmup.alerts.webhooks.sender import WebhookDeliveryError, WebhookSender
 from gmail_warmup.audit.gmail_prober import GmailProber
 from gmail_warmup.audit.token_prober import TokenProber
 from gmail_warmup.core.enums import ResponseCategory
@@ -170,6 +174,19 @@ def alert_sender(root: str, seconds: float) -> AppriseSender:
     return AppriseSender("alerts", json.dumps({"config": {"path": path}}), mask_secret=lambda _: None)
 
 
+def deliver_webhook(root: str, seconds: float) -> bool:
+    secret = "whsec_" + base64.b64encode(bytes(32)).decode()
+    receiver = build_receiver("receiver", url=root, signing_secrets=[secret], events=None, allow_private=True)
+    sender = WebhookSender(receiver, timeout=2 * seconds, allow_private=True)
+    try:
+        sender.send(build_test_message())
+    except WebhookDeliveryError:
+        return False
+    finally:
+        sender.close()
+    return True
+
+
 def diagnose(root: str, seconds: float) -> bool:
     made = Services(Actor(name="doctor"))
     made.__dict__.update(oauth_client=client_of(root), settings=settings(seconds))
@@ -181,6 +198,7 @@ def diagnose(root: str, seconds: float) -> bool:
 
 CLIENTS: tuple[Callable[[str, float], bool], ...] = (
     refresh, exchange_code, identify, impersonate, call_gmail, audit, audit_gmail, generate, alert, diagnose,
+    deliver_webhook,
 )  # fmt: skip
 every_client = pytest.mark.parametrize("call", CLIENTS, ids=lambda call: call.__name__)
 
@@ -451,6 +469,7 @@ def test_every_module_that_uses_the_client_is_tried_here():
     } - _MAY_CONNECT
     assert users == {
         "alerts/requests_adapter.py",
+        "alerts/webhooks/sender.py",
         "audit/gmail_prober.py",
         "audit/token_prober.py",
         "gmail/service_account.py",

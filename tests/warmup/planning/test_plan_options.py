@@ -31,6 +31,7 @@ TEXT_VALUES = {
     "dns_nameservers": ["192.0.2.53"],
     "new_workspace_domains": ["warm.example"],
     "token_header": ["X-Other"],
+    "webhook_conn_ids": ["receiver"],
     "gmail_api_endpoint": ["https://gmail.example.com"],
 }
 """Other valid values of the options that take text of a special form."""

@@ -1,8 +1,9 @@
-"""The function that the last task of each DAG runs: notify the operator, then store readiness and sums."""
+"""The function that the last task of each DAG runs: notify the operator, store readiness and sums, send webhooks."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from airflow.sdk import get_current_context
@@ -10,8 +11,10 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 
 from gmail_warmup.airflow import gauges, notifier
 from gmail_warmup.airflow.tasks import execution
+from gmail_warmup.airflow.webhooks.runner import send_webhooks
 from gmail_warmup.alerts import heartbeats
 from gmail_warmup.audit import decisions
+from gmail_warmup.audit.decisions import UnreportedChanges
 from gmail_warmup.core.enums import DagId
 from gmail_warmup.core.metrics import ALERT
 from gmail_warmup.db.engine import write_transaction
@@ -22,8 +25,13 @@ from gmail_warmup.warmup.reporting.refresh import refresh_overview
 log = logging.getLogger(__name__)
 
 
-def alert_operator() -> dict[str, Any]:
-    """Notify the operator of flagged and recovered mailboxes and of incidents; not in a dry run.
+def alert_operator(report: Callable[[UnreportedChanges], None] = lambda changes: None) -> dict[str, Any]:
+    """Notify the operator of flagged and recovered mailboxes and of incidents, and send webhooks; not in a dry run.
+
+    Webhooks are sent also if the receivers of alerts are misconfigured, and the other way round.
+
+    Args:
+        report: is called with the mailboxes that were newly flagged, and those that recovered.
 
     Returns:
         The number of alerts that are new, sent and not sent, and as ``needs_reauth`` that of newly flagged mailboxes.
@@ -37,13 +45,22 @@ def alert_operator() -> dict[str, Any]:
         heartbeats.report_overdue_dags(services.engine, services.settings, is_paused=_is_paused)
         with write_transaction(services.engine) as connection:
             mass_refusal.close_decided_incidents(connection)
-            newly = decisions.count_unreported(connection)
-        alerts = notifier.send_alerts(services)
-        update_readiness(services.engine, services.settings)
-        refresh_overview(services.engine, services.settings)
+            changes = decisions.list_unreported(connection)
+        try:
+            alerts = notifier.send_alerts(services)
+            update_readiness(services.engine, services.settings)
+            refresh_overview(services.engine, services.settings)
+        finally:
+            send_webhooks(services)
+    report(changes)
     for outcome, number in (("sent", alerts.sent), ("failed", alerts.failed)):
         services.meter.increment_counter(ALERT, outcome, number)
-    return {"new": len(alerts.new_alert_ids), "sent": alerts.sent, "failed": alerts.failed, "needs_reauth": newly}
+    return {
+        "new": len(alerts.new_alert_ids),
+        "sent": alerts.sent,
+        "failed": alerts.failed,
+        "needs_reauth": len(changes.flagged),
+    }
 
 
 def _is_paused(dag_id: DagId) -> bool:

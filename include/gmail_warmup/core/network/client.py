@@ -20,6 +20,7 @@ import httpcore
 import httpx
 
 from gmail_warmup.core.network.environment import find_proxy, get_ssl_context
+from gmail_warmup.core.network.public_addresses import is_public_address
 
 MAX_ANSWER_BYTES = 1_000_000
 """Maximum size of an answer, also when it is decompressed."""
@@ -34,8 +35,18 @@ class ResponseTooLargeError(httpx.TransportError):
         super().__init__(f"The answer is larger than {max_bytes} bytes")
 
 
+class PrivateAddressError(httpx.TransportError):
+    """No address of the host is public; nothing was sent."""
+
+
 def open_client(
-    url: str, *, connect_timeout: float, read_timeout: float, max_bytes: int = MAX_ANSWER_BYTES, verify: bool = True
+    url: str,
+    *,
+    connect_timeout: float,
+    read_timeout: float,
+    max_bytes: int = MAX_ANSWER_BYTES,
+    verify: bool = True,
+    public_only: bool = False,
 ) -> httpx.Client:
     """Return a client for one server.
 
@@ -45,6 +56,8 @@ def open_client(
         read_timeout: seconds to wait for the answer. A request takes at most the sum of both.
         max_bytes: maximum size of an answer.
         verify: whether the certificate of the server is verified.
+        public_only: whether a request to a private, link-local or loopback address raises PrivateAddressError. The
+            address that is connected to is checked. A proxy resolves the host again and has rules of its own.
 
     Raises:
         ConfigurationError: if the network configuration is not usable.
@@ -54,6 +67,7 @@ def open_client(
         get_ssl_context() if verify else httpx.create_ssl_context(verify=False),
         seconds=connect_timeout + read_timeout,
         max_bytes=max_bytes,
+        public_only=public_only,
     )
     timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
     return httpx.Client(transport=transport, timeout=timeout, trust_env=False, follow_redirects=False)
@@ -67,14 +81,20 @@ class _LimitedTransport(httpx.HTTPTransport):
         ResponseTooLargeError: see there.
     """
 
-    def __init__(self, proxy: str | None, context: ssl.SSLContext, *, seconds: float, max_bytes: int) -> None:
+    def __init__(
+        self, proxy: str | None, context: ssl.SSLContext, *, seconds: float, max_bytes: int, public_only: bool
+    ) -> None:
         super().__init__(verify=context, trust_env=False, proxy=_build_proxy(proxy, context) if proxy else None)
-        self._pool._network_backend = _DeadlineBackend()  # HTTPTransport has no argument for it
+        # HTTPTransport has no argument for it.
+        self._pool._network_backend = _DeadlineBackend(public_only=public_only and proxy is None)
         self._uses_proxy, self._seconds, self._max_bytes = proxy is not None, seconds, max_bytes
+        self._public_only = public_only
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and return the complete answer."""
         request.headers.update(REQUEST_HEADERS)
+        if self._public_only and self._uses_proxy:
+            _require_public_host(request.url.host)
         with _deadline(self._seconds), self._name_proxy_errors():
             response = super().handle_request(request)
             try:
@@ -165,7 +185,14 @@ def _remaining(timeout: float | None, expired: type[httpcore.TimeoutException]) 
 
 
 class _DeadlineBackend(httpcore.SyncBackend):
-    """Open connections within the deadline of the request; the timeout covers all addresses of a host."""
+    """Open connections within the deadline of the request; the timeout covers all addresses of a host.
+
+    Args:
+        public_only: whether only public addresses are connected to.
+    """
+
+    def __init__(self, *, public_only: bool) -> None:
+        self._public_only = public_only
 
     def connect_tcp(
         self,
@@ -178,7 +205,7 @@ class _DeadlineBackend(httpcore.SyncBackend):
         """Connect to the first address of a host that answers."""
         ends_at = time.monotonic() + _remaining(timeout, httpcore.ConnectTimeout)
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in _resolve(host, port):
+        for address in _require_public(host, _resolve(host, port)) if self._public_only else _resolve(host, port):
             seconds = ends_at - time.monotonic()
             if seconds <= 0:
                 break
@@ -195,6 +222,22 @@ def _resolve(host: str, port: int) -> list[str]:
     except OSError as error:
         raise httpcore.ConnectError(str(error)) from error
     return [str(address[0]) for *_, address in found]
+
+
+def _require_public(host: str, addresses: list[str]) -> list[str]:
+    public = [address for address in addresses if is_public_address(address)]
+    if addresses and not public:
+        raise PrivateAddressError(f"{host} has no public address")
+    return public
+
+
+def _require_public_host(host: str) -> None:
+    """Check a host that a proxy will resolve; one that only the proxy can resolve is left to it."""
+    try:
+        addresses = _resolve(host, 0)
+    except httpcore.ConnectError:
+        return
+    _require_public(host, addresses)
 
 
 class _DeadlineStream(httpcore.NetworkStream):

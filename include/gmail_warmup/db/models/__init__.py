@@ -24,6 +24,7 @@ from gmail_warmup.core.enums import MailStatus as MailStatus
 from gmail_warmup.core.enums import Placement as Placement
 from gmail_warmup.core.enums import ReadinessState as ReadinessState
 from gmail_warmup.core.enums import RepairOutcome as RepairOutcome
+from gmail_warmup.core.enums import WebhookType as WebhookType
 from gmail_warmup.db.base import Base as Base
 from gmail_warmup.db.models.alerts import Alert as Alert
 from gmail_warmup.db.models.alerts import AlertItem as AlertItem
@@ -55,6 +56,9 @@ from gmail_warmup.db.models.readiness import MailboxReadiness as MailboxReadines
 from gmail_warmup.db.models.reporting import DomainDay as DomainDay
 from gmail_warmup.db.models.reporting import DomainVolume as DomainVolume
 from gmail_warmup.db.models.reporting import GrantDay as GrantDay
+from gmail_warmup.db.models.webhooks import WebhookDelivery as WebhookDelivery
+from gmail_warmup.db.models.webhooks import WebhookEvent as WebhookEvent
+from gmail_warmup.db.models.webhooks import WebhookReceiver as WebhookReceiver
 from gmail_warmup.db.sql_functions import (
     COUNT_CLAIMS,
     DROP_COUNT_CLAIMS,
@@ -65,6 +69,7 @@ from gmail_warmup.db.sql_functions import (
     ON_CLAIM,
     build_functions,
 )
+from gmail_warmup.db.webhook_triggers import DROP_WEBHOOK_TRIGGERS, WEBHOOK_TRIGGERS
 
 # Tables that are created from the models instead of by the migrations get the trigger and the functions as well.
 for _target, _moment, _statement in (
@@ -76,5 +81,7 @@ for _target, _moment, _statement in (
     (Base.metadata, "before_drop", DROP_DELETE_MAILBOX_HISTORY),
     (Base.metadata, "before_drop", DROP_FORGET_MAILBOX_CHANGES),
     *((Base.metadata, "before_drop", statement) for statement in DROP_DOMAIN_DAYS),
+    *((Base.metadata, "after_create", statement) for statement in WEBHOOK_TRIGGERS),
+    (Base.metadata, "before_drop", DROP_WEBHOOK_TRIGGERS),
 ):
     event.listen(_target, _moment, DDL(_statement.replace("%", "%%")))  # type: ignore[no-untyped-call]

@@ -52,7 +52,7 @@ class Alert(Base):
     __tablename__ = "alert"
     __table_args__ = (
         check_one_of("kind", AlertKind),
-        Index("ix_alert_unsent", "created_at", postgresql_where=text("sent_at IS NULL")),
+        Index("ix_alert_unsent", "created_at", postgresql_where=text("sent_at IS NULL AND given_up_at IS NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -63,6 +63,7 @@ class Alert(Base):
     sent_at: Mapped[datetime | None] = mapped_column(Timestamp)
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     next_try_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    given_up_at: Mapped[datetime | None] = mapped_column(Timestamp)
     failure: Mapped[str | None] = mapped_column(Text)
 
 

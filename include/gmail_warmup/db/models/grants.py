@@ -45,6 +45,7 @@ class OAuthGrant(Base):
         Index("ix_oauth_grant_refreshed_at", "refreshed_at", "mailbox_id"),
         Index("ix_oauth_grant_refresh_expires_at", "refresh_expires_at", "mailbox_id",
               postgresql_where=text("refresh_expires_at IS NOT NULL")),
+        Index("ix_oauth_grant_expiring", "mailbox_id", postgresql_where=text("expiring_at IS NOT NULL")),
     )  # fmt: skip
 
     mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
@@ -62,6 +63,8 @@ class OAuthGrant(Base):
     next_probe_at: Mapped[datetime | None] = mapped_column(Timestamp)
     granted_at: Mapped[datetime | None] = mapped_column(Timestamp)
     refreshed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    expiring_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    """The expiry that was predicted when the grant began to count as expiring; None if it does not."""
     version: Mapped[int] = mapped_column(BigInteger, server_default="0")
     incident_id: Mapped[int | None] = mapped_column(ForeignKey("incident.id", ondelete="SET NULL"))
     lease_holder: Mapped[str | None] = mapped_column(Text)

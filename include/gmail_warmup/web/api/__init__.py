@@ -18,6 +18,7 @@ from gmail_warmup.web.api import (
     repairs,
     statistics,
     transfers,
+    webhooks,
 )
 from gmail_warmup.web.permissions import READ
 from gmail_warmup.web.problems import ERROR_RESPONSES
@@ -31,5 +32,17 @@ def get_openapi(request: Request) -> dict[str, Any]:
     return dict(request.app.openapi())
 
 
-for part in (overview, halts, readiness, statistics, history, mailboxes, consents, repairs, invites, transfers):
+for part in (
+    overview,
+    halts,
+    readiness,
+    statistics,
+    history,
+    mailboxes,
+    consents,
+    repairs,
+    invites,
+    transfers,
+    webhooks,
+):
     router.include_router(part.router)

@@ -1,0 +1,74 @@
+"""The page with the receivers of webhooks and the delivery log."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+
+from gmail_warmup.alerts.webhooks import delivery_log
+from gmail_warmup.alerts.webhooks.delivery_log import DeliveryQuery
+from gmail_warmup.core.enums import DeliveryState
+from gmail_warmup.core.text import to_storable_text
+from gmail_warmup.db.engine import read_transaction
+from gmail_warmup.web import render
+from gmail_warmup.web.dependencies import CurrentContext
+from gmail_warmup.web.permissions import MAY_READ, MayChange
+
+router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
+
+_Text = Annotated[str, Query(max_length=320)]
+
+
+@router.get("/webhooks")
+def show_webhooks(
+    request: Request,
+    context: CurrentContext,
+    may_change: MayChange,
+    receiver: _Text = "",
+    state: _Text = "",
+    address: _Text = "",
+    before: _Text = "",
+    after: _Text = "",
+) -> Response:
+    """Show the receivers and the deliveries, newest first. An unknown state in the link is ignored."""
+    settings = context.services.settings
+    query = DeliveryQuery(
+        receiver=to_storable_text(receiver.strip()),
+        state=next((known for known in DeliveryState if known.value == state), None),
+        address=to_storable_text(address.strip()),
+        before=_parse_id(before),
+        after=_parse_id(after),
+        limit=50,
+    )
+    with read_transaction(context.services.engine) as connection:
+        receivers = delivery_log.load_receiver_states(connection)
+        page = delivery_log.load_deliveries(connection, query)
+    registered = {status.conn_id for status in receivers}
+    return render.render_page(
+        request,
+        "webhooks.html",
+        receivers=receivers,
+        unregistered=[conn_id for conn_id in settings.webhook_receivers if conn_id not in registered],
+        listed=settings.webhook_receivers,
+        rows=page.rows,
+        query=query,
+        states=list(DeliveryState),
+        may_change=may_change,
+        settings=settings,
+        older_query=_page_query(query, before=page.older_before),
+        newer_query=_page_query(query, after=page.newer_after),
+    )
+
+
+def _parse_id(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _page_query(query: DeliveryQuery, **edge: int | None) -> str:
+    """Return the query string of an adjacent page, or an empty string if that page does not exist."""
+    if not any(edge.values()):
+        return ""
+    values = {"receiver": query.receiver, "state": query.state, "address": query.address} | edge
+    return urlencode({key: str(value) for key, value in values.items() if value})
