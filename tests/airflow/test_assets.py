@@ -27,7 +27,7 @@ class Outlets(dict[Any, Any]):
         self.events: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
     def __getitem__(self, alias: Any) -> Any:
-        return SimpleNamespace(add=lambda asset, extra: self.events[asset.uri].append(extra))
+        return SimpleNamespace(add=lambda asset, extra: self.events[asset.uri.rstrip("/")].append(extra))
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from support.alert_kit import CONN_ID, Receiver, listening
 from support.e2e_kit import FLAGS, MOUNT, Shell, Visits, find_chromium, log_in, new_profile
 from support.metrics_kit import StatsD
 from support.metrics_kit import listening as measuring
+from support.webhook_kit import Inbox, receiving, to_connection
 
 Seen = TypeVar("Seen")
 
@@ -41,6 +42,8 @@ class Installation:
     """The receiver of the alerts."""
     measured: StatsD
     """The receiver of the metrics."""
+    inbox: Inbox
+    """The receiver of the webhooks."""
 
     def run(self, dag_id: str, conf: dict[str, Any] | None = None) -> tuple[DagRun, list[TaskInstance]]:
         """Run a DAG and wait for it."""
@@ -95,15 +98,24 @@ def measured() -> Iterator[StatsD]:
 
 
 @pytest.fixture(scope="session")
+def inbox() -> Iterator[Inbox]:
+    """Listen for webhooks."""
+    with receiving() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
 def installation(
-    tmp_path_factory: pytest.TempPathFactory, receiver: Receiver, measured: StatsD
+    tmp_path_factory: pytest.TempPathFactory, receiver: Receiver, measured: StatsD, inbox: Inbox
 ) -> Iterator[Installation]:
     """Start everything with the demo's 16 mailboxes; seven grants are revoked."""
     folder = tmp_path_factory.mktemp("run")
-    settings = scene.SETTINGS | {"suspect_delay": "10"}
+    webhooks = {"webhook_conn_ids": "support_desk", "webhook_private_addresses": "True"}
+    settings = scene.SETTINGS | {"suspect_delay": "10"} | webhooks
     alerts = {"conn_type": "apprise", "extra": {"config": [{"path": receiver.url()}]}}
     environment = measured.environment | {
         f"AIRFLOW_CONN_{CONN_ID.upper()}": json.dumps(alerts),
+        "AIRFLOW_CONN_SUPPORT_DESK": to_connection(inbox),
         # One fewer than there are warmup mailboxes.
         "AIRFLOW__CORE__MAX_MAP_LENGTH": str(len(scene.WARMUP) - 1),
     }
@@ -124,7 +136,9 @@ def installation(
         for dag_id in ("gmail_warmup", "gmail_token_health"):
             stack.api.unpause(dag_id)
         tokens = [account["oauth_token"][key] for account in accounts for key in ("token", "refresh_token")]
-        yield Installation(stack=stack, sandbox=sandbox, tokens=tokens, receiver=receiver, measured=measured)
+        yield Installation(
+            stack=stack, sandbox=sandbox, tokens=tokens, receiver=receiver, measured=measured, inbox=inbox
+        )
         sandbox.close()
 
 

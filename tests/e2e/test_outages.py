@@ -63,6 +63,15 @@ def test_other_dags_may_wait_for_the_asset(installation):
         event["extra"].get("mailboxes") for event in events if event["uri"].rstrip("/") == "gmail-warmup://needs-reauth"
     ]
     assert 6 in numbers
+    assert all(len(event["extra"]["addresses"]) == event["extra"]["mailboxes"] for event in events)
+
+
+def test_flagged_mailboxes_are_sent_as_signed_webhooks(installation):
+    flagged = [payload["data"] for payload in installation.inbox.payloads if payload["type"] == "mailbox.needs_reauth"]
+    assert len(flagged) >= 6
+    assert {data["address"] for data in flagged} <= set(installation.in_state("needs_reauth"))
+    assert installation.inbox.forged == 0
+    assert len(set(installation.inbox.attempts)) == len(installation.inbox.messages)
 
 
 @pytest.fixture

@@ -324,7 +324,7 @@ def _rows(table: str, number: int, victim: int) -> list[dict[str, str]]:
         "mailbox_tag": [{"mailbox_id": str(victim), "tag": "'x'"}],
         "repair": [{"airflow_user": name, "mailbox_id": str(victim), "position": "1"}],
         "mailbox_day": [{"mailbox_id": str(victim), "local_date": "current_date", "planned": "1", "sent": "1"}],
-        "webhook_event": [{"type": "'mailbox.ready'", "mailbox_id": str(victim)}],
+        "webhook_event": [{"message_id": name, "type": "'mailbox.ready'", "mailbox_id": str(victim)}],
         "webhook_receiver": [{"conn_id": name, "events": "'{mailbox.ready}'"}],
     }  # fmt: skip
     return rows.get(table, [])

@@ -179,7 +179,7 @@ def _send_message(outbox: Outbox, send: Callable[[Any], None], message: Any) -> 
 
 def _compute_pause(attempts: int, error: Exception) -> float:
     """Return the seconds until the next attempt."""
-    pause = 60.0 * min(MAX_RETRY_MINUTES, 2 ** min(attempts - 1, 6))
+    pause: float = 60.0 * min(MAX_RETRY_MINUTES, 2 ** min(attempts - 1, 6))
     requested = error.retry_after if isinstance(error, DeliveryError) else None
     return max(pause, min(requested or 0, 60.0 * MAX_RETRY_MINUTES))
 

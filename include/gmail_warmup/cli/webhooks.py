@@ -11,6 +11,7 @@ import typer
 from gmail_warmup.cli.output import (
     NEEDS_PERSON,
     JsonOption,
+    actor_name,
     get_services,
     print_json,
     print_table,
@@ -83,7 +84,8 @@ def send_test(
     with report_errors():
         services = get_services(context)
         found = load_listed_receiver(receiver, services.settings)
-        record = delivery_log.send_test(services.engine, found, DeliveryPolicy.from_settings(services.settings))
+        policy = DeliveryPolicy.from_settings(services.settings)
+        record = delivery_log.send_test(services.engine, found, policy, actor=actor_name())
     _report(record, as_json=as_json)
 
 
@@ -105,7 +107,7 @@ def repeat_delivery(
             conn_id = delivery_log.get_delivery(connection, delivery).receiver
         found = load_listed_receiver(conn_id, services.settings)
         policy = DeliveryPolicy.from_settings(services.settings)
-        record = delivery_log.send_again(services.engine, found, policy, delivery)
+        record = delivery_log.send_again(services.engine, found, policy, delivery, actor=actor_name())
     _report(record, as_json=as_json)
 
 
@@ -123,9 +125,7 @@ def _report(record: DeliveryRecord, *, as_json: bool) -> None:
     elif record.state is DeliveryState.DELIVERED:
         typer.echo(f"{record.receiver} accepted the delivery {record.id} ({record.message_id}).")
     else:
-        why = record.failure or "An earlier delivery of the same mailbox waits, or an attempt is in progress."
-        typer.echo(
-            f"{record.receiver} has not accepted the delivery {record.id}, which is tried again. {why}", err=True
-        )
+        why = record.failure or "An earlier delivery of the same mailbox waits."
+        typer.echo(f"{record.receiver} has not accepted the delivery {record.id}; it is tried again. {why}", err=True)
     if record.state is not DeliveryState.DELIVERED:
         sys.exit(NEEDS_PERSON)

@@ -321,6 +321,10 @@ class ChangeAction(StrEnum):
     """An encrypted backup with refresh tokens was made."""
     KEY_ROTATION = "key_rotation"
     """The stored secrets were re-encrypted with the newest Fernet key."""
+    WEBHOOK_TEST = "webhook_test"
+    """A test was sent to a receiver of webhooks."""
+    WEBHOOK_REPEAT = "webhook_repeat"
+    """A webhook was sent again."""
 
 
 class ChangeSource(StrEnum):

@@ -98,9 +98,11 @@ BEGIN
             event.reason := 'works_again';
         END IF;
     END CASE;
-    INSERT INTO gmail_warmup.webhook_event (type, mailbox_id, at, previous_state, state, reason, detail, address)
-    SELECT event.type, event.mailbox_id, event.at, event.previous_state, event.state, event.reason, event.detail,
-        event.address
+    INSERT INTO gmail_warmup.webhook_event (
+        message_id, type, mailbox_id, at, previous_state, state, reason, detail, address
+    )
+    SELECT 'msg_' || replace(gen_random_uuid()::text, '-', ''), event.type, event.mailbox_id, event.at,
+        event.previous_state, event.state, event.reason, event.detail, event.address
     WHERE EXISTS (SELECT FROM gmail_warmup.webhook_receiver r WHERE event.type = ANY (r.events));
     RETURN NULL;
 END $$

@@ -28,6 +28,8 @@ RECORDED_NAMES = frozenset(MailboxSettings.model_fields) | {
     "paused_at", "pause_reason", "band", "band_reason", "health_window_start",
     # of an invite, a consent and a halt
     "invite_id", "expires_at", "purpose", "state", "started_by", "reason",
+    # of a webhook: the id of the Connection, and the number of the delivery
+    "receiver", "delivery_id",
     # of an import, an export and a rotation: numbers, and the selection
     "added", "updated", "paused", "grants", "mailboxes", "format", "readiness", "domain", "q", "keys",
 }  # fmt: skip

@@ -82,11 +82,12 @@ def add_story(engine: sa.Engine, mailboxes: int = 1, *, transitions: int = 4) ->
 
 
 def turns_of(inbox: Inbox, mailbox_id: int) -> list[str]:
-    return [
-        payload["type"].removeprefix("mailbox.")
-        for payload in inbox.payloads
-        if payload["data"]["mailbox_id"] == mailbox_id
-    ]
+    """Return what arrived about a mailbox, each message once, as a receiver that stores the ids sees it."""
+    first: dict[str, dict[str, Any]] = {}
+    for message_id, payload in inbox.messages:
+        first.setdefault(message_id, payload)
+    found = [payload for payload in first.values() if payload["data"]["mailbox_id"] == mailbox_id]
+    return [payload["type"].removeprefix("mailbox.") for payload in found]
 
 
 def test_everything_arrives_once_and_in_order_at_every_receiver(database: sa.Engine, inboxes: list[Inbox]):

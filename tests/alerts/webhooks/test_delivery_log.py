@@ -13,7 +13,18 @@ from gmail_warmup.alerts.webhooks.delivery_log import DeliveryQuery, DeliveryRec
 from gmail_warmup.core.enums import DeliveryState
 from gmail_warmup.core.errors import InvalidInputError, UnknownDeliveryError
 from gmail_warmup.db.models import Mailbox
-from support.webhook_kit import CONN_ID, POLICY, Inbox, add_mailbox, flag, pass_time, receiving, recover, register
+from support.webhook_kit import (
+    CONN_ID,
+    POLICY,
+    Inbox,
+    add_mailbox,
+    fetch,
+    flag,
+    pass_time,
+    receiving,
+    recover,
+    register,
+)
 
 ADA, BOB = "ada@one.example", "bob@one.example"
 
@@ -84,17 +95,20 @@ def test_pages_are_complete_in_both_directions(database: sa.Engine, inbox: Inbox
 def test_a_delivered_one_is_sent_again_under_its_id(database: sa.Engine, inbox: Inbox):
     flag(database, add_mailbox(database, ADA))
     deliver(database, inbox)
-    again = delivery_log.send_again(database, inbox.receiver(), POLICY, 1)
+    again = delivery_log.send_again(database, inbox.receiver(), POLICY, 1, actor="op")
     assert (again.id, again.state) == (2, DeliveryState.DELIVERED)
     (first_id, first), (second_id, second) = inbox.messages
     assert (first_id, first) == (second_id, second)
+    assert fetch(database, "SELECT actor, action, subject, after FROM gmail_warmup.change_log") == [
+        ("op", "webhook_repeat", ADA, {"receiver": CONN_ID, "delivery_id": 1})
+    ]
 
 
 def test_a_waiting_one_is_tried_now(database: sa.Engine, inbox: Inbox):
     flag(database, add_mailbox(database, ADA))
     inbox.answer = lambda payload, before: 204 if before else 500
     deliver(database, inbox)
-    again = delivery_log.send_again(database, inbox.receiver(), POLICY, 1)
+    again = delivery_log.send_again(database, inbox.receiver(), POLICY, 1, actor="op")
     assert (again.id, again.state, again.attempts) == (1, DeliveryState.DELIVERED, 2)
 
 
@@ -105,7 +119,7 @@ def test_one_that_is_sent_again_waits_for_earlier_ones_of_its_mailbox(database: 
     inbox.answer = lambda payload, before: 500
     recover(database, mailbox_id)
     deliver(database, inbox)
-    again = delivery_log.send_again(database, inbox.receiver(), POLICY, 1)
+    again = delivery_log.send_again(database, inbox.receiver(), POLICY, 1, actor="op")
     assert (again.id, again.state, again.attempts) == (3, DeliveryState.WAITING, 0)
     inbox.answer = lambda payload, before: 204
     pass_time(database, mins=2)
@@ -119,17 +133,20 @@ def test_what_cannot_be_sent_again_is_named(database: sa.Engine, inbox: Inbox):
         connection.execute(sa.delete(Mailbox))
     deliver(database, inbox)
     with pytest.raises(InvalidInputError, match="was removed, and its address was erased"):
-        delivery_log.send_again(database, inbox.receiver(), POLICY, 1)
+        delivery_log.send_again(database, inbox.receiver(), POLICY, 1, actor="op")
     with pytest.raises(InvalidInputError, match=f"belongs to the receiver '{CONN_ID}'"):
-        delivery_log.send_again(database, inbox.receiver("other"), POLICY, 1)
+        delivery_log.send_again(database, inbox.receiver("other"), POLICY, 1, actor="op")
     with pytest.raises(UnknownDeliveryError, match="There is no delivery 99"):
-        delivery_log.send_again(database, inbox.receiver(), POLICY, 99)
+        delivery_log.send_again(database, inbox.receiver(), POLICY, 99, actor="op")
     assert len(inbox.messages) == 1
 
 
 @pytest.mark.parametrize(("status", "state"), [(204, DeliveryState.DELIVERED), (500, DeliveryState.WAITING)])
 def test_a_test_is_sent_now_and_logged(status: int, state: DeliveryState, database: sa.Engine, inbox: Inbox):
     inbox.answer = lambda payload, before: status
-    sent = delivery_log.send_test(database, inbox.receiver(), POLICY)
+    sent = delivery_log.send_test(database, inbox.receiver(), POLICY, actor="op")
     assert (sent.type, sent.address, sent.state) == ("webhook.test", None, state)
     assert [row.id for row in load(database)] == [sent.id]
+    assert fetch(database, "SELECT actor, action, after FROM gmail_warmup.change_log") == [
+        ("op", "webhook_test", {"receiver": CONN_ID, "delivery_id": sent.id})
+    ]

@@ -36,7 +36,7 @@ def inbox():
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]",
+    "host", ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "[::1]", "[::ffff:127.0.0.1]",
              "0.0.0.0", "169.254.169.254"]
 )  # fmt: skip
 def test_a_private_address_gets_nothing(host: str, inbox: Inbox):

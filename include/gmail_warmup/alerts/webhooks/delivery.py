@@ -23,7 +23,7 @@ from gmail_warmup.alerts.webhooks.sender import WebhookSender
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.core.text import pluralize
 from gmail_warmup.db.clock import make_interval
-from gmail_warmup.db.engine import read_transaction, write_transaction
+from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.db.locks import DecisionLock, lock_decisions
 from gmail_warmup.db.models import WebhookDelivery, WebhookEvent, WebhookReceiver
 
@@ -161,6 +161,11 @@ def dispatch_events(engine: sa.Engine) -> None:
     with read_transaction(engine) as connection:
         if connection.scalar(sa.select(_E.id).where(_E.dispatched_at.is_(None)).limit(1)) is None:
             return
+    _insert_deliveries(engine, rows)
+
+
+@retry_conflict
+def _insert_deliveries(engine: sa.Engine, rows: sa.Select[Any]) -> None:
     with write_transaction(engine) as connection:
         lock_decisions(connection, DecisionLock.WEBHOOK_ORDER)
         connection.execute(sa.insert(_D).from_select(["event_id", "mailbox_id", "receiver"], rows))
@@ -177,11 +182,10 @@ def _clean_up(engine: sa.Engine, policy: DeliveryPolicy) -> None:
     is_finished = sa.and_(
         _E.dispatched_at.is_not(None), ~sa.exists().where(_D.event_id == _E.id, IS_WAITING).correlate(_E)
     )
-    old = (
-        sa.select(_E.id)
-        .where(_E.at < sa.func.now() - make_interval(policy.log_days * _DAY_SECONDS), is_finished)
-        .limit(_DELETE_AT_ONCE)
-    )
+    is_old = _E.at < sa.func.now() - make_interval(policy.log_days * _DAY_SECONDS)
+    # Concurrent runs take different rows, so that none waits for another one.
+    finished = sa.select(_E.id).where(is_finished).limit(_DELETE_AT_ONCE).with_for_update(skip_locked=True)
     with write_transaction(engine) as connection:
-        connection.execute(sa.update(_E).where(_E.address.is_not(None), is_finished).values(address=None))
-        connection.execute(sa.delete(_E).where(_E.id.in_(old)))
+        unneeded = sa.update(_E).where(_E.id.in_(finished.where(_E.address.is_not(None))))
+        connection.execute(unneeded.values(address=None))
+        connection.execute(sa.delete(_E).where(_E.id.in_(finished.where(is_old))))

@@ -10,11 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.alerts.webhooks.delivery import IS_WAITING, DeliveryPolicy, send_delivery
+from gmail_warmup.alerts.webhooks.messages import generate_message_id
 from gmail_warmup.alerts.webhooks.receivers import Receiver
-from gmail_warmup.core.enums import DeliveryState, WebhookType
+from gmail_warmup.core.enums import ChangeAction, DeliveryState, WebhookType
 from gmail_warmup.core.errors import InvalidInputError, UnknownDeliveryError
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import Mailbox, WebhookDelivery, WebhookEvent, WebhookReceiver
+from gmail_warmup.mailboxes.change_log import FLEET, Subject, record_change
 
 _D, _E, _R = WebhookDelivery, WebhookEvent, WebhookReceiver
 
@@ -127,7 +129,7 @@ def _to_conditions(query: DeliveryQuery) -> list[sa.ColumnElement[bool]]:
     if query.receiver:
         conditions.append(_D.receiver == query.receiver)
     if query.state:
-        conditions.append(query.state.value == _STATE)
+        conditions.append(_STATE.in_([query.state.value]))
     if query.address:
         conditions.append(_ADDRESS.contains(query.address.lower(), autoescape=True))
     return conditions
@@ -186,7 +188,9 @@ def load_receiver_states(connection: sa.Connection) -> list[ReceiverStatus]:
     ]
 
 
-def send_again(engine: sa.Engine, receiver: Receiver, policy: DeliveryPolicy, delivery_id: int) -> DeliveryRecord:
+def send_again(
+    engine: sa.Engine, receiver: Receiver, policy: DeliveryPolicy, delivery_id: int, *, actor: str
+) -> DeliveryRecord:
     """Send a delivery again, with the same ``webhook-id``; return the state of this attempt.
 
     A waiting delivery is tried now, also if another process is sending it. A finished one gets a successor at the end
@@ -204,6 +208,7 @@ def send_again(engine: sa.Engine, receiver: Receiver, policy: DeliveryPolicy, de
             repeated = delivery_id
         else:
             repeated = _add_delivery(connection, delivery_id)
+        _record_repetition(connection, delivery, actor=actor)
     return _attempt(engine, receiver, policy, repeated)
 
 
@@ -217,19 +222,29 @@ def _require_repeatable(delivery: DeliveryRecord, receiver: Receiver) -> None:
         )
 
 
+def _record_repetition(connection: sa.Connection, delivery: DeliveryRecord, *, actor: str) -> None:
+    subject = Subject.of_mailbox(delivery.mailbox_id, delivery.address or "") if delivery.mailbox_id else FLEET
+    what = {"receiver": delivery.receiver, "delivery_id": delivery.id}
+    record_change(connection, ChangeAction.WEBHOOK_REPEAT, actor=actor, subject=subject, after=what)
+
+
 def _add_delivery(connection: sa.Connection, delivery_id: int) -> int:
     source = sa.select(_D.event_id, _D.mailbox_id, _D.receiver).where(_D.id == delivery_id)
     added = sa.insert(_D).from_select(["event_id", "mailbox_id", "receiver"], source).returning(_D.id)
     return int(connection.execute(added).scalar_one())
 
 
-def send_test(engine: sa.Engine, receiver: Receiver, policy: DeliveryPolicy) -> DeliveryRecord:
+def send_test(engine: sa.Engine, receiver: Receiver, policy: DeliveryPolicy, *, actor: str) -> DeliveryRecord:
     """Send a test; return its state. One that was not accepted is tried again as every other webhook."""
-    event = {"type": WebhookType.TEST, "reason": "test", "dispatched_at": sa.func.now()}
+    event = {
+        "message_id": generate_message_id(), "type": WebhookType.TEST, "reason": "test", "dispatched_at": sa.func.now()
+    }  # fmt: skip
     with write_transaction(engine) as connection:
         event_id = connection.execute(sa.insert(_E).values(event).returning(_E.id)).scalar_one()
         values = {"event_id": event_id, "receiver": receiver.conn_id}
         delivery_id = int(connection.execute(sa.insert(_D).values(values).returning(_D.id)).scalar_one())
+        what = {"receiver": receiver.conn_id, "delivery_id": delivery_id}
+        record_change(connection, ChangeAction.WEBHOOK_TEST, actor=actor, after=what)
     return _attempt(engine, receiver, policy, delivery_id)
 
 

@@ -53,10 +53,15 @@ def build_message(event: Any) -> Message:
     return Message(id=event.message_id, body=body)
 
 
+def generate_message_id() -> str:
+    """Return a new id, of the form that the trigger generates."""
+    return f"msg_{uuid.uuid4().hex}"
+
+
 def build_test_message() -> Message:
     """Return the message of a test that belongs to no stored event."""
     data = dict.fromkeys(("address", "mailbox_id", "previous_state", "state")) | {"reason": "test"}
-    return Message(id=f"msg_{uuid.uuid4().hex}", body=_to_json(WebhookType.TEST, datetime.now(UTC), data))
+    return Message(id=generate_message_id(), body=_to_json(WebhookType.TEST, datetime.now(UTC), data))
 
 
 def _to_json(event_type: str, at: datetime, data: dict[str, Any]) -> str:

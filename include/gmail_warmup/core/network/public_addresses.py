@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 _TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
@@ -14,7 +15,8 @@ def is_public_address(text: str) -> bool:
         address = ip_address(text)
     except ValueError:
         return False
-    return all(_is_public(each) for each in _find_embedded(address) or [address])
+    reached: Sequence[IPv4Address | IPv6Address] = _find_embedded(address) or [address]
+    return all(_is_public(each) for each in reached)
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:

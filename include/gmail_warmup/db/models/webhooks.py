@@ -40,9 +40,7 @@ class WebhookEvent(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    message_id: Mapped[str] = mapped_column(
-        Text, unique=True, server_default=text("'msg_' || replace(gen_random_uuid()::text, '-', '')")
-    )
+    message_id: Mapped[str] = mapped_column(Text, unique=True)
     """The header ``webhook-id``, the same in every delivery of the event."""
     type: Mapped[str] = mapped_column(Text)
     mailbox_id: Mapped[int | None] = mapped_column(BigInteger)

@@ -16,6 +16,7 @@ from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Body
 from gmail_warmup.web.dependencies import CurrentContext
+from gmail_warmup.web.permissions import UserName
 
 router = APIRouter(tags=["webhooks"])
 
@@ -90,12 +91,12 @@ def list_receivers(context: CurrentContext) -> ReceiverList:
 
 
 @router.post("/webhooks/test", dependencies=CHANGE_DEPENDENCIES)
-def send_test(body: WebhookTestIn, context: CurrentContext) -> DeliveryOut:
+def send_test(body: WebhookTestIn, context: CurrentContext, user: UserName) -> DeliveryOut:
     """Send a test to a receiver now."""
     services = context.services
     receiver = load_listed_receiver(body.receiver, services.settings)
     policy = DeliveryPolicy.from_settings(services.settings)
-    return DeliveryOut.model_validate(delivery_log.send_test(services.engine, receiver, policy))
+    return DeliveryOut.model_validate(delivery_log.send_test(services.engine, receiver, policy, actor=user))
 
 
 @router.get("/webhooks/deliveries")
@@ -127,11 +128,12 @@ def list_deliveries(
 
 
 @router.post("/webhooks/deliveries/{delivery_id}/repeat", dependencies=CHANGE_DEPENDENCIES)
-def repeat_delivery(delivery_id: DeliveryId, body: RepeatIn, context: CurrentContext) -> DeliveryOut:
+def repeat_delivery(delivery_id: DeliveryId, body: RepeatIn, context: CurrentContext, user: UserName) -> DeliveryOut:
     """Send a delivery again now: a waiting one itself, a finished one as a new delivery with the same message id."""
     services = context.services
     with read_transaction(services.engine) as connection:
         conn_id = delivery_log.get_delivery(connection, delivery_id).receiver
     receiver = load_listed_receiver(conn_id, services.settings)
     policy = DeliveryPolicy.from_settings(services.settings)
-    return DeliveryOut.model_validate(delivery_log.send_again(services.engine, receiver, policy, delivery_id))
+    sent = delivery_log.send_again(services.engine, receiver, policy, delivery_id, actor=user)
+    return DeliveryOut.model_validate(sent)

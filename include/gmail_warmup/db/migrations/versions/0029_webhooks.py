@@ -106,9 +106,11 @@ BEGIN
             event.reason := 'works_again';
         END IF;
     END CASE;
-    INSERT INTO gmail_warmup.webhook_event (type, mailbox_id, at, previous_state, state, reason, detail, address)
-    SELECT event.type, event.mailbox_id, event.at, event.previous_state, event.state, event.reason, event.detail,
-        event.address
+    INSERT INTO gmail_warmup.webhook_event (
+        message_id, type, mailbox_id, at, previous_state, state, reason, detail, address
+    )
+    SELECT 'msg_' || replace(gen_random_uuid()::text, '-', ''), event.type, event.mailbox_id, event.at,
+        event.previous_state, event.state, event.reason, event.detail, event.address
     WHERE EXISTS (SELECT FROM gmail_warmup.webhook_receiver r WHERE event.type = ANY (r.events));
     RETURN NULL;
 END $$
@@ -143,6 +145,29 @@ _TRIGGERS = (
         "OLD.alert_id IS NOT NULL AND OLD.ended_at IS NOT NULL",
     ),
 )
+# The task that sends alerts also reads these tables, also before the next `gmail-warmup init`.
+_GRANT_TO_ROLE = """
+DO $do$
+DECLARE
+    role_name text;
+BEGIN
+    FOR role_name IN
+        SELECT DISTINCT grantee FROM information_schema.role_table_grants
+        WHERE table_schema = 'gmail_warmup' AND table_name = 'alert' AND privilege_type = 'INSERT'
+            AND grantee <> current_user
+    LOOP
+        EXECUTE format(
+            'GRANT SELECT, INSERT, DELETE, UPDATE (sent_at, attempts, next_try_at, given_up_at, failure)'
+            ' ON gmail_warmup.webhook_delivery TO %I', role_name
+        );
+        EXECUTE format(
+            'GRANT SELECT, INSERT, DELETE, UPDATE (address, dispatched_at) ON gmail_warmup.webhook_event TO %I',
+            role_name
+        );
+        EXECUTE format('GRANT SELECT, INSERT, DELETE, UPDATE ON gmail_warmup.webhook_receiver TO %I', role_name);
+    END LOOP;
+END $do$
+"""
 
 
 def upgrade() -> None:
@@ -162,6 +187,7 @@ def upgrade() -> None:
     op.execute(_RECORD_WEBHOOK_EVENT)
     for trigger in _TRIGGERS:
         op.execute(trigger)
+    op.execute(_GRANT_TO_ROLE)
 
 
 def downgrade() -> None:
@@ -191,12 +217,7 @@ def _create_receivers_and_events() -> None:
     op.create_table(
         "webhook_event",
         sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
-        sa.Column(
-            "message_id",
-            sa.Text(),
-            server_default=sa.text("'msg_' || replace(gen_random_uuid()::text, '-', '')"),
-            nullable=False,
-        ),
+        sa.Column("message_id", sa.Text(), nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("mailbox_id", sa.BigInteger()),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
