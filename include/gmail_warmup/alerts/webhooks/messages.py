@@ -49,7 +49,8 @@ def build_message(event: Any) -> Message:
         "state": event.state,
         "reason": event.reason,
     }
-    body = _to_json(event.type, event.at, data | event.detail)
+    more = event.detail if isinstance(event.detail, dict) else {}
+    body = _to_json(event.type, event.at, data | more)
     return Message(id=event.message_id, body=body)
 
 
