@@ -14,9 +14,9 @@ from gmail_warmup.alerts.webhooks.delivery import DeliveryPolicy
 from gmail_warmup.core.enums import DeliveryState
 from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
-from gmail_warmup.web.api.schemas import CHANGE_DEPENDENCIES, Body
+from gmail_warmup.web.api.schemas import Body
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.permissions import UserName
+from gmail_warmup.web.permissions import OPERATE, UserName
 
 router = APIRouter(tags=["webhooks"])
 
@@ -90,7 +90,7 @@ def list_receivers(context: CurrentContext) -> ReceiverList:
     return ReceiverList(receivers=[ReceiverOut.model_validate(receiver) for receiver in found])
 
 
-@router.post("/webhooks/test", dependencies=CHANGE_DEPENDENCIES)
+@router.post("/webhooks/test", dependencies=OPERATE)
 def send_test(body: WebhookTestIn, context: CurrentContext, user: UserName) -> DeliveryOut:
     """Send a test to a receiver now."""
     services = context.services
@@ -127,7 +127,7 @@ def list_deliveries(
     )
 
 
-@router.post("/webhooks/deliveries/{delivery_id}/repeat", dependencies=CHANGE_DEPENDENCIES)
+@router.post("/webhooks/deliveries/{delivery_id}/repeat", dependencies=OPERATE)
 def repeat_delivery(delivery_id: DeliveryId, body: RepeatIn, context: CurrentContext, user: UserName) -> DeliveryOut:
     """Send a delivery again now: a waiting one itself, a finished one as a new delivery with the same message id."""
     services = context.services

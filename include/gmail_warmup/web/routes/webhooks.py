@@ -14,9 +14,9 @@ from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
-from gmail_warmup.web.permissions import MAY_READ, MayChange
+from gmail_warmup.web.permissions import READ
 
-router = APIRouter(dependencies=[MAY_READ], include_in_schema=False)
+router = APIRouter(dependencies=READ, include_in_schema=False)
 
 _Text = Annotated[str, Query(max_length=320)]
 
@@ -25,7 +25,6 @@ _Text = Annotated[str, Query(max_length=320)]
 def show_webhooks(
     request: Request,
     context: CurrentContext,
-    may_change: MayChange,
     receiver: _Text = "",
     state: _Text = "",
     address: _Text = "",
@@ -55,7 +54,6 @@ def show_webhooks(
         rows=page.rows,
         query=query,
         states=list(DeliveryState),
-        may_change=may_change,
         settings=settings,
         older_query=_page_query(query, before=page.older_before),
         newer_query=_page_query(query, after=page.newer_after),
