@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -49,15 +50,27 @@ def check_cluster(cluster: ContainerCluster, folder: Path) -> dict[str, bool]:
     )
     checks["not root"] = all(cluster.execute(each, "id", "-u").stdout.strip() == "50000" for each in instances)
     with tls_proxy(cluster.address, folder) as address:
-        answer = httpx.get(f"{address}/gmail-warmup", verify=False, trust_env=False, timeout=60)
+        # The router redirects a path with a slash too many to the address at which it was asked.
+        answer = httpx.get(f"{address}/gmail-warmup/mailboxes/", verify=False, trust_env=False, timeout=60)
         checks["https behind a TLS proxy"] = answer.headers.get("Location", "").startswith(f"{address}/")
-    doctor = json.loads(cluster.execute("api-server", "gmail-warmup", "doctor", "--json").stdout or "{}")
-    checks["doctor"] = bool(doctor) and not [each for each in doctor["checks"] if each["status"] == "problem"]
     cluster.api.wait_for_dags(DAG_IDS, timeout=PATIENCE)
     for dag_id in DAG_IDS:
         run = cluster.api.trigger(dag_id)
         checks[f"a run of {dag_id}"] = cluster.api.wait(dag_id, run.run_id, timeout=PATIENCE).state == "success"
+    checks["doctor"] = _find_no_problem(cluster)
     return checks
+
+
+def _find_no_problem(cluster: ContainerCluster) -> bool:
+    """Return whether doctor finds no problem; print those that it finds."""
+    answer = cluster.execute("api-server", "gmail-warmup", "doctor", "--json")
+    found = json.loads(answer.stdout or "{}").get("checks")
+    problems = [each for each in found or () if each["status"] == "problem"]
+    for each in problems:
+        print(each, file=sys.stderr)
+    if not found:
+        print(answer.stdout, answer.stderr, file=sys.stderr)
+    return bool(found) and not problems
 
 
 if __name__ == "__main__":
