@@ -17,6 +17,8 @@ import httpx
 from gmail_embedded.cluster import ClusterOptions
 from gmail_embedded.console import run_command
 from gmail_embedded.errors import EmbeddedError
+from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
+from gmail_sandbox.client import SandboxClient
 from image.containers import ContainerCluster, build_image, find_engine
 from image.tls_proxy import tls_proxy
 
@@ -34,6 +36,8 @@ def main() -> int:
         folder = Path(name)
         with ContainerCluster(engine, folder, ClusterOptions(sandbox=True, workers=2)) as cluster:
             cluster.start()  # waits for init and for every health check
+            with SandboxClient(cluster.sandbox_url) as google:
+                google.put_client(SANDBOX_CLIENT_ID, client_secrets=[SANDBOX_CLIENT_SECRET], redirect_uris=[])
             checks = check_cluster(cluster, folder)
     print(json.dumps({"engine": Path(engine).name, "megabytes": round(size / 1e6), "checks": checks}), flush=True)
     return 0 if all(checks.values()) else 1
@@ -50,9 +54,11 @@ def check_cluster(cluster: ContainerCluster, folder: Path) -> dict[str, bool]:
     )
     checks["not root"] = all(cluster.execute(each, "id", "-u").stdout.strip() == "50000" for each in instances)
     with tls_proxy(cluster.address, folder) as address:
-        # The router redirects a path with a slash too many to the address at which it was asked.
-        answer = httpx.get(f"{address}/gmail-warmup/mailboxes/", verify=False, trust_env=False, timeout=60)
-        checks["https behind a TLS proxy"] = answer.headers.get("Location", "").startswith(f"{address}/")
+        # Airflow accepts an address of its own as the next one, if it knows that it was asked by https.
+        answer = httpx.get(
+            f"{address}/api/v2/auth/login", params={"next": f"{address}/"}, verify=False, trust_env=False, timeout=60
+        )
+        checks["https behind a TLS proxy"] = answer.status_code == httpx.codes.TEMPORARY_REDIRECT
     cluster.api.wait_for_dags(DAG_IDS, timeout=PATIENCE)
     for dag_id in DAG_IDS:
         run = cluster.api.trigger(dag_id)
