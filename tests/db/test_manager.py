@@ -23,8 +23,8 @@ TABLES = [
     "alert", "alert_item", "audit", "breaker", "canary", "change_log", "consent", "dag_heartbeat",
     "domain_authentication", "domain_check", "domain_day", "domain_volume", "grant_day", "grant_event", "halt",
     "health_event", "incident", "invite", "ledger", "ledger_history", "mailbox", "mailbox_authentication",
-    "mailbox_day", "mailbox_failure", "mailbox_readiness", "mailbox_tag", "oauth_grant", "plan_basis", "repair",
-    "webhook_delivery", "webhook_event", "webhook_receiver",
+    "mailbox_day", "mailbox_failure", "mailbox_readiness", "mailbox_tag", "oauth_grant", "owner_mail", "plan_basis",
+    "repair", "webhook_delivery", "webhook_event", "webhook_receiver",
 ]  # fmt: skip
 
 

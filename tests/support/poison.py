@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from gmail_warmup.db.models import Base
 
 SETTABLE: dict[str, str] = {
-    "alert": "title body failure",
+    "alert": "title body audience failure",
     "alert_item": "",
     "audit": "run_id actor report",
     "breaker": "client_id reason cooldown_until",
@@ -43,6 +43,7 @@ SETTABLE: dict[str, str] = {
     "mailbox_tag": "tag",
     "oauth_grant": "client_id refresh_token refresh_expires_at access_token access_expires_at scopes state reason "
     "refused_by next_probe_at granted_at",
+    "owner_mail": "owner_email",
     "plan_basis": "",
     "repair": "airflow_user outcome detail",
     "webhook_delivery": "receiver failure",
@@ -85,6 +86,7 @@ INTERNAL: dict[str, str] = {
     "mailbox_day": "mailbox_id local_date ramp planned claimed sent failed inbox spam elsewhere missing rescued read "
     "replied bounced rejected",
     "oauth_grant": "mailbox_id state_since refreshed_at expiring_at version incident_id lease_holder lease_until",
+    "owner_mail": "mailbox_id flagged_at mails attempts first_sent_at sent_at next_at",
     "plan_basis": "id settings",
     "repair": "mailbox_id position consent_id",
     "webhook_delivery": "id event_id mailbox_id created_at sent_at attempts next_try_at given_up_at",

@@ -321,6 +321,7 @@ def _rows(table: str, number: int, victim: int) -> list[dict[str, str]]:
         "mailbox_readiness": [
             {"mailbox_id": str(victim), "state": "'ready'", "reason": "'ready'", "local_date": "current_date"},
         ],
+        "owner_mail": [{"mailbox_id": str(victim), "owner_email": "'x@bad.example'", "flagged_at": now}],
         "mailbox_tag": [{"mailbox_id": str(victim), "tag": "'x'"}],
         "repair": [{"airflow_user": name, "mailbox_id": str(victim), "position": "1"}],
         "mailbox_day": [{"mailbox_id": str(victim), "local_date": "current_date", "planned": "1", "sent": "1"}],

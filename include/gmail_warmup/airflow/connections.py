@@ -173,6 +173,24 @@ def load_alert_sender(conn_id: str) -> AppriseSender | None:
     return AppriseSender(conn_id, found.extra or "{}", mask_secret=mask_secret)
 
 
+def load_smtp_sender(conn_id: str, purpose: str) -> str:
+    """Return the address from which an SMTP Connection sends.
+
+    Raises:
+        ConfigurationError: if the Connection is missing, is not of type SMTP, or names no sender.
+    """
+    found = get_connection(conn_id, purpose)
+    if found.conn_type != "smtp":
+        raise ConfigurationError(f"The Airflow Connection '{conn_id}' has the type '{found.conn_type}', not 'smtp'.")
+    sender = str(parse_extra(found).get("from_email") or found.login or "")
+    if "@" not in sender:
+        raise ConfigurationError(
+            f"The Airflow Connection '{conn_id}' names no sender. Set from_email in its extra, for example "
+            '{"from_email": "airflow@example.com"}.'
+        )
+    return sender
+
+
 def is_delegation_installed() -> bool:
     """Return whether Airflow's Google provider is installed, the extra ``delegation``."""
     return find_spec("airflow.providers.google") is not None

@@ -6,16 +6,21 @@ DAG files import this module for the notifier, so heavy modules are imported whe
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
 
+from gmail_warmup.core.errors import ConfigurationError
+
 if TYPE_CHECKING:
+    import sqlalchemy as sa
     from airflow.sdk import Context
 
     from gmail_warmup.airflow.services import Services
+    from gmail_warmup.alerts.apprise_sender import AppriseSender
+    from gmail_warmup.alerts.outbox import SendCounts
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +40,7 @@ class AlertSummary:
 
 
 def build_sender(conn_id: str) -> Callable[[str, str], None] | None:
-    """Return a function that sends a title and a body to the receivers, or None if none are configured.
+    """Return a function that sends a title and a body to the receivers without a limit, or None if there are none.
 
     A message that one of several receivers accepted counts as sent; the log names the others.
 
@@ -45,7 +50,7 @@ def build_sender(conn_id: str) -> Callable[[str, str], None] | None:
     from gmail_warmup.airflow.connections import load_alert_sender
 
     sender = load_alert_sender(conn_id)
-    return sender.send if sender else None
+    return sender.send if sender and None in sender.audiences else None
 
 
 def send_alerts(services: Services, *, conn_id: str | None = None) -> AlertSummary:
@@ -57,28 +62,50 @@ def send_alerts(services: Services, *, conn_id: str | None = None) -> AlertSumma
     Raises:
         ConfigurationError: if the Connection is malformed; the alerts are stored and logged nevertheless.
     """
-    from gmail_warmup.airflow.configuration import find_page_url
+    from gmail_warmup.airflow.connections import load_alert_sender
+
+    try:
+        sender = load_alert_sender(conn_id or services.settings.alert_conn_id)
+    except ConfigurationError:
+        _compose_alerts(services.engine, ())
+        raise
+    if sender is None:
+        return AlertSummary(new_alert_ids=_compose_alerts(services.engine, ()), configured=False)
+    new = _compose_alerts(services.engine, list(filter(None, sender.audiences)))
+    sent = [_send_pending(services.engine, sender, audience) for audience in sender.audiences]
+    return AlertSummary(
+        new_alert_ids=new,
+        configured=True,
+        sent=sum(counts.sent for counts in sent),
+        failed=sum(counts.failed for counts in sent),
+    )
+
+
+def _compose_alerts(engine: sa.Engine, audiences: Collection[str]) -> list[int]:
+    """Store and log the new alerts; return their ids."""
     from gmail_warmup.alerts import failure_alerts, health_alerts
     from gmail_warmup.alerts.compose import compose_alerts, read_alerts
-    from gmail_warmup.alerts.outbox import send_pending_alerts
     from gmail_warmup.warmup.health.authentication import update_authentication_incidents
 
-    failure_alerts.record_outage(services.engine)
-    update_authentication_incidents(services.engine)
+    failure_alerts.record_outage(engine)
+    update_authentication_incidents(engine)
     new = [
-        *compose_alerts(services.engine),
-        *health_alerts.compose_health_alert(services.engine),
-        *failure_alerts.compose_failure_alert(services.engine),
+        *compose_alerts(engine, audiences),
+        *health_alerts.compose_health_alert(engine, audiences),
+        *failure_alerts.compose_failure_alert(engine, audiences),
     ]
-    for alert in read_alerts(services.engine, new):
+    for alert in read_alerts(engine, new):
         log.log(logging.WARNING if alert.is_problem else logging.INFO, "%s\n%s", alert.title, alert.body)
-    send = build_sender(conn_id or services.settings.alert_conn_id)
-    if send is None:
-        return AlertSummary(new_alert_ids=new, configured=False)
+    return new
+
+
+def _send_pending(engine: sa.Engine, sender: AppriseSender, audience: str | None) -> SendCounts:
+    from gmail_warmup.airflow.configuration import find_page_url
+    from gmail_warmup.alerts.outbox import send_pending_alerts
+
     # The link is the first line: services with short messages cut off the end.
     link = f"{page_url}\n\n" if (page_url := find_page_url()) else ""
-    delivery = send_pending_alerts(services.engine, lambda title, body: send(title, link + body))
-    return AlertSummary(new_alert_ids=new, configured=True, sent=delivery.sent, failed=delivery.failed)
+    return send_pending_alerts(engine, lambda title, body: sender.send(title, link + body, audience), audience=audience)
 
 
 class GmailAlertsNotifier(BaseNotifier):

@@ -13,13 +13,15 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 from apprise import Apprise, AppriseAsset, NotifyFormat
 from apprise.common import OverflowMode
 
+from gmail_warmup.alerts.audience import parse_audience
 from gmail_warmup.alerts.requests_adapter import capture_requests, describe_failure
-from gmail_warmup.core.errors import ConfigurationError, GmailWarmupError
+from gmail_warmup.core.errors import ConfigurationError, GmailWarmupError, InvalidInputError
 
 log = logging.getLogger(__name__)
 
@@ -40,16 +42,21 @@ class AppriseSender:
 
     def __init__(self, conn_id: str, extra: str, *, mask_secret: Callable[[str], None]) -> None:
         self._conn_id = conn_id
-        self._apprise = _build_apprise(conn_id, extra, mask_secret)
+        self._receivers = _build_receivers(conn_id, extra, mask_secret)
 
-    def send(self, title: str, body: str) -> None:
-        """Send to all receivers; one that accepts the message is enough, and the others are logged.
+    @property
+    def audiences(self) -> tuple[str | None, ...]:
+        """Return the audiences of the receivers; None stands for those without a limit."""
+        return tuple(self._receivers)
+
+    def send(self, title: str, body: str, audience: str | None = None) -> None:
+        """Send to all receivers of an audience; one that accepts the message is enough, and the others are logged.
 
         Raises:
             AlertDeliveryError: if no receiver accepted it, with the services and the HTTP status of their responses.
         """
         with _silence_loggers(), capture_requests() as failures:
-            result = self._apprise.notify(
+            result = self._receivers[audience].notify(
                 title=title, body=body, body_format=NotifyFormat.TEXT, timeout=SEND_TIMEOUT_SECONDS
             )
             accepted = any(attempt for service in result for attempt in service)
@@ -63,22 +70,39 @@ class AppriseSender:
             log.error("Not every receiver %s accepted the alert: %s", where, refused)
 
 
-def _build_apprise(conn_id: str, extra: str, mask_secret: Callable[[str], None]) -> Apprise:
-    receivers = Apprise(asset=AppriseAsset(app_id="gmail-warmup", app_desc="Gmail accounts", http_redirects=False))
+def _build_receivers(conn_id: str, extra: str, mask_secret: Callable[[str], None]) -> dict[str | None, Apprise]:
+    """Return the receivers by audience."""
+    receivers: dict[str | None, Apprise] = {}
     for number, item in enumerate(_parse_config(conn_id, extra), 1):
         path = item.get("path") if isinstance(item, dict) else None
         if not isinstance(path, str) or not path.strip():
             raise malformed_error(conn_id, f"entry {number} of 'config' has no 'path'")
         mask_secret(path)
+        audience = _read_audience(conn_id, number, item)
+        group = receivers.setdefault(audience, _build_apprise())
         with _silence_loggers():
-            is_valid = receivers.add(path, tag=item.get("tag"))
+            is_valid = group.add(path, tag=item.get("tag"))
         if not is_valid:
             raise malformed_error(conn_id, f"Apprise cannot parse the 'path' of entry {number} of 'config'")
-    for service in receivers:
+    for service in chain.from_iterable(receivers.values()):
         # Too long messages are truncated instead of rejected; `?overflow=split` in the path overrides that.
         if "overflow_mode" not in vars(service):
             service.overflow_mode = OverflowMode.TRUNCATE
     return receivers
+
+
+def _build_apprise() -> Apprise:
+    return Apprise(asset=AppriseAsset(app_id="gmail-warmup", app_desc="Gmail accounts", http_redirects=False))
+
+
+def _read_audience(conn_id: str, number: int, item: dict[str, Any]) -> str | None:
+    """Return the audience that the key ``only`` of an entry names."""
+    if item.get("only") is None:
+        return None
+    try:
+        return parse_audience(str(item["only"]))
+    except InvalidInputError as error:
+        raise malformed_error(conn_id, f"'only' of entry {number} of 'config': {error}") from None
 
 
 def _parse_config(conn_id: str, extra: str) -> list[Any]:

@@ -6,7 +6,7 @@ concurrent composers from reporting the same transition twice.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from gmail_warmup.alerts import incident_text, text
+from gmail_warmup.alerts.audience import insert_alert, store_alert
 from gmail_warmup.alerts.text import AlertMessage, GrantChange
 from gmail_warmup.audit.report import AuditReport
 from gmail_warmup.core.enums import FLAGGED_STATES, LIMITED_BANDS
@@ -89,15 +90,20 @@ def select_news(items: Iterable[UnreportedTransition], *, known_down: Collection
     return selection
 
 
-def compose_alerts(engine: sa.Engine) -> list[int]:
-    """Store alerts about everything that is unreported, in one transaction; return their ids, oldest first."""
+def compose_alerts(engine: sa.Engine, audiences: Collection[str] = ()) -> list[int]:
+    """Store alerts about everything that is unreported, in one transaction; return their ids, oldest first.
+
+    Args:
+        audiences: get alerts about their own mailboxes in addition; their ids are not returned.
+    """
     with write_transaction(engine) as connection:
         _acquire_lock(connection)
         made = _write_incident_alerts(connection)
         items = _load_unreported(connection)
         selection = select_news(items, known_down=_load_reported_down(connection, items))
         if selection.down or selection.up:
-            alert_id = _insert_alert(connection, AlertKind.CHANGES, text.render_changes(selection.down, selection.up))
+            changes = [*selection.down, *selection.up]
+            alert_id = store_alert(connection, AlertKind.CHANGES, changes, _render_changes, audiences)
             _assign_alert(connection, alert_id, [*selection.down, *selection.up])
             made.append(alert_id)
         for incident_alert_id in {item.incident_alert_id for item in selection.already_reported}:
@@ -108,6 +114,12 @@ def compose_alerts(engine: sa.Engine) -> list[int]:
             )
         connection.execute(sa.delete(AlertItem).where(_match_items(selection.dropped)))
     return made
+
+
+def _render_changes(changes: Sequence[UnreportedTransition]) -> AlertMessage:
+    return text.render_changes(
+        [item for item in changes if item.is_down], [item for item in changes if not item.is_down]
+    )
 
 
 def write_digest(connection: sa.Connection, report: AuditReport, key: str) -> int | None:
@@ -123,7 +135,7 @@ def write_digest(connection: sa.Connection, report: AuditReport, key: str) -> in
     )
     if connection.scalar(query.limit(1)) is not None:
         return None
-    return _insert_alert(connection, AlertKind.DIGEST, message)
+    return insert_alert(connection, AlertKind.DIGEST, message)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,11 +180,6 @@ def _acquire_lock(connection: sa.Connection) -> None:
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
 
 
-def _insert_alert(connection: sa.Connection, kind: AlertKind, message: AlertMessage) -> int:
-    added = sa.insert(Alert).values(kind=kind, title=message.title, body=message.body).returning(Alert.id)
-    return int(connection.execute(added).scalar_one())
-
-
 def _write_incident_alerts(connection: sa.Connection) -> list[int]:
     unreported = sa.or_(
         Incident.opened_alert_id.is_(None), sa.and_(Incident.closed_at.is_not(None), Incident.closed_alert_id.is_(None))
@@ -197,7 +204,7 @@ def _write_incident_alert(connection: sa.Connection, row: Any) -> int:
         if row.closed_at
         else incident_text.render_opened(incident)
     )
-    alert_id = _insert_alert(connection, AlertKind.INCIDENT, message)
+    alert_id = insert_alert(connection, AlertKind.INCIDENT, message)
     values = {} if opening_reported else {"opened_alert_id": alert_id}
     if row.closed_at:
         values["closed_alert_id"] = alert_id

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.alerts.audience import store_alert
 from gmail_warmup.alerts.text import (
     AlertMessage,
     format_time,
@@ -17,7 +18,7 @@ from gmail_warmup.alerts.text import (
 from gmail_warmup.core.enums import FLAGGED_STATES
 from gmail_warmup.core.text import pluralize
 from gmail_warmup.db.engine import write_transaction
-from gmail_warmup.db.models import Alert, AlertKind, Mailbox, MailboxFailure, OAuthGrant
+from gmail_warmup.db.models import AlertKind, Mailbox, MailboxFailure, OAuthGrant
 from gmail_warmup.warmup.health.failures import IS_NOT_WORKING, update_outage
 
 _F = MailboxFailure
@@ -33,8 +34,8 @@ def record_outage(engine: sa.Engine) -> None:
         update_outage(connection)
 
 
-def compose_failure_alert(engine: sa.Engine) -> list[int]:
-    """Store one alert about the mailboxes that began, or ceased, not to work; in one transaction.
+def compose_failure_alert(engine: sa.Engine, audiences: Collection[str] = ()) -> list[int]:
+    """Store one alert about the mailboxes that began, or ceased, not to work, and one for each audience.
 
     Returns:
         The id of the alert, or an empty list if there is nothing to report.
@@ -45,13 +46,15 @@ def compose_failure_alert(engine: sa.Engine) -> list[int]:
         up = _select_rows(connection, _F.alert_id.is_not(None), _F.ended_at.is_not(None))
         if not down and not up:
             return []
-        message = format_failure_alert(down, up)
-        added = sa.insert(Alert).values(kind=AlertKind.NOT_WORKING, title=message.title, body=message.body)
-        alert_id = int(connection.execute(added.returning(Alert.id)).scalar_one())
+        alert_id = store_alert(connection, AlertKind.NOT_WORKING, [*down, *up], _render, audiences)
         reported = sa.update(_F).where(_F.mailbox_id.in_([row.mailbox_id for row in down]))
         connection.execute(reported.values(alert_id=alert_id))
         connection.execute(sa.delete(_F).where(_F.mailbox_id.in_([row.mailbox_id for row in up])))
     return [alert_id]
+
+
+def _render(rows: Sequence[Any]) -> AlertMessage:
+    return format_failure_alert([row for row in rows if not row.ended_at], [row for row in rows if row.ended_at])
 
 
 def _remove_flagged(connection: sa.Connection) -> None:
@@ -62,7 +65,7 @@ def _remove_flagged(connection: sa.Connection) -> None:
 
 def _select_rows(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> Sequence[Any]:
     query = (
-        sa.select(_F.mailbox_id, _F.since, _F.reason, _F.detail, Mailbox.address)
+        sa.select(_F.mailbox_id, _F.since, _F.reason, _F.detail, _F.ended_at, Mailbox.address)
         .join(Mailbox, Mailbox.id == _F.mailbox_id)
         .join(OAuthGrant, OAuthGrant.mailbox_id == _F.mailbox_id)
         .where(*conditions)

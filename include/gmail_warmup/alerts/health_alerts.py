@@ -6,16 +6,17 @@ changes of one mailbox, only the last one is reported.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.alerts.audience import store_alert
 from gmail_warmup.alerts.text import AlertMessage, join_addresses, render_body
 from gmail_warmup.core.enums import LIMITED_BANDS, HealthBand
 from gmail_warmup.core.text import pluralize
 from gmail_warmup.db.engine import write_transaction
-from gmail_warmup.db.models import Alert, AlertKind, HealthEvent, Mailbox
+from gmail_warmup.db.models import AlertKind, HealthEvent, Mailbox
 from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
 
 _HEADINGS: dict[str, str] = {
@@ -27,8 +28,8 @@ _HEADINGS: dict[str, str] = {
 }
 
 
-def compose_health_alert(engine: sa.Engine) -> list[int]:
-    """Store one alert with all unreported health events, in one transaction.
+def compose_health_alert(engine: sa.Engine, audiences: Collection[str] = ()) -> list[int]:
+    """Store one alert with all unreported health events, in one transaction; and one for each audience.
 
     Returns:
         The id of the alert, or an empty list if there is nothing to report.
@@ -38,9 +39,7 @@ def compose_health_alert(engine: sa.Engine) -> list[int]:
         if not events:
             return []
         last = {event.mailbox_id: event for event in events}
-        message = format_health_alert(list(last.values()))
-        added = sa.insert(Alert).values(kind=AlertKind.HEALTH, title=message.title, body=message.body)
-        alert_id = int(connection.execute(added.returning(Alert.id)).scalar_one())
+        alert_id = store_alert(connection, AlertKind.HEALTH, list(last.values()), format_health_alert, audiences)
         reported = sa.update(HealthEvent).where(HealthEvent.id.in_([event.id for event in events]))
         connection.execute(reported.values(alert_id=alert_id))
     return [alert_id]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -105,13 +105,17 @@ _ALERTS = Outbox(
 )
 
 
-def send_pending_alerts(engine: sa.Engine, send: SendFunction) -> SendCounts:
+def send_pending_alerts(engine: sa.Engine, send: SendFunction, *, audience: str | None = None) -> SendCounts:
     """Send the alerts that are due, the oldest first; failed ones are retried in later runs, for a day.
 
     Processes may do this concurrently: each alert is claimed by one of them.
+
+    Args:
+        audience: the receivers of ``send``; None for those without a limit.
     """
     given_up = give_up_expired(engine, _ALERTS)
-    counts = send_pending(engine, _ALERTS, lambda alert: send(alert.title, alert.body))
+    outbox = replace(_ALERTS, conditions=(Alert.audience.is_not_distinct_from(audience),))
+    counts = send_pending(engine, outbox, lambda alert: send(alert.title, alert.body))
     return counts.add(SendCounts(given_up=given_up))
 
 

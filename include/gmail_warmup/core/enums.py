@@ -291,7 +291,7 @@ class AuthenticationResult(StrEnum):
 
 
 class ChangeAction(StrEnum):
-    """A change that a person made, in the change log."""
+    """A change that a person made, or a mail to an owner, in the change log."""
 
     MAILBOX_ADD = "mailbox_add"
     """A mailbox was added."""
@@ -309,6 +309,8 @@ class ChangeAction(StrEnum):
     """An invite for the owner of a mailbox was created."""
     INVITE_REVOKE = "invite_revoke"
     """An invite was revoked."""
+    OWNER_MAIL = "owner_mail"
+    """The owner of a mailbox that needs re-authentication was mailed an invite."""
     HALT_BEGIN = "halt_begin"
     """All mailboxes were stopped."""
     HALT_END = "halt_end"

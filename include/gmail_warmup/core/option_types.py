@@ -12,6 +12,8 @@ DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DOMAIN = re.compile(r"^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z][a-z0-9-]*$")
 _CONN_ID = re.compile(r"^[\w.#!:/()-]{1,200}$")
 _MAX_CONNECTIONS = 20
+_SENDER = re.compile(r"^(?:[A-Za-z0-9_.:-]{1,250}|[^@\s]{1,64}@[^@\s]{1,253})$")
+"""An id of a Connection, or something like an address."""
 _TIME_RANGE = re.compile(r"^(\d{2}):(\d{2})-(\d{2}):(\d{2})$")
 
 
@@ -89,6 +91,12 @@ def _check_name_servers(value: str) -> str:
     return value
 
 
+def _check_owner_mail_sender(value: str) -> str:
+    if value and not _SENDER.match(value):
+        raise ValueError("must name an Airflow Connection, for example smtp_default, or a mailbox by its address")
+    return value
+
+
 def _check_domains(value: str) -> str:
     return ",".join(sorted(parse_domains(value)))
 
@@ -104,5 +112,6 @@ SendingWindow = Annotated[str, AfterValidator(_check_sending_window)]
 NightPause = Annotated[str, AfterValidator(_check_night_pause)]
 SendingDays = Annotated[str, AfterValidator(_normalize_days)]
 NameServers = Annotated[str, AfterValidator(_check_name_servers)]
+OwnerMailSender = Annotated[str, AfterValidator(_check_owner_mail_sender)]
 DomainNames = Annotated[str, AfterValidator(_check_domains)]
 ConnectionIds = Annotated[str, AfterValidator(_normalize_connection_ids)]

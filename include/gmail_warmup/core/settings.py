@@ -18,6 +18,7 @@ from gmail_warmup.core.option_types import (
     DomainNames,
     NameServers,
     NightPause,
+    OwnerMailSender,
     SendingDays,
     SendingWindow,
     parse_domains,
@@ -107,6 +108,14 @@ class Settings(BaseModel):
         "gmail_warmup_alerts", description="Airflow Connection (type apprise) of the receivers of alerts; optional."
     )
     daily_digest: bool = Field(True, description="Whether each daily audit sends a summary.")
+    owner_mail_sender: OwnerMailSender = Field(
+        "",
+        description="Who mails the owner of a mailbox that needs re-authentication a link to sign in: an Airflow "
+        "Connection (type smtp), or the address of a mailbox of this installation; empty for no mails.",
+    )
+    owner_mail_template: str = Field(
+        "", description="Text file with the template of these mails; empty for the built-in one. See docs/owners.md."
+    )
 
     webhook_conn_ids: ConnectionIds = Field(
         "", description="Airflow Connections of the receivers of webhooks, separated by commas; see docs/webhooks.md."

@@ -75,6 +75,7 @@ TABLE_PRIVILEGES = {
     "mailbox_tag": TablePrivileges(can_update=False, can_delete=True),
     "oauth_grant": TablePrivileges(),
     "mailbox_readiness": TablePrivileges(),
+    "owner_mail": TablePrivileges(),
     "plan_basis": TablePrivileges(),
     "repair": TablePrivileges(update_columns=("consent_id", "outcome", "detail"), can_delete=True),
     "webhook_delivery": TablePrivileges(

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.core.errors import GmailWarmupError
-from gmail_warmup.doctor import addresses, content, domains, google, grants, installation, stored_rows
+from gmail_warmup.doctor import addresses, content, domains, google, grants, installation, owner_mails, stored_rows
 from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.doctor.result import CheckOutcome, CheckResult, Status
 
@@ -42,6 +42,7 @@ _CHECKS: tuple[tuple[str, Callable[[DoctorContext], CheckOutcome], tuple[str, ..
     ("languages", content.check_languages, ("database",)),
     ("text generator", content.check_text_generator, ("settings",)),
     ("alerts", installation.check_alert_connection, ("settings",)),
+    ("owner mails", owner_mails.check_owner_mails, ("database",)),
 )
 """Name, function and required checks."""
 

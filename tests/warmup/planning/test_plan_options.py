@@ -32,6 +32,7 @@ TEXT_VALUES = {
     "new_workspace_domains": ["warm.example"],
     "token_header": ["X-Other"],
     "webhook_conn_ids": ["receiver"],
+    "owner_mail_sender": ["smtp_default", "ada@warm.example"],
     "gmail_api_endpoint": ["https://gmail.example.com"],
 }
 """Other valid values of the options that take text of a special form."""

@@ -10,6 +10,7 @@ from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from gmail_warmup.airflow import gauges, notifier
+from gmail_warmup.airflow.mail.owner_mails import send_owner_mails
 from gmail_warmup.airflow.tasks import execution
 from gmail_warmup.airflow.webhooks.runner import send_webhooks
 from gmail_warmup.alerts import heartbeats
@@ -26,9 +27,10 @@ log = logging.getLogger(__name__)
 
 
 def alert_operator(report: Callable[[UnreportedChanges], None] = lambda changes: None) -> dict[str, Any]:
-    """Notify the operator of flagged and recovered mailboxes and of incidents, and send webhooks; not in a dry run.
+    """Notify the operator of flagged and recovered mailboxes and of incidents, send webhooks and mail owners.
 
-    Webhooks are sent also if the receivers of alerts are misconfigured, and the other way round.
+    Not in a dry run. Webhooks and mails to owners are sent also if the receivers of alerts are misconfigured, and the
+    other way round.
 
     Args:
         report: is called with the mailboxes that were newly flagged, and those that recovered.
@@ -51,7 +53,10 @@ def alert_operator(report: Callable[[UnreportedChanges], None] = lambda changes:
             update_readiness(services.engine, services.settings)
             refresh_overview(services.engine, services.settings)
         finally:
-            send_webhooks(services)
+            try:
+                send_webhooks(services)
+            finally:
+                send_owner_mails(services)
     report(changes)
     for outcome, number in (("sent", alerts.sent), ("failed", alerts.failed)):
         services.meter.increment_counter(ALERT, outcome, number)

@@ -49,6 +49,7 @@ from gmail_warmup.db.models.mailbox import Mailbox as Mailbox
 from gmail_warmup.db.models.mailbox import MailboxDay as MailboxDay
 from gmail_warmup.db.models.mailbox import MailboxFailure as MailboxFailure
 from gmail_warmup.db.models.mailbox import MailboxTag as MailboxTag
+from gmail_warmup.db.models.owner_mails import OwnerMail as OwnerMail
 from gmail_warmup.db.models.planning import DomainCheck as DomainCheck
 from gmail_warmup.db.models.planning import Halt as Halt
 from gmail_warmup.db.models.planning import PlanBasis as PlanBasis

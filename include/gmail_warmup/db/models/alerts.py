@@ -60,6 +60,8 @@ class Alert(Base):
     kind: Mapped[str] = mapped_column(Text)
     title: Mapped[str] = mapped_column(Text)
     body: Mapped[str] = mapped_column(Text)
+    audience: Mapped[str | None] = mapped_column(Text)
+    """The receivers that it is for, see ``alerts.audience``; None for those without a limit."""
     sent_at: Mapped[datetime | None] = mapped_column(Timestamp)
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     next_try_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())

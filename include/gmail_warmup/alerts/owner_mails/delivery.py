@@ -1,0 +1,101 @@
+"""Send the mails to owners that are due: each at least once, and one owner after the other."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from gmail_warmup.alerts.outbox import MAX_CONSECUTIVE_FAILURES, SendCounts
+from gmail_warmup.alerts.owner_mails import digest
+from gmail_warmup.alerts.owner_mails.digest import Digest, DigestItem
+from gmail_warmup.alerts.owner_mails.template import OwnerMailTemplate
+from gmail_warmup.core.errors import GmailWarmupError
+from gmail_warmup.core.text import pluralize
+from gmail_warmup.core.urls import SiteUrls
+from gmail_warmup.db.engine import read_transaction, write_transaction
+from gmail_warmup.oauth.reasons import REASONS
+
+log = logging.getLogger(__name__)
+
+MAX_SECONDS = 120
+"""Seconds after which no further mail is begun in this run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnerMessage:
+    """A mail to an owner. Its text contains links, so it is neither stored nor logged."""
+
+    owner: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnerMailer:
+    """Writes and sends mails to owners.
+
+    Attributes:
+        send: sends one mail; raises if it was not accepted.
+    """
+
+    send: Callable[[OwnerMessage], None]
+    template: OwnerMailTemplate
+    urls: SiteUrls
+    invite_days: int
+
+    def send_due(self, engine: sa.Engine) -> SendCounts:
+        """Send the mails that are due; a failed one is tried again in a later run.
+
+        Processes may do this concurrently: each mail is claimed by one of them.
+        """
+        with read_transaction(engine) as connection:
+            owners = digest.list_due_owners(connection)
+        sent = failed = in_a_row = 0
+        ends_at = time.monotonic() + MAX_SECONDS
+        for owner in owners:
+            if in_a_row >= MAX_CONSECUTIVE_FAILURES or time.monotonic() > ends_at:
+                break
+            is_sent = self._send_to(engine, owner)
+            if is_sent is not None:
+                sent, failed = sent + is_sent, failed + (not is_sent)
+                in_a_row = 0 if is_sent else in_a_row + 1
+        return SendCounts(sent=sent, failed=failed)
+
+    def _send_to(self, engine: sa.Engine, owner: str) -> bool | None:
+        """Send the mail to one owner; return whether it was sent, or None if none may be sent now."""
+        with write_transaction(engine) as connection:
+            claimed = digest.claim_digest(connection, owner, invite_days=self.invite_days)
+        if claimed is None:
+            return None
+        addresses = ", ".join(item.address for item in claimed.items)
+        try:
+            self.send(self._write(claimed))
+        except Exception as error:
+            # Other errors by type only: their text may contain the mail, and so a link.
+            why = f"{type(error).__name__}: {error}" if isinstance(error, GmailWarmupError) else type(error).__name__
+            log.warning("The mail to %s about %s was not sent, and is tried again later: %s", owner, addresses, why)
+            with write_transaction(engine) as connection:
+                digest.revoke_links(connection, claimed)
+            return False
+        with write_transaction(engine) as connection:
+            digest.record_sent(connection, claimed)
+        log.info("Mailed %s the links to sign in again with %s", owner, addresses)
+        return True
+
+    def _write(self, claimed: Digest) -> OwnerMessage:
+        values = {
+            "mailboxes": pluralize(len(claimed.items), "mailbox"),
+            "links": "\n\n".join(map(self._describe, claimed.items)),
+            "days": str(self.invite_days),
+        }
+        subject, text = self.template.render(values)
+        return OwnerMessage(owner=claimed.owner, subject=subject, text=text)
+
+    def _describe(self, item: DigestItem) -> str:
+        reason = REASONS.get(item.reason or "")
+        lines = [item.address, reason.message if reason else "", self.urls.invite_url(item.token)]
+        return "\n".join(line for line in lines if line)
