@@ -334,7 +334,7 @@ def test_owner_and_tags_are_imported_and_kept_by_a_file_without_them(world: Worl
 
 def test_a_backup_keeps_owner_and_tags(world: World):
     world.add("a@x.example", owner_email="olivia@example.com", tags=("a", "b"))
-    _, restored = exporter.parse_backup(exporter.create_backup(world.store).to_json())
+    _, restored = exporter.parse_backup(exporter.create_backup(world.store, actor="test").to_json())
     world.sql("DELETE FROM gmail_warmup.mailbox")
     importer.import_mailboxes(world.store, restored, actor=world.actor)
     found = world.mailbox("a@x.example")

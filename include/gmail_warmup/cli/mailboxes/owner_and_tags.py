@@ -9,7 +9,7 @@ import typer
 
 from gmail_warmup.cli.arguments import Addresses
 from gmail_warmup.cli.mailboxes.bulk_changes import change_mailboxes, print_changed
-from gmail_warmup.cli.output import JsonOption, get_services, print_json, print_table, report_errors
+from gmail_warmup.cli.output import JsonOption, actor_name, get_services, print_json, print_table, report_errors
 from gmail_warmup.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def assign(
 
     with report_errors():
         changes = _parse_changes(owner, add_tag or [], remove_tag or [])
-        named, changed = change_mailboxes(context, addresses, change_settings, changes=changes)
+        named, changed = change_mailboxes(context, addresses, change_settings, changes=changes, actor=actor_name())
     print_changed("changed", named, changed, as_json=as_json)
 
 
