@@ -31,7 +31,8 @@ RECORDED_NAMES = frozenset(MailboxSettings.model_fields) | {
     # of a webhook: the id of the Connection, and the number of the delivery
     "receiver", "delivery_id",
     # of an import, an export and a rotation: numbers, and the selection
-    "added", "updated", "paused", "grants", "mailboxes", "format", "readiness", "domain", "q", "keys",
+    "added", "updated", "paused", "grants", "mailboxes", "format", "readiness", "domain", "tag", "owner", "q",
+    "keys",
 }  # fmt: skip
 """The names of the values that may be recorded. None of them may be a token, a code, a secret or a link."""
 

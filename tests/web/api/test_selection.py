@@ -160,6 +160,7 @@ def test_only_what_is_named_changes(three: Site, op: httpx.Client, changes: dict
     assert settings_of(three, ADA) == before | expected
     assert three.mailbox(ADA)["next_send_at"] is None, "other settings make another plan"
     after, expected = three.contents(), expected | {"next_send_at": None}
+    assert len(after.pop("change_log")) == len(contents.pop("change_log")) + 1
     for row, former in zip(after.pop("mailbox"), contents.pop("mailbox"), strict=True):
         kept = former if row["address"] != ADA else former | expected
         assert row == kept
