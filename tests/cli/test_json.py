@@ -30,6 +30,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "content lint": (),
     "stats": (),
     "backlog": (),
+    "changes": (),
     "upkeep": (),
     "stop": ("--reason", "why"),
     "start": (),

@@ -240,6 +240,9 @@ def test_reading_changes_nothing(site: Site, op: httpx.Client):
     for route in site.routes:
         if "GET" in route["methods"] and not route["mount"]:
             op.get(path_of(route), params={"reauth": "a@example.com", "state": "x", "code": "y"})
+    assert site.sql("DELETE FROM gmail_warmup.change_log WHERE action <> 'mailbox_add' RETURNING action") == [
+        {"action": "export"}
+    ]
     assert site.contents() == before
 
 
@@ -280,6 +283,7 @@ def test_pages_hold_no_inline_script_or_style(site: Site, op: httpx.Client):
         "/mailboxes/a@example.com",
         "/import",
         "/invites",
+        "/changes",
         "/dag/gmail_warmup",
         "/nothing",
     )

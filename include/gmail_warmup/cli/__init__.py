@@ -11,6 +11,7 @@ os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 import typer
 
 from gmail_warmup.cli import (
+    changes,
     content,
     dns,
     doctor,
@@ -42,6 +43,7 @@ app.add_typer(move_in.app, name="move-in")
 app.command(name="doctor")(doctor.run_doctor)
 app.command(name="dns")(dns.check_dns)
 app.command(name="stats")(stats.show_stats)
+app.command(name="changes")(changes.list_changes)
 app.command(name="backlog")(warmup.show_backlog)
 app.command(name="upkeep")(upkeep.run_upkeep)
 app.command(name="stop")(warmup.stop_all)

@@ -58,10 +58,12 @@ def list_invites(
 ) -> None:
     """List invites without their links, newest first."""
     from gmail_warmup.db.engine import read_transaction
+    from gmail_warmup.db.paging import IdRange
     from gmail_warmup.oauth.consent.invites import InviteQuery, fetch_invite_page
 
+    query = InviteQuery(address=address, state=state, position=IdRange(limit=limit))
     with report_errors(), read_transaction(get_services(context).engine) as connection:
-        found = fetch_invite_page(connection, InviteQuery(address=address, state=state, limit=limit)).rows
+        found = fetch_invite_page(connection, query).rows
     if as_json:
         print_json([_to_json_dict(record) for record in found])
         return

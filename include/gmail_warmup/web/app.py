@@ -25,6 +25,7 @@ from gmail_warmup.web.body_limit import BodyLimitMiddleware
 from gmail_warmup.web.change_source import ChangeSourceMiddleware
 from gmail_warmup.web.dependencies import AppContext
 from gmail_warmup.web.routes import (
+    changes,
     dag_tab,
     import_export,
     invites,
@@ -60,6 +61,7 @@ def create_app() -> FastAPI:
     app.include_router(invites.router)
     app.include_router(repairs.router)
     app.include_router(webhooks.router)
+    app.include_router(changes.router)
     app.include_router(public_invite.router)
     app.include_router(oauth_callback.router)
     app.include_router(api.router)

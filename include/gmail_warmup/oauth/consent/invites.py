@@ -21,6 +21,7 @@ from gmail_warmup.core.enums import ChangeAction, InviteState
 from gmail_warmup.core.errors import GmailWarmupError, InvalidInputError, UnknownInviteError
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.models import Invite, Mailbox, MailboxAuth
+from gmail_warmup.db.paging import IdPage, IdRange, fetch_id_page
 from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.mailboxes.change_log import Change, Subject, record_change, record_changes
 
@@ -67,22 +68,11 @@ class InviteRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class InviteQuery:
-    """Filters and position of a page of invites. ``before`` and ``after`` are the edge ids of the previous page."""
+    """Filters and position of a page of invites."""
 
     address: str = ""
     state: InviteState | None = None
-    before: int | None = None
-    after: int | None = None
-    limit: int = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class InvitePage:
-    """One page of invites, the newest first, with the ids at which the neighbouring pages begin."""
-
-    rows: Sequence[InviteRecord]
-    older_before: int | None
-    newer_after: int | None
+    position: IdRange = field(default_factory=IdRange)
 
 
 _IS_OPEN = (Invite.used_at.is_(None), Invite.revoked_at.is_(None), Invite.expires_at > sa.func.now())
@@ -201,25 +191,9 @@ def revoke_invite(connection: sa.Connection, invite_id: int, *, actor: str) -> I
     return invite
 
 
-def fetch_invite_page(connection: sa.Connection, query: InviteQuery) -> InvitePage:
+def fetch_invite_page(connection: sa.Connection, query: InviteQuery) -> IdPage[InviteRecord]:
     """Return one page of invites, the newest first."""
-    statement = _apply_filters(query)
-    backwards = query.after is not None and query.before is None
-    if backwards:
-        statement = statement.where(Invite.id > query.after).order_by(Invite.id)
-    else:
-        statement = statement.where(Invite.id < query.before) if query.before is not None else statement
-        statement = statement.order_by(Invite.id.desc())
-    invites = [_to_invite_record(row) for row in connection.execute(statement.limit(query.limit + 1))]
-    more, rows = len(invites) > query.limit, invites[: query.limit]
-    if backwards:
-        rows.reverse()
-    has_older, has_newer = (True, more) if backwards else (more, query.before is not None)
-    return InvitePage(
-        rows=rows,
-        older_before=rows[-1].id if rows and has_older else None,
-        newer_after=rows[0].id if rows and has_newer else None,
-    )
+    return fetch_id_page(connection, _apply_filters(query), Invite.id, query.position, _to_invite_record)
 
 
 def _apply_filters(query: InviteQuery) -> sa.Select[Any]:

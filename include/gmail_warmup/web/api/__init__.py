@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 
 from gmail_warmup.core import urls
 from gmail_warmup.web.api import (
+    changes,
     consents,
     halts,
     history,
@@ -44,5 +45,6 @@ for part in (
     invites,
     transfers,
     webhooks,
+    changes,
 ):
     router.include_router(part.router)

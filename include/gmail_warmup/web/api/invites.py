@@ -12,15 +12,15 @@ from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core.enums import InviteState
 from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction, write_transaction
+from gmail_warmup.db.paging import IdRange
 from gmail_warmup.oauth.consent import invites as invite
-from gmail_warmup.web.api.schemas import Addresses, Body
+from gmail_warmup.web.api.schemas import Addresses, Body, PageEdge
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import OPERATE, UserName
 
 router = APIRouter(tags=["invites"])
 
 InviteId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-_PageEdge = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 
 
 class InvitesIn(Body):
@@ -92,14 +92,13 @@ def list_invites(
     context: CurrentContext,
     address: Annotated[str, Query(max_length=320, description="Only invites for this mailbox.")] = "",
     state: InviteState | None = None,
-    before: _PageEdge = None,
-    after: _PageEdge = None,
+    before: PageEdge = None,
+    after: PageEdge = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> InviteList:
     """List invites, newest first, in pages."""
-    query = invite.InviteQuery(
-        address=to_storable_text(address.strip()), state=state, before=before, after=after, limit=limit
-    )
+    position = IdRange(before=before, after=after, limit=limit)
+    query = invite.InviteQuery(address=to_storable_text(address.strip()), state=state, position=position)
     with read_transaction(context.services.engine) as connection:
         page = invite.fetch_invite_page(connection, query)
     return InviteList(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from gmail_warmup.core.characters import normalize_reason
@@ -12,6 +13,9 @@ from gmail_warmup.mailboxes.addresses import normalize_address
 Address = Annotated[str, AfterValidator(normalize_address)]
 Addresses = Annotated[list[Address], Field(min_length=1, max_length=1000)]
 
+
+PageEdge = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
+"""Id at which a neighbouring page begins."""
 
 ReasonText = Annotated[
     str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(normalize_reason)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from gmail_warmup.db import clock
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import MailboxKind
+from gmail_warmup.db.paging import IdRange
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.addresses import is_consumer_address
 from gmail_warmup.oauth.consent.invites import InviteQuery, fetch_invite_page
@@ -53,7 +54,8 @@ def show_mailbox(
         stopped = kill_switch.get_active_halt(connection)
         days = mailbox_days.load_days(connection, record, now=now)
         events = grant_events.load_events(connection, record, before=_parse_row_id(history_before))
-        invites = fetch_invite_page(connection, InviteQuery(address=record.address, limit=INVITES_SHOWN)).rows
+        shown = IdRange(limit=INVITES_SHOWN)
+        invites = fetch_invite_page(connection, InviteQuery(address=record.address, position=shown)).rows
         mails = mail_queries.load_mails(connection, record, before=_parse_row_id(mails_before))
     return render.render_page(
         request,

@@ -1,0 +1,77 @@
+"""The page of the change log."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from gmail_warmup.core.enums import ChangeAction
+from gmail_warmup.core.text import to_storable_text
+from gmail_warmup.db.engine import read_transaction
+from gmail_warmup.warmup.reporting.changes import ChangeQuery, fetch_change_page, format_value
+from gmail_warmup.web import render
+from gmail_warmup.web.dependencies import CurrentContext
+from gmail_warmup.web.permissions import READ
+from gmail_warmup.web.routes import paging
+
+router = APIRouter(dependencies=READ, include_in_schema=False)
+
+_Text = Annotated[str, Query(max_length=320)]
+
+
+@router.get("/changes")
+def show_changes(
+    request: Request,
+    context: CurrentContext,
+    actor: _Text = "",
+    action: _Text = "",
+    mailbox: _Text = "",
+    since: _Text = "",
+    until: _Text = "",
+    before: _Text = "",
+    after: _Text = "",
+) -> Response:
+    """Show what people changed, newest first. An unknown value in the link is ignored."""
+    first, last = _parse_day(since), _parse_day(until)
+    query = ChangeQuery(
+        actor=to_storable_text(actor.strip()),
+        action=next((known for known in ChangeAction if known.value == action), None),
+        mailbox=to_storable_text(mailbox.strip()),
+        since=first and _start_of(first),
+        until=last and _start_of(last) + timedelta(days=1),
+        position=paging.parse_position(before, after),
+    )
+    with read_transaction(context.services.engine) as connection:
+        page = fetch_change_page(connection, query)
+    filters = {"actor": query.actor, "action": query.action, "mailbox": query.mailbox, "since": first, "until": last}
+    return render.render_page(
+        request,
+        "changes.html",
+        rows=page.rows,
+        filters=filters,
+        is_filtered=any(filters.values()),
+        actions=list(ChangeAction),
+        labels={known.value: describe_action(known.value) for known in ChangeAction},
+        format_value=format_value,
+        days=context.services.settings.change_log_days,
+        **paging.build_page_queries(page, filters),
+    )
+
+
+def describe_action(code: str) -> str:
+    """Return an action code as words."""
+    return code.replace("_", " ").capitalize()
+
+
+def _parse_day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if 2000 <= day.year < 3000 else None
+
+
+def _start_of(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
