@@ -31,6 +31,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "stats": (),
     "backlog": (),
     "changes": (),
+    "report": (),
     "upkeep": (),
     "stop": ("--reason", "why"),
     "start": (),

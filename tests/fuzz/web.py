@@ -54,6 +54,9 @@ _BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/webhooks/deliveries/{delivery_id}/repeat": {},
     "/invite/look": {"token": "x" * 43},
     "/invite/start": {"token": "x" * 43},
+    "/shared-report/look": {"token": "x" * 43},
+    "/api/v1/report-links": {"domain": "example.com", "week": "2026-11-02"},
+    "/api/v1/report-links/{link_id}/revoke": {},
 }
 """A good body for every route that takes one."""
 _PLACE = b"WyJhZGRyZXNzIiwwLG51bGwsImFAYi5leGFtcGxlIl0"
@@ -142,7 +145,8 @@ def request(page: Page, source: random.Random) -> httpx.Request:
     method, path = source.choice(changing if source.random() < 0.5 else page.routes)
     draw = Mutator(source, _WORDS)
     url = path.replace("{address:path}", _segment(draw, source)).replace("{invite_id}", _number(draw, source))
-    url = url.replace("{delivery_id}", _number(draw, source)).replace("{dag_id}", _segment(draw, source))
+    url = url.replace("{delivery_id}", _number(draw, source)).replace("{link_id}", _number(draw, source))
+    url = url.replace("{dag_id}", _segment(draw, source))
     if source.random() < 0.6:
         names = source.sample(_NAMES, source.randrange(1, 4))
         url += "?" + urlencode([(name, draw.bytes(most=300)) for name in names])

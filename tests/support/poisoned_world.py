@@ -323,6 +323,10 @@ def _rows(table: str, number: int, victim: int) -> list[dict[str, str]]:
         ],
         "owner_mail": [{"mailbox_id": str(victim), "owner_email": "'x@bad.example'", "flagged_at": now}],
         "mailbox_tag": [{"mailbox_id": str(victim), "tag": "'x'"}],
+        "report_link": [{
+            "token_hash": name, "scope_kind": "'fleet'", "scope_name": "''", "week": "current_date",
+            "created_by": "'x'", "expires_at": now,
+        }],
         "repair": [{"airflow_user": name, "mailbox_id": str(victim), "position": "1"}],
         "mailbox_day": [{"mailbox_id": str(victim), "local_date": "current_date", "planned": "1", "sent": "1"}],
         "webhook_event": [{"message_id": name, "type": "'mailbox.ready'", "mailbox_id": str(victim)}],

@@ -28,11 +28,14 @@ OPEN = {
     "/invite/thanks": "the last page of an invite; it holds nothing",
     "/invite/look": "answers to the token of an open invite alone",
     "/invite/start": "answers to the token of an open invite alone",
+    "/shared-report": "the page that the link to a report opens; it holds nothing, and asks by script",
+    "/shared-report/look": "answers to the token of an open link alone",
 }
 """The routes that need no login, and why. Each is tested in test_invites.py."""
 
 _PARAMETERS = {
     "{address:path}": "a@example.com", "{invite_id}": "1", "{dag_id}": "gmail_warmup", "{delivery_id}": "1",
+    "{link_id}": "1",
 }  # fmt: skip
 _ROW = re.compile(r'<tr role="row" data-address="([^"]+)"')
 

@@ -103,6 +103,8 @@ def changes(site: Site) -> dict[str, dict[str, object]]:
         token = invite(browser, "a@example.com")
         file = {"text": "address,kind\nb@example.com,pool\n"}
         shown = browser.post(f"{API}/imports/preview", json=file).json()["token"]
+        shared = browser.post(f"{API}/report-links", json={}).json()["url"].partition("#")[2]
+        assert browser.post(f"{API}/report-links", json={}).status_code == 200
         assert browser.post(f"{API}/repairs", json={}).status_code == 200
         assert browser.post(f"{API}/webhooks/test", json={"receiver": "desk"}).status_code == 200
     bodies: dict[str, dict[str, object]] = {
@@ -126,6 +128,9 @@ def changes(site: Site) -> dict[str, dict[str, object]]:
         "/api/v1/webhooks/deliveries/{delivery_id}/repeat": {},
         "/invite/look": {"token": token},
         "/invite/start": {"token": token},
+        "/shared-report/look": {"token": shared},
+        "/api/v1/report-links": {},
+        "/api/v1/report-links/{link_id}/revoke": {},
     }
     changing = {route["path"] for route in site.routes if set(route["methods"]) - {"GET", "HEAD"}}
     assert changing == set(bodies), "give the new route a body here"
@@ -260,6 +265,7 @@ def test_every_answer_has_the_headers(site: Site, op: httpx.Client):
             stranger.get(f"{MOUNT}/nothing"),
             stranger.get(f"{MOUNT}/invite"),
             stranger.get(f"{MOUNT}/invite/thanks"),
+            stranger.get(f"{MOUNT}/shared-report"),
             stranger.post(f"{MOUNT}/invite/look", json={"token": "x"}),
         ]
     for answer in answers:
@@ -267,7 +273,8 @@ def test_every_answer_has_the_headers(site: Site, op: httpx.Client):
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
-        secretive = answer.request.url.path.startswith((f"{MOUNT}/oauth/callback", f"{MOUNT}/invite"))
+        public = (f"{MOUNT}/oauth/callback", f"{MOUNT}/invite", f"{MOUNT}/shared-report")
+        secretive = answer.request.url.path.startswith(public)
         assert ("frame-ancestors 'none'" if secretive else "frame-ancestors 'self'") in policy
         assert answer.headers["cross-origin-resource-policy"] == "same-origin"
         assert answer.headers["referrer-policy"] == ("no-referrer" if secretive else "same-origin")
@@ -284,10 +291,11 @@ def test_pages_hold_no_inline_script_or_style(site: Site, op: httpx.Client):
         "/import",
         "/invites",
         "/changes",
+        "/report",
         "/dag/gmail_warmup",
         "/nothing",
     )
-    for path in (*inside, "/invite", "/invite/thanks", "/oauth/callback"):
+    for path in (*inside, "/shared-report", "/invite", "/invite/thanks", "/oauth/callback"):
         text = op.get(MOUNT + path).text
         assert "<script>" not in text
         assert "<style" not in text

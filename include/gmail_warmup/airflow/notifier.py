@@ -67,11 +67,11 @@ def send_alerts(services: Services, *, conn_id: str | None = None) -> AlertSumma
     try:
         sender = load_alert_sender(conn_id or services.settings.alert_conn_id)
     except ConfigurationError:
-        _compose_alerts(services.engine, ())
+        _compose_alerts(services, ())
         raise
     if sender is None:
-        return AlertSummary(new_alert_ids=_compose_alerts(services.engine, ()), configured=False)
-    new = _compose_alerts(services.engine, list(filter(None, sender.audiences)))
+        return AlertSummary(new_alert_ids=_compose_alerts(services, ()), configured=False)
+    new = _compose_alerts(services, list(filter(None, sender.audiences)))
     sent = [_send_pending(services.engine, sender, audience) for audience in sender.audiences]
     return AlertSummary(
         new_alert_ids=new,
@@ -81,18 +81,20 @@ def send_alerts(services: Services, *, conn_id: str | None = None) -> AlertSumma
     )
 
 
-def _compose_alerts(engine: sa.Engine, audiences: Collection[str]) -> list[int]:
+def _compose_alerts(services: Services, audiences: Collection[str]) -> list[int]:
     """Store and log the new alerts; return their ids."""
-    from gmail_warmup.alerts import failure_alerts, health_alerts
+    from gmail_warmup.alerts import failure_alerts, health_alerts, weekly_reports
     from gmail_warmup.alerts.compose import compose_alerts, read_alerts
     from gmail_warmup.warmup.health.authentication import update_authentication_incidents
 
+    engine = services.engine
     failure_alerts.record_outage(engine)
     update_authentication_incidents(engine)
     new = [
         *compose_alerts(engine, audiences),
         *health_alerts.compose_health_alert(engine, audiences),
         *failure_alerts.compose_failure_alert(engine, audiences),
+        *weekly_reports.compose_weekly_reports(engine, services.settings),
     ]
     for alert in read_alerts(engine, new):
         log.log(logging.WARNING if alert.is_problem else logging.INFO, "%s\n%s", alert.title, alert.body)

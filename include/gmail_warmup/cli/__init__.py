@@ -11,7 +11,6 @@ os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 import typer
 
 from gmail_warmup.cli import (
-    changes,
     content,
     dns,
     doctor,
@@ -25,6 +24,7 @@ from gmail_warmup.cli import (
 )
 from gmail_warmup.cli.mailboxes import commands as mailboxes
 from gmail_warmup.cli.output import report_errors
+from gmail_warmup.cli.reports import changes, weekly
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,6 +43,7 @@ app.add_typer(move_in.app, name="move-in")
 app.command(name="doctor")(doctor.run_doctor)
 app.command(name="dns")(dns.check_dns)
 app.command(name="stats")(stats.show_stats)
+app.command(name="report")(weekly.show_report)
 app.command(name="changes")(changes.list_changes)
 app.command(name="backlog")(warmup.show_backlog)
 app.command(name="upkeep")(upkeep.run_upkeep)

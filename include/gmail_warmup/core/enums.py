@@ -194,6 +194,8 @@ class AlertKind(StrEnum):
     """Warmup mailboxes with deliverability problems, and those that recovered."""
     NOT_WORKING = "not_working"
     """Mailboxes whose tasks keep failing although they should work, and those that work again."""
+    WEEKLY_REPORT = "weekly_report"
+    """The report of a week."""
 
 
 class WebhookType(StrEnum):
@@ -327,6 +329,10 @@ class ChangeAction(StrEnum):
     """A test was sent to a receiver of webhooks."""
     WEBHOOK_REPEAT = "webhook_repeat"
     """A webhook was sent again."""
+    REPORT_LINK_CREATE = "report_link_create"
+    """A link to a weekly report was created."""
+    REPORT_LINK_REVOKE = "report_link_revoke"
+    """A link to a weekly report was revoked."""
 
 
 class ChangeSource(StrEnum):
@@ -349,6 +355,10 @@ class SubjectKind(StrEnum):
     """One mailbox."""
     FLEET = "fleet"
     """All mailboxes, or a selection of them."""
+    DOMAIN = "domain"
+    """The mailboxes of a domain."""
+    TAG = "tag"
+    """The mailboxes with a tag."""
 
 
 class DagId(StrEnum):

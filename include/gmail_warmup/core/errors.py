@@ -63,6 +63,13 @@ class UnknownDeliveryError(InvalidInputError):
         )
 
 
+class UnknownReportLinkError(InvalidInputError):
+    """No link to a report has this number."""
+
+    def __init__(self, link_id: int) -> None:
+        super().__init__(f"Report link {link_id} does not exist. List the links to find its number.")
+
+
 class UnknownInviteError(InvalidInputError):
     """No invite has this number."""
 

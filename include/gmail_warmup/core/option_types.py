@@ -108,6 +108,25 @@ def _normalize_connection_ids(value: str) -> str:
     return ",".join(ids)
 
 
+_WEEKLY_TIME = re.compile(r"(?P<day>[a-z]{3}) ([01]\d|2[0-3]):[0-5]\d")
+_SCOPE = re.compile(r"fleet|(domain|tag):[^,:]{1,255}")
+_MAX_SCOPES = 50
+
+
+def _check_weekly_time(value: str) -> str:
+    found = _WEEKLY_TIME.fullmatch(normal := " ".join(value.lower().split()))
+    if normal != "none" and (found is None or found["day"] not in DAY_NAMES):
+        raise ValueError(f"must be a day out of {', '.join(DAY_NAMES)} and a time, for example mon 08:00, or none")
+    return normal
+
+
+def _check_report_scopes(value: str) -> str:
+    scopes = [part.strip() for part in value.split(",")]
+    if not all(map(_SCOPE.fullmatch, scopes)) or len(scopes) > _MAX_SCOPES:
+        raise ValueError(f"must list at most {_MAX_SCOPES} of fleet, domain:NAME and tag:NAME, separated by commas")
+    return ",".join(dict.fromkeys(scopes))
+
+
 SendingWindow = Annotated[str, AfterValidator(_check_sending_window)]
 NightPause = Annotated[str, AfterValidator(_check_night_pause)]
 SendingDays = Annotated[str, AfterValidator(_normalize_days)]
@@ -115,3 +134,5 @@ NameServers = Annotated[str, AfterValidator(_check_name_servers)]
 OwnerMailSender = Annotated[str, AfterValidator(_check_owner_mail_sender)]
 DomainNames = Annotated[str, AfterValidator(_check_domains)]
 ConnectionIds = Annotated[str, AfterValidator(_normalize_connection_ids)]
+WeeklyTime = Annotated[str, AfterValidator(_check_weekly_time)]
+ReportScopes = Annotated[str, AfterValidator(_check_report_scopes)]

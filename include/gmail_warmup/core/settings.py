@@ -19,8 +19,10 @@ from gmail_warmup.core.option_types import (
     NameServers,
     NightPause,
     OwnerMailSender,
+    ReportScopes,
     SendingDays,
     SendingWindow,
+    WeeklyTime,
     parse_domains,
     parse_name_servers,
     parse_time_range,
@@ -133,6 +135,19 @@ class Settings(BaseModel):
         False,
         description="Whether a receiver of webhooks may have a private, link-local or loopback address, or http:// in "
         "its URL.",
+    )
+
+    weekly_report: WeeklyTime = Field(
+        "none",
+        description="Weekday and time (UTC) at which the report of the last week is sent to the receivers of alerts, "
+        "such as 'mon 08:00'; 'none' for none.",
+    )
+    weekly_report_scopes: ReportScopes = Field(
+        "fleet",
+        description="What a weekly report each is about, separated by commas: fleet, domain:NAME or tag:NAME.",
+    )
+    report_link_days: int = Field(
+        14, ge=1, le=90, description="Days for which a link to a weekly report is valid; it needs no login."
     )
 
     dag_tab: bool = Field(

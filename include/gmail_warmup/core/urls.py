@@ -24,10 +24,15 @@ REPAIRS_PATH = "/repairs"
 INVITE_PATH = "/invite"
 """Path of the pages for the owner of a mailbox; public, with everything below it."""
 
+SHARED_REPORT_PATH = "/shared-report"
+"""Path of the page that shows one weekly report to whoever has its link; public, with everything below it."""
+
+_PUBLIC_PATHS = (INVITE_PATH, SHARED_REPORT_PATH)
+
 
 def is_public_path(inside: str) -> bool:
-    """Return whether a path below the mount belongs to the pages of an invite, which need no login."""
-    return inside == INVITE_PATH or inside.startswith(f"{INVITE_PATH}/")
+    """Return whether a path below the mount belongs to the pages of a link, which need no login."""
+    return any(inside == path or inside.startswith(f"{path}/") for path in _PUBLIC_PATHS)
 
 
 def mailbox_view_path(address: str, *, airflow_path: str = "") -> str:
@@ -93,6 +98,10 @@ class SiteUrls:
         The token is the fragment: browsers send it to no server, so no access log, proxy or Referer contains it.
         """
         return f"{self.base_url}{MOUNT_PATH}{INVITE_PATH}#{token}"
+
+    def shared_report_url(self, token: str) -> str:
+        """Return the link to a weekly report, with the token as its fragment; see ``invite_url``."""
+        return f"{self.base_url}{MOUNT_PATH}{SHARED_REPORT_PATH}#{token}"
 
     def view_url(self, address: str = "") -> str:
         """Return the address of the page inside Airflow's UI; with the dialog of a mailbox, if one is given."""

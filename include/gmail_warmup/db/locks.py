@@ -28,6 +28,7 @@ class DecisionLock(IntEnum):
     MASS_REFUSAL = 7_310_575_252_113_449_334
     WEBHOOK_ORDER = 7_310_575_252_113_449_336
     OWNER_MAIL = 7_310_575_252_113_449_350
+    WEEKLY_REPORT = 7_310_575_252_113_449_360
 
 
 def lock_decisions(connection: sa.Connection, lock: DecisionLock) -> None:

@@ -30,6 +30,8 @@ RECORDED_NAMES = frozenset(MailboxSettings.model_fields) | {
     "invite_id", "expires_at", "purpose", "state", "started_by", "reason",
     # of a webhook: the id of the Connection, and the number of the delivery
     "receiver", "delivery_id",
+    # of a link to a report
+    "report_id", "week",
     # of an import, an export and a rotation: numbers, and the selection
     "added", "updated", "paused", "grants", "mailboxes", "format", "readiness", "domain", "tag", "owner", "q",
     "keys",

@@ -9,6 +9,7 @@ Airflow does not protect mounted applications: every router declares its permiss
 | ``/oauth``        | Google's redirect | permission to operate and the user's own state,           |
 |                   |                   | or the state of an invite's consent                       |
 | ``/invite``       | invited owners    | nothing, or the token of an open invite                   |
+| ``/shared-report``| one weekly report | nothing, or the token of an open link                     |
 | ``/static``       | styles, scripts   | nothing                                                   |
 """
 
@@ -35,6 +36,7 @@ from gmail_warmup.web.routes import (
     overview,
     public_invite,
     repairs,
+    report,
     webhooks,
 )
 
@@ -62,6 +64,7 @@ def create_app() -> FastAPI:
     app.include_router(repairs.router)
     app.include_router(webhooks.router)
     app.include_router(changes.router)
+    app.include_router(report.router)
     app.include_router(public_invite.router)
     app.include_router(oauth_callback.router)
     app.include_router(api.router)

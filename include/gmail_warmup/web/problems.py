@@ -18,6 +18,7 @@ from gmail_warmup.core.errors import (
     UnknownDeliveryError,
     UnknownInviteError,
     UnknownMailboxError,
+    UnknownReportLinkError,
 )
 from gmail_warmup.core.tracebacks import clear_locals
 
@@ -97,6 +98,8 @@ def problem_from_error(error: GmailWarmupError) -> Problem | None:
         return Problem(status=404, slug="unknown-invite", title="Unknown invite", detail=str(error))
     if isinstance(error, UnknownDeliveryError):
         return Problem(status=404, slug="unknown-delivery", title="Unknown delivery", detail=str(error))
+    if isinstance(error, UnknownReportLinkError):
+        return Problem(status=404, slug="unknown-report-link", title="Unknown link", detail=str(error))
     if isinstance(error, TooManyConsentsError):
         return Problem(status=429, slug="too-many-consents", title="Too many attempts", detail=str(error))
     if isinstance(error, InvalidInputError):

@@ -68,6 +68,11 @@ def _describe_permissions(request: Request) -> dict[str, bool]:
     return {permission.name.lower(): permission in held for permission in Permission}
 
 
+def render_text(template: str, **values: Any) -> str:
+    """Render a part of a page."""
+    return _template_environment().get_template(template).render(**values)
+
+
 def render_page(
     request: Request,
     template: str,

@@ -33,6 +33,8 @@ TEXT_VALUES = {
     "token_header": ["X-Other"],
     "webhook_conn_ids": ["receiver"],
     "owner_mail_sender": ["smtp_default", "ada@warm.example"],
+    "weekly_report": ["mon 08:00"],
+    "weekly_report_scopes": ["domain:warm.example"],
     "gmail_api_endpoint": ["https://gmail.example.com"],
 }
 """Other valid values of the options that take text of a special form."""

@@ -29,6 +29,8 @@ RECORDED: dict[str, tuple[tuple[str, str, Any, Any], ...]] = {
         ("mailbox_add", NEW, None, {"kind": "pool", "daily_target": 50}),
         ("import", "", None, {"added": 1, "updated": 0, "paused": 0}),
     ),
+    "/api/v1/report-links": (("report_link_create", "", None, {"report_id": 3}),),
+    "/api/v1/report-links/{link_id}/revoke": (("report_link_revoke", "", {"report_id": 1}, None),),
     "/api/v1/export": (("export", "", None, {"format": "csv", "mailboxes": 1}),),
 }
 """What the working body of each route changes: action, subject, and some of the values before and after."""
@@ -39,6 +41,7 @@ UNRECORDED = {
     "/api/v1/repairs/skip": "chooses what the user signs in for next",
     "/api/v1/imports/preview": "writes nothing",
     "/invite/look": "writes nothing",
+    "/shared-report/look": "writes nothing",
     "/invite/start": "starts a consent",
 }
 """The routes that change no mailbox, setting, link or file, and why."""

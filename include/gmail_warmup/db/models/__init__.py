@@ -54,6 +54,7 @@ from gmail_warmup.db.models.planning import DomainCheck as DomainCheck
 from gmail_warmup.db.models.planning import Halt as Halt
 from gmail_warmup.db.models.planning import PlanBasis as PlanBasis
 from gmail_warmup.db.models.readiness import MailboxReadiness as MailboxReadiness
+from gmail_warmup.db.models.report_links import ReportLink as ReportLink
 from gmail_warmup.db.models.reporting import DomainDay as DomainDay
 from gmail_warmup.db.models.reporting import DomainVolume as DomainVolume
 from gmail_warmup.db.models.reporting import GrantDay as GrantDay

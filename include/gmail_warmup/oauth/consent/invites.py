@@ -1,15 +1,11 @@
 """Invites: single-use links with which the owner of a mailbox consents without an Airflow login.
 
-The token of a link has 256 random bits and is stored as a hash, so that a reader of the table cannot use it. An invite
-is consumed in the transaction that writes the grant: an owner who cancels on Google's page, or signs in with another
-account, can try again until it expires. Every function takes a connection inside the caller's transaction.
+An invite is consumed in the transaction that writes the grant: an owner who cancels on Google's page, or signs in with
+another account, can try again until it expires. Every function takes a connection inside the caller's transaction.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,13 +15,12 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.enums import ChangeAction, InviteState
 from gmail_warmup.core.errors import GmailWarmupError, InvalidInputError, UnknownInviteError
+from gmail_warmup.crypto.link_tokens import hash_link_token, make_link_token
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.models import Invite, Mailbox, MailboxAuth
 from gmail_warmup.db.paging import IdPage, IdRange, fetch_id_page
 from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.mailboxes.change_log import Change, Subject, record_change, record_changes
-
-_TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class InviteClosedError(GmailWarmupError):
@@ -99,9 +94,9 @@ def create_invites(connection: sa.Connection, addresses: Sequence[str], *, actor
     delegated = [mailbox.address for mailbox in mailboxes if mailbox.auth is not MailboxAuth.GRANT]
     if delegated:
         raise InvalidInputError(f"{', '.join(delegated[:5])}: accessed by a service account; no consent is needed.")
-    tokens = [secrets.token_urlsafe(32) for _ in mailboxes]
+    tokens = [make_link_token() for _ in mailboxes]
     rows = [
-        {"token_hash": _hash_token(token), "mailbox_id": mailbox.id, "created_by": actor}
+        {"token_hash": hash_link_token(token), "mailbox_id": mailbox.id, "created_by": actor}
         for token, mailbox in zip(tokens, mailboxes, strict=True)
     ]
     added = (
@@ -130,9 +125,10 @@ def create_invites(connection: sa.Connection, addresses: Sequence[str], *, actor
 
 def find_open_invite(connection: sa.Connection, token: str) -> InviteRecord | None:
     """Return the open invite with this token, or None."""
-    if not _TOKEN_PATTERN.fullmatch(token):
+    token_hash = hash_link_token(token)
+    if token_hash is None:
         return None
-    query = _SELECT_INVITE.where(Invite.token_hash == _hash_token(token), Mailbox.auth == MailboxAuth.GRANT, *_IS_OPEN)
+    query = _SELECT_INVITE.where(Invite.token_hash == token_hash, Mailbox.auth == MailboxAuth.GRANT, *_IS_OPEN)
     row = connection.execute(query).one_or_none()
     return _to_invite_record(row) if row else None
 
@@ -207,7 +203,3 @@ def _apply_filters(query: InviteQuery) -> sa.Select[Any]:
 
 def _to_invite_record(row: sa.Row[Any]) -> InviteRecord:
     return InviteRecord(**(dict(row._mapping) | {"state": InviteState(row.state)}))
-
-
-def _hash_token(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -17,6 +17,7 @@ from gmail_warmup.web.api import (
     overview,
     readiness,
     repairs,
+    reports,
     statistics,
     transfers,
     webhooks,
@@ -46,5 +47,6 @@ for part in (
     transfers,
     webhooks,
     changes,
+    reports,
 ):
     router.include_router(part.router)

@@ -41,7 +41,7 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str, Any, Any], ...]]] 
 }
 """The commands that change something: their words, and what is recorded."""
 UNRECORDED = {
-    "init", "doctor", "dns", "stats", "backlog", "changes", "upkeep", "content lint",
+    "init", "doctor", "dns", "stats", "backlog", "changes", "report", "upkeep", "content lint",
     "mailboxes list", "mailboxes readiness", "invites list", "grants show", "grants events", "grants refresh",
     "grants audit", "move-in database",
 }  # fmt: skip
