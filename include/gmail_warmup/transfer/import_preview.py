@@ -152,7 +152,8 @@ def apply_preview(connection: sa.Connection, contents: ParsedFile, *, token: str
     if not all(done):  # another transaction has added one of the new mailboxes
         raise PreviewOutdatedError
     counts = {"added": len(added), "updated": len(changed), "paused": len(reasons)}
-    record_change(connection, ChangeAction.IMPORT, actor=actor, after=counts)
+    if any(counts.values()):
+        record_change(connection, ChangeAction.IMPORT, actor=actor, after=counts)
     return now
 
 

@@ -46,6 +46,11 @@ class ImportResult:
     """The effect on each mailbox, in the order of the file."""
 
     @property
+    def changed(self) -> int:
+        """Return the number of existing mailboxes that get other settings or are paused."""
+        return sum(effect.mailbox is MailboxOutcome.CHANGED for effect in self.mailboxes)
+
+    @property
     def mailbox_count(self) -> int:
         """Return the number of mailboxes in the file."""
         return self.added + self.updated
@@ -87,8 +92,8 @@ def import_mailboxes(
         )
         lookup.require_first_spelling(connection, [item.address for item in incoming])
         done = running.run(sorted(incoming, key=lambda item: item.address))
-        if not dry_run:
-            counts = {name: getattr(done, name) for name in ("added", "updated", "paused", "grants")}
+        counts = {"added": done.added, "updated": done.changed, "paused": done.paused, "grants": done.grants}
+        if not dry_run and any(counts.values()):
             record_change(connection, ChangeAction.IMPORT, actor=actor.name, after=counts)
         return done
 
