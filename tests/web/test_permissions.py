@@ -29,6 +29,8 @@ NEEDED = {
     "POST /api/v1/repairs": "operate",
     "POST /api/v1/repairs/sign-in": "operate",
     "POST /api/v1/repairs/skip": "operate",
+    "POST /api/v1/report-links": "operate",
+    "POST /api/v1/report-links/{link_id}/revoke": "operate",
     "POST /api/v1/webhooks/deliveries/{delivery_id}/repeat": "operate",
     "POST /api/v1/webhooks/test": "operate",
 }

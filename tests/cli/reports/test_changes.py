@@ -20,6 +20,10 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str, Any, Any], ...]]] 
     "mailboxes add": ((NEW, "--kind", "pool"), (("mailbox_add", NEW, None, {"kind": "pool", "daily_target": 50}),)),
     "mailboxes pause": ((ADA, "--reason", "why"), (("mailbox_pause", ADA, _PAUSED, {"pause_reason": "why"}),)),
     "mailboxes resume": ((ADA,), (("mailbox_resume", ADA, {"pause_reason": "before"}, _PAUSED),)),
+    "mailboxes assign": (
+        (ADA, "--add-tag", "sales"),
+        (("mailbox_change", ADA, {"tags": []}, {"tags": ["sales"]}),),
+    ),
     "mailboxes requalify": ((ADA,), (("mailbox_requalify", ADA, {"band": "blocked"}, {"band": "paused"}),)),
     "mailboxes invite": ((ADA,), (("invite_create", ADA, None, {"invite_id": 2}),)),
     "invites revoke": (("1",), (("invite_revoke", ADA, {"invite_id": 1}, None),)),
@@ -43,9 +47,11 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str, Any, Any], ...]]] 
 UNRECORDED = {
     "init", "doctor", "dns", "stats", "backlog", "changes", "report", "upkeep", "content lint",
     "mailboxes list", "mailboxes readiness", "invites list", "grants show", "grants events", "grants refresh",
-    "grants audit", "move-in database",
+    "grants audit", "move-in database", "mailboxes tags", "webhooks list", "webhooks receivers", "webhooks repeat",
+    "webhooks secret", "webhooks test",
 }  # fmt: skip
-"""The commands that change nothing that a person decides; ``move-in database`` imports like ``move-in tokens``."""
+"""The commands that change nothing that a person decides; ``move-in database`` imports like ``move-in tokens``, and
+what sends webhooks is tried with the routes."""
 
 
 @pytest.fixture

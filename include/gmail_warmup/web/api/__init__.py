@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request
 
 from gmail_warmup.core import urls
 from gmail_warmup.web.api import (
-    changes,
     consents,
     halts,
     history,
@@ -17,11 +16,11 @@ from gmail_warmup.web.api import (
     overview,
     readiness,
     repairs,
-    reports,
     statistics,
     transfers,
     webhooks,
 )
+from gmail_warmup.web.api.reporting import changes, reports
 from gmail_warmup.web.permissions import READ
 from gmail_warmup.web.problems import ERROR_RESPONSES
 

@@ -31,6 +31,8 @@ RECORDED: dict[str, tuple[tuple[str, str, Any, Any], ...]] = {
     ),
     "/api/v1/report-links": (("report_link_create", "", None, {"report_id": 3}),),
     "/api/v1/report-links/{link_id}/revoke": (("report_link_revoke", "", {"report_id": 1}, None),),
+    "/api/v1/webhooks/test": (("webhook_test", "", None, {"receiver": "desk"}),),
+    "/api/v1/webhooks/deliveries/{delivery_id}/repeat": (("webhook_repeat", "", None, {"receiver": "desk"}),),
     "/api/v1/export": (("export", "", None, {"format": "csv", "mailboxes": 1}),),
 }
 """What the working body of each route changes: action, subject, and some of the values before and after."""
