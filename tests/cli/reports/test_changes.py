@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import typer
 
 from cli.test_docs import commands
+from cli.test_move_in import token
 from gmail_warmup.cli import app
 from support.world import World
 
@@ -62,10 +64,7 @@ def prepared(world: World, shell: Any, tmp_path: Path, monkeypatch: pytest.Monke
     world.add(ADA)
     shell("mailboxes", "invite", ADA)
     (tmp_path / "mailboxes.csv").write_text(f"address,kind,open_rate\n{ADA},pool,9\n")
-    (tmp_path / f"{NEW}.json").write_text(
-        f'{{"type": "authorized_user", "client_id": "{world.client.client_id}", "client_secret": "x",'
-        f' "refresh_token": "1//token", "account": "{NEW}"}}'
-    )
+    (tmp_path / f"{NEW}.json").write_text(json.dumps(token(world, NEW)))
     return {
         "file": str(tmp_path / "mailboxes.csv"),
         "out": str(tmp_path / "out.csv"),

@@ -124,7 +124,7 @@ def test_a_refused_consent_is_no_change(site: Site, op: httpx.Client):
     site.add(ADDRESS)
     url = start(op, ADDRESS)
     entries(site)
-    op.get(at_google(url, ADDRESS, decision="deny"))
+    op.get(at_google(url, ADDRESS, decision="cancel"))
     assert entries(site) == []
 
 
