@@ -137,7 +137,8 @@ def load_present_numbers(connection: sa.Connection, scope: ReportScope) -> Prese
         sa.func.count().label("mailboxes"),
         sa.func.coalesce(sa.func.sum(MailboxReadiness.cold_mails), 0).label("cold_mails"),
     ).join(Mailbox, Mailbox.id == MailboxReadiness.mailbox_id)
-    rows = {row.state: row for row in connection.execute(readiness.where(scope.condition).group_by(MailboxReadiness.state))}
+    readiness = readiness.where(scope.condition).group_by(MailboxReadiness.state)
+    rows = {row.state: row for row in connection.execute(readiness)}
     return PresentNumbers(
         flagged=present.flagged,
         blocked=present.blocked,
