@@ -49,7 +49,7 @@ SETTABLE: dict[str, str] = {
     "webhook_delivery": "receiver failure",
     "webhook_event": "message_id type previous_state state reason detail address",
     "webhook_receiver": "conn_id events problem",
-    "report_link": "scope_name week created_by expires_at revoked_by",
+    "report_link": "scope_name created_by expires_at revoked_by",
 }
 """The columns that take a value from outside, or a code that another version may have stored."""
 
@@ -93,7 +93,7 @@ INTERNAL: dict[str, str] = {
     "webhook_delivery": "id event_id mailbox_id created_at sent_at attempts next_try_at given_up_at",
     "webhook_event": "id mailbox_id at dispatched_at",
     "webhook_receiver": "",
-    "report_link": "id token_hash scope_kind created_at revoked_at",
+    "report_link": "id token_hash scope_kind week created_at revoked_at",
 }
 """The columns that only the code of this version writes, from its own numbers and the clock of the database."""
 INTERNAL["ledger_history"] = f"{SETTABLE['ledger']} {INTERNAL['ledger']}"  # rows are moved there as they are

@@ -19,19 +19,24 @@ from gmail_warmup.alerts.webhooks.receivers import register_receivers
 from gmail_warmup.audit import decisions
 from gmail_warmup.audit.pipeline import Audit
 from gmail_warmup.audit.report import build_report
-from gmail_warmup.audit.report_text import format_report
+from gmail_warmup.audit.report_text import format_report as format_audit
 from gmail_warmup.audit.results import AuditOutcome
 from gmail_warmup.core.enums import Action
 from gmail_warmup.db import clock
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import Mailbox
+from gmail_warmup.db.paging import IdRange
 from gmail_warmup.domains.check import check_all_domains
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.transfer import exporter
 from gmail_warmup.warmup.health.authentication import update_authentication_incidents
 from gmail_warmup.warmup.planning.backlog import count_backlog
+from gmail_warmup.warmup.reporting.changes import ChangeQuery, fetch_change_page
 from gmail_warmup.warmup.reporting.grant_days import record_grant_states
 from gmail_warmup.warmup.reporting.refresh import refresh_overview
+from gmail_warmup.warmup.reporting.weekly.links import list_report_links
+from gmail_warmup.warmup.reporting.weekly.report import format_report, load_weekly_report
+from gmail_warmup.warmup.reporting.weekly.scope import ReportScope
 from gmail_warmup.web.queries import grant_events, mailbox_days, mails
 from gmail_warmup.web.queries import mailboxes as queries
 from gmail_warmup.web.queries.filters import Group, MailboxFilter
@@ -121,6 +126,7 @@ class PoisonedWorld:
             **actions,
             "audit": self._audit,
             "export": self._export,
+            "changes and reports": self._changes_and_reports,
             "gauges": self._gauges,
             "alerts": self._alerts,
             "webhooks": self._webhooks,
@@ -177,7 +183,7 @@ class PoisonedWorld:
             decisions.select_second_pass(connection, audit, has_unreached=True, delay=1, skip_within=1)
             report = build_report(connection, result, expiring_days=_DAYS)
             decisions.finish_audit(connection, audit, report)
-        assert format_report(report)
+        assert format_audit(report)
 
     def _export(self) -> None:
         with read_transaction(self.world.store.engine) as connection:
@@ -187,6 +193,14 @@ class PoisonedWorld:
         backup = exporter.create_backup(self.world.store, actor="test")
         assert backup.to_json()
         assert {row["address"] for row in backup.rows if "grant" in row} >= set(HEALTHY)
+
+    def _changes_and_reports(self) -> None:
+        with read_transaction(self.world.store.engine) as connection:
+            changes = fetch_change_page(connection, ChangeQuery(position=IdRange(limit=1000))).rows
+            assert {change.subject for change in changes} >= set(HEALTHY)
+            assert all(isinstance(text, str) for change in changes for text in change.describe_values())
+            list_report_links(connection)
+            assert format_report(load_weekly_report(connection, ReportScope()))
 
     def _dag_tab(self) -> None:
         with read_transaction(self.world.store.engine) as connection:
