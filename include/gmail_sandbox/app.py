@@ -6,6 +6,9 @@ from fastapi import FastAPI
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gmail_sandbox.cloud.directory import routes as directory
+from gmail_sandbox.cloud.signing import STS_PATH, StsEndpoint
+from gmail_sandbox.cloud.signing import routes as signing
 from gmail_sandbox.control.routes import PREFIX as CONTROL
 from gmail_sandbox.control.routes import router as control
 from gmail_sandbox.gmail.routes import routes as gmail
@@ -53,8 +56,9 @@ def create_app(settings: Settings | None = None) -> SandboxApp:
         "/o/oauth2/auth": ConsentEndpoint(world),
         "/token": TokenEndpoint(world),
         "/revoke": RevokeEndpoint(world),
+        STS_PATH: StsEndpoint(world),
     }
     app.include_router(control)
-    app.router.routes.extend(gmail(world))
+    app.router.routes.extend([*gmail(world), *signing(world), *directory(world)])
     app.router.routes.append(Mount("/gmail", app=unknown))
     return app

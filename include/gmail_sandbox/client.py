@@ -151,6 +151,10 @@ class SandboxClient:
         """Disable or enable a service account."""
         self._ask("POST", f"/service-accounts/{email}/state", {"disabled": disabled})
 
+    def let_machine_sign(self, email: str, *, disabled: bool = False) -> None:
+        """Give the machine the role Service Account Token Creator on a service account."""
+        self._ask("POST", f"/service-accounts/{email}/state", {"disabled": disabled, "machine_may_sign": True})
+
     def delegate(
         self, email: str, domain: str, scopes: Iterable[str] = (GMAIL_MODIFY,)
     ) -> service_account_models.ServiceAccountOut:
@@ -161,6 +165,14 @@ class SandboxClient:
     def revoke_delegation(self, email: str, domain: str) -> None:
         """Revoke a domain's delegation and the access tokens issued through it."""
         self._ask("DELETE", f"/service-accounts/{email}/delegations/{domain}")
+
+    def put_directory(
+        self, users: Iterable[Mapping[str, object]], groups: Mapping[str, Iterable[str]] | None = None
+    ) -> None:
+        """Replace users and groups of the directory; fields as in `DirectoryUserIn`."""
+        self._ask("PUT", "/directory/users", [*map(dict, users)])
+        rows = [{"address": address, "members": [*members]} for address, members in (groups or {}).items()]
+        self._ask("PUT", "/directory/groups", rows)
 
     def add_fault(self, where: str | None = None, **fields: object) -> fault_models.FaultOut:
         """Add a fault; fields as in `FaultIn`."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+from gmail_sandbox.cloud import errors as cloud
 from gmail_sandbox.gmail import errors as gmail
 from gmail_sandbox.oauth import errors as oauth
 from gmail_sandbox.responses import Answer, Json
 
 _PAGE = "<!DOCTYPE html><html lang=en><title>Error {code}</title><p><b>{code}.</b> That's an error.</p><p>{text}</p>"
 _NO_ANSWER = Answer(0)
+Edge = Literal["token", "gmail", "iam", "directory"]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A named fault of one edge (token endpoint or Gmail API)."""
+    """A named fault of one edge: token endpoint, Gmail API, IAM Credentials API or Directory API."""
 
     name: str
     meaning: str
@@ -27,9 +29,9 @@ class Row:
     content_length: int | None = None
 
     @property
-    def edge(self) -> Literal["token", "gmail"]:
+    def edge(self) -> Edge:
         """Return the edge to which the fault applies."""
-        return "token" if self.name.startswith("token.") else "gmail"
+        return cast(Edge, self.name.partition(".")[0])
 
     @property
     def replaces(self) -> bool:
@@ -208,6 +210,43 @@ _ROWS = (
         _gmail(429, "User-rate limit exceeded.  Retry after 2030-01-01T00:00:00.000Z", "userRateLimitExceeded")),
     Row("gmail.200_foreign_json", "200 as another server's JSON", Answer.of_json(200, {"login": "required"})),
     Row("gmail.200_not_json", "200 with a page, as from a proxy", _html(200, "Welcome to the hotel network")),
+    Row("iam.cut", "the connection is cut without a response", close=True),
+    Row("iam.unauthenticated", "the machine's token is refused", cloud.UNAUTHENTICATED),
+    Row("iam.permission_denied", "the machine may not sign for the account", cloud.NOT_ALLOWED),
+    Row("iam.not_found", "no such service account", cloud.NO_SUCH_ACCOUNT),
+    Row("iam.disabled", "the service account is disabled", cloud.ACCOUNT_DISABLED),
+    Row("iam.api_disabled", "the API is off in the project",
+        cloud.api_error(403, "PERMISSION_DENIED", _NOT_ENABLED, gmail.error_info("SERVICE_DISABLED"))),
+    Row("iam.scope", "the machine's access scopes do not include IAM",
+        cloud.api_error(403, "PERMISSION_DENIED", "Request had insufficient authentication scopes.",
+                          gmail.error_info("ACCESS_TOKEN_SCOPE_INSUFFICIENT"))),
+    Row("iam.invalid_argument", "the request is invalid", cloud.INVALID_PAYLOAD),
+    Row("iam.rate_limit_429", "too many requests",
+        cloud.api_error(429, "RESOURCE_EXHAUSTED", "Quota exceeded for quota metric 'Generate credentials'.",
+                          gmail.error_info("RATE_LIMIT_EXCEEDED"))),
+    Row("iam.unavailable_503", "Google fails", cloud.api_error(503, "UNAVAILABLE", _UNAVAILABLE)),
+    Row("iam.html_403", "403 as a page", _html(403, "Access to this site is blocked")),
+    Row("iam.200_no_jwt", "200 without the signed JWT", Answer.of_json(200, {"keyId": "x"})),
+    Row("iam.200_not_json", "200 with a page, as from a proxy", _html(200, "Welcome to the hotel network")),
+    Row("directory.cut", "the connection is cut without a response", close=True),
+    Row("directory.denied", "the administrator may not read the directory", cloud.DIRECTORY_DENIED),
+    Row("directory.scope", "the token lacks the scope", cloud.DIRECTORY_SCOPE),
+    Row("directory.auth_error", "the access token is refused", _body(gmail.INVALID_CREDENTIALS)),
+    Row("directory.api_disabled", "the API is off in the project", cloud.DIRECTORY_API_DISABLED),
+    Row("directory.not_found", "no such group", cloud.DIRECTORY_NOT_FOUND),
+    Row("directory.bad_request", "the request is invalid", cloud.DIRECTORY_BAD_REQUEST),
+    Row("directory.rate_limit_429", "too many requests",
+        Answer.of_json(429, gmail.error_body(429, "Rate Limit Exceeded", "rateLimitExceeded"), ("retry-after", "0"))),
+    Row("directory.quota_403", "queries per minute", _gmail(403, "Quota exceeded", "quotaExceeded")),
+    Row("directory.user_rate_403", "queries per minute", _gmail(403, "User Rate Limit", "userRateLimitExceeded")),
+    Row("directory.backend_503", "Google fails", _gmail(503, _UNAVAILABLE, "backendError")),
+    Row("directory.html_403", "403 as a page", _html(403, "Access to this site is blocked")),
+    Row("directory.200_foreign_json", "200 as another server's JSON", Answer.of_json(200, {"login": "required"})),
+    Row("directory.200_not_json", "200 with a page, as from a proxy", _html(200, "Welcome to the hotel network")),
+    Row("directory.200_odd_rows", "200 whose users are no objects",
+        Answer.of_json(200, {"kind": "admin#directory#users", "users": [7, None, {}, "x"]})),
+    Row("directory.200_same_page", "200 whose next page is this page",
+        Answer.of_json(200, {"kind": "admin#directory#users", "users": [], "nextPageToken": "0"})),
 )  # fmt: skip
 
 CATALOGUE = {row.name: row for row in _ROWS}

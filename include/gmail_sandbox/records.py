@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gmail_sandbox.mime import Content
+from gmail_sandbox.responses import Json
 
 Publishing = Literal["production", "testing", "internal"]
 ClientRefusal = Literal["deleted_client", "disabled_client", "invalid_client", "unauthorized_client"]
@@ -34,6 +35,26 @@ class ServiceAccount:
     public_key: str
     delegated: dict[str, frozenset[str]] = field(default_factory=dict)
     disabled: bool = False
+    machine_may_sign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryUser:
+    """A user in the directory of a Workspace; `body` is the answer of the Directory API."""
+
+    id: str
+    address: str
+    is_admin: bool
+    is_deleted_after_page: bool
+    body: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryGroup:
+    """A group in the directory of a Workspace, with the addresses of its members."""
+
+    address: str
+    members: list[str]
 
 
 @dataclass(slots=True)

@@ -43,6 +43,7 @@ class Settings(BaseModel):
     )
     delivery_delay_seconds: float = Field(default=0, ge=0, description="Measured on the sandbox's clock.")
     latency_ms: Latency = Field(default_factory=Latency)
+    directory_page_size: int | None = Field(default=None, ge=1, description="Largest page of the Directory API.")
     access_token_lifetime_seconds: int = Field(default=3599, ge=1)
     token_rate_limit: int | None = Field(default=None, ge=1, description="Token requests per second of real time.")
     rotate_refresh_tokens: bool = False

@@ -11,7 +11,7 @@ from gmail_sandbox.faults import Faults
 from gmail_sandbox.mailbox import Mailbox
 from gmail_sandbox.oauth.grants import Grants
 from gmail_sandbox.quota import Quota
-from gmail_sandbox.records import Client, MailRecord, ServiceAccount
+from gmail_sandbox.records import Client, DirectoryGroup, DirectoryUser, MailRecord, ServiceAccount
 from gmail_sandbox.settings import Settings
 from gmail_sandbox.stats import Stats
 
@@ -33,6 +33,8 @@ class World:
         self.stats = Stats()
         self.clients: dict[str, Client] = {}
         self.service_accounts: dict[str, ServiceAccount] = {}
+        self.directory_users: dict[str, DirectoryUser] = {}
+        self.directory_groups: dict[str, DirectoryGroup] = {}
         self.mailboxes: dict[str, Mailbox] = {}
         self.mails: list[MailRecord] = []
         self.pair_counts: Counter[tuple[str, str]] = Counter()

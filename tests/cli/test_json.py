@@ -12,6 +12,7 @@ import typer
 
 from gmail_warmup.cli import app
 from support.webhook_kit import SECRET
+from support.workspace import ADMIN, ROBOT, connect_directory
 from support.world import World
 
 ADA, EVE = "ada@pool.example", "eve@pool.example"
@@ -27,6 +28,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "mailboxes readiness": (),
     "mailboxes assign": (ADA, "--owner", "olivia@example.com"),
     "mailboxes tags": (),
+    "mailboxes sync": ("--delegated", "--admin", ADMIN, "--kind", "pool"),
     "content lint": (),
     "stats": (),
     "backlog": (),
@@ -99,5 +101,7 @@ def test_it_is_one_document(world: World, shell: Any, tmp_path: Path, monkeypatc
     tokens.write_text("{}")
     if name == "move-in database":
         offer_accounts(world, monkeypatch)
+    if name == "mailboxes sync":
+        connect_directory(world, world.sandbox.put_service_account(ROBOT), monkeypatch)
     words = [word.format(file=file, tokens=tokens) for word in CASES[name]]
     assert shell.json(*name.split(), *words, code=1 if name in NEEDS_PERSON else 0) is not None

@@ -17,8 +17,8 @@ from gmail_warmup.audit.token_prober import TokenProber
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.gmail import errors
 from gmail_warmup.gmail.client import GmailClient
-from gmail_warmup.gmail.service_account import ServiceAccount
 from gmail_warmup.gmail.transport import Transport
+from gmail_warmup.gmail.workspace.service_account import ServiceAccount
 from gmail_warmup.oauth.token_endpoint import OAuthClient, TokenEndpoint
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from gmail_sandbox.gmail.errors import error_body
 from gmail_sandbox.responses import HTML_TYPE, JSON_TYPE
-from gmail_warmup.oauth.answers import NO_REASON, ROWS, Body, Party, Row, find_reason, read_gmail_answer
+from gmail_warmup.oauth.answers import API_PARTIES, NO_REASON, ROWS, Body, Party, Row, find_reason, read_api_answer
 from gmail_warmup.oauth.token_endpoint import SCOPE, classify_response, parse_response
 
 PAGE = "<!DOCTYPE html><title>Sign in to the network</title>"
@@ -57,7 +57,7 @@ def list_examples(*parties: Party) -> list[Example]:
 def _make_examples(parties: tuple[Party, ...]) -> Iterator[Example]:
     for number, row in enumerate(ROWS):
         for party in row.parties:
-            is_made_up = row.bodies == (Body.UNUSABLE,) and party is Party.GMAIL  # a 200 that lacks a field
+            is_made_up = row.bodies == (Body.UNUSABLE,) and party in API_PARTIES  # a 200 that lacks a field
             if party in parties and not row.transport and not is_made_up:
                 yield _make_example(number, row, party)
 
@@ -70,7 +70,7 @@ def _make_example(number: int, row: Row, party: Party) -> Example:
         body: Any = PAGE
     elif body_kind is not Body.ERROR:
         body = _BODIES[body_kind]
-    elif party is Party.GMAIL:
+    elif party in API_PARTIES:
         body = error_body(status, f"Text: {row.text}.", row.errors[0] if row.errors else "neverSeenBefore")
         if row.errors == (NO_REASON,):
             body = {"error": {"code": status, "message": "Invalid"}}
@@ -85,6 +85,6 @@ def read(example: Example) -> str:
     """Return the reason code that the product finds in a response."""
     content = example.body.encode() if isinstance(example.body, str) else json.dumps(example.body).encode()
     headers = {"Content-Type": example.content_type, "content-type": example.content_type}
-    if example.party is Party.GMAIL:
-        return find_reason(read_gmail_answer(example.status, headers, content)).code
+    if example.party in API_PARTIES:
+        return find_reason(read_api_answer(example.status, headers, content, example.party)).code
     return classify_response(parse_response(example.status, headers, content), example.party).reason.code

@@ -9,10 +9,15 @@ import httpx
 import pytest
 
 from gmail_sandbox.client import SandboxClient, SandboxError
+from gmail_sandbox.cloud.directory import USER_SCOPES
+from gmail_sandbox.cloud.managed_key import managed_key_pair
+from gmail_sandbox.cloud.signing import MACHINE_TOKEN
+from gmail_sandbox.control.models import GMAIL_MODIFY
 from gmail_sandbox.fault_catalog import CATALOGUE
 from gmail_sandbox.server import running
 from sandbox.kit import CLIENT, REDIRECT, SECRET
 
+ROBOT = "robot@project-1.example"
 Refresh = Callable[..., httpx.Response]
 BROKEN = {name for name, row in CATALOGUE.items() if row.close or row.content_length or row.cut_after_bytes}
 
@@ -22,7 +27,12 @@ def tokens(sandbox: SandboxClient) -> dict[str, tuple[str, str]]:
     """Return the refresh and the access token of two mailboxes."""
     addresses = ["ann@example.com", "bob@example.org"]
     sandbox.put_mailboxes(addresses)
-    grants = sandbox.grants([{"address": address, "client_id": CLIENT} for address in addresses])
+    sandbox.put_service_account(ROBOT, public_key=managed_key_pair()[1])
+    sandbox.let_machine_sign(ROBOT)
+    sandbox.put_directory([{"address": addresses[0], "is_admin": True}])
+    grants = sandbox.grants(
+        [{"address": address, "client_id": CLIENT, "scopes": [GMAIL_MODIFY, *USER_SCOPES]} for address in addresses]
+    )
     return {grant.address: (grant.refresh_token, grant.access_token) for grant in grants}
 
 
@@ -30,6 +40,12 @@ def _ask(http: httpx.Client, edge: str, tokens: tuple[str, str]) -> httpx.Respon
     if edge == "token":
         form = {"grant_type": "refresh_token", "client_id": CLIENT, "client_secret": SECRET}
         return http.post("/token", data=form | {"refresh_token": tokens[0]})
+    if edge == "iam":
+        headers = {"authorization": f"Bearer {MACHINE_TOKEN}"}
+        return http.post(f"/v1/projects/-/serviceAccounts/{ROBOT}:signJwt", json={"payload": "{}"}, headers=headers)
+    if edge == "directory":
+        headers = {"authorization": f"Bearer {tokens[1]}"}
+        return http.get("/admin/directory/v1/users", params={"customer": "my_customer"}, headers=headers)
     return http.get("/gmail/v1/users/me/profile", headers={"authorization": f"Bearer {tokens[1]}"})
 
 

@@ -32,6 +32,8 @@ ANSWER = json.dumps(
         "expires_in": 3599,
         "scope": "https://www.googleapis.com/auth/gmail.modify",
         "id": "1",
+        "kind": "admin#directory#users",
+        "signedJwt": "made.up.jwt",
         "emailAddress": "ada@pool.example",
         "historyId": "1",
         "choices": [{"message": {"content": "A sentence of the server."}}],

@@ -7,14 +7,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from gmail_sandbox.control.models import Address, Lower, Model, OneLine
-from gmail_sandbox.fault_catalog import CATALOGUE
+from gmail_sandbox.fault_catalog import CATALOGUE, Edge
 from gmail_sandbox.gmail.methods import METHOD_IDS
 from gmail_sandbox.settings import Chance
 
 
 def _where(value: str) -> str:
-    if value not in {"token", "gmail", "consent", "revoke"} | METHOD_IDS:
-        raise ValueError("must be token, gmail, consent, revoke or a method id such as gmail.users.drafts.send")
+    if value not in {"token", "gmail", "consent", "revoke", "sts", "iam", "directory"} | METHOD_IDS:
+        raise ValueError(
+            "must be token, gmail, consent, revoke, sts, iam, directory or a method id such as gmail.users.drafts.send"
+        )
     return value
 
 
@@ -92,7 +94,7 @@ class CatalogueRow(Model):
     """A named fault."""
 
     name: str
-    edge: Literal["token", "gmail"]
+    edge: Edge
     meaning: str
     status: int | None
     content_type: str | None

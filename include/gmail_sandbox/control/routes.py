@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from gmail_sandbox.control import faults, grants, mailboxes, reports, service_accounts
+from gmail_sandbox.control import directory, faults, grants, mailboxes, reports, service_accounts
 from gmail_sandbox.control.common import WorldNow
 from gmail_sandbox.control.models import ClockIn, ClockOut, Health
 from gmail_sandbox.control.views import moment
@@ -63,5 +63,12 @@ async def move_clock(world: WorldNow, move: ClockIn) -> ClockOut:
     return _clock(world)
 
 
-for _part in (mailboxes.router, grants.router, service_accounts.router, faults.router, reports.router):
+for _part in (
+    mailboxes.router,
+    grants.router,
+    service_accounts.router,
+    directory.router,
+    faults.router,
+    reports.router,
+):
     router.include_router(_part)

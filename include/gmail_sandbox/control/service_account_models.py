@@ -38,9 +38,10 @@ class ServiceAccountIn(Model):
 
 
 class ServiceAccountState(Model):
-    """Whether the service account is disabled."""
+    """Whether the service account is disabled, and whether the machine may sign for it without a key."""
 
-    disabled: bool
+    disabled: bool = False
+    machine_may_sign: bool = False
 
 
 class DelegationIn(Model):
@@ -57,6 +58,7 @@ class ServiceAccountOut(Model):
     public_key: str
     delegated: dict[str, list[str]] = Field(description="Scopes by domain.")
     disabled: bool
+    machine_may_sign: bool
 
 
 class ServiceAccountMade(ServiceAccountOut):

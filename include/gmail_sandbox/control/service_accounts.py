@@ -75,7 +75,7 @@ async def put_service_account(world: WorldNow, request: Request, wanted: Service
 @router.post("/{email}/state")
 async def set_state(account: KnownAccount, state: ServiceAccountState) -> ServiceAccountOut:
     """Disable or enable a service account; Google responds to a disabled one as if it did not exist."""
-    account.disabled = state.disabled
+    account.disabled, account.machine_may_sign = state.disabled, state.machine_may_sign
     return service_account_out(account)
 
 

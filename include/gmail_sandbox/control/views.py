@@ -50,6 +50,7 @@ def service_account_out(account: ServiceAccount) -> ServiceAccountOut:
         public_key=account.public_key,
         delegated={domain: sorted(scopes) for domain, scopes in account.delegated.items()},
         disabled=account.disabled,
+        machine_may_sign=account.machine_may_sign,
     )
 
 

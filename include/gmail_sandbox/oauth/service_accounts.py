@@ -15,6 +15,7 @@ from google.auth import crypt, jwt
 from google.auth.exceptions import GoogleAuthError
 
 from gmail_sandbox.addresses import domain_of
+from gmail_sandbox.cloud.managed_key import managed_key_pair
 from gmail_sandbox.oauth import errors
 from gmail_sandbox.records import ServiceAccount
 from gmail_sandbox.responses import Answer
@@ -61,10 +62,11 @@ class Assertion:
         return frozenset(self._text("scope").split())
 
     def verified(self, account: ServiceAccount) -> bool:
-        """Return whether the signature matches the account's key."""
+        """Return whether the signature matches the account's key, or the one that Google manages for it."""
         if self.algorithm != "RS256":
             return False
-        return bool(crypt.verify_signature(self.signed, self.signature, account.public_key))
+        keys = [account.public_key, *([managed_key_pair()[1]] if account.machine_may_sign else [])]
+        return any(crypt.verify_signature(self.signed, self.signature, key) for key in keys)
 
     def timely(self, now: float) -> bool:
         """Return whether the assertion is valid now and its lifetime is within Google's limit."""

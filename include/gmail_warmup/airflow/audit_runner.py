@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gmail_warmup.airflow.connections import load_google_credentials
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.audit.pipeline import Audit, ignore_progress
 from gmail_warmup.audit.results import AuditResult
-from gmail_warmup.gmail.service_account import ServiceAccount
 from gmail_warmup.oauth.grant import Actor
 
 
@@ -26,19 +24,11 @@ def run_audit_pass(
         force: also probe grants that were refreshed recently.
         progress: called with the number of mailboxes whose result is known.
     """
-    settings = services.settings
-    delegation = ServiceAccount(
-        settings.google_conn_id,
-        load_google_credentials,
-        connect_timeout=settings.connect_timeout,
-        read_timeout=settings.read_timeout,
-        tries=1,
-    )
-    with delegation:
+    with services.build_service_account(tries=1) as delegation:
         audit = Audit(
             services.grant_store,
             services.oauth_client,
-            settings,
+            services.settings,
             actor=actor,
             force=force,
             delegated=delegation,

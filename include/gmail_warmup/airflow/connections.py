@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,8 @@ import sqlalchemy as sa
 from gmail_warmup.core.client_credentials import normalize_client_id, normalize_client_secret, normalize_endpoint
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.gmail.service_account import CONNECTION_REMEDY, unusable_error
+from gmail_warmup.gmail.workspace.impersonation import IAM_ENDPOINT, IAM_SCOPE, ImpersonatedAccount
+from gmail_warmup.gmail.workspace.signing import CONNECTION_REMEDY, unusable_error
 from gmail_warmup.oauth.token_endpoint import GOOGLE_AUTH_URI, GOOGLE_TOKEN_URI, OAuthClient
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ INSTALL_DELEGATION = (
 )
 
 _MAX_GENERATOR_TIMEOUT = 60
+_KEY_FIELDS = ("keyfile_dict", "key_path", "key_secret_name", "credential_config_file")
+"""Entries of the extra with which Airflow's Google provider finds credentials."""
+_SERVICE_ACCOUNT_ADDRESS = re.compile(r"[^@\s/]+@[^@\s/]+")
 
 
 def find_connection(conn_id: str) -> Connection | None:
@@ -196,29 +202,87 @@ def is_delegation_installed() -> bool:
     return find_spec("airflow.providers.google") is not None
 
 
-def load_google_credentials(conn_id: str) -> Any:
-    """Return google-auth credentials of the service account of a Connection.
+def has_impersonation_chain(conn_id: str) -> bool:
+    """Return whether a Connection names a service account for which this machine signs; it needs no provider."""
+    found = find_connection(conn_id)
+    return bool(found and parse_extra(found).get("impersonation_chain"))
 
-    The imports are local: the hook costs about 0.3 s and 30 MB, which only delegated mailboxes should pay.
+
+def load_google_credentials(conn_id: str) -> Any:
+    """Return what signs for the service account of a Connection.
+
+    That is an ``ImpersonatedAccount`` if the field Impersonation Chain names the service account, otherwise the
+    google-auth credentials with its key.
 
     Raises:
         ConfigurationError: if the Connection is missing or contains no usable service account. The text of the
             library's error is left out, since it may quote the key. Also if the Google provider is not installed.
     """
+    found = find_connection(conn_id)
+    if found is None:
+        raise ConfigurationError(
+            f"The Airflow Connection '{conn_id}' (the service account of delegated mailboxes) is missing. "
+            f"{CONNECTION_REMEDY}"
+        )
+    try:
+        extra = parse_extra(found)
+    except ConfigurationError:
+        raise unusable_error(conn_id, "its extra is not a JSON object") from None
+    chain = extra.get("impersonation_chain")
+    return _build_impersonated_account(conn_id, extra, chain) if chain else _load_key(conn_id)
+
+
+def _build_impersonated_account(conn_id: str, extra: Mapping[str, Any], chain: object) -> ImpersonatedAccount:
+    import google.auth
+    from google.auth.credentials import with_scopes_if_required
+    from google.auth.exceptions import GoogleAuthError
+
+    names = chain.split(",") if isinstance(chain, str) else chain if isinstance(chain, list) else []
+    *delegates, email = [str(name).strip() for name in names] or [""]
+    if not all(_SERVICE_ACCOUNT_ADDRESS.fullmatch(name) for name in (*delegates, email)):
+        raise unusable_error(conn_id, "its Impersonation Chain must hold addresses of service accounts")
+    keys = [name for name in _KEY_FIELDS if extra.get(name)]
+    if keys:
+        raise unusable_error(conn_id, f"it has an Impersonation Chain and also {', '.join(keys)}; remove one of them")
+    try:
+        # The scope is set afterwards: with it, google-auth would request the project's id, which nobody needs.
+        source = with_scopes_if_required(google.auth.default()[0], [IAM_SCOPE])
+    except (GoogleAuthError, ValueError, TypeError, AttributeError, OSError) as error:
+        raise ConfigurationError(
+            f"This machine has no credentials to sign for {email}, which the Airflow Connection '{conn_id}' names "
+            f"({type(error).__name__}). Set up a workload identity, or put the path of a credentials file into "
+            "GOOGLE_APPLICATION_CREDENTIALS, in every component of Airflow; see docs/delegation.md."
+        ) from None
+    endpoints = {
+        name: normalize_endpoint(str(extra.get(name) or ""), name=f"The {name} of the Airflow Connection '{conn_id}'")
+        for name in ("token_uri", "iam_endpoint")
+    }
+    return ImpersonatedAccount(
+        source=source,
+        email=email,
+        delegates=tuple(delegates),
+        token_uri=endpoints["token_uri"] or GOOGLE_TOKEN_URI,
+        iam_endpoint=endpoints["iam_endpoint"] or IAM_ENDPOINT,
+    )
+
+
+def _load_key(conn_id: str) -> Any:
+    """Return google-auth credentials with a key.
+
+    The imports are local: the hook costs about 0.3 s and 30 MB, which only delegated mailboxes should pay.
+    """
     if not is_delegation_installed():
-        raise ConfigurationError(f"Delegated mailboxes need Airflow's Google provider. {INSTALL_DELEGATION}")
+        raise ConfigurationError(
+            "Delegated mailboxes need Airflow's Google provider, unless the Connection "
+            f"'{conn_id}' has an Impersonation Chain. {INSTALL_DELEGATION}"
+        )
     from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
-    from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+    from airflow.sdk.exceptions import AirflowException
     from google.auth.exceptions import GoogleAuthError
     from google.oauth2.service_account import Credentials
 
     try:
         found, _ = GoogleBaseHook(gcp_conn_id=conn_id).get_credentials_and_project_id()
-    except AirflowNotFoundException:
-        raise ConfigurationError(
-            f"The Airflow Connection '{conn_id}' (the service account of delegated mailboxes) is missing. "
-            f"{CONNECTION_REMEDY}"
-        ) from None
     except (AirflowException, GoogleAuthError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise unusable_error(conn_id, type(error).__name__) from None
     if not isinstance(found, Credentials):

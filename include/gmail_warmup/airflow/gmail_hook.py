@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from airflow.sdk import BaseHook
 
-from gmail_warmup.airflow.connections import load_google_credentials
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.core.enums import RefusingParty
 from gmail_warmup.core.log_context import log_event
@@ -18,9 +17,8 @@ from gmail_warmup.db.engine import autocommit
 from gmail_warmup.db.models import MailboxAuth
 from gmail_warmup.gmail.client import GmailClient
 from gmail_warmup.gmail.errors import GmailError
-from gmail_warmup.gmail.service_account import ServiceAccount
-from gmail_warmup.gmail.service_account_tokens import ServiceAccountTokens
 from gmail_warmup.gmail.transport import Transport
+from gmail_warmup.gmail.workspace.service_account_tokens import ServiceAccountTokens
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.oauth.access_tokens import AccessToken
 from gmail_warmup.oauth.grant import Actor, StoredGrant
@@ -64,14 +62,12 @@ class GmailHook(GmailClient, BaseHook):
         if grant.auth is not MailboxAuth.DELEGATED:
             return self._services.access_tokens
         services, settings = self._services, self._services.settings
-        delegation = ServiceAccount(
-            settings.google_conn_id,
-            load_google_credentials,
-            connect_timeout=settings.connect_timeout,
-            read_timeout=settings.read_timeout,
-        )
         return ServiceAccountTokens(
-            services.grant_store, delegation, actor=services.actor, lease=settings.refresh_lease, meter=services.meter
+            services.grant_store,
+            services.build_service_account(),
+            actor=services.actor,
+            lease=settings.refresh_lease,
+            meter=services.meter,
         )
 
     def _create_transport(self) -> Transport:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from gmail_warmup.airflow.configuration import load_settings
-from gmail_warmup.airflow.connections import load_database_url, load_oauth_client, load_text_generator
+from gmail_warmup.airflow.connections import (
+    load_database_url,
+    load_google_credentials,
+    load_oauth_client,
+    load_text_generator,
+)
 from gmail_warmup.airflow.encryption import load_cipher
 from gmail_warmup.airflow.stats_meter import create_meter
 from gmail_warmup.core.errors import ConfigurationError, DatabaseNotReadyError
@@ -20,10 +25,12 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.crypto import key_check
 from gmail_warmup.db.base import SCHEMA
 from gmail_warmup.db.engine import autocommit, make_engine
+from gmail_warmup.gmail.workspace.service_account import ServiceAccount
 from gmail_warmup.oauth.access_tokens import AccessTokens
+from gmail_warmup.oauth.answers import Party
 from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.grant_store import GrantStore
-from gmail_warmup.oauth.token_endpoint import OAuthClient, TokenEndpoint
+from gmail_warmup.oauth.token_endpoint import SCOPE, OAuthClient, TokenEndpoint
 
 if TYPE_CHECKING:
     from gmail_warmup.warmup.content.generators import MailWriter
@@ -91,6 +98,21 @@ class Services:
             margin=settings.refresh_margin,
             lease=settings.refresh_lease,
             meter=self.meter,
+        )
+
+    def build_service_account(
+        self, *, scopes: Sequence[str] = (SCOPE,), party: Party = Party.SERVICE_ACCOUNT, tries: int = 2
+    ) -> ServiceAccount:
+        """Return the service account of delegated mailboxes; see there for the arguments."""
+        settings = self.settings
+        return ServiceAccount(
+            settings.google_conn_id,
+            load_google_credentials,
+            scopes=scopes,
+            party=party,
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            tries=tries,
         )
 
     @functools.cached_property

@@ -9,7 +9,7 @@ from gmail_warmup.core.enums import FLAGGED_STATES, RefusingParty, ResponseCateg
 from gmail_warmup.core.network.async_client import AsyncClient
 from gmail_warmup.core.network.transport_errors import classify_transport_error
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.oauth.answers import find_reason, read_gmail_answer
+from gmail_warmup.oauth.answers import find_reason, read_api_answer
 from gmail_warmup.oauth.grant import StoredGrant
 from gmail_warmup.oauth.reasons import REASONS, Reason
 from gmail_warmup.oauth.token_endpoint import GOOGLE_API
@@ -50,6 +50,6 @@ class GmailProber(AsyncClient):
             return REASONS[classify_transport_error(error)]
         if status == 200 and b'"emailAddress"' in content:
             return REASONS["ok"]
-        reason = find_reason(read_gmail_answer(status, headers, content))
+        reason = find_reason(read_api_answer(status, headers, content))
         concerns_mailbox = reason.state is not None or reason.category is ResponseCategory.TRANSIENT
         return reason if concerns_mailbox else REASONS["unknown_answer"]

@@ -9,7 +9,12 @@ import sqlalchemy as sa
 
 from gmail_warmup import db
 from gmail_warmup.airflow.bootstrap import POOL
-from gmail_warmup.airflow.connections import INSTALL_DELEGATION, get_connection, is_delegation_installed
+from gmail_warmup.airflow.connections import (
+    INSTALL_DELEGATION,
+    get_connection,
+    has_impersonation_chain,
+    is_delegation_installed,
+)
 from gmail_warmup.airflow.encryption import load_cipher
 from gmail_warmup.core.enums import DagId, MailboxAuth
 from gmail_warmup.core.errors import ConfigurationError, EncryptionKeyError
@@ -153,7 +158,8 @@ def check_delegation(context: DoctorContext) -> CheckOutcome:
     """Check that what delegated mailboxes need is installed."""
     query = sa.select(sa.func.count()).select_from(Mailbox).where(Mailbox.auth == MailboxAuth.DELEGATED)
     ((number,),) = context.fetch_rows(query)
-    if number and not is_delegation_installed():
+    conn_id = context.services.settings.google_conn_id
+    if number and not is_delegation_installed() and not has_impersonation_chain(conn_id):
         finding = f"{pluralize(number, 'delegated mailbox')}, but Airflow's Google provider is not installed."
         return Status.PROBLEM, finding, INSTALL_DELEGATION
     return Status.OK, "Installed." if number else "No mailbox is delegated."

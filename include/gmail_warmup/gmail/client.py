@@ -21,7 +21,7 @@ from gmail_warmup.gmail import errors
 from gmail_warmup.gmail.models import AddedMessage, Attachment, Draft, HistoryChanges, Message, Profile
 from gmail_warmup.gmail.outgoing.attachments import extract_attachments
 from gmail_warmup.gmail.transport import Transport
-from gmail_warmup.oauth.answers import read_gmail_answer
+from gmail_warmup.oauth.answers import read_api_answer
 from gmail_warmup.oauth.token_endpoint import GOOGLE_API
 
 _AUTHENTICATION_HEADER = "Authentication-Results"
@@ -329,4 +329,4 @@ def _to_draft(draft: dict[str, Any]) -> Draft:
 
 
 def _translate_error(address: str, error: HttpError) -> errors.GmailError:
-    return errors.error_from_answer(address, read_gmail_answer(int(error.resp.status), error.resp, error.content))
+    return errors.error_from_answer(address, read_api_answer(int(error.resp.status), error.resp, error.content))

@@ -26,6 +26,12 @@ class Party(StrEnum):
     """Token endpoint, exchange of an authorization code at the end of a consent."""
     SERVICE_ACCOUNT = "service account"
     """Token endpoint, signed request of a service account with domain-wide delegation."""
+    DIRECTORY_TOKEN = "directory token"  # noqa: S105  a name, not a secret
+    """The same, for the scopes of the Directory API."""
+    SIGNING = "signJwt"
+    """IAM Credentials API, which signs for a service account without its key."""
+    DIRECTORY = "directory"
+    """Directory API of a Google Workspace."""
     GMAIL = "Gmail"
     """Gmail API."""
 
@@ -106,11 +112,17 @@ class Row:
 
 NO_REASON = ""
 """In place of a reason, where an error of Gmail names none."""
+SOURCE_REFUSED = "sourceRefused"
+"""In place of a reason, where the party that issues the tokens of this machine refuses to."""
 
 _ALL = tuple(Party)
-_REFRESH, _CODE, _SERVICE, _GMAIL = ((party,) for party in Party)
+_REFRESH, _CODE, _MAILBOX_TOKEN, _DIRECTORY_TOKEN, _SIGNING, _DIRECTORY, _GMAIL = ((party,) for party in Party)
 _GRANTS = (*_REFRESH, *_CODE)
+_SERVICE = (*_MAILBOX_TOKEN, *_DIRECTORY_TOKEN)
 _TOKENS = (*_GRANTS, *_SERVICE)
+_CLOUD = (*_SIGNING, *_DIRECTORY)
+API_PARTIES = (*_CLOUD, *_GMAIL)
+"""Parties that answer with the errors of Google's APIs, not with those of OAuth."""
 
 
 def _row(code: str, parties: tuple[Party, ...], *errors: str, **conditions: Any) -> Row:
@@ -137,7 +149,13 @@ ROWS: tuple[Row, ...] = (
     _row("mailbox_throttled", _GMAIL, "rateLimitExceeded", "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", text="user"),
     _row("throttled", _GMAIL, "rateLimitExceeded", "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "quotaExceeded"),
     _row("mailbox_throttled", _GMAIL, statuses=(429,)),
-    _row("server_error", _GMAIL, "backendError", "internalError", "INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED"),
+    _row("server_error", API_PARTIES, "backendError", "internalError", "INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED"),
+    # servers and rates: other APIs
+    _row(
+        "throttled", _CLOUD, "rateLimitExceeded", "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "quotaExceeded",
+        "userRateLimitExceeded", "dailyLimitExceeded",
+    ),
+    _row("throttled", _CLOUD, statuses=(429,)),
     _row("server_error", _ALL, statuses=(408, 425, 499, *range(500, 600))),
     _row("not_json", _ALL, bodies=(Body.FOREIGN,)),
     # tokens
@@ -145,10 +163,11 @@ ROWS: tuple[Row, ...] = (
     _row("no_access_token", _TOKENS, bodies=(Body.NO_ACCESS_TOKEN,)),
     _row("unusable_answer", _ALL, bodies=(Body.UNUSABLE,)),
     _row("scope_missing", _GRANTS, bodies=(Body.LACKS_SCOPE,)),
-    _row("delegation_missing", _SERVICE, bodies=(Body.LACKS_SCOPE,)),
+    _row("delegation_missing", _MAILBOX_TOKEN, bodies=(Body.LACKS_SCOPE,)),
     # the service account. Source: Google, "Using OAuth 2.0 for server to server applications", JWT error codes; the
     # other descriptions are those that GAM, a tool for Workspace administrators, handles.
-    _row("delegation_missing", _SERVICE, "unauthorized_client", "access_denied"),
+    _row("delegation_missing", _MAILBOX_TOKEN, "unauthorized_client", "access_denied"),
+    _row("directory_not_delegated", _DIRECTORY_TOKEN, "unauthorized_client", "access_denied"),
     _row("service_account_key", _SERVICE, "invalid_client", "disabled_client"),
     _row("service_account_missing", _SERVICE, "deleted_client"),
     _row("clock_wrong", _SERVICE, "invalid_grant", text="short-lived token"),
@@ -176,6 +195,22 @@ ROWS: tuple[Row, ...] = (
     _row("disabled_client", _GRANTS, "disabled_client"),
     _row("unauthorized_client", _GRANTS, "unauthorized_client"),
     _row("bad_request", _TOKENS, "invalid_scope", "invalid_request", "unsupported_grant_type"),
+    # signing without a key. Source: Google Cloud, "Troubleshoot IAM permissions" and google.api.ErrorReason
+    _row("signing_api_disabled", _SIGNING, "accessNotConfigured", "SERVICE_DISABLED"),
+    _row("source_credentials", _SIGNING, SOURCE_REFUSED, "UNAUTHENTICATED", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
+    _row("source_credentials", _SIGNING, statuses=(401,)),
+    _row("signing_denied", _SIGNING, "IAM_PERMISSION_DENIED", "PERMISSION_DENIED", "forbidden"),
+    _row("service_account_missing", _SIGNING, "NOT_FOUND", "notFound", "FAILED_PRECONDITION", "failedPrecondition"),
+    _row("service_account_missing", _SIGNING, statuses=(404,)),
+    _row("bad_request", _SIGNING, "INVALID_ARGUMENT", "badRequest", "invalidArgument"),
+    # the directory of a Workspace. Source: Google, "Directory API: Resolve errors"
+    _row("directory_api_disabled", _DIRECTORY, "accessNotConfigured", "SERVICE_DISABLED"),
+    _row("directory_not_delegated", _DIRECTORY, "insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
+    _row("directory_denied", _DIRECTORY, "forbidden", "PERMISSION_DENIED", "authError", "UNAUTHENTICATED"),
+    _row("directory_denied", _DIRECTORY, statuses=(401,)),
+    _row("directory_not_found", _DIRECTORY, "notFound", "NOT_FOUND", "groupNotFound", "resourceNotFound"),
+    _row("directory_not_found", _DIRECTORY, statuses=(404,)),
+    _row("request_refused", _DIRECTORY, "badRequest", "invalid", "invalidArgument", "INVALID_ARGUMENT", "required"),
     # Gmail
     _row("blocked_by_admin", _GMAIL, "domainPolicy"),
     _row("scope_missing", _GMAIL, "insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
@@ -209,18 +244,20 @@ def find_reason(answer: Answer) -> Reason:
 _REASON_PATTERN = re.compile(r"[A-Za-z_]{1,60}")
 
 
-def read_gmail_answer(status: int, headers: Mapping[str, str], content: bytes | str) -> Answer:
-    """Reduce a response of the Gmail API; its headers have lower-case names, its body may be anything."""
+def read_api_answer(
+    status: int, headers: Mapping[str, str], content: bytes | str, party: Party = Party.GMAIL
+) -> Answer:
+    """Reduce a response of one of Google's APIs; its headers have lower-case names, its body may be anything."""
     body = parse_json(content) if is_json_type(headers.get("content-type")) else None
     error = body.get("error") if isinstance(body, Mapping) else None
     wait = parse_retry_after(headers.get("retry-after"))
     if not isinstance(error, Mapping) or error.keys().isdisjoint({"code", "message", "errors", "status"}):
-        return Answer(party=Party.GMAIL, status=status, body=Body.FOREIGN, retry_after=wait)
+        return Answer(party=party, status=status, body=Body.FOREIGN, retry_after=wait)
     message = error.get("message")
     text = message if isinstance(message, str) else ""
     waits = [seconds for seconds in (wait, parse_retry_time(text)) if seconds is not None]
     return Answer(
-        party=Party.GMAIL, status=status, errors=_read_reasons(error), text=text, retry_after=max(waits, default=None)
+        party=party, status=status, errors=_read_reasons(error), text=text, retry_after=max(waits, default=None)
     )
 
 

@@ -26,7 +26,8 @@ from gmail_warmup.oauth.reasons import REASONS, Reason
 OPENS_IMMEDIATELY = frozenset(
     {
         "invalid_client", "deleted_client", "disabled_client", "api_disabled",
-        "service_account_missing", "service_account_key",
+        "service_account_missing", "service_account_key", "signing_denied", "signing_api_disabled",
+        "source_credentials",
     }
 )  # fmt: skip
 """Reasons that always concern the client. Other refusals of the client may be caused by one grant, so are counted."""

@@ -134,7 +134,7 @@ _ROWS = (
     # the service account
     ("service_account_missing", ResponseCategory.APP, "The service account does not exist: it is deleted or "
     "disabled.",
-     "Enable or restore it in the Google Cloud console, or put the key of another one into the "
+     "Enable or restore it in the Google Cloud console, or put the key or the address of another one into the "
      + _GOOGLE_CLOUD_CONNECTION),
     ("service_account_key", ResponseCategory.APP,
      "Google does not accept the service account's key: it is deleted, disabled or expired.",
@@ -142,6 +142,33 @@ _ROWS = (
     ("clock_wrong", ResponseCategory.APP, "This machine's clock is wrong, so Google rejects the signed "
     "request.",
      "Set the clock of the machine that runs the task, preferably with NTP."),
+    ("signing_denied", ResponseCategory.APP,
+     "The credentials of this machine may not sign for the service account, or it does not exist.",
+     "In the Google Cloud console, grant them the role Service Account Token Creator on the service account that the "
+     "Connection names; in a chain, on the first one, and to each account on the next one. It may take some minutes."),
+    ("signing_api_disabled", ResponseCategory.APP,
+     "The IAM Service Account Credentials API is switched off in the Google Cloud project.",
+     "Switch on the API iamcredentials.googleapis.com in the project of this machine's credentials."),
+    ("source_credentials", ResponseCategory.APP,
+     "Google does not accept the credentials of this machine (application default credentials), with which it signs "
+     "for the service account.",
+     "Check the workload identity, the file in GOOGLE_APPLICATION_CREDENTIALS, or the access scopes of the virtual "
+     "machine, which must include cloud-platform."),
+    # the directory of a Workspace
+    ("directory_not_delegated", ResponseCategory.REQUEST,
+     "The Workspace does not allow the service account to read its directory.",
+     "In the Admin console, under Security, API controls, Domain-wide delegation: add to the service account's numeric "
+     "client id the scopes https://www.googleapis.com/auth/admin.directory.user.readonly and, for groups, "
+     "https://www.googleapis.com/auth/admin.directory.group.member.readonly. Google may take 24 hours."),
+    ("directory_denied", ResponseCategory.REQUEST,
+     "The administrator whom the service account acts for may not read this part of the directory.",
+     "In the Admin console, under Account, Admin roles: give that user a role with the privilege to read users, and "
+     "for groups to read groups."),
+    ("directory_api_disabled", ResponseCategory.REQUEST,
+     "The Admin SDK API is switched off in the Google Cloud project.",
+     "Switch on the API admin.googleapis.com in the project of the service account."),
+    ("directory_not_found", ResponseCategory.REQUEST, "The directory knows no such group.",
+     "Check the address of the group."),
     # the app
     ("invalid_client", ResponseCategory.APP, "Google does not accept the OAuth client's secret.", _CHECK_CLIENT),
     ("deleted_client", ResponseCategory.APP, "The OAuth client is deleted.",

@@ -161,6 +161,8 @@ def _classify_body(response: TokenResponse, party: Party) -> Body:
         scopes = read_token_values(response.body).scopes
     except ValueError:
         return Body.UNUSABLE
+    if party is Party.DIRECTORY_TOKEN:
+        return Body.TOKENS
     # Google names the scopes of a consent.
     is_lacking = lacks_gmail_scope(scopes) or (not scopes and party is Party.CODE_EXCHANGE)
     return Body.LACKS_SCOPE if is_lacking else Body.TOKENS

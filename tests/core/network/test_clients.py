@@ -31,11 +31,15 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.gmail.client import GmailClient
 from gmail_warmup.gmail.errors import GmailError
-from gmail_warmup.gmail.service_account import ServiceAccount
 from gmail_warmup.gmail.transport import Transport
+from gmail_warmup.gmail.workspace.directory import Directory, DirectoryError
+from gmail_warmup.gmail.workspace.impersonation import ImpersonatedAccount, ImpersonationSigner
+from gmail_warmup.gmail.workspace.service_account import ServiceAccount
+from gmail_warmup.gmail.workspace.signing import SignedRequest
 from gmail_warmup.oauth.client_check import probe_client
 from gmail_warmup.oauth.consent.signed_in import fetch_signed_in_address
 from gmail_warmup.oauth.grant import Actor
+from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.oauth.token_endpoint import OAuthClient, TokenEndpoint, TokenResult
 from gmail_warmup.warmup.content.compose import MailContext
 from gmail_warmup.warmup.content.generators import ChatGenerator, GeneratorError, TemplateGenerator
@@ -196,9 +200,51 @@ def diagnose(root: str, seconds: float) -> bool:
         return False
 
 
+def sign(root: str, seconds: float) -> bool:
+    from google.oauth2.credentials import Credentials
+
+    signer = make_signer(Credentials("ya29.machine"), root, seconds)
+    return isinstance(signer.sign("ada@work.example", ("scope",)), SignedRequest)
+
+
+def request_machine_token(root: str, seconds: float) -> bool:
+    from google.auth.identity_pool import Credentials
+
+    source = Credentials(
+        audience="//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/machines",
+        subject_token_type="urn:ietf:params:oauth:token-type:jwt",
+        token_url=f"{root}/v1/token",
+        subject_token_supplier=SubjectToken(),
+    )
+    return not isinstance(make_signer(source, root, seconds)._get_source(), TokenResult)
+
+
+class SubjectToken:
+    """The token that a machine has of its own."""
+
+    def get_subject_token(self, *_: object) -> str:
+        return "made-up"
+
+
+def make_signer(source: Any, root: str, seconds: float) -> ImpersonationSigner:
+    account = ImpersonatedAccount(source=source, email="robot@project-1.example", iam_endpoint=root)
+    return ImpersonationSigner(account, connect_timeout=seconds, read_timeout=seconds, tries=1)
+
+
+def read_directory(root: str, seconds: float) -> bool:
+    token = TokenResult(reason=REASONS["ok"], access_token="ya29.made-up")
+    directory = Directory(
+        "admin@work.example", lambda _: token, endpoint=root, connect_timeout=seconds, read_timeout=seconds, tries=1
+    )
+    try:
+        return directory.list_users() == []
+    except DirectoryError:
+        return False
+
+
 CLIENTS: tuple[Callable[[str, float], bool], ...] = (
-    refresh, exchange_code, identify, impersonate, call_gmail, audit, audit_gmail, generate, alert, diagnose,
-    deliver_webhook,
+    refresh, exchange_code, identify, impersonate, sign, request_machine_token, read_directory, call_gmail, audit,
+    audit_gmail, generate, alert, diagnose, deliver_webhook,
 )  # fmt: skip
 every_client = pytest.mark.parametrize("call", CLIENTS, ids=lambda call: call.__name__)
 
@@ -472,8 +518,10 @@ def test_every_module_that_uses_the_client_is_tried_here():
         "alerts/webhooks/sender.py",
         "audit/gmail_prober.py",
         "audit/token_prober.py",
-        "gmail/service_account.py",
         "gmail/transport.py",
+        "gmail/workspace/directory.py",
+        "gmail/workspace/impersonation.py",
+        "gmail/workspace/service_account.py",
         "oauth/client_check.py",
         "oauth/consent/signed_in.py",
         "oauth/token_endpoint.py",

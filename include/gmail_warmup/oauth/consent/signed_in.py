@@ -7,7 +7,7 @@ import httpx
 from gmail_warmup.core.http_utils import parse_json
 from gmail_warmup.core.network.client import open_client
 from gmail_warmup.core.network.transport_errors import classify_transport_error
-from gmail_warmup.oauth.answers import Answer, Body, Party, read_gmail_answer
+from gmail_warmup.oauth.answers import Answer, Body, Party, read_api_answer
 from gmail_warmup.oauth.token_endpoint import GOOGLE_API, TokenEndpoint
 
 
@@ -21,7 +21,7 @@ def fetch_signed_in_address(endpoint: TokenEndpoint, access_token: str) -> str |
     except httpx.HTTPError as error:
         return Answer(party=Party.GMAIL, status=None, transport=classify_transport_error(error))
     if response.status_code != 200:
-        return read_gmail_answer(response.status_code, response.headers, response.content)
+        return read_api_answer(response.status_code, response.headers, response.content)
     profile = parse_json(response.content)
     address = profile.get("emailAddress") if isinstance(profile, dict) else None
     if not isinstance(address, str):

@@ -9,7 +9,7 @@ from typing import NoReturn
 from gmail_warmup.core.enums import FLAGGED_STATES, GrantState, ResponseCategory
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.core.metrics import NULL_METER, REFRESH, REFRESH_TIME, Meter
-from gmail_warmup.gmail.service_account import ServiceAccount
+from gmail_warmup.gmail.workspace.service_account import ServiceAccount
 from gmail_warmup.oauth.access_tokens import AccessToken
 from gmail_warmup.oauth.circuit_breaker import CircuitBreaker, RequestOutcome
 from gmail_warmup.oauth.errors import build_grant_error

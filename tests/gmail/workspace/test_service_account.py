@@ -25,8 +25,8 @@ from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.db import clock
 from gmail_warmup.db.models import GrantState
 from gmail_warmup.gmail import errors as gmail_errors
-from gmail_warmup.gmail.service_account import ServiceAccount
-from gmail_warmup.gmail.service_account_tokens import ServiceAccountTokens
+from gmail_warmup.gmail.workspace.service_account import ServiceAccount
+from gmail_warmup.gmail.workspace.service_account_tokens import ServiceAccountTokens
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.oauth import errors
@@ -377,7 +377,9 @@ def test_a_connection_without_a_key_is_named_with_its_remedy(
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     workspace.set_connection(extra)
-    with pytest.raises(ConfigurationError, match=r"'google_cloud_default' holds no key .*Keyfile JSON") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"'google_cloud_default' holds no usable service account .*Keyfile JSON"
+    ) as caught:
         hook(workspace.world, ADA).get_profile()
     assert "s3cret" not in str(caught.value)
     assert caught.value.__context__ is None or caught.value.__suppress_context__
@@ -419,7 +421,7 @@ def test_the_providers_hook_is_not_imported_before_a_delegated_mailbox_is_used()
     program = (
         "import sys\n"
         "from gmail_warmup.airflow import connections, gmail_hook\n"
-        "from gmail_warmup.gmail import service_account\n"
+        "from gmail_warmup.gmail.workspace import service_account\n"
         "service_account.ServiceAccount('google_cloud_default', connections.load_google_credentials).breaker_key\n"
         "print([name for name in sys.modules if name.startswith('airflow.providers.google.common')])"
     )

@@ -1,0 +1,1 @@
+"""Mailboxes of a Google Workspace: the service account, signing without its key, and the directory."""
