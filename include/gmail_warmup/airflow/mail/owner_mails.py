@@ -104,7 +104,7 @@ def _build_smtp_sender(conn_id: str) -> Callable[[OwnerMessage], None]:
         mail.set_content(message.text, cte="quoted-printable")
         try:
             with SmtpHook(conn_id) as hook:
-                hook._smtp_client.send_message(mail, from_email, [message.owner])  # type: ignore[union-attr]
+                hook._smtp_client.send_message(mail, from_email, [message.owner])  # type: ignore[union-attr,call-arg]
         except (SMTPException, OSError) as error:
             raise OwnerMailError(f"the server of the Airflow Connection '{conn_id}' {_describe(error)}.") from None
 

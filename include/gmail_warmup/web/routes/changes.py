@@ -39,8 +39,8 @@ def show_changes(
         actor=to_storable_text(actor.strip()),
         action=next((known for known in ChangeAction if known.value == action), None),
         mailbox=to_storable_text(mailbox.strip()),
-        since=first and _start_of(first),
-        until=last and _start_of(last) + timedelta(days=1),
+        since=_start_of(first) if first else None,
+        until=_start_of(last) + timedelta(days=1) if last else None,
         position=paging.parse_position(before, after),
     )
     with read_transaction(context.services.engine) as connection:

@@ -18,7 +18,7 @@ def _parse_id(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def build_page_queries(page: IdPage[Any], filters: Mapping[str, object]) -> dict[str, str]:
+def build_page_queries(page: IdPage[Any], filters: Mapping[str, object]) -> dict[str, Any]:
     """Return the query strings of the neighbouring pages, empty if there is none, by the names of the templates."""
     return {
         "older_query": _build_query(filters, before=page.older_before),

@@ -116,7 +116,7 @@ def _to_subject(scope: ReportScope) -> Subject:
     return Subject(kind=SubjectKind(scope.kind.value), name=scope.name)
 
 
-def _to_record(row: sa.Row[Any]) -> ReportLinkRecord:
+def _to_record(row: Any) -> ReportLinkRecord:
     values = dict(row._mapping)
     scope = ReportScope(kind=ScopeKind(values.pop("scope_kind")), name=values.pop("scope_name"))
     return ReportLinkRecord(scope=scope, **values)

@@ -14,7 +14,7 @@ from gmail_warmup.core.enums import GrantState
 from gmail_warmup.db.clock import get_current_time
 from gmail_warmup.warmup.reporting.weekly import figures
 from gmail_warmup.warmup.reporting.weekly.figures import PresentNumbers, WeekMails
-from gmail_warmup.warmup.reporting.weekly.scope import ReportScope, ScopeKind, find_week
+from gmail_warmup.warmup.reporting.weekly.scope import WEEK, ReportScope, ScopeKind, find_week
 
 _MAIL_LABELS = {
     "planned": "Planned", "sent": "Sent", "inbox": "Inbox", "elsewhere": "Elsewhere", "spam": "Spam",
@@ -106,7 +106,7 @@ def load_weekly_report(connection: sa.Connection, scope: ReportScope, *, week: d
     return WeeklyReport(
         scope=scope,
         start=start,
-        is_complete=start + figures.WEEK <= today,
+        is_complete=start + WEEK <= today,
         mails=list(_build_mails(mails, mails_before)),
         grants=list(_build_grants(grants, figures.load_grants(connection, scope, before))),
         grants_day=grants_day,
