@@ -21,7 +21,7 @@ export function editForm(form) {
     begin(settings) {
       touched.clear();
       NAMES.forEach((name, place) => begin(form.elements[name], settings.map((values) => values[place])));
-      for (const name of TAGS) begin(form.elements[name], [""]);
+      for (const name of TAGS) beginTags(form.elements[name]);
       show();
     },
     get changes() {
@@ -34,6 +34,11 @@ function begin(input, values) {
   const same = values.length > 0 && values.every((value) => value === values[0]);
   input.value = same ? values[0] ?? "" : "";
   if (input.tagName === "INPUT") input.placeholder = same ? "" : "multiple values";
+  input.closest(".field").classList.remove("touched");
+}
+
+function beginTags(input) {
+  input.value = "";
   input.closest(".field").classList.remove("touched");
 }
 
