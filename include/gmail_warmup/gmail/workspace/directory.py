@@ -151,7 +151,7 @@ class Directory:
     def _get(self, path: str, parameters: dict[str, str], *, subject: str) -> Mapping[str, Any]:
         for attempt in range(self._tries):
             answer = self._request(path, parameters, subject=subject)
-            if isinstance(answer, Mapping):
+            if not isinstance(answer, Answer):
                 return answer
             reason = find_reason(answer)
             if (

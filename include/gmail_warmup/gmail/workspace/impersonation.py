@@ -67,7 +67,7 @@ class _SourceRequest:
     """google-auth's HTTP transport for the token of this machine; it keeps the last response."""
 
     def __init__(self, *, connect_timeout: float, read_timeout: float) -> None:
-        self._timeouts = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
+        self._timeouts: dict[str, Any] = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
         self._response: _Response | None = None
 
     def __call__(
@@ -115,7 +115,7 @@ class ImpersonationSigner:
         self, account: ImpersonatedAccount, *, connect_timeout: float, read_timeout: float, tries: int
     ) -> None:
         self._account, self._tries = account, tries
-        self._timeouts = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
+        self._timeouts: dict[str, Any] = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
         self._lock = threading.Lock()
         self._http = open_client(account.iam_endpoint, **self._timeouts)
 
