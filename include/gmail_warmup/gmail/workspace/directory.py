@@ -153,7 +153,7 @@ class Directory:
             answer = self._request(path, parameters, subject=subject)
             if not isinstance(answer, Answer):
                 return answer
-            reason = find_reason(answer)
+            reason, detail = find_reason(answer), f"HTTP {answer.status}" if answer.status else ""
             if (
                 reason.category not in (ResponseCategory.THROTTLED, ResponseCategory.TRANSIENT)
                 or attempt == self._tries - 1
@@ -161,7 +161,7 @@ class Directory:
                 break
             wait = 2**attempt if answer.retry_after is None else answer.retry_after
             self._sleep(min(wait, _MAX_WAIT_SECONDS))
-        raise DirectoryError(subject, reason, f"HTTP {answer.status}" if answer.status else "")
+        raise DirectoryError(subject, reason, detail)
 
     def _request(self, path: str, parameters: dict[str, str], *, subject: str) -> Mapping[str, Any] | Answer:
         """Send one request; return the body of a successful one, otherwise what the answer is."""
