@@ -116,6 +116,11 @@ class SandboxClient:
         """Delete a mailbox with its grants."""
         self._ask("DELETE", f"/mailboxes/{address}")
 
+    def rename_mailbox(self, address: str, new_address: str) -> models.MailboxOut:
+        """Change the primary address of an account; the former one becomes an alias."""
+        answer = self._ask("POST", f"/mailboxes/{address}/rename", {"new_address": new_address})
+        return models.MailboxOut.model_validate(answer)
+
     def deliver(
         self, address: str, *, sender: str, subject: str = "", text: str = "", **more: object
     ) -> models.Delivered:

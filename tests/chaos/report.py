@@ -20,7 +20,7 @@ from chaos.faults import PROPERTY, Fault
 
 COUNTS = (
     "fuzz_inputs", "server_errors", "secrets_found", "lock_failures", "poisoned_columns", "others_stopped",
-    "answers_tried", "webhooks_lost", "webhooks_out_of_order_per_mailbox",
+    "answers_tried", "removed_leftovers", "webhooks_lost", "webhooks_out_of_order_per_mailbox",
 )  # fmt: skip
 FIGURES = ("import_5000_s", "audit_throttled_over_clean")
 """Measured figures; of several, the largest is kept."""

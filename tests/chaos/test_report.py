@@ -34,6 +34,7 @@ def test_what_tests_found_is_added_up():
     assert line == {
         "faults": 2, "injected": 6, "violations": 1, "fuzz_inputs": 1_500, "server_errors": None, "secrets_found": None,
         "lock_failures": None, "poisoned_columns": None, "others_stopped": None, "answers_tried": None,
+        "removed_leftovers": None,
         "webhooks_lost": None, "webhooks_out_of_order_per_mailbox": None,
         "import_5000_s": 1.5, "audit_throttled_over_clean": None,
     }  # fmt: skip

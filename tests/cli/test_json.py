@@ -29,6 +29,10 @@ CASES: dict[str, tuple[str, ...]] = {
     "mailboxes assign": (ADA, "--owner", "olivia@example.com"),
     "mailboxes tags": (),
     "mailboxes sync": ("--delegated", "--admin", ADMIN, "--kind", "pool"),
+    "mailboxes export-data": ("{folder}", ADA),
+    "mailboxes rename": (ADA, EVE, "--without-check"),
+    "mailboxes remove": (ADA, "--confirm", ADA),
+    "mailboxes removals": (),
     "content lint": (),
     "stats": (),
     "backlog": (),
@@ -103,5 +107,5 @@ def test_it_is_one_document(world: World, shell: Any, tmp_path: Path, monkeypatc
         offer_accounts(world, monkeypatch)
     if name == "mailboxes sync":
         connect_directory(world, world.sandbox.put_service_account(ROBOT), monkeypatch)
-    words = [word.format(file=file, tokens=tokens) for word in CASES[name]]
+    words = [word.format(file=file, tokens=tokens, folder=tmp_path) for word in CASES[name]]
     assert shell.json(*name.split(), *words, code=1 if name in NEEDS_PERSON else 0) is not None

@@ -97,7 +97,7 @@ def test_one_mapped_task_per_action(parsed: dict):
 
 def test_the_monitor_sends_alerts_from_the_beginning(parsed: dict):
     monitor = parsed["dags"]["gmail_monitor"]
-    assert (monitor["tasks"].keys(), monitor["starts_paused"]) == ({"alerts"}, False)
+    assert (monitor["tasks"].keys(), monitor["starts_paused"]) == ({"alerts", "removals"}, False)
 
 
 def test_the_audit_names_each_mailbox_that_needs_a_person(parsed: dict):

@@ -23,8 +23,9 @@ TABLES = [
     "alert", "alert_item", "audit", "breaker", "canary", "change_log", "consent", "dag_heartbeat",
     "domain_authentication", "domain_check", "domain_day", "domain_volume", "grant_day", "grant_event", "halt",
     "health_event", "incident", "invite", "ledger", "ledger_history", "mailbox", "mailbox_authentication",
-    "mailbox_day", "mailbox_failure", "mailbox_readiness", "mailbox_tag", "oauth_grant", "owner_mail", "plan_basis",
-    "repair", "report_link", "webhook_delivery", "webhook_event", "webhook_receiver",
+    "mailbox_day", "mailbox_failure", "mailbox_readiness", "mailbox_removal", "mailbox_tag", "oauth_grant",
+    "owner_mail", "plan_basis", "repair", "report_link", "webhook_delivery", "webhook_event",
+    "webhook_receiver",
 ]  # fmt: skip
 
 
@@ -80,7 +81,10 @@ def test_functions_of_models_and_migrations_agree(found: dict[str, Any]):
             "drop_months",
             "delete_mailbox_history",
             "forget_mailbox_changes",
+            "add_count",
             "add_domain_days",
+            "erase_mailbox",
+            "move_domain_days",
             "delete_mailbox_days",
             "mail_is_pending",
             "make_months",

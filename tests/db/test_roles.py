@@ -15,7 +15,18 @@ from gmail_warmup.db.roles import TABLE_PRIVILEGES, ensure_role
 
 ROLE = "lodger"  # not the one that other tests of this server have made
 TABLE_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
-HISTORY = ("grant_event", "health_event", "consent", "invite", "halt", "audit", "ledger", "mailbox", "oauth_grant")
+HISTORY = (
+    "mailbox_removal",
+    "grant_event",
+    "health_event",
+    "consent",
+    "invite",
+    "halt",
+    "audit",
+    "ledger",
+    "mailbox",
+    "oauth_grant",
+)
 """What tells later who did what, or would be lost with its row."""
 
 
@@ -160,3 +171,19 @@ def test_a_partition_made_later_is_used_through_its_table_alone(owner: sa.Engine
     finally:
         with owner.begin() as connection:
             connection.exec_driver_sql(f"DROP TABLE {SCHEMA}.years")
+
+
+def test_tasks_delete_a_mailbox_only_by_the_function_of_a_removal(task: sa.Connection):
+    for statement in (
+        "INSERT INTO gmail_warmup.mailbox (address, kind, created_by) VALUES ('ada@warm.example', 'pool', 'x')",
+        "INSERT INTO gmail_warmup.mailbox_removal (mailbox_id, requested_by, revoke_grant, trash_mail, step)"
+        " SELECT id, 'x', false, false, 'erase' FROM gmail_warmup.mailbox",
+        "UPDATE gmail_warmup.mailbox SET lease_until = now() + interval '1 hour',"
+        " lease_holder = (SELECT 'removal:' || id || ':x' FROM gmail_warmup.mailbox_removal)",
+        "SELECT gmail_warmup.erase_mailbox(id, 100) FROM gmail_warmup.mailbox_removal",
+    ):
+        task.exec_driver_sql(statement)
+    assert task.exec_driver_sql("SELECT address FROM gmail_warmup.mailbox").all() == []
+    assert task.exec_driver_sql("SELECT step FROM gmail_warmup.mailbox_removal").all() == [("done",)]
+    with pytest.raises(DBAPIError, match="permission denied"):
+        task.exec_driver_sql("UPDATE gmail_warmup.mailbox_removal SET receipt = '{}'")

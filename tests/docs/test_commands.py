@@ -41,7 +41,6 @@ KNOWN: tuple[tuple[str, str], ...] = (
     (r"docker push ", "needs a registry"),
     (r"docker build ", "needs Docker; tests/embedded/test_helm.py checks the lock"),
     (r"(pg_dump|pg_restore|psql) .*(gmail_warmup.dump|DROP SCHEMA)", "run: tests/e2e/test_documented.py"),
-    (r"psql .*DELETE FROM gmail_warmup.mailbox", "run: tests/e2e/test_documented.py"),
     (r"(AIRFLOW|TOKEN)=|curl ", "run: tests/e2e/test_documented.py"),
     (r"export AIRFLOW_CONN_FORMER_SYSTEM=", "run, with another address: tests/cli/test_move_in.py"),
     (r"\.ci/run", "CI itself"),

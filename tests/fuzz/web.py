@@ -52,6 +52,11 @@ _BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/export": {"addresses": [ADA], "format": "csv"},
     "/api/v1/webhooks/test": {"receiver": "desk"},
     "/api/v1/webhooks/deliveries/{delivery_id}/repeat": {},
+    "/api/v1/mailboxes/rename": {"address": PIA, "new_address": "p@pool.example", "check": False},
+    "/api/v1/consents/{consent_id}/accept": {},
+    "/api/v1/mailboxes/export-data": {"addresses": [ADA], "confirmation": ADA},
+    "/api/v1/mailboxes/remove": {"addresses": [PIA], "confirmation": PIA, "revoke_grant": True},
+    "/api/v1/removals/{removal_id}/continue": {},
     "/invite/look": {"token": "x" * 43},
     "/invite/start": {"token": "x" * 43},
     "/shared-report/look": {"token": "x" * 43},
@@ -147,6 +152,7 @@ def request(page: Page, source: random.Random) -> httpx.Request:
     url = path.replace("{address:path}", _segment(draw, source)).replace("{invite_id}", _number(draw, source))
     url = url.replace("{delivery_id}", _number(draw, source)).replace("{link_id}", _number(draw, source))
     url = url.replace("{dag_id}", _segment(draw, source))
+    url = url.replace("{removal_id}", _number(draw, source)).replace("{consent_id}", _number(draw, source))
     if source.random() < 0.6:
         names = source.sample(_NAMES, source.randrange(1, 4))
         url += "?" + urlencode([(name, draw.bytes(most=300)) for name in names])
@@ -178,6 +184,24 @@ def _body(path: str, source: random.Random) -> bytes:
     good = json.dumps(_BODIES[path]).encode()
     draw = Mutator(source, [good])
     return source.choice((lambda: good, draw.json, draw.json, draw.bytes))()
+
+
+def read_everything(page: Page, *, paths: dict[str, str]) -> dict[str, str]:
+    """Return the answer to a GET of each route, headers included; ``paths`` has the values of parameters."""
+    return asyncio.run(_read_everything(page, paths))
+
+
+async def _read_everything(page: Page, paths: dict[str, str]) -> dict[str, str]:
+    transport = httpx.ASGITransport(app=page.app, raise_app_exceptions=False, client=("192.0.2.1", 1))
+    found = {}
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as browser:
+        for method, path in page.routes:
+            for name, value in paths.items():
+                path = path.replace(name, value)
+            if method == "GET":
+                answer = await browser.get(path)
+                found[path] = f"{answer.status_code} {answer.headers} {answer.text}"
+    return found
 
 
 def feed_page(page: Page, inputs: int, *, seed: int) -> Fed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -11,6 +11,13 @@ from support.world import World
 
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 _SECONDS = 60
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Return when a condition, which reads the database, is met."""
+    ends = time.monotonic() + _SECONDS
+    while not condition():
+        assert time.monotonic() < ends
 
 
 def until_waiting(world: World, *running: Future[Any]) -> None:

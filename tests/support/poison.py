@@ -17,7 +17,8 @@ SETTABLE: dict[str, str] = {
     "breaker": "client_id reason cooldown_until",
     "canary": "",
     "change_log": "actor source action subject_kind subject before after",
-    "consent": "purpose address mailbox_settings code_verifier airflow_user browser_hash expires_at outcome",
+    "consent": "purpose address mailbox_settings code_verifier airflow_user browser_hash expires_at outcome "
+    "actual_address kept_result kept_until",
     "domain_authentication": "domain method result",
     "dag_heartbeat": "",
     "domain_check": "domain record result code detail bad_code",
@@ -40,6 +41,7 @@ SETTABLE: dict[str, str] = {
     "mailbox_day": "reduction_reason",
     "mailbox_failure": "reason detail",
     "mailbox_readiness": "reason",
+    "mailbox_removal": "requested_by problem trash_outcome revoke_outcome receipt",
     "mailbox_tag": "tag",
     "oauth_grant": "client_id refresh_token refresh_expires_at access_token access_expires_at scopes state reason "
     "refused_by next_probe_at granted_at",
@@ -83,6 +85,8 @@ INTERNAL: dict[str, str] = {
     "mailbox_authentication": "mailbox_id is_aligned seen_at passed_at failures",
     "mailbox_failure": "mailbox_id since last_at failures not_working_at ended_at alert_id",
     "mailbox_readiness": "mailbox_id state since local_date cold_mails cold_mails_before",
+    "mailbox_removal": "id mailbox_id requested_at revoke_grant trash_mail step next_try_at trashed trashed_until "
+    "finished_at",
     "mailbox_tag": "mailbox_id",
     "mailbox_day": "mailbox_id local_date ramp planned claimed sent failed inbox spam elsewhere missing rescued read "
     "replied bounced rejected",

@@ -27,10 +27,11 @@ from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.db.paging import IdRange
 from gmail_warmup.domains.check import check_all_domains
-from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes import removals, repository
 from gmail_warmup.transfer import exporter
 from gmail_warmup.warmup.health.authentication import update_authentication_incidents
 from gmail_warmup.warmup.planning.backlog import count_backlog
+from gmail_warmup.warmup.removal.text import describe_removal
 from gmail_warmup.warmup.reporting.changes import ChangeQuery, fetch_change_page
 from gmail_warmup.warmup.reporting.grant_days import record_grant_states
 from gmail_warmup.warmup.reporting.refresh import refresh_overview
@@ -130,6 +131,7 @@ class PoisonedWorld:
             "gauges": self._gauges,
             "alerts": self._alerts,
             "webhooks": self._webhooks,
+            "removals": self._removals,
         }
 
     def _list(self, order: Order) -> None:
@@ -234,6 +236,11 @@ class PoisonedWorld:
             gauges.send_plan_gauges(self.world.store.engine, meter, action, taken=1)
             assert len(meter.gauges) > before
 
+    def _removals(self) -> None:
+        with read_transaction(self.world.store.engine) as connection:
+            for removal in removals.list_removals(connection):
+                describe_removal(removal)
+
     def _alerts(self) -> None:
         with self.world.store.engine.begin() as connection:
             event = {"mailbox_id": "2", "actor": "'test'", "from_state": "'active'", "to_state": "'needs_reauth'"}
@@ -336,6 +343,12 @@ def _rows(table: str, number: int, victim: int) -> list[dict[str, str]]:
             {"mailbox_id": str(victim), "state": "'ready'", "reason": "'ready'", "local_date": "current_date"},
         ],
         "owner_mail": [{"mailbox_id": str(victim), "owner_email": "'x@bad.example'", "flagged_at": now}],
+        "mailbox_removal": [
+            {
+                "mailbox_id": str(victim), "requested_by": "'x'", "revoke_grant": "false", "trash_mail": "false",
+                "step": "'done'", "finished_at": now,
+            },
+        ],
         "mailbox_tag": [{"mailbox_id": str(victim), "tag": "'x'"}],
         "report_link": [{
             "token_hash": name, "scope_kind": "'fleet'", "scope_name": "''", "week": "current_date",

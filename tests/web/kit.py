@@ -34,9 +34,14 @@ OPEN = {
 """The routes that need no login, and why. Each is tested in test_invites.py."""
 
 _PARAMETERS = {
-    "{address:path}": "a@example.com", "{invite_id}": "1", "{dag_id}": "gmail_warmup", "{delivery_id}": "1",
+    "{address:path}": "a@example.com",
+    "{invite_id}": "1",
+    "{removal_id}": "1",
+    "{delivery_id}": "1",
     "{link_id}": "1",
-}  # fmt: skip
+    "{consent_id}": "1",
+    "{dag_id}": "gmail_warmup",
+}
 _ROW = re.compile(r'<tr role="row" data-address="([^"]+)"')
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException
 from gmail_sandbox import delivery, mime
 from gmail_sandbox.clock import mail_date
 from gmail_sandbox.control.common import PathAddress, WorldNow, known_mailbox
-from gmail_sandbox.control.models import Count, Delivered, DeliverIn, MailboxIn, MailboxOut, NamedMailboxIn
+from gmail_sandbox.control.models import Count, Delivered, DeliverIn, MailboxIn, MailboxOut, NamedMailboxIn, RenameIn
 from gmail_sandbox.control.views import mailbox_out
 from gmail_sandbox.mailbox import Mailbox
 from gmail_sandbox.state import World
@@ -58,6 +58,15 @@ async def delete_mailbox(world: WorldNow, address: PathAddress) -> Count:
     del world.mailboxes[address]
     world.grants.forget(address)
     return Count(count=1)
+
+
+@router.post("/{address}/rename")
+async def rename_mailbox(world: WorldNow, address: PathAddress, change: RenameIn) -> MailboxOut:
+    """Change the primary address of an account, as an administrator does; the former one becomes an alias."""
+    box = known_mailbox(world, address)
+    box.address = change.new_address
+    world.mailboxes[change.new_address] = box
+    return mailbox_out(box)
 
 
 @router.post("/{address}/deliver")

@@ -124,6 +124,12 @@ class MailboxIn(Model):
     vacation: OneLine = Field(default="", description="Text of the automatic reply to incoming mail.")
 
 
+class RenameIn(Model):
+    """The new primary address of an account."""
+
+    new_address: Address
+
+
 class NamedMailboxIn(MailboxIn):
     """A mailbox to create or change in bulk."""
 

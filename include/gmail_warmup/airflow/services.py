@@ -34,6 +34,7 @@ from gmail_warmup.oauth.token_endpoint import SCOPE, OAuthClient, TokenEndpoint
 
 if TYPE_CHECKING:
     from gmail_warmup.warmup.content.generators import MailWriter
+    from gmail_warmup.warmup.removal.tools import RemovalTools
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +127,19 @@ class Services:
         except ConfigurationError as error:
             log.warning("The text generator cannot be used; the templates are used instead: %s", error)
             return MailWriter(templates)
+
+    @functools.cached_property
+    def removal_tools(self) -> RemovalTools:
+        """Return what the removal of a mailbox uses."""
+        from gmail_warmup.airflow.gmail_hook import GmailHook
+        from gmail_warmup.warmup.removal.tools import RemovalTools
+
+        return RemovalTools(
+            store=self.grant_store,
+            settings=self.settings,
+            open_gmail=lambda address: GmailHook(address, services=self),
+            load_endpoint=lambda: self.token_endpoint,
+        )
 
     def check_installation(self) -> None:
         """Check key, database and schema before anything is changed, in one round trip.

@@ -151,6 +151,19 @@ class RepairOutcome(StrEnum):
     FAILED = "failed"
 
 
+class RemovalStep(StrEnum):
+    """The steps of the removal of a mailbox, in their order."""
+
+    TRASH = "trash"
+    """Move its warmup mail to the trash."""
+    REVOKE = "revoke"
+    """Revoke its grant at Google."""
+    ERASE = "erase"
+    """Delete what is stored about it."""
+    DONE = "done"
+    """Nothing is stored about it."""
+
+
 class InviteState(StrEnum):
     """The state of an invite."""
 
@@ -305,6 +318,12 @@ class ChangeAction(StrEnum):
     """A paused mailbox was resumed."""
     MAILBOX_REQUALIFY = "mailbox_requalify"
     """A mailbox that its health paused or blocked may send a fresh sample."""
+    MAILBOX_REMOVE = "mailbox_remove"
+    """The removal of a mailbox was begun; its receipt has the counts."""
+    MAILBOX_RENAME = "mailbox_rename"
+    """A mailbox got the new address of its account."""
+    MAILBOX_EXPORT = "mailbox_export"
+    """Everything that is stored about a mailbox was exported."""
     CONSENT = "consent"
     """The owner of a mailbox consented; the mailbox has a new grant."""
     INVITE_CREATE = "invite_create"
@@ -451,4 +470,4 @@ class Permission(StrEnum):
     OPERATE = "can_operate"
     """Pause, resume, requalify, repair, invite, and use the kill switch."""
     ADMINISTER = "can_administer"
-    """Add mailboxes, import them, and change their settings."""
+    """Add mailboxes, import them, change their settings, rename and remove them, and export all their data."""

@@ -76,6 +76,14 @@ _CONSENTS = _SecretTable(
     ),
     build_owner=lambda state_hash: f"consent:{state_hash}",
 )
+_KEPT_RESULTS = _SecretTable(
+    key=Consent.__table__.c.id,
+    secrets=(Consent.__table__.c.kept_result,),
+    rows=sa.select(Consent.id.label("key"), Consent.address, sa.cast(Consent.id, sa.Text).label("owned_by")).where(
+        Consent.kept_until > sa.func.now()
+    ),
+    build_owner=lambda consent_id: f"kept-result:{consent_id}",
+)
 _CANARY = _SecretTable(
     key=Canary.__table__.c.id,
     secrets=(Canary.__table__.c.ciphertext,),
@@ -101,7 +109,7 @@ def count_rows(engine: sa.Engine) -> int:
     with read_transaction(engine) as connection:
         return sum(
             connection.execute(sa.select(sa.func.count()).select_from(table.rows.subquery())).scalar_one()
-            for table in (_GRANTS, _CONSENTS)
+            for table in (_GRANTS, _CONSENTS, _KEPT_RESULTS)
         )
 
 
@@ -118,7 +126,7 @@ def rotate_keys(
     result = RotationResult()
     with autocommit(engine) as connection:
         record_change(connection, ChangeAction.KEY_ROTATION, actor=actor, after={"keys": keys.count})
-        for table in (_GRANTS, _CONSENTS):
+        for table in (_GRANTS, _CONSENTS, _KEPT_RESULTS):
             for batch in _read_batches(connection, table):
                 for row in batch:
                     _reencrypt_row(connection, table, row, keys, result)
@@ -143,7 +151,7 @@ def inspect_key_usage(engine: sa.Engine, keys: FernetKeys) -> KeyUsage:
     """Decrypt all stored secrets, and change nothing."""
     usage = KeyUsage()
     with autocommit(engine) as connection:
-        for table in (_GRANTS, _CONSENTS):
+        for table in (_GRANTS, _CONSENTS, _KEPT_RESULTS):
             for batch in _read_batches(connection, table):
                 for row in batch:
                     _inspect_row(row, keys, usage)

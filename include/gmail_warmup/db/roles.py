@@ -54,7 +54,17 @@ TABLE_PRIVILEGES = {
     "breaker": TablePrivileges(),
     "canary": TablePrivileges(update_columns=("ciphertext",)),
     "change_log": TablePrivileges(can_update=False),
-    "consent": TablePrivileges(update_columns=("code_verifier", "used_at", "outcome")),
+    "consent": TablePrivileges(
+        update_columns=(
+            "code_verifier",
+            "used_at",
+            "outcome",
+            "address",
+            "actual_address",
+            "kept_result",
+            "kept_until",
+        )
+    ),
     "domain_authentication": TablePrivileges(can_delete=True),
     "dag_heartbeat": TablePrivileges(update_columns=("succeeded_at", "steady_since")),
     "domain_check": TablePrivileges(can_delete=True),
@@ -76,6 +86,17 @@ TABLE_PRIVILEGES = {
     "oauth_grant": TablePrivileges(),
     "mailbox_readiness": TablePrivileges(),
     "owner_mail": TablePrivileges(),
+    "mailbox_removal": TablePrivileges(
+        update_columns=(
+            "step",
+            "problem",
+            "next_try_at",
+            "trashed",
+            "trashed_until",
+            "trash_outcome",
+            "revoke_outcome",
+        )
+    ),
     "plan_basis": TablePrivileges(),
     "report_link": TablePrivileges(update_columns=("revoked_at", "revoked_by"), can_delete=True),
     "repair": TablePrivileges(update_columns=("consent_id", "outcome", "detail"), can_delete=True),
@@ -85,7 +106,8 @@ TABLE_PRIVILEGES = {
     "webhook_event": TablePrivileges(update_columns=("address", "dispatched_at"), can_delete=True),
     "webhook_receiver": TablePrivileges(can_delete=True),
 }
-"""The least that tasks, page and commands need: rows of a history are only added, and no mailbox is deleted.
+"""The least that tasks, page and commands need: rows of a history are only added, and no mailbox is
+deleted, except by the function of a removal.
 
 Old rows are moved and deleted by functions of the schema's owner, see ``sql_functions``. A partition needs no entry:
 its rows are accessed through its table, with the privileges on that.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gmail_warmup.db import erasure
+
 COUNT_CLAIMS = """
 CREATE OR REPLACE FUNCTION gmail_warmup.count_claim() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -85,7 +87,8 @@ BEGIN
         {_insert_sums(_NEW_DAYS)}
     ELSIF TG_OP = 'UPDATE' THEN
         {_insert_sums(_CHANGED_DAYS)}
-    ELSE
+    -- The function erase_mailbox deletes the days of a removed mailbox; the sums of its domain stay.
+    ELSIF current_setting('gmail_warmup.keep_sums', true) IS DISTINCT FROM 'on' THEN
         {_insert_sums(_OLD_DAYS)}
     END IF;
     RETURN NULL;
@@ -116,7 +119,27 @@ CREATE OR REPLACE TRIGGER delete_mailbox_days BEFORE DELETE ON gmail_warmup.mail
 FOR EACH ROW EXECUTE FUNCTION gmail_warmup.delete_mailbox_days()
 """
 """The foreign key would delete the days after the mailbox, when its domain is no longer known."""
+MOVE_DOMAIN_DAYS = f"""
+CREATE OR REPLACE FUNCTION gmail_warmup.move_domain_days() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO gmail_warmup.domain_day (domain, timezone, local_date, {_NAMES})
+    SELECT OLD.domain, OLD.timezone, local_date, {_NEGATIVE}
+    FROM gmail_warmup.mailbox_day WHERE mailbox_id = OLD.id
+    UNION ALL
+    SELECT NEW.domain, NEW.timezone, local_date, {_NAMES}
+    FROM gmail_warmup.mailbox_day WHERE mailbox_id = OLD.id;
+    RETURN NULL;
+END $$
+"""  # noqa: S608  the names of columns
+ON_MAILBOX_RENAME = """
+CREATE OR REPLACE TRIGGER move_domain_days AFTER UPDATE OF address ON gmail_warmup.mailbox
+FOR EACH ROW WHEN (OLD.domain <> NEW.domain) EXECUTE FUNCTION gmail_warmup.move_domain_days()
+"""
+"""A renamed mailbox may have another domain."""
 DROP_DOMAIN_DAYS = (
+    "DROP FUNCTION IF EXISTS gmail_warmup.move_domain_days() CASCADE",
     "DROP FUNCTION IF EXISTS gmail_warmup.add_domain_days() CASCADE",
     "DROP FUNCTION IF EXISTS gmail_warmup.delete_mailbox_days() CASCADE",
 )
@@ -292,14 +315,15 @@ GRANTED_FUNCTIONS = (
     "gmail_warmup.drop_months(timestamptz)",
     "gmail_warmup.remove_old(timestamptz, integer)",
     "gmail_warmup.remove_old_changes(integer, integer)",
+    *erasure.GRANTED_FUNCTIONS,
 )
 """Functions that the restricted role may call."""
-_MAKE_MONTHS = "gmail_warmup.make_months(timestamptz, timestamptz)"
+_INTERNAL_FUNCTIONS = ("gmail_warmup.make_months(timestamptz, timestamptz)", *erasure.INTERNAL_FUNCTIONS)
 
 _LOCAL_DATE = "gmail_warmup.local_date(text, timestamptz)"
 """Everybody may call it: it reads no table, and an upgrade needs no new privilege."""
 
-DROP_FUNCTIONS = f"DROP FUNCTION IF EXISTS {', '.join((_LOCAL_DATE, _MAKE_MONTHS, *GRANTED_FUNCTIONS))}"
+DROP_FUNCTIONS = f"DROP FUNCTION IF EXISTS {', '.join((_LOCAL_DATE, *_INTERNAL_FUNCTIONS, *GRANTED_FUNCTIONS))}"
 
 
 def _build_move_mails(columns: str) -> str:
@@ -362,6 +386,13 @@ def build_functions(ledger_columns: Iterable[str]) -> tuple[str, ...]:
         ON_DAY_DELETE,
         DELETE_MAILBOX_DAYS,
         BEFORE_MAILBOX_DELETE,
+        MOVE_DOMAIN_DAYS,
+        ON_MAILBOX_RENAME,
+        erasure.ADD_COUNT,
+        erasure.ERASE_MAILBOX,
         # PostgreSQL lets everybody call a new function.
-        *(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC" for signature in (_MAKE_MONTHS, *GRANTED_FUNCTIONS)),
+        *(
+            f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC"
+            for signature in (*_INTERNAL_FUNCTIONS, *GRANTED_FUNCTIONS)
+        ),
     )

@@ -14,7 +14,7 @@ from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.locks import lock_mailboxes
-from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, OAuthGrant
+from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, MailboxRemoval, OAuthGrant
 from gmail_warmup.mailboxes import lookup
 from gmail_warmup.mailboxes.addresses import normalize_address
 from gmail_warmup.mailboxes.change_log import Subject, record_change, record_mailbox_changes
@@ -37,6 +37,9 @@ def get_column(name: str) -> sa.ColumnElement[Any]:
 
 SELECT_MAILBOXES: sa.Select[Any] = sa.select(*map(get_column, _FIELDS)).join(OAuthGrant, HAS_GRANT)
 """Every mailbox with the state of its grant: the columns named like the fields of ``MailboxRecord``, no secrets."""
+
+IS_BEING_REMOVED = sa.exists().where(MailboxRemoval.mailbox_id == Mailbox.id, MailboxRemoval.finished_at.is_(None))
+"""Condition of the mailboxes whose removal is in progress."""
 
 # Statements that every task executes are module constants: building one costs as much as executing it.
 _IS_MAILBOX, _IS_HOLDER = Mailbox.id == sa.bindparam("mailbox"), Mailbox.lease_holder == sa.bindparam("holder")
@@ -251,7 +254,8 @@ def pause_mailboxes(connection: sa.Connection, addresses: Sequence[str], *, acto
 def resume_mailboxes(connection: sa.Connection, addresses: Sequence[str], *, actor: str) -> int:
     """Resume paused mailboxes; return their number. Slots missed during the pause are not sent.
 
-    A second address of a Google mailbox stays paused, unless the mailbox under the first address no longer exists.
+    A mailbox that is being removed stays paused, and so does a second address of a Google mailbox, unless the mailbox
+    under the first address no longer exists.
     """
     kept = aliased(Mailbox)
     is_duplicate = sa.exists().where(
@@ -260,7 +264,7 @@ def resume_mailboxes(connection: sa.Connection, addresses: Sequence[str], *, act
     ids = lock_mailboxes(connection, has_address_in(addresses))
     statement = (
         sa.update(Mailbox)
-        .where(has_id_in(ids), Mailbox.paused_at.is_not(None), ~is_duplicate)
+        .where(has_id_in(ids), Mailbox.paused_at.is_not(None), ~is_duplicate, ~IS_BEING_REMOVED)
         .values(
             paused_at=None, paused_by=None, pause_reason=None, resumed_at=sa.func.now(), next_send_at=None,
             duplicate_number=0,

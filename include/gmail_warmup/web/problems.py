@@ -14,6 +14,7 @@ from gmail_warmup.core.errors import (
     ConfigurationError,
     GmailWarmupError,
     InvalidInputError,
+    MailboxBusyError,
     TooManyConsentsError,
     UnknownDeliveryError,
     UnknownInviteError,
@@ -102,6 +103,8 @@ def problem_from_error(error: GmailWarmupError) -> Problem | None:
         return Problem(status=404, slug="unknown-report-link", title="Unknown link", detail=str(error))
     if isinstance(error, TooManyConsentsError):
         return Problem(status=429, slug="too-many-consents", title="Too many attempts", detail=str(error))
+    if isinstance(error, MailboxBusyError):
+        return Problem(status=409, slug="mailbox-busy", title="The mailbox is in use", detail=str(error))
     if isinstance(error, InvalidInputError):
         return Problem(status=422, slug="invalid-input", title="Invalid input", detail=str(error))
     if isinstance(error, ConfigurationError):

@@ -10,9 +10,10 @@ import pytest
 from airflow.sdk.exceptions import AirflowRuntimeError, AirflowSkipException, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 
-from gmail_warmup.airflow.tasks import alerts, execution, warmup
+from gmail_warmup.airflow.tasks import alerts, execution, removals, warmup
 from gmail_warmup.warmup.planning import kill_switch
 from support.mail_kit import ADA, AT_ONCE, POOL, use
+from support.removal_kit import remove
 from support.workers import services
 from support.world import FERNET_KEY, World
 
@@ -131,3 +132,22 @@ def test_more_than_airflow_maps_wait_their_turn_and_are_counted(
     assert sorted(turns[:5]) == sorted([ADA, *others])
     assert "those that waited longest go first" in caplog.text
     assert handed_on["backlog"]["mailboxes"] == 5
+
+
+def test_a_mailbox_that_was_removed_after_the_plan_is_skipped(world: World, run: Run):
+    assert run(warmup.plan_action, "send") == [ADA]
+    remove(world)
+    with pytest.raises(AirflowSkipException, match="removed or renamed after the plan"):
+        run(warmup.run_mailbox_action, "send", ADA)
+    assert world.rows("SELECT address FROM gmail_warmup.mailbox") == [(POOL[0],)]
+
+
+def test_the_monitor_finishes_a_removal_that_had_to_wait(world: World, run: Run):
+    world.sandbox.add_fault("revoke", close=True)
+    assert not remove(world, revoke_grant=True).is_done
+    assert run(removals.continue_removals) == {"finished": 0, "waiting": 0}  # it is not due yet
+    world.sql("UPDATE gmail_warmup.mailbox_removal SET next_try_at = now()")
+    assert run(removals.continue_removals) == {"finished": 0, "waiting": 1}
+    world.sandbox.clear_faults()
+    world.sql("UPDATE gmail_warmup.mailbox_removal SET next_try_at = now()")
+    assert run(removals.continue_removals) == {"finished": 1, "waiting": 0}

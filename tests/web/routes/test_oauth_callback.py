@@ -327,7 +327,7 @@ def test_every_refusal_is_tested():
     from gmail_warmup.web.views.consent_errors import REFUSAL_TEXTS
 
     here = {case.refusal for case in REFUSED}
-    elsewhere = {"invite_over"}  # test_invites.py
+    elsewhere = {"invite_over", "mailbox_removed", "decision_over"}  # tests of invites, removals and other accounts
     assert here | elsewhere == {refusal.value for refusal in ConsentRefusal} == {*REFUSAL_TEXTS}
 
 

@@ -1,7 +1,8 @@
 """Send alerts also while the other DAGs do not run: Airflow starts their runs, but may not finish or even create them.
 
-The task `alerts` reports a DAG that has had no success although a run was due, and whatever else is unreported. This
-DAG is not paused when Airflow creates it, so that a paused or failing `gmail_warmup` is reported within minutes.
+The task `alerts` reports a DAG that has had no success although a run was due, and whatever else is unreported. The
+task `removals` continues the removals of mailboxes that had to wait, for a task or for Google. This DAG is not paused
+when Airflow creates it, so that a paused or failing `gmail_warmup` is reported within minutes.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import dag
+from airflow.sdk import dag, task
 
 from gmail_warmup.airflow.assets import alerts
 from gmail_warmup.airflow.configuration import load_settings
@@ -35,7 +36,15 @@ settings = load_settings()
     doc_md=__doc__,
 )
 def gmail_monitor() -> None:
-    """Send the alerts that are due."""
+    """Continue the removals of mailboxes, and send the alerts that are due."""
+
+    @task(execution_timeout=timedelta(hours=1))  # many batches of mail to the trash; a killed task loses nothing
+    def removals() -> dict:
+        from gmail_warmup.airflow.tasks.removals import continue_removals
+
+        return continue_removals()
+
+    removals()
     alerts()
 
 

@@ -12,7 +12,7 @@ from gmail_warmup.airflow.gmail_hook import GmailHook
 from gmail_warmup.airflow.tasks import execution
 from gmail_warmup.alerts.heartbeats import record_heartbeat
 from gmail_warmup.core.enums import FLAGGED_STATES, Action, DagId
-from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.core.errors import InvalidInputError, UnknownMailboxError
 from gmail_warmup.core.log_context import log_event, log_fields
 from gmail_warmup.db.engine import autocommit, write_transaction
 from gmail_warmup.gmail.api_breaker import require_api_enabled
@@ -98,7 +98,12 @@ def run_mailbox_action(action: str, address: str) -> dict[str, int]:
     with execution.translate_errors(action=action, mailbox=address):
         services = execution.build_services()
         with autocommit(services.engine) as connection:
-            snapshot = mailbox_lease.load_by_address(connection, address)
+            try:
+                snapshot = mailbox_lease.load_by_address(connection, address)
+            except UnknownMailboxError:
+                raise execution.skip_task(
+                    "The mailbox was removed or renamed after the plan.", "mailbox_removed"
+                ) from None
         mailbox = snapshot.mailbox
         if blocker := find_blocker(Action(action), mailbox, snapshot.blockers):
             if mailbox.state in FLAGGED_STATES and mailbox.paused_at is None:

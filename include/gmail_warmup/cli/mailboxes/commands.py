@@ -10,7 +10,7 @@ import typer
 
 from gmail_warmup.cli import invites
 from gmail_warmup.cli.arguments import Address, Addresses
-from gmail_warmup.cli.mailboxes import owner_and_tags, readiness, sync, transfer
+from gmail_warmup.cli.mailboxes import documents, owner_and_tags, readiness, removal, renaming, sync, transfer
 from gmail_warmup.cli.mailboxes.bulk_changes import change_mailboxes, print_changed
 from gmail_warmup.cli.output import (
     JsonOption,
@@ -229,5 +229,9 @@ app.command("tags")(owner_and_tags.list_tags)
 app.command()(invites.invite)
 app.command()(sync.sync)
 app.command("readiness")(readiness.list_readiness)
+app.command()(removal.remove)
+app.command("removals")(removal.list_removals)
+app.command()(renaming.rename)
+app.command("export-data")(documents.export_data)
 app.command("import")(transfer.import_file)
 app.command()(transfer.export)

@@ -23,6 +23,7 @@ from gmail_warmup.core.enums import MailboxKind as MailboxKind
 from gmail_warmup.core.enums import MailStatus as MailStatus
 from gmail_warmup.core.enums import Placement as Placement
 from gmail_warmup.core.enums import ReadinessState as ReadinessState
+from gmail_warmup.core.enums import RemovalStep as RemovalStep
 from gmail_warmup.core.enums import RepairOutcome as RepairOutcome
 from gmail_warmup.core.enums import WebhookType as WebhookType
 from gmail_warmup.db.base import Base as Base
@@ -54,6 +55,7 @@ from gmail_warmup.db.models.planning import DomainCheck as DomainCheck
 from gmail_warmup.db.models.planning import Halt as Halt
 from gmail_warmup.db.models.planning import PlanBasis as PlanBasis
 from gmail_warmup.db.models.readiness import MailboxReadiness as MailboxReadiness
+from gmail_warmup.db.models.removals import MailboxRemoval as MailboxRemoval
 from gmail_warmup.db.models.report_links import ReportLink as ReportLink
 from gmail_warmup.db.models.reporting import DomainDay as DomainDay
 from gmail_warmup.db.models.reporting import DomainVolume as DomainVolume

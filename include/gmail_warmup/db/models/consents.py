@@ -40,6 +40,11 @@ class Consent(Base):
     expires_at: Mapped[datetime] = mapped_column(Timestamp)
     used_at: Mapped[datetime | None] = mapped_column(Timestamp)
     outcome: Mapped[str | None] = mapped_column(Text)
+    actual_address: Mapped[str | None] = mapped_column(Text)
+    """The account that signed in, if it is another one than expected and the result is kept."""
+    kept_result: Mapped[str | None] = mapped_column(Text)
+    """The encrypted tokens, until a person decides whether the mailbox is renamed."""
+    kept_until: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
 class Invite(Base):

@@ -73,8 +73,10 @@ class LedgerEntry(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     token: Mapped[str] = mapped_column(Text, unique=True)
-    sender_id: Mapped[int] = mapped_column(ForeignKey(Mailbox.id, ondelete="CASCADE"))
-    recipient_id: Mapped[int] = mapped_column(ForeignKey(Mailbox.id, ondelete="CASCADE"))
+    sender_id: Mapped[int | None] = mapped_column(ForeignKey(Mailbox.id, ondelete="CASCADE"))
+    """None for a mail of a removed mailbox: see ``db.erasure``."""
+    recipient_id: Mapped[int | None] = mapped_column(ForeignKey(Mailbox.id, ondelete="CASCADE"))
+    """None for a mail to a removed mailbox."""
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("ledger.id", ondelete="CASCADE"), unique=True)
     turn: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     local_date: Mapped[date] = mapped_column(Date)

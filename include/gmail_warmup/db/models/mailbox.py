@@ -23,17 +23,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gmail_warmup.core.enums import CONSUMER_DOMAINS, HealthBand, MailboxAuth, MailboxKind
+from gmail_warmup.core.enums import HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.db.base import Base
+from gmail_warmup.db.identity import build_identity_sql
 from gmail_warmup.db.models.columns import Timestamp, check_one_of, check_time
-
-_CONSUMER_DOMAINS = ", ".join(f"'{domain}'" for domain in CONSUMER_DOMAINS)
-_IDENTITY = (
-    f"CASE WHEN split_part(address, '@', 2) IN ({_CONSUMER_DOMAINS}) "
-    "THEN replace(split_part(split_part(address, '@', 1), '+', 1), '.', '') || '@" + CONSUMER_DOMAINS[0] + "' "
-    "ELSE address END"
-)
-"""The same as ``get_identity`` of ``mailboxes.addresses``, so that no code can store another identity."""
 
 
 class Mailbox(Base):
@@ -69,7 +62,7 @@ class Mailbox(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     address: Mapped[str] = mapped_column(Text, unique=True)
     domain: Mapped[str] = mapped_column(Text, Computed("split_part(address, '@', 2)", persisted=True))
-    identity: Mapped[str] = mapped_column(Text, Computed(_IDENTITY, persisted=True))
+    identity: Mapped[str] = mapped_column(Text, Computed(build_identity_sql("address"), persisted=True))
     """The Google mailbox that the address belongs to; unique among the mailboxes with the number 0."""
     duplicate_number: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     """0, or more for a second address of a Google mailbox that was added before identities existed; it stays paused."""

@@ -22,6 +22,8 @@ class ConsentRefusal(StrEnum):
     """The link has already been used."""
     INVITE_OVER = "invite_over"
     """The invite was revoked or expired after the consent began."""
+    MAILBOX_REMOVED = "mailbox_removed"
+    """The mailbox was removed after the consent began."""
     CANCELLED = "cancelled"
     """The user cancelled on Google's page."""
     REFUSED_BY_GOOGLE = "refused_by_google"
@@ -32,6 +34,8 @@ class ConsentRefusal(StrEnum):
     """Google returned no refresh token."""
     WRONG_ACCOUNT = "wrong_account"
     """The user signed in with another mailbox than the expected one."""
+    DECISION_OVER = "decision_over"
+    """The result of the consent was kept for a decision, and is not any more."""
     CODE_USED = "code_used"
     """The authorization code was already used, or is too old."""
     REDIRECT_URI_MISMATCH = "redirect_uri_mismatch"
@@ -46,6 +50,17 @@ class ConsentRefusal(StrEnum):
     """Gmail is not usable for this account: switched off, or blocked by an administrator."""
     CLIENT_REFUSED = "client_refused"
     """Google refused the OAuth client, its project or our request."""
+
+
+class Evidence(StrEnum):
+    """Whether the account that signed in is the one that the mailbox had."""
+
+    CONFIRMED = "confirmed"
+    """A recorded mail of the mailbox is in the account."""
+    CONTRADICTED = "contradicted"
+    """None of the recorded mails is in the account, or Gmail did not say so."""
+    NONE = "none"
+    """No mail is recorded."""
 
 
 _REFUSAL_BY_CODE = {
@@ -91,6 +106,7 @@ class ConsentRefusedError(GmailWarmupError):
         refusal: the reason.
         request: the purpose of the consent, or None if the link is unknown.
         actual: the mailbox that signed in, if it is another one than expected.
+        evidence: whether that account is the one of the mailbox, if its result is kept for a decision.
         code: Google's error code or our reason code, never a text from a request.
         redirect_uri: the URI that is missing in the OAuth client, if that is the reason.
         retry_after: seconds to wait that Google requested, or None.
@@ -102,11 +118,13 @@ class ConsentRefusedError(GmailWarmupError):
         *,
         request: ConsentRequest | None = None,
         actual: str = "",
+        evidence: Evidence | None = None,
         code: str = "",
         redirect_uri: str = "",
         retry_after: float | None = None,
     ) -> None:
         self.refusal, self.request, self.actual, self.code = refusal, request, actual, code
+        self.evidence = evidence
         self.redirect_uri, self.retry_after = redirect_uri, retry_after
         super().__init__(f"consent refused: {refusal.value}")
 

@@ -17,18 +17,23 @@ from urllib.parse import urlencode
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import ChangeAction, GrantState, InviteState, ResponseCategory
-from gmail_warmup.core.errors import TooManyConsentsError
+from gmail_warmup.core.errors import TooManyConsentsError, UnknownInviteError
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.db.models import ConsentPurpose
-from gmail_warmup.mailboxes import lookup, repository
+from gmail_warmup.mailboxes import lookup, removals, repository
 from gmail_warmup.mailboxes.addresses import is_same_mailbox, normalize_address
 from gmail_warmup.mailboxes.change_log import Subject, record_change
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.mailboxes.time_zones import require_database_zones
 from gmail_warmup.oauth.answers import Answer, find_reason
-from gmail_warmup.oauth.consent import invites, repair_queue, states
-from gmail_warmup.oauth.consent.errors import ConsentRefusal, ConsentRefusedError, ConsentRequest, get_refusal
+from gmail_warmup.oauth.consent import invites, other_account, repair_queue, states
+from gmail_warmup.oauth.consent.errors import (
+    ConsentRefusal,
+    ConsentRefusedError,
+    ConsentRequest,
+    get_refusal,
+)
 from gmail_warmup.oauth.consent.signed_in import fetch_signed_in_address
 from gmail_warmup.oauth.consent.states import BrowserSession, NewState, to_consent_request
 from gmail_warmup.oauth.grant import Actor
@@ -69,12 +74,14 @@ class ConsentFlow:
 
         Raises:
             SecondSpellingError: if the Google mailbox exists under another address.
+            MailboxBeingRemovedError: if it is being removed.
         """
         request = ConsentRequest(
             address=normalize_address(address), purpose=ConsentPurpose.ADD, settings=settings.model_dump(mode="json")
         )
         with write_transaction(self._store.engine) as connection:
             lookup.require_first_spelling(connection, [request.address])
+            removals.require_kept(connection, [request.address])
             require_database_zones(connection, [settings.timezone])
             new = states.create_state(connection, self._store.cipher, request, session, minutes=self._minutes)
         return self._build_auth_url(request.address, new)
@@ -87,9 +94,11 @@ class ConsentFlow:
 
         Raises:
             UnknownMailboxError: if it does not exist.
+            MailboxBeingRemovedError: if it is being removed.
         """
         with write_transaction(self._store.engine) as connection:
             mailbox = repository.get_mailbox(connection, address)
+            removals.require_kept(connection, [mailbox.address])
             request = ConsentRequest(address=mailbox.address, purpose=ConsentPurpose.REAUTH)
             new = states.create_state(
                 connection, self._store.cipher, request, session, minutes=self._minutes, mailbox_id=mailbox.id
@@ -145,6 +154,21 @@ class ConsentFlow:
         log_event(log, logging.INFO, "Updated OAuth token for account %s", address, mailbox=address)
         return result
 
+    def accept_account(self, consent_id: int, session: BrowserSession) -> ConsentResult:
+        """Accept that another address signed in than was expected, see ``other_account``.
+
+        Raises:
+            ConsentRefusedError: the result of the consent is not kept any more.
+            InvalidInputError: the address that signed in belongs to another mailbox by now.
+            MailboxBusyError: a task uses the mailbox; the result is still kept.
+        """
+        address, purpose = other_account.accept_account(
+            self._store, consent_id, session, client_id=self._endpoint.client.client_id
+        )
+        states.record_outcome(self._store.engine, consent_id, "granted")
+        log_event(log, logging.INFO, "Updated OAuth token for account %s", address, mailbox=address)
+        return ConsentResult(address=address, purpose=purpose, consent_id=consent_id)
+
     def _build_auth_url(self, address: str, new: NewState) -> str:
         challenge = base64.urlsafe_b64encode(hashlib.sha256(new.verifier.encode()).digest()).rstrip(b"=").decode()
         query = {
@@ -171,7 +195,7 @@ class ConsentFlow:
         self._require_open_invite(consent)
         started = time.monotonic()
         result = self._exchange_code(consent, code)
-        self._check_grant(result, request)
+        self._check_grant(consent, result, session)
         self._write_grant(consent, result, elapsed=time.monotonic() - started, session=session)
         return ConsentResult(address=request.address, purpose=request.purpose, consent_id=request.consent_id)
 
@@ -179,8 +203,11 @@ class ConsentFlow:
         """Refuse a closed invite before the request to Google; the check that counts is the one of the write."""
         if consent.invite_id is None:
             return
-        with read_transaction(self._store.engine) as connection:
-            state = invites.get_invite(connection, consent.invite_id).state
+        try:
+            with read_transaction(self._store.engine) as connection:
+                state = invites.get_invite(connection, consent.invite_id).state
+        except UnknownInviteError:
+            raise _build_removed_error(consent) from None
         if state is not InviteState.OPEN:
             raise _build_invite_closed_error(state, consent)
 
@@ -201,15 +228,21 @@ class ConsentFlow:
             retry_after=retry_after,
         )
 
-    def _check_grant(self, result: TokenResult, request: ConsentRequest) -> None:
+    def _check_grant(self, consent: sa.Row[Any], result: TokenResult, session: BrowserSession) -> None:
         """Refuse a grant that is insufficient or belongs to another mailbox."""
+        request = to_consent_request(consent)
         if not result.refresh_token:
             raise ConsentRefusedError(ConsentRefusal.NO_REFRESH_TOKEN, request=request)
         actual = fetch_signed_in_address(self._endpoint, result.access_token)
         if isinstance(actual, Answer):
             raise self._build_refusal(find_reason(actual), request, actual.retry_after)
         if not is_same_mailbox(actual, request.address):
-            raise ConsentRefusedError(ConsentRefusal.WRONG_ACCOUNT, request=request, actual=actual)
+            evidence = None
+            if session.user:
+                evidence = other_account.keep_for_decision(
+                    self._store, self._endpoint, consent, actual, result, minutes=self._minutes
+                )
+            raise ConsentRefusedError(ConsentRefusal.WRONG_ACCOUNT, request=request, actual=actual, evidence=evidence)
 
     @retry_conflict
     def _write_grant(
@@ -217,6 +250,8 @@ class ConsentFlow:
     ) -> None:
         """Write the grant; in the same transaction, add the mailbox or consume the invite."""
         with write_transaction(self._store.engine) as connection:
+            if not states.lock_consent(connection, consent.id):
+                raise _build_removed_error(consent)
             actor, mailbox_id = session.user or "", consent.mailbox_id
             if consent.invite_id is not None:
                 actor = _consume_invite(connection, consent)
@@ -248,6 +283,10 @@ def _consume_invite(connection: sa.Connection, consent: sa.Row[Any]) -> str:
     except invites.InviteClosedError as closed:
         raise _build_invite_closed_error(closed.state, consent) from None
     return f"invite:{invite.id} ({invite.created_by})"
+
+
+def _build_removed_error(consent: sa.Row[Any]) -> ConsentRefusedError:
+    return ConsentRefusedError(ConsentRefusal.MAILBOX_REMOVED, request=to_consent_request(consent))
 
 
 def _build_invite_closed_error(state: InviteState, consent: sa.Row[Any]) -> ConsentRefusedError:

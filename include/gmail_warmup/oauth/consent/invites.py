@@ -19,7 +19,7 @@ from gmail_warmup.crypto.link_tokens import hash_link_token, make_link_token
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.models import Invite, Mailbox, MailboxAuth
 from gmail_warmup.db.paging import IdPage, IdRange, fetch_id_page
-from gmail_warmup.mailboxes import lookup, repository
+from gmail_warmup.mailboxes import lookup, removals, repository
 from gmail_warmup.mailboxes.change_log import Change, Subject, record_change, record_changes
 
 
@@ -88,9 +88,10 @@ def create_invites(connection: sa.Connection, addresses: Sequence[str], *, actor
 
     Raises:
         UnknownMailboxError: if an address is not a mailbox.
-        InvalidInputError: if a mailbox is accessed by a service account.
+        InvalidInputError: if a mailbox is accessed by a service account, or is being removed.
     """
     mailboxes = repository.get_mailboxes(connection, addresses)
+    removals.require_kept(connection, [mailbox.address for mailbox in mailboxes])
     delegated = [mailbox.address for mailbox in mailboxes if mailbox.auth is not MailboxAuth.GRANT]
     if delegated:
         raise InvalidInputError(f"{', '.join(delegated[:5])}: accessed by a service account; no consent is needed.")

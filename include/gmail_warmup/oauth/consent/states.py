@@ -58,7 +58,7 @@ def create_state(
         columns: ``mailbox_id`` and ``invite_id``, where there are any.
     """
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
-    state_hash = _hash_value(state)
+    state_hash = hash_value(state)
     expires_at = sa.func.now() + make_interval(minutes * 60)
     consent_id: int = connection.execute(
         sa.insert(Consent)
@@ -69,7 +69,7 @@ def create_state(
             mailbox_settings=request.settings,
             code_verifier=cipher.encrypt(_build_verifier_owner(state_hash), verifier),
             airflow_user=session.user,
-            browser_hash=_hash_value(session.browser),
+            browser_hash=hash_value(session.browser),
             expires_at=sa.func.least(expires_at, expires_by) if expires_by else expires_at,
             **columns,
         )
@@ -85,9 +85,9 @@ def consume_state(engine: sa.Engine, state: str, session: BrowserSession) -> sa.
         ConsentRefusedError: the state is unknown, expired or already used.
     """
     own = (
-        Consent.state_hash == _hash_value(state),
+        Consent.state_hash == hash_value(state),
         Consent.airflow_user.is_not_distinct_from(session.user),
-        Consent.browser_hash == _hash_value(session.browser),
+        Consent.browser_hash == hash_value(session.browser),
     )
     consume = (
         sa.update(Consent)
@@ -106,14 +106,23 @@ def consume_state(engine: sa.Engine, state: str, session: BrowserSession) -> sa.
     raise ConsentRefusedError(refusal, request=to_consent_request(existing))
 
 
+def lock_consent(connection: sa.Connection, consent_id: int) -> bool:
+    """Lock a consent until the transaction ends, before its mailbox; return False if the mailbox was removed.
+
+    The removal of a mailbox deletes its consents, so that none that is on its way adds the mailbox again.
+    """
+    query = sa.select(Consent.id).where(Consent.id == consent_id).with_for_update(read=True, key_share=True)
+    return connection.scalar(query) is not None
+
+
 def belongs_to_invite(connection: sa.Connection, *, state: str, browser: str) -> bool:
     """Return whether this browser began the consent with this state by following an invite.
 
     The result for any other consent is the same as for an invented state.
     """
     query = sa.select(Consent.id).where(
-        Consent.state_hash == _hash_value(state),
-        Consent.browser_hash == _hash_value(browser),
+        Consent.state_hash == hash_value(state),
+        Consent.browser_hash == hash_value(browser),
         Consent.invite_id.is_not(None),
     )
     return connection.execute(query).one_or_none() is not None
@@ -148,5 +157,6 @@ def _build_verifier_owner(state_hash: str) -> str:
     return f"consent:{state_hash}"
 
 
-def _hash_value(value: str) -> str:
+def hash_value(value: str) -> str:
+    """Return the hash under which a state or a browser cookie is stored."""
     return hashlib.sha256(value.encode()).hexdigest()

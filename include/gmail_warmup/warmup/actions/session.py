@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import InstrumentedAttribute
 
 from gmail_warmup.core.enums import Action, BounceKind, Placement
@@ -177,8 +178,9 @@ class MailboxSession:
 def isolate_mail(session: MailboxSession, entry: Entry) -> Iterator[None]:
     """Log what a stored value of one mail, or of its other mailbox, causes: the other mails go on.
 
-    Gmail refuses a request with a wrong id. It also refuses all if a setting is wrong: see `require_usable_mail`. A
-    mail for whose language there is no template waits, and mails in other languages go on.
+    The other mailbox may have been removed meanwhile. Gmail refuses a request with a wrong id. It also refuses all if a
+    setting is wrong: see `require_usable_mail`. A mail for whose language there is no template waits, and mails in
+    other languages go on.
     """
     try:
         yield
@@ -186,6 +188,9 @@ def isolate_mail(session: MailboxSession, entry: Entry) -> Iterator[None]:
         session.left_out.append(error)
         text = "%s: mail %d waits: %s [no_templates]"
         log_event(log, logging.ERROR, text, session.mailbox.address, entry.id, error, reason_code=error.reason)
+    except NoResultFound:  # a statement reads its other mailbox
+        text = "%s: mail %d is left out, because its other mailbox was removed"
+        log_event(log, logging.INFO, text, session.mailbox.address, entry.id, reason_code="mailbox_removed")
     except (*WRITE_ERRORS, BadGmailRequestError) as error:
         if isinstance(error, BadGmailRequestError):
             session.left_out.append(error)

@@ -52,6 +52,8 @@ class Entry:
 NOW: sa.ColumnElement[Any] = sa.func.now()
 """The database clock, as a value for `update_entry`."""
 
+HAS_BOTH_MAILBOXES = sa.and_(L.sender_id.is_not(None), L.recipient_id.is_not(None))
+
 # Conditions on ledger rows, shared by the plan and the actions.
 UNSENT = L.status.in_((MailStatus.CLAIMED, MailStatus.DRAFTED))
 UNSENT_FIRST = sa.and_(UNSENT, L.parent_id.is_(None))
@@ -216,8 +218,11 @@ def store_draft(connection: sa.Connection, entry_id: int, draft_id: str) -> Entr
 def update_entry(connection: sa.Connection, entry_id: int, *conditions: sa.ColumnElement[bool], **values: Any) -> bool:
     """Update columns of one row if it meets the conditions; return whether it did.
 
+    A row without one of its mailboxes, which was removed, is only a count and never changes.
+
     Args:
         values: by column; a timedelta is added to the database's current time.
     """
     columns = {name: NOW + value if isinstance(value, timedelta) else value for name, value in values.items()}
-    return connection.execute(sa.update(L).where(L.id == entry_id, *conditions).values(columns)).rowcount == 1
+    statement = sa.update(L).where(L.id == entry_id, HAS_BOTH_MAILBOXES, *conditions).values(columns)
+    return connection.execute(statement).rowcount == 1

@@ -20,6 +20,7 @@ from gmail_warmup.web.api import (
     transfers,
     webhooks,
 )
+from gmail_warmup.web.api.lifecycle import documents, removals, renaming
 from gmail_warmup.web.api.reporting import changes, reports
 from gmail_warmup.web.permissions import READ
 from gmail_warmup.web.problems import ERROR_RESPONSES
@@ -39,6 +40,9 @@ for part in (
     readiness,
     statistics,
     history,
+    removals,
+    documents,
+    renaming,
     mailboxes,
     consents,
     repairs,

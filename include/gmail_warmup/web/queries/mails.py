@@ -34,7 +34,7 @@ class Mail(BaseModel):
 
     id: int
     direction: Direction
-    partner: str = Field(description="The address of the other mailbox.")
+    partner: str | None = Field(description="The address of the other mailbox; null if it was removed.")
     subject: str
     is_reply: bool
     status: MailStatus
@@ -150,6 +150,8 @@ def _select_direction(
         *(table.c[name] for name in ("claimed_at", *Mail.model_fields) if name in table.c),
     ]
     query = (
-        sa.select(*columns).join_from(table, Mailbox, Mailbox.id == partner_id).where(own_id == record.id, *conditions)
+        sa.select(*columns)
+        .join_from(table, Mailbox, Mailbox.id == partner_id, isouter=True)
+        .where(own_id == record.id, *conditions)
     )
     return query.order_by(table.c.claimed_at.desc(), table.c.id.desc()).limit(MAILS_PER_PAGE + 1)

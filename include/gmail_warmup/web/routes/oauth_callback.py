@@ -78,7 +78,7 @@ def handle_callback(
             state=query.get("state", ""), code=query.get("code", ""), error=query.get("error", ""), session=session
         )
     except ConsentRefusedError as refused:
-        if _record_failed_repair(context, refused, session):
+        if _record_failed_repair(context, refused, session) and not refused.evidence:
             return RedirectResponse(load_urls().repairs_url, status_code=303)
         return _render_refusal(request, refused, invited=session.user is None)
     return _continue_queue(request, context, flow, result, session) or _redirect_after_consent(
@@ -129,6 +129,9 @@ def _render_refusal(request: Request, refused: ConsentRefusedError, *, invited: 
         text.status,
         text=text,
         refusal=refused.refusal.value,
+        evidence=consent_errors.describe_evidence(refused),
+        consent=refused.request,
+        actual=refused.actual,
         invited=invited,
         again="" if invited else consent_errors.retry_request(refused),
         back="" if invited else load_urls().view_url(refused.expected_address),

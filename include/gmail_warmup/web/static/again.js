@@ -1,4 +1,4 @@
-// After a refused consent: start the same consent again, or open the same invite.
+// After a refused consent: start the same consent again, accept another address of the account, or open the same invite.
 
 import { post } from "./api.js";
 
@@ -14,6 +14,21 @@ again?.addEventListener("click", async () => {
     box.textContent = problem.message;
     box.hidden = false;
     again.disabled = false;
+  }
+});
+
+const accept = document.querySelector("#accept");
+if (accept) accept.disabled = false;
+accept?.addEventListener("click", async () => {
+  const box = document.querySelector("#alert");
+  box.hidden = true;
+  accept.disabled = true;
+  try {
+    location.assign((await post(`consents/${accept.dataset.consent}/accept`, {})).url);
+  } catch (problem) {
+    box.textContent = problem.message;
+    box.hidden = false;
+    accept.disabled = false;
   }
 });
 

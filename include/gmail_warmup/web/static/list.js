@@ -1,8 +1,10 @@
 // The list: bulk actions on the selected mailboxes, and the filters.
 
+import { typedConfirmation } from "./confirm.js";
 import { editForm } from "./edit.js";
 import { file, get, post } from "./api.js";
 import { invite } from "./links.js";
+import { save } from "./save.js";
 import { Selection, counted } from "./selection.js";
 
 const DONE = "gmail-warmup-done";
@@ -111,6 +113,14 @@ function addBulkActions(bar) {
       openDialog();
       edit.begin(selection.settings);
     };
+    const options = {
+      target: () => selection.body,
+      expected: () => (selection.size > 1 ? String(selection.size) : selection.addresses[0]),
+      title: () => counted(selection.size),
+      done: reloadWith,
+    };
+    open.remove = typedConfirmation(document.querySelector("#remove"), options);
+    open.data = typedConfirmation(document.querySelector("#export-data"), options);
   }
   for (const button of bar.querySelectorAll("[data-bulk]")) {
     button.addEventListener("click", () => open[button.dataset.bulk]());
@@ -123,20 +133,13 @@ async function exportSelected(selection) {
   try {
     const query = new URLSearchParams({ format: "csv", ...selection.filter });
     const { addresses } = selection;
-    save(selection.all ? await file(`export?${query}`) : await file("export", { format: "csv", addresses }));
+    const blob = await (selection.all ? file(`export?${query}`) : file("export", { format: "csv", addresses }));
+    save(blob, "gmail-accounts.csv");
   } catch (problem) {
     alert.textContent = problem.message;
     alert.hidden = false;
     alert.scrollIntoView({ block: "nearest" });
   }
-}
-
-function save(blob) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = "gmail-accounts.csv";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser reads it after this function returns
 }
 
 // The link of each row takes the focus. Arrow keys move between rows, Enter opens the row that has the focus.

@@ -2,6 +2,7 @@
 
 import { post } from "./api.js";
 import { drawCharts } from "./charts.js";
+import { typedConfirmation } from "./confirm.js";
 import { copy } from "./copy.js";
 import { clearErrors, fillZones, number, showErrors } from "./forms.js";
 import { setTime } from "./times.js";
@@ -11,6 +12,7 @@ const NUMBERS = ["daily_target", "open_rate", "reply_rate"];
 const TEXTS = ["display_name", "signature", "language", "owner_email"];
 const LIST = "gmail-warmup-list";
 const MESSAGE = "gmail-warmup-message";
+const DONE = "gmail-warmup-done"; // the message of the list
 
 // Link back to the list with its last search and filters, also after paging through the history.
 function restoreList(link) {
@@ -133,6 +135,23 @@ function invites(section) {
   }
 }
 
+function confirmations(...names) {
+  for (const name of names) {
+    const dialog = document.querySelector(`#${name}`);
+    const open = typedConfirmation(dialog, {
+      target: () => ({ addresses: [address] }),
+      expected: () => address,
+      title: () => address,
+      done: (message) => {
+        sessionStorage.setItem(DONE, message);
+        location.assign(document.querySelector("#back").href);
+      },
+    });
+    document.querySelector(`#ask-${name}`).addEventListener("click", open);
+    dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
+  }
+}
+
 function addRequalify(button) {
   button.addEventListener("click", async () => {
     button.disabled = true;
@@ -152,6 +171,7 @@ const [form, dialog, section] = ["#settings", "#pause", "#invite"].map((name) =>
 if (form) settingsForm(form);
 if (dialog) pauseDialog(dialog);
 if (section) invites(document.querySelector("#invites"));
+if (document.querySelector("#remove")) confirmations("remove", "export-data");
 const requalify = document.querySelector("#requalify");
 if (requalify) addRequalify(requalify);
 drawCharts();

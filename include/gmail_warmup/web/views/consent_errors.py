@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 from gmail_warmup.core.text import pluralize
-from gmail_warmup.oauth.consent.errors import ConsentRefusal, ConsentRefusedError
+from gmail_warmup.oauth.consent.errors import ConsentRefusal, ConsentRefusedError, Evidence
 from gmail_warmup.oauth.reasons import REASONS
 
 GOOGLE_CONNECTIONS_URL = "https://myaccount.google.com/connections"
@@ -63,6 +63,13 @@ REFUSAL_TEXTS: dict[ConsentRefusal, RefusalText] = {
         step="Create a new invite on the page Gmail accounts.",
         public_step="Ask the sender for a new link.",
     ),
+    ConsentRefusal.MAILBOX_REMOVED: RefusalText(
+        status=410,
+        title="This mailbox was removed",
+        happened="{expected} was removed while you were on Google's page.",
+        step="To use it again, add it on the page Gmail accounts.",
+        public_step="Ask the sender for a new link.",
+    ),
     ConsentRefusal.CANCELLED: RefusalText(
         status=400,
         title="Consent was cancelled at Google",
@@ -99,6 +106,13 @@ REFUSAL_TEXTS: dict[ConsentRefusal, RefusalText] = {
         step="Start again and choose {expected} on Google's page. If it is not listed, press 'Use another account'.",
         public_step="Open your link again and choose {expected} on Google's page. If it is not listed, press "
         "'Use another account'.",
+    ),
+    ConsentRefusal.DECISION_OVER: RefusalText(
+        status=410,
+        title="This decision is over",
+        happened="The sign-in was kept for some minutes only, or belongs to another user or browser.",
+        step="Start again on the page Gmail accounts.",
+        public_step="Open your link again.",
     ),
     ConsentRefusal.CODE_USED: RefusalText(
         status=410,
@@ -173,6 +187,18 @@ def describe_refusal(refused: ConsentRefusedError, *, invited: bool) -> RefusalT
     step = text.public_step if invited else text.step
     happened = text.happened.format(**values).strip() or "Google did not complete the sign-in."
     return dataclasses.replace(text, happened=happened, step=step.format(**values).strip())
+
+
+_EVIDENCE_TEXTS = {
+    Evidence.CONFIRMED: "A warmup mail of {expected} is in this account, so it is the same account.",
+    Evidence.NONE: "No mail of {expected} is recorded yet, so it cannot be checked: you have to know it.",
+}
+
+
+def describe_evidence(refused: ConsentRefusedError) -> str:
+    """Return whether the account that signed in is the expected one; empty if its result is not kept."""
+    text = _EVIDENCE_TEXTS.get(refused.evidence, "") if refused.evidence else ""
+    return text.format(expected=refused.expected_address)
 
 
 def _format_wait(retry_after: float | None) -> str:

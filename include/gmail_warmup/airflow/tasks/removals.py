@@ -1,0 +1,21 @@
+"""The function that continues the removals of mailboxes, and deletes results of consents that nobody decided on."""
+
+from __future__ import annotations
+
+from gmail_warmup.airflow.tasks import execution
+from gmail_warmup.db.engine import write_transaction
+from gmail_warmup.mailboxes import removals
+from gmail_warmup.oauth.consent import kept_results
+from gmail_warmup.warmup.removal.run import continue_removal
+
+
+def continue_removals() -> dict[str, int]:
+    """Take the steps that are left of every removal that is due; return how many are finished and how many wait."""
+    with execution.translate_errors():
+        services = execution.build_services()
+        with write_transaction(services.engine) as connection:
+            kept_results.delete_expired(connection)
+            due = removals.find_due(connection)
+        states = [continue_removal(services.removal_tools, removal_id) for removal_id in due]
+    finished = sum(state.is_done for state in states)
+    return {"finished": finished, "waiting": len(states) - finished}

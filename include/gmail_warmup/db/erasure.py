@@ -1,0 +1,166 @@
+"""The SQL function that deletes a mailbox: its rows, and its address in every other row.
+
+A mail between the removed mailbox and another one belongs to both. Its row stays as an anonymous count of the other
+mailbox: the side of the removed one is null, and subject, ids and texts are deleted. A row without any mailbox is
+deleted. Nothing of these rows is due any more.
+
+Tables with a foreign key to ``mailbox``, and columns with text, are found in the catalogue of the database, so that a
+new table needs no change here.
+"""
+
+from __future__ import annotations
+
+from gmail_warmup.db.identity import build_identity_sql
+
+REMOVED_TEXT = "(removed mailbox)"
+"""What replaces an address in texts."""
+
+NAMES_OF_PERSONS = (
+    "actor", "airflow_user", "created_by", "ended_by", "owner_email", "paused_by", "requested_by", "revoked_by",
+    "started_by",
+)  # fmt: skip
+"""Columns with the name of an Airflow user or the owner of another mailbox: they are not data of the mailbox."""
+
+_KEPT = ", ".join(f"'{name}'" for name in ("address", *NAMES_OF_PERSONS))
+_DUE_TIMES = ("locate", "rescue", "read", "mark", "reply", "stray_draft")
+_NOTHING_DUE = ", ".join(f"{name}_due_at = NULL" for name in _DUE_TIMES)
+_IS_UNSENT = "status IN ('claimed', 'drafted')"
+
+
+def _anonymize(table: str) -> str:
+    """Return the statements that anonymize a batch of mails of one table and leave the function if there were any."""
+    return f"""
+    WITH own AS MATERIALIZED (
+        SELECT id, claimed_at FROM gmail_warmup.{table}
+        WHERE sender_id = removed.mailbox_id OR recipient_id = removed.mailbox_id
+    ), batch AS MATERIALIZED (
+        SELECT l.id, l.claimed_at FROM gmail_warmup.{table} l JOIN own USING (id, claimed_at)
+        ORDER BY l.id LIMIT at_once FOR UPDATE OF l
+    ), gone AS (
+        DELETE FROM gmail_warmup.{table} l USING batch
+        WHERE l.id = batch.id AND l.claimed_at = batch.claimed_at AND (l.sender_id IS NULL OR l.recipient_id IS NULL)
+        RETURNING l.id
+    ), kept AS (
+        UPDATE gmail_warmup.{table} l SET
+            sender_id = nullif(l.sender_id, removed.mailbox_id),
+            recipient_id = nullif(l.recipient_id, removed.mailbox_id),
+            token = 'removed:' || l.id, subject = '', rfc_message_id = NULL, thread_id = NULL, draft_id = NULL,
+            recipient_thread_id = NULL, bounce_text = NULL, text_hash = NULL, language = NULL, {_NOTHING_DUE},
+            status = CASE WHEN {_IS_UNSENT} THEN 'failed' ELSE status END,
+            failure = CASE WHEN {_IS_UNSENT} THEN 'mailbox_removed' ELSE failure END,
+            gmail_id = CASE WHEN l.sender_id = removed.mailbox_id THEN NULL ELSE gmail_id END,
+            notice_ids = CASE WHEN l.sender_id = removed.mailbox_id THEN '{{}}' ELSE notice_ids END,
+            sender_trashed_at = CASE WHEN l.sender_id = removed.mailbox_id THEN now() ELSE sender_trashed_at END,
+            recipient_gmail_id = CASE WHEN l.recipient_id = removed.mailbox_id THEN NULL ELSE recipient_gmail_id END,
+            recipient_trashed_at = CASE WHEN l.recipient_id = removed.mailbox_id THEN now()
+                ELSE recipient_trashed_at END
+        FROM batch WHERE l.id = batch.id AND l.claimed_at = batch.claimed_at
+            AND l.sender_id IS NOT NULL AND l.recipient_id IS NOT NULL
+        RETURNING l.id
+    )
+    SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM kept) INTO deleted, changed;
+    IF deleted + changed > 0 THEN
+        counts := gmail_warmup.add_count(counts, 'deleted', '{table}', deleted);
+        counts := gmail_warmup.add_count(counts, 'anonymized', '{table}', changed);
+        UPDATE gmail_warmup.mailbox_removal r SET receipt = counts WHERE r.id = removal;
+        RETURN false;
+    END IF;"""  # noqa: S608  the name of a table
+
+
+ADD_COUNT = """
+CREATE OR REPLACE FUNCTION gmail_warmup.add_count(counts jsonb, kind text, name text, rows bigint) RETURNS jsonb
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN rows = 0 THEN counts ELSE counts || jsonb_build_object(
+        kind,
+        coalesce(counts -> kind, '{}')
+            || jsonb_build_object(name, rows + coalesce((counts -> kind ->> name)::bigint, 0))
+    ) END
+$$
+"""
+
+# The rows are locked in the order of ``db.locks``. A caller needs the lease of the mailbox, so that no task uses it.
+ERASE_MAILBOX = f"""
+CREATE OR REPLACE FUNCTION gmail_warmup.erase_mailbox(removal bigint, at_once integer) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    removed gmail_warmup.mailbox_removal;
+    erased gmail_warmup.mailbox;
+    pattern text;
+    counts jsonb;
+    place record;
+    deleted bigint;
+    changed bigint;
+BEGIN
+    SELECT * INTO removed FROM gmail_warmup.mailbox_removal WHERE id = removal FOR UPDATE;
+    IF removed.id IS NULL THEN
+        RAISE EXCEPTION 'there is no removal %', removal;
+    ELSIF removed.finished_at IS NOT NULL THEN
+        RETURN true;
+    END IF;
+    SELECT * INTO erased FROM gmail_warmup.mailbox WHERE id = removed.mailbox_id;
+    IF removed.step IS DISTINCT FROM 'erase' OR NOT coalesce(
+        starts_with(erased.lease_holder, 'removal:' || removal || ':') AND erased.lease_until > now(), erased.id IS NULL
+    ) THEN
+        RAISE EXCEPTION 'the removal % is not prepared', removal;
+    END IF;
+    counts := removed.receipt;
+    {_anonymize("ledger")}
+    {_anonymize("ledger_history")}
+    PERFORM FROM gmail_warmup.consent c WHERE c.mailbox_id = erased.id
+        OR {build_identity_sql("c.address")} = erased.identity ORDER BY c.id FOR UPDATE;
+    PERFORM FROM gmail_warmup.invite i WHERE i.mailbox_id = erased.id ORDER BY i.id FOR UPDATE;
+    PERFORM FROM gmail_warmup.mailbox m WHERE m.id = erased.id FOR UPDATE;
+    PERFORM FROM gmail_warmup.oauth_grant g WHERE g.mailbox_id = erased.id FOR UPDATE;
+    DELETE FROM gmail_warmup.consent c WHERE c.mailbox_id = erased.id
+        OR {build_identity_sql("c.address")} = erased.identity;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    counts := gmail_warmup.add_count(counts, 'deleted', 'consent', deleted);
+    -- The sums of a domain are anonymous and stay: see add_domain_days.
+    PERFORM set_config('gmail_warmup.keep_sums', 'on', true);
+    FOR place IN
+        SELECT c.relname AS name, a.attname AS key
+        FROM pg_constraint f JOIN pg_class c ON c.oid = f.conrelid
+            JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = f.conkey[1]
+        WHERE f.contype = 'f' AND f.confrelid = 'gmail_warmup.mailbox'::regclass AND f.confdeltype = 'c'
+            AND c.relname <> 'ledger'
+        ORDER BY c.relname
+    LOOP
+        EXECUTE format('DELETE FROM gmail_warmup.%I WHERE %I = $1', place.name, place.key) USING erased.id;
+        GET DIAGNOSTICS deleted = ROW_COUNT;
+        counts := gmail_warmup.add_count(counts, 'deleted', place.name, deleted);
+    END LOOP;
+    DELETE FROM gmail_warmup.mailbox m WHERE m.id = erased.id;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    counts := gmail_warmup.add_count(counts, 'deleted', 'mailbox', deleted);
+    PERFORM set_config('gmail_warmup.keep_sums', 'off', true);
+    UPDATE gmail_warmup.breaker b SET failed_mailbox_ids = array_remove(b.failed_mailbox_ids, erased.id)
+        WHERE erased.id = ANY (b.failed_mailbox_ids);
+    -- An address in a text: not a part of a longer one, also in a link or after an escaped character of JSON.
+    pattern := regexp_replace(erased.address, '([^a-z0-9@])', '\\\\\\1', 'g');
+    pattern := replace(replace(pattern, '@', '(?:@|%40)'), '\\+', '(?:\\+|%2b)');
+    pattern := '(?:(?<![a-z0-9._+-])|(?<=\\\\[bfnrt]))' || pattern || '(?![a-z0-9-]|\\.[a-z0-9])';
+    FOR place IN
+        SELECT c.relname AS name, a.attname AS key, format_type(a.atttypid, NULL) AS kind
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        WHERE c.relnamespace = 'gmail_warmup'::regnamespace AND c.relkind = 'r' AND NOT c.relispartition
+            AND c.relname <> 'ledger' AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+            AND a.atttypid IN ('text'::regtype, 'text[]'::regtype, 'jsonb'::regtype) AND a.attname NOT IN ({_KEPT})
+            AND erased.id IS NOT NULL
+        ORDER BY c.relname, a.attnum
+    LOOP
+        EXECUTE format(
+            'UPDATE gmail_warmup.%1$I SET %2$I = regexp_replace(%2$I::text, $1, ''{REMOVED_TEXT}'', ''gi'')::%3$s'
+            ' WHERE %2$I::text ~* $1', place.name, place.key, place.kind
+        ) USING pattern;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        counts := gmail_warmup.add_count(counts, 'redacted', place.name, changed);
+    END LOOP;
+    UPDATE gmail_warmup.mailbox_removal r SET
+        receipt = counts, step = 'done', problem = NULL, finished_at = now() WHERE r.id = removal;
+    RETURN true;
+END $$
+"""  # noqa: S608  names of columns
+
+GRANTED_FUNCTIONS = ("gmail_warmup.erase_mailbox(bigint, integer)",)
+INTERNAL_FUNCTIONS = ("gmail_warmup.add_count(jsonb, text, text, bigint)",)

@@ -1,0 +1,193 @@
+"""Removals of mailboxes: request them, read their state, store their progress.
+
+From its request on, a mailbox is paused and cannot be resumed, its invites are revoked, and no consent for it starts.
+Every function runs inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from gmail_warmup.core.enums import ChangeAction
+from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.db.clock import make_interval
+from gmail_warmup.db.locks import lock_mailboxes
+from gmail_warmup.db.models import Invite, Mailbox, MailboxRemoval, RemovalStep
+from gmail_warmup.db.rows import convert_rows
+from gmail_warmup.mailboxes import lookup, repository
+from gmail_warmup.mailboxes.change_log import Change, Subject, record_changes
+from gmail_warmup.mailboxes.lookup import MailboxAddress
+
+DONE = "done"
+"""The outcome of a step that was finished."""
+
+_R = MailboxRemoval
+
+
+class MailboxBeingRemovedError(InvalidInputError):
+    """A mailbox is being removed, so it cannot be changed."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"{address} is being removed. Wait until it is gone ('gmail-warmup mailboxes removals' shows it), then add "
+            "it again."
+        )
+
+
+def require_confirmation(addresses: Sequence[str], typed: str) -> None:
+    """Check what a person typed to confirm that these mailboxes are meant: the address, or the number of several.
+
+    Raises:
+        InvalidInputError: it is something else, or there is no mailbox.
+    """
+    if not addresses:
+        raise InvalidInputError("No mailbox is selected. Nothing was changed.")
+    expected = addresses[0] if len(addresses) == 1 else str(len(addresses))
+    if typed.strip().lower() != expected:
+        what = "the address" if len(addresses) == 1 else "the number of mailboxes"
+        raise InvalidInputError(f"The confirmation is not {what}, {expected}. Nothing was changed.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removal:
+    """The state of a removal; ``address`` is None once the mailbox is gone."""
+
+    id: int
+    address: str | None
+    mailbox_id: int
+    requested_at: datetime
+    requested_by: str
+    revoke_grant: bool
+    trash_mail: bool
+    step: RemovalStep
+    problem: str | None
+    next_try_at: datetime
+    trashed: int
+    trashed_until: int
+    trash_outcome: str | None
+    revoke_outcome: str | None
+    receipt: dict[str, dict[str, int]]
+    finished_at: datetime | None
+
+    @property
+    def is_done(self) -> bool:
+        """Return whether nothing is stored about the mailbox any more."""
+        return self.step is RemovalStep.DONE
+
+
+_SELECT = sa.select(
+    *(Mailbox.address if field.name == "address" else getattr(_R, field.name) for field in fields(Removal))
+).outerjoin(Mailbox, sa.and_(Mailbox.id == _R.mailbox_id, _R.finished_at.is_(None)))
+
+
+def _to_removal(row: sa.Row[Any]) -> Removal:
+    receipt = row.receipt if isinstance(row.receipt, dict) else {}
+    counts = {kind: tables for kind, tables in receipt.items() if isinstance(tables, dict)}
+    return Removal(**(dict(row._mapping) | {"step": RemovalStep(row.step), "receipt": counts}))
+
+
+def request_removals(
+    connection: sa.Connection, addresses: Sequence[str], *, revoke_grant: bool, trash_mail: bool, actor: str
+) -> list[int]:
+    """Begin to remove mailboxes; return the ids of the removals. One that is in progress goes on as it was requested.
+
+    Raises:
+        UnknownMailboxError: with every address of no mailbox; nothing was changed then.
+    """
+    named = repository.require_mailboxes(connection, addresses)
+    ids = lock_mailboxes(connection, repository.has_id_in([mailbox.id for mailbox in named]))
+    values = {"requested_by": actor, "revoke_grant": revoke_grant, "trash_mail": trash_mail}
+    rows = [values | {"mailbox_id": mailbox_id} for mailbox_id in ids]
+    begun = connection.scalars(insert(_R).values(rows).on_conflict_do_nothing().returning(_R.mailbox_id)).all()
+    record_changes(connection, (_to_change(mailbox, values) for mailbox in named if mailbox.id in begun))
+    connection.execute(
+        sa.update(Mailbox)
+        .where(repository.has_id_in(ids))
+        .values(
+            paused_at=sa.func.coalesce(Mailbox.paused_at, sa.func.now()),
+            paused_by=actor,
+            pause_reason="it is being removed",
+        )
+    )
+    is_open = (Invite.mailbox_id.in_(ids), Invite.used_at.is_(None), Invite.revoked_at.is_(None))
+    connection.execute(sa.update(Invite).where(*is_open).values(revoked_at=sa.func.now(), revoked_by=actor))
+    query = sa.select(_R.id).where(_R.mailbox_id.in_(ids), _R.finished_at.is_(None)).order_by(_R.id)
+    return list(connection.scalars(query))
+
+
+def _to_change(mailbox: MailboxAddress, values: Mapping[str, Any]) -> Change:
+    return Change(
+        action=ChangeAction.MAILBOX_REMOVE,
+        actor=values["requested_by"],
+        subject=Subject.of_mailbox(mailbox.id, mailbox.address),
+        after={name: values[name] for name in ("revoke_grant", "trash_mail")},
+    )
+
+
+def require_kept(connection: sa.Connection, addresses: Iterable[str]) -> None:
+    """Refuse the addresses of mailboxes that are being removed; addresses of no mailbox are accepted.
+
+    Raises:
+        MailboxBeingRemovedError: naming the first of them.
+    """
+    ids = [mailbox.id for mailbox in lookup.find_by_address(connection, addresses).values() if mailbox]
+    query = sa.select(Mailbox.address).where(repository.has_id_in(ids), repository.IS_BEING_REMOVED)
+    if address := connection.scalar(query.order_by(Mailbox.address).limit(1)):
+        raise MailboxBeingRemovedError(address)
+
+
+def get_removal(connection: sa.Connection, removal_id: int) -> Removal:
+    """Return one removal.
+
+    Raises:
+        InvalidInputError: no removal has this number.
+    """
+    row = connection.execute(_SELECT.where(_R.id == removal_id)).one_or_none()
+    if row is None:
+        raise InvalidInputError(
+            f"There is no removal {removal_id}. 'gmail-warmup mailboxes removals' shows those that there are."
+        )
+    return _to_removal(row)
+
+
+def list_removals(connection: sa.Connection, *, limit: int = 100) -> list[Removal]:
+    """Return the latest removals: those in progress first, then the receipts, newest first."""
+    query = _SELECT.order_by(_R.finished_at.is_not(None), _R.finished_at.desc(), _R.id.desc()).limit(limit)
+    return convert_rows(connection.execute(query), _to_removal, table=_R.__tablename__)
+
+
+def find_due(connection: sa.Connection) -> list[int]:
+    """Return the ids of the removals in progress whose next attempt is due, oldest first."""
+    due = (_R.finished_at.is_(None), _R.next_try_at <= sa.func.now())
+    return list(connection.scalars(sa.select(_R.id).where(*due).order_by(_R.id)))
+
+
+def store_progress(connection: sa.Connection, removal_id: int, **values: Any) -> None:
+    """Store columns of a removal in progress."""
+    is_open = (_R.id == removal_id, _R.finished_at.is_(None))
+    connection.execute(sa.update(_R).where(*is_open).values(values))
+
+
+def store_problem(connection: sa.Connection, removal_id: int, code: str, *, retry_after: float) -> None:
+    """Store why a removal could not go on, and when it is tried again (in seconds)."""
+    store_progress(connection, removal_id, problem=code, next_try_at=sa.func.now() + make_interval(retry_after))
+
+
+_ERASE = sa.text("SELECT gmail_warmup.erase_mailbox(:removal, :at_once)")
+_BATCH_SIZE = 5_000
+
+
+def erase_batch(connection: sa.Connection, removal_id: int) -> bool:
+    """Delete the next rows about the mailbox; return whether nothing is left. The caller holds its lease."""
+    return bool(connection.scalar(_ERASE, {"removal": removal_id, "at_once": _BATCH_SIZE}))
+
+
+def build_lease_holder(removal_id: int, run: str) -> str:
+    """Return the name under which a run of a removal leases the mailbox; the database checks it."""
+    return f"removal:{removal_id}:{run}"

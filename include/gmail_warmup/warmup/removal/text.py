@@ -1,0 +1,65 @@
+"""What a removal says to a person: why it waits, and the receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gmail_warmup.core.reasons import ReasonBase
+from gmail_warmup.core.text import pluralize
+from gmail_warmup.mailboxes.removals import DONE, Removal
+from gmail_warmup.oauth.reasons import REASONS
+from gmail_warmup.warmup.removal.steps import NO_GRANT
+
+_WAITING = {
+    "mailbox_busy": "A task uses the mailbox.",
+    "partner_busy": "A task is sending a mail to it.",
+    "grant_busy": "A process is refreshing its grant.",
+    "stopped": "Everything is stopped; the removal goes on after 'gmail-warmup start'.",
+}
+_CONTINUES = "It goes on by itself with the next run of gmail_monitor."
+_ACCOUNT_PAGE = "https://myaccount.google.com/connections"
+
+
+def explain_problem(code: str) -> str:
+    """Return the sentence for the reason code of a removal that waits."""
+    return _WAITING.get(code) or _get_reason(code).message
+
+
+def describe_removal(removal: Removal) -> str:
+    """Return the state of a removal as sentences; those about a finished one are its receipt."""
+    if not removal.is_done:
+        why = f" {explain_problem(removal.problem)}" if removal.problem else ""
+        return f"The removal of {removal.address} waits.{why} {_CONTINUES}"
+    parts = [_describe_counts("Deleted", removal.receipt.get("deleted", {}))]
+    parts.append(_describe_counts("Kept as anonymous counts of other mailboxes", removal.receipt.get("anonymized", {})))
+    parts.append(_describe_counts("Address replaced in", removal.receipt.get("redacted", {})))
+    return " ".join(filter(None, [*parts, _describe_trash(removal), _describe_revocation(removal)]))
+
+
+def _describe_counts(title: str, counts: Mapping[str, int]) -> str:
+    listed = ", ".join(f"{table} {number}" for table, number in sorted(counts.items()))
+    return f"{title}: {listed}." if listed else ""
+
+
+def _describe_trash(removal: Removal) -> str:
+    if removal.trash_outcome is None:
+        return ""
+    moved = f"Moved to the trash: {pluralize(removal.trashed, 'message')}."
+    if removal.trash_outcome == DONE:
+        return moved
+    return f"{moved} The others stay, because: {_get_reason(removal.trash_outcome).message}"
+
+
+def _describe_revocation(removal: Removal) -> str:
+    if removal.revoke_outcome is None:
+        return ""
+    if removal.revoke_outcome == DONE:
+        return "Google revoked the grant."
+    if removal.revoke_outcome == NO_GRANT:
+        return "There was no grant to revoke."
+    why = _get_reason(removal.revoke_outcome).message
+    return f"The grant was not revoked: {why} The owner of the account can end it at {_ACCOUNT_PAGE}."
+
+
+def _get_reason(code: str) -> ReasonBase:
+    return REASONS.look_up(code, "unknown_answer")

@@ -1,0 +1,80 @@
+"""Everything that is stored about mailboxes, as a download: one JSON document, or a ZIP archive of several."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from typing import IO
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from gmail_warmup.db.engine import write_transaction
+from gmail_warmup.mailboxes import removals, repository
+from gmail_warmup.mailboxes.lookup import MailboxAddress
+from gmail_warmup.transfer.documents.mailbox import iter_document, record_export
+from gmail_warmup.web.api import selection
+from gmail_warmup.web.api.selection import Selection
+from gmail_warmup.web.dependencies import CurrentContext
+from gmail_warmup.web.permissions import ADMINISTER, UserName
+
+router = APIRouter(tags=["transfers"])
+
+_BLOCK_BYTES = 65_536
+_IN_MEMORY_BYTES = 1_000_000
+
+
+class ExportDataIn(Selection):
+    """Mailboxes whose data is exported."""
+
+    confirmation: str = Field(
+        max_length=320, description="What the person typed: the address, or the number of several mailboxes."
+    )
+
+
+@router.post("/mailboxes/export-data", response_class=StreamingResponse, dependencies=ADMINISTER)
+def export_data(body: ExportDataIn, context: CurrentContext, user: UserName) -> Response:
+    """Download everything that is stored about mailboxes, without tokens: JSON, or a ZIP archive of several."""
+    services = context.services
+    with write_transaction(services.engine) as connection:
+        named = selection.lock_mailboxes(connection, body, expiring_days=services.settings.expiring_days)
+        removals.require_confirmation(named, body.confirmation)
+        mailboxes = repository.require_mailboxes(connection, named)
+        record_export(connection, mailboxes, actor=user)
+    # The document is complete before the answer begins: no slow client holds a transaction open.
+    file = _write_one(services.engine, mailboxes[0]) if len(mailboxes) == 1 else _write_all(services.engine, mailboxes)
+    name, media_type = ("mailboxes.zip", "application/zip")
+    if len(mailboxes) == 1:
+        name, media_type = (_get_file_name(mailboxes[0]), "application/json")
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(_iter_blocks(file), headers=headers, media_type=media_type)
+
+
+def _get_file_name(mailbox: MailboxAddress) -> str:
+    return f"{quote(mailbox.address, safe='@+')}.json"
+
+
+def _write_one(engine: sa.Engine, mailbox: MailboxAddress) -> IO[bytes]:
+    file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115  the response closes it
+    file.writelines(part.encode() for part in iter_document(engine, mailbox))
+    return file
+
+
+def _write_all(engine: sa.Engine, mailboxes: Sequence[MailboxAddress]) -> IO[bytes]:
+    file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115  the response closes it
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for mailbox in mailboxes:
+            with archive.open(_get_file_name(mailbox), "w") as member:
+                member.writelines(part.encode() for part in iter_document(engine, mailbox))
+    return file
+
+
+def _iter_blocks(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        file.seek(0)
+        while block := file.read(_BLOCK_BYTES):
+            yield block
