@@ -258,9 +258,6 @@ def test_reading_changes_nothing(site: Site, op: httpx.Client):
     for route in site.routes:
         if "GET" in route["methods"] and not route["mount"]:
             op.get(path_of(route), params={"reauth": "a@example.com", "state": "x", "code": "y"})
-    assert site.sql("DELETE FROM gmail_warmup.change_log WHERE action <> 'mailbox_add' RETURNING action") == [
-        {"action": "export"}
-    ]
     assert site.contents() == before
 
 
