@@ -49,12 +49,12 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str, Any, Any], ...]]] 
 UNRECORDED = {
     "init", "doctor", "dns", "stats", "backlog", "changes", "report", "upkeep", "content lint",
     "mailboxes list", "mailboxes readiness", "invites list", "grants show", "grants events", "grants refresh",
-    "grants audit", "move-in database", "mailboxes sync", "mailboxes tags", "webhooks list", "webhooks receivers", "webhooks repeat",
-    "webhooks secret", "webhooks test",
+    "grants audit", "move-in database", "mailboxes sync", "mailboxes tags", "webhooks list", "webhooks receivers",
+    "webhooks repeat", "webhooks secret", "webhooks test",
 }  # fmt: skip
 """The commands that change nothing that a person decides; ``move-in database`` imports like ``move-in tokens``,
-``mailboxes sync`` adds and pauses like the other commands (tests/cli/mailboxes/test_sync.py), and what sends webhooks is
-tried with the routes."""
+``mailboxes sync`` adds and pauses like the other commands (tests/cli/mailboxes/test_sync.py), and what sends webhooks
+is tried with the routes."""
 
 
 @pytest.fixture
