@@ -31,7 +31,7 @@ from gmail_warmup.warmup.content import compose
 from gmail_warmup.warmup.content.compose import MailContext
 from gmail_warmup.warmup.content.template_library import load_builtin_templates
 from gmail_warmup.warmup.content.templates import MailKind
-from gmail_warmup.warmup.planning.ramp import Ramp
+from gmail_warmup.warmup.planning.schedules import Schedule
 from gmail_warmup.warmup.readiness.store import update_readiness
 
 FEATURED = "lucia.moreno@northlane.example"
@@ -235,7 +235,7 @@ class Scene:
             if day.weekday() >= 5:
                 continue
             warmup_day += 1
-            planned = Ramp.from_settings(Settings()).compute_volume(warmup_day=warmup_day, daily_target=target)
+            planned = Schedule.from_settings(Settings()).ramp.compute_volume(warmup_day=warmup_day, daily_target=target)
             if back <= _DAYS:
                 self._day(box, day, planned, back, warmup_day, pool)
         self._connection.execute(sa.update(Mailbox).where(Mailbox.id == box.id).values(warmup_days=warmup_day))

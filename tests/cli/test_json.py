@@ -25,6 +25,8 @@ CASES: dict[str, tuple[str, ...]] = {
     "mailboxes resume": (ADA,),
     "mailboxes invite": (ADA,),
     "mailboxes requalify": (ADA,),
+    "mailboxes schedule show": (ADA,),
+    "mailboxes schedule set": (ADA, "--value", "ramp_cap=9"),
     "mailboxes readiness": (),
     "mailboxes assign": (ADA, "--owner", "olivia@example.com"),
     "mailboxes tags": (),

@@ -145,7 +145,7 @@ def test_what_was_taken_works_with_its_settings(shell, world: World, accounts: F
     no_secret(shell)
     ada, ben, cleo = (world.mailbox(name) for name in ("ada@warm.example", "ben@pool.example", "cleo@warm.example"))
     assert (ada.kind, ada.daily_target, ada.open_rate, ada.reply_rate) == ("warmup", 30, 80, 55)
-    assert (ben.kind, ben.timezone, ben.daily_target) == ("pool", "Europe/Berlin", 50)
+    assert (ben.kind, ben.timezone, ben.daily_target) == ("pool", "Europe/Berlin", 40)
     assert cleo.pause_reason == "was not active in the previous system"
     for address in ("ada@warm.example", "ben@pool.example", "hugo@warm.example"):
         assert world.grant(address).access_token is None  # without an expiry it would be valid for ever

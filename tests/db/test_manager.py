@@ -24,7 +24,7 @@ TABLES = [
     "domain_authentication", "domain_check", "domain_day", "domain_volume", "grant_day", "grant_event", "halt",
     "health_event", "incident", "invite", "ledger", "ledger_history", "mailbox", "mailbox_authentication",
     "mailbox_day", "mailbox_failure", "mailbox_readiness", "mailbox_removal", "mailbox_tag", "oauth_grant",
-    "owner_mail", "plan_basis", "repair", "report_link", "webhook_delivery", "webhook_event",
+    "owner_mail", "plan_basis", "repair", "report_link", "tag_schedule", "webhook_delivery", "webhook_event",
     "webhook_receiver",
 ]  # fmt: skip
 

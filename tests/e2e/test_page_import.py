@@ -33,7 +33,7 @@ def test_errors_are_mended_and_the_file_is_imported(shell, mailboxes):
     expect(rows.nth(1)).to_contain_text("is not a mail address")
     expect(rows.nth(2)).to_contain_text("Add")
     expect(frame.get_by_role("button", name=re.compile("^Import"))).to_have_count(0)
-    assert mailboxes.ask("GET", f"/mailboxes/{ADA}")["daily_target"] == 50
+    assert mailboxes.ask("GET", f"/mailboxes/{ADA}")["daily_target"] == 40
 
     frame.get_by_role("button", name="Choose another file").click()
     # As Excel saves "Unicode text" where the comma is the decimal sign.

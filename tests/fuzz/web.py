@@ -39,6 +39,8 @@ _BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/mailboxes/pause": {"addresses": [ADA], "reason": "a look"},
     "/api/v1/mailboxes/resume": {"filter": {"q": "ada"}, "expected": 1},
     "/api/v1/mailboxes/requalify": {"addresses": [ADA]},
+    "/api/v1/schedules/mailboxes": {"addresses": [ADA], "values": {"ramp_cap": 7, "holidays": "DE"}},
+    "/api/v1/schedules/tags": {"tag": "sales", "values": {"ramp_cap": 7, "days_off": "2026-12-24"}},
     "/api/v1/halt": {"reason": "a look"},
     "/api/v1/halt/end": {},
     "/api/v1/consents": {"address": ADA, "purpose": "add", "settings": {"kind": "warmup"}},

@@ -35,8 +35,9 @@ SETTABLE: dict[str, str] = {
     "language",
     "ledger_history": "",
     "mailbox": "address kind auth display_name signature language owner_email daily_target open_rate reply_rate "
-    "timezone label_id label_name history_id read_notice_ids created_by paused_by pause_reason deferred_until "
-    "deferred_reason gmail_retry_at band band_reason sent_24h",
+    "sending_window sending_days holidays days_off ramp ramp_start ramp_step ramp_cap maintenance_percent rescue_rate "
+    "important_rate star_rate paused_until timezone label_id label_name history_id read_notice_ids created_by "
+    "paused_by pause_reason deferred_until deferred_reason gmail_retry_at band band_reason sent_24h",
     "mailbox_authentication": "method result",
     "mailbox_day": "reduction_reason",
     "mailbox_failure": "reason detail",
@@ -48,6 +49,8 @@ SETTABLE: dict[str, str] = {
     "owner_mail": "owner_email",
     "plan_basis": "",
     "repair": "airflow_user outcome detail",
+    "tag_schedule": "tag changed_by sending_window sending_days holidays days_off ramp ramp_start ramp_step ramp_cap "
+    "maintenance_percent open_rate reply_rate rescue_rate important_rate star_rate language",
     "webhook_delivery": "receiver failure",
     "webhook_event": "message_id type previous_state state reason detail address",
     "webhook_receiver": "conn_id events problem",
@@ -94,6 +97,7 @@ INTERNAL: dict[str, str] = {
     "owner_mail": "mailbox_id flagged_at mails attempts first_sent_at sent_at next_at",
     "plan_basis": "id settings",
     "repair": "mailbox_id position consent_id",
+    "tag_schedule": "changed_at",
     "webhook_delivery": "id event_id mailbox_id created_at sent_at attempts next_try_at given_up_at",
     "webhook_event": "id mailbox_id at dispatched_at",
     "webhook_receiver": "",
@@ -108,6 +112,7 @@ _TIMES = (
     "'infinity'", "'-infinity'", "'0001-01-01 00:00+00'", "'0044-03-15 00:00+00 BC'", "'9999-12-31 23:59+00'",
     "'294276-12-31 23:59+00'",
 )  # fmt: skip
+_DATES = ("'infinity'", "'-infinity'", "'0001-01-01'", "'0044-03-15 BC'", "'5874897-12-31'")
 _ARRAYS = (
     "'{}'", "'{NULL}'", "'{{a,b},{c,d}}'", "'{\"\"}'", "array_fill('x'::text, ARRAY[3000])", r"ARRAY[E'\u2028']",
 )  # fmt: skip
@@ -142,6 +147,7 @@ _UNIQUE = frozenset(
         "domain_check.domain",
         "domain_authentication.domain",
         "incident.key",
+        "tag_schedule.tag",
         "webhook_event.message_id",
         "webhook_receiver.conn_id",
     )
@@ -173,6 +179,8 @@ def poisons(table: str, column: str) -> Iterator[Poison]:
 def _values_of(kind: sa.types.TypeEngine[object], column: str) -> tuple[str, ...]:
     if column in _CODE_COLUMNS:
         return _CODES
+    if isinstance(kind, sa.Date):
+        return _DATES
     if isinstance(kind, sa.DateTime):
         return _TIMES
     if isinstance(kind, ARRAY):

@@ -295,6 +295,8 @@ def _store(connection: sa.Connection, poison: Poison, number: int, victim: int) 
     """Store a value in a row of its table that is valid otherwise."""
     if poison.table == "ledger":
         _insert(connection, "mailbox_day", {"mailbox_id": str(victim), "local_date": "current_date", "planned": "9"})
+    if poison.table == "tag_schedule":
+        _insert(connection, "mailbox_tag", {"mailbox_id": str(victim), "tag": f"'t{number}'"})
     for columns in _rows(poison.table, number, victim):
         _insert(connection, poison.table, columns | {poison.column: poison.value})
 
@@ -354,6 +356,7 @@ def _rows(table: str, number: int, victim: int) -> list[dict[str, str]]:
             "token_hash": name, "scope_kind": "'fleet'", "scope_name": "''", "week": "current_date",
             "created_by": "'x'", "expires_at": now,
         }],
+        "tag_schedule": [{"tag": f"'t{number}'", "changed_by": "'x'"}],
         "repair": [{"airflow_user": name, "mailbox_id": str(victim), "position": "1"}],
         "mailbox_day": [{"mailbox_id": str(victim), "local_date": "current_date", "planned": "1", "sent": "1"}],
         "webhook_event": [{"message_id": name, "type": "'mailbox.ready'", "mailbox_id": str(victim)}],

@@ -33,7 +33,7 @@ def test_csv_of_settings():
     )
     assert [(item.address, item.settings.kind, item.settings.daily_target) for item in found] == [
         ("ada@warm.example", "warmup", 30),
-        ("b@pool.example", "pool", 50),
+        ("b@pool.example", "pool", 40),
     ]
     assert found[0].settings.timezone == "Europe/Berlin"
     assert found[1].grant is None
@@ -138,7 +138,7 @@ def test_a_setting_without_a_column_stays_and_an_empty_cell_means_the_default(wo
     text = "address,kind,open_rate,display_name\nada@warm.example,warmup,,\n"
     importer.import_mailboxes(world.store, parser.parse_mailboxes(text), actor=world.actor)
     ada = world.mailbox("ada@warm.example")
-    assert (ada.daily_target, ada.open_rate, ada.display_name) == (33, 80, None)
+    assert (ada.daily_target, ada.open_rate, ada.display_name) == (33, None, None)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ NEEDED = {
     "POST /api/v1/repairs/skip": "operate",
     "POST /api/v1/report-links": "operate",
     "POST /api/v1/report-links/{link_id}/revoke": "operate",
+    "POST /api/v1/schedules/mailboxes": "administer",
+    "POST /api/v1/schedules/tags": "administer",
     "POST /api/v1/webhooks/deliveries/{delivery_id}/repeat": "operate",
     "POST /api/v1/webhooks/test": "operate",
 }
@@ -121,6 +123,8 @@ def changes(site: Site) -> dict[str, dict[str, object]]:
         "/api/v1/mailboxes/pause": {"addresses": ["a@example.com"]},
         "/api/v1/mailboxes/resume": {"addresses": ["a@example.com"]},
         "/api/v1/mailboxes/requalify": {"addresses": ["a@example.com"]},
+        "/api/v1/schedules/mailboxes": {"addresses": ["a@example.com"], "values": {"ramp_cap": 7}},
+        "/api/v1/schedules/tags": {"tag": "sales", "values": {"ramp_cap": 7}},
         "/api/v1/halt": {"reason": "a look"},
         "/api/v1/halt/end": {},
         "/api/v1/consents": {"address": "a@example.com", "purpose": "reauth"},

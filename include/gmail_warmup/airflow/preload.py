@@ -34,6 +34,7 @@ _MODULES = (
     "encodings.idna",
     "google.oauth2.credentials",
     "google_auth_httplib2",
+    "holidays.countries",
     "psycopg2.extras",
     "requests",
     "sqlalchemy.dialects.postgresql.psycopg2",

@@ -137,6 +137,17 @@ LIMITED_BANDS = frozenset({HealthBand.THROTTLED, HealthBand.PAUSED, HealthBand.B
 """Bands in which a mailbox sends less than its ramp allows, or nothing."""
 
 
+class ScheduleOrigin(StrEnum):
+    """Where a value of the schedule of a mailbox comes from; the first one that has a value counts."""
+
+    MAILBOX = "mailbox"
+    """It is set for the mailbox."""
+    TAG = "tag"
+    """It is set for a tag of the mailbox; of several tags, the first by alphabet counts."""
+    GLOBAL = "global"
+    """It is the option of the section [gmail_warmup]."""
+
+
 class ConsentPurpose(StrEnum):
     """The purpose of a run of the OAuth flow."""
 
@@ -316,6 +327,8 @@ class ChangeAction(StrEnum):
     """A mailbox was paused."""
     MAILBOX_RESUME = "mailbox_resume"
     """A paused mailbox was resumed."""
+    TAG_SCHEDULE = "tag_schedule"
+    """The schedule of a tag was changed."""
     MAILBOX_REQUALIFY = "mailbox_requalify"
     """A mailbox that its health paused or blocked may send a fresh sample."""
     MAILBOX_REMOVE = "mailbox_remove"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from ipaddress import ip_address
 from typing import Annotated
 
 from pydantic import AfterValidator
+
+from gmail_warmup.core.text import shorten_text
 
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DOMAIN = re.compile(r"^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z][a-z0-9-]*$")
@@ -15,6 +18,10 @@ _MAX_CONNECTIONS = 20
 _SENDER = re.compile(r"^(?:[A-Za-z0-9_.:-]{1,250}|[^@\s]{1,64}@[^@\s]{1,253})$")
 """An id of a Connection, or something like an address."""
 _TIME_RANGE = re.compile(r"^(\d{2}):(\d{2})-(\d{2}):(\d{2})$")
+_LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8}){0,3}")
+NO_DAYS = "none"
+"""Says of holidays or days off that there are none, where an empty text takes the value of a wider scope."""
+_MAX_DATES = 100
 
 
 def parse_time_range(value: str) -> tuple[int, int]:
@@ -54,6 +61,22 @@ def parse_domains(value: str) -> frozenset[str]:
     return domains
 
 
+def parse_holidays(value: str) -> list[tuple[str, str | None]]:
+    """Return countries and subdivisions of a list such as ``DE-BY,FR``; empty for ``none``."""
+    codes = [] if value == NO_DAYS else [part for part in value.split(",") if part]
+    return [(code.partition("-")[0], code.partition("-")[2] or None) for code in codes]
+
+
+def parse_days_off(value: str) -> frozenset[date]:
+    """Return the dates of a list; none for ``none``.
+
+    Raises:
+        ValueError: if one of them is not a date.
+    """
+    texts = [] if value == NO_DAYS else [part.strip() for part in value.split(",")]
+    return frozenset(date.fromisoformat(text) for text in texts if text)
+
+
 def _check_sending_window(value: str) -> str:
     start, end = parse_time_range(value)
     if not _has_valid_minutes(value) or not 0 <= start < end <= 24 * 60:
@@ -77,10 +100,53 @@ def _has_valid_minutes(value: str) -> bool:
 
 
 def _normalize_days(value: str) -> str:
-    days = [day.strip().lower() for day in value.split(",")]
-    if not set(days) <= set(DAY_NAMES):
+    days = {day.strip().lower() for day in value.split(",")}
+    if not days <= set(DAY_NAMES):
         raise ValueError(f"must list days out of {', '.join(DAY_NAMES)}")
-    return ",".join(days)
+    return ",".join(day for day in DAY_NAMES if day in days)
+
+
+def _normalize_holidays(value: str) -> str:
+    codes = {code.strip().upper() for code in value.split(",") if code.strip()}
+    if codes == {NO_DAYS.upper()}:
+        return NO_DAYS
+    return ",".join(sorted(map(_normalize_region, codes)))
+
+
+def _normalize_region(code: str) -> str:
+    """Return the code of a country, or of a country and a subdivision of it, as the library knows it."""
+    from holidays import list_supported_countries  # takes a while, and most installations never need it
+
+    regions = list_supported_countries(include_aliases=False)
+    country, dash, given = code.partition("-")
+    if country not in regions:
+        raise ValueError(f"must list countries by ISO code, such as DE or DE-BY; '{shorten_text(code)}' is not known")
+    if not dash:
+        return country
+    found = next((subdivision for subdivision in regions[country] if subdivision.upper() == given), None)
+    if found is None:
+        known = ", ".join(regions[country]) or "none"
+        raise ValueError(f"contains '{shorten_text(code)}', but the subdivisions of {country} are: {known}")
+    return f"{country}-{found}"
+
+
+def _normalize_days_off(value: str) -> str:
+    if value.strip().lower() == NO_DAYS:
+        return NO_DAYS
+    try:
+        days = sorted(parse_days_off(value))
+    except ValueError:
+        raise ValueError("must list dates as YYYY-MM-DD, for example 2026-12-24,2026-12-31") from None
+    if len(days) > _MAX_DATES:
+        raise ValueError(f"must list at most {_MAX_DATES} dates; it lists {len(days)}")
+    return ",".join(day.isoformat() for day in days)
+
+
+def _normalize_language(value: str) -> str:
+    tag = value.replace("_", "-").lower()
+    if tag and not _LANGUAGE_TAG.fullmatch(tag):
+        raise ValueError("must be a language tag such as 'de' or 'pt-br' (BCP 47)")
+    return tag
 
 
 def _check_name_servers(value: str) -> str:
@@ -136,3 +202,6 @@ DomainNames = Annotated[str, AfterValidator(_check_domains)]
 ConnectionIds = Annotated[str, AfterValidator(_normalize_connection_ids)]
 WeeklyTime = Annotated[str, AfterValidator(_check_weekly_time)]
 ReportScopes = Annotated[str, AfterValidator(_check_report_scopes)]
+Holidays = Annotated[str, AfterValidator(_normalize_holidays)]
+DaysOff = Annotated[str, AfterValidator(_normalize_days_off)]
+LanguageTag = Annotated[str, AfterValidator(_normalize_language)]

@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from gmail_warmup.core.harmful_settings import normalize_label, require_own_header, require_slot_in_window
 from gmail_warmup.core.option_types import (
-    DAY_NAMES,
     ConnectionIds,
+    DaysOff,
     DomainNames,
+    Holidays,
+    LanguageTag,
     NameServers,
     NightPause,
     OwnerMailSender,
@@ -169,6 +171,17 @@ class Settings(BaseModel):
     sending_days: SendingDays = Field(
         "mon,tue,wed,thu,fri", description="Local weekdays on which mails are sent.", json_schema_extra=AFFECTS_PLAN
     )
+    holidays: Holidays = Field(
+        "",
+        description="Countries on whose public holidays nothing is sent, by ISO code, separated by commas, each with "
+        "an optional subdivision: DE-BY,FR. Empty for none.",
+        json_schema_extra=AFFECTS_PLAN,
+    )
+    days_off: DaysOff = Field(
+        "",
+        description="Further local dates on which nothing is sent, as YYYY-MM-DD, separated by commas.",
+        json_schema_extra=AFFECTS_PLAN,
+    )
     min_gap: int = Field(
         240,
         ge=0,
@@ -262,6 +275,8 @@ class Settings(BaseModel):
         "only; the night pause does not apply then.",
         json_schema_extra=AFFECTS_PLAN,
     )
+    open_rate: int = Field(80, ge=0, le=100, description="Percentage of the warmup mails that are opened.")
+    reply_rate: int = Field(55, ge=0, le=100, description="Percentage of the warmup mails that are answered.")
     rescue_rate: int = Field(100, ge=0, le=100, description="Percentage of the warmup mails in spam that are rescued.")
     important_rate: int = Field(
         20, ge=0, le=100, description="Percentage of the read warmup mails that are marked important."
@@ -273,6 +288,9 @@ class Settings(BaseModel):
     )
     thread_depth: int = Field(
         2, ge=2, le=6, description="Maximum number of mails in a warmup thread, including the first one."
+    )
+    language: LanguageTag = Field(
+        "", description="Language tag of the threads that a mailbox starts, such as de; empty for any of the templates."
     )
     templates_folder: str = Field(
         "", description="Folder of mail templates to use instead of the built-in library; see docs/content.md."
@@ -348,7 +366,7 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _slot_fits_window(self) -> Settings:
         gap = max(self.min_gap, self.run_interval)
-        require_slot_in_window(window_minutes=self.sending_window_minutes, gap_seconds=gap)
+        require_slot_in_window(window_minutes=parse_time_range(self.sending_window), gap_seconds=gap)
         return self
 
     @model_validator(mode="after")
@@ -363,22 +381,11 @@ class Settings(BaseModel):
         return tuple(name for name, field in cls.model_fields.items() if field.json_schema_extra == AFFECTS_PLAN)
 
     @property
-    def sending_window_minutes(self) -> tuple[int, int]:
-        """Return start and end of the sending window in minutes of the local day."""
-        return parse_time_range(self.sending_window)
-
-    @property
     def night_hours(self) -> tuple[time, time] | None:
         """Return start and end of the night pause, or None without one."""
         if self.night_pause == "none" or self.delay_scale < 1:
             return None
         return time.fromisoformat(self.night_pause[:5]), time.fromisoformat(self.night_pause[6:])
-
-    @property
-    def sending_window_start(self) -> time:
-        """Return the local time at which the sending window opens."""
-        start, _ = self.sending_window_minutes
-        return time(start // 60, start % 60)
 
     @property
     def name_servers(self) -> list[tuple[str, int]]:
@@ -394,8 +401,3 @@ class Settings(BaseModel):
     def webhook_receivers(self) -> list[str]:
         """Return the ids of the Connections of the receivers of webhooks."""
         return [conn_id for conn_id in self.webhook_conn_ids.split(",") if conn_id]
-
-    @property
-    def sending_weekdays(self) -> frozenset[int]:
-        """Return the sending days as numbers; Monday is 0."""
-        return frozenset(DAY_NAMES.index(day) for day in self.sending_days.split(","))

@@ -99,6 +99,7 @@ TABLE_PRIVILEGES = {
     ),
     "plan_basis": TablePrivileges(),
     "report_link": TablePrivileges(update_columns=("revoked_at", "revoked_by"), can_delete=True),
+    "tag_schedule": TablePrivileges(can_delete=True),
     "repair": TablePrivileges(update_columns=("consent_id", "outcome", "detail"), can_delete=True),
     "webhook_delivery": TablePrivileges(
         update_columns=("sent_at", "attempts", "next_try_at", "given_up_at", "failure"), can_delete=True

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from gmail_warmup.airflow.connections import load_text_generator
 from gmail_warmup.core.text import pluralize
 from gmail_warmup.db.engine import read_transaction
-from gmail_warmup.db.models import Mailbox
 from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.doctor.result import CheckOutcome, Status
 from gmail_warmup.warmup.content.generators import build_template_generator
 from gmail_warmup.warmup.content.template_library import NoTemplatesError, load_templates_folder
 from gmail_warmup.warmup.content.templates import MailKind
 from gmail_warmup.warmup.content.variety import find_shortages
+from gmail_warmup.warmup.planning.schedules import count_languages
 
 
 def check_templates(context: DoctorContext) -> CheckOutcome:
@@ -36,15 +34,14 @@ def check_templates(context: DoctorContext) -> CheckOutcome:
 def check_languages(context: DoctorContext) -> CheckOutcome:
     """Check that mails can be written in the language of each mailbox."""
     library = build_template_generator(context.services.settings).library
-    query = sa.select(Mailbox.language, sa.func.count().label("mailboxes")).group_by(Mailbox.language)
     with read_transaction(context.services.engine) as connection:
-        rows = connection.execute(query.order_by(Mailbox.language)).all()
+        counts = count_languages(connection, context.services.settings)
     missing = []
-    for row in rows:
+    for language, mailboxes in counts.items():
         try:
-            library.select_templates(MailKind.FIRST, thread_seed="", language=row.language)
+            library.select_templates(MailKind.FIRST, thread_seed="", language=language)
         except NoTemplatesError as error:
-            missing.append(f"{pluralize(row.mailboxes, 'mailbox')}: {error}")
+            missing.append(f"{pluralize(mailboxes, 'mailbox')}: {error}")
     if missing:
         return Status.PROBLEM, " ".join(missing), "Run: gmail-warmup content lint"
     return Status.OK, "There are templates in the language of each mailbox."

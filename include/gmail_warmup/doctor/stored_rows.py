@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from gmail_warmup.core.text import pluralize
 from gmail_warmup.db.clock import MAX_TIME, MIN_TIME
 from gmail_warmup.db.engine import read_transaction
-from gmail_warmup.db.models import Base, Mailbox
+from gmail_warmup.db.models import Base, Mailbox, OAuthGrant
 from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.doctor.result import CheckOutcome, Status
 from gmail_warmup.mailboxes import repository
@@ -62,7 +62,8 @@ def list_invalid_rows(connection: sa.Connection) -> list[InvalidRow]:
 def _find_invalid_mailboxes(connection: sa.Connection) -> Iterator[InvalidRow]:
     for mailbox in repository.list_mailboxes(connection):
         for value in mailbox.invalid:
-            table = "mailbox" if hasattr(Mailbox, value.column) else "oauth_grant"
+            is_of_grant = value.column in OAuthGrant.__table__.columns and not hasattr(Mailbox, value.column)
+            table = "oauth_grant" if is_of_grant else "mailbox"
             row = _name_row(table, mailbox.id, mailbox.address)
             yield InvalidRow(row=row, column=value.column, rule=value.rule, remedy=value.remedy)
 

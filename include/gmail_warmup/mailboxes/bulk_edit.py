@@ -6,47 +6,35 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
 from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import Mailbox, MailboxKind
 from gmail_warmup.mailboxes.change_log import record_mailbox_changes
-from gmail_warmup.mailboxes.records import (
-    DailyTarget,
-    DisplayName,
-    Language,
-    OpenRate,
-    OwnerEmail,
-    ReplyRate,
-    Signature,
-    Tags,
-    Zone,
-)
+from gmail_warmup.mailboxes.records import DailyTarget, DisplayName, OwnerEmail, Signature, Tags, Zone
 from gmail_warmup.mailboxes.repository import has_address_in, has_id_in
+from gmail_warmup.mailboxes.schedules.values import SCHEDULE_NAMES, ScheduleValues
 from gmail_warmup.mailboxes.tags import change_tags, set_tags
 from gmail_warmup.mailboxes.time_zones import require_database_zones
 
-_REMOVABLE = ("display_name", "signature", "language", "owner_email")
+_REMOVABLE = ("display_name", "signature", "owner_email", *SCHEDULE_NAMES)
 _TAG_FIELDS = ("tags", "add_tags", "remove_tags")
 
 
-class MailboxChanges(BaseModel):
-    """The settings to change. Missing or null ones stay; an empty or null text is removed.
+class MailboxChanges(ScheduleValues):
+    """The settings to change. Missing ones stay; an empty or null text, or value of the schedule, is removed.
 
     ``tags`` replaces the tags of a mailbox; ``add_tags`` and ``remove_tags`` keep the others.
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    The others stay if they are null.
+    """
 
     kind: MailboxKind | None = None
     daily_target: DailyTarget | None = None
-    open_rate: OpenRate | None = None
-    reply_rate: ReplyRate | None = None
     timezone: Zone | None = None
     display_name: DisplayName | None = None
     signature: Signature | None = None
-    language: Language | None = None
     owner_email: OwnerEmail | None = None
     tags: Tags | None = None
     add_tags: Tags = ()
@@ -62,7 +50,7 @@ class MailboxChanges(BaseModel):
     def column_values(self) -> dict[str, Any]:
         """Return the new values by column."""
         given = self.model_dump(mode="json", exclude_unset=True, exclude={*_TAG_FIELDS})
-        return {name: value or None if name in _REMOVABLE else value for name, value in given.items()
+        return {name: None if value == "" else value for name, value in given.items()
                 if value is not None or name in _REMOVABLE}  # fmt: skip
 
     @property

@@ -25,7 +25,7 @@ from gmail_warmup.mailboxes.tags import get_mailbox_column
 
 RECORDED_NAMES = frozenset(MailboxSettings.model_fields) | {
     # of a mailbox
-    "paused_at", "pause_reason", "band", "band_reason", "health_window_start",
+    "paused_at", "pause_reason", "paused_until", "band", "band_reason", "health_window_start",
     "address", "revoke_grant", "trash_mail",
     # of an invite, a consent and a halt
     "invite_id", "expires_at", "purpose", "state", "started_by", "reason",

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
 from gmail_warmup.core.characters import (
     find_character,
@@ -21,6 +21,7 @@ from gmail_warmup.core.enums import GrantState, HealthBand, MailboxAuth, Mailbox
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import shorten_text
 from gmail_warmup.mailboxes.addresses import normalize_contact
+from gmail_warmup.mailboxes.schedules.values import ScheduleValues
 from gmail_warmup.mailboxes.tags import MAX_TAG_LENGTH, normalize_tags, split_tags
 from gmail_warmup.mailboxes.time_zones import normalize_time_zone
 from gmail_warmup.mailboxes.validation import InvalidValue, describe_rule
@@ -47,19 +48,9 @@ def _normalize_signature(value: str) -> str:
     return value
 
 
-_LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8}){0,3}")
-
-
-def _normalize_language(value: str) -> str:
-    tag = value.replace("_", "-").lower()
-    if tag and not _LANGUAGE_TAG.fullmatch(tag):
-        raise ValueError("must be a language tag such as 'de' or 'pt-br' (BCP 47)")
-    return tag
-
-
+DEFAULT_TARGET = 40
+"""Mails a day at the end of the ramp of a mailbox that names no target: the default of ``ramp_cap``."""
 DailyTarget = Annotated[int, Field(ge=1, le=2000, description="Mails per day at the end of the ramp, 1-2000.")]
-OpenRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are opened.")]
-ReplyRate = Annotated[int, Field(ge=0, le=100, description="Per cent of the warmup mails that are answered.")]
 Zone = Annotated[str, AfterValidator(normalize_time_zone), Field(description="IANA name, for example Europe/Berlin.")]
 DisplayName = Annotated[
     str,
@@ -70,12 +61,6 @@ Signature = Annotated[
     str,
     Field(max_length=500, description="Plain text below its mails, up to 500 characters; the name if empty."),
     AfterValidator(_normalize_signature),
-]
-
-Language = Annotated[
-    str,
-    Field(max_length=35, description="Language tag of the threads that it starts, such as de; empty for any."),
-    AfterValidator(_normalize_language),
 ]
 
 OwnerEmail = Annotated[
@@ -93,24 +78,17 @@ Tags = Annotated[
 ]
 
 
-class MailboxSettings(BaseModel):
-    """The settings of a mailbox that a person chooses."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
+class _BasicSettings(BaseModel):
     kind: MailboxKind
     auth: MailboxAuth = MailboxAuth.GRANT
-    daily_target: DailyTarget = 50
-    open_rate: OpenRate = 80
-    reply_rate: ReplyRate = 55
+    daily_target: DailyTarget = DEFAULT_TARGET
     timezone: Zone = "UTC"
     display_name: DisplayName | None = None
     signature: Signature | None = None
-    language: Language | None = None
     owner_email: OwnerEmail | None = None
     tags: Tags = ()
 
-    @field_validator("display_name", "signature", "language", "owner_email")
+    @field_validator("display_name", "signature", "owner_email")
     @classmethod
     def _empty_to_none(cls, value: str | None) -> str | None:
         return value or None
@@ -119,6 +97,10 @@ class MailboxSettings(BaseModel):
     @classmethod
     def _none_to_empty(cls, value: Any) -> Any:
         return () if value is None else value
+
+
+class MailboxSettings(ScheduleValues, _BasicSettings):
+    """The settings of a mailbox that a person chooses; those of its schedule may be left to its tags or the options."""
 
 
 COLUMN_SETTINGS = tuple(name for name in MailboxSettings.model_fields if name != "tags")
@@ -170,6 +152,9 @@ class MailboxRecord:
     """A mailbox and the state of its grant, without secrets. Times are aware.
 
     Attributes:
+        paused_until: the local date on which it resumes; None: when a person resumes it.
+        sending_window, and the other values of a schedule: as set for this mailbox; None: not set for it.
+        tag_schedules: what its tags set, as a JSON list of objects in the order of the tags; None without any.
         invalid: the stored values that break a rule; no task works in the mailbox until they are repaired.
     """
 
@@ -179,18 +164,32 @@ class MailboxRecord:
     auth: MailboxAuth
     display_name: str | None
     signature: str | None
-    language: str | None = None
     owner_email: str | None = None
     tags: tuple[str, ...] = ()
     daily_target: int
-    open_rate: int
-    reply_rate: int
     timezone: str
+    sending_window: str | None = None
+    sending_days: str | None = None
+    holidays: str | None = None
+    days_off: str | None = None
+    ramp: str | None = None
+    ramp_start: int | None = None
+    ramp_step: int | None = None
+    ramp_cap: int | None = None
+    maintenance_percent: int | None = None
+    open_rate: int | None = None
+    reply_rate: int | None = None
+    rescue_rate: int | None = None
+    important_rate: int | None = None
+    star_rate: int | None = None
+    language: str | None = None
+    tag_schedules: str | None = None
     label_id: str | None
     label_name: str | None
     created_at: datetime
     paused_at: datetime | None
     pause_reason: str | None
+    paused_until: date | None = None
     resumed_at: datetime | None
     deferred_until: datetime | None
     deferred_reason: str | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth,
 from gmail_warmup.mailboxes import lookup
 from gmail_warmup.mailboxes.addresses import normalize_address
 from gmail_warmup.mailboxes.change_log import Subject, record_change, record_mailbox_changes
+from gmail_warmup.mailboxes.pause_end import require_end_of_pause
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
 from gmail_warmup.mailboxes.stored_values import check_stored_values
 from gmail_warmup.mailboxes.tags import get_mailbox_column, set_tags
@@ -29,10 +31,10 @@ HAS_GRANT = OAuthGrant.mailbox_id == Mailbox.id
 
 def get_column(name: str) -> sa.ColumnElement[Any]:
     """Return the expression for a field of ``MailboxRecord`` in a query of mailboxes and their grants."""
-    if name == "tags" or hasattr(Mailbox, name):
-        return get_mailbox_column(name)
-    column: sa.ColumnElement[Any] = getattr(OAuthGrant, name)
-    return column
+    if hasattr(OAuthGrant, name) and not hasattr(Mailbox, name):
+        column: sa.ColumnElement[Any] = getattr(OAuthGrant, name)
+        return column
+    return get_mailbox_column(name)
 
 
 SELECT_MAILBOXES: sa.Select[Any] = sa.select(*map(get_column, _FIELDS)).join(OAuthGrant, HAS_GRANT)
@@ -234,18 +236,32 @@ def has_id_in(ids: Sequence[int]) -> sa.ColumnElement[bool]:
     return Mailbox.id == sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger())))
 
 
-PAUSE_COLUMNS = ("paused_at", "pause_reason")
+PAUSE_COLUMNS = ("paused_at", "pause_reason", "paused_until")
 """The columns of a pause that the change log shows."""
 
 
-def pause_mailboxes(connection: sa.Connection, addresses: Sequence[str], *, actor: str, reason: str) -> int:
-    """Pause mailboxes; return the number paused, without those already paused."""
+def pause_mailboxes(
+    connection: sa.Connection, addresses: Sequence[str], *, actor: str, reason: str, until: date | None = None
+) -> int:
+    """Pause mailboxes; return the number paused, without those already paused until the same date.
+
+    Args:
+        until: the local date on which each of them resumes; None: when a person resumes it.
+
+    Raises:
+        InvalidInputError: if the date is not after today where one of them is, or too far away.
+    """
     ids = lock_mailboxes(connection, has_address_in(addresses))
+    if until is not None:
+        require_end_of_pause(connection, ids, until)
     statement = (
         sa.update(Mailbox)
-        .where(has_id_in(ids), Mailbox.paused_at.is_(None))
-        .values(paused_at=sa.func.now(), paused_by=actor, pause_reason=reason)
-    )
+        .where(has_id_in(ids), sa.or_(Mailbox.paused_at.is_(None), Mailbox.paused_until.is_distinct_from(until)))
+        .values(
+            paused_at=sa.func.coalesce(Mailbox.paused_at, sa.func.now()), paused_by=actor, pause_reason=reason,
+            paused_until=until,
+        )
+    )  # fmt: skip
     is_named = has_id_in(ids)
     with record_mailbox_changes(connection, is_named, PAUSE_COLUMNS, action=ChangeAction.MAILBOX_PAUSE, actor=actor):
         return connection.execute(statement).rowcount
@@ -266,8 +282,8 @@ def resume_mailboxes(connection: sa.Connection, addresses: Sequence[str], *, act
         sa.update(Mailbox)
         .where(has_id_in(ids), Mailbox.paused_at.is_not(None), ~is_duplicate, ~IS_BEING_REMOVED)
         .values(
-            paused_at=None, paused_by=None, pause_reason=None, resumed_at=sa.func.now(), next_send_at=None,
-            duplicate_number=0,
+            paused_at=None, paused_by=None, pause_reason=None, paused_until=None, resumed_at=sa.func.now(),
+            next_send_at=None, duplicate_number=0,
         )
     )  # fmt: skip
     is_named = has_id_in(ids)

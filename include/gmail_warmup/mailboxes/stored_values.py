@@ -7,7 +7,8 @@ what is wrong; no task works in it until it is repaired.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from gmail_warmup.core.text import shorten_text
 from gmail_warmup.db.bounded_times import is_out_of_range
 from gmail_warmup.mailboxes import records
 from gmail_warmup.mailboxes.addresses import normalize_address
+from gmail_warmup.mailboxes.schedules.values import ScheduleValues
 from gmail_warmup.mailboxes.validation import InvalidValue, describe_rule
 from gmail_warmup.mailboxes.zone_data import find_zone
 
@@ -33,18 +35,16 @@ _ENUMS: dict[str, StrEnum] = {
 """What stands for an unknown value: the member with which nothing is sent."""
 _SETTINGS: dict[str, TypeAdapter[Any]] = {
     "daily_target": TypeAdapter(records.DailyTarget),
-    "open_rate": TypeAdapter(records.OpenRate),
-    "reply_rate": TypeAdapter(records.ReplyRate),
     "display_name": TypeAdapter(records.DisplayName | None),
     "signature": TypeAdapter(records.Signature | None),
-    "language": TypeAdapter(records.Language | None),
     "owner_email": TypeAdapter(records.OwnerEmail | None),
     "tags": TypeAdapter(records.Tags),
+    **{name: TypeAdapter(field.rebuild_annotation()) for name, field in ScheduleValues.model_fields.items()},
 }
 _TIMES = (
     "created_at", "paused_at", "resumed_at", "deferred_until", "band_since", "health_window_start", "half_volume_on",
     "sent_24h_at", "gmail_retry_at", "state_since", "next_probe_at", "granted_at", "refreshed_at", "refresh_expires_at",
-    "access_expires_at",
+    "access_expires_at", "paused_until",
 )  # fmt: skip
 _REQUIRED_TIMES = frozenset({"created_at", "state_since"})
 """Columns that are never NULL; the nearest time in range stands for one out of range."""
@@ -55,7 +55,7 @@ def check_stored_values(values: dict[str, Any]) -> tuple[InvalidValue, ...]:
     found = [*_replace_unknown_members(values), *_replace_times(values)]
     if find_zone(values["timezone"]) is None:
         found.append(_invalid("timezone", f"'{_shorten(values['timezone'])}' is not a known time zone", values))
-    found += _check_settings(values)
+    found += [*_check_settings(values), *_check_tag_schedules(values["tag_schedules"])]
     try:
         if normalize_address(values["address"]) != values["address"]:
             found.append(_invalid("address", "is not in its stored form", values))
@@ -102,6 +102,17 @@ def _find_broken_rules(stored: tuple[object, ...]) -> dict[str, str]:
         except ValidationError as error:
             broken[column] = describe_rule(error.errors()[0], records.MailboxSettings.model_fields[column])
     return broken
+
+
+def _check_tag_schedules(text: str | None) -> Iterator[InvalidValue]:
+    for document in json.loads(text) if text else ():
+        tag = _shorten(document.pop("tag"))
+        try:
+            ScheduleValues.model_validate(document)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            rule = f"the schedule of its tag '{tag}': {problem['loc'][0]}: {describe_rule(problem)}"
+            yield InvalidValue(column="tag_schedules", rule=rule, remedy=f"Change the schedule of the tag '{tag}'.")
 
 
 def _invalid(column: str, rule: str, values: Mapping[str, Any]) -> InvalidValue:

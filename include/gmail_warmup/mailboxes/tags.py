@@ -18,6 +18,8 @@ from gmail_warmup.core.characters import ASCII_SPACE, find_character, is_invisib
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import shorten_text
 from gmail_warmup.db.models import Mailbox, MailboxTag
+from gmail_warmup.mailboxes.schedules.columns import TAG_SCHEDULES
+from gmail_warmup.mailboxes.schedules.send_times import clear_send_times
 
 MAX_TAG_LENGTH = 50
 """Maximum number of characters of a tag."""
@@ -80,9 +82,9 @@ TAGS_OF_MAILBOX = sa.type_coerce(
 
 
 def get_mailbox_column(name: str) -> sa.ColumnElement[Any]:
-    """Return the expression for a column of a mailbox, or for its tags, in a query of mailboxes."""
-    column: sa.ColumnElement[Any] = TAGS_OF_MAILBOX if name == "tags" else getattr(Mailbox, name)
-    return column
+    """Return the expression for a column of a mailbox, or for its tags or their schedules, in a query of mailboxes."""
+    computed: dict[str, sa.ColumnElement[Any]] = {"tags": TAGS_OF_MAILBOX, "tag_schedules": TAG_SCHEDULES}
+    return computed[name] if name in computed else getattr(Mailbox, name)
 
 
 def has_tag(tag: str) -> sa.ColumnElement[bool]:
@@ -104,7 +106,9 @@ def set_tags(connection: sa.Connection, tags_of: Mapping[int, Collection[str]]) 
     removed = [(key, tag) for key in before for tag in before[key] if tag not in tags_of[key]]
     _insert(connection, added)
     _delete(connection, removed)
-    return {key for key, _ in (*added, *removed)}
+    changed = {key for key, _ in (*added, *removed)}
+    clear_send_times(connection, changed)  # a tag may have a schedule
+    return changed
 
 
 def change_tags(

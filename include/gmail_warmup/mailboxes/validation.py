@@ -42,7 +42,7 @@ def describe_rule(problem: Mapping[str, Any], field: FieldInfo | None = None) ->
         return f"must be a whole number from {bounds[0]} to {bounds[1]}"
     if kind == "string_too_long":
         return f"must have at most {context['max_length']} characters"
-    if kind == "enum":
+    if kind in ("enum", "literal_error"):
         return f"must be {context['expected']}".replace("'", "")
     return str(problem["msg"]).removeprefix("Value error, ")
 

@@ -11,9 +11,9 @@ import re
 from decimal import Decimal
 from typing import Any
 
-_WORDS = ("kind", "auth")
-_RATES = ("open_rate", "reply_rate")
-_NUMBERS = ("daily_target", *_RATES)
+_WORDS = ("kind", "auth", "ramp")
+_RATES = ("open_rate", "reply_rate", "rescue_rate", "important_rate", "star_rate", "maintenance_percent")
+_NUMBERS = ("daily_target", "ramp_start", "ramp_step", "ramp_cap", *_RATES)
 _MARKED_AS_TEXT = "'"
 _SPACES = "\u0020\u00a0\u2009\u202f"
 _GROUPED = re.compile(

@@ -37,6 +37,7 @@ from gmail_warmup.web.routes import (
     public_invite,
     repairs,
     report,
+    schedules,
     webhooks,
 )
 
@@ -62,6 +63,7 @@ def create_app() -> FastAPI:
     app.include_router(import_export.router)
     app.include_router(invites.router)
     app.include_router(repairs.router)
+    app.include_router(schedules.router)
     app.include_router(webhooks.router)
     app.include_router(changes.router)
     app.include_router(report.router)

@@ -19,7 +19,7 @@ from gmail_warmup.mailboxes import repository
 from gmail_warmup.warmup.planning import next_send
 from gmail_warmup.warmup.planning.daily_plan import SendingHistory, plan_todays_slots
 from gmail_warmup.warmup.planning.due import find_due_mailboxes
-from gmail_warmup.warmup.planning.ramp import Ramp
+from gmail_warmup.warmup.planning.schedules import Schedule
 
 ROUNDS = 40
 DAYS = 10
@@ -173,7 +173,7 @@ def fill(engine: sa.Engine, *, mailboxes: int, ledger_rows: int) -> None:
         firsts = (ledger_rows - sent_today) * 2 // 3
         connection.execute(sa.text(_LEDGER), scene | {"firsts": firsts})
         connection.execute(sa.text(_REPLIES), {"replies": ledger_rows - sent_today - firsts})
-        volume = Ramp.from_settings(SETTINGS).compute_volume(warmup_day=DAYS + 1, daily_target=50)
+        volume = Schedule.from_settings(SETTINGS).ramp.compute_volume(warmup_day=DAYS + 1, daily_target=50)
         connection.execute(sa.text(_DAYS), {"volume": volume})
         connection.exec_driver_sql("ALTER TABLE gmail_warmup.ledger ENABLE TRIGGER USER")
         next_send.clear_outdated_hints(connection, SETTINGS)

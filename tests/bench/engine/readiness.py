@@ -16,6 +16,7 @@ from gmail_warmup.core.enums import ReadinessState
 from gmail_warmup.db.models import Mailbox, MailboxDay, MailboxReadiness
 from gmail_warmup.warmup.health.bands import MIN_SAMPLE_SIZE
 from gmail_warmup.warmup.planning.ramp import Ramp
+from gmail_warmup.warmup.planning.schedules import Schedule
 from gmail_warmup.warmup.readiness.store import update_readiness
 from gmail_warmup.warmup.reporting.refresh import refresh_overview
 
@@ -66,7 +67,9 @@ def count_wrong(stage: Stage, days: ReadyDays) -> int:
     script, wrong = stage.script, 0
     for player in script.players:
         if player.kind == "warmup":
-            wrong += _count_wrong(script, player, days.get(player.address, ()), Ramp.from_settings(stage.settings))
+            wrong += _count_wrong(
+                script, player, days.get(player.address, ()), Schedule.from_settings(stage.settings).ramp
+            )
     return wrong
 
 

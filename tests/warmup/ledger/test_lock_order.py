@@ -44,7 +44,7 @@ def test_a_bounce_waits_for_the_sender_before_it_locks_the_mail(warm: World):
     (entry, *_), sender_id = rows(warm), warm.mailbox(ADA).id
     with ThreadPoolExecutor(1) as pool:
         with write_transaction(warm.store.engine) as connection:
-            rate_decisions.load_rate_state(connection, sender_id)  # as the placement does
+            rate_decisions.load_rate_state(connection, sender_id, warm.settings)  # as the placement does
             running = pool.submit(in_transaction, warm, bounce, entry.id)
             until_waiting(warm, running)
             touch_mail(connection, entry.id)

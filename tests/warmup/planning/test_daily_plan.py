@@ -24,6 +24,7 @@ from gmail_warmup.warmup.planning.daily_plan import (
     is_sending_time,
     plan_todays_slots,
 )
+from gmail_warmup.warmup.planning.schedules import Schedule
 from support.plan_kit import build_mailbox as mailbox
 
 NOW = datetime(2026, 11, 25, 13, tzinfo=UTC)  # a Wednesday
@@ -71,7 +72,7 @@ def test_whatever_the_runs_volume_gap_and_hours_hold(
         slots = find_due_slots(sender, history, now=now, settings=chosen)
         assert len(slots) <= 1, "one at a time, also after an outage"
         for slot in slots:
-            assert is_sending_time(sender.zone, now=now, settings=chosen)
+            assert is_sending_time(Schedule.from_settings(chosen), sender.zone, now=now)
             assert slot.due_at <= now
             assert slot.number not in history.claimed_slots
             if sender.resumed_at:
@@ -196,4 +197,4 @@ def test_the_next_sending_day_passes_over_the_weekend(day: int, expected: int):
 def test_hours_follow_the_zone():
     for hour, expected in ((7, False), (8, True), (16, True), (17, False)):
         now = datetime(2026, 11, 25, hour, 30, tzinfo=UTC)
-        assert is_sending_time(ZoneInfo("Europe/Berlin"), now=now, settings=Settings()) is expected
+        assert is_sending_time(Schedule.from_settings(Settings()), ZoneInfo("Europe/Berlin"), now=now) is expected

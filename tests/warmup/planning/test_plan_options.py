@@ -22,11 +22,15 @@ from gmail_warmup.warmup.planning.daily_plan import (
     plan_todays_slots,
 )
 from gmail_warmup.warmup.planning.next_send import _hash_plan_options
+from gmail_warmup.warmup.planning.schedules import Schedule
 from support.plan_kit import build_mailbox
 
 TEXT_VALUES = {
     "sending_window": ["00:00-24:00", "10:00-11:00"],
     "sending_days": ["sat,sun", "mon,tue,wed,thu,fri,sat,sun"],
+    "holidays": ["PH", "RO"],
+    "days_off": ["2026-11-25,2026-11-26", "2026-11-27"],
+    "language": ["de"],
     "night_pause": ["none", "00:00-12:00"],
     "dns_nameservers": ["192.0.2.53"],
     "new_workspace_domains": ["warm.example"],
@@ -58,7 +62,7 @@ def compute_plans(settings: Settings) -> list[Any]:
     """Return everything that is planned for some mailboxes with different histories, at different times."""
     plans: list[Any] = []
     for mailbox, now in product(MAILBOXES, TIMES):
-        plans.append(is_sending_time(mailbox.zone, now=now, settings=settings))
+        plans.append(is_sending_time(Schedule.from_settings(settings), mailbox.zone, now=now))
         plans += [
             compute(mailbox, history, now=now, settings=settings)
             for history in list_histories(now)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.warmup.planning.ramp import Ramp, RampKind, compute_linear_volume, compute_phase_volume
+from gmail_warmup.warmup.planning.schedules import Schedule
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_a_ramp_without_steps_ends_on_its_first_day() -> None:
 
 
 def test_by_default_the_level_reached_is_kept() -> None:
-    ramp = Ramp.from_settings(Settings())
+    ramp = Schedule.from_settings(Settings()).ramp
     assert {ramp.compute_volume(warmup_day=day, daily_target=50) for day in range(19, 400)} == {40}
 
 

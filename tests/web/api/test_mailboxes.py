@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gmail_warmup.mailboxes.schedules.values import SCHEDULE_NAMES
 from web.kit import API, LIST, MOUNT, Site
 
 ADA, BOB = "ada@example.com", "bob@example.com"
@@ -63,7 +64,6 @@ RULES = [
     (consent(settings={"open_rate": 101}), "open_rate", "must be a whole number from 0 to 100"),
     (consent(settings={"open_rate": -1}), "open_rate", "must be a whole number from 0 to 100"),
     (consent(settings={"reply_rate": "many"}), "reply_rate", "must be a whole number from 0 to 100"),
-    (consent(settings={"reply_rate": None}), "reply_rate", "must be a whole number from 0 to 100"),
     (consent(settings={"reply_rate": 1.5}), "reply_rate", "must be a whole number from 0 to 100"),
     (consent(settings={"daily_target": 0}), "daily_target", "must be a whole number from 1 to 2000"),
     (consent(settings={"timezone": "Mars/Base"}), "timezone", "is not an IANA time zone"),
@@ -216,7 +216,7 @@ def test_the_description_names_the_filters_the_orders_and_the_bounds_of_the_list
     change = schemas["ChangeIn"]
     assert set(change["properties"]) == {"addresses", "filter", "at_most", "changes"}
     assert set(schemas["MailboxChanges"]["properties"]) == {
-        "kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name", "signature", "language",
+        "kind", "daily_target", "timezone", "display_name", "signature", *SCHEDULE_NAMES,
         "owner_email", "tags", "add_tags", "remove_tags",
     }  # fmt: skip
 

@@ -149,7 +149,7 @@ def test_an_import_changes_settings_and_leaves_the_rest(three: Site, op: httpx.C
         "Ada, Ä",
     )
     assert (bob["daily_target"], bob["paused_at"], bob["pause_reason"][:4]) == (41, paused, "-1+1")
-    assert (eve["daily_target"], eve["paused_by"], eve["pause_reason"], eve["auth"]) == (50, "op", "why", "delegated")
+    assert (eve["daily_target"], eve["paused_by"], eve["pause_reason"], eve["auth"]) == (40, "op", "why", "delegated")
     assert [three.grant(address) for address in (ADA, BOB, EVE)] == grants
 
 

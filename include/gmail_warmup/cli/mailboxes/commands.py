@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from gmail_warmup.cli import invites
 from gmail_warmup.cli.arguments import Address, Addresses
-from gmail_warmup.cli.mailboxes import documents, owner_and_tags, readiness, removal, renaming, sync, transfer
+from gmail_warmup.cli.mailboxes import documents, owner_and_tags, readiness, removal, renaming, schedule, sync, transfer
 from gmail_warmup.cli.mailboxes.bulk_changes import change_mailboxes, print_changed
 from gmail_warmup.cli.output import (
     JsonOption,
@@ -94,7 +95,7 @@ def _status_note(record: MailboxRecord, failing: FailurePeriod | None) -> str | 
     if failing and failing.is_not_working:
         return f"not working since {failing.since:%Y-%m-%d %H:%M}: {failing.detail}"
     if record.paused_at:
-        return "paused"
+        return f"paused until {record.paused_until}" if record.paused_until else "paused"
     return None if record.band is HealthBand.HEALTHY else f"health: {record.band.value}"
 
 
@@ -132,7 +133,11 @@ def _build_people_conditions(*, tag: str, owner: str) -> list[sa.ColumnElement[b
 
 def to_json_dict(record: MailboxRecord) -> dict[str, Any]:
     """Return a mailbox for JSON, without internal ids."""
-    return {name: value for name, value in asdict(record).items() if name not in ("id", "label_id", "label_name")}
+    return {
+        name: value
+        for name, value in asdict(record).items()
+        if name not in ("id", "label_id", "label_name", "tag_schedules")
+    }
 
 
 @app.command()
@@ -143,9 +148,9 @@ def add(
     auth: Annotated[
         MailboxAuth, typer.Option(help="Whether it uses an OAuth grant or a service account.")
     ] = MailboxAuth.GRANT,
-    daily_target: Annotated[int, typer.Option(help="Mails a day at the end of the ramp.")] = 50,
-    open_rate: Annotated[int, typer.Option(help="Percentage of its warmup mails that are opened.")] = 80,
-    reply_rate: Annotated[int, typer.Option(help="Per cent of the warmup mails that are answered.")] = 55,
+    daily_target: Annotated[int, typer.Option(help="Mails a day at the end of the ramp.")] = 40,
+    open_rate: Annotated[int | None, typer.Option(help="Percentage of its warmup mails that are opened.")] = None,
+    reply_rate: Annotated[int | None, typer.Option(help="Per cent of the warmup mails that are answered.")] = None,
     timezone: Annotated[str, typer.Option(help="IANA name, for example Europe/Berlin.")] = "UTC",
     display_name: Annotated[str, typer.Option(help="Name in the From header.")] = "",
     signature: Annotated[str, typer.Option(help="Plain text at the end of each mail. Default: the name.")] = "",
@@ -190,15 +195,23 @@ def pause(
     context: typer.Context,
     addresses: Addresses,
     reason: Annotated[str, typer.Option(help="Reason; shown on the page.")],
+    until: Annotated[str, typer.Option(help="Local date on which they resume by themselves, YYYY-MM-DD.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Pause mailboxes: tasks skip them until they are resumed."""
+    """Pause mailboxes: tasks skip them until a date, or until they are resumed."""
     from gmail_warmup.mailboxes import repository
 
     with report_errors():
-        options = {"actor": actor_name(), "reason": parse_reason(reason)}
+        options = {"actor": actor_name(), "reason": parse_reason(reason), "until": _parse_date(until)}
         named, changed = change_mailboxes(context, addresses, repository.pause_mailboxes, **options)
     print_changed("paused", named, changed, as_json=as_json)
+
+
+def _parse_date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InvalidInputError(f"--until {text}: must be a date such as 2026-12-24.") from None
 
 
 @app.command()
@@ -233,5 +246,6 @@ app.command()(removal.remove)
 app.command("removals")(removal.list_removals)
 app.command()(renaming.rename)
 app.command("export-data")(documents.export_data)
+app.add_typer(schedule.app, name="schedule")
 app.command("import")(transfer.import_file)
 app.command()(transfer.export)

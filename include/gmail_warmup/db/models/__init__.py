@@ -60,6 +60,8 @@ from gmail_warmup.db.models.report_links import ReportLink as ReportLink
 from gmail_warmup.db.models.reporting import DomainDay as DomainDay
 from gmail_warmup.db.models.reporting import DomainVolume as DomainVolume
 from gmail_warmup.db.models.reporting import GrantDay as GrantDay
+from gmail_warmup.db.models.schedules import ScheduleColumns as ScheduleColumns
+from gmail_warmup.db.models.schedules import TagSchedule as TagSchedule
 from gmail_warmup.db.models.webhooks import WebhookDelivery as WebhookDelivery
 from gmail_warmup.db.models.webhooks import WebhookEvent as WebhookEvent
 from gmail_warmup.db.models.webhooks import WebhookReceiver as WebhookReceiver

@@ -27,9 +27,10 @@ from gmail_warmup.core.enums import HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.db.base import Base
 from gmail_warmup.db.identity import build_identity_sql
 from gmail_warmup.db.models.columns import Timestamp, check_one_of, check_time
+from gmail_warmup.db.models.schedules import ScheduleColumns, check_schedule
 
 
-class Mailbox(Base):
+class Mailbox(ScheduleColumns, Base):
     """A Gmail mailbox of the operator."""
 
     __tablename__ = "mailbox"
@@ -39,15 +40,16 @@ class Mailbox(Base):
         CheckConstraint("address = lower(address)", name="address_lower"),
         UniqueConstraint("identity", "duplicate_number"),
         CheckConstraint("duplicate_number = 0 OR paused_at IS NOT NULL", name="duplicate_is_paused"),
+        CheckConstraint("paused_until IS NULL OR paused_at IS NOT NULL", name="pause_with_end"),
         CheckConstraint("daily_target BETWEEN 1 AND 2000", name="daily_target"),
-        CheckConstraint("open_rate BETWEEN 0 AND 100", name="open_rate"),
-        CheckConstraint("reply_rate BETWEEN 0 AND 100", name="reply_rate"),
+        *check_schedule(),
         CheckConstraint("length(signature) <= 500", name="signature"),
         CheckConstraint("owner_email = lower(owner_email) AND length(owner_email) <= 254", name="owner_email"),
         check_one_of("band", HealthBand),
         check_time("deferred_until"),
         Index("ix_mailbox_domain_address", "domain", "address"),
         Index("ix_mailbox_paused", "address", postgresql_where=text("paused_at IS NOT NULL")),
+        Index("ix_mailbox_paused_until", "paused_until", postgresql_where=text("paused_until IS NOT NULL")),
         Index("ix_mailbox_band", "band", "address",
               postgresql_where=text("kind = 'warmup' AND band <> 'healthy'")),
         Index("ix_mailbox_warmup_days", "warmup_days", "id", postgresql_where=text("kind = 'warmup'")),
@@ -70,13 +72,9 @@ class Mailbox(Base):
     auth: Mapped[str] = mapped_column(Text, server_default=MailboxAuth.GRANT)
     display_name: Mapped[str | None] = mapped_column(Text)
     signature: Mapped[str | None] = mapped_column(Text)
-    language: Mapped[str | None] = mapped_column(Text)
-    """The language of the threads that it starts, as a language tag in lower case; None: any of the templates."""
     owner_email: Mapped[str | None] = mapped_column(Text)
     """The address of the person who is responsible for the mailbox, in stored form."""
-    daily_target: Mapped[int] = mapped_column(SmallInteger, server_default="50")
-    open_rate: Mapped[int] = mapped_column(SmallInteger, server_default="80")
-    reply_rate: Mapped[int] = mapped_column(SmallInteger, server_default="55")
+    daily_target: Mapped[int] = mapped_column(SmallInteger, server_default="40")
     timezone: Mapped[str] = mapped_column(Text, server_default="UTC")
     label_id: Mapped[str | None] = mapped_column(Text)
     label_name: Mapped[str | None] = mapped_column(Text)
@@ -92,6 +90,8 @@ class Mailbox(Base):
     paused_at: Mapped[datetime | None] = mapped_column(Timestamp)
     paused_by: Mapped[str | None] = mapped_column(Text)
     pause_reason: Mapped[str | None] = mapped_column(Text)
+    paused_until: Mapped[date | None] = mapped_column(Date)
+    """The local date on which a paused mailbox resumes; None: when a person resumes it."""
     resumed_at: Mapped[datetime | None] = mapped_column(Timestamp)
     deferred_until: Mapped[datetime | None] = mapped_column(Timestamp)
     deferred_reason: Mapped[str | None] = mapped_column(Text)

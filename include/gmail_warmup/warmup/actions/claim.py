@@ -13,6 +13,7 @@ from gmail_warmup.core.metrics import MailEvent
 from gmail_warmup.db.engine import retry_conflict, write_transaction
 from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes.records import MailboxRecord
+from gmail_warmup.mailboxes.schedules.send_times import clear_send_times
 from gmail_warmup.warmup.actions import mailbox_lease
 from gmail_warmup.warmup.actions.delivery import claim_mail
 from gmail_warmup.warmup.actions.outgoing import Delivery
@@ -60,7 +61,7 @@ def _claim_in_transaction(session: MailboxSession) -> Delivery | MailEvent | Non
             return None  # it has joined the pool while this task runs
         if blocker := find_send_blocker(mailbox, blockers):
             log_event(log, logging.INFO, "%s", blocker, reason_code=blocker.code)
-            next_send.clear_hint(connection, mailbox.id)
+            clear_send_times(connection, [mailbox.id])
             return None
         history = daily_plan.load_histories(connection, [mailbox.id])[mailbox.id]
         return _claim_first_due(connection, session, mailbox, history, blockers.now)

@@ -22,6 +22,7 @@ from gmail_warmup.warmup.ledger import retention
 from gmail_warmup.warmup.ledger.entries import Entry
 from gmail_warmup.warmup.ledger.retention import ExpiredMails
 from gmail_warmup.warmup.planning import engagement
+from gmail_warmup.warmup.planning.schedules import Schedule, resolve_schedule
 
 
 def collect_replies(session: MailboxSession) -> None:
@@ -59,7 +60,7 @@ def _collect_reply(session: MailboxSession, entry: Entry) -> None:
 def _process_reply(session: MailboxSession, entry: Entry, placement: Placement, message_id: str) -> tuple[bool, bool]:
     """Rescue, read, label and archive a reply; return whether it was rescued and whether it was read."""
     in_spam = placement is Placement.SPAM
-    is_rescued = in_spam and engagement.is_rescued(entry.token, rate=session.settings.rescue_rate)
+    is_rescued = in_spam and _is_rescued(session, entry)
     is_read = is_rescued or (not in_spam and placement is not Placement.TRASH)
     try:
         if is_rescued:
@@ -69,6 +70,11 @@ def _process_reply(session: MailboxSession, entry: Entry, placement: Placement, 
     except NotFoundError:
         return False, False  # a person deleted it after it was found
     return is_rescued, is_read
+
+
+def _is_rescued(session: MailboxSession, entry: Entry) -> bool:
+    with autocommit(session.engine) as connection:
+        return engagement.is_rescued(entry.token, rate=_load_schedule(connection, session, entry).rescue_rate)
 
 
 def _record_collected(session: MailboxSession, entry: Entry, *, is_rescued: bool, is_read: bool) -> None:
@@ -89,17 +95,17 @@ def _schedule_next_turn(connection: sa.Connection, session: MailboxSession, entr
     """Return when a reply is answered, or None if its thread ends with it."""
     if entry.turn >= session.settings.thread_depth:
         return None
-    if not engagement.continues_thread(entry.token, rate=_get_reply_rate(connection, session, entry)):
+    if not engagement.continues_thread(entry.token, rate=_load_schedule(connection, session, entry).reply_rate):
         return None
     now = clock.get_current_time(connection)
     return session.next_waking_time(now + session.scale_delay(engagement.delay_until_reply(entry.token)), entry.token)
 
 
-def _get_reply_rate(connection: sa.Connection, session: MailboxSession, entry: Entry) -> int:
-    """Return the rate of the mailbox that started the thread: it sends the odd turns and receives the even ones."""
+def _load_schedule(connection: sa.Connection, session: MailboxSession, entry: Entry) -> Schedule:
+    """Return the schedule of the mailbox that started the thread: it sends the odd turns and receives the even ones."""
     if entry.turn % 2 == 0:
-        return session.mailbox.reply_rate
-    return repository.get_mailbox_by_id(connection, entry.sender_id).reply_rate
+        return session.schedule
+    return resolve_schedule(repository.get_mailbox_by_id(connection, entry.sender_id), session.settings)
 
 
 def _trash_old_mail(session: MailboxSession) -> None:

@@ -50,7 +50,6 @@ from gmail_warmup.warmup.actions.outgoing import (
     UnbuildableMailError,
     build_mail_context,
     draw_text,
-    get_language,
 )
 from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.ledger import bounces, daily_counters
@@ -84,8 +83,15 @@ def claim_mail(
         NoTemplatesError: there is no template for the mail.
     """
     answered = thread[-1] if thread else None
+    language = thread[0].language if thread else session.schedule.language
     token, text = draw_text(
-        connection, session.writer, sender=session.mailbox, recipient=recipient, thread=thread, now=due_at
+        connection,
+        session.writer,
+        sender=session.mailbox,
+        recipient=recipient,
+        thread=thread,
+        language=language,
+        now=due_at,
     )
     entry = ledger.claim_entry(
         connection,
@@ -98,7 +104,7 @@ def claim_mail(
         slot=slot,
         due_at=due_at,
         subject=answered.subject if answered else text.subject,
-        language=get_language(session.mailbox, thread),
+        language=language,
         text_hash=text.body_hash,
     )
     return Delivery(entry=entry, recipient=recipient, thread=thread, is_new=True) if entry else None
@@ -166,7 +172,10 @@ def _create_draft(session: MailboxSession, mail: Delivery) -> str:
 
 def _build_mail(session: MailboxSession, mail: Delivery) -> str:
     entry, sender, recipient = mail.entry, session.mailbox, mail.recipient
-    text = session.writer.write_mail(build_mail_context(sender, recipient, token=entry.token, thread=mail.thread))
+    language = mail.thread[0].language if mail.thread else entry.language
+    text = session.writer.write_mail(
+        build_mail_context(sender, recipient, token=entry.token, thread=mail.thread, language=language)
+    )
     references = tuple(earlier.rfc_message_id for earlier in mail.thread if earlier.rfc_message_id)
     outgoing = mime.OutgoingMail(
         sender=sender.address,

@@ -53,13 +53,14 @@ class Delivery:
 
 
 def build_mail_context(
-    sender: MailboxRecord, recipient: MailboxRecord, *, token: str, thread: Sequence[Entry]
+    sender: MailboxRecord, recipient: MailboxRecord, *, token: str, thread: Sequence[Entry], language: str | None
 ) -> MailContext:
     """Return what the text of a mail is written from.
 
     Args:
         token: of the mail; the seed of its text.
-        thread: as in `Delivery`. It stays in the language that its first mailbox had at the beginning.
+        thread: as in `Delivery`.
+        language: of the thread, which stays in the language that its first mailbox had at the beginning.
     """
     return MailContext(
         kind=_choose_kind(thread),
@@ -69,13 +70,8 @@ def build_mail_context(
         recipient_name=resolve_display_name(recipient),
         signature=sender.signature or "",
         subject=thread[-1].subject if thread else "",
-        language=get_language(sender, thread),
+        language=language,
     )
-
-
-def get_language(sender: MailboxRecord, thread: Sequence[Entry]) -> str | None:
-    """Return the language of a thread that exists or that the sender starts."""
-    return thread[0].language if thread else sender.language
 
 
 def _choose_kind(thread: Sequence[Entry]) -> MailKind:
@@ -97,6 +93,7 @@ def draw_text(
     sender: MailboxRecord,
     recipient: MailboxRecord,
     thread: Sequence[Entry],
+    language: str | None,
     now: datetime,
 ) -> tuple[str, MailText]:
     """Return a token and the text that it gives, which the pair has not seen; a reply keeps its thread's subject.
@@ -110,7 +107,7 @@ def draw_text(
         connection, sender_id=sender.id, recipient_id=recipient.id, since=now - NO_REPEAT_FOR
     )
     draws: list[tuple[int, str, MailText]] = []
-    for token, text in _iter_texts(writer, sender, recipient, thread):
+    for token, text in _iter_texts(writer, sender, recipient, thread, language):
         repeated = sent.count_repeated(subject=None if thread else text.subject, text_hash=text.body_hash)
         if not repeated:
             return token, text
@@ -125,7 +122,11 @@ def draw_text(
 
 
 def _iter_texts(
-    writer: MailWriter, sender: MailboxRecord, recipient: MailboxRecord, thread: Sequence[Entry]
+    writer: MailWriter,
+    sender: MailboxRecord,
+    recipient: MailboxRecord,
+    thread: Sequence[Entry],
+    language: str | None,
 ) -> Iterator[tuple[str, MailText]]:
     """Yield new tokens with the texts that they give.
 
@@ -135,7 +136,7 @@ def _iter_texts(
     unwritten, is_empty = None, True
     for _ in range(_MAX_DRAWS):
         token = ledger.generate_token()
-        context = build_mail_context(sender, recipient, token=token, thread=thread)
+        context = build_mail_context(sender, recipient, token=token, thread=thread, language=language)
         try:
             text = writer.write_from_templates(context)
         except NoTemplatesError as error:

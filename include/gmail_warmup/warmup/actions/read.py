@@ -68,9 +68,9 @@ def _read_mail(session: MailboxSession, entry: Entry) -> None:
 @retry_conflict
 def _store_read(session: MailboxSession, entry: Entry) -> None:
     with write_transaction(session.engine) as connection:
-        rates = rate_decisions.load_rate_state(connection, entry.sender_id)  # locks the sender's row
+        rates = rate_decisions.load_rate_state(connection, entry.sender_id, session.settings)  # locks its row
         reply_due_at = _schedule_reply(session, entry, rates)
-        marks = _schedule_marks(session, entry, rates.now)
+        marks = _schedule_marks(session, entry, rates)
         values = marks | {"read_at": ledger.NOW, "reply_due_at": reply_due_at}
         if ledger.update_entry(connection, entry.id, L.read_at.is_(None), **values):
             if reply_due_at:
@@ -92,17 +92,17 @@ def _schedule_reply(session: MailboxSession, entry: Entry, rates: RateState) -> 
     The rate is a share of the placed mails, of which only opened ones can be answered.
     """
     placed_before = max(0, rates.placed - 1)
-    if not engagement.is_next_selected(rate=rates.reply_rate, done=rates.answered, total=placed_before):
+    if not engagement.is_next_selected(rate=rates.schedule.reply_rate, done=rates.answered, total=placed_before):
         return None
     reply_at = rates.now + session.scale_delay(engagement.delay_until_reply(entry.token))
     return session.next_waking_time(reply_at, entry.token)
 
 
-def _schedule_marks(session: MailboxSession, entry: Entry, now: datetime) -> dict[str, Any]:
+def _schedule_marks(session: MailboxSession, entry: Entry, rates: RateState) -> dict[str, Any]:
     """Return the marks that are chosen for an opened mail, and when it gets them; most mails get none."""
-    important = engagement.is_marked_important(entry.token, rate=session.settings.important_rate)
-    starred = engagement.is_starred(entry.token, rate=session.settings.star_rate)
+    important = engagement.is_marked_important(entry.token, rate=rates.schedule.important_rate)
+    starred = engagement.is_starred(entry.token, rate=rates.schedule.star_rate)
     if not important and not starred:
         return {"important": False, "starred": False, "mark_due_at": None}
-    mark_at = now + session.scale_delay(engagement.delay_until_mark(entry.token))
+    mark_at = rates.now + session.scale_delay(engagement.delay_until_mark(entry.token))
     return {"important": important, "starred": starred, "mark_due_at": session.next_waking_time(mark_at, entry.token)}

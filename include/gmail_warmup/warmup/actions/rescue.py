@@ -22,6 +22,7 @@ from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.ledger.authentication import build_mail_columns, record_authentication
 from gmail_warmup.warmup.ledger.daily_counters import Outcome, get_placement_counter
 from gmail_warmup.warmup.ledger.entries import Entry
+from gmail_warmup.warmup.ledger.rate_decisions import RateState
 from gmail_warmup.warmup.planning import engagement
 
 
@@ -65,9 +66,9 @@ def _store_placement(
 ) -> None:
     """Store the placement together with everything that is decided from it, in one transaction."""
     with write_transaction(session.engine) as connection:
-        rates = rate_decisions.load_rate_state(connection, entry.sender_id)  # locks the sender's row
-        is_opened = engagement.is_next_selected(rate=rates.open_rate, done=rates.opened, total=rates.placed)
-        schedule = _schedule_recipient_actions(session, entry, placement, rates.now, is_opened=is_opened)
+        rates = rate_decisions.load_rate_state(connection, entry.sender_id, session.settings)  # locks its row
+        is_opened = engagement.is_next_selected(rate=rates.schedule.open_rate, done=rates.opened, total=rates.placed)
+        schedule = _schedule_recipient_actions(session, entry, placement, rates, is_opened=is_opened)
         is_first_record = ledger.update_entry(
             connection,
             entry.id,
@@ -87,7 +88,7 @@ def _store_placement(
 
 
 def _schedule_recipient_actions(
-    session: MailboxSession, entry: Entry, placement: Placement, now: datetime, *, is_opened: bool
+    session: MailboxSession, entry: Entry, placement: Placement, rates: RateState, *, is_opened: bool
 ) -> dict[str, datetime | None]:
     """Return the due times of the recipient's actions.
 
@@ -95,14 +96,14 @@ def _schedule_recipient_actions(
     """
     due: dict[str, datetime | None] = dict.fromkeys(("rescue_due_at", "read_due_at", "mark_due_at"))
     if placement is Placement.SPAM:
-        if not engagement.is_rescued(entry.token, rate=session.settings.rescue_rate):
+        if not engagement.is_rescued(entry.token, rate=rates.schedule.rescue_rate):
             return due
-        due["rescue_due_at"] = session.next_waking_time(now, entry.token)
+        due["rescue_due_at"] = session.next_waking_time(rates.now, entry.token)
     if placement is not Placement.TRASH and is_opened:
-        read_at = (due["rescue_due_at"] or now) + session.scale_delay(engagement.delay_until_read(entry.token))
+        read_at = (due["rescue_due_at"] or rates.now) + session.scale_delay(engagement.delay_until_read(entry.token))
         due["read_due_at"] = session.next_waking_time(read_at, entry.token)
     elif placement not in (Placement.TRASH, Placement.SPAM):
-        due["mark_due_at"] = now
+        due["mark_due_at"] = rates.now
     return due
 
 

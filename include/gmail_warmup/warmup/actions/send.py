@@ -48,7 +48,7 @@ def _finish_mail(session: MailboxSession, mail: Delivery) -> None:
     """
     entry, now, zone = mail.entry, mail.entry.seen_at, session.mailbox.zone
     day_is_over = entry.local_date < now.astimezone(zone).date()
-    may_send = not day_is_over and daily_plan.is_sending_time(zone, now=now, settings=session.settings)
+    may_send = not day_is_over and daily_plan.is_sending_time(session.schedule, zone, now=now)
     if may_send or (entry.draft_id and session.gmail.get_draft_message(entry.draft_id) is None):
         deliver_mail(session, mail)
     elif day_is_over:

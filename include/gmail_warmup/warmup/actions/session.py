@@ -35,6 +35,7 @@ from gmail_warmup.warmup.content.template_library import NoTemplatesError
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.ledger.entries import Entry
 from gmail_warmup.warmup.planning import engagement
+from gmail_warmup.warmup.planning.schedules import Schedule, resolve_schedule
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,11 @@ class MailboxSession:
     bounces: Counter[BounceKind] = field(default_factory=Counter)
     refusals: list[GmailError] = field(default_factory=list)
     left_out: list[BadGmailRequestError | NoTemplatesError] = field(default_factory=list)
+
+    @property
+    def schedule(self) -> Schedule:
+        """Return the schedule of the mailbox."""
+        return resolve_schedule(self.mailbox, self.settings)
 
     def summarize(self) -> dict[str, int]:
         """Return all counts by name, as the log and the task's result show them."""

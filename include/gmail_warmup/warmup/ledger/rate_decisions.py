@@ -7,16 +7,18 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import Mailbox
+from gmail_warmup.mailboxes.schedules.columns import SCHEDULE_COLUMNS
 from gmail_warmup.warmup.ledger.entries import NOW, Entry
+from gmail_warmup.warmup.planning.schedules import Schedule, resolve_schedule
 
 
 @dataclass(frozen=True, kw_only=True)
 class RateState:
-    """A sender's rates, and how many of its first mails were placed, selected to be opened and to be answered."""
+    """A sender's schedule, and how many of its first mails were placed, selected to be opened and to be answered."""
 
-    open_rate: int
-    reply_rate: int
+    schedule: Schedule
     placed: int
     opened: int
     answered: int
@@ -25,20 +27,27 @@ class RateState:
 
 _SELECT_RATE_STATE = (
     sa.select(
-        Mailbox.open_rate, Mailbox.reply_rate, Mailbox.mails_placed.label("placed"),
+        *SCHEDULE_COLUMNS, Mailbox.mails_placed.label("placed"),
         Mailbox.mails_opened.label("opened"), Mailbox.mails_answered.label("answered"), NOW.label("now"),
     )
     .where(Mailbox.id == sa.bindparam("id"))
-    .with_for_update(key_share=True)
+    .with_for_update(of=Mailbox, key_share=True)
 )  # fmt: skip
 
 
-def load_rate_state(connection: sa.Connection, sender_id: int) -> RateState:
+def load_rate_state(connection: sa.Connection, sender_id: int, settings: Settings) -> RateState:
     """Return the state for a sender's next decision, and lock the sender's row until the transaction ends.
 
     Two recipients of one sender decide at the same time; the lock orders them, so that the rates hold.
     """
-    return RateState(**connection.execute(_SELECT_RATE_STATE, {"id": sender_id}).one()._mapping)
+    row = connection.execute(_SELECT_RATE_STATE, {"id": sender_id}).one()
+    return RateState(
+        schedule=resolve_schedule(row, settings),
+        placed=row.placed,
+        opened=row.opened,
+        answered=row.answered,
+        now=row.now,
+    )
 
 
 _RECORD_DECISION = (

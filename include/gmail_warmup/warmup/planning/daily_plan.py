@@ -20,7 +20,7 @@ from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.health import bands
 from gmail_warmup.warmup.health.monitor import LOCAL_TODAY, to_health_status
-from gmail_warmup.warmup.planning.ramp import Ramp
+from gmail_warmup.warmup.planning.schedules import Schedule, resolve_schedule
 from gmail_warmup.warmup.planning.slots import Slot, plan_slots, select_due_slots
 
 _DAY = timedelta(days=1)
@@ -73,10 +73,13 @@ def compute_volume_on(day: date, mailbox: Any, days: int, *, now: datetime, sett
     """Return the volume of a local day before its first claim, reduced by mailbox health and Google's sending limit.
 
     Args:
-        mailbox: a record, or a row with the columns of its target, its health status and ``half_volume_on``.
+        mailbox: a record, or a row with the columns of its target, its schedule, its health status and
+            ``half_volume_on``.
         days: earlier days with at least one mail sent.
     """
-    ramp = Ramp.from_settings(settings).compute_volume(warmup_day=days + 1, daily_target=mailbox.daily_target)
+    ramp = resolve_schedule(mailbox, settings).ramp.compute_volume(
+        warmup_day=days + 1, daily_target=mailbox.daily_target
+    )
     planned, reduction_reason = bands.compute_allowed_volume(to_health_status(mailbox), ramp, now=now, today=day)
     if mailbox.half_volume_on == day and planned > 1:
         planned, reduction_reason = planned // 2, "halved"
@@ -94,29 +97,30 @@ def plan_todays_slots(
 def _plan_slots_on(
     day: date, mailbox: MailboxRecord, history: SendingHistory, volume: int, settings: Settings
 ) -> tuple[Slot, ...]:
-    if volume < 1:
+    schedule = resolve_schedule(mailbox, settings)
+    if volume < 1 or not schedule.is_sending_day(day):
         return ()
     openings = (mailbox.created_at, mailbox.resumed_at, mailbox.granted_at, history.halt_ended_at)
     # A run sends one mail per mailbox, so slots are at least one run apart and end before the last run of the day.
-    start, end = settings.sending_window_minutes
+    start, end = schedule.window
     return plan_slots(
         seed=mailbox.address,
         local_date=day,
         zone=mailbox.zone,
         volume=volume,
         window=(start, max(start + 1, end - settings.run_interval // 60)),
-        weekdays=settings.sending_weekdays,
+        weekdays=schedule.weekdays,
         min_gap=timedelta(seconds=max(settings.min_gap, settings.run_interval)),
         open_from=max(opening for opening in openings if opening is not None),
         scale=settings.delay_scale,
     )
 
 
-def is_sending_time(zone: ZoneInfo, *, now: datetime, settings: Settings) -> bool:
-    """Return whether it is a sending day and a sending hour in a time zone."""
+def is_sending_time(schedule: Schedule, zone: ZoneInfo, *, now: datetime) -> bool:
+    """Return whether it is a sending day and a sending hour of a schedule in a time zone."""
     local = now.astimezone(zone)
-    start, end = settings.sending_window_minutes
-    return local.weekday() in settings.sending_weekdays and start <= local.hour * 60 + local.minute < end
+    start, end = schedule.window
+    return start <= local.hour * 60 + local.minute < end and schedule.is_sending_day(local.date())
 
 
 def find_due_slots(
@@ -129,7 +133,7 @@ def find_due_slots(
     gap = get_min_gap(settings)
     if history.last_claim and gap and now - history.last_claim < gap:
         return ()
-    if not is_sending_time(mailbox.zone, now=now, settings=settings):
+    if not is_sending_time(resolve_schedule(mailbox, settings), mailbox.zone, now=now):
         return ()
     volume = compute_todays_volume(mailbox, history, now=now, settings=settings).planned
     remaining = volume - len(history.claimed_slots)
@@ -161,12 +165,12 @@ def find_next_send_time(
 def _find_slot_on_later_day(
     mailbox: MailboxRecord, history: SendingHistory, *, now: datetime, settings: Settings
 ) -> datetime | None:
-    today = _get_local_date(mailbox, now)
+    today, schedule = _get_local_date(mailbox, now), resolve_schedule(mailbox, settings)
     # Today counts as a warmup day as soon as one of its mails is sent.
     warmup_days = history.days + bool(history.claimed_slots)
     for ahead in range(1, _MAX_DAYS_AHEAD):
         day = today + ahead * _DAY
-        if day.weekday() not in settings.sending_weekdays:
+        if not schedule.is_sending_day(day):
             continue
         volume = compute_volume_on(day, mailbox, warmup_days, now=now, settings=settings).planned
         if slots := _plan_slots_on(day, mailbox, history, volume, settings):
@@ -176,13 +180,14 @@ def _find_slot_on_later_day(
 
 def _is_day_over(mailbox: MailboxRecord, now: datetime, settings: Settings) -> bool:
     local = now.astimezone(mailbox.zone)
-    return local.hour * 60 + local.minute >= settings.sending_window_minutes[1]
+    return local.hour * 60 + local.minute >= resolve_schedule(mailbox, settings).window[1]
 
 
 def find_next_sending_day(mailbox: MailboxRecord, *, now: datetime, settings: Settings) -> date:
-    """Return the next local sending day after today."""
-    days = (_get_local_date(mailbox, now) + ahead * _DAY for ahead in range(1, 8))
-    return next(day for day in days if day.weekday() in settings.sending_weekdays)
+    """Return the next local sending day after today; the one after a year without any is not searched for."""
+    today, schedule = _get_local_date(mailbox, now), resolve_schedule(mailbox, settings)
+    days = (today + ahead * _DAY for ahead in range(1, 367))
+    return next((day for day in days if schedule.is_sending_day(day)), today + _DAY)
 
 
 def _get_local_date(mailbox: MailboxRecord, now: datetime) -> date:

@@ -20,6 +20,7 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes.pause_end import resume_ended_pauses
 from gmail_warmup.warmup.ledger import bounces, retention
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.planning import kill_switch, next_send
@@ -48,12 +49,15 @@ def find_due_mailboxes(
     Args:
         only: the addresses to consider; None for all mailboxes.
         limit: the maximum number of addresses to return; None for all.
-        remember: store the computed send times of senders; False changes no row.
+        remember: resume the mailboxes whose pause has ended, and store the computed send times of senders; False
+            changes no row.
 
     Raises:
         UnknownMailboxError: if ``only`` contains an address of no mailbox.
         IncompleteActionError: if no query finds the mailboxes that wait for this action.
     """
+    if action is Action.SEND and remember:
+        resume_ended_pauses(connection)
     chosen_ids = None if only is None else [mailbox.id for mailbox in repository.get_mailboxes(connection, only)]
     if action is not Action.SEND and (due := _find_due_recipients(connection, action, chosen_ids, limit)):
         return due  # the queries return no mailbox while the kill switch is active

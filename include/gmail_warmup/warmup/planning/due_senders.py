@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -18,6 +17,7 @@ from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
+from gmail_warmup.mailboxes.schedules.columns import SCHEDULE_COLUMNS
 from gmail_warmup.mailboxes.zone_data import find_zone
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.planning import next_send
@@ -35,6 +35,7 @@ from gmail_warmup.warmup.planning.eligibility import (
     GlobalBlockers,
     find_send_blocker,
 )
+from gmail_warmup.warmup.planning.schedules import resolve_schedule
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ _SELECT_UNFINISHED = (
     .where(*_IS_SENDABLE)  # of any kind: a mailbox may have joined the pool since the claim
 )
 _SELECT_HINTS: Any = (
-    sa.select(Mailbox.id, Mailbox.address, Mailbox.timezone, Mailbox.next_send_at)
+    sa.select(Mailbox.id, Mailbox.address, Mailbox.timezone, Mailbox.next_send_at, *SCHEDULE_COLUMNS)
     .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
     .where(Mailbox.kind == MailboxKind.WARMUP, *_IS_SENDABLE)
     .order_by(Mailbox.next_send_at, Mailbox.id)
@@ -101,14 +102,15 @@ class SenderSearch:
         due = {}
         for row in self.connection.execute(self._restrict_to_chosen(_SELECT_UNFINISHED)):
             mailbox = repository.to_record(row)
-            if self._is_time_to_finish(mailbox.zone, row.begun_at) and not find_send_blocker(mailbox, self.blockers):
+            if not find_send_blocker(mailbox, self.blockers) and self._is_time_to_finish(mailbox, row.begun_at):
                 due[mailbox.address] = row.begun_at
         return due
 
-    def _is_time_to_finish(self, zone: ZoneInfo, begun_at: datetime) -> bool:
+    def _is_time_to_finish(self, mailbox: MailboxRecord, begun_at: datetime) -> bool:
         """Return whether an unfinished mail is sent now (sending window) or withdrawn (on a later day)."""
-        is_later_day = begun_at.astimezone(zone).date() < self.blockers.now.astimezone(zone).date()
-        return is_later_day or is_sending_time(zone, now=self.blockers.now, settings=self.settings)
+        zone, now = mailbox.zone, self.blockers.now
+        is_later_day = begun_at.astimezone(zone).date() < now.astimezone(zone).date()
+        return is_later_day or is_sending_time(resolve_schedule(mailbox, self.settings), zone, now=now)
 
     def _load_batches(self, condition: sa.ColumnElement[bool]) -> Iterator[Sequence[sa.Row[Any]]]:
         query = self._restrict_to_chosen(_SELECT_HINTS).where(condition).limit(BATCH_SIZE)
@@ -128,8 +130,13 @@ class SenderSearch:
         zone, now = find_zone(row.timezone), self.blockers.now
         if zone is None:
             return False
-        is_of_today = row.next_send_at.astimezone(zone).date() == now.astimezone(zone).date()
-        if not is_of_today or not is_sending_time(zone, now=now, settings=self.settings):
+        if row.next_send_at.astimezone(zone).date() != now.astimezone(zone).date():
+            return False
+        try:
+            schedule = resolve_schedule(row, self.settings)
+        except ValueError:
+            return False  # a stored value breaks a rule
+        if not is_sending_time(schedule, zone, now=now):
             return False
         due.setdefault(row.address, row.next_send_at)
         return True

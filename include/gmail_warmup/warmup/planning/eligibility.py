@@ -84,7 +84,8 @@ def find_work_blocker(mailbox: MailboxRecord, at: GlobalBlockers) -> Blocker | N
         return Blocker(code="invalid_row", message=rule, remedy=first.remedy)
     if mailbox.paused_at is not None:
         reason = mailbox.pause_reason or "no reason given"
-        return Blocker(code="paused_by_person", message=f"{mailbox.address} is paused: {reason}.")
+        end = f" until {mailbox.paused_until}" if mailbox.paused_until else ""
+        return Blocker(code="paused_by_person", message=f"{mailbox.address} is paused{end}: {reason}.")
     if not mailbox.is_usable:
         state = f"{mailbox.address} is {mailbox.state.value} ({mailbox.reason})"
         code = mailbox.reason or mailbox.state.value

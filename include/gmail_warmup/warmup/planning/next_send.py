@@ -33,11 +33,6 @@ def store_hints(connection: sa.Connection, hints: Mapping[int, datetime | None])
     connection.execute(_STORE_HINTS, {"ids": list(hints), "times": list(hints.values())})
 
 
-def clear_hint(connection: sa.Connection, mailbox_id: int) -> None:
-    """Clear the hint of one sender, so that the next run plans it again."""
-    connection.execute(sa.update(Mailbox).where(Mailbox.id == mailbox_id).values(next_send_at=None))
-
-
 def clear_all_hints(connection: sa.Connection) -> None:
     """Clear the hints of all senders, after a change that affects every plan."""
     has_hint = sa.and_(Mailbox.kind == MailboxKind.WARMUP, Mailbox.next_send_at.is_not(None))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.core.settings import Settings
 
 PHASES = ((1, 10, 5), (8, 25, 10), (15, 50, 15), (22, 75, 20), (29, 100, 0))
 """The phases of the predecessor: first warmup day, per cent of the target, minimum in mails a day."""
@@ -37,17 +36,6 @@ class Ramp:
     step: int = 2
     cap: int = 40
     maintenance: int = 100
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Ramp:
-        """Return the ramp of the settings."""
-        return cls(
-            kind=RampKind(settings.ramp),
-            start=settings.ramp_start,
-            step=settings.ramp_step,
-            cap=settings.ramp_cap,
-            maintenance=settings.maintenance_percent,
-        )
 
     def compute_volume(self, *, warmup_day: int, daily_target: int) -> int:
         """Return the mails of a day; `warmup_day` is 1 plus the earlier days with at least one mail sent.

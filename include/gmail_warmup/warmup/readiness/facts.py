@@ -18,7 +18,7 @@ from gmail_warmup.warmup.health.bands import HEALTH_WINDOW
 from gmail_warmup.warmup.health.failures import load_failures
 from gmail_warmup.warmup.health.monitor import PLACED_COUNT
 from gmail_warmup.warmup.planning.eligibility import GlobalBlockers, find_send_blocker, load_blockers
-from gmail_warmup.warmup.planning.ramp import Ramp
+from gmail_warmup.warmup.planning.schedules import resolve_schedule
 from gmail_warmup.warmup.readiness.rules import RECENT_DAYS, DomainSample, ReadinessFacts
 from gmail_warmup.warmup.reporting.mailbox_statistics import MailboxStatistics, load_page_statistics
 
@@ -72,7 +72,7 @@ class FactLoader:
     def _build_facts(
         self, record: MailboxRecord, statistics: MailboxStatistics, is_not_working: bool
     ) -> ReadinessFacts:
-        ramp = Ramp.from_settings(self.settings)
+        ramp = resolve_schedule(record, self.settings).ramp
         return ReadinessFacts(
             blocker=find_send_blocker(record, self.blockers),
             is_interrupted=self._is_interrupted(record),

@@ -17,6 +17,7 @@ from gmail_warmup.db.models import Mailbox, MailboxReadiness
 from gmail_warmup.db.rows import convert_rows, write_each
 from gmail_warmup.mailboxes.repository import has_id_in
 from gmail_warmup.warmup.planning.eligibility import Blocker
+from gmail_warmup.warmup.planning.schedules import resolve_schedule
 from gmail_warmup.warmup.readiness.facts import FactLoader
 from gmail_warmup.warmup.readiness.rules import ReadinessDay, compute_day, judge_readiness
 
@@ -57,13 +58,13 @@ def _compute_each(
     for record, facts in loader.load_facts(connection, mailbox_ids):
         verdict = judge_readiness(facts, cap=settings.cold_daily_cap)
         today = loader.blockers.now.astimezone(record.zone).date()
-        sends = today.weekday() in settings.sending_weekdays
+        schedule = resolve_schedule(record, settings)
         day = compute_day(
             verdict,
             known.get(record.id),
             now=loader.blockers.now,
             today=today,
-            step=max(1, settings.ramp_step) if sends else 0,
+            step=max(1, schedule.ramp.step) if schedule.is_sending_day(today) else 0,
         )
         yield Readiness(
             mailbox_id=record.id, address=record.address, domain=record.domain, day=day, reason=verdict.reason

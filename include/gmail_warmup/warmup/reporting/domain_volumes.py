@@ -15,10 +15,11 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import DomainVolume, HealthBand, Mailbox, MailboxDay, MailboxKind, OAuthGrant
 from gmail_warmup.db.rows import DATA_ERRORS, describe_error
 from gmail_warmup.domains.gate import GATED_DOMAINS
+from gmail_warmup.mailboxes.schedules.columns import ALL_TAG_SCHEDULES, OWN_VALUES
 from gmail_warmup.warmup.health.monitor import ZONE_DAYS
 from gmail_warmup.warmup.planning.daily_plan import compute_volume_on
 from gmail_warmup.warmup.planning.eligibility import IS_USABLE
-from gmail_warmup.warmup.planning.ramp import Ramp
+from gmail_warmup.warmup.planning.schedules import resolve_schedule
 from gmail_warmup.warmup.reporting.domain_days import UTC_TODAY
 
 log = logging.getLogger(__name__)
@@ -96,12 +97,12 @@ def store_volumes(connection: sa.Connection, settings: Settings) -> None:
 def count_volumes(connection: sa.Connection, settings: Settings) -> dict[str, Volume]:
     """Count the volume of each domain.
 
-    Mailboxes of one domain with the same target, warmup day and health are grouped, so the volume is computed once for
-    each group. A mailbox with reduced volume is a group of its own.
+    Mailboxes of one domain with the same target, schedule, warmup day and health are grouped, so the volume is computed
+    once for each group. A mailbox with reduced volume is a group of its own.
     """
     volumes: dict[str, Volume] = defaultdict(Volume)
     calculator = _VolumeCalculator(settings)
-    for row in connection.execute(_build_senders_query(settings)):
+    for row in connection.execute(_SELECT_SENDERS):
         first = calculator.compute_first_volume(row) if row.waiting else 0
         final = calculator.compute_final_volume(row) if row.senders else 0
         volumes[row.domain].add(
@@ -123,11 +124,10 @@ _COUNT_RECEIVERS = (
 )
 
 
-def _build_senders_query(settings: Settings) -> sa.Select[Any]:
+def _build_senders_query() -> sa.Select[Any]:
     today = ZONE_DAYS.c.today
     is_sender = sa.and_(IS_USABLE, Mailbox.domain.not_in(GATED_DOMAINS))
-    is_sending_day = sa.extract("isodow", today).in_([day + 1 for day in settings.sending_weekdays])
-    is_waiting = sa.and_(MailboxDay.mailbox_id.is_(None), is_sender, is_sending_day)
+    is_waiting = sa.and_(MailboxDay.mailbox_id.is_(None), is_sender)
     groups = _build_group_columns(today)
     is_todays = sa.and_(
         MailboxDay.mailbox_id == Mailbox.id,
@@ -146,6 +146,7 @@ def _build_senders_query(settings: Settings) -> sa.Select[Any]:
         .select_from(Mailbox)
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
         .join(ZONE_DAYS, ZONE_DAYS.c.timezone == Mailbox.timezone)
+        .outerjoin(ALL_TAG_SCHEDULES, ALL_TAG_SCHEDULES.c.mailbox_id == Mailbox.id)
         .outerjoin(MailboxDay, is_todays)
         .where(Mailbox.kind == MailboxKind.WARMUP)
         .group_by(*(column.element if isinstance(column, sa.Label) else column for column in groups))
@@ -158,28 +159,30 @@ def _build_group_columns(today: sa.ColumnElement[Any]) -> tuple[Any, ...]:
     is_healthy = Mailbox.band.in_((HealthBand.HEALTHY, HealthBand.WATCH))
     return (
         Mailbox.domain, Mailbox.daily_target, Mailbox.warmup_days, today.label("today"), Mailbox.band,
-        Mailbox.band_reason,
+        Mailbox.band_reason, *OWN_VALUES, ALL_TAG_SCHEDULES.c.tag_schedules,
         sa.case((~is_healthy, Mailbox.band_since)).label("band_since"),
         sa.case((~is_healthy, Mailbox.health_window_start)).label("health_window_start"),
         sa.case((Mailbox.half_volume_on == today, Mailbox.half_volume_on)).label("half_volume_on"),
     )  # fmt: skip
 
 
+_SELECT_SENDERS = _build_senders_query()
+_KEY_LENGTH = len(_build_group_columns(ZONE_DAYS.c.today))
+
+
 class _VolumeCalculator:
     """Compute the volumes of groups of mailboxes; a group with a value that breaks a rule has none."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings, self._ramp = settings, Ramp.from_settings(settings)
+        self._settings = settings
         self._first: dict[tuple[Any, ...], int] = {}
-        self._final: dict[int, int] = {}
 
     def compute_first_volume(self, row: Any) -> int:
-        """Return the mails of today of a mailbox that has not begun its day."""
-        key = tuple(row)[1:9]
+        """Return the mails of today of a mailbox that has not begun its day; none on a day without sending."""
+        key = tuple(row)[1:_KEY_LENGTH]
         if key not in self._first:
             try:
-                volume = compute_volume_on(row.today, row, row.warmup_days, now=row.now, settings=self._settings)
-                self._first[key] = volume.planned
+                self._first[key] = self._compute_todays_volume(row)
             except DATA_ERRORS as error:
                 self._first[key] = 0
                 log.error(
@@ -190,9 +193,12 @@ class _VolumeCalculator:
 
     def compute_final_volume(self, row: Any) -> int:
         """Return the mails a day at the end of the ramp."""
-        if row.daily_target not in self._final:
-            try:
-                self._final[row.daily_target] = self._ramp.compute_final_volume(row.daily_target)
-            except DATA_ERRORS:
-                self._final[row.daily_target] = 0
-        return self._final[row.daily_target]
+        try:
+            return resolve_schedule(row, self._settings).ramp.compute_final_volume(row.daily_target)
+        except DATA_ERRORS:
+            return 0
+
+    def _compute_todays_volume(self, row: Any) -> int:
+        if not resolve_schedule(row, self._settings).is_sending_day(row.today):
+            return 0
+        return compute_volume_on(row.today, row, row.warmup_days, now=row.now, settings=self._settings).planned

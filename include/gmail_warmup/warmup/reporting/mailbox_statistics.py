@@ -17,6 +17,7 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import Mailbox, MailboxDay, MailboxKind
 from gmail_warmup.db.rows import convert_rows
 from gmail_warmup.mailboxes import lookup
+from gmail_warmup.mailboxes.schedules.columns import SCHEDULE_COLUMNS
 from gmail_warmup.warmup.health import bands
 from gmail_warmup.warmup.health.monitor import (
     LOCAL_DAY,
@@ -26,7 +27,7 @@ from gmail_warmup.warmup.health.monitor import (
     to_health_status,
 )
 from gmail_warmup.warmup.planning.daily_plan import DailyVolume, compute_volume_on
-from gmail_warmup.warmup.planning.ramp import Ramp
+from gmail_warmup.warmup.planning.schedules import resolve_schedule
 from gmail_warmup.warmup.reporting.counts import (
     DEFAULT_DAYS,
     MailCounts,
@@ -126,7 +127,7 @@ def _build_query(days: int) -> sa.Select[Any]:
     columns: list[Any] = [
         Mailbox.id, Mailbox.address, Mailbox.daily_target, Mailbox.warmup_days, Mailbox.band, Mailbox.band_reason,
         Mailbox.band_since, Mailbox.health_window_start, Mailbox.half_volume_on, sa.func.now().label("now"),
-        LOCAL_TODAY.label("today"),
+        LOCAL_TODAY.label("today"), *SCHEDULE_COLUMNS,
         *_build_today_columns(), *build_sum_columns(is_in_last_days(days, LOCAL_DAY.c.today)), *build_sample_columns(),
     ]  # fmt: skip
     oldest = LOCAL_DAY.c.today - max(days, bands.HEALTH_WINDOW.days)
@@ -148,7 +149,7 @@ def _build_today_columns() -> list[sa.Label[Any]]:
 
 
 def _to_statistics(row: Any, settings: Settings) -> MailboxStatistics:
-    ramp, health = Ramp.from_settings(settings), to_health_status(row)
+    ramp, health = resolve_schedule(row, settings).ramp, to_health_status(row)
     sample = to_health_sample(row)
     day = max(1, row.warmup_days + (0 if row.today_sent else 1))
     is_resting = health.is_resting(row.today) and health.band is HealthBand.PAUSED

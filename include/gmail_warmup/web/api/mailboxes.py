@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Annotated
 
 import sqlalchemy as sa
@@ -99,6 +100,9 @@ class PauseIn(Selection):
     """Mailboxes to pause."""
 
     reason: ReasonText = "paused on the page"
+    until: date | None = Field(
+        None, description="Local date on which each of them resumes by itself; null: when a person resumes it."
+    )
 
 
 class RequalifyIn(Body):
@@ -177,10 +181,13 @@ def put_mailbox(body: MailboxIn, context: CurrentContext, user: UserName) -> Mai
 
 @router.post("/mailboxes/pause", dependencies=OPERATE)
 def pause(body: PauseIn, context: CurrentContext, user: UserName) -> Changed:
-    """Pause mailboxes: tasks skip them until they are resumed. All or none: an unknown mailbox is an error."""
+    """Pause mailboxes: tasks skip them until a date, or until they are resumed.
+
+    All or none: an unknown mailbox is an error, and so is a date that is not after today where one of them is.
+    """
 
     def pause_all(connection: sa.Connection, addresses: Sequence[str]) -> int:
-        return repository.pause_mailboxes(connection, addresses, actor=user, reason=body.reason)
+        return repository.pause_mailboxes(connection, addresses, actor=user, reason=body.reason, until=body.until)
 
     return _change_selected(context.services, body, pause_all)
 

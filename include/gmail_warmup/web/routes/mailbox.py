@@ -21,6 +21,7 @@ from gmail_warmup.web.queries import grant_events, mailbox_days
 from gmail_warmup.web.queries import mails as mail_queries
 from gmail_warmup.web.views import domains, health, readiness, statistics
 from gmail_warmup.web.views.mailbox import STATE_LABELS, build_views
+from gmail_warmup.web.views.schedules import build_mailbox_fields, find_ramp_cap
 
 router = APIRouter(dependencies=READ, include_in_schema=False)
 
@@ -69,6 +70,8 @@ def show_mailbox(
         dns_records=dns_records,
         dns_check=services.settings.dns_check,
         stopped=stopped,
+        schedule=build_mailbox_fields(record, services.settings),
+        ramp_cap=find_ramp_cap(record, services.settings),
         days=days,
         week=mailbox_days.sum_days(days[-7:]),
         month=mailbox_days.sum_days(days),

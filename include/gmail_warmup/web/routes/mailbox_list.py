@@ -30,6 +30,7 @@ from gmail_warmup.web.queries.mailboxes import MailboxCounts
 from gmail_warmup.web.views.mailbox import build_views
 from gmail_warmup.web.views.overview import load_overview
 from gmail_warmup.web.views.readiness import READINESS_LABELS
+from gmail_warmup.web.views.schedules import FIELDS
 
 router = APIRouter(dependencies=READ, include_in_schema=False)
 
@@ -68,6 +69,7 @@ def show_mailboxes(request: Request, context: CurrentContext, user: UserName, re
         notice=flash.read_flash(request),
         expiring_days=days,
         readiness_labels=READINESS_LABELS,
+        schedule_fields=FIELDS,
         next_link=params.build_link(after=page.next_after) if page.next_after else "",
         previous_link=params.build_link(before=page.previous_before) if page.previous_before else "",
     )

@@ -6,7 +6,7 @@ import { clearErrors, fillZones, number, showErrors } from "./forms.js";
 import { leave } from "./leave.js";
 import { setTime } from "./times.js";
 
-const NUMBERS = ["daily_target", "open_rate", "reply_rate"];
+const NUMBERS = ["daily_target"];
 
 export function addForm(dialog) {
   const form = dialog.querySelector("form");

@@ -1,12 +1,12 @@
 // Edit several mailboxes: a field shows the common value, and only edited fields are saved.
 
-const NAMES = ["kind", "daily_target", "open_rate", "reply_rate", "timezone", "display_name", "language", "owner_email"];
+const NAMES = ["kind", "daily_target", "timezone", "display_name", "owner_email"];
 const TAGS = ["add_tags", "remove_tags"];
 
 export function editForm(form) {
   const touched = new Set();
   const show = () => {
-    const labels = [...NAMES, ...TAGS].filter((name) => touched.has(name)).map((name) => label(form.elements[name]));
+    const labels = [...touched].map((name) => label(form.elements[name]));
     form.querySelector("#edit-touched").textContent = labels.length
       ? `Changes: ${labels.join("; ")}.`
       : "No changes yet.";
@@ -22,6 +22,7 @@ export function editForm(form) {
       touched.clear();
       NAMES.forEach((name, place) => begin(form.elements[name], settings.map((values) => values[place])));
       for (const name of TAGS) beginTags(form.elements[name]);
+      for (const input of form.querySelectorAll("[data-schedule]")) begin(input, []);
       show();
     },
     get changes() {

@@ -101,7 +101,7 @@ function addBulkActions(bar) {
   if (find("pause")) {
     open.pause = confirmWith(find("pause"), selection, (form) => {
       const reason = form.elements.reason.value.trim();
-      return change("pause", reason ? { reason } : {}, "paused");
+      return change("pause", { ...(reason && { reason }), until: form.elements.until.value || null }, "paused");
     });
     open.resume = confirmWith(find("resume"), selection, () => change("resume", {}, "resumed"));
     open.invite = confirmWith(find("invite"), selection, () => invite(find("invite"), selection));

@@ -8,8 +8,8 @@ import { clearErrors, fillZones, number, showErrors } from "./forms.js";
 import { setTime } from "./times.js";
 
 const address = document.querySelector("#mailbox").dataset.address;
-const NUMBERS = ["daily_target", "open_rate", "reply_rate"];
-const TEXTS = ["display_name", "signature", "language", "owner_email"];
+const NUMBERS = ["daily_target"];
+const TEXTS = ["display_name", "signature", "owner_email"];
 const LIST = "gmail-warmup-list";
 const MESSAGE = "gmail-warmup-message";
 const DONE = "gmail-warmup-done"; // the message of the list
@@ -87,7 +87,8 @@ function pauseDialog(dialog) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     try {
-      await post("mailboxes/pause", { addresses: [address], reason: form.elements.reason.value.trim() });
+      const { reason, until } = form.elements;
+      await post("mailboxes/pause", { addresses: [address], reason: reason.value.trim(), until: until.value || null });
       reloadWith("The mailbox is paused.");
     } catch (problem) {
       showErrors(form, error, problem);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,6 +21,7 @@ from gmail_warmup.web.views.authentication import AuthenticationReport, build_re
 from gmail_warmup.web.views.health import Health, Ramp, build_health, build_ramp, reason_text
 from gmail_warmup.web.views.readiness import StoredReadiness, load_stored_views
 from gmail_warmup.web.views.relative_time import format_time_left
+from gmail_warmup.web.views.schedules import find_schedule
 
 STATE_LABELS = {
     GrantState.ACTIVE: "Valid",
@@ -86,7 +87,7 @@ class MailboxView(BaseModel):
     auth: MailboxAuth
     display_name: str | None
     signature: str | None
-    language: str | None
+    language: str | None = Field(description="Of its schedule, as the two rates: see /schedules/mailboxes.")
     owner_email: str | None = Field(description="Mail address of the person who is responsible for it.")
     tags: tuple[str, ...]
     daily_target: int
@@ -107,6 +108,7 @@ class MailboxView(BaseModel):
     expires_soon: bool
     paused_at: datetime | None
     pause_reason: str | None
+    paused_until: date | None = Field(description="Local date on which it resumes; null: when a person resumes it.")
     deferred_until: datetime | None = Field(
         description="Until when Gmail accepts no requests or sends from this mailbox."
     )
@@ -166,6 +168,7 @@ def _build_view(
 ) -> MailboxView:
     deferred_until = record.deferred_until if record.deferred_until and record.deferred_until > now else None
     sentence, step = _describe_state(record)
+    schedule = find_schedule(record, settings)
     expires_at = expiry.estimate_expiry(record)
     expires_soon = expires_at is not None and expires_at < now + timedelta(days=settings.expiring_days)
     if not expires_soon:  # the six months of inactivity are not worth showing
@@ -176,12 +179,12 @@ def _build_view(
         auth=record.auth,
         display_name=record.display_name,
         signature=record.signature,
-        language=record.language,
+        language=schedule.language,
         owner_email=record.owner_email,
         tags=record.tags,
         daily_target=record.daily_target,
-        open_rate=record.open_rate,
-        reply_rate=record.reply_rate,
+        open_rate=schedule.open_rate,
+        reply_rate=schedule.reply_rate,
         timezone=record.timezone,
         state=record.state,
         state_label=STATE_LABELS[record.state],
@@ -197,6 +200,7 @@ def _build_view(
         expires_soon=expires_soon,
         paused_at=record.paused_at,
         pause_reason=record.pause_reason,
+        paused_until=record.paused_until,
         deferred_until=deferred_until,
         deferred_because=reason_text(record.deferred_reason) if deferred_until else "",
         failing=Failing.model_validate(failing, from_attributes=True) if failing else None,

@@ -19,5 +19,5 @@ def describe_errors(problems: Iterable[Mapping[str, Any]]) -> list[dict[str, str
 
 
 def _field_name(place: tuple[Any, ...]) -> str:
-    names = [str(part) for part in place if part not in ("body", "query", "path", "settings", "changes")]
+    names = [str(part) for part in place if part not in ("body", "query", "path", "settings", "changes", "values")]
     return ".".join(names)

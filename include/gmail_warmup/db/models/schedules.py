@@ -1,0 +1,55 @@
+"""Schedules: what a mailbox or a tag sets of when and how much is sent; NULL is not set."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, SmallInteger, Text, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gmail_warmup.db.base import Base
+from gmail_warmup.db.models.columns import Timestamp
+
+_LIMITS = {
+    "ramp_start": (1, 500), "ramp_step": (0, 500), "ramp_cap": (1, 500), "maintenance_percent": (1, 100),
+    "open_rate": (0, 100), "reply_rate": (0, 100), "rescue_rate": (0, 100), "important_rate": (0, 100),
+    "star_rate": (0, 100),
+}  # fmt: skip
+
+
+def check_schedule() -> tuple[CheckConstraint, ...]:
+    """Return the check constraints of the columns of a schedule."""
+    limits = (CheckConstraint(f"{name} BETWEEN {low} AND {high}", name=name) for name, (low, high) in _LIMITS.items())
+    return (CheckConstraint("ramp IN ('linear', 'phases')", name="ramp"), *limits)
+
+
+class ScheduleColumns:
+    """The columns of a schedule, named like the options. ``mailboxes.schedules.values`` has their rules."""
+
+    sending_window: Mapped[str | None] = mapped_column(Text)
+    sending_days: Mapped[str | None] = mapped_column(Text)
+    holidays: Mapped[str | None] = mapped_column(Text)
+    days_off: Mapped[str | None] = mapped_column(Text)
+    ramp: Mapped[str | None] = mapped_column(Text)
+    ramp_start: Mapped[int | None] = mapped_column(SmallInteger)
+    ramp_step: Mapped[int | None] = mapped_column(SmallInteger)
+    ramp_cap: Mapped[int | None] = mapped_column(SmallInteger)
+    maintenance_percent: Mapped[int | None] = mapped_column(SmallInteger)
+    open_rate: Mapped[int | None] = mapped_column(SmallInteger)
+    reply_rate: Mapped[int | None] = mapped_column(SmallInteger)
+    rescue_rate: Mapped[int | None] = mapped_column(SmallInteger)
+    important_rate: Mapped[int | None] = mapped_column(SmallInteger)
+    star_rate: Mapped[int | None] = mapped_column(SmallInteger)
+    language: Mapped[str | None] = mapped_column(Text)
+    """The language of the threads that a mailbox starts, as a language tag in lower case."""
+
+
+class TagSchedule(ScheduleColumns, Base):
+    """What a tag sets for the mailboxes that have it. A tag without a row sets nothing."""
+
+    __tablename__ = "tag_schedule"
+    __table_args__ = check_schedule()
+
+    tag: Mapped[str] = mapped_column(Text, primary_key=True)
+    changed_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    changed_by: Mapped[str] = mapped_column(Text)

@@ -1,0 +1,143 @@
+"""Views of schedules, shared by the pages and the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gmail_warmup.core.enums import ScheduleOrigin
+from gmail_warmup.core.settings import Settings
+from gmail_warmup.mailboxes.records import MailboxRecord
+from gmail_warmup.mailboxes.schedules.values import MAX_RAMP, SCHEDULE_NAMES
+from gmail_warmup.warmup.planning.schedules import Schedule, ScheduleValue, explain_schedule, resolve_schedule
+
+
+class ScheduleValueView(BaseModel):
+    """One value of the schedule of a mailbox, and where it comes from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: str | int
+    origin: ScheduleOrigin = Field(description="The mailbox, one of its tags, or the option of [gmail_warmup].")
+    tag: str | None = Field(description="The tag, if the value comes from one.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleField:
+    """A field of the form of a schedule.
+
+    Attributes:
+        bounds: least and most of a number; None for a text.
+        choices: the values of a list.
+    """
+
+    name: str
+    label: str
+    hint: str = ""
+    bounds: tuple[int, int] | None = None
+    choices: tuple[str, ...] = ()
+
+
+_RATE = (0, 100)
+FIELDS = (
+    ScheduleField(name="sending_window", label="Sending hours", hint="such as 09:00-18:00"),
+    ScheduleField(name="sending_days", label="Sending days", hint="such as mon,tue,wed"),
+    ScheduleField(name="holidays", label="Public holidays", hint="such as DE-BY,FR; none for none"),
+    ScheduleField(name="days_off", label="Days off", hint="such as 2026-12-24; none for none"),
+    ScheduleField(name="ramp", label="Ramp", choices=("linear", "phases")),
+    ScheduleField(name="ramp_start", label="First day, mails", bounds=(1, MAX_RAMP), hint="linear ramp"),
+    ScheduleField(name="ramp_step", label="More each day", bounds=(0, MAX_RAMP), hint="linear ramp"),
+    ScheduleField(name="ramp_cap", label="At most a day", bounds=(1, MAX_RAMP), hint="linear ramp"),
+    ScheduleField(name="maintenance_percent", label="After the ramp, %", bounds=(1, 100)),
+    ScheduleField(name="open_rate", label="Open rate, %", bounds=_RATE),
+    ScheduleField(name="reply_rate", label="Reply rate, %", bounds=_RATE),
+    ScheduleField(name="rescue_rate", label="Rescue rate, %", bounds=_RATE),
+    ScheduleField(name="important_rate", label="Important rate, %", bounds=_RATE),
+    ScheduleField(name="star_rate", label="Star rate, %", bounds=_RATE),
+    ScheduleField(name="language", label="Language", hint="such as de"),
+)
+LABELS = {field.name: field.label for field in FIELDS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldView:
+    """A field with the value that is set here, the value that counts otherwise, and the origin of the one that counts.
+
+    Attributes:
+        own: empty if none is set here.
+    """
+
+    field: ScheduleField
+    own: str | int
+    inherited: str | int
+    origin: str
+
+
+def build_values(record: MailboxRecord, settings: Settings) -> dict[str, ScheduleValueView]:
+    """Return the effective values of a mailbox by name.
+
+    Raises:
+        ValueError: if a stored value breaks its rule.
+    """
+    return {
+        name: ScheduleValueView(value=item.value, origin=item.origin, tag=item.tag)
+        for name, item in explain_schedule(record, settings).items()
+    }
+
+
+def build_mailbox_fields(record: MailboxRecord, settings: Settings) -> list[FieldView]:
+    """Return the fields of the form of a mailbox. A stored value that breaks its rule is shown as it is."""
+    own = {name: getattr(record, name) for name in SCHEDULE_NAMES}
+    nothing: dict[str, Any] = dict.fromkeys(SCHEDULE_NAMES)
+    try:
+        inherited = explain_schedule(replace(record, **nothing), settings)
+    except ValueError:  # in the schedule of a tag
+        inherited = explain_schedule(replace(record, **nothing, tag_schedules=None), settings)
+    return [
+        FieldView(
+            field=field,
+            own="" if own[field.name] is None else own[field.name],
+            inherited=inherited[field.name].value,
+            origin="this mailbox" if own[field.name] not in (None, "") else _describe_origin(inherited[field.name]),
+        )
+        for field in FIELDS
+    ]
+
+
+def _describe_origin(item: ScheduleValue) -> str:
+    return f"the tag {item.tag}" if item.tag is not None else "the options"
+
+
+def build_tag_fields(own: Mapping[str, str | int], settings: Settings) -> list[FieldView]:
+    """Return the fields of the form of a tag."""
+    return [
+        FieldView(
+            field=field,
+            own=own.get(field.name, ""),
+            inherited=getattr(settings, field.name),
+            origin="this tag" if field.name in own else "the options",
+        )
+        for field in FIELDS
+    ]
+
+
+def find_schedule(record: MailboxRecord, settings: Settings) -> Schedule:
+    """Return the schedule of a mailbox for a view; that of the options if a stored value breaks its rule."""
+    try:
+        return resolve_schedule(record, settings)
+    except ValueError:
+        return Schedule.from_settings(settings)
+
+
+def find_ramp_cap(record: MailboxRecord, settings: Settings) -> int | None:
+    """Return where the ramp of a mailbox ends, if that is below its daily target."""
+    final = find_schedule(record, settings).ramp.compute_final_volume(record.daily_target)
+    return final if final < record.daily_target else None
+
+
+def describe_values(values: Mapping[str, str | int]) -> list[tuple[str, str | int]]:
+    """Return label and value of what is set."""
+    return [(LABELS[name], value) for name, value in values.items()]
