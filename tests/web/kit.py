@@ -38,6 +38,7 @@ _PARAMETERS = {
     "{invite_id}": "1",
     "{removal_id}": "1",
     "{delivery_id}": "1",
+    "{tag:path}": "sales",
     "{link_id}": "1",
     "{consent_id}": "1",
     "{dag_id}": "gmail_warmup",

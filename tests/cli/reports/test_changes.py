@@ -19,12 +19,16 @@ _PAUSED = {"paused_at": None, "pause_reason": None}
 _BLOCKED = "UPDATE gmail_warmup.mailbox SET kind = 'warmup', band = 'blocked', band_reason = 'spam_mostly'"
 
 CASES: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str, Any, Any], ...]]] = {
-    "mailboxes add": ((NEW, "--kind", "pool"), (("mailbox_add", NEW, None, {"kind": "pool", "daily_target": 50}),)),
+    "mailboxes add": ((NEW, "--kind", "pool"), (("mailbox_add", NEW, None, {"kind": "pool", "daily_target": 40}),)),
     "mailboxes pause": ((ADA, "--reason", "why"), (("mailbox_pause", ADA, _PAUSED, {"pause_reason": "why"}),)),
     "mailboxes resume": ((ADA,), (("mailbox_resume", ADA, {"pause_reason": "before"}, _PAUSED),)),
     "mailboxes assign": (
         (ADA, "--add-tag", "sales"),
         (("mailbox_change", ADA, {"tags": []}, {"tags": ["sales"]}),),
+    ),
+    "mailboxes schedule set": (
+        (ADA, "--value", "ramp_cap=9"),
+        (("mailbox_change", ADA, {"ramp_cap": None}, {"ramp_cap": 9}),),
     ),
     "mailboxes requalify": ((ADA,), (("mailbox_requalify", ADA, {"band": "blocked"}, {"band": "paused"}),)),
     "mailboxes invite": ((ADA,), (("invite_create", ADA, None, {"invite_id": 2}),)),
@@ -34,7 +38,7 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str, Any, Any], ...]]] 
     "mailboxes import": (
         ("{file}",),
         (
-            ("mailbox_change", ADA, {"open_rate": 80}, {"open_rate": 9}),
+            ("mailbox_change", ADA, {"open_rate": None}, {"open_rate": 9}),
             ("import", "", None, {"added": 0, "updated": 1, "paused": 0, "grants": 0}),
         ),
     ),
@@ -51,6 +55,7 @@ UNRECORDED = {
     "mailboxes list", "mailboxes readiness", "invites list", "grants show", "grants events", "grants refresh",
     "grants audit", "move-in database", "mailboxes sync", "mailboxes tags", "webhooks list", "webhooks receivers",
     "webhooks repeat", "webhooks secret", "webhooks test",
+    "mailboxes schedule show",
 }  # fmt: skip
 """The commands that change nothing that a person decides; ``move-in database`` imports like ``move-in tokens``,
 ``mailboxes sync`` adds and pauses like the other commands (tests/cli/mailboxes/test_sync.py), and what sends webhooks

@@ -26,21 +26,21 @@ def check_schedule() -> tuple[CheckConstraint, ...]:
 class ScheduleColumns:
     """The columns of a schedule, named like the options. ``mailboxes.schedules.values`` has their rules."""
 
-    sending_window: Mapped[str | None] = mapped_column(Text)
-    sending_days: Mapped[str | None] = mapped_column(Text)
-    holidays: Mapped[str | None] = mapped_column(Text)
-    days_off: Mapped[str | None] = mapped_column(Text)
-    ramp: Mapped[str | None] = mapped_column(Text)
-    ramp_start: Mapped[int | None] = mapped_column(SmallInteger)
-    ramp_step: Mapped[int | None] = mapped_column(SmallInteger)
-    ramp_cap: Mapped[int | None] = mapped_column(SmallInteger)
-    maintenance_percent: Mapped[int | None] = mapped_column(SmallInteger)
-    open_rate: Mapped[int | None] = mapped_column(SmallInteger)
-    reply_rate: Mapped[int | None] = mapped_column(SmallInteger)
-    rescue_rate: Mapped[int | None] = mapped_column(SmallInteger)
-    important_rate: Mapped[int | None] = mapped_column(SmallInteger)
-    star_rate: Mapped[int | None] = mapped_column(SmallInteger)
-    language: Mapped[str | None] = mapped_column(Text)
+    sending_window: Mapped[str | None] = mapped_column(Text, sort_order=1)
+    sending_days: Mapped[str | None] = mapped_column(Text, sort_order=1)
+    holidays: Mapped[str | None] = mapped_column(Text, sort_order=1)
+    days_off: Mapped[str | None] = mapped_column(Text, sort_order=1)
+    ramp: Mapped[str | None] = mapped_column(Text, sort_order=1)
+    ramp_start: Mapped[int | None] = mapped_column(SmallInteger, sort_order=1)
+    ramp_step: Mapped[int | None] = mapped_column(SmallInteger, sort_order=1)
+    ramp_cap: Mapped[int | None] = mapped_column(SmallInteger, sort_order=1)
+    maintenance_percent: Mapped[int | None] = mapped_column(SmallInteger, sort_order=1)
+    open_rate: Mapped[int | None] = mapped_column(SmallInteger, sort_order=1)
+    reply_rate: Mapped[int | None] = mapped_column(SmallInteger, sort_order=1)
+    rescue_rate: Mapped[int | None] = mapped_column(SmallInteger, sort_order=1)
+    important_rate: Mapped[int | None] = mapped_column(SmallInteger, sort_order=1)
+    star_rate: Mapped[int | None] = mapped_column(SmallInteger, sort_order=1)
+    language: Mapped[str | None] = mapped_column(Text, sort_order=1)
     """The language of the threads that a mailbox starts, as a language tag in lower case."""
 
 
@@ -52,4 +52,4 @@ class TagSchedule(ScheduleColumns, Base):
 
     tag: Mapped[str] = mapped_column(Text, primary_key=True)
     changed_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
-    changed_by: Mapped[str] = mapped_column(Text)
+    changed_by: Mapped[str] = mapped_column(Text, sort_order=1)

@@ -48,7 +48,8 @@ def show_mailbox(
         now = clock.get_current_time(connection)
         view = build_views(connection, [record], now=now, settings=services.settings)[0]
         warmup = record.kind is MailboxKind.WARMUP
-        figures = statistics.load_mailbox_figures(connection, record, services.settings) if warmup else None
+        counted = warmup and not record.invalid  # a schedule that breaks a rule has no plan
+        figures = statistics.load_mailbox_figures(connection, record, services.settings) if counted else None
         health_changes = health.load_health_changes(connection, record.id) if warmup else []
         ready = readiness.load_views(connection, [record.id], services.settings) if warmup else []
         dns_records = next(iter(domains.load_domains(connection, record.domain)), None) if warmup else None

@@ -16,7 +16,7 @@ ADDRESS, NEW = "a@example.com", "b@example.com"
 _PAUSED = {"paused_at": None, "pause_reason": None}
 
 RECORDED: dict[str, tuple[tuple[str, str, Any, Any], ...]] = {
-    "/api/v1/mailboxes": (("mailbox_change", ADDRESS, {"daily_target": 50}, {"daily_target": 7}),),
+    "/api/v1/mailboxes": (("mailbox_change", ADDRESS, {"daily_target": 40}, {"daily_target": 7}),),
     "/api/v1/mailboxes/change": (("mailbox_change", ADDRESS, {"daily_target": 9}, {"daily_target": 7}),),
     "/api/v1/mailboxes/pause": (("mailbox_pause", ADDRESS, _PAUSED, {"pause_reason": "paused on the page"}),),
     "/api/v1/mailboxes/resume": (("mailbox_resume", ADDRESS, {"pause_reason": "paused on the page"}, _PAUSED),),
@@ -26,9 +26,11 @@ RECORDED: dict[str, tuple[tuple[str, str, Any, Any], ...]] = {
     "/api/v1/invites": (("invite_create", ADDRESS, None, {"invite_id": 3}),),
     "/api/v1/invites/{invite_id}/revoke": (("invite_revoke", ADDRESS, {"invite_id": 1}, None),),
     "/api/v1/imports": (
-        ("mailbox_add", NEW, None, {"kind": "pool", "daily_target": 50}),
+        ("mailbox_add", NEW, None, {"kind": "pool", "daily_target": 40}),
         ("import", "", None, {"added": 1, "updated": 0, "paused": 0}),
     ),
+    "/api/v1/schedules/mailboxes": (("mailbox_change", ADDRESS, {"ramp_cap": None}, {"ramp_cap": 7}),),
+    "/api/v1/schedules/tags": (("tag_schedule", "sales", None, {"ramp_cap": 7}),),
     "/api/v1/report-links": (("report_link_create", "", None, {"report_id": 3}),),
     "/api/v1/report-links/{link_id}/revoke": (("report_link_revoke", "", {"report_id": 1}, None),),
     "/api/v1/webhooks/test": (("webhook_test", "", None, {"receiver": "desk"}),),
