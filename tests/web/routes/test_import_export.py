@@ -123,7 +123,7 @@ def test_more_mailboxes_than_a_chunk_are_exported_once_each(site: Site, op: http
 
 def test_a_preview_tells_what_each_line_would_do_and_writes_nothing(three: Site, op: httpx.Client):
     before = three.contents()
-    text = HEADER + f'{ADA},warmup,40,Asia/Tokyo,"Ada, Ä",\n{BOB},pool,50,UTC,,\nnew@example.com,pool,,,,on leave\n'
+    text = HEADER + f'{ADA},warmup,40,Asia/Tokyo,"Ada, Ä",\n{BOB},pool,40,UTC,,\nnew@example.com,pool,,,,on leave\n'
     shown = preview(op, text)
     assert shown["counts"] == {"to_add": 1, "to_update": 1, "unchanged": 1, "to_pause": 1, "bad": 0}
     assert [(line["number"], line["address"], line["outcome"], line["pauses"]) for line in shown["lines"]] == [
