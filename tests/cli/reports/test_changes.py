@@ -53,12 +53,13 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str, Any, Any], ...]]] 
 UNRECORDED = {
     "init", "doctor", "dns", "stats", "backlog", "changes", "report", "upkeep", "content lint",
     "mailboxes list", "mailboxes readiness", "invites list", "grants show", "grants events", "grants refresh",
-    "grants audit", "move-in database", "mailboxes sync", "mailboxes tags", "webhooks list", "webhooks receivers",
+    "grants audit", "move-in database", "mailboxes sync", "mailboxes tags", "mailboxes removals",
+    "mailboxes remove", "mailboxes rename", "mailboxes export-data", "webhooks list", "webhooks receivers",
     "webhooks repeat", "webhooks secret", "webhooks test",
     "mailboxes schedule show",
 }  # fmt: skip
 """The commands that change nothing that a person decides; ``move-in database`` imports like ``move-in tokens``,
-``mailboxes sync`` adds and pauses like the other commands (tests/cli/mailboxes/test_sync.py), and what sends webhooks
+``mailboxes sync``, ``remove``, ``rename`` and ``export-data`` are recorded (tests/cli/mailboxes), and what sends webhooks
 is tried with the routes."""
 
 
