@@ -59,8 +59,8 @@ UNRECORDED = {
     "mailboxes schedule show",
 }  # fmt: skip
 """The commands that change nothing that a person decides; ``move-in database`` imports like ``move-in tokens``,
-``mailboxes sync``, ``remove``, ``rename`` and ``export-data`` are recorded (tests/cli/mailboxes), and what sends webhooks
-is tried with the routes."""
+``mailboxes sync``, ``remove``, ``rename`` and ``export-data`` are recorded (tests/cli/mailboxes), and what sends
+webhooks is tried with the routes."""
 
 
 @pytest.fixture
