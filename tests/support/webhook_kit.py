@@ -92,7 +92,10 @@ def receiving() -> Iterator[Inbox]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(size := int(self.headers["Content-Length"]))
+            if len(body) < size:  # the sender was killed
+                self.close_connection = True
+                return
             status = inbox.take(body, dict(self.headers.items()))
             if status == 0:
                 self.close_connection = True
