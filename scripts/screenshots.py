@@ -5,6 +5,7 @@ Run by ``make screenshots``; it needs Chromium.
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
+import httpx
 import sqlalchemy as sa
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -29,6 +31,9 @@ from support.refusal_kit import Refusals
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 Mode = Literal["light", "dark"]
+WEBHOOK = json.dumps(
+    {"conn_type": "gmail_webhook", "host": "https://hooks.example.com/gmail", "password": f"whsec_{'c2VjcmV0' * 4}"}
+)
 PATIENCE = 120_000
 """Milliseconds to wait for a page. Generous, because a wrong picture is worse than a slow one."""
 
@@ -62,6 +67,8 @@ class Studio:
         self.add()
         self.import_preview()
         self.invites()
+        self.pages_of_the_fleet()
+        self.repairs()
         self.landing_and_refusals()
 
     def overview(self) -> None:
@@ -135,6 +142,41 @@ class Studio:
             shell.open("/invites")
             self._save(shell.page, "invites")
 
+    def pages_of_the_fleet(self) -> None:
+        """Take the schedules, the webhooks, the changes and the weekly report, wide and narrow."""
+        self._ask("/mailboxes/change", addresses=[FEATURED, RESTING], changes={"tags": ["sales", "berlin"]})
+        self._ask("/schedules/tags", tag="berlin", values={"sending_window": "08:00-17:00", "holidays": "DE-BE"})
+        self._ask("/mailboxes/pause", addresses=[RESTING], reason="Moves to another team")
+        self._ask("/mailboxes/resume", addresses=[RESTING])
+        pages = ("schedules", "schedules/berlin", "webhooks", "changes", "report")
+        for width, height, suffix in ((1280, 900, ""), (390, 844, "-narrow")):
+            for path in pages:
+                with self._shell(width, height) as shell:
+                    shell.open(f"/{path}")
+                    self._save(shell.page, path.replace("schedules/berlin", "schedule") + suffix)
+        link = self._ask("/report-links")["url"]
+        with self._page(1024, 900, known=False) as stranger:
+            stranger.goto(link)
+            self._save(stranger, "report-shared")
+
+    def repairs(self) -> None:
+        """Take the queue of repairs."""
+        with self._shell(1280, 900) as shell:
+            shell.open("/mailboxes?state=needs_reauth")
+            shell.frame.get_by_role("button", name="Sign in again (").click()
+            shell.page.locator("#account").wait_for()
+            shell.open("/repairs")
+            self._save(shell.page, "repairs")
+
+    def _ask(self, path: str, **body: Any) -> Any:
+        """Send a change to the page's API."""
+        bearer = {"Authorization": f"Bearer {self.stack.api.token}"}
+        address = f"{self.stack.base_url}{MOUNT}/api/v1{path}"
+        answer = httpx.post(address, headers=bearer, json=body, trust_env=False, timeout=60)
+        if not answer.is_success:
+            raise RuntimeError(answer.text)
+        return answer.json()
+
     def landing_and_refusals(self) -> None:
         """Take the invite page of an owner, and every refusal."""
         with self._page(1024, 680, known=False) as stranger, self._page(1024, 440) as page:
@@ -182,7 +224,10 @@ def main() -> int:
         print("No Chromium was found. Install it: apt-get install chromium", file=sys.stderr)
         return 2
     IMAGES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), StackOptions(sandbox=True)) as stack:
+    options = StackOptions(
+        sandbox=True, settings={"webhook_conn_ids": "support_desk"}, environment={"AIRFLOW_CONN_SUPPORT_DESK": WEBHOOK}
+    )
+    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), options) as stack:
         stack.start()
         stack.api.wait_for_dags(("gmail_warmup", "gmail_token_health"))
         engine = sa.create_engine(stack.database_url, poolclass=sa.pool.NullPool)
