@@ -118,8 +118,7 @@ _LIFE_OF_A_MAIL = (
     ("send", ADA, "sent"),
     ("send", ADA, "sent"),  # to somebody it wrote to before
     ("send", ADA, "without_partner"),
-    ("rescue", POOL[0], "placed_inbox"),
-    ("read", POOL[0], "read"),
+    ("rescue", POOL[0], "read"),  # finds, opens and marks it
     ("reply", POOL[0], "replied"),
     ("collect", ADA, "collected"),
 )

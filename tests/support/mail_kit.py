@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -61,6 +61,23 @@ def everybody(world: World, *actions: Action, addresses: Sequence[str] = POOL) -
     for action in actions:
         for address in addresses:
             done.update(act(world, action, address))
+    return done
+
+
+def tonight(hours_left: int = 2) -> str:
+    """Return a night pause that began an hour ago (UTC)."""
+    now = datetime.now(UTC)
+    return f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=hours_left):%H:%M}"
+
+
+def find_at_night(world: World, addresses: Sequence[str] = POOL) -> Counter[str]:
+    """Let mailboxes find their mails in the night pause, and let it end: what they do with them is due now."""
+    usual = world.settings
+    use(world, delay_scale=1.0, night_pause=tonight())
+    done = everybody(world, Action.RESCUE, addresses=addresses)
+    world.settings = usual
+    for column in ("rescue_due_at", "read_due_at"):
+        world.sql(f"UPDATE gmail_warmup.ledger SET {column} = now() WHERE {column} > now()")
     return done
 
 

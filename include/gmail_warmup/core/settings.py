@@ -6,7 +6,6 @@ derived from this class.
 
 from __future__ import annotations
 
-from datetime import time
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -284,7 +283,21 @@ class Settings(BaseModel):
     star_rate: int = Field(0, ge=0, le=100, description="Percentage of the read warmup mails that are starred.")
     night_pause: NightPause = Field(
         "23:00-07:00",
-        description="Local hours without rescues, reads and replies, HH:MM-HH:MM; 'none' for no pause.",
+        description="Local hours without sessions, HH:MM-HH:MM; 'none' for no pause.",
+    )
+    session_interval: int = Field(
+        1800,
+        ge=300,
+        le=14_400,
+        description="Seconds between two sessions of a mailbox in its sending hours, on average. What is due in a "
+        "mailbox is done in its sessions.",
+    )
+    off_hours_session_interval: int = Field(
+        7200,
+        ge=300,
+        le=43_200,
+        description="Seconds between two sessions of a mailbox outside of its sending hours, on average; there is none "
+        "in the night pause.",
     )
     thread_depth: int = Field(
         2, ge=2, le=6, description="Maximum number of mails in a warmup thread, including the first one."
@@ -381,11 +394,11 @@ class Settings(BaseModel):
         return tuple(name for name, field in cls.model_fields.items() if field.json_schema_extra == AFFECTS_PLAN)
 
     @property
-    def night_hours(self) -> tuple[time, time] | None:
-        """Return start and end of the night pause, or None without one."""
+    def night_minutes(self) -> tuple[int, int] | None:
+        """Return start and end of the night pause in minutes of the local day, or None without one."""
         if self.night_pause == "none" or self.delay_scale < 1:
             return None
-        return time.fromisoformat(self.night_pause[:5]), time.fromisoformat(self.night_pause[6:])
+        return parse_time_range(self.night_pause)
 
     @property
     def name_servers(self) -> list[tuple[str, int]]:

@@ -15,8 +15,10 @@ POOL_MAILS = 50
 HOURS = (0.15, 0.15, 0.10, 0.05, 0.05, 0.15, 0.15, 0.10, 0.10)
 """Shares of a day's mails by the hour, from 09:00 on: what ``warmup.plan`` gives peak, normal and lunch hours."""
 RUNS_AN_HOUR = 6
-LOOKS_AN_HOUR = 1
-"""Looks for bounces in a mailbox that sends."""
+SESSIONS_AN_HOUR = 2
+"""Sessions of a mailbox in its sending hours, ``session_interval`` unless set."""
+EVENING_SESSIONS = 3
+"""Sessions after the sending hours, ``off_hours_session_interval`` unless set."""
 LOAD = 0.7
 """The share of a core that is planned with: above it queues grow faster than the work."""
 AUDIT_AND_MARGIN = 2
@@ -69,22 +71,37 @@ class Need:
 def tasks_in_an_hour(share: float) -> dict[str, float]:
     """Return the mapped tasks of one warmup mailbox and its share of the pool, by action, in an hour of a day's mails.
 
-    A task does all that is due in its mailbox, so what falls into one run costs one task: of events that come by chance
-    the share ``1 - exp(-n)`` of the runs has one or more, where ``n`` come in a run on average.
+    A task does all that is due in its mailbox, so what falls into one session costs one task: of events that come by
+    chance the share ``1 - exp(-n)`` of the sessions has one or more, where ``n`` come in a session on average. The task
+    that finds mails opens them, and it searches for bounces.
     """
     pool = MAILS / POOL_MAILS
     sent, received = MAILS * share, POOL_MAILS * share
     return {
         "send": sent,  # a run sends one mail of a mailbox
-        "rescue": pool * _runs_with(received),
-        "read": pool * _runs_with(2 * received * OPENED),  # read, and marked in a later run
-        "reply": pool * _runs_with(received * ANSWERED),
-        "collect": _runs_with(sent * ANSWERED + LOOKS_AN_HOUR) + pool * _runs_with(LOOKS_AN_HOUR),
+        "rescue": pool * _sessions_with(received),
+        "reply": pool * _sessions_with(received * ANSWERED),
+        "collect": _sessions_with(sent * ANSWERED),
     }
 
 
-def _runs_with(events: float) -> float:
-    return RUNS_AN_HOUR * (1 - math.exp(-events / RUNS_AN_HOUR))
+def _sessions_with(events: float) -> float:
+    return SESSIONS_AN_HOUR * (1 - math.exp(-events / SESSIONS_AN_HOUR))
+
+
+def tasks_in_an_evening() -> dict[str, float]:
+    """Return the mapped tasks, as above, after the sending hours: what the last mails of the day are followed by."""
+    pool = MAILS / POOL_MAILS
+    return {
+        "rescue": pool,  # the mails of the last half hour are found in the next session
+        "reply": pool * 2,  # and answered in that one and the next
+        "collect": 2 + pool,  # the last replies, and a search for bounces in each mailbox that sent
+    }
+
+
+def estimate_tasks_a_day() -> float:
+    """Return the mapped tasks of one warmup mailbox and its share of the pool on a day."""
+    return sum(_total(tasks_in_an_hour(share)) for share in HOURS) + _total(tasks_in_an_evening())
 
 
 def _total(tasks: Mapping[str, float]) -> float:
@@ -99,7 +116,7 @@ def mailboxes_per_core(measured: Measured) -> float:
 def need(mailboxes: int, measured: Measured) -> Need:
     """Return what so many warmup mailboxes need."""
     busiest, mails = tasks_in_an_hour(max(HOURS)), mailboxes * MAILS
-    tasks = mailboxes * sum(_total(tasks_in_an_hour(share)) for share in HOURS)
+    tasks = mailboxes * estimate_tasks_a_day()
     rows = mails * (1 + ANSWERED)
     worked_in = mailboxes * (1 + MAILS / POOL_MAILS)
     return Need(
@@ -114,5 +131,5 @@ def need(mailboxes: int, measured: Measured) -> Need:
         airflow_bytes_a_day=tasks * measured.airflow_bytes_per_task,
         units_a_day=mails * measured.units_per_mail,
         units_a_minute=mails * max(HOURS) * measured.units_per_mail / 60,
-        token_requests_a_day=worked_in * (len(HOURS) + AUDIT_AND_MARGIN),
+        token_requests_a_day=worked_in * (len(HOURS) + EVENING_SESSIONS + AUDIT_AND_MARGIN),
     )

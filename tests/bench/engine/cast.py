@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 ZONES = ("America/Los_Angeles", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Asia/Tokyo")
 RATES = ((80, 55), (60, 30), (95, 70))
@@ -43,6 +44,7 @@ class Script:
         spam_chance: of every domain; that of `sick_domain` rises to `sick_chance` with the day `sick_from`, counted
             from 1.
         seed: of the stand-in for Google.
+        options: of the product, where they are not the defaults.
     """
 
     players: Sequence[Player]
@@ -53,6 +55,7 @@ class Script:
     sick_chance: float
     sick_from: int
     seed: int
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def end(self) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from bench.engine.cast import Script
 from bench.engine.readiness import ReadyDays, count_wrong, find_largest_jump, record_readiness
 from bench.engine.reckoning import Reckoning, bands_now, reckon
-from bench.engine.stage import Stage
+from bench.engine.stage import Stage, TaskRun
 from gmail_warmup.core.enums import Action
 from gmail_warmup.core.errors import MayNotSendError
 from gmail_warmup.db.engine import autocommit
@@ -44,7 +45,20 @@ def play(world: World, *, database: str, script: Script) -> Reckoning:
     stage = Stage(world.store.engine.url.set(database=database), script)
     bands: dict[date, Counter[str]] = {}
     ready: ReadyDays = {}
-    interval, moment = timedelta(seconds=stage.settings.run_interval), script.start
+    for today in run_days(stage):
+        bands[today] = bands_now(stage)
+        record_readiness(stage, ready)
+    reckoning = reckon(stage, _of_every_day(script, bands))
+    reckoning.ready_wrong = count_wrong(stage, ready)
+    reckoning.largest_jump = find_largest_jump(ready)
+    stage.engine.dispose()
+    return reckoning
+
+
+def run_days(stage: Stage) -> Iterator[date]:
+    """Do what Airflow does, run by run, until nothing is left to do; yield each day when it has ended."""
+    script, interval = stage.script, timedelta(seconds=stage.settings.run_interval)
+    moment = script.start
     while moment < script.end + SETTLING:
         stage.set_clocks(moment)
         if moment >= script.sick_at:
@@ -54,13 +68,7 @@ def play(world: World, *, database: str, script: Script) -> Reckoning:
         if not busy:
             moment = max(moment, _on_grid(_next_due(stage), interval))
         if moment.date() > today < script.end.date():
-            bands[today] = bands_now(stage)
-            record_readiness(stage, ready)
-    reckoning = reckon(stage, _of_every_day(script, bands))
-    reckoning.ready_wrong = count_wrong(stage, ready)
-    reckoning.largest_jump = find_largest_jump(ready)
-    stage.engine.dispose()
-    return reckoning
+            yield today
 
 
 def _of_every_day(script: Script, bands: dict[date, Counter[str]]) -> dict[date, Counter[str]]:
@@ -113,6 +121,7 @@ def run(stage: Stage, *actions: Action) -> int:
 
 def act(stage: Stage, action: Action, address: str) -> None:
     """Do what one task does."""
+    stage.tasks.append(TaskRun(at=stage.moment, action=action, address=address))
     try:
         run_action(
             action,

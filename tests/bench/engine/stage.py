@@ -6,6 +6,7 @@ and access tokens are not asked for.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from gmail_sandbox.inprocess import Users
 from gmail_sandbox.mailbox import Mailbox as Box
 from gmail_sandbox.settings import Settings as SandboxSettings
 from gmail_sandbox.state import World
+from gmail_warmup.core.enums import Action
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.engine import make_engine
 from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
@@ -51,17 +53,28 @@ def _engine(url: sa.URL) -> sa.Engine:
     return make_engine(url.update_query_dict({"options": "-c synchronous_commit=off"}))
 
 
+@dataclass(frozen=True, kw_only=True)
+class TaskRun:
+    """A task that Airflow would have run: when, what, and in which mailbox."""
+
+    at: datetime
+    action: Action
+    address: str
+
+
 class Stage:
     """The database, Google and the mailboxes, at one moment.
 
     Attributes:
+        tasks: all that were run.
         google: the stand-in's world.
         mailboxes: as the product knew them at the start, by address.
     """
 
     def __init__(self, database_url: sa.URL, script: Script) -> None:
         self.script = script
-        self.settings = Settings()
+        self.settings = Settings(**script.options)
+        self.tasks: list[TaskRun] = []
         self.engine = _engine(database_url)
         self.google = World(SandboxSettings(seed=script.seed, spam_chance=script.spam_chance, units=False))
         self._clock, self._googles_clock = DatabaseClock(self.engine), StoppedClock()

@@ -8,7 +8,7 @@ import pytest
 
 from gmail_warmup.core.enums import Action
 from gmail_warmup.gmail.client import GmailClient
-from support.mail_kit import ADA, HEADER, POOL, act, everybody, ledger
+from support.mail_kit import ADA, HEADER, POOL, act, everybody, find_at_night, ledger
 from support.world import World
 
 MAILBOX, GRANT = "UPDATE gmail_warmup.mailbox SET", "UPDATE gmail_warmup.oauth_grant SET"
@@ -95,10 +95,10 @@ def test_nothing_more_is_changed(warm: World, monkeypatch: pytest.MonkeyPatch, a
     warm.sql("UPDATE gmail_warmup.mailbox SET reply_rate = 100, open_rate = 100")
     warm.sandbox.set(spam_chance=int(action is Action.RESCUE))
     act(warm, Action.SEND)
-    if action is not Action.RESCUE:
-        everybody(warm, Action.RESCUE)
-    if action is Action.COLLECT:
-        everybody(warm, Action.READ, Action.REPLY)
+    if action is Action.READ:
+        find_at_night(warm)
+    elif action is Action.COLLECT:
+        everybody(warm, Action.RESCUE, Action.REPLY)
     address = ADA if action is Action.COLLECT else POOL[0]
     calls = block_after(warm, monkeypatch, "modify_labels", block)
     act(warm, action, address)

@@ -18,7 +18,7 @@ from gmail_warmup.warmup.ledger import daily_counters, rate_decisions, retention
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.ledger.retention import ExpiredMails
 from support.interleaving import results, until_waiting
-from support.mail_kit import ADA, POOL, act, everybody
+from support.mail_kit import ADA, POOL, act, everybody, find_at_night
 from support.mail_kit import ledger as rows
 from support.world import World
 
@@ -55,8 +55,10 @@ def test_a_bounce_waits_for_the_sender_before_it_locks_the_mail(warm: World):
 def test_every_action_waits_for_the_sender_before_it_locks_the_mail(warm: World, action: Action):
     warm.sql("UPDATE gmail_warmup.mailbox SET reply_rate = 100")
     act(warm, Action.SEND)
-    if action is not Action.RESCUE:
-        everybody(warm, *(one for one in (Action.RESCUE, Action.READ) if one is not action))
+    if action is Action.READ:
+        find_at_night(warm)
+    elif action is Action.REPLY:
+        everybody(warm, Action.RESCUE)
     sender_id = warm.mailbox(ADA).id
     ids = [row.id for row in rows(warm)]
     with ThreadPoolExecutor(1) as pool:

@@ -7,7 +7,7 @@ import importlib
 import pytest
 
 from gmail_warmup.core.enums import Action
-from support.mail_kit import ADA, act, everybody
+from support.mail_kit import ADA, act, everybody, find_at_night
 from support.world import World
 
 MIGRATION = importlib.import_module("gmail_warmup.db.migrations.versions.0007_running_counts")
@@ -17,7 +17,7 @@ MIGRATION = importlib.import_module("gmail_warmup.db.migrations.versions.0007_ru
 def drawn(warm: World) -> World:
     """Six placed mails; by the rates all of them are opened and three are answered."""
     act(warm, Action.SEND)
-    everybody(warm, Action.RESCUE)
+    find_at_night(warm)
     return warm
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from gmail_warmup.core.enums import Action
 from gmail_warmup.warmup.reporting.placement import count_placements
-from support.mail_kit import ADA, POOL, act, copy_of, counted, due, everybody, labels, ledger, past, use
+from support.mail_kit import ADA, POOL, act, copy_of, counted, due, everybody, find_at_night, labels, ledger, past, use
 from support.workers import hook
 from support.world import World
 
@@ -71,7 +71,7 @@ def test_one_that_comes_late_but_in_time_is_placed(warm: World):
     warm.sandbox.advance(3601)
     warm.sql("UPDATE gmail_warmup.oauth_grant SET access_token = NULL, access_expires_at = NULL")
     warm.sql("UPDATE gmail_warmup.ledger SET locate_due_at = now()")
-    assert everybody(warm, Action.RESCUE) == {"placed_inbox": 6}
+    assert everybody(warm, Action.RESCUE)["placed_inbox"] == 6
 
 
 def test_what_only_looks_like_warmup_mail_is_never_touched(warm: World):
@@ -96,7 +96,7 @@ def test_what_only_looks_like_warmup_mail_is_never_touched(warm: World):
 
 def test_a_mail_that_the_person_deleted_meanwhile_is_let_go(warm: World):
     act(warm, Action.SEND)
-    everybody(warm, Action.RESCUE)
+    find_at_night(warm)
     warm.sql("UPDATE gmail_warmup.ledger SET recipient_gmail_id = 'gone'")
     assert everybody(warm, Action.READ) == {}
     assert due(warm, Action.READ) == []

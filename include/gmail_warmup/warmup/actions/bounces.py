@@ -24,7 +24,7 @@ from gmail_warmup.warmup.actions.session import MailboxSession
 from gmail_warmup.warmup.health.outcomes import record_outcome
 from gmail_warmup.warmup.ledger import bounces, daily_counters
 from gmail_warmup.warmup.ledger import entries as ledger
-from gmail_warmup.warmup.ledger.bounces import BounceWatch, KnownMessages, SentMail
+from gmail_warmup.warmup.ledger.bounces import BounceWatch, KnownMessages, SearchTimes, SentMail
 from gmail_warmup.warmup.ledger.daily_counters import Outcome
 
 _MAX_BOUNCE_BYTES = 1_000_000
@@ -33,15 +33,18 @@ _SYSTEM_MAIL = "{from:mailer-daemon from:postmaster from:mail-noreply} in:anywhe
 _MAX_FOUND = 2000
 """Number of messages that a search lists: one request for each 500."""
 MAX_READ_PER_SEARCH = 50
-"""Number of found messages that one check reads, with one request each; the next check continues 15 minutes later."""
+"""Number of found messages that one check reads, with one request each; the next check continues in a later session."""
 _OUTGOING_LABELS = frozenset(("SENT", "DRAFT"))
 
 
 def process_bounces(session: MailboxSession) -> None:
-    """Find new bounces and auto-replies, record them in the ledger, label and archive them."""
+    """Find new bounces and auto-replies, record them in the ledger, label and archive them.
+
+    Every task that visits the mailbox reads its history, so a task for this alone is rarely needed.
+    """
     with autocommit(session.engine) as connection:
         watch = bounces.load_bounce_watch(
-            connection, session.mailbox.id, patience=session.scale_delay(2 * bounces.FIRST_SEARCH_DELAY)
+            connection, session.mailbox.id, patience=session.scale_delay(bounces.UNFOUND_DELAY)
         )
     if watch is None:
         return
@@ -58,9 +61,21 @@ def process_bounces(session: MailboxSession) -> None:
         if changes is None or watch.unfound_since:
             has_unread = _search_notices(session, watch, known, read_ids=in_threads.keys())
     history_id = changes.history_id if changes else session.gmail.get_profile().history_id
+    _record_search(session, watch, history_id, has_unread=has_unread)
+
+
+def _record_search(session: MailboxSession, watch: BounceWatch, history_id: str, *, has_unread: bool) -> None:
+    """Store up to where the mailbox was searched, and the session of the next search."""
+    late = session.find_next_session(watch.now, bounces.LATE_SEARCH_DELAY)
+    times = SearchTimes(
+        soon=session.find_next_session(watch.now, bounces.CONTINUED_SEARCH_DELAY),
+        next=session.find_next_session(watch.now, bounces.SEARCH_DELAY),
+        later=late if watch.is_due else watch.due_at,
+    )
+    arrival = session.scale_delay(bounces.ARRIVAL)
     with autocommit(session.engine) as connection:
         bounces.record_bounce_search(
-            connection, session.mailbox.id, history_id, has_unread=has_unread, scale=session.settings.delay_scale
+            connection, session.mailbox.id, history_id, times=times, has_unread=has_unread, arrival=arrival
         )
 
 

@@ -98,7 +98,7 @@ def _schedule_next_turn(connection: sa.Connection, session: MailboxSession, entr
     if not engagement.continues_thread(entry.token, rate=_load_schedule(connection, session, entry).reply_rate):
         return None
     now = clock.get_current_time(connection)
-    return session.next_waking_time(now + session.scale_delay(engagement.delay_until_reply(entry.token)), entry.token)
+    return session.find_next_session(now, engagement.delay_until_reply(entry.token))
 
 
 def _load_schedule(connection: sa.Connection, session: MailboxSession, entry: Entry) -> Schedule:

@@ -30,6 +30,7 @@ import sqlalchemy as sa
 from gmail_warmup.core.errors import MailboxBusyError
 from gmail_warmup.core.log_context import log_event, reason_code
 from gmail_warmup.core.metrics import MailEvent
+from gmail_warmup.db import clock
 from gmail_warmup.db.engine import autocommit, retry_conflict, write_transaction
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import MailStatus
@@ -56,6 +57,7 @@ from gmail_warmup.warmup.ledger import bounces, daily_counters
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.ledger.daily_counters import Outcome
 from gmail_warmup.warmup.ledger.entries import Entry
+from gmail_warmup.warmup.planning import sessions
 
 log = logging.getLogger(__name__)
 
@@ -243,10 +245,14 @@ def _record_sent(session: MailboxSession, mail: Delivery, message: Message) -> N
     with write_transaction(session.engine) as connection:
         if mail.answered:  # the mailbox that started the thread is locked before its recipient
             daily_counters.lock_sender(connection, mail.answered.sender_id)
+        now = clock.get_current_time(connection)
         bounces.schedule_bounce_search(  # also locks the row of this mailbox
-            connection, session.mailbox.id, message.history_id, within=session.scale_delay(bounces.FIRST_SEARCH_DELAY)
+            connection,
+            session.mailbox.id,
+            message.history_id,
+            due_at=session.find_next_session(now, bounces.SEARCH_DELAY),
         )
-        if not _store_sent(connection, session, mail, message):
+        if not _store_sent(connection, session, mail, message, now):
             return  # another call recorded it
         if mail.answered:
             ledger.update_entry(connection, mail.answered.id, replied_at=ledger.NOW)
@@ -255,8 +261,11 @@ def _record_sent(session: MailboxSession, mail: Delivery, message: Message) -> N
             daily_counters.count_outcome(connection, mail.entry, Outcome.SENT)
 
 
-def _store_sent(connection: sa.Connection, session: MailboxSession, mail: Delivery, message: Message) -> bool:
+def _store_sent(
+    connection: sa.Connection, session: MailboxSession, mail: Delivery, message: Message, now: datetime
+) -> bool:
     settings = session.settings
+    locate_at = now + session.scale_delay(timedelta(seconds=settings.locate_delay))
     return ledger.update_entry(
         connection,
         mail.entry.id,
@@ -266,7 +275,7 @@ def _store_sent(connection: sa.Connection, session: MailboxSession, mail: Delive
         gmail_id=message.id,
         thread_id=message.thread_id,
         rfc_message_id=message.rfc_message_id,
-        locate_due_at=session.scale_delay(timedelta(seconds=settings.locate_delay)),
+        locate_due_at=sessions.find_next_session(mail.recipient, locate_at, settings),
         trash_due_at=timedelta(days=settings.retention_days) if settings.retention_days else None,
         # Only an earlier call can have left another draft.
         stray_draft_due_at=None if mail.is_new else session.scale_delay(STRAY_DRAFT_DELAY),

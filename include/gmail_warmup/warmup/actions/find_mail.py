@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -19,6 +19,7 @@ from gmail_warmup.warmup.ledger import daily_counters
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.ledger.daily_counters import Outcome
 from gmail_warmup.warmup.ledger.entries import Entry
+from gmail_warmup.warmup.planning import sessions
 
 _MIN_RETRY_DELAY = timedelta(minutes=5)
 _LABEL_PLACEMENTS = {
@@ -42,7 +43,8 @@ def find_received_mail(session: MailboxSession, entry: Entry) -> Message | None:
     """Return the mail of a row in this mailbox, or None if it has not arrived (yet).
 
     It is found by its Message-ID and must carry the row's token; no other message is ever changed. A mail that is not
-    found is searched for again at growing intervals, and counts as missing after ``missing_after`` seconds.
+    found is searched for again in later sessions, at growing intervals, and counts as missing after ``missing_after``
+    seconds.
     """
     message_id = mime.require_message_id("rfc_message_id", entry.rfc_message_id or "")
     message = session.gmail.find_message(message_id, entry.token)
@@ -74,7 +76,12 @@ def _store_not_found(session: MailboxSession, entry: Entry) -> bool:
         if is_missing:
             record_outcome(connection, entry, Outcome.MISSING)
         else:
-            half_age = age.op("/", precedence=8)(2)  # binds more closely than the minus
-            retry_at = sa.func.now() + sa.func.greatest(session.scale_delay(_MIN_RETRY_DELAY), half_age)
-            ledger.update_entry(connection, entry.id, locate_due_at=retry_at)
+            ledger.update_entry(connection, entry.id, locate_due_at=_find_retry_time(session, entry))
     return is_missing
+
+
+def _find_retry_time(session: MailboxSession, entry: Entry) -> datetime:
+    """Return the first session after half of the mail's age."""
+    age = entry.seen_at - (entry.sent_at or entry.seen_at)
+    retry_at = entry.seen_at + max(session.scale_delay(_MIN_RETRY_DELAY), age / 2)
+    return sessions.find_next_session(session.mailbox, retry_at, session.settings)

@@ -1,4 +1,7 @@
-"""Read: open the mails whose read time has come, mark some of them, and decide which are answered and when."""
+"""Read: open the due mails, mark those that were chosen, and decide which are answered and when.
+
+A mail is mostly opened by the task that finds it, see ``rescue``. A task of its own opens what such a task has left.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +23,16 @@ from gmail_warmup.warmup.planning import engagement
 
 
 def read_mails(session: MailboxSession) -> None:
-    """Mark the due mails as read and archive them, then mark those that were read a while ago."""
+    """Open, mark and archive the due mails, then archive those that are not opened."""
     with autocommit(session.engine) as connection:
         entries = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNREAD)
     for entry in session.while_permitted(session.defer_at_night(entries, L.read_due_at)):
         with isolate_mail(session, entry):
             _read_mail(session, entry)
-    mark_mails(session)
+    _mark_mails(session)
 
 
-def mark_mails(session: MailboxSession) -> None:
+def _mark_mails(session: MailboxSession) -> None:
     """Add the chosen marks (important, star) to the due mails and archive them."""
     with autocommit(session.engine) as connection:
         entries = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNMARKED)
@@ -40,11 +43,7 @@ def mark_mails(session: MailboxSession) -> None:
 
 def _mark_mail(session: MailboxSession, entry: Entry) -> None:
     assert entry.recipient_gmail_id
-    marks: dict[str, MailEvent] = {}
-    if entry.important:
-        marks["IMPORTANT"] = MailEvent.MARKED_IMPORTANT
-    if entry.starred:
-        marks["STARRED"] = MailEvent.MARKED_STARRED
+    marks = _get_marks(entry)
     try:
         session.label_message(entry.recipient_gmail_id, add=tuple(marks), remove=("INBOX",))
     except NotFoundError:
@@ -54,14 +53,25 @@ def _mark_mail(session: MailboxSession, entry: Entry) -> None:
     session.counts.update(marks.values())
 
 
+def _get_marks(entry: Entry) -> dict[str, MailEvent]:
+    """Return the labels of the marks that a mail gets, with what is counted for each."""
+    marks = (
+        ("IMPORTANT", entry.important, MailEvent.MARKED_IMPORTANT),
+        ("STARRED", entry.starred, MailEvent.MARKED_STARRED),
+    )
+    return {label: event for label, is_chosen, event in marks if is_chosen}
+
+
 def _read_mail(session: MailboxSession, entry: Entry) -> None:
+    """Open, mark and archive a mail with one request."""
     assert entry.recipient_gmail_id
+    marks = _get_marks(entry)
     try:
-        session.label_message(entry.recipient_gmail_id, remove=("UNREAD", "INBOX"))
+        session.label_message(entry.recipient_gmail_id, add=tuple(marks), remove=("UNREAD", "INBOX"))
     except NotFoundError:
         _skip_deleted_mail(session, entry)
         return
-    session.counts[MailEvent.READ] += 1
+    session.counts.update((MailEvent.READ, *marks.values()))
     _store_read(session, entry)
 
 
@@ -70,8 +80,9 @@ def _store_read(session: MailboxSession, entry: Entry) -> None:
     with write_transaction(session.engine) as connection:
         rates = rate_decisions.load_rate_state(connection, entry.sender_id, session.settings)  # locks its row
         reply_due_at = _schedule_reply(session, entry, rates)
-        marks = _schedule_marks(session, entry, rates)
-        values = marks | {"read_at": ledger.NOW, "reply_due_at": reply_due_at}
+        values: dict[str, Any] = {"read_at": ledger.NOW, "reply_due_at": reply_due_at}
+        if _get_marks(entry):
+            values["marked_at"] = ledger.NOW
         if ledger.update_entry(connection, entry.id, L.read_at.is_(None), **values):
             if reply_due_at:
                 rate_decisions.record_rate_decision(connection, entry, answered=1)
@@ -94,15 +105,4 @@ def _schedule_reply(session: MailboxSession, entry: Entry, rates: RateState) -> 
     placed_before = max(0, rates.placed - 1)
     if not engagement.is_next_selected(rate=rates.schedule.reply_rate, done=rates.answered, total=placed_before):
         return None
-    reply_at = rates.now + session.scale_delay(engagement.delay_until_reply(entry.token))
-    return session.next_waking_time(reply_at, entry.token)
-
-
-def _schedule_marks(session: MailboxSession, entry: Entry, rates: RateState) -> dict[str, Any]:
-    """Return the marks that are chosen for an opened mail, and when it gets them; most mails get none."""
-    important = engagement.is_marked_important(entry.token, rate=rates.schedule.important_rate)
-    starred = engagement.is_starred(entry.token, rate=rates.schedule.star_rate)
-    if not important and not starred:
-        return {"important": False, "starred": False, "mark_due_at": None}
-    mark_at = rates.now + session.scale_delay(engagement.delay_until_mark(entry.token))
-    return {"important": important, "starred": starred, "mark_due_at": session.next_waking_time(mark_at, entry.token)}
+    return session.find_next_session(rates.now, engagement.delay_until_reply(entry.token))

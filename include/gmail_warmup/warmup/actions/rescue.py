@@ -1,4 +1,4 @@
-"""Rescue: read where Gmail placed new mails, decide what follows, and move warmup mail out of spam."""
+"""Rescue: read where Gmail placed new mails, decide what follows, move warmup mail out of spam, and open it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from gmail_warmup.db.models import Placement
 from gmail_warmup.gmail.authentication_results import MethodReport, is_unauthenticated, read_authentication
 from gmail_warmup.gmail.errors import NotFoundError
 from gmail_warmup.gmail.models import Message
+from gmail_warmup.warmup.actions.bounces import process_bounces
 from gmail_warmup.warmup.actions.find_mail import classify_placement, find_received_mail
-from gmail_warmup.warmup.actions.read import mark_mails
+from gmail_warmup.warmup.actions.read import read_mails
 from gmail_warmup.warmup.actions.session import MailboxSession, isolate_mail
 from gmail_warmup.warmup.health.outcomes import record_outcome
 from gmail_warmup.warmup.ledger import daily_counters, rate_decisions
@@ -24,10 +25,11 @@ from gmail_warmup.warmup.ledger.daily_counters import Outcome, get_placement_cou
 from gmail_warmup.warmup.ledger.entries import Entry
 from gmail_warmup.warmup.ledger.rate_decisions import RateState
 from gmail_warmup.warmup.planning import engagement
+from gmail_warmup.warmup.planning.schedules import Schedule
 
 
 def rescue_mails(session: MailboxSession) -> None:
-    """Record the placement of every due mail and what follows from it, then rescue mail from spam."""
+    """Record the placement of every due mail, rescue mail from spam, and open what is opened, all in one visit."""
     with autocommit(session.engine) as connection:
         unplaced = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNPLACED)
     for entry in session.while_permitted(unplaced):
@@ -38,7 +40,8 @@ def rescue_mails(session: MailboxSession) -> None:
     for entry in session.while_permitted(session.defer_at_night(in_spam, L.rescue_due_at)):
         with isolate_mail(session, entry):
             _rescue_mail(session, entry)
-    mark_mails(session)
+    read_mails(session)
+    process_bounces(session)
 
 
 def _find_placement(session: MailboxSession, entry: Entry) -> None:
@@ -69,6 +72,7 @@ def _store_placement(
         rates = rate_decisions.load_rate_state(connection, entry.sender_id, session.settings)  # locks its row
         is_opened = engagement.is_next_selected(rate=rates.schedule.open_rate, done=rates.opened, total=rates.placed)
         schedule = _schedule_recipient_actions(session, entry, placement, rates, is_opened=is_opened)
+        marks = _choose_marks(entry, rates.schedule) if schedule["read_due_at"] else {}
         is_first_record = ledger.update_entry(
             connection,
             entry.id,
@@ -79,6 +83,7 @@ def _store_placement(
             recipient_thread_id=message.thread_id,
             **build_mail_columns(reports),
             **schedule,
+            **marks,
         )
         if is_first_record:
             opened = int(schedule["read_due_at"] is not None)
@@ -90,21 +95,29 @@ def _store_placement(
 def _schedule_recipient_actions(
     session: MailboxSession, entry: Entry, placement: Placement, rates: RateState, *, is_opened: bool
 ) -> dict[str, datetime | None]:
-    """Return the due times of the recipient's actions.
+    """Return the due times of the recipient's actions, which follow in the same visit.
 
     A mail in the trash, or one in spam that is not rescued, has none. One that is not opened is archived immediately.
     """
+    visit_at = session.find_visit_time(rates.now)
     due: dict[str, datetime | None] = dict.fromkeys(("rescue_due_at", "read_due_at", "mark_due_at"))
     if placement is Placement.SPAM:
         if not engagement.is_rescued(entry.token, rate=rates.schedule.rescue_rate):
             return due
-        due["rescue_due_at"] = session.next_waking_time(rates.now, entry.token)
+        due["rescue_due_at"] = visit_at
     if placement is not Placement.TRASH and is_opened:
-        read_at = (due["rescue_due_at"] or rates.now) + session.scale_delay(engagement.delay_until_read(entry.token))
-        due["read_due_at"] = session.next_waking_time(read_at, entry.token)
+        due["read_due_at"] = visit_at
     elif placement not in (Placement.TRASH, Placement.SPAM):
         due["mark_due_at"] = rates.now
     return due
+
+
+def _choose_marks(entry: Entry, schedule: Schedule) -> dict[str, bool]:
+    """Return the marks that a mail gets when it is opened, by the schedule of its sender; most mails get none."""
+    return {
+        "important": engagement.is_marked_important(entry.token, rate=schedule.important_rate),
+        "starred": engagement.is_starred(entry.token, rate=schedule.star_rate),
+    }
 
 
 def _rescue_mail(session: MailboxSession, entry: Entry) -> None:

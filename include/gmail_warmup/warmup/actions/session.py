@@ -34,7 +34,7 @@ from gmail_warmup.warmup.content.generators import MailWriter
 from gmail_warmup.warmup.content.template_library import NoTemplatesError
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.ledger.entries import Entry
-from gmail_warmup.warmup.planning import engagement
+from gmail_warmup.warmup.planning import sessions
 from gmail_warmup.warmup.planning.schedules import Schedule, resolve_schedule
 
 log = logging.getLogger(__name__)
@@ -139,23 +139,28 @@ class MailboxSession:
         """Return a delay, shortened in a demonstration."""
         return delay * self.settings.delay_scale
 
-    def next_waking_time(self, when: datetime, seed: str) -> datetime:
-        """Return a time in the mailbox's day: one at night is postponed to the morning."""
-        return engagement.shift_out_of_night(when, zone=self.mailbox.zone, night=self.settings.night_hours, seed=seed)
+    def find_next_session(self, now: datetime, delay: timedelta) -> datetime:
+        """Return the mailbox's first session after a delay: when everything in it is due."""
+        return sessions.find_next_session(self.mailbox, now + self.scale_delay(delay), self.settings)
+
+    def find_visit_time(self, now: datetime) -> datetime:
+        """Return when what follows at once is done: now, or in the first session of the morning."""
+        is_awake = sessions.is_awake(self.mailbox, now, self.settings)
+        return now if is_awake else self.find_next_session(now, timedelta(0))
 
     def defer_at_night(
         self, entries: Sequence[Entry], column: InstrumentedAttribute[datetime | None]
     ) -> Sequence[Entry]:
-        """Return the rows to process now: all by day; none at night, when they are postponed to the morning.
+        """Return the rows to process now: all by day; none at night, when they wait for the first session.
 
         Args:
             column: the due time to postpone.
         """
-        if not entries or self.next_waking_time(now := entries[0].seen_at, "") == now:
+        if not entries or (visit_at := self.find_visit_time(now := entries[0].seen_at)) == now:
             return entries
         with write_transaction(self.engine) as connection:
             for entry in entries:
-                ledger.update_entry(connection, entry.id, **{column.key: self.next_waking_time(now, entry.token)})
+                ledger.update_entry(connection, entry.id, **{column.key: visit_at})
         return ()
 
     def label_message(self, message_id: str, *, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:

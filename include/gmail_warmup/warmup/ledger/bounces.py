@@ -15,11 +15,16 @@ from gmail_warmup.db.models import Mailbox, MailStatus, Placement
 from gmail_warmup.gmail.delivery_status import Bounce
 from gmail_warmup.warmup.ledger import entries as ledger
 
-FIRST_SEARCH_DELAY = timedelta(minutes=15)
-"""Time from sending a mail to the first search of its mailbox for bounces."""
-NEXT_SEARCH_DELAY = timedelta(hours=1)
+SEARCH_DELAY = timedelta(hours=1)
+"""Time after which a mailbox that sent is searched for bounces by a task of its own, if no other task did it before."""
+CONTINUED_SEARCH_DELAY = timedelta(minutes=15)
+"""Time to the next search after one that found more messages than it reads."""
 LATE_SEARCH_DELAY = timedelta(hours=6)
 """Time between two searches while mails are neither found nor bounced."""
+UNFOUND_DELAY = timedelta(hours=4)
+"""Time in which a recipient mostly finds a mail; afterwards its bounce is also searched for outside of its thread."""
+ARRIVAL = timedelta(hours=1)
+"""Time after sending in which most bounces arrive."""
 BOUNCE_SEARCH_PERIOD = timedelta(days=4)
 """For how long a bounce is expected; mail servers retry a delivery for about three days."""
 
@@ -42,15 +47,30 @@ class BounceWatch:
     """The state of the search for bounces in a mailbox.
 
     Attributes:
+        now: the database's time.
+        is_due: whether the time of the search has come; a task with other work in the mailbox searches earlier.
+        due_at: that time.
         history_id: Gmail's history id up to which the mailbox was searched; None before the first search.
         unfound_since: when the oldest mail was sent that is neither found nor bounced although its recipient had the
-            time to find it; None without such a mail.
+            time to find it; None without such a mail, or if the search is not due.
         read_notice_ids: the messages that the last search found and that were read.
     """
 
+    now: datetime
+    is_due: bool
+    due_at: datetime | None
     history_id: str | None
     unfound_since: datetime | None
     read_notice_ids: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchTimes:
+    """When a mailbox is searched again: if messages are left, if mails may still bounce, if mails are not found."""
+
+    soon: datetime
+    next: datetime
+    later: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +81,7 @@ class KnownMessages:
     processed_ids: frozenset[str]
 
 
+_TIME = sa.DateTime(timezone=True)
 _IS_SENDER, _IS_MAILBOX = L.sender_id == sa.bindparam("mailbox_id"), Mailbox.id == sa.bindparam("mailbox_id")
 _IS_UNFOUND = sa.and_(sa.or_(L.placement.is_(None), L.placement == Placement.MISSING), L.bounced_at.is_(None))
 _IS_RECENT = sa.and_(
@@ -93,26 +114,30 @@ _SCHEDULE_SEARCH = (
     sa.update(Mailbox)
     .where(_IS_MAILBOX)
     .values(
-        notices_due_at=sa.func.coalesce(
-            Mailbox.notices_due_at, sa.func.now() + sa.bindparam("within", type_=sa.Interval)
-        ),
+        notices_due_at=sa.func.least(Mailbox.notices_due_at, sa.bindparam("due_at", type_=_TIME)),
         history_id=sa.func.coalesce(Mailbox.history_id, sa.bindparam("history")),
     )
 )
 
 
-def schedule_bounce_search(connection: sa.Connection, mailbox_id: int, history_id: str, *, within: timedelta) -> None:
+def schedule_bounce_search(connection: sa.Connection, mailbox_id: int, history_id: str, *, due_at: datetime) -> None:
     """Schedule the search for bounces after a mail was sent; the first mail sets where the history starts.
 
     The mailbox's row is locked until the transaction ends.
     """
-    values = {"mailbox_id": mailbox_id, "within": within, "history": history_id}
+    values = {"mailbox_id": mailbox_id, "due_at": due_at, "history": history_id}
     connection.execute(_SCHEDULE_SEARCH, values)
 
 
-_SELECT_WATCH = sa.select(Mailbox.history_id, _UNFOUND_SINCE.label("unfound_since"), Mailbox.read_notice_ids).where(
-    _IS_MAILBOX, Mailbox.notices_due_at.is_not(None)
-)
+_IS_DUE = Mailbox.notices_due_at <= sa.func.now()
+_SELECT_WATCH = sa.select(
+    sa.func.now().label("now"),
+    _IS_DUE.label("is_due"),
+    Mailbox.notices_due_at.label("due_at"),
+    Mailbox.history_id,
+    sa.case((_IS_DUE, _UNFOUND_SINCE)).label("unfound_since"),
+    Mailbox.read_notice_ids,
+).where(_IS_MAILBOX, Mailbox.notices_due_at.is_not(None))
 
 
 def load_bounce_watch(connection: sa.Connection, mailbox_id: int, *, patience: timedelta) -> BounceWatch | None:
@@ -125,6 +150,9 @@ def load_bounce_watch(connection: sa.Connection, mailbox_id: int, *, patience: t
     if row is None:
         return None
     return BounceWatch(
+        now=row.now,
+        is_due=row.is_due,
+        due_at=row.due_at,
         history_id=row.history_id,
         unfound_since=row.unfound_since,
         read_notice_ids=frozenset(row.read_notice_ids),
@@ -157,32 +185,41 @@ def load_known_messages(connection: sa.Connection, mailbox_id: int) -> KnownMess
     )
 
 
-_NEXT, _LATER = sa.bindparam("next", type_=sa.Interval), sa.bindparam("later", type_=sa.Interval)
+_MAY_BOUNCE = sa.exists().where(
+    _IS_SENDER, _IS_RECENT, L.sent_at > sa.func.now() - sa.bindparam("arrival", type_=sa.Interval)
+)
 _RECORD_SEARCH = (
     sa.update(Mailbox)
     .where(_IS_MAILBOX)
     .values(
         history_id=sa.bindparam("history"),
         notices_due_at=sa.case(
-            (sa.bindparam("unread", type_=sa.Boolean), sa.func.now() + sa.bindparam("soon", type_=sa.Interval)),
-            (sa.exists().where(_IS_SENDER, _IS_RECENT, L.sent_at > sa.func.now() - _NEXT), sa.func.now() + _NEXT),
-            (_UNFOUND_SINCE.is_not(None), sa.func.now() + _LATER),
+            (sa.bindparam("unread", type_=sa.Boolean), sa.bindparam("soon", type_=_TIME)),
+            (_MAY_BOUNCE, sa.bindparam("next", type_=_TIME)),
+            (_UNFOUND_SINCE.is_not(None), sa.bindparam("later", type_=_TIME)),
         ),
     )
 )
 
 
 def record_bounce_search(
-    connection: sa.Connection, mailbox_id: int, history_id: str, *, has_unread: bool, scale: float
+    connection: sa.Connection,
+    mailbox_id: int,
+    history_id: str,
+    *,
+    times: SearchTimes,
+    has_unread: bool,
+    arrival: timedelta,
 ) -> None:
     """Store up to where a mailbox was searched, and schedule the next search: soon, later, or after its next mail.
 
     Args:
         has_unread: whether the search found more messages than one check reads.
+        arrival: ``ARRIVAL``, shortened in a demonstration.
     """
-    delays = {"soon": FIRST_SEARCH_DELAY, "next": NEXT_SEARCH_DELAY, "later": LATE_SEARCH_DELAY}
     values = {"mailbox_id": mailbox_id, "history": history_id, "unread": has_unread, "patience": timedelta(0)}
-    connection.execute(_RECORD_SEARCH, values | {name: delay * scale for name, delay in delays.items()})
+    due_times = {"soon": times.soon, "next": times.next, "later": times.later}
+    connection.execute(_RECORD_SEARCH, values | due_times | {"arrival": arrival})
 
 
 _STORE_READ_NOTICES = (

@@ -1,11 +1,11 @@
-"""Divide the sending window of a local date into bands of peak, normal and lunch hours.
+"""Divide a local date into bands: ranges of local hours, such as peak, normal and lunch hours, as instants.
 
 Instants are whole microseconds since 1970 in UTC, so that every sum and comparison is exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -29,7 +29,7 @@ _BANDS_OF_DAY = (
 
 @dataclass(frozen=True, kw_only=True)
 class HourBand:
-    """A period of one kind of hours in which mails may be sent, from ``start`` until before ``end``."""
+    """A period of one kind of hours, from ``start`` until before ``end``."""
 
     start: int
     end: int
@@ -48,12 +48,18 @@ def split_into_bands(local_date: date, zone: ZoneInfo, window: tuple[int, int]) 
     The bands are computed per UTC offset: an hour that a clock change skips is in no band, an hour that it repeats is
     in two, and a window edge inside such an hour is correct as well.
     """
-    midnight = (datetime.combine(local_date, time(), UTC) - EPOCH) // MICROSECOND
+    clipped = [(max(first, window[0]), min(last, window[1]), kind) for first, last, kind in _BANDS_OF_DAY]
+    return locate_bands(local_date, zone, clipped)
+
+
+def locate_bands(local_date: date, zone: ZoneInfo, ranges: Iterable[tuple[int, int, str]]) -> tuple[HourBand, ...]:
+    """Return ranges of a local date, given as start and end in minutes and kind, as bands in order of time."""
+    midnight, ranges = (datetime.combine(local_date, time(), UTC) - EPOCH) // MICROSECOND, tuple(ranges)
     bands = []
     for begin, finish, offset in _list_utc_offsets(local_date, zone):
-        for first, last, kind in _BANDS_OF_DAY:
-            start = max(midnight + max(first, window[0]) * MINUTE - offset, begin)
-            end = min(midnight + min(last, window[1]) * MINUTE - offset, finish)
+        for first, last, kind in ranges:
+            start = max(midnight + first * MINUTE - offset, begin)
+            end = min(midnight + last * MINUTE - offset, finish)
             if start < end:
                 bands.append(HourBand(start=start, end=end, kind=kind))
     return tuple(bands)
