@@ -194,7 +194,7 @@ def test_a_dry_run_of_an_import_lists_each_mailbox(shell, world: World, tmp_path
     world.add("bob@pool.example")
     file = tmp_path / "mailboxes.csv"
     file.write_bytes(
-        b"sep=;\r\naddress;kind;daily_target;pause_reason\r\nada@pool.example;pool;40;\r\nbob@pool.example;pool;50;\r\n"
+        b"sep=;\r\naddress;kind;daily_target;pause_reason\r\nada@pool.example;pool;40;\r\nbob@pool.example;pool;40;\r\n"
         b"new@pool.example;Warmup;;holiday\r\n"
     )
     said = " ".join(shell("mailboxes", "import", str(file), "--dry-run").split())

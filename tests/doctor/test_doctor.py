@@ -174,6 +174,7 @@ def test_a_delegated_mailbox_without_the_google_provider(
     assert checks(ready)["delegation"].status is Status.OK
     # None is what Python's import system takes for a package that is not there.
     monkeypatch.setitem(sys.modules, "airflow.providers.google", None)
+    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", '{"conn_type": "google_cloud_platform"}')
     with pytest.raises(ConfigurationError, match=r"gmail-warmup\[delegation\]"):
         load_google_credentials("google_cloud_default")
     found = checks(ready)["delegation"]

@@ -79,7 +79,7 @@ def test_the_interface_is_stored(world: World, source: ChangeSource | None):
 
 def test_only_what_differs_is_recorded_and_only_for_mailboxes_that_changed(world: World):
     for address, target in ((ADA, 20), (BOB, 30)):
-        world.add(address, kind="warmup", daily_target=target)
+        world.add(address, kind="warmup", daily_target=target, open_rate=80)
     world.sql("DELETE FROM gmail_warmup.change_log")
     chosen = bulk_edit.MailboxChanges(daily_target=30, open_rate=80)
     with world.store.engine.begin() as connection:

@@ -48,7 +48,7 @@ from gmail_warmup.web.views import domains, health, statistics
 from gmail_warmup.web.views.fleet import FleetScope, load_fleet
 from gmail_warmup.web.views.mailbox import build_views
 from gmail_warmup.web.views.overview import load_overview
-from support.mail_kit import ADA, AT_ONCE, POOL, act, due
+from support.mail_kit import ADA, AT_ONCE, POOL, act, due, find_at_night
 from support.metrics_kit import KeptMeter
 from support.poison import Poison
 from support.webhook_kit import POLICY, flag, receiving
@@ -162,7 +162,10 @@ class PoisonedWorld:
             count_backlog(connection, action)
 
     def _act(self, action: Action) -> None:
-        done = [act(self.world, action, address) for address in HEALTHY]
+        if action is Action.RESCUE:  # what is found at night is left to the next action
+            done = [find_at_night(self.world, HEALTHY)]
+        else:
+            done = [act(self.world, action, address) for address in HEALTHY]
         wanted = {
             Action.SEND: "sent", Action.RESCUE: "placed_inbox", Action.READ: "read", Action.REPLY: "replied",
             Action.COLLECT: "collected",

@@ -40,6 +40,7 @@ from gmail_warmup.oauth.client_check import probe_client
 from gmail_warmup.oauth.consent.signed_in import fetch_signed_in_address
 from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.reasons import REASONS
+from gmail_warmup.oauth.revocation.request import revoke_token
 from gmail_warmup.oauth.token_endpoint import OAuthClient, TokenEndpoint, TokenResult
 from gmail_warmup.warmup.content.compose import MailContext
 from gmail_warmup.warmup.content.generators import ChatGenerator, GeneratorError, TemplateGenerator
@@ -92,6 +93,10 @@ def exchange_code(root: str, seconds: float) -> bool:
 
 def identify(root: str, seconds: float) -> bool:
     return fetch_signed_in_address(endpoint(root, seconds), "ya29.made-up") == "ada@pool.example"
+
+
+def revoke(root: str, seconds: float) -> bool:
+    return revoke_token(endpoint(root, seconds), "1//made-up").code == "ok"
 
 
 def impersonate(root: str, seconds: float) -> bool:
@@ -243,8 +248,8 @@ def read_directory(root: str, seconds: float) -> bool:
 
 
 CLIENTS: tuple[Callable[[str, float], bool], ...] = (
-    refresh, exchange_code, identify, impersonate, sign, request_machine_token, read_directory, call_gmail, audit,
-    audit_gmail, generate, alert, diagnose, deliver_webhook,
+    refresh, exchange_code, identify, revoke, impersonate, sign, request_machine_token, read_directory, call_gmail,
+    audit, audit_gmail, generate, alert, diagnose, deliver_webhook,
 )  # fmt: skip
 every_client = pytest.mark.parametrize("call", CLIENTS, ids=lambda call: call.__name__)
 
@@ -524,6 +529,7 @@ def test_every_module_that_uses_the_client_is_tried_here():
         "gmail/workspace/service_account.py",
         "oauth/client_check.py",
         "oauth/consent/signed_in.py",
+        "oauth/revocation/request.py",
         "oauth/token_endpoint.py",
         "warmup/content/generators.py",
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 EXPECTED = [
     ("ada@warm.example", "warmup", 40, 80, "Europe/Berlin", "Ada Müller", None),
-    ("ben@pool.example", "pool", 50, 80, "UTC", "Ben, B", None),
+    ("ben@pool.example", "pool", 40, 80, "UTC", "Ben, B", None),
     ("cleo@pool.example", "pool", 1000, 5, "America/New_York", "Cleo", 'Cleo "C"\nShop'),
 ]
 """Address, kind, daily target, open rate, time zone, display name and signature of each mailbox."""
@@ -15,7 +15,7 @@ EXPECTED = [
 _COMMAS = (
     "address,kind,daily_target,open_rate,timezone,display_name,signature\r\n"
     "ada@warm.example,warmup,40,80,Europe/Berlin,Ada Müller,\r\n"
-    'ben@pool.example,pool,50,80,UTC,"Ben, B",\r\n'
+    'ben@pool.example,pool,40,80,UTC,"Ben, B",\r\n'
     'cleo@pool.example,pool,1000,5,America/New_York,Cleo,"Cleo ""C""\nShop"\r\n'
 )
 _SEMICOLONS = (

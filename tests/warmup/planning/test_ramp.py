@@ -92,7 +92,7 @@ def test_by_default_the_level_reached_is_kept() -> None:
 
 
 def test_the_maintenance_is_reached_by_steps() -> None:
-    ramp = Ramp.from_settings(Settings(maintenance_percent=80))
+    ramp = Schedule.from_settings(Settings(maintenance_percent=80)).ramp
     assert [ramp.compute_volume(warmup_day=day, daily_target=50) for day in (18, 19, 20, 21, 22, 23, 24, 300)] == [
         39, 40, 38, 36, 34, 32, 32, 32,
     ]  # fmt: skip
@@ -122,6 +122,6 @@ def test_the_maintenance_is_no_jump(kind: RampKind, maintenance: int, step: int,
     ],
 )
 def test_phase_and_progress(settings: dict[str, object], day: int, phase: str, progress: int) -> None:
-    ramp = Ramp.from_settings(Settings.model_validate(settings))
+    ramp = Schedule.from_settings(Settings.model_validate(settings)).ramp
     assert ramp.describe_phase(warmup_day=day, daily_target=50) == phase
     assert ramp.progress_percent(warmup_day=day, daily_target=50) == progress

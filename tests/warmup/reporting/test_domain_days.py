@@ -19,8 +19,8 @@ from gmail_warmup.warmup.reporting.domain_days import SUMMED_COLUMNS, merge_doma
 _SUMS = ", ".join(f"sum({name})" for name in SUMMED_COLUMNS)
 _STORED = f"SELECT domain, local_date, {_SUMS} FROM gmail_warmup.domain_day WHERE domain IS NOT NULL GROUP BY 1, 2"
 _COUNTED = (
-    f"SELECT domain, local_date, {_SUMS} FROM gmail_warmup.mailbox_day JOIN gmail_warmup.mailbox ON mailbox_id = id"
-    " GROUP BY 1, 2"
+    f"SELECT domain, local_date, {', '.join(f'sum(d.{name})' for name in SUMMED_COLUMNS)}"
+    " FROM gmail_warmup.mailbox_day d JOIN gmail_warmup.mailbox m ON d.mailbox_id = m.id GROUP BY 1, 2"
 )
 _IN_THE_LEDGER = """
 SELECT domain, local_date, count(*), count(*) FILTER (WHERE status = 'sent'),

@@ -90,7 +90,9 @@ def test_without_a_script_the_page_says_what_it_says_of_every_dead_link(site: Si
 
 
 def test_every_open_route_is_known_here():
-    assert set(OPEN) == {"/invite", "/invite/thanks", "/invite/look", "/invite/start"}
+    assert set(OPEN) == {
+        "/invite", "/invite/thanks", "/invite/look", "/invite/start", "/shared-report", "/shared-report/look",
+    }  # fmt: skip
 
 
 def used(site: Site, op: httpx.Client) -> str:

@@ -19,10 +19,11 @@ def test_a_link_to_the_list_from_before_the_overview_still_works(site: Site, op:
 def test_the_tabs_lead_to_each_page_and_name_the_current_one(site: Site, op: httpx.Client):
     site.add("a@example.com")
     for path, tab in (("/", "Overview"), ("/mailboxes", "Mailboxes"), ("/mailboxes/a@example.com", "Mailboxes"),
-                      ("/invites", "Invites"), ("/import", "Import and export")):  # fmt: skip
+                      ("/schedules", "Schedules"), ("/invites", "Invites"), ("/import", "Import and export"),
+                      ("/webhooks", "Webhooks"), ("/changes", "Changes"), ("/report", "Report")):  # fmt: skip
         page = op.get(MOUNT + path)
         tabs = page.text.partition('<nav class="tabs"')[2].partition("</nav>")[0]
         assert f'aria-current="page">{tab}</a>' in tabs
         assert tabs.count("aria-current") == 1
-        assert tabs.count("<a ") == 4
+        assert tabs.count("<a ") == 8
     assert rows(op.get(LIST).text) == ["a@example.com"]

@@ -42,12 +42,13 @@ def sync(
     tag: Annotated[
         str, typer.Option(help="Tag of the selected mailboxes; one that has it and left the selection is paused.")
     ] = "",
-    daily_target: Annotated[int, typer.Option(help="Mails a day of an added mailbox at the end of the ramp.")] = 50,
+    daily_target: Annotated[int, typer.Option(help="Mails a day of an added mailbox at the end of the ramp.")] = 40,
     timezone: Annotated[str, typer.Option(help="IANA name, for example Europe/Berlin.")] = "UTC",
     apply: Annotated[bool, typer.Option("--apply", help="Make the changes. Otherwise they are only shown.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare the users of a Workspace with its delegated mailboxes: show, or apply, what is added and paused."""
+    from gmail_warmup.db.engine import read_transaction
     from gmail_warmup.mailboxes.addresses import normalize_address
     from gmail_warmup.mailboxes.records import validate_mailbox_settings
     from gmail_warmup.mailboxes.tags import normalize_tag
@@ -62,7 +63,7 @@ def sync(
         services = get_services(context)
         users, selection = _read_directory(services, admin, org_unit or [], group or [])
         directory_sync.require_users(selection, users)
-        with services.engine.connect() as connection:
+        with read_transaction(services.engine) as connection:
             known = directory_sync.load_known(connection, users)
         entries = directory_sync.plan_sync(users, selection, known, settings, tag=tag)
         if apply:

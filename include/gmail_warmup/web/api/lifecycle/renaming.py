@@ -30,7 +30,7 @@ router = APIRouter(tags=["mailboxes"])
 class RenameIn(Body):
     """A mailbox and its new address."""
 
-    address: str = Field(max_length=320)
+    address: Address
     new_address: Address
     check: bool = Field(
         True,

@@ -19,12 +19,16 @@ from gmail_warmup.web.dependencies import CurrentContext
 router = APIRouter(tags=["changes"])
 
 
-def _to_aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _to_utc(moment: datetime) -> datetime:
+    """Return a time in UTC: PostgreSQL refuses offsets of sixteen hours and more, which ISO 8601 permits."""
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError("must be within the years 1 to 9999 in UTC") from None
 
 
 _Text = Annotated[str, Query(max_length=320), AfterValidator(lambda text: to_storable_text(text.strip()))]
-_Moment = Annotated[datetime | None, AfterValidator(lambda moment: moment and _to_aware(moment))]
+_Moment = Annotated[datetime | None, AfterValidator(lambda moment: moment and _to_utc(moment))]
 
 
 class ChangeOut(BaseModel):
