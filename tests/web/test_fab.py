@@ -76,7 +76,7 @@ def test_each_permission_opens_its_routes_and_no_others(fab: Site, who: str, hel
         after = fab.contents()
         known = {row["id"] for row in before.pop("change_log")}
         written = [row for row in after.pop("change_log") if row["id"] not in known]
-        assert {row["action"] for row in written} == {"mailbox_export"}  # reading all settings is recorded
+        assert {row["action"] for row in written} == {"export"}  # reading all settings is recorded
         assert after == before
 
 
