@@ -93,8 +93,10 @@ class InDatabase:
 
 _VERSION_ROSE = "NEW.version > OLD.version"
 _SAME_REFRESH_TOKEN = "NEW.refresh_token IS NOT DISTINCT FROM OLD.refresh_token"
+_NEW_HOLDER = "NEW.lease_holder IS DISTINCT FROM OLD.lease_holder"
+"""Also true of a lease that is taken over because its holder did not give it back in time."""
 _CHANGES = {
-    "lease_taken": ("mailbox", "UPDATE", "OLD.lease_holder IS NULL AND NEW.lease_holder IS NOT NULL"),
+    "lease_taken": ("mailbox", "UPDATE", f"{_NEW_HOLDER} AND NEW.lease_holder IS NOT NULL"),
     "claimed": ("ledger", "INSERT", "true"),
     "drafted": ("ledger", "UPDATE", "OLD.status = 'claimed' AND NEW.status = 'drafted'"),
     "sent": ("ledger", "UPDATE", "OLD.status <> 'sent' AND NEW.status = 'sent'"),

@@ -13,13 +13,17 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+import sqlalchemy as sa
+
 from gmail_warmup.alerts.webhooks.delivery import deliver_webhooks
 from gmail_warmup.alerts.webhooks.receivers import build_receiver
 from gmail_warmup.db.engine import make_engine
 from support.webhook_kit import POLICY, SECRET, make_transition
 
 _CONTEXT = get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["chaos.webhook_processes"])
+# The server of the processes does not have the tests' folder in its path: it would leave out a module of the tests
+# without a message, and each process would import everything by itself.
+_CONTEXT.set_forkserver_preload(["gmail_warmup.alerts.webhooks.delivery", "psycopg2", "standardwebhooks"])
 
 
 def deliver(url: str, receivers: dict[str, str]) -> None:
@@ -29,19 +33,24 @@ def deliver(url: str, receivers: dict[str, str]) -> None:
         receivers: the URLs by the ids of the receivers.
     """
     engine = make_engine(url, pooled=True)
+    while True:
+        deliver_once(engine, receivers)
+        time.sleep(0.01)
+
+
+def deliver_once(engine: sa.Engine, receivers: dict[str, str]) -> None:
+    """Deliver what is due now; the arguments are those of ``deliver``."""
     built = [
         build_receiver(conn_id, url=address, signing_secrets=[SECRET], events=None, allow_private=True)
         for conn_id, address in receivers.items()
     ]
-    while True:
-        deliver_webhooks(engine, built, replace(POLICY, timeout=2, retry_days=30))
-        time.sleep(0.01)
+    deliver_webhooks(engine, built, replace(POLICY, timeout=2, retry_days=30))
 
 
 def produce(url: str, mailbox_ids: Sequence[int], numbers: Sequence[int]) -> None:
     """Make transitions with these numbers as their reasons, in random mailboxes, each in a transaction of its own."""
     engine = make_engine(url, pooled=True)
-    draw = random.Random(numbers[0])
+    draw = random.Random(numbers[0] if numbers else 0)
     for number in numbers:
         before, after = draw.choice([("active", "needs_reauth"), ("needs_reauth", "active")])
         make_transition(engine, draw.choice(mailbox_ids), before, after, f"n{number}")
