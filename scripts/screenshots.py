@@ -25,9 +25,8 @@ from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gmail_embedded.stack import Options as StackOptions
 from gmail_embedded.stack import Stack
 from gmail_sandbox.client import SandboxClient
-from gmail_warmup.web.views.consent_errors import REFUSAL_TEXTS
 from support.e2e_kit import FLAGS, MOUNT, Shell, find_chromium, log_in, new_profile
-from support.refusal_kit import Refusals
+from support.refusal_kit import SHOWN, Refusals
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 Mode = Literal["light", "dark"]
@@ -188,8 +187,8 @@ class Studio:
             stranger.get_by_role("heading", name="Connect your mailbox").wait_for()
             self._save(stranger, "invite")
             stranger.set_viewport_size({"width": 1024, "height": 440})
-            for refusal in REFUSAL_TEXTS:
-                self._save(refusals.show(refusal.value), f"refusal-{refusal.value.replace('_', '-')}")
+            for refusal in SHOWN:
+                self._save(refusals.show(refusal), f"refusal-{refusal.replace('_', '-')}")
         self.sql("DELETE FROM gmail_warmup.invite WHERE created_by <> 'maria'")
 
     @contextmanager

@@ -12,9 +12,8 @@ import pytest
 from playwright.sync_api import Page
 
 from gmail_embedded.installation import SANDBOX_CLIENT_ID
-from gmail_warmup.web.views.consent_errors import REFUSAL_TEXTS
 from support.e2e_kit import MOUNT
-from support.refusal_kit import Refusals
+from support.refusal_kit import SHOWN, Refusals
 
 pytestmark = pytest.mark.e2e
 
@@ -107,5 +106,5 @@ def test_an_invite_and_every_refusal(page: Page, installation, visits):
     refusals.stranger.goto(refusals.invite())
     refusals.stranger.get_by_role("heading", name="Connect your mailbox").wait_for()
     assert violations(refusals.stranger) == []
-    found = {refusal.value: violations(refusals.show(refusal.value)) for refusal in REFUSAL_TEXTS}
+    found = {refusal: violations(refusals.show(refusal)) for refusal in SHOWN}
     assert not any(found.values()), found

@@ -11,9 +11,13 @@ from playwright.sync_api import Page
 
 from gmail_sandbox.client import SandboxClient
 from gmail_sandbox.gmail.errors import error_body
+from gmail_warmup.oauth.consent.errors import ConsentRefusal
 from web.kit import API, MOUNT, at_google, changed
 
 CALLBACK = f"{MOUNT}/oauth/callback"
+_AFTER_RACES = {ConsentRefusal.MAILBOX_REMOVED, ConsentRefusal.DECISION_OVER}
+SHOWN = [refusal.value for refusal in ConsentRefusal if refusal not in _AFTER_RACES]
+"""The refusals that a browser comes to without a race; the page is the same for the others."""
 
 
 @dataclass(frozen=True, kw_only=True)

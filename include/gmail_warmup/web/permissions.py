@@ -49,8 +49,8 @@ def _holds(user: User, permission: Permission) -> bool:
     return all(manager.is_authorized_connection(method=method, user=user) for method in required)
 
 
-def check_permission(permission: Permission, user: User) -> frozenset[Permission]:
-    """Return the permissions of a user who has the required one.
+def check_permission(permission: Permission, request: Request, user: User) -> None:
+    """Check that a user has a permission; note in the request all that they have, for the page that is shown.
 
     Raises:
         HTTPException: 403 without it.
@@ -58,7 +58,7 @@ def check_permission(permission: Permission, user: User) -> frozenset[Permission
     held = find_permissions(user)
     if permission not in held:
         raise HTTPException(403, _describe_refusal(permission))
-    return held
+    request.state.permissions = held
 
 
 def _describe_refusal(permission: Permission) -> str:
@@ -70,7 +70,7 @@ def _describe_refusal(permission: Permission) -> str:
 
 def _require(permission: Permission) -> Callable[[Request, BaseUser], Awaitable[None]]:
     async def require(request: Request, user: User) -> None:
-        request.state.permissions = check_permission(permission, user)
+        check_permission(permission, request, user)
 
     require.permission = permission  # type: ignore[attr-defined]  # read by documentation and tests
     return require
@@ -92,7 +92,7 @@ async def require_permission(permission: Permission, request: Request, bearer: B
         HTTPException: 401 without a login, 403 without the permission.
     """
     user = await get_user(request, None, bearer)
-    check_permission(permission, user)
+    check_permission(permission, request, user)
     return user
 
 

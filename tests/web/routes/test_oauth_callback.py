@@ -233,7 +233,10 @@ def google_error(site: Site, op: httpx.Client) -> httpx.Response:
 
 
 REFUSED = [
-    Refused("wrong_account", 403, wrong_account, (f"for {ADA}, but {BOB} signed in", f"choose {ADA}")),
+    Refused(
+        "wrong_account", 403, wrong_account,
+        (f"for {ADA}, but {BOB} signed in", f"choose {ADA}", f"Is {BOB} the same account?"),
+    ),
     Refused("cancelled", 400, cancelled, ("cancelled", "Allow")),
     Refused("scope_unticked", 403, box_unticked, ("box", "ticked")),
     Refused("no_refresh_token", 502, no_refresh_token, ("refresh token", "https://myaccount.google.com/connections")),

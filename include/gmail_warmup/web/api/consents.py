@@ -45,7 +45,7 @@ def start_consent(
     flow = context.build_consent_flow()
     session = BrowserSession(user=get_user_name(user), browser=ensure_browser_cookie(request, response))
     if body.purpose is ConsentPurpose.ADD:
-        check_permission(Permission.ADMINISTER, user)
+        check_permission(Permission.ADMINISTER, request, user)
         settings = _settings_to_add(body)
         with read_transaction(context.services.engine) as connection:
             known = repository.find_mailbox(connection, body.address)
