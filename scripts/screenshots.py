@@ -166,6 +166,7 @@ class Studio:
             shell.page.locator("#account").wait_for()
             shell.open("/repairs")
             self._save(shell.page, "repairs")
+        self.sql("TRUNCATE gmail_warmup.repair")
 
     def _ask(self, path: str, **body: Any) -> Any:
         """Send a change to the page's API."""
