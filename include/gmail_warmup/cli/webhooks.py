@@ -56,8 +56,9 @@ def list_deliveries(
     """List deliveries, newest first."""
     from gmail_warmup.alerts.webhooks.delivery_log import DeliveryQuery, load_deliveries
     from gmail_warmup.db.engine import read_transaction
+    from gmail_warmup.db.paging import IdRange
 
-    query = DeliveryQuery(receiver=receiver, state=state, address=address, limit=limit)
+    query = DeliveryQuery(receiver=receiver, state=state, address=address, position=IdRange(limit=limit))
     with report_errors(), read_transaction(get_services(context).engine) as connection:
         found = load_deliveries(connection, query).rows
     if as_json:

@@ -13,6 +13,7 @@ from gmail_warmup.alerts.webhooks.delivery_log import DeliveryQuery, DeliveryRec
 from gmail_warmup.core.enums import DeliveryState
 from gmail_warmup.core.errors import InvalidInputError, UnknownDeliveryError
 from gmail_warmup.db.models import Mailbox
+from gmail_warmup.db.paging import IdPage, IdRange
 from support.webhook_kit import (
     CONN_ID,
     POLICY,
@@ -79,8 +80,8 @@ def test_pages_are_complete_in_both_directions(database: sa.Engine, inbox: Inbox
     deliver(database, inbox)
     with database.begin() as connection:
 
-        def page(**edge: int | None) -> delivery_log.DeliveryPage:
-            return delivery_log.load_deliveries(connection, DeliveryQuery(limit=2, **edge))
+        def page(**edge: int | None) -> IdPage[DeliveryRecord]:
+            return delivery_log.load_deliveries(connection, DeliveryQuery(position=IdRange(limit=2, **edge)))
 
         first = page()
         second = page(before=first.older_before)

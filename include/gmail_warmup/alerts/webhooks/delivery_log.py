@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from gmail_warmup.core.enums import ChangeAction, DeliveryState, WebhookType
 from gmail_warmup.core.errors import InvalidInputError, UnknownDeliveryError
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import Mailbox, WebhookDelivery, WebhookEvent, WebhookReceiver
+from gmail_warmup.db.paging import IdPage, IdRange, fetch_id_page
 from gmail_warmup.mailboxes.change_log import FLEET, Subject, record_change
 
 _D, _E, _R = WebhookDelivery, WebhookEvent, WebhookReceiver
@@ -46,23 +46,12 @@ class DeliveryRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryQuery:
-    """Filters and position of a page of deliveries. ``before`` and ``after`` are the edge ids of the previous page."""
+    """Filters and position of a page of deliveries."""
 
     receiver: str = ""
     state: DeliveryState | None = None
     address: str = ""
-    before: int | None = None
-    after: int | None = None
-    limit: int = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeliveryPage:
-    """One page of deliveries, the newest first, with the ids at which the neighbouring pages begin."""
-
-    rows: Sequence[DeliveryRecord]
-    older_before: int | None
-    newer_after: int | None
+    position: IdRange = field(default_factory=IdRange)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,25 +92,10 @@ _SELECT_DELIVERY = (
 )  # fmt: skip
 
 
-def load_deliveries(connection: sa.Connection, query: DeliveryQuery) -> DeliveryPage:
+def load_deliveries(connection: sa.Connection, query: DeliveryQuery) -> IdPage[DeliveryRecord]:
     """Return a page of deliveries."""
     statement = _SELECT_DELIVERY.where(*_to_conditions(query))
-    forward = query.after is not None
-    if query.after is not None:
-        statement = statement.where(_D.id > query.after).order_by(_D.id)
-    else:
-        older = _D.id < query.before if query.before is not None else sa.true()
-        statement = statement.where(older).order_by(_D.id.desc())
-    found = [_to_record(row) for row in connection.execute(statement.limit(query.limit + 1))]
-    has_more, rows = len(found) > query.limit, found[: query.limit]
-    rows = rows[::-1] if forward else rows
-    has_older = has_more if not forward else True
-    has_newer = has_more if forward else query.before is not None
-    return DeliveryPage(
-        rows=rows,
-        older_before=rows[-1].id if rows and has_older else None,
-        newer_after=rows[0].id if rows and has_newer else None,
-    )
+    return fetch_id_page(connection, statement, _D.id, query.position, _to_record)
 
 
 def _to_conditions(query: DeliveryQuery) -> list[sa.ColumnElement[bool]]:

@@ -49,7 +49,8 @@ def _write_files(
 ) -> tuple[list[Path], list[Path]]:
     from gmail_warmup.db.engine import write_transaction
     from gmail_warmup.mailboxes import repository
-    from gmail_warmup.transfer.documents.mailbox import record_export, write_document
+    from gmail_warmup.transfer.documents.mailbox import iter_document, record_export
+    from gmail_warmup.transfer.documents.private_file import write_private_file
 
     with write_transaction(services.engine) as connection:
         mailboxes = repository.require_mailboxes(connection, addresses)
@@ -61,9 +62,6 @@ def _write_files(
         if file.exists() and not force:
             kept.append(file)
             continue
-        try:
-            write_document(services.engine, mailbox, file)
-        except OSError as error:
-            raise InvalidInputError(f"{file} cannot be written: {error.strerror}.") from None
+        write_private_file(file, iter_document(services.engine, mailbox))
         written.append(file)
     return written, kept

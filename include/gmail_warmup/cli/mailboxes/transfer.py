@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -120,6 +118,8 @@ def export(
     The passphrase of a backup is prompted for twice, or read from the environment variable GMAIL_WARMUP_PASSPHRASE.
     Exit code 1 if the backup lacks a grant that could not be decrypted, or a mailbox that no import would accept.
     """
+    from gmail_warmup.transfer.documents.private_file import write_private_file
+
     with report_errors():
         _check_target(file, with_grants=with_grants, force=force, as_json=as_json)
         services = get_services(context)
@@ -127,7 +127,7 @@ def export(
         with show_progress("Exporting the mailboxes", as_json=as_json):
             done = _export_backup(services, secret) if with_grants else _export_settings(services)
             if file != _STDOUT:
-                _write_file(file, done.text)
+                write_private_file(file, [done.text])
     if file == _STDOUT:
         typer.echo(done.text, nl=False)
     elif as_json:
@@ -198,20 +198,3 @@ def _print_exported(done: _ExportResult, file: Path, *, with_grants: bool) -> No
         typer.echo(f"{address} is left out, because no import would accept it: {reason}")
     for address in done.unreadable:
         typer.echo(f"{address}: no Fernet key decrypts its grant, so the backup does not contain it.")
-
-
-def _write_file(file: Path, text: str) -> None:
-    """Write a file atomically, readable only by its owner."""
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as opened:
-                opened.write(text)
-                opened.flush()
-                os.fsync(descriptor)
-            os.replace(name, file)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise InvalidInputError(f"{file} cannot be written: {error.strerror}.") from None

@@ -6,11 +6,8 @@ Tables that refer to a mailbox are found in the metadata, so that a new table ne
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,20 +41,6 @@ def record_export(connection: sa.Connection, mailboxes: Iterable[MailboxAddress]
     record_changes(
         connection, (Change(action=ChangeAction.MAILBOX_EXPORT, actor=actor, subject=item) for item in subjects)
     )
-
-
-def write_document(engine: sa.Engine, mailbox: MailboxAddress, file: Path) -> None:
-    """Write the document of a mailbox to a file, completely or not at all, readable only by its owner."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-            opened.writelines(iter_document(engine, mailbox))
-            opened.flush()
-            os.fsync(descriptor)
-        os.replace(name, file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def iter_document(engine: sa.Engine, mailbox: MailboxAddress) -> Iterator[str]:

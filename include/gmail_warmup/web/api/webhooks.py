@@ -14,14 +14,14 @@ from gmail_warmup.alerts.webhooks.delivery import DeliveryPolicy
 from gmail_warmup.core.enums import DeliveryState
 from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
-from gmail_warmup.web.api.schemas import Body
+from gmail_warmup.db.paging import IdRange
+from gmail_warmup.web.api.schemas import Body, PageEdge
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import OPERATE, UserName
 
 router = APIRouter(tags=["webhooks"])
 
 DeliveryId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-_PageEdge = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 
 
 class DeliveryOut(BaseModel):
@@ -105,8 +105,8 @@ def list_deliveries(
     receiver: Annotated[str, Query(max_length=200, description="Only deliveries to this receiver.")] = "",
     state: DeliveryState | None = None,
     address: Annotated[str, Query(max_length=320, description="Part of the address of a mailbox.")] = "",
-    before: _PageEdge = None,
-    after: _PageEdge = None,
+    before: PageEdge = None,
+    after: PageEdge = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> DeliveryList:
     """List deliveries, newest first, in pages."""
@@ -114,9 +114,7 @@ def list_deliveries(
         receiver=to_storable_text(receiver.strip()),
         state=state,
         address=to_storable_text(address.strip()),
-        before=before,
-        after=after,
-        limit=limit,
+        position=IdRange(before=before, after=after, limit=limit),
     )
     with read_transaction(context.services.engine) as connection:
         page = delivery_log.load_deliveries(connection, query)

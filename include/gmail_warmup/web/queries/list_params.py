@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -109,6 +110,15 @@ class ListParams:
 def parse_choice(kind: type[_Value], value: str) -> _Value | None:
     """Return the member with this value, or None."""
     return next((member for member in kind if member.value == value), None)
+
+
+def parse_day(text: str) -> date | None:
+    """Return an ISO date of the years 2000 to 2999, or None."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if 2000 <= day.year < 3000 else None
 
 
 def _parse_cursor(text: str, order: Order) -> Cursor | None:

@@ -14,6 +14,7 @@ from gmail_warmup.warmup.reporting.changes import ChangeQuery, fetch_change_page
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import READ
+from gmail_warmup.web.queries.list_params import parse_choice, parse_day
 from gmail_warmup.web.routes import paging
 
 router = APIRouter(dependencies=READ, include_in_schema=False)
@@ -34,10 +35,10 @@ def show_changes(
     after: _Text = "",
 ) -> Response:
     """Show what people changed, newest first. An unknown value in the link is ignored."""
-    first, last = _parse_day(since), _parse_day(until)
+    first, last = parse_day(since), parse_day(until)
     query = ChangeQuery(
         actor=to_storable_text(actor.strip()),
-        action=next((known for known in ChangeAction if known.value == action), None),
+        action=parse_choice(ChangeAction, action),
         mailbox=to_storable_text(mailbox.strip()),
         since=_start_of(first) if first else None,
         until=_start_of(last) + timedelta(days=1) if last else None,
@@ -63,14 +64,6 @@ def show_changes(
 def describe_action(code: str) -> str:
     """Return an action code as words."""
     return code.replace("_", " ").capitalize()
-
-
-def _parse_day(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if 2000 <= day.year < 3000 else None
 
 
 def _start_of(day: date) -> datetime:

@@ -13,6 +13,7 @@ from gmail_warmup.oauth.consent.invites import InviteQuery, fetch_invite_page
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import READ
+from gmail_warmup.web.queries.list_params import parse_choice
 from gmail_warmup.web.routes import paging
 
 router = APIRouter(dependencies=READ, include_in_schema=False)
@@ -30,9 +31,10 @@ def show_invites(
     after: _Text = "",
 ) -> Response:
     """Show the invites, newest first. An unknown state in the link is ignored."""
-    known_state = next((known for known in InviteState if known.value == state), None)
     query = InviteQuery(
-        address=to_storable_text(address.strip()), state=known_state, position=paging.parse_position(before, after)
+        address=to_storable_text(address.strip()),
+        state=parse_choice(InviteState, state),
+        position=paging.parse_position(before, after),
     )
     with read_transaction(context.services.engine) as connection:
         page = fetch_invite_page(connection, query)

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 from gmail_warmup.db.paging import IdPage, IdRange
 
 
-def parse_position(before: str, after: str) -> IdRange:
+def parse_position(before: str, after: str, *, limit: int = 100) -> IdRange:
     """Return the position of a link; an edge that is not an id is ignored."""
-    return IdRange(before=_parse_id(before), after=_parse_id(after))
+    return IdRange(before=_parse_id(before), after=_parse_id(after), limit=limit)
 
 
 def _parse_id(text: str) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -22,6 +22,7 @@ from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.errors import problem_response
 from gmail_warmup.web.permissions import READ
 from gmail_warmup.web.problems import INVITE_OVER
+from gmail_warmup.web.queries.list_params import parse_day
 from gmail_warmup.web.security import check_content_type, check_origin
 
 router = APIRouter(include_in_schema=False)
@@ -45,7 +46,7 @@ def show_report(
         problem = str(error)
     with read_transaction(context.services.engine, snapshot=True) as connection:
         try:
-            report = load_weekly_report(connection, scope, week=_parse_day(week))
+            report = load_weekly_report(connection, scope, week=parse_day(week))
         except InvalidInputError as error:
             problem, report = str(error), load_weekly_report(connection, scope)
         shared = links.list_report_links(connection)
@@ -62,14 +63,6 @@ def show_report(
         earlier_query=urlencode(names | {"week": report.start - WEEK}),
         later_query=urlencode(names | {"week": report.start + WEEK}) if report.is_complete else "",
     )
-
-
-def _parse_day(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if 2000 <= day.year < 3000 else None
 
 
 class ReportTokenIn(Body):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -15,6 +14,8 @@ from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import READ
+from gmail_warmup.web.queries.list_params import parse_choice
+from gmail_warmup.web.routes import paging
 
 router = APIRouter(dependencies=READ, include_in_schema=False)
 
@@ -35,11 +36,9 @@ def show_webhooks(
     settings = context.services.settings
     query = DeliveryQuery(
         receiver=to_storable_text(receiver.strip()),
-        state=next((known for known in DeliveryState if known.value == state), None),
+        state=parse_choice(DeliveryState, state),
         address=to_storable_text(address.strip()),
-        before=_parse_id(before),
-        after=_parse_id(after),
-        limit=50,
+        position=paging.parse_position(before, after, limit=50),
     )
     with read_transaction(context.services.engine) as connection:
         receivers = delivery_log.load_receiver_states(connection)
@@ -55,18 +54,5 @@ def show_webhooks(
         query=query,
         states=list(DeliveryState),
         settings=settings,
-        older_query=_page_query(query, before=page.older_before),
-        newer_query=_page_query(query, after=page.newer_after),
+        **paging.build_page_queries(page, {"receiver": query.receiver, "state": query.state, "address": query.address}),
     )
-
-
-def _parse_id(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
-def _page_query(query: DeliveryQuery, **edge: int | None) -> str:
-    """Return the query string of an adjacent page, or an empty string if that page does not exist."""
-    if not any(edge.values()):
-        return ""
-    values = {"receiver": query.receiver, "state": query.state, "address": query.address} | edge
-    return urlencode({key: str(value) for key, value in values.items() if value})

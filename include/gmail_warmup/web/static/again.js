@@ -2,35 +2,27 @@
 
 import { post } from "./api.js";
 
-const again = document.querySelector("#again");
-if (again) again.disabled = false;
-again?.addEventListener("click", async () => {
-  const box = document.querySelector("#alert");
-  box.hidden = true;
-  again.disabled = true;
-  try {
-    location.assign((await post("consents", JSON.parse(again.dataset.request))).url);
-  } catch (problem) {
-    box.textContent = problem.message;
-    box.hidden = false;
-    again.disabled = false;
-  }
-});
+function follow(button, request) {
+  if (!button) return;
+  button.disabled = false;
+  button.addEventListener("click", async () => {
+    const box = document.querySelector("#alert");
+    box.hidden = true;
+    button.disabled = true;
+    try {
+      location.assign((await request()).url);
+    } catch (problem) {
+      box.textContent = problem.message;
+      box.hidden = false;
+      button.disabled = false;
+    }
+  });
+}
 
+const again = document.querySelector("#again");
+follow(again, () => post("consents", JSON.parse(again.dataset.request)));
 const accept = document.querySelector("#accept");
-if (accept) accept.disabled = false;
-accept?.addEventListener("click", async () => {
-  const box = document.querySelector("#alert");
-  box.hidden = true;
-  accept.disabled = true;
-  try {
-    location.assign((await post(`consents/${accept.dataset.consent}/accept`, {})).url);
-  } catch (problem) {
-    box.textContent = problem.message;
-    box.hidden = false;
-    accept.disabled = false;
-  }
-});
+follow(accept, () => post(`consents/${accept.dataset.consent}/accept`, {}));
 
 const reopen = document.querySelector("#reopen");
 const link = sessionStorage.getItem("invite") ?? "";
