@@ -39,16 +39,23 @@ async def respond(
     work: Callable[[], Answer],
     latency_ms: float,
     connection: tuple[Scope, Receive, Send],
+    record: Callable[[Outcome], None] = lambda _: None,
 ) -> Outcome:
-    """Process the request, apply a matching fault before or after that, and write the response."""
+    """Process the request, apply a matching fault before or after that, and write the response.
+
+    Args:
+        record: called with the outcome before the client can know it.
+    """
     scope, receive, send = connection
     fault = world.faults.pick(caller.edge, caller.method, caller.address, caller.client_id)
     if latency_ms:
         await asyncio.sleep(latency_ms / 1000)
     if fault is None:
         answer = work()
+        outcome = Outcome(answer.status, answer)
+        record(outcome)
         await write(send, answer)
-        return Outcome(answer.status, answer)
+        return outcome
     if fault.when == "before":
         await asyncio.sleep(fault.delay_ms / 1000)
     answer = Answer(200) if fault.skips_work else work()
@@ -56,8 +63,10 @@ async def respond(
         await asyncio.sleep(fault.delay_ms / 1000)
     if fault.answer is not None:
         answer = fault.answer
+    outcome = Outcome(None if fault.breaks_connection else answer.status, answer, fault)
+    record(outcome)
     if fault.breaks_connection:
         await misbehave(scope, receive, answer, fault)
-        return Outcome(None, answer, fault)
-    await write(send, answer)
-    return Outcome(answer.status, answer, fault)
+    else:
+        await write(send, answer)
+    return outcome

@@ -57,10 +57,10 @@ class TokenEndpoint:
         form = read_form(world, await read_body(receive), header(scope, b"authorization"))
         caller = Caller("token", "token", form.address, form.client_id)
         live = None if form.refresh is None else form.refresh.get_revocation(world.clock.now()) is None
-        outcome = await respond(
-            world, caller, lambda: self._work(scope, form), world.settings.latency_ms.token, (scope, receive, send)
-        )
-        self._log(form, outcome, live)
+        await respond(
+            world, caller, lambda: self._work(scope, form), world.settings.latency_ms.token, (scope, receive, send),
+            lambda outcome: self._log(form, outcome, live),
+        )  # fmt: skip
 
     def _work(self, scope: Scope, form: Form) -> Answer:
         if scope["method"] != "POST":
