@@ -11,6 +11,7 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.warmup.planning.due import find_due_mailboxes
 from support.mail_kit import ADA, AT_ONCE, POOL, due
+from support.removal_kit import request
 from support.world import World
 
 TODAY = datetime.now(UTC).date()
@@ -55,6 +56,14 @@ def test_the_date_is_that_of_the_time_zone_of_the_mailbox(warm: World):
     due(warm, Action.SEND)
     assert warm.mailbox(ADA).paused_at is None
     assert warm.mailbox(POOL[0]).paused_at is not None
+
+
+def test_a_mailbox_that_is_being_removed_stays_paused_after_its_date(warm: World):
+    pause(warm, TODAY + timedelta(days=3))
+    request(warm)
+    move_end(warm, -3)
+    assert due(warm, Action.SEND) == []
+    assert warm.mailbox(ADA).paused_at is not None
 
 
 def test_a_dry_run_resumes_nothing(warm: World):

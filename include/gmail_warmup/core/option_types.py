@@ -115,7 +115,7 @@ def _normalize_holidays(value: str) -> str:
 
 def _normalize_region(code: str) -> str:
     """Return the code of a country, or of a country and a subdivision of it, as the library knows it."""
-    from holidays import list_supported_countries  # takes a while, and most installations never need it
+    from holidays import list_supported_countries  # takes a while; the preload does it before tasks are forked
 
     regions = list_supported_countries(include_aliases=False)
     country, dash, given = code.partition("-")

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.core.errors import InvalidInputError
@@ -23,6 +23,7 @@ from gmail_warmup.db.rows import convert_rows
 from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.mailboxes.change_log import Change, Subject, record_changes
 from gmail_warmup.mailboxes.lookup import MailboxAddress
+from gmail_warmup.mailboxes.pause_end import IS_BEING_REMOVED
 
 DONE = "done"
 """The outcome of a step that was finished."""
@@ -104,7 +105,7 @@ def request_removals(
     ids = lock_mailboxes(connection, repository.has_id_in([mailbox.id for mailbox in named]))
     values = {"requested_by": actor, "revoke_grant": revoke_grant, "trash_mail": trash_mail}
     rows = [values | {"mailbox_id": mailbox_id} for mailbox_id in ids]
-    begun = connection.scalars(insert(_R).values(rows).on_conflict_do_nothing().returning(_R.mailbox_id)).all()
+    begun = set(connection.scalars(insert(_R).values(rows).on_conflict_do_nothing().returning(_R.mailbox_id)))
     record_changes(connection, (_to_change(mailbox, values) for mailbox in named if mailbox.id in begun))
     connection.execute(
         sa.update(Mailbox)
@@ -115,9 +116,10 @@ def request_removals(
             pause_reason="it is being removed",
         )
     )
-    is_open = (Invite.mailbox_id.in_(ids), Invite.used_at.is_(None), Invite.revoked_at.is_(None))
+    has_id = sa.any_(sa.literal(ids, ARRAY(sa.BigInteger())))
+    is_open = (Invite.mailbox_id == has_id, Invite.used_at.is_(None), Invite.revoked_at.is_(None))
     connection.execute(sa.update(Invite).where(*is_open).values(revoked_at=sa.func.now(), revoked_by=actor))
-    query = sa.select(_R.id).where(_R.mailbox_id.in_(ids), _R.finished_at.is_(None)).order_by(_R.id)
+    query = sa.select(_R.id).where(_R.mailbox_id == has_id, _R.finished_at.is_(None)).order_by(_R.id)
     return list(connection.scalars(query))
 
 
@@ -137,7 +139,7 @@ def require_kept(connection: sa.Connection, addresses: Iterable[str]) -> None:
         MailboxBeingRemovedError: naming the first of them.
     """
     ids = [mailbox.id for mailbox in lookup.find_by_address(connection, addresses).values() if mailbox]
-    query = sa.select(Mailbox.address).where(repository.has_id_in(ids), repository.IS_BEING_REMOVED)
+    query = sa.select(Mailbox.address).where(repository.has_id_in(ids), IS_BEING_REMOVED)
     if address := connection.scalar(query.order_by(Mailbox.address).limit(1)):
         raise MailboxBeingRemovedError(address)
 
@@ -154,6 +156,12 @@ def get_removal(connection: sa.Connection, removal_id: int) -> Removal:
             f"There is no removal {removal_id}. 'gmail-warmup mailboxes removals' shows those that there are."
         )
     return _to_removal(row)
+
+
+def get_removals(connection: sa.Connection, ids: Sequence[int]) -> list[Removal]:
+    """Return removals by their numbers, in the order of the numbers."""
+    query = _SELECT.where(_R.id == sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger())))).order_by(_R.id)
+    return convert_rows(connection.execute(query), _to_removal, table=_R.__tablename__)
 
 
 def list_removals(connection: sa.Connection, *, limit: int = 100) -> list[Removal]:

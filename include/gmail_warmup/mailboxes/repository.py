@@ -15,11 +15,11 @@ from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.locks import lock_mailboxes
-from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, MailboxRemoval, OAuthGrant
+from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import lookup
 from gmail_warmup.mailboxes.addresses import normalize_address
 from gmail_warmup.mailboxes.change_log import Subject, record_change, record_mailbox_changes
-from gmail_warmup.mailboxes.pause_end import require_end_of_pause
+from gmail_warmup.mailboxes.pause_end import IS_BEING_REMOVED, RESUMED, require_end_of_pause
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
 from gmail_warmup.mailboxes.stored_values import check_stored_values
 from gmail_warmup.mailboxes.tags import get_mailbox_column, set_tags
@@ -40,7 +40,6 @@ def get_column(name: str) -> sa.ColumnElement[Any]:
 SELECT_MAILBOXES: sa.Select[Any] = sa.select(*map(get_column, _FIELDS)).join(OAuthGrant, HAS_GRANT)
 """Every mailbox with the state of its grant: the columns named like the fields of ``MailboxRecord``, no secrets."""
 
-IS_BEING_REMOVED = sa.exists().where(MailboxRemoval.mailbox_id == Mailbox.id, MailboxRemoval.finished_at.is_(None))
 """Condition of the mailboxes whose removal is in progress."""
 
 # Statements that every task executes are module constants: building one costs as much as executing it.
@@ -281,11 +280,8 @@ def resume_mailboxes(connection: sa.Connection, addresses: Sequence[str], *, act
     statement = (
         sa.update(Mailbox)
         .where(has_id_in(ids), Mailbox.paused_at.is_not(None), ~is_duplicate, ~IS_BEING_REMOVED)
-        .values(
-            paused_at=None, paused_by=None, pause_reason=None, paused_until=None, resumed_at=sa.func.now(),
-            next_send_at=None, duplicate_number=0,
-        )
-    )  # fmt: skip
+        .values(RESUMED | {"duplicate_number": 0})
+    )
     is_named = has_id_in(ids)
     with record_mailbox_changes(connection, is_named, PAUSE_COLUMNS, action=ChangeAction.MAILBOX_RESUME, actor=actor):
         return connection.execute(statement).rowcount

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -104,7 +104,9 @@ def _find_broken_rules(stored: tuple[object, ...]) -> dict[str, str]:
     return broken
 
 
-def _check_tag_schedules(text: str | None) -> Iterator[InvalidValue]:
+@functools.lru_cache(maxsize=10_000)  # many mailboxes have the same tags
+def _check_tag_schedules(text: str | None) -> tuple[InvalidValue, ...]:
+    found = []
     for document in json.loads(text) if text else ():
         tag = _shorten(document.pop("tag"))
         try:
@@ -112,7 +114,9 @@ def _check_tag_schedules(text: str | None) -> Iterator[InvalidValue]:
         except ValidationError as error:
             problem = error.errors()[0]
             rule = f"the schedule of its tag '{tag}': {problem['loc'][0]}: {describe_rule(problem)}"
-            yield InvalidValue(column="tag_schedules", rule=rule, remedy=f"Change the schedule of the tag '{tag}'.")
+            remedy = f"Change the schedule of the tag '{tag}'."
+            found.append(InvalidValue(column="tag_schedules", rule=rule, remedy=remedy))
+    return tuple(found)
 
 
 def _invalid(column: str, rule: str, values: Mapping[str, Any]) -> InvalidValue:

@@ -92,6 +92,12 @@ def has_tag(tag: str) -> sa.ColumnElement[bool]:
     return Mailbox.id.in_(sa.select(MailboxTag.mailbox_id).where(MailboxTag.tag == tag))
 
 
+def count_mailboxes(connection: sa.Connection, tag: str) -> int:
+    """Return the number of mailboxes with a tag, given in its stored form."""
+    query = sa.select(sa.func.count()).select_from(MailboxTag).where(MailboxTag.tag == tag)
+    return int(connection.scalar(query) or 0)
+
+
 def load_tags(connection: sa.Connection, mailbox_ids: Collection[int]) -> dict[int, tuple[str, ...]]:
     """Return the sorted tags of mailboxes by mailbox id; a mailbox without tags is missing."""
     tags = sa.func.array_agg(MailboxTag.tag).label("tags")

@@ -87,7 +87,8 @@ def _simulation(ground: Ground, say: Say) -> list[Figure]:
 
 
 def _visits(ground: Ground, say: Say) -> list[Figure]:
-    visits, script = simulate_visits(ground, write_script()), write_script()
+    script = write_script()
+    visits = simulate_visits(ground, script)
     count = visits.count_by_action()
     each = {name: round(number / visits.warmup / visits.days, 1) for name, number in sorted(count.items())}
     say(f"tasks a day for each warmup mailbox: {each}")

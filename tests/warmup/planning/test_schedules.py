@@ -254,6 +254,16 @@ def test_a_stored_schedule_that_breaks_a_rule_stops_only_its_mailboxes(warm: Wor
     assert ADA in due(warm, Action.SEND)
 
 
+def test_what_a_mailbox_with_a_broken_schedule_has_sent_is_still_found_and_read(warm: World):
+    sent = act(warm, Action.SEND)["sent"]
+    put_tag(warm, "bad", reply_rate=100)
+    set_tags(warm, "bad")
+    warm.sql("UPDATE gmail_warmup.tag_schedule SET sending_window = 'always'")
+    done = everybody(warm, Action.RESCUE)
+    assert done["placed_inbox"] == sent
+    assert done["read"] > 0
+
+
 def test_a_rate_of_zero_rescues_nothing(warm: World):
     put_tag(warm, "unrescued", rescue_rate=0)
     set_tags(warm, "unrescued")

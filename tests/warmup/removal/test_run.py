@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -244,6 +245,35 @@ def test_moving_mail_goes_on_where_it_was_interrupted(world: World, monkeypatch:
     world.sandbox.add_fault("gmail.users.messages.batchModify", name="gmail.unavailable_503", when="after", times=1)
     assert not go_on(world).is_done
     assert go_on(world).trashed == len(ledger(world))
+
+
+def test_a_run_whose_time_is_up_leaves_the_rest_to_the_next_one_at_once(world: World, monkeypatch: pytest.MonkeyPatch):
+    make_busy(world)
+    monkeypatch.setattr(steps, "TRASH_BATCH_SIZE", 5)
+    request(world, trash_mail=True)
+    now = time.monotonic()
+    removal = go_on(world, ends=now)
+    assert (removal.is_done, removal.step, removal.problem) == (False, "trash", "time_is_up")
+    assert "It takes longer than one run." in describe_removal(removal)
+    with world.store.engine.begin() as connection:
+        assert removals.find_due(connection) == [removal.id]
+    assert go_on(world, ends=now + 600).is_done
+
+
+def test_what_the_database_refuses_for_one_is_stored_and_stops_no_other(world: World):
+    world.add(ADA)
+    world.add(POOL[0])
+    first, second = request(world)[0], request(world, POOL[0])[0]
+    world.sql("CREATE FUNCTION gmail_warmup.refuse() RETURNS trigger LANGUAGE plpgsql AS"
+              " $$ BEGIN RAISE check_violation; END $$;"
+              " CREATE TRIGGER refuse BEFORE DELETE ON gmail_warmup.mailbox FOR EACH ROW WHEN (OLD.id = 1)"
+              " EXECUTE FUNCTION gmail_warmup.refuse()")  # fmt: skip
+    removal = go_on(world, first)
+    assert (removal.is_done, removal.problem) == (False, "database_refused")
+    assert "the log of the task 'removals' has the error" in describe_removal(removal)
+    assert go_on(world, second).is_done
+    world.sql("DROP TRIGGER refuse ON gmail_warmup.mailbox; DROP FUNCTION gmail_warmup.refuse")
+    assert go_on(world, first).is_done
 
 
 def test_mail_of_a_mailbox_that_needs_a_person_stays(world: World):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 from gmail_warmup.airflow.tasks import execution
 from gmail_warmup.db.engine import write_transaction
 from gmail_warmup.mailboxes import removals
 from gmail_warmup.oauth.consent import kept_results
 from gmail_warmup.warmup.removal.run import continue_removal
+
+_SECONDS = 240.0
+"""How long one run works on removals, so that the next run, which also sends alerts, is not late."""
 
 
 def continue_removals() -> dict[str, int]:
@@ -16,6 +21,8 @@ def continue_removals() -> dict[str, int]:
         with write_transaction(services.engine) as connection:
             kept_results.delete_expired(connection)
             due = removals.find_due(connection)
-        states = [continue_removal(services.removal_tools, removal_id) for removal_id in due]
-    finished = sum(state.is_done for state in states)
-    return {"finished": finished, "waiting": len(states) - finished}
+        finished, ends = 0, time.monotonic() + _SECONDS
+        for removal_id in due:
+            if time.monotonic() < ends:
+                finished += continue_removal(services.removal_tools, removal_id, ends=ends).is_done
+    return {"finished": finished, "waiting": len(due) - finished}

@@ -22,7 +22,7 @@ from gmail_warmup.warmup.ledger import retention
 from gmail_warmup.warmup.ledger.entries import Entry
 from gmail_warmup.warmup.ledger.retention import ExpiredMails
 from gmail_warmup.warmup.planning import engagement
-from gmail_warmup.warmup.planning.schedules import Schedule, resolve_schedule
+from gmail_warmup.warmup.planning.schedules import Schedule, find_schedule
 
 
 def collect_replies(session: MailboxSession) -> None:
@@ -105,7 +105,7 @@ def _load_schedule(connection: sa.Connection, session: MailboxSession, entry: En
     """Return the schedule of the mailbox that started the thread: it sends the odd turns and receives the even ones."""
     if entry.turn % 2 == 0:
         return session.schedule
-    return resolve_schedule(repository.get_mailbox_by_id(connection, entry.sender_id), session.settings)
+    return find_schedule(repository.get_mailbox_by_id(connection, entry.sender_id), session.settings)
 
 
 def _trash_old_mail(session: MailboxSession) -> None:

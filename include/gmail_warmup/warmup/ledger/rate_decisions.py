@@ -11,7 +11,7 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.mailboxes.schedules.columns import SCHEDULE_COLUMNS
 from gmail_warmup.warmup.ledger.entries import NOW, Entry
-from gmail_warmup.warmup.planning.schedules import Schedule, resolve_schedule
+from gmail_warmup.warmup.planning.schedules import Schedule, find_schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ def load_rate_state(connection: sa.Connection, sender_id: int, settings: Setting
     """
     row = connection.execute(_SELECT_RATE_STATE, {"id": sender_id}).one()
     return RateState(
-        schedule=resolve_schedule(row, settings),
+        schedule=find_schedule(row, settings),
         placed=row.placed,
         opened=row.opened,
         answered=row.answered,

@@ -15,6 +15,6 @@ def is_public_holiday(day: date, country: str, subdivision: str | None) -> bool:
 
 @lru_cache(maxsize=1000)
 def _load_calendar(country: str, subdivision: str | None) -> Container[date]:
-    from holidays import country_holidays  # takes a while, and most installations never need it
+    from holidays import country_holidays  # takes a while; the preload does it before tasks are forked
 
     return country_holidays(country, subdiv=subdivision)

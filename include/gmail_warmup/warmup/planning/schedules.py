@@ -90,6 +90,17 @@ def resolve_schedule(mailbox: Any, settings: Settings) -> Schedule:
     return _build_schedule(_get_own_values(mailbox), mailbox.tag_schedules, settings)
 
 
+def find_schedule(mailbox: Any, settings: Settings) -> Schedule:
+    """Return the schedule of a mailbox; that of the options if a stored value breaks its rule.
+
+    For views, and for what another mailbox does with mail of this one: a bad value of one stops nobody else.
+    """
+    try:
+        return resolve_schedule(mailbox, settings)
+    except ValueError:
+        return Schedule.from_settings(settings)
+
+
 def explain_schedule(mailbox: Any, settings: Settings) -> Mapping[str, ScheduleValue]:
     """Return each value of the schedule of a mailbox with its origin, by name; arguments as `resolve_schedule`."""
     return _find_values(_get_own_values(mailbox), mailbox.tag_schedules, settings)

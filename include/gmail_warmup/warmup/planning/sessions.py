@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.planning.hour_bands import EPOCH, MICROSECOND, HourBand, locate_bands
-from gmail_warmup.warmup.planning.schedules import resolve_schedule
+from gmail_warmup.warmup.planning.schedules import find_schedule
 
 IRREGULARITY = 0.6
 """A session is in this first share of its interval: two sessions are 0.4 to 1.6 intervals apart."""
@@ -71,7 +71,7 @@ def _draw_instant(mailbox: MailboxRecord, band: HourBand, number: int, count: in
 
 def _list_bands(mailbox: MailboxRecord, local_date: date, settings: Settings) -> Iterator[tuple[HourBand, int]]:
     """Yield the bands of a local date in order of time, each with its number of sessions."""
-    schedule = resolve_schedule(mailbox, settings)
+    schedule = find_schedule(mailbox, settings)
     working = schedule.window if schedule.is_sending_day(local_date) else None
     for band in _split_day(local_date, mailbox.zone, working, settings.night_minutes):
         seconds = settings.session_interval if band.kind == _WORKING else settings.off_hours_session_interval

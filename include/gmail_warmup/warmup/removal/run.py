@@ -7,6 +7,7 @@ does not hold up a removal for long: what it does not accept within a day is rec
 from __future__ import annotations
 
 import logging
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from gmail_warmup.core.errors import GmailWarmupError, StoppedError
 from gmail_warmup.core.log_context import log_event, reason_code
@@ -27,7 +29,7 @@ from gmail_warmup.oauth.errors import FlaggedGrantError
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.planning import kill_switch
 from gmail_warmup.warmup.removal import steps
-from gmail_warmup.warmup.removal.steps import RemovalWaitsError
+from gmail_warmup.warmup.removal.steps import DATABASE_REFUSED, TIME_IS_UP, RemovalWaitsError
 from gmail_warmup.warmup.removal.tools import RemovalTools
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ def continue_removal(
     tools: RemovalTools,
     removal_id: int,
     *,
+    ends: float = math.inf,
     wait: float = 0,
     on_wait: Callable[[Removal], None] = lambda _: None,
     sleep: Callable[[float], None] = time.sleep,
@@ -49,13 +52,19 @@ def continue_removal(
     """Take the steps of a removal that are left, and return its state.
 
     Args:
+        ends: the monotonic time after which no further batch is begun; the rest is left to the next call.
         wait: seconds to wait for a task that uses the mailbox.
         on_wait: called once if that is necessary.
     """
     deadline, told = time.monotonic() + wait, False
     while True:
         try:
-            _take_steps(tools, removal_id)
+            _take_steps(tools, removal_id, ends)
+        except DBAPIError as error:
+            if isinstance(error, OperationalError):
+                raise
+            log.error("Removal %d: the database refused a step (%s)", removal_id, type(error.orig).__name__)
+            return _store_code(tools, removal_id, DATABASE_REFUSED)
         except GmailWarmupError as error:
             removal = _store_problem(tools, removal_id, error)
             if not isinstance(error, RemovalWaitsError) or not error.is_busy or time.monotonic() >= deadline:
@@ -75,17 +84,29 @@ def _load(tools: RemovalTools, removal_id: int) -> Removal:
 
 def _store_problem(tools: RemovalTools, removal_id: int, error: GmailWarmupError) -> Removal:
     code = reason_code(error)
-    log_event(log, logging.INFO, "Removal %d waits: %s", removal_id, code, reason_code=code)
+    level = logging.INFO if isinstance(error, RemovalWaitsError) else logging.WARNING
+    log_event(log, level, "Removal %d waits: %s", removal_id, error, reason_code=code)
+    return _store_code(tools, removal_id, code)
+
+
+def _store_code(tools: RemovalTools, removal_id: int, code: str) -> Removal:
     with autocommit(tools.engine) as connection:
-        removals.store_problem(connection, removal_id, code, retry_after=RETRY_SECONDS)
+        retry_after = 0 if code == TIME_IS_UP else RETRY_SECONDS
+        removals.store_problem(connection, removal_id, code, retry_after=retry_after)
     return _load(tools, removal_id)
 
 
-def _take_steps(tools: RemovalTools, removal_id: int) -> None:
+def _take_steps(tools: RemovalTools, removal_id: int, ends: float) -> None:
     removal = _load(tools, removal_id)
     if removal.is_done:
         return
-    with _lease(tools, removal) as keep_lease:
+    with _lease(tools, removal) as extend_lease:
+
+        def keep_lease() -> None:
+            if time.monotonic() >= ends:
+                raise RemovalWaitsError(TIME_IS_UP)
+            extend_lease()
+
         while not removal.is_done:
             keep_lease()
             _take_step(tools, removal, keep_lease)
@@ -124,7 +145,7 @@ def _try_step(tools: RemovalTools, removal: Removal, step: Callable[[], str]) ->
     except GmailWarmupError as error:
         with read_transaction(tools.engine) as connection:
             is_late = get_current_time(connection) - removal.requested_at > GIVE_UP_AFTER
-        if not is_late or (isinstance(error, RemovalWaitsError) and error.is_busy):
+        if not is_late or (isinstance(error, RemovalWaitsError) and not error.is_refusal):
             raise
         return reason_code(error)
 

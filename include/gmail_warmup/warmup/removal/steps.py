@@ -22,6 +22,8 @@ from gmail_warmup.warmup.ledger.retention import TRASH_BATCH_SIZE
 from gmail_warmup.warmup.removal.tools import RemovalTools
 
 NO_GRANT = "no_grant"
+TIME_IS_UP, DATABASE_REFUSED = "time_is_up", "database_refused"
+"""Reason codes of a removal that waits."""
 
 
 class RemovalWaitsError(GmailWarmupError):
@@ -39,6 +41,11 @@ class RemovalWaitsError(GmailWarmupError):
     def is_busy(self) -> bool:
         """Return whether it waits for a task, which ends within seconds or minutes."""
         return self.reason.endswith("_busy")
+
+    @property
+    def is_refusal(self) -> bool:
+        """Return whether Google did not do what was asked."""
+        return not self.is_busy and self.reason != TIME_IS_UP
 
 
 def trash_mail(tools: RemovalTools, removal: Removal, *, keep_lease: Callable[[], None]) -> str:

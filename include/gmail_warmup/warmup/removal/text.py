@@ -8,12 +8,15 @@ from gmail_warmup.core.reasons import ReasonBase
 from gmail_warmup.core.text import pluralize
 from gmail_warmup.mailboxes.removals import DONE, Removal
 from gmail_warmup.oauth.reasons import REASONS
-from gmail_warmup.warmup.removal.steps import NO_GRANT
+from gmail_warmup.warmup.removal.steps import DATABASE_REFUSED, NO_GRANT, TIME_IS_UP
 
 _WAITING = {
     "mailbox_busy": "A task uses the mailbox.",
     "partner_busy": "A task is sending a mail to it.",
     "grant_busy": "A process is refreshing its grant.",
+    TIME_IS_UP: "It takes longer than one run.",
+    DATABASE_REFUSED: "The database refused a step; the log of the task 'removals' has the error.",
+    "configuration": "A Connection or an option is missing or wrong. Run: gmail-warmup doctor.",
     "stopped": "Everything is stopped; the removal goes on after 'gmail-warmup start'.",
 }
 _CONTINUES = "It goes on by itself with the next run of gmail_monitor."
@@ -47,7 +50,7 @@ def _describe_trash(removal: Removal) -> str:
     moved = f"Moved to the trash: {pluralize(removal.trashed, 'message')}."
     if removal.trash_outcome == DONE:
         return moved
-    return f"{moved} The others stay, because: {_get_reason(removal.trash_outcome).message}"
+    return f"{moved} The others stay, because: {explain_problem(removal.trash_outcome)}"
 
 
 def _describe_revocation(removal: Removal) -> str:
@@ -57,7 +60,7 @@ def _describe_revocation(removal: Removal) -> str:
         return "Google revoked the grant."
     if removal.revoke_outcome == NO_GRANT:
         return "There was no grant to revoke."
-    why = _get_reason(removal.revoke_outcome).message
+    why = explain_problem(removal.revoke_outcome)
     return f"The grant was not revoked: {why} The owner of the account can end it at {_ACCOUNT_PAGE}."
 
 

@@ -35,11 +35,11 @@ def show_tag_schedule(request: Request, tag: str, context: CurrentContext) -> Re
     services, name = context.services, tags.normalize_tag(tag)
     with read_transaction(services.engine) as connection:
         values = store.get_tag_schedule(connection, name)
-        counts = {item.tag: item.mailboxes for item in tags.count_tags(connection)}
+        mailboxes = tags.count_mailboxes(connection, name)
     return render.render_page(
         request,
         "tag_schedule.html",
         tag=name,
-        mailboxes=counts.get(name, 0),
+        mailboxes=mailboxes,
         fields=build_tag_fields(values, services.settings),
     )

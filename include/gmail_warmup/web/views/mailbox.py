@@ -15,13 +15,13 @@ from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.oauth import expiry
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.warmup.health.failures import FailurePeriod, load_failures
+from gmail_warmup.warmup.planning.schedules import find_schedule
 from gmail_warmup.warmup.reporting.mailbox_statistics import MailboxStatistics, load_page_statistics
 from gmail_warmup.web.queries.pool_activity import DAYS, Received, count_received
 from gmail_warmup.web.views.authentication import AuthenticationReport, build_reports
 from gmail_warmup.web.views.health import Health, Ramp, build_health, build_ramp, reason_text
 from gmail_warmup.web.views.readiness import StoredReadiness, load_stored_views
 from gmail_warmup.web.views.relative_time import format_time_left
-from gmail_warmup.web.views.schedules import find_schedule
 
 STATE_LABELS = {
     GrantState.ACTIVE: "Valid",

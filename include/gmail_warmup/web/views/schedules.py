@@ -12,7 +12,7 @@ from gmail_warmup.core.enums import ScheduleOrigin
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.mailboxes.schedules.values import MAX_RAMP, SCHEDULE_NAMES
-from gmail_warmup.warmup.planning.schedules import Schedule, ScheduleValue, explain_schedule, resolve_schedule
+from gmail_warmup.warmup.planning.schedules import ScheduleValue, explain_schedule, find_schedule
 
 
 class ScheduleValueView(BaseModel):
@@ -122,14 +122,6 @@ def build_tag_fields(own: Mapping[str, str | int], settings: Settings) -> list[F
         )
         for field in FIELDS
     ]
-
-
-def find_schedule(record: MailboxRecord, settings: Settings) -> Schedule:
-    """Return the schedule of a mailbox for a view; that of the options if a stored value breaks its rule."""
-    try:
-        return resolve_schedule(record, settings)
-    except ValueError:
-        return Schedule.from_settings(settings)
 
 
 def find_ramp_cap(record: MailboxRecord, settings: Settings) -> int | None:

@@ -105,9 +105,9 @@ def remove(body: RemoveIn, context: CurrentContext, user: UserName) -> RemovalLi
     ends = time.monotonic() + _BUDGET_SECONDS
     for removal_id in ids:
         if time.monotonic() < ends:
-            continue_removal(services.removal_tools, removal_id)
+            continue_removal(services.removal_tools, removal_id, ends=ends)
     with read_transaction(services.engine) as connection:
-        return RemovalList.from_removals([removals.get_removal(connection, removal_id) for removal_id in ids])
+        return RemovalList.from_removals(removals.get_removals(connection, ids))
 
 
 @retry_conflict
@@ -125,4 +125,5 @@ def go_on(
     body: ContinueIn, removal_id: Annotated[int, Path(ge=1, le=2**63 - 1)], context: CurrentContext
 ) -> RemovalOut:
     """Continue a removal now, instead of with the next run of gmail_monitor."""
-    return RemovalOut.from_removal(continue_removal(context.services.removal_tools, removal_id))
+    ends = time.monotonic() + _BUDGET_SECONDS
+    return RemovalOut.from_removal(continue_removal(context.services.removal_tools, removal_id, ends=ends))
