@@ -48,7 +48,7 @@ def add_by_consent(store: GrantStore, address: str, settings: dict[str, Any]) ->
     body = ConsentIn.model_validate({"address": address, "purpose": "add", "settings": settings})
     assert body.settings
     endpoint = TokenEndpoint(OAuthClient(client_id="client-1.apps.example.com", secrets=("x",)))
-    flow = ConsentFlow(store, endpoint, redirect_uri="https://airflow.example/callback")
+    flow = ConsentFlow(store, lambda _: endpoint, redirect_uri="https://airflow.example/callback")
     flow.start_addition(body.address, body.settings, BrowserSession(user="op", browser="b"))
 
 
@@ -94,7 +94,7 @@ def add_by_backup(store: GrantStore, address: str, settings: dict[str, Any]) -> 
 def add_by_migration(store: GrantStore, address: str, settings: dict[str, Any]) -> None:
     """Add it as a token file or a former system's table does."""
     with store.engine.begin() as connection:
-        plan = plan_migration(connection, [Candidate(source="1", address=address, settings=settings)], client_id="c")
+        plan = plan_migration(connection, [Candidate(source="1", address=address, settings=settings)], client_ids={"c"})
     if plan.left:
         raise InvalidInputError(plan.left[0].why)
     import_mailboxes(store, plan.mailboxes, actor=Actor(name="test"))

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from gmail_warmup.airflow.notifier import build_sender
 from gmail_warmup.alerts.compose import compose_alerts, write_digest
-from gmail_warmup.alerts.outbox import SendCounts, send_pending_alerts
+from gmail_warmup.alerts.outbox import SendCounts, give_up_alerts, send_pending_alerts
 from gmail_warmup.alerts.text import GrantChange, render_changes
 from gmail_warmup.audit.report import AuditReport
 from gmail_warmup.oauth.reasons import REASONS
@@ -345,7 +345,7 @@ def test_a_receiver_that_is_down_gets_it_later_and_once(
     scene.write("first")
     receiver.status = 503
     assert send_all(scene) == SendCounts(failed=1)
-    assert "is tried again in 1 min: AlertDeliveryError: No receiver" in caplog.text
+    assert "Alert 1 to all receivers (first) was not sent, and is tried again in 1 min: No receiver" in caplog.text
     assert "(HTTP 503)" in caplog.text
     assert send_all(scene) == SendCounts(), "its time has not come"
     scene.later(hours=0.02)
@@ -402,8 +402,11 @@ def test_after_a_day_it_is_given_up_and_the_log_says_so(
     scene.write("first")
     send_pending_alerts(scene.engine, refuse)
     scene.later(hours=25)
-    assert send_all(scene) == SendCounts(given_up=1)
-    assert "(first) was not sent within a day and is not tried again; gave up: OSError" in caplog.text
+    assert give_up_alerts(scene.engine) == 1
+    assert "Alert 1 to all receivers (first) was not sent within a day and is not tried again; gave up: OSError" in (
+        caplog.text
+    )
+    assert give_up_alerts(scene.engine) == 0
     assert send_all(scene) == SendCounts()
     assert receiver.titles == []
     assert the_alert(scene).sent_at is None

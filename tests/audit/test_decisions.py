@@ -9,7 +9,7 @@ import pytest
 from gmail_warmup.audit import decisions
 from gmail_warmup.audit.decisions import AuditDecision
 from gmail_warmup.audit.pipeline import Audit
-from gmail_warmup.audit.results import AuditResult
+from gmail_warmup.audit.results import AuditOutcome, AuditResult
 from gmail_warmup.db.models import GrantState
 from gmail_warmup.oauth import mass_refusal
 from gmail_warmup.oauth.errors import FlaggedGrantError, SuspectGrantError
@@ -27,7 +27,7 @@ def audit(world: World, ids: list[int], *, run_id: str = "first") -> tuple[Audit
     actor = dataclasses.replace(world.actor, run_id=run_id)
     running = decisions.begin_audit(world.store.engine, run_id, actor=actor)
     result = Audit(world.store, world.client, world.settings, actor=actor).run(ids)
-    decided = decisions.decide_refusals(world.store, running, app_error=result.app_error, unreadable=0, actor=actor)
+    decided = decisions.decide_refusals(world.store, running, result, actor=actor)
     return result, decided
 
 
@@ -99,7 +99,8 @@ def test_an_app_error_in_the_audit_holds_even_one_death(world: World):
     actor = dataclasses.replace(world.actor, run_id="first")
     running = decisions.begin_audit(world.store.engine, "first", actor=actor)
     Audit(world.store, world.client, world.settings, actor=actor).run(ids)
-    decided = decisions.decide_refusals(world.store, running, app_error="invalid_client", unreadable=0, actor=actor)
+    refused = AuditResult(refused_clients=frozenset({world.client.client_id}))
+    decided = decisions.decide_refusals(world.store, running, refused, actor=actor)
     assert decided == AuditDecision(confirmed=[], held_count=1)
     assert world.grant("a0@pool.example").state is GrantState.SUSPECT
 
@@ -145,7 +146,7 @@ def test_a_person_who_signs_in_before_the_verdict_wins(world: World):
     running = decisions.begin_audit(world.store.engine, "first", actor=actor)
     Audit(world.store, world.client, world.settings, actor=actor).run(ids)
     world.reauthenticate("a0@pool.example")
-    decided = decisions.decide_refusals(world.store, running, app_error=None, unreadable=0, actor=actor)
+    decided = decisions.decide_refusals(world.store, running, AuditResult(), actor=actor)
     assert decided.confirmed == []
     assert world.grant("a0@pool.example").state is GrantState.ACTIVE
 
@@ -153,5 +154,6 @@ def test_a_person_who_signs_in_before_the_verdict_wins(world: World):
 def test_unreadable_grants_are_one_incident_until_they_are_read(world: World):
     running = decisions.begin_audit(world.store.engine, "first", actor=world.actor)
     for unreadable in (3, 3, 0):
-        decisions.decide_refusals(world.store, running, app_error=None, unreadable=unreadable, actor=world.actor)
+        result = AuditResult(counts={AuditOutcome.UNREADABLE: unreadable})
+        decisions.decide_refusals(world.store, running, result, actor=world.actor)
     assert world.rows("SELECT kind, closed_at IS NULL FROM gmail_warmup.incident") == [("unreadable", False)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from gmail_warmup.audit.report import AuditReport, FlaggedMailbox
+from gmail_warmup.audit.report import AuditReport, ClientCounts, FlaggedMailbox
 from gmail_warmup.audit.results import AuditOutcome, AuditResult
 from gmail_warmup.oauth.expiry import ExpiringGrant
 
@@ -17,7 +17,7 @@ RESULT = AuditResult(
 
 def test_a_result_passes_xcom_unchanged():
     assert AuditResult.from_json(json.loads(json.dumps(RESULT.to_json()))) == RESULT
-    assert RESULT.to_json().keys() == {"counts", "unknown", "stopped", "app_error"}
+    assert RESULT.to_json().keys() == {"counts", "unknown", "stopped", "app_error", "refused_clients"}
 
 
 def test_a_result_of_another_version_is_read():
@@ -48,6 +48,7 @@ def test_a_report_passes_xcom_unchanged():
         unknown={"HTTP 418 teapot": 2},
         incidents=["Google fails."],
         advice=["Publish the app."],
+        clients=[ClientCounts(conn_id="gmail_oauth_client", mailboxes=2, flagged=1)],
     )
     assert AuditReport.from_json(json.loads(json.dumps(report.to_json()))) == report
     assert AuditReport.from_json({"mailboxes": 2, "of_a_later_version": 1}) == AuditReport(mailboxes=2)

@@ -50,7 +50,7 @@ def one_task(world: World, *, action: Action, address: str, settings: Settings) 
 
 def flow_of(world: World) -> ConsentFlow:
     """Return the flow of consents."""
-    return ConsentFlow(world.store, TokenEndpoint(world.client), redirect_uri=REDIRECT_URI)
+    return ConsentFlow(world.store, lambda _: TokenEndpoint(world.client), redirect_uri=REDIRECT_URI)
 
 
 def consent(world: World, *, address: str) -> dict[str, str]:

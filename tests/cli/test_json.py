@@ -53,6 +53,10 @@ CASES: dict[str, tuple[str, ...]] = {
     "webhooks list": (),
     "webhooks test": ("desk",),
     "webhooks repeat": ("1",),
+    "clients list": (),
+    "clients set": ("second", "--user-limit", "100", "--tag", "brand"),
+    "clients retire": ("second",),
+    "clients reopen": ("second",),
     "grants show": (ADA,),
     "grants events": (ADA,),
     "grants refresh": (ADA,),
@@ -101,6 +105,10 @@ def test_it_is_one_document(world: World, shell: Any, tmp_path: Path, monkeypatc
     if name.startswith("webhooks "):
         offer_receiver(world, monkeypatch)
         shell("webhooks", "test", "desk", code=1)
+    if name.startswith("clients "):
+        value = {"conn_type": "gmail_oauth_client", "login": "client-2.apps.example.com", "password": "GOCSPX-2"}
+        monkeypatch.setenv("AIRFLOW_CONN_SECOND", json.dumps(value))
+        shell("clients", "set", "second")
     file = tmp_path / "mailboxes.csv"
     file.write_text(f"address,kind\n{ADA},pool\n")
     tokens = tmp_path / f"{EVE}.json"

@@ -187,6 +187,8 @@ def test_readiness_as_table_csv_and_json(world: World, shell: Shell):
     (found,) = shell.json("mailboxes", "readiness", "--state", "warming")
     assert (found["address"], found["cold_mails"]) == ("ada@warm.example", 0)
     assert shell.json("mailboxes", "readiness", "--state", "ready") == []
+    world.add("=ada@warm.example", kind="warmup")
+    assert "'=ada@warm.example,warm.example" in shell("mailboxes", "readiness", "--csv"), "no formula in a spreadsheet"
 
 
 def test_a_dry_run_of_an_import_lists_each_mailbox(shell, world: World, tmp_path: Path):

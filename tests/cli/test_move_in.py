@@ -102,7 +102,7 @@ def accounts(former: Former, world: World) -> Former:
 SIGN_IN = {
     "dan@warm.example": "no refresh_token",
     "eva@warm.example": "there is no token",
-    "finn@warm.example": "another OAuth client",
+    "finn@warm.example": "an OAuth client that this installation does not have",
     "gwen@warm.example": "lacks the Gmail permission",
 }
 LEFT = {

@@ -77,7 +77,7 @@ def test_a_defect_in_a_callback(world: World, broken: Callable[[], None], caplog
     world.add(ADA)
     world.sandbox.put_client(world.client.client_id, client_secrets=[CLIENT_SECRET], redirect_uris=[CALLBACK])
     visitor = BrowserSession(user="op", browser="b" * 43)
-    flow = ConsentFlow(world.store, TokenEndpoint(world.client), redirect_uri=CALLBACK)
+    flow = ConsentFlow(world.store, lambda _: TokenEndpoint(world.client), redirect_uri=CALLBACK)
     back = parse_qs(urlsplit(at_google(flow.start_reauthentication(ADA, visitor), ADA)).query)
     broken()
 

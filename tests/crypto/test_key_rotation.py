@@ -146,7 +146,7 @@ def test_unreadable_rows_are_named_and_left(five: World, how: str, monkeypatch: 
 
 
 def test_open_consents_are_rotated_and_readable_with_the_new_key(world: World, store: GrantStore):
-    flow = ConsentFlow(store, TokenEndpoint(world.client), redirect_uri="http://localhost/callback")
+    flow = ConsentFlow(store, lambda _: TokenEndpoint(world.client), redirect_uri="http://localhost/callback")
     for name in ("open", "used", "late"):
         flow.start_addition(
             f"{name}@pool.example", MailboxSettings(kind="pool"), BrowserSession(user="ada", browser="b")

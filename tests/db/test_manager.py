@@ -23,7 +23,8 @@ TABLES = [
     "alert", "alert_item", "audit", "breaker", "canary", "change_log", "consent", "dag_heartbeat",
     "domain_authentication", "domain_check", "domain_day", "domain_volume", "grant_day", "grant_event", "halt",
     "health_event", "incident", "invite", "ledger", "ledger_history", "mailbox", "mailbox_authentication",
-    "mailbox_day", "mailbox_failure", "mailbox_readiness", "mailbox_removal", "mailbox_tag", "oauth_grant",
+    "mailbox_day", "mailbox_failure", "mailbox_readiness", "mailbox_removal", "mailbox_tag", "oauth_client",
+    "oauth_client_user", "oauth_grant",
     "owner_mail", "plan_basis", "repair", "report_link", "tag_schedule", "webhook_delivery", "webhook_event",
     "webhook_receiver",
 ]  # fmt: skip
@@ -77,6 +78,7 @@ def test_functions_of_models_and_migrations_agree(found: dict[str, Any]):
     assert found["same_functions"] == dict.fromkeys(
         (
             "count_claim",
+            "count_client_user",
             "local_date",
             "drop_months",
             "delete_mailbox_history",

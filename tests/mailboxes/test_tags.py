@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.mailboxes import repository, tags
+from gmail_warmup.mailboxes.bulk_edit import MailboxChanges, change_settings
 from gmail_warmup.mailboxes.records import MailboxSettings
 
 STORED = {
@@ -79,3 +80,22 @@ def test_tags_go_with_their_mailbox(database: sa.Engine, ids: list[int]):
         tags.set_tags(connection, {ids[0]: ["north"]})
         connection.execute(sa.text("DELETE FROM gmail_warmup.mailbox"))
         assert tags.count_tags(connection) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "after"),
+    [
+        (MailboxChanges(add_tags=("vip",)), {"sales", "vip"}),
+        (MailboxChanges(tags=("north",)), {"north"}),
+        (MailboxChanges(tags=("north", "old"), add_tags=("vip",), remove_tags=("old",)), {"north", "vip"}),
+    ],
+)
+def test_a_change_reads_the_tags_once(database: sa.Engine, ids: list[int], changes: MailboxChanges, after: set[str]):
+    statements: list[str] = []
+    sa.event.listen(database, "before_cursor_execute", lambda *event: statements.append(event[2]))
+    with database.begin() as connection:
+        tags.set_tags(connection, {ids[0]: ["sales"]})
+        statements.clear()
+        assert change_settings(connection, ["box0@pool.example"], changes, actor="x") == 1
+        assert sum("array_agg" in statement for statement in statements) == 1
+        assert set(tags.load_tags(connection, ids[:1])[ids[0]]) == after

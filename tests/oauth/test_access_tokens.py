@@ -81,7 +81,7 @@ def test_a_valid_token_is_served_while_the_client_cannot_be_read(
 ):
     world.add(ADDRESS, expired=False)
 
-    def read_client() -> NoReturn:
+    def read_client(_: str | None) -> NoReturn:
         raise error
 
     def get_token() -> AccessToken:

@@ -167,7 +167,7 @@ def test_a_gmail_call_reads_the_table(world: World, example: Example):
 def test_a_consent_reads_the_table(world: World, example: Example):
     world.add(ADA)
     world.sandbox.put_client(CLIENT_ID, client_secrets=[CLIENT_SECRET], redirect_uris=[REDIRECT_URI])
-    flow = ConsentFlow(world.store, TokenEndpoint(world.client), redirect_uri=REDIRECT_URI)
+    flow = ConsentFlow(world.store, lambda _: TokenEndpoint(world.client), redirect_uri=REDIRECT_URI)
     session, before = BrowserSession(user="op", browser="browser"), world.grant(ADA)
     query = parse_qs(urlsplit(at_google(flow.start_reauthentication(ADA, session), ADA)).query)
     world.sandbox.add_fault("gmail" if example.party is Party.GMAIL else "token", answer=example.fault)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from gmail_warmup.audit import decisions
+from gmail_warmup.audit.results import AuditResult
 from gmail_warmup.db.engine import write_transaction
 from gmail_warmup.db.locks import lock_grants
 from gmail_warmup.db.models import GrantState
@@ -64,8 +65,7 @@ def test_an_audit_and_tasks_that_flag_at_once_keep_the_limit(world: World):
     with ThreadPoolExecutor(len(grants) + 1) as pool:
         with write_transaction(world.store.engine) as connection:
             lock_grants(connection, [world.grant(address).mailbox_id for address in addresses])
-            options = {"app_error": None, "unreadable": 0, "actor": world.actor}
-            running = [pool.submit(decisions.decide_refusals, world.store, audit, **options)]
+            running = [pool.submit(decisions.decide_refusals, world.store, audit, AuditResult(), actor=world.actor)]
             running += [
                 pool.submit(world.store.record_refusal, grant, REASONS["expired_or_revoked"], actor=world.actor)
                 for grant in grants

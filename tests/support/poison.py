@@ -18,7 +18,7 @@ SETTABLE: dict[str, str] = {
     "canary": "",
     "change_log": "actor source action subject_kind subject before after",
     "consent": "purpose address mailbox_settings code_verifier airflow_user browser_hash expires_at outcome "
-    "actual_address kept_result kept_until",
+    "client_conn_id actual_address kept_result kept_until",
     "domain_authentication": "domain method result",
     "dag_heartbeat": "",
     "domain_check": "domain record result code detail bad_code",
@@ -44,11 +44,13 @@ SETTABLE: dict[str, str] = {
     "mailbox_readiness": "reason",
     "mailbox_removal": "requested_by problem trash_outcome revoke_outcome receipt",
     "mailbox_tag": "tag",
+    "oauth_client": "conn_id client_id user_limit tags",
+    "oauth_client_user": "client_id",
     "oauth_grant": "client_id refresh_token refresh_expires_at access_token access_expires_at scopes state reason "
     "refused_by next_probe_at granted_at",
     "owner_mail": "owner_email",
     "plan_basis": "",
-    "repair": "airflow_user outcome detail",
+    "repair": "airflow_user outcome detail client_conn_id",
     "tag_schedule": "tag changed_by sending_window sending_days holidays days_off ramp ramp_start ramp_step ramp_cap "
     "maintenance_percent open_rate reply_rate rescue_rate important_rate star_rate language",
     "webhook_delivery": "receiver failure",
@@ -93,6 +95,8 @@ INTERNAL: dict[str, str] = {
     "mailbox_tag": "mailbox_id",
     "mailbox_day": "mailbox_id local_date ramp planned claimed sent failed inbox spam elsewhere missing rescued read "
     "replied bounced rejected",
+    "oauth_client": "added_at retired_at",
+    "oauth_client_user": "id mailbox_id",
     "oauth_grant": "mailbox_id state_since refreshed_at expiring_at version incident_id lease_holder lease_until",
     "owner_mail": "mailbox_id flagged_at mails attempts first_sent_at sent_at next_at",
     "plan_basis": "id settings",

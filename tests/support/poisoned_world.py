@@ -32,6 +32,7 @@ from gmail_warmup.transfer import exporter
 from gmail_warmup.warmup.health.authentication import update_authentication_incidents
 from gmail_warmup.warmup.planning.backlog import count_backlog
 from gmail_warmup.warmup.removal.text import describe_removal
+from gmail_warmup.warmup.reporting.change_text import describe_value
 from gmail_warmup.warmup.reporting.changes import ChangeQuery, fetch_change_page
 from gmail_warmup.warmup.reporting.grant_days import record_grant_states
 from gmail_warmup.warmup.reporting.refresh import refresh_overview
@@ -183,7 +184,7 @@ class PoisonedWorld:
             ids = list(connection.scalars(sa.select(Mailbox.id).order_by(Mailbox.id)))
         result = Audit(world.store, world.client, world.settings, actor=world.actor, force=True).run(ids)
         assert result.count(AuditOutcome.REFRESHED) == len(HEALTHY), result
-        decisions.decide_refusals(world.store, audit, app_error=None, unreadable=0, actor=world.actor)
+        decisions.decide_refusals(world.store, audit, result, actor=world.actor)
         with write_transaction(world.store.engine) as connection:
             decisions.select_second_pass(connection, audit, has_unreached=True, delay=1, skip_within=1)
             report = build_report(connection, result, expiring_days=_DAYS)
@@ -203,7 +204,9 @@ class PoisonedWorld:
         with read_transaction(self.world.store.engine) as connection:
             changes = fetch_change_page(connection, ChangeQuery(position=IdRange(limit=1000))).rows
             assert {change.subject for change in changes} >= set(HEALTHY)
-            assert all(isinstance(text, str) for change in changes for text in change.describe_values())
+            for value in (value for change in changes for value in change.values):
+                assert describe_value(value.name, value.before)
+                assert describe_value(value.name, value.after)
             list_report_links(connection)
             assert format_report(load_weekly_report(connection, ReportScope()))
 
@@ -360,6 +363,8 @@ def _rows(table: str, number: int, victim: int) -> list[dict[str, str]]:
             "created_by": "'x'", "expires_at": now,
         }],
         "tag_schedule": [{"tag": f"'t{number}'", "changed_by": "'x'"}],
+        "oauth_client": [{"conn_id": f"'c{number}'", "client_id": f"'c{number}'"}],
+        "oauth_client_user": [{"client_id": f"'c{number}'"}],
         "repair": [{"airflow_user": name, "mailbox_id": str(victim), "position": "1"}],
         "mailbox_day": [{"mailbox_id": str(victim), "local_date": "current_date", "planned": "1", "sent": "1"}],
         "webhook_event": [{"message_id": name, "type": "'mailbox.ready'", "mailbox_id": str(victim)}],

@@ -34,10 +34,12 @@ class World:
     actor: Actor
     settings: Settings = field(default_factory=lambda: Settings(audit_rate=1000))
 
-    def add(self, address: str, *, kind: str = "pool", expired: bool = True, **settings: Any) -> int:
+    def add(
+        self, address: str, *, kind: str = "pool", expired: bool = True, client_id: str = CLIENT_ID, **settings: Any
+    ) -> int:
         """Add a mailbox with a grant on both sides; by default its access token is expired."""
         self.sandbox.put_mailbox(address)
-        grant = self.sandbox.grant(address, CLIENT_ID, scopes=[SCOPE], access_expired=expired)
+        grant = self.sandbox.grant(address, client_id, scopes=[SCOPE], access_expired=expired)
         with self.store.engine.begin() as connection:
             chosen = MailboxSettings(kind=kind, **settings)
             mailbox_id = repository.add_or_update(connection, address, chosen, actor="test")
@@ -47,7 +49,7 @@ class World:
                 refresh_token=grant.refresh_token,
                 access_token=grant.access_token,
                 access_expires_at=datetime.now(UTC) + timedelta(seconds=-1 if expired else 3599),
-                client_id=CLIENT_ID,
+                client_id=client_id,
                 scopes=[SCOPE],
                 actor=self.actor,
             )
@@ -71,7 +73,7 @@ class World:
     def tokens(self, *, read_timeout: float = 5, **options: Any) -> AccessTokens:
         """Return a source of access tokens, as tasks use it."""
         endpoint = TokenEndpoint(self.client, connect_timeout=2, read_timeout=read_timeout)
-        return AccessTokens(self.store, lambda: endpoint, actor=self.actor, **options)
+        return AccessTokens(self.store, lambda _: endpoint, actor=self.actor, **options)
 
     def grant(self, address: str) -> StoredGrant:
         """Return the stored grant."""

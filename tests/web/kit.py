@@ -20,6 +20,8 @@ from gmail_warmup.mailboxes.records import MailboxSettings
 
 CLIENT_ID = "client-1.apps.example.com"
 CLIENT_SECRET = "GOCSPX-test-secret-1"
+SECOND_CLIENT, SECOND_CLIENT_ID = "second_client", "client-2.apps.example.com"
+"""A Connection with another OAuth client, and its client id."""
 MOUNT = "/gmail-warmup"
 API = f"{MOUNT}/api/v1"
 LIST = f"{MOUNT}/mailboxes"

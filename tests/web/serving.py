@@ -18,7 +18,7 @@ from gmail_embedded.processes import Command, ProcessManager
 from gmail_sandbox.client import SandboxClient
 from support.empty_tables import empty_tables
 from support.webhook_kit import SECRET
-from web.kit import CLIENT_ID, CLIENT_SECRET, MOUNT, Site
+from web.kit import CLIENT_ID, CLIENT_SECRET, MOUNT, SECOND_CLIENT, SECOND_CLIENT_ID, Site
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
@@ -98,6 +98,14 @@ def _environment(home: Path, database: str, base_url: str, sandbox: SandboxClien
         "GOOGLE_AUTH_URI": sandbox.auth_uri,
         "GOOGLE_TOKEN_URI": sandbox.token_uri,
         "AIRFLOW__GMAIL_WARMUP__GMAIL_API_ENDPOINT": sandbox.base_url,
+        f"AIRFLOW_CONN_{SECOND_CLIENT.upper()}": json.dumps(
+            {
+                "conn_type": "gmail_oauth_client",
+                "login": SECOND_CLIENT_ID,
+                "password": CLIENT_SECRET,
+                "extra": {"auth_uri": sandbox.auth_uri, "token_uri": sandbox.token_uri},
+            }
+        ),
         "AIRFLOW__GMAIL_WARMUP__WEBHOOK_CONN_IDS": WEBHOOK_CONN_ID,
         f"AIRFLOW_CONN_{WEBHOOK_CONN_ID.upper()}": json.dumps(
             {"conn_type": "gmail_webhook", "host": "https://127.0.0.1:9/", "password": SECRET}

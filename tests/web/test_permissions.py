@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
+from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from fastapi import HTTPException, Request
 
-from web.kit import API, LIST, MOUNT, OPEN, Site, invite, path_of, requests_of
+from gmail_warmup.core.enums import Permission
+from gmail_warmup.web import permissions
+from web.kit import API, LIST, MOUNT, OPEN, SECOND_CLIENT, Site, invite, path_of, requests_of
 
 KNOWN = {"/", "/oauth/callback", "/api/v1/mailboxes", "/api/v1/consents", "/api/v1/openapi.json"}
 
 NEEDED = {
     "GET /oauth/callback": "operate",
     "POST /api/v1/consents": "operate",  # the purpose "add" requires more, see test_fab.py
+    "POST /api/v1/clients": "administer",
+    "POST /api/v1/clients/move": "operate",
+    "POST /api/v1/clients/reopen": "administer",
+    "POST /api/v1/clients/retire": "administer",
     "POST /api/v1/halt": "operate",
     "POST /api/v1/halt/end": "operate",
     "POST /api/v1/consents/{consent_id}/accept": "administer",
@@ -108,6 +119,10 @@ def changes(site: Site) -> dict[str, dict[str, object]]:
     """Return a body that works for every route that changes something, with what has to be there for it."""
     site.add("a@example.com")
     site.add("former@example.com")
+    site.sql(
+        "UPDATE gmail_warmup.oauth_grant SET granted_at = now() WHERE mailbox_id ="
+        " (SELECT id FROM gmail_warmup.mailbox WHERE address = 'former@example.com')"
+    )
     with site.browser() as browser:
         invite(browser, "a@example.com")
         token = invite(browser, "a@example.com")
@@ -125,6 +140,10 @@ def changes(site: Site) -> dict[str, dict[str, object]]:
         "/api/v1/mailboxes/requalify": {"addresses": ["a@example.com"]},
         "/api/v1/schedules/mailboxes": {"addresses": ["a@example.com"], "values": {"ramp_cap": 7}},
         "/api/v1/schedules/tags": {"tag": "sales", "values": {"ramp_cap": 7}},
+        "/api/v1/clients": {"conn_id": SECOND_CLIENT, "user_limit": 100, "tags": ["brand"]},
+        "/api/v1/clients/retire": {"conn_id": SECOND_CLIENT},
+        "/api/v1/clients/reopen": {"conn_id": SECOND_CLIENT},
+        "/api/v1/clients/move": {"conn_id": SECOND_CLIENT},
         "/api/v1/halt": {"reason": "a look"},
         "/api/v1/halt/end": {},
         "/api/v1/consents": {"address": "a@example.com", "purpose": "reauth"},
@@ -174,6 +193,46 @@ def test_another_site_changes_nothing(site: Site, headers: dict[str, str]):
             assert answer.status_code == 403, path
             assert site.origin in answer.json()["detail"]
     assert site.contents() == before
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
+def test_another_site_leaves_no_trace_with_a_get(site: Site, headers: dict[str, str]):
+    site.add("a@example.com")
+    before = site.contents()
+    with site.browser() as browser:
+        del browser.headers["origin"]
+        for route in site.routes:
+            if not route["mount"] and "GET" in route["methods"]:
+                browser.get(path_of(route), headers=headers)
+        assert site.contents() == before
+        assert browser.get(f"{API}/export", headers=headers).status_code == 403
+        # A link of the page, and its script, which sends neither an origin nor a body.
+        for own in ({"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {}):
+            assert browser.get(f"{API}/export", headers=own).text.count("a@example.com") == 1
+
+
+class _Counting(SimpleAuthManager):
+    """Airflow's simple auth manager, which counts what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def is_authorized_connection(self, *, method: Any, user: Any, **details: Any) -> bool:
+        self.asked.append(method)
+        return super().is_authorized_connection(method=method, user=user, **details)
+
+
+@pytest.mark.parametrize(("role", "asked"), [("op", ["GET", "PUT"]), ("viewer", ["GET"])])
+def test_the_auth_manager_is_asked_once_for_each_request(role: str, asked: list[str], monkeypatch: pytest.MonkeyPatch):
+    manager = _Counting()
+    monkeypatch.setattr(permissions, "get_auth_manager", lambda: manager)
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
+    user = SimpleAuthManagerUser(username="kim", role=role)
+    for permission in (*Permission, *Permission):
+        with suppress(HTTPException):
+            permissions.check_permission(permission, request, user)
+    assert manager.asked == asked
 
 
 @pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "same-origin"}])

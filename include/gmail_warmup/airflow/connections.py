@@ -61,14 +61,17 @@ def get_connection(conn_id: str, purpose: str) -> Connection:
     return found
 
 
-def load_oauth_client(settings: Settings) -> OAuthClient:
-    """Return the operator's OAuth client.
+def load_oauth_client(settings: Settings, conn_id: str | None = None) -> OAuthClient:
+    """Return an OAuth client.
+
+    Args:
+        conn_id: its Connection; None for the default client.
 
     Raises:
         ConfigurationError: if the Connection is missing, has no client id or secret, or contains a malformed value.
     """
-    conn_id = settings.client_conn_id
-    found = get_connection(conn_id, "the OAuth client")
+    conn_id = conn_id or settings.client_conn_id
+    found = get_connection(conn_id, "an OAuth client")
     if not (found.login or "").strip() or not (found.password or "").strip():
         raise ConfigurationError(
             f"The Airflow Connection '{conn_id}' needs the client id as its login and the client secret as its "

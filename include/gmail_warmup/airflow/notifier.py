@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
 
-from gmail_warmup.core.errors import ConfigurationError
-
 if TYPE_CHECKING:
     import sqlalchemy as sa
     from airflow.sdk import Context
 
     from gmail_warmup.airflow.services import Services
+    from gmail_warmup.airflow.tasks.steps import Steps
     from gmail_warmup.alerts.apprise_sender import AppriseSender
     from gmail_warmup.alerts.outbox import SendCounts
 
@@ -60,44 +59,51 @@ def send_alerts(services: Services, *, conn_id: str | None = None) -> AlertSumma
         conn_id: the Connection of the receivers; by default the setting ``alert_conn_id``.
 
     Raises:
-        ConfigurationError: if the Connection is malformed; the alerts are stored and logged nevertheless.
+        ConfigurationError: if the Connection is malformed; the alerts are stored and logged nevertheless. So they are
+            if some of them cannot be composed.
     """
     from gmail_warmup.airflow.connections import load_alert_sender
+    from gmail_warmup.airflow.tasks.steps import Steps
+    from gmail_warmup.alerts.outbox import SendCounts, give_up_alerts
 
-    try:
-        sender = load_alert_sender(conn_id or services.settings.alert_conn_id)
-    except ConfigurationError:
-        _compose_alerts(services, ())
-        raise
-    if sender is None:
-        return AlertSummary(new_alert_ids=_compose_alerts(services, ()), configured=False)
-    new = _compose_alerts(services, list(filter(None, sender.audiences)))
-    sent = [_send_pending(services.engine, sender, audience) for audience in sender.audiences]
+    sender, sent = None, list[SendCounts]()
+    with Steps() as steps:
+        with steps.isolate("Reading the receivers of alerts"):
+            sender = load_alert_sender(conn_id or services.settings.alert_conn_id)
+        new = _compose_alerts(services, list(filter(None, sender.audiences)) if sender else [], steps)
+        if sender:
+            give_up_alerts(services.engine)
+            sent = [_send_pending(services.engine, sender, audience) for audience in sender.audiences]
     return AlertSummary(
         new_alert_ids=new,
-        configured=True,
+        configured=sender is not None,
         sent=sum(counts.sent for counts in sent),
         failed=sum(counts.failed for counts in sent),
     )
 
 
-def _compose_alerts(services: Services, audiences: Collection[str]) -> list[int]:
+def _compose_alerts(services: Services, audiences: Collection[str], steps: Steps) -> list[int]:
     """Store and log the new alerts; return their ids."""
     from gmail_warmup.alerts import failure_alerts, health_alerts, weekly_reports
     from gmail_warmup.alerts.compose import compose_alerts, read_alerts
     from gmail_warmup.warmup.health.authentication import update_authentication_incidents
 
-    engine = services.engine
-    failure_alerts.record_outage(engine)
-    update_authentication_incidents(engine)
-    new = [
-        *compose_alerts(engine, audiences),
-        *health_alerts.compose_health_alert(engine, audiences),
-        *failure_alerts.compose_failure_alert(engine, audiences),
-        *weekly_reports.compose_weekly_reports(engine, services.settings),
-    ]
-    for alert in read_alerts(engine, new):
-        log.log(logging.WARNING if alert.is_problem else logging.INFO, "%s\n%s", alert.title, alert.body)
+    engine, new = services.engine, list[int]()
+    with steps.isolate("The check for an outage"):
+        failure_alerts.record_outage(engine)
+    with steps.isolate("The check of authentication"):
+        update_authentication_incidents(engine)
+    with steps.isolate("The alert about grants and incidents"):
+        new += compose_alerts(engine, audiences)
+    with steps.isolate("The alert about health"):
+        new += health_alerts.compose_health_alert(engine, audiences)
+    with steps.isolate("The alert about mailboxes that do not work"):
+        new += failure_alerts.compose_failure_alert(engine, audiences)
+    with steps.isolate("The weekly report"):
+        new += weekly_reports.compose_weekly_reports(engine, services.settings)
+    with steps.isolate("The log of new alerts"):
+        for alert in read_alerts(engine, new):
+            log.log(logging.WARNING if alert.is_problem else logging.INFO, "%s\n%s", alert.title, alert.body)
     return new
 
 

@@ -53,6 +53,7 @@ class Services:
     def __init__(self, actor: Actor, *, pooled: bool = False) -> None:
         self.actor = actor
         self._pooled = pooled
+        self._other_clients: dict[str, OAuthClient] = {}
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -72,20 +73,27 @@ class Services:
 
     @functools.cached_property
     def oauth_client(self) -> OAuthClient:
-        """Return the OAuth client."""
+        """Return the default OAuth client."""
         return load_oauth_client(self.settings)
+
+    def get_client(self, conn_id: str | None = None) -> OAuthClient:
+        """Return the OAuth client of a Connection, by default the default one; a Connection is read once."""
+        if conn_id is None or conn_id == self.settings.client_conn_id:
+            return self.oauth_client
+        if conn_id not in self._other_clients:
+            self._other_clients[conn_id] = load_oauth_client(self.settings, conn_id)
+        return self._other_clients[conn_id]
 
     @functools.cached_property
     def grant_store(self) -> GrantStore:
         """Return the store of grants."""
         return GrantStore(self.engine, load_cipher(), suspect_delay=self.settings.suspect_delay)
 
-    @functools.cached_property
-    def token_endpoint(self) -> TokenEndpoint:
-        """Return the token endpoint."""
+    def open_endpoint(self, conn_id: str | None = None) -> TokenEndpoint:
+        """Return the token endpoint of an OAuth client, by default of the default one."""
         settings = self.settings
         return TokenEndpoint(
-            self.oauth_client, connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
+            self.get_client(conn_id), connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
         )
 
     @functools.cached_property
@@ -94,7 +102,7 @@ class Services:
         settings = self.settings
         return AccessTokens(
             self.grant_store,
-            lambda: self.token_endpoint,
+            self.open_endpoint,
             actor=self.actor,
             margin=settings.refresh_margin,
             lease=settings.refresh_lease,
@@ -138,7 +146,7 @@ class Services:
             store=self.grant_store,
             settings=self.settings,
             open_gmail=lambda address: GmailHook(address, services=self),
-            load_endpoint=lambda: self.token_endpoint,
+            open_endpoint=self.open_endpoint,
         )
 
     def check_installation(self) -> None:

@@ -20,8 +20,9 @@ from apprise import Apprise, AppriseAsset, NotifyFormat
 from apprise.common import OverflowMode
 
 from gmail_warmup.alerts.audience import parse_audience
+from gmail_warmup.alerts.outbox import DeliveryError
 from gmail_warmup.alerts.requests_adapter import capture_requests, describe_failure
-from gmail_warmup.core.errors import ConfigurationError, GmailWarmupError, InvalidInputError
+from gmail_warmup.core.errors import ConfigurationError, InvalidInputError
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ SEND_TIMEOUT_SECONDS = 60
 """Timeout in seconds for one message to all receivers."""
 
 
-class AlertDeliveryError(GmailWarmupError):
+class AlertDeliveryError(DeliveryError):
     """No receiver accepted the alert."""
 
 

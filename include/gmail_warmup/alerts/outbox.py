@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.core.errors import GmailWarmupError
+from gmail_warmup.core.errors import GmailWarmupError, describe_safely
 from gmail_warmup.db.clock import make_interval as interval
 from gmail_warmup.db.engine import write_transaction
 from gmail_warmup.db.models import Alert
@@ -67,7 +67,7 @@ class Outbox:
 
     Attributes:
         model: a table with id, created_at, sent_at, attempts, next_try_at, given_up_at and failure.
-        name: what a log line calls a message.
+        describe: returns what a log line calls a message: its number, and what it is about or whom it is for.
         period: ``max_age_seconds`` in words.
         max_age_seconds: age in seconds from which a message is not sent any more.
         conditions: what else a message that is due has to meet.
@@ -76,7 +76,7 @@ class Outbox:
     """
 
     model: Any
-    name: str
+    describe: Callable[[Any], str]
     period: str
     max_age_seconds: float
     claim_seconds: float = CLAIM_SECONDS
@@ -96,9 +96,13 @@ class Outbox:
         return expired
 
 
+def _describe_alert(alert: Any) -> str:
+    return f"Alert {alert.id} to {alert.audience or 'all receivers'} ({alert.title})"
+
+
 _ALERTS = Outbox(
     model=Alert,
-    name="Alert",
+    describe=_describe_alert,
     period="a day",
     max_age_seconds=MAX_AGE_SECONDS,
     order=(Alert.created_at, Alert.id),
@@ -113,10 +117,13 @@ def send_pending_alerts(engine: sa.Engine, send: SendFunction, *, audience: str 
     Args:
         audience: the receivers of ``send``; None for those without a limit.
     """
-    given_up = give_up_expired(engine, _ALERTS)
     outbox = replace(_ALERTS, conditions=(Alert.audience.is_not_distinct_from(audience),))
-    counts = send_pending(engine, outbox, lambda alert: send(alert.title, alert.body))
-    return counts.add(SendCounts(given_up=given_up))
+    return send_pending(engine, outbox, lambda alert: send(alert.title, alert.body))
+
+
+def give_up_alerts(engine: sa.Engine) -> int:
+    """Mark and log the alerts to any audience that were tried and are too old now; return their number."""
+    return give_up_expired(engine, _ALERTS)
 
 
 def send_pending(
@@ -171,12 +178,10 @@ def _send_message(outbox: Outbox, send: Callable[[Any], None], message: Any) -> 
         send(message)
     except Exception as error:
         pause = _compute_pause(message.attempts, error)
-        # Other errors by type only: their text may contain the receiver's URL, which is a secret.
-        why = f"{type(error).__name__}: {error}" if isinstance(error, GmailWarmupError) else type(error).__name__
+        failure = describe_safely(error)
         log.warning(
-            "%s %d was not sent, and is tried again in %d min: %s", outbox.name, message.id, round(pause / 60), why
+            "%s was not sent, and is tried again in %d min: %s", outbox.describe(message), round(pause / 60), failure
         )
-        failure = str(error) if isinstance(error, DeliveryError) else type(error).__name__
         return {"failure": failure, "next_try_at": sa.func.now() + interval(pause)}
     return {"failure": None, "sent_at": sa.func.now()}
 
@@ -208,7 +213,7 @@ def give_up_expired(engine: sa.Engine, outbox: Outbox) -> int:
         lost = connection.execute(statement).all()
     for row in lost:
         log.error(
-            "%s %d (%s) was not sent within %s and is not tried again; gave up: %s",
-            outbox.name, row.id, getattr(row, "title", None) or row.receiver, outbox.period, row.failure or "no answer",
+            "%s was not sent within %s and is not tried again; gave up: %s",
+            outbox.describe(row), outbox.period, row.failure or "no answer",
         )  # fmt: skip
     return len(lost)

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, time, timedelta
 
 import sqlalchemy as sa
 
-from gmail_warmup.alerts.text import MAX_BODY_LENGTH, PAGE_NAME
+from gmail_warmup.alerts.audience import insert_alert
+from gmail_warmup.alerts.text import MAX_BODY_LENGTH, PAGE_NAME, AlertMessage
 from gmail_warmup.core.option_types import DAY_NAMES
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db import clock
@@ -63,5 +64,4 @@ def find_last_due_time(schedule: str, now: datetime) -> datetime | None:
 def _store_report(connection: sa.Connection, report: WeeklyReport) -> int:
     note = f"\n\nAll figures, also as CSV: {PAGE_NAME}, tab Report."
     body = format_report(report)[: MAX_BODY_LENGTH - len(note)] + note
-    added = sa.insert(Alert).values(kind=AlertKind.WEEKLY_REPORT, title=report.title, body=body).returning(Alert.id)
-    return int(connection.execute(added).scalar_one())
+    return insert_alert(connection, AlertKind.WEEKLY_REPORT, AlertMessage(title=report.title, body=body))

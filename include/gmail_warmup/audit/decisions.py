@@ -5,6 +5,8 @@ One audit is one row of the table ``audit``, however many tasks probe its shards
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased
 
 from gmail_warmup.audit.report import AuditReport
+from gmail_warmup.audit.results import AuditOutcome, AuditResult
 from gmail_warmup.core.enums import FLAGGED_STATES
 from gmail_warmup.db.clock import bound_time, make_interval
 from gmail_warmup.db.engine import retry_conflict, write_transaction
@@ -82,16 +85,12 @@ def begin_audit(engine: sa.Engine, run_id: str, *, actor: Actor) -> StartedAudit
     return StartedAudit(**row._mapping)
 
 
-def decide_refusals(
-    store: GrantStore, audit: StartedAudit, *, app_error: str | None, unreadable: int, actor: Actor
-) -> AuditDecision:
-    """Flag the healthy grants that were refused; hold all of them if they are too many or the client is refused.
+def decide_refusals(store: GrantStore, audit: StartedAudit, result: AuditResult, *, actor: Actor) -> AuditDecision:
+    """Flag the healthy grants that were refused.
 
-    Args:
-        app_error: reason code, if Google refused the OAuth client during the audit.
-        unreadable: number of grants that could not be decrypted.
+    Those of one OAuth client are held if they are too many, or if Google refused the client during the audit.
     """
-    decision, updates = _write_decision(store, audit, app_error=app_error, unreadable=unreadable, actor=actor)
+    decision, updates = _write_decision(store, audit, result, actor=actor)
     for update in updates:
         log_refusal(update)
     return decision
@@ -99,21 +98,42 @@ def decide_refusals(
 
 @retry_conflict
 def _write_decision(
-    store: GrantStore, audit: StartedAudit, *, app_error: str | None, unreadable: int, actor: Actor
+    store: GrantStore, audit: StartedAudit, result: AuditResult, *, actor: Actor
 ) -> tuple[AuditDecision, list[GrantUpdate]]:
     """Write the decision; return it with the updates of the flagged grants."""
     with write_transaction(store.engine) as connection:
         mass_refusal.lock_refusal_count(connection)
         refused = _select_new_suspects(connection, audit)
-        _update_unreadable_incident(connection, unreadable)
-        certain = [grant for grant in refused if REASONS.look_up(grant.reason, "grant_refused").flags_grant]
-        if len(refused) > mass_refusal.compute_refusal_limit(audit.healthy) or (app_error and certain):
-            _hold_refusals(connection, audit, refused)
-            return AuditDecision(confirmed=[], held_count=len(refused)), []
-        updates = [store.refusal_policy.confirm(grant) for grant in certain]
+        _update_unreadable_incident(connection, result.count(AuditOutcome.UNREADABLE))
+        decided = [grant for grant in refused if REASONS.look_up(grant.reason, "grant_refused").flags_grant]
+        held = set[int]()
+        for client_id, grants in _group_by_client(refused).items():
+            certain = [grant for grant in decided if grant.client_id == client_id]
+            healthy = _count_healthy(connection, client_id) + len(grants)
+            is_refused = bool(result.refused_clients) if client_id is None else client_id in result.refused_clients
+            if len(grants) > mass_refusal.compute_refusal_limit(healthy) or (is_refused and certain):
+                _hold_refusals(connection, client_id, grants, healthy=healthy)
+                held |= {grant.mailbox_id for grant in grants}
+        updates = [store.refusal_policy.confirm(grant) for grant in decided if grant.mailbox_id not in held]
         written = grant_updates.apply_updates(connection, updates, actor=actor)
-    confirmed = [grant.address for grant in certain if grant.mailbox_id in written]
-    return AuditDecision(confirmed=confirmed, held_count=0), updates
+    confirmed = [update.grant.address for update in updates if update.grant.mailbox_id in written]
+    return AuditDecision(confirmed=confirmed, held_count=len(held)), updates
+
+
+def _group_by_client(grants: Iterable[StoredGrant]) -> dict[str | None, list[StoredGrant]]:
+    grouped = defaultdict[str | None, list[StoredGrant]](list)
+    for grant in grants:
+        grouped[grant.client_id].append(grant)
+    return grouped
+
+
+def _count_healthy(connection: sa.Connection, client_id: str | None) -> int:
+    query = sa.select(sa.func.count()).where(
+        OAuthGrant.state == GrantState.ACTIVE,
+        OAuthGrant.refreshed_at.is_not(None),
+        OAuthGrant.client_id.is_not_distinct_from(client_id),
+    )
+    return int(connection.scalar(query) or 0)
 
 
 def _select_new_suspects(connection: sa.Connection, audit: StartedAudit) -> list[StoredGrant]:
@@ -128,11 +148,13 @@ def _select_new_suspects(connection: sa.Connection, audit: StartedAudit) -> list
     return [to_stored_grant(row) for row in connection.execute(locked)]
 
 
-def _hold_refusals(connection: sa.Connection, audit: StartedAudit, refused: list[StoredGrant]) -> None:
+def _hold_refusals(
+    connection: sa.Connection, client_id: str | None, refused: list[StoredGrant], *, healthy: int
+) -> None:
     reasons = [grant.reason or "grant_refused" for grant in refused]
     most_frequent = max(set(reasons), key=lambda code: (reasons.count(code), code))
     incident_id = mass_refusal.open_mass_refusal_incident(
-        connection, reason=most_frequent, mailboxes=len(refused), held=len(refused), healthy=audit.healthy
+        connection, client_id, reason=most_frequent, mailboxes=len(refused), held=len(refused), healthy=healthy
     )
     ids = [grant.mailbox_id for grant in refused]
     connection.execute(sa.update(OAuthGrant).where(OAuthGrant.mailbox_id.in_(ids)).values(incident_id=incident_id))

@@ -10,6 +10,7 @@ A healthy grant that is refused becomes suspect here; ``audit.decisions`` decide
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import random
 import time
@@ -102,7 +103,9 @@ class Audit:
         """
         self._progress = progress
         asyncio.run(self._run_pipeline(mailbox_ids))
-        return self._tally.to_result()
+        result = self._tally.to_result()
+        refused = frozenset({self._client.client_id}) if result.app_error else frozenset[str]()
+        return dataclasses.replace(result, refused_clients=refused)
 
     async def _run_pipeline(self, mailbox_ids: Sequence[int]) -> None:
         engine, client_id = self._store.engine, self._client.client_id

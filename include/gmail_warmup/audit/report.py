@@ -6,6 +6,7 @@ It is stored as JSON in the table ``audit`` and in XCom; ``report_text`` formats
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gmail_warmup.audit.results import UNREACHED_OUTCOMES, AuditOutcome, AuditResult
 from gmail_warmup.core.enums import FLAGGED_STATES
-from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant
+from gmail_warmup.db.models import ClientRegistration, GrantState, Mailbox, OAuthGrant
 from gmail_warmup.oauth import expiry
 from gmail_warmup.oauth.expiry import ExpiringGrant
 from gmail_warmup.oauth.incidents import describe_open_incidents
@@ -36,6 +37,15 @@ class FlaggedMailbox:
     state: str
     reason: str
     step: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientCounts:
+    """The mailboxes whose grants an OAuth client issued."""
+
+    conn_id: str
+    mailboxes: int
+    flagged: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +73,8 @@ class AuditReport:
     """One text per open incident."""
     advice: Sequence[str] = ()
     """How to prevent grants from expiring for a known cause."""
+    clients: Sequence[ClientCounts] = ()
+    """The counts of each OAuth client, if there are several."""
 
     @property
     def flagged_count(self) -> int:
@@ -77,7 +89,13 @@ class AuditReport:
             "unknown": dict(self.unknown),
             "incidents": list(self.incidents),
             "advice": list(self.advice),
+            "clients": [dataclasses.asdict(client) for client in self.clients],
         }
+
+    @classmethod
+    @functools.cache
+    def _build_adapter(cls) -> TypeAdapter[Self]:
+        return TypeAdapter(cls)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any] | None) -> Self:
@@ -86,7 +104,7 @@ class AuditReport:
         items = values.items() if isinstance(values, Mapping) else ()
         known = {name: value for name, value in items if name in names and value is not None}
         try:
-            return TypeAdapter(cls).validate_python(known)
+            return cls._build_adapter().validate_python(known)
         except ValidationError as error:
             log.error("A stored report is left out, because %d of its values break a rule", error.error_count())
             return cls()
@@ -115,12 +133,28 @@ def build_report(connection: sa.Connection, result: AuditResult, *, expiring_day
         unknown=result.unknown_responses,
         incidents=describe_open_incidents(connection),
         advice=expiry.list_advice(connection),
+        clients=_count_by_client(connection),
     )
 
 
 def _count_by_state(connection: sa.Connection) -> dict[str, int]:
     query = sa.select(OAuthGrant.state, sa.func.count().label("mailboxes")).group_by(OAuthGrant.state)
     return {row.state: row.mailboxes for row in connection.execute(query)}
+
+
+def _count_by_client(connection: sa.Connection) -> list[ClientCounts]:
+    query = (
+        sa.select(
+            ClientRegistration.conn_id,
+            sa.func.count(OAuthGrant.mailbox_id).label("mailboxes"),
+            sa.func.count().filter(OAuthGrant.state.in_(FLAGGED_STATES)).label("flagged"),
+        )
+        .outerjoin(OAuthGrant, OAuthGrant.client_id == ClientRegistration.client_id)
+        .group_by(ClientRegistration.conn_id)
+        .order_by(ClientRegistration.conn_id)
+    )
+    found = [ClientCounts(**row._mapping) for row in connection.execute(query)]
+    return found if len(found) > 1 else []
 
 
 def _list_flagged(connection: sa.Connection) -> list[FlaggedMailbox]:

@@ -45,12 +45,17 @@ def format_report(
         max_addresses: maximum number of addresses per reason; the others are counted.
     """
     expiring = [f"{grant.address}, {_format_time(grant.ends_at)}" for grant in report.expiring_list]
+    clients = [
+        f"{client.conn_id}: {pluralize(client.mailboxes, 'mailbox')}, {client.flagged} flagged"
+        for client in report.clients
+    ]
     unknown = [f"{response}: {pluralize(count, 'time')}" for response, count in sorted(report.unknown.items())]
     return [
         _format_counts(report),
         *_format_client_error(report),
         *_format_list("Open incidents", report.incidents, max_items),
         *_format_flagged(report, max_addresses),
+        *_format_list("OAuth clients", clients, max_items),
         *_format_list("Grants that expire soon", expiring, max_items, total=report.expiring),
         *_format_list("Unknown responses from Google", unknown, max_items),
         *_format_list("Advice", report.advice, max_items),

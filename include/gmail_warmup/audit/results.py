@@ -62,6 +62,8 @@ class AuditResult:
     """Number of responses that are not in the table of reasons, by status and error code."""
     stop_reason: str | None = None
     """Reason code for which requests were stopped, if they were."""
+    refused_clients: frozenset[str] = frozenset()
+    """The ids of the OAuth clients during whose probes Google refused the client or our request."""
 
     @property
     def app_error(self) -> str | None:
@@ -81,16 +83,18 @@ class AuditResult:
     def merge(cls, results: Iterable[AuditResult]) -> Self:
         """Add results up. A refused OAuth client takes precedence over other reasons to stop."""
         tally = AuditTally()
-        stop_reasons = []
+        stop_reasons, refused_clients = list[str](), set[str]()
         for result in results:
             tally.counts.update(result.counts)
             tally.unknown_responses.update(result.unknown_responses)
             stop_reasons += [result.stop_reason] if result.stop_reason else []
+            refused_clients |= result.refused_clients
         app_error = next((code for code in stop_reasons if _is_app_error(code)), None)
         return cls(
             counts=tally.counts,
             unknown_responses=tally.unknown_responses,
             stop_reason=app_error or next(iter(stop_reasons), None),
+            refused_clients=frozenset(refused_clients),
         )
 
     @classmethod
@@ -99,7 +103,12 @@ class AuditResult:
         values = values or {}
         known = set(AuditOutcome)
         counts = {AuditOutcome(name): int(count) for name, count in values.get("counts", {}).items() if name in known}
-        return cls(counts=counts, unknown_responses=dict(values.get("unknown", {})), stop_reason=values.get("stopped"))
+        return cls(
+            counts=counts,
+            unknown_responses=dict(values.get("unknown", {})),
+            stop_reason=values.get("stopped"),
+            refused_clients=frozenset(values.get("refused_clients", ())),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for XCom."""
@@ -108,6 +117,7 @@ class AuditResult:
             "unknown": dict(self.unknown_responses),
             "stopped": self.stop_reason,
             "app_error": self.app_error,
+            "refused_clients": sorted(self.refused_clients),
         }
 
 

@@ -11,6 +11,7 @@ os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 import typer
 
 from gmail_warmup.cli import (
+    clients,
     content,
     dns,
     doctor,
@@ -38,6 +39,7 @@ app.add_typer(mailboxes.app, name="mailboxes")
 app.add_typer(invites.app, name="invites")
 app.add_typer(grants.app, name="grants")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(clients.app, name="clients")
 app.add_typer(content.app, name="content")
 app.add_typer(move_in.app, name="move-in")
 app.command(name="doctor")(doctor.run_doctor)

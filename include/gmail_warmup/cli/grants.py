@@ -165,7 +165,6 @@ def _run_audit(services: Services, *, force: bool, as_json: bool) -> tuple[Audit
     from gmail_warmup.airflow import audit_runner
     from gmail_warmup.audit import decisions
     from gmail_warmup.audit.report import build_report
-    from gmail_warmup.audit.results import AuditOutcome
     from gmail_warmup.db.engine import read_transaction, write_transaction
     from gmail_warmup.db.models import Mailbox
 
@@ -175,10 +174,7 @@ def _run_audit(services: Services, *, force: bool, as_json: bool) -> tuple[Audit
         ids = connection.scalars(sa.select(Mailbox.id).order_by(Mailbox.id)).all()
     with show_progress("Probing the grants", as_json=as_json, total=len(ids)) as progress:
         result = audit_runner.run_audit_pass(services, ids, actor=actor, force=force, progress=progress)
-    unreadable = result.count(AuditOutcome.UNREADABLE)
-    decisions.decide_refusals(
-        services.grant_store, running, app_error=result.app_error, unreadable=unreadable, actor=actor
-    )
+    decisions.decide_refusals(services.grant_store, running, result, actor=actor)
     with write_transaction(services.engine) as connection:
         report = build_report(connection, result, expiring_days=services.settings.expiring_days)
         decisions.finish_audit(connection, running, report)

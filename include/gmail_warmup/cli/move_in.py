@@ -26,6 +26,8 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import pluralize
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from gmail_warmup.airflow.services import Services
     from gmail_warmup.transfer.importer import ImportResult
     from gmail_warmup.transfer.migration_plan import Candidate, MigrationPlan, Skipped
@@ -131,11 +133,20 @@ def _move_in(
 
     with show_progress(f"Importing {pluralize(len(candidates), 'account')}", as_json=as_json):
         with read_transaction(services.engine) as connection:
-            plan = plan_migration(connection, candidates, client_id=services.oauth_client.client_id, left=skipped)
+            plan = plan_migration(
+                connection, candidates, client_ids=_list_client_ids(services, connection), left=skipped
+            )
         done = import_mailboxes(
             services.grant_store, plan.mailboxes, actor=services.actor, exported_at=_EPOCH, dry_run=dry_run
         )
     return plan, done
+
+
+def _list_client_ids(services: Services, connection: Connection) -> set[str]:
+    from gmail_warmup.oauth.clients.registry import list_clients
+
+    registered = list_clients(connection, default=services.settings.client_conn_id)
+    return {services.oauth_client.client_id, *(client.client_id for client in registered if client.client_id)}
 
 
 def _report_result(

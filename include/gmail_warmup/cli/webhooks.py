@@ -78,15 +78,10 @@ def send_test(
     as_json: JsonOption = False,
 ) -> None:
     """Send a test to a receiver now. Exit code 1: it did not accept it."""
-    from gmail_warmup.airflow.webhooks.connections import load_listed_receiver
-    from gmail_warmup.alerts.webhooks import delivery_log
-    from gmail_warmup.alerts.webhooks.delivery import DeliveryPolicy
+    from gmail_warmup.airflow.webhooks import runner
 
     with report_errors():
-        services = get_services(context)
-        found = load_listed_receiver(receiver, services.settings)
-        policy = DeliveryPolicy.from_settings(services.settings)
-        record = delivery_log.send_test(services.engine, found, policy, actor=actor_name())
+        record = runner.send_test(get_services(context), receiver, actor=actor_name())
     _report(record, as_json=as_json)
 
 
@@ -97,18 +92,10 @@ def repeat_delivery(
     as_json: JsonOption = False,
 ) -> None:
     """Send a delivery again now, with the same message id. Exit code 1: it was not accepted."""
-    from gmail_warmup.airflow.webhooks.connections import load_listed_receiver
-    from gmail_warmup.alerts.webhooks import delivery_log
-    from gmail_warmup.alerts.webhooks.delivery import DeliveryPolicy
-    from gmail_warmup.db.engine import read_transaction
+    from gmail_warmup.airflow.webhooks import runner
 
     with report_errors():
-        services = get_services(context)
-        with read_transaction(services.engine) as connection:
-            conn_id = delivery_log.get_delivery(connection, delivery).receiver
-        found = load_listed_receiver(conn_id, services.settings)
-        policy = DeliveryPolicy.from_settings(services.settings)
-        record = delivery_log.send_again(services.engine, found, policy, delivery, actor=actor_name())
+        record = runner.repeat_delivery(get_services(context), delivery, actor=actor_name())
     _report(record, as_json=as_json)
 
 

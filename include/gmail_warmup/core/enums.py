@@ -357,6 +357,12 @@ class ChangeAction(StrEnum):
     """An encrypted backup with refresh tokens was made."""
     KEY_ROTATION = "key_rotation"
     """The stored secrets were re-encrypted with the newest Fernet key."""
+    CLIENT_SET = "client_set"
+    """An OAuth client was registered, or its limit or tags were changed."""
+    CLIENT_RETIRE = "client_retire"
+    """An OAuth client was retired: it gets no new grants."""
+    CLIENT_REOPEN = "client_reopen"
+    """A retired OAuth client gets new grants again."""
     WEBHOOK_TEST = "webhook_test"
     """A test was sent to a receiver of webhooks."""
     WEBHOOK_REPEAT = "webhook_repeat"
@@ -365,6 +371,37 @@ class ChangeAction(StrEnum):
     """A link to a weekly report was created."""
     REPORT_LINK_REVOKE = "report_link_revoke"
     """A link to a weekly report was revoked."""
+
+
+CHANGE_LABELS: dict[str, str] = {
+    ChangeAction.MAILBOX_ADD: "Mailbox added",
+    ChangeAction.MAILBOX_CHANGE: "Mailbox settings changed",
+    ChangeAction.MAILBOX_PAUSE: "Mailbox paused",
+    ChangeAction.MAILBOX_RESUME: "Mailbox resumed",
+    ChangeAction.TAG_SCHEDULE: "Schedule of a tag changed",
+    ChangeAction.MAILBOX_REQUALIFY: "Fresh sample allowed",
+    ChangeAction.MAILBOX_REMOVE: "Removal of a mailbox begun",
+    ChangeAction.MAILBOX_RENAME: "Mailbox renamed",
+    ChangeAction.MAILBOX_EXPORT: "Data of a mailbox exported",
+    ChangeAction.CONSENT: "Consent given",
+    ChangeAction.INVITE_CREATE: "Invite created",
+    ChangeAction.INVITE_REVOKE: "Invite revoked",
+    ChangeAction.OWNER_MAIL: "Invite mailed to the owner",
+    ChangeAction.HALT_BEGIN: "All mailboxes stopped",
+    ChangeAction.HALT_END: "All mailboxes started again",
+    ChangeAction.IMPORT: "Mailboxes imported",
+    ChangeAction.EXPORT: "Mailbox settings exported",
+    ChangeAction.BACKUP: "Encrypted backup made",
+    ChangeAction.KEY_ROTATION: "Stored secrets re-encrypted",
+    ChangeAction.CLIENT_SET: "OAuth client registered or changed",
+    ChangeAction.CLIENT_RETIRE: "OAuth client retired",
+    ChangeAction.CLIENT_REOPEN: "OAuth client opened again",
+    ChangeAction.WEBHOOK_TEST: "Test webhook sent",
+    ChangeAction.WEBHOOK_REPEAT: "Webhook sent again",
+    ChangeAction.REPORT_LINK_CREATE: "Report link created",
+    ChangeAction.REPORT_LINK_REVOKE: "Report link revoked",
+}
+"""The actions, by code, as page and command show them."""
 
 
 class ChangeSource(StrEnum):
@@ -391,6 +428,8 @@ class SubjectKind(StrEnum):
     """The mailboxes of a domain."""
     TAG = "tag"
     """The mailboxes with a tag."""
+    CLIENT = "client"
+    """An OAuth client, by its Connection."""
 
 
 class DagId(StrEnum):
@@ -481,6 +520,7 @@ class Permission(StrEnum):
     READ = "can_read"
     """See mailboxes, statistics and history, and export settings."""
     OPERATE = "can_operate"
-    """Pause, resume, requalify, repair, invite, and use the kill switch."""
+    """Pause, resume and requalify mailboxes; sign in again for them, one by one or in the repair queue; create and
+    revoke invites and links to a report; send a webhook again, and tests; use the kill switch."""
     ADMINISTER = "can_administer"
     """Add mailboxes, import them, change their settings, rename and remove them, and export all their data."""

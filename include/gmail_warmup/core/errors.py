@@ -10,6 +10,11 @@ class GmailWarmupError(Exception):
         super().__init__(message or type(self).__doc__)
 
 
+def describe_safely(error: Exception) -> str:
+    """Return the text of an error of this package; of another one its type, because its text may contain a secret."""
+    return str(error) if isinstance(error, GmailWarmupError) else type(error).__name__
+
+
 class TooManyConsentsError(GmailWarmupError):
     """This link was followed too often lately. Wait an hour, then open it again."""
 

@@ -83,11 +83,15 @@ TABLE_PRIVILEGES = {
     "mailbox_day": TablePrivileges(),
     "mailbox_failure": TablePrivileges(can_delete=True),
     "mailbox_tag": TablePrivileges(can_update=False, can_delete=True),
+    "oauth_client": TablePrivileges(update_columns=("client_id", "user_limit", "tags", "retired_at")),
+    "oauth_client_user": TablePrivileges(can_insert=False, can_update=False),
     "oauth_grant": TablePrivileges(),
     "mailbox_readiness": TablePrivileges(),
     "owner_mail": TablePrivileges(),
     "mailbox_removal": TablePrivileges(
         update_columns=(
+            "revoke_grant",
+            "trash_mail",
             "step",
             "problem",
             "next_try_at",

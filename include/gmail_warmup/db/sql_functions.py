@@ -56,6 +56,30 @@ FOR EACH ROW EXECUTE FUNCTION gmail_warmup.forget_mailbox_changes()
 """The log still shows who changed a mailbox that no longer exists, and when, without its personal data."""
 DROP_FORGET_MAILBOX_CHANGES = "DROP FUNCTION IF EXISTS gmail_warmup.forget_mailbox_changes() CASCADE"
 
+COUNT_CLIENT_USERS = (
+    """
+CREATE OR REPLACE FUNCTION gmail_warmup.count_client_user() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO gmail_warmup.oauth_client_user (client_id, mailbox_id) VALUES (NEW.client_id, NEW.mailbox_id)
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$
+""",
+    """
+CREATE OR REPLACE TRIGGER count_first_client AFTER INSERT ON gmail_warmup.oauth_grant
+FOR EACH ROW WHEN (NEW.client_id IS NOT NULL) EXECUTE FUNCTION gmail_warmup.count_client_user()
+""",
+    """
+CREATE OR REPLACE TRIGGER count_next_client AFTER UPDATE OF client_id ON gmail_warmup.oauth_grant
+FOR EACH ROW WHEN (NEW.client_id IS NOT NULL AND NEW.client_id IS DISTINCT FROM OLD.client_id)
+EXECUTE FUNCTION gmail_warmup.count_client_user()
+""",
+)
+"""Whatever code stores a grant, the user of its client is counted in the same transaction."""
+DROP_COUNT_CLIENT_USERS = "DROP FUNCTION IF EXISTS gmail_warmup.count_client_user() CASCADE"
+
 _DAY_COUNTS = (
     "ramp", "planned", "claimed", "sent", "failed", "inbox", "spam", "elsewhere", "missing", "rescued", "read",
     "replied", "bounced", "rejected",

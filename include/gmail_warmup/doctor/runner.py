@@ -9,7 +9,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.core.errors import GmailWarmupError
-from gmail_warmup.doctor import addresses, content, domains, google, grants, installation, owner_mails, stored_rows
+from gmail_warmup.doctor import (
+    addresses,
+    clients,
+    content,
+    domains,
+    google,
+    grants,
+    installation,
+    owner_mails,
+    stored_rows,
+)
 from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.doctor.result import CheckOutcome, CheckResult, Status
 
@@ -28,6 +38,8 @@ _CHECKS: tuple[tuple[str, Callable[[DoctorContext], CheckOutcome], tuple[str, ..
     ("delegation", installation.check_delegation, ("database",)),
     ("OAuth client", google.check_oauth_client, ("settings",)),
     ("token endpoint", google.check_token_endpoint, ("OAuth client",)),
+    ("other OAuth clients", clients.check_other_clients, ("database",)),
+    ("places for users", clients.check_client_places, ("database",)),
     ("audit", google.check_audit_connection, ("OAuth client",)),
     ("Google's clock", google.check_google_clock, ("token endpoint",)),
     ("redirect URI", google.check_redirect_uri, ()),

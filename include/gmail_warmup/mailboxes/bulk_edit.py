@@ -82,5 +82,7 @@ def _change_columns(connection: sa.Connection, ids: Sequence[int], changes: Mail
 def _change_tags(connection: sa.Connection, ids: Sequence[int], changes: MailboxChanges) -> set[int]:
     if not changes.changes_tags:
         return set()
-    changed = set() if changes.tags is None else set_tags(connection, dict.fromkeys(ids, changes.tags))
-    return changed | change_tags(connection, ids, add=changes.add_tags, remove=changes.remove_tags)
+    if changes.tags is None:
+        return change_tags(connection, ids, add=changes.add_tags, remove=changes.remove_tags)
+    wanted = {*changes.tags, *changes.add_tags}.difference(changes.remove_tags)
+    return set_tags(connection, dict.fromkeys(ids, wanted))

@@ -29,6 +29,8 @@ RECORDED_NAMES = frozenset(MailboxSettings.model_fields) | {
     "address", "revoke_grant", "trash_mail",
     # of an invite, a consent and a halt
     "invite_id", "expires_at", "purpose", "state", "started_by", "reason",
+    # of an OAuth client
+    "user_limit", "tags",
     # of a webhook: the id of the Connection, and the number of the delivery
     "receiver", "delivery_id",
     # of a link to a report

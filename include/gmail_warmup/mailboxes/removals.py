@@ -96,17 +96,19 @@ def _to_removal(row: sa.Row[Any]) -> Removal:
 def request_removals(
     connection: sa.Connection, addresses: Sequence[str], *, revoke_grant: bool, trash_mail: bool, actor: str
 ) -> list[int]:
-    """Begin to remove mailboxes; return the ids of the removals. One that is in progress goes on as it was requested.
+    """Begin to remove mailboxes; return the ids of the removals. One in progress does also what is chosen now.
 
     Raises:
         UnknownMailboxError: with every address of no mailbox; nothing was changed then.
+        InvalidInputError: a removal in progress has passed the step that is chosen now; nothing was changed then.
     """
     named = repository.require_mailboxes(connection, addresses)
     ids = lock_mailboxes(connection, repository.has_id_in([mailbox.id for mailbox in named]))
-    values = {"requested_by": actor, "revoke_grant": revoke_grant, "trash_mail": trash_mail}
-    rows = [values | {"mailbox_id": mailbox_id} for mailbox_id in ids]
+    chosen = {"revoke_grant": revoke_grant, "trash_mail": trash_mail}
+    rows = [chosen | {"requested_by": actor, "mailbox_id": mailbox_id} for mailbox_id in ids]
     begun = set(connection.scalars(insert(_R).values(rows).on_conflict_do_nothing().returning(_R.mailbox_id)))
-    record_changes(connection, (_to_change(mailbox, values) for mailbox in named if mailbox.id in begun))
+    changed = begun | _extend_removals(connection, ids, chosen)
+    record_changes(connection, (_to_change(mailbox, actor, chosen) for mailbox in named if mailbox.id in changed))
     connection.execute(
         sa.update(Mailbox)
         .where(repository.has_id_in(ids))
@@ -123,13 +125,33 @@ def request_removals(
     return list(connection.scalars(query))
 
 
-def _to_change(mailbox: MailboxAddress, values: Mapping[str, Any]) -> Change:
-    return Change(
-        action=ChangeAction.MAILBOX_REMOVE,
-        actor=values["requested_by"],
-        subject=Subject.of_mailbox(mailbox.id, mailbox.address),
-        after={name: values[name] for name in ("revoke_grant", "trash_mail")},
-    )
+def _extend_removals(connection: sa.Connection, mailbox_ids: Sequence[int], chosen: Mapping[str, bool]) -> set[int]:
+    """Add what is chosen to the removals in progress that lack it; return the ids of their mailboxes.
+
+    Raises:
+        InvalidInputError: naming the first of them that already deletes rows.
+    """
+    lacks_choice = sa.or_(sa.false(), *(~getattr(_R, name) for name, is_chosen in chosen.items() if is_chosen))
+    has_id = _R.mailbox_id == sa.any_(sa.literal(list(mailbox_ids), ARRAY(sa.BigInteger())))
+    is_lacking = (has_id, _R.finished_at.is_(None), lacks_choice)
+    values = {name: sa.or_(getattr(_R, name), sa.literal(is_chosen)) for name, is_chosen in chosen.items()}
+    # Mail is moved before the grant is revoked.
+    step = sa.case((_R.trash_mail, _R.step), else_=RemovalStep.TRASH.value) if chosen["trash_mail"] else _R.step
+    extend = sa.update(_R).where(*is_lacking, _R.step != RemovalStep.ERASE)
+    extended = connection.scalars(
+        extend.values(**values, step=step, next_try_at=sa.func.now()).returning(_R.mailbox_id)
+    ).all()
+    if late := connection.execute(_SELECT.where(*is_lacking).order_by(_R.id).limit(1)).one_or_none():
+        raise InvalidInputError(
+            f"Removal {late.id} of {late.address} already deletes the data and does nothing more at Google. "
+            f"Nothing was changed; it goes on as {late.requested_by} requested it."
+        )
+    return set(extended)
+
+
+def _to_change(mailbox: MailboxAddress, actor: str, chosen: Mapping[str, bool]) -> Change:
+    subject = Subject.of_mailbox(mailbox.id, mailbox.address)
+    return Change(action=ChangeAction.MAILBOX_REMOVE, actor=actor, subject=subject, after=chosen)
 
 
 def require_kept(connection: sa.Connection, addresses: Iterable[str]) -> None:
@@ -180,6 +202,12 @@ def store_progress(connection: sa.Connection, removal_id: int, **values: Any) ->
     """Store columns of a removal in progress."""
     is_open = (_R.id == removal_id, _R.finished_at.is_(None))
     connection.execute(sa.update(_R).where(*is_open).values(values))
+
+
+def store_step(connection: sa.Connection, removal: Removal, **values: Any) -> None:
+    """Store the end of a step of a removal, unless more was requested of it since it was read."""
+    is_same = (getattr(_R, name) == getattr(removal, name) for name in ("id", "step", "revoke_grant", "trash_mail"))
+    connection.execute(sa.update(_R).where(*is_same).values(values))
 
 
 def store_problem(connection: sa.Connection, removal_id: int, code: str, *, retry_after: float) -> None:

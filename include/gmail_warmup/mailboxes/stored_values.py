@@ -7,8 +7,7 @@ what is wrong; no task works in it until it is repaired.
 from __future__ import annotations
 
 import functools
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -16,12 +15,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from gmail_warmup.core.enums import GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.core.text import shorten_text
 from gmail_warmup.db.bounded_times import is_out_of_range
 from gmail_warmup.mailboxes import records
 from gmail_warmup.mailboxes.addresses import normalize_address
-from gmail_warmup.mailboxes.schedules.values import ScheduleValues
-from gmail_warmup.mailboxes.validation import InvalidValue, describe_rule
+from gmail_warmup.mailboxes.schedules.stored import InvalidScheduleError, read_own_values, read_tag_schedules
+from gmail_warmup.mailboxes.schedules.values import SCHEDULE_NAMES
+from gmail_warmup.mailboxes.validation import InvalidValue, describe_stored_rule, escape_stored
 from gmail_warmup.mailboxes.zone_data import find_zone
 
 _EnumT = TypeVar("_EnumT", bound=StrEnum)
@@ -39,7 +38,6 @@ _SETTINGS: dict[str, TypeAdapter[Any]] = {
     "signature": TypeAdapter(records.Signature | None),
     "owner_email": TypeAdapter(records.OwnerEmail | None),
     "tags": TypeAdapter(records.Tags),
-    **{name: TypeAdapter(field.rebuild_annotation()) for name, field in ScheduleValues.model_fields.items()},
 }
 _TIMES = (
     "created_at", "paused_at", "resumed_at", "deferred_until", "band_since", "health_window_start", "half_volume_on",
@@ -54,8 +52,8 @@ def check_stored_values(values: dict[str, Any]) -> tuple[InvalidValue, ...]:
     """Replace, in the columns of a mailbox and its grant, what no code can compute with; return what breaks a rule."""
     found = [*_replace_unknown_members(values), *_replace_times(values)]
     if find_zone(values["timezone"]) is None:
-        found.append(_invalid("timezone", f"'{_shorten(values['timezone'])}' is not a known time zone", values))
-    found += [*_check_settings(values), *_check_tag_schedules(values["tag_schedules"])]
+        found.append(_invalid("timezone", f"'{escape_stored(values['timezone'])}' is not a known time zone", values))
+    found += [*_check_settings(values), *_check_schedules(values)]
     try:
         if normalize_address(values["address"]) != values["address"]:
             found.append(_invalid("address", "is not in its stored form", values))
@@ -69,7 +67,7 @@ def _replace_unknown_members(values: dict[str, Any]) -> list[InvalidValue]:
     for column, fallback in _ENUMS.items():
         member = _find_member(type(fallback), values[column])
         if member is None:
-            found.append(_invalid(column, f"'{_shorten(values[column])}' is not known to this version", values))
+            found.append(_invalid(column, f"'{escape_stored(values[column])}' is not known to this version", values))
         values[column] = member or fallback
     return found
 
@@ -90,7 +88,7 @@ def _replace_times(values: dict[str, Any]) -> list[InvalidValue]:
 
 def _check_settings(values: Mapping[str, Any]) -> list[InvalidValue]:
     broken = _find_broken_rules(tuple(values[column] for column in _SETTINGS))
-    return [_invalid(column, f"{rule} (stored: {_shorten(values[column])})", values) for column, rule in broken.items()]
+    return [_invalid(column, rule, values) for column, rule in broken.items()]
 
 
 @functools.lru_cache(maxsize=10_000)  # many mailboxes have the same settings
@@ -100,23 +98,21 @@ def _find_broken_rules(stored: tuple[object, ...]) -> dict[str, str]:
         try:
             adapter.validate_python(value)
         except ValidationError as error:
-            broken[column] = describe_rule(error.errors()[0], records.MailboxSettings.model_fields[column])
+            broken[column] = describe_stored_rule(
+                error.errors()[0], value, records.MailboxSettings.model_fields[column]
+            )
     return broken
 
 
-@functools.lru_cache(maxsize=10_000)  # many mailboxes have the same tags
-def _check_tag_schedules(text: str | None) -> tuple[InvalidValue, ...]:
-    found = []
-    for document in json.loads(text) if text else ():
-        tag = _shorten(document.pop("tag"))
-        try:
-            ScheduleValues.model_validate(document)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            rule = f"the schedule of its tag '{tag}': {problem['loc'][0]}: {describe_rule(problem)}"
-            remedy = f"Change the schedule of the tag '{tag}'."
-            found.append(InvalidValue(column="tag_schedules", rule=rule, remedy=remedy))
-    return tuple(found)
+def _check_schedules(values: Mapping[str, Any]) -> Iterator[InvalidValue]:
+    try:
+        read_own_values(tuple(values[name] for name in SCHEDULE_NAMES))
+    except InvalidScheduleError as error:
+        yield from error.values
+    try:
+        read_tag_schedules(values["tag_schedules"])
+    except InvalidScheduleError as error:
+        yield from error.values
 
 
 def _invalid(column: str, rule: str, values: Mapping[str, Any]) -> InvalidValue:
@@ -127,7 +123,3 @@ def _invalid(column: str, rule: str, values: Mapping[str, Any]) -> InvalidValue:
         else f"Correct the row of the mailbox {values['id']} in the database."
     )
     return InvalidValue(column=column, rule=rule, remedy=remedy)
-
-
-def _shorten(value: object) -> str:
-    return shorten_text(str(value).encode("unicode_escape").decode("ascii"))

@@ -107,14 +107,7 @@ def load_tags(connection: sa.Connection, mailbox_ids: Collection[int]) -> dict[i
 
 def set_tags(connection: sa.Connection, tags_of: Mapping[int, Collection[str]]) -> set[int]:
     """Give each mailbox exactly these tags, in stored form; return the ids of the mailboxes whose tags changed."""
-    before = load_tags(connection, tags_of)
-    added = [(key, tag) for key, tags in tags_of.items() for tag in tags if tag not in before.get(key, ())]
-    removed = [(key, tag) for key in before for tag in before[key] if tag not in tags_of[key]]
-    _insert(connection, added)
-    _delete(connection, removed)
-    changed = {key for key, _ in (*added, *removed)}
-    clear_send_times(connection, changed)  # a tag may have a schedule
-    return changed
+    return _replace_tags(connection, load_tags(connection, tags_of), tags_of)
 
 
 def change_tags(
@@ -122,7 +115,20 @@ def change_tags(
 ) -> set[int]:
     """Add and remove tags, in stored form, of mailboxes; return the ids of the mailboxes whose tags changed."""
     before = load_tags(connection, mailbox_ids)
-    return set_tags(connection, {key: {*before.get(key, ()), *add}.difference(remove) for key in mailbox_ids})
+    wanted = {key: {*before.get(key, ()), *add}.difference(remove) for key in mailbox_ids}
+    return _replace_tags(connection, before, wanted)
+
+
+def _replace_tags(
+    connection: sa.Connection, before: Mapping[int, Collection[str]], tags_of: Mapping[int, Collection[str]]
+) -> set[int]:
+    added = [(key, tag) for key, tags in tags_of.items() for tag in tags if tag not in before.get(key, ())]
+    removed = [(key, tag) for key in before for tag in before[key] if tag not in tags_of[key]]
+    _insert(connection, added)
+    _delete(connection, removed)
+    changed = {key for key, _ in (*added, *removed)}
+    clear_send_times(connection, changed)  # a tag may have a schedule
+    return changed
 
 
 @dataclass(frozen=True, kw_only=True)

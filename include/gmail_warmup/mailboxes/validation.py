@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from gmail_warmup.core.text import shorten_text
+
 _NUMBER_TYPES = ("int_", "greater_than", "less_than", "float_")
 
 
@@ -31,7 +33,7 @@ def describe_rule(problem: Mapping[str, Any], field: FieldInfo | None = None) ->
         field: the invalid field, for the bounds of a number.
     """
     kind, context = str(problem["type"]), problem.get("ctx", {})
-    bounds = _get_bounds(field)
+    bounds = get_bounds(field)
     if kind == "missing" or (kind == "string_too_short" and context["min_length"] == 1):
         return "is required"
     if kind == "json_invalid":
@@ -47,8 +49,18 @@ def describe_rule(problem: Mapping[str, Any], field: FieldInfo | None = None) ->
     return str(problem["msg"]).removeprefix("Value error, ")
 
 
-def _get_bounds(field: FieldInfo | None) -> tuple[int, int] | None:
-    """Return the minimum and the maximum of a number field."""
+def describe_stored_rule(problem: Mapping[str, Any], value: object, field: FieldInfo) -> str:
+    """Return the rule of one pydantic error with the stored value that breaks it."""
+    return f"{describe_rule(problem, field)} (stored: {escape_stored(value)})"
+
+
+def escape_stored(value: object) -> str:
+    """Return a stored value for an error message: shortened, and in ASCII."""
+    return shorten_text(str(value).encode("unicode_escape").decode("ascii"))
+
+
+def get_bounds(field: FieldInfo | None) -> tuple[int, int] | None:
+    """Return the minimum and the maximum of a number field; None for any other field."""
     bounds = {
         key: getattr(item, key)
         for item in (field.metadata if field else ())

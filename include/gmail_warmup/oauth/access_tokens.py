@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import logging
 import random
@@ -46,6 +45,14 @@ class AccessToken:
     grant_version: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class _ClientAccess:
+    """The token endpoint and the circuit breaker of one OAuth client."""
+
+    endpoint: TokenEndpoint
+    breaker: CircuitBreaker
+
+
 class AccessTokens:
     """Return access tokens, refreshing them where necessary.
 
@@ -54,7 +61,8 @@ class AccessTokens:
     waits for the lease holder to finish.
 
     Args:
-        endpoint: called before the first refresh; most tasks find a valid token and need no OAuth client.
+        open_endpoint: returns the token endpoint for the Connection of a client. It is called before the first refresh;
+            most tasks find a valid token and need no OAuth client.
         margin: remaining seconds below which a token is refreshed.
         lease: seconds for which a refresh holds the lease; longer than its request.
     """
@@ -62,7 +70,7 @@ class AccessTokens:
     def __init__(
         self,
         store: GrantStore,
-        endpoint: Callable[[], TokenEndpoint],
+        open_endpoint: Callable[[str | None], TokenEndpoint],
         *,
         actor: Actor,
         margin: int = 300,
@@ -70,16 +78,18 @@ class AccessTokens:
         sleep: Callable[[float], None] = time.sleep,
         meter: Meter = NULL_METER,
     ) -> None:
-        self._store, self._open_endpoint, self._actor, self._meter = store, endpoint, actor, meter
+        self._store, self._open_endpoint, self._actor, self._meter = store, open_endpoint, actor, meter
+        self._clients: dict[str | None, _ClientAccess] = {}
         self._margin, self._lease, self._sleep = margin, lease, sleep
 
-    @functools.cached_property
-    def _endpoint(self) -> TokenEndpoint:
-        return self._open_endpoint()
-
-    @functools.cached_property
-    def _breaker(self) -> CircuitBreaker:
-        return CircuitBreaker(self._store.engine, self._endpoint.client.client_id, lease=self._lease)
+    def _get_client(self, grant: StoredGrant) -> _ClientAccess:
+        """Return the access to the client of a grant; its Connection is read before its first refresh."""
+        conn_id = grant.client_conn_id
+        if conn_id not in self._clients:
+            endpoint = self._open_endpoint(conn_id)
+            breaker = CircuitBreaker(self._store.engine, endpoint.client.client_id, lease=self._lease)
+            self._clients[conn_id] = _ClientAccess(endpoint=endpoint, breaker=breaker)
+        return self._clients[conn_id]
 
     def get_token(self, address: str, *, rejected: str | None = None, known: StoredGrant | None = None) -> AccessToken:
         """Return a valid access token for a mailbox.
@@ -211,15 +221,16 @@ class AccessTokens:
             return TokenResult(reason=refusal, request_sent=False), 0.0
         assert grant.refresh_token
         refresh_token = self._decrypt_token(grant, grant.refresh_token)
-        if blocked := self._breaker.blocked_reason():
+        client = self._get_client(grant)
+        if blocked := client.breaker.blocked_reason():
             return TokenResult(reason=blocked, request_sent=False), 0.0
         started = time.monotonic()
-        result = self._endpoint.refresh_access_token(refresh_token)
+        result = client.endpoint.refresh_access_token(refresh_token)
         elapsed = time.monotonic() - started
         result = reinterpret_result(
-            result, grant, self._endpoint.client.client_id, recently_succeeded=self._breaker.recently_succeeded
+            result, grant, client.endpoint.client.client_id, recently_succeeded=client.breaker.recently_succeeded
         )
-        self._breaker.record_outcomes(
+        client.breaker.record_outcomes(
             [RequestOutcome(mailbox_id=grant.mailbox_id, reason=result.reason, retry_after=result.retry_after)]
         )
         self._meter.increment_counter(REFRESH, result.reason.category)
@@ -227,7 +238,7 @@ class AccessTokens:
         return result, time.monotonic() - started
 
     def _store_token(self, grant: StoredGrant, result: TokenResult, elapsed: float) -> AccessToken | None:
-        client_id = self._endpoint.client.client_id
+        client_id = self._get_client(grant).endpoint.client.client_id
         try:
             written = self._store.record_tokens(grant, result, elapsed=elapsed, client_id=client_id, actor=self._actor)
         except SQLAlchemyError as error:

@@ -14,7 +14,7 @@ from gmail_warmup.core.enums import RefusingParty
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.bounded_times import is_out_of_range
-from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
+from gmail_warmup.db.models import ClientRegistration, GrantState, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import lookup
 
 
@@ -35,6 +35,8 @@ class StoredGrant:
     address: str
     auth: MailboxAuth
     client_id: str | None
+    client_conn_id: str | None
+    """The Connection of the client that issued the grant; None for the default client, or an unknown one."""
     refresh_token: str | None = field(repr=False)
     refresh_expires_at: datetime | None
     access_token: str | None = field(repr=False)
@@ -96,8 +98,16 @@ _NULLABLE_TIMES = (
 )  # fmt: skip
 
 _G = OAuthGrant
+CLIENT_CONN_ID = (
+    sa.select(ClientRegistration.conn_id)
+    .where(ClientRegistration.client_id == _G.client_id)
+    .correlate(_G)
+    .scalar_subquery()
+)
+"""The Connection of the client of a grant, as a column of a query of grants."""
 GRANT_COLUMNS: tuple[Any, ...] = (
-    _G.mailbox_id, Mailbox.address, Mailbox.auth, _G.client_id, _G.refresh_token, _G.refresh_expires_at,
+    _G.mailbox_id, Mailbox.address, Mailbox.auth, _G.client_id, CLIENT_CONN_ID.label("client_conn_id"),
+    _G.refresh_token, _G.refresh_expires_at,
     _G.access_token, _G.access_expires_at, _G.state, _G.reason, _G.refused_by, _G.state_since, _G.next_probe_at,
     _G.granted_at, _G.refreshed_at, _G.version, _G.incident_id, _G.lease_holder, _G.lease_until,
     sa.func.now().label("now"),

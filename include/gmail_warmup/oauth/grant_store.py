@@ -85,7 +85,7 @@ class GrantStore:
                 mass_refusal.lock_refusal_count(connection)
                 if not _lock_unchanged(connection, grant):
                     return None
-                if incident_id := mass_refusal.open_incident_if_over_limit(connection, reason):
+                if incident_id := mass_refusal.open_incident_if_over_limit(connection, reason, grant.client_id):
                     update = self.refusal_policy.hold(update, incident_id)
             written = grant_updates.apply_updates(connection, [update], actor=actor)
         return update if written else None

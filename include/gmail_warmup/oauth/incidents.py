@@ -86,6 +86,8 @@ def _describe_incident(incident: sa.Row[Any]) -> str:
     mailboxes = incident.detail.get("mailboxes") if isinstance(incident.detail, dict) else None
     size = f" ({mailboxes} mailboxes)" if mailboxes else ""
     subject = f" {incident.key}" if incident.kind in (IncidentKind.UNAUTHENTICATED, IncidentKind.OVERDUE) else ""
+    if incident.key and not subject:
+        subject = f" (OAuth client {incident.key})"
     return (
         f"Since {incident.opened_at:%Y-%m-%d %H:%M} UTC, "
         f"{_DESCRIPTIONS.get(incident.kind, incident.kind)}{subject}{size}: "

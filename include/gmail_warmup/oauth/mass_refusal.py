@@ -1,4 +1,4 @@
-"""Hold refusals if many grants are refused at once, since the cause is then rarely the grants.
+"""Hold refusals if many grants of one OAuth client are refused at once, since the cause is then rarely the grants.
 
 Above the limit a refused grant becomes suspect instead of flagged, one incident is opened, and a second probe
 ``suspect_delay`` later decides. Grants whose expiry Google announced are not held back.
@@ -44,8 +44,8 @@ def lock_refusal_count(connection: sa.Connection) -> None:
     lock_decisions(connection, DecisionLock.MASS_REFUSAL)
 
 
-def count_recent_refusals(connection: sa.Connection) -> tuple[int, int]:
-    """Return how many verified grants were refused within the window, and how many were healthy before."""
+def count_recent_refusals(connection: sa.Connection, client_id: str | None) -> tuple[int, int]:
+    """Return how many verified grants of a client were refused within the window, and how many were healthy before."""
     state = OAuthGrant.state
     refused = sa.and_(
         state != GrantState.ACTIVE,
@@ -55,44 +55,61 @@ def count_recent_refusals(connection: sa.Connection) -> tuple[int, int]:
     query = sa.select(
         sa.func.count().filter(refused).label("refused"),
         sa.func.count().filter(sa.or_(state == GrantState.ACTIVE, refused)).label("healthy"),
-    ).where(OAuthGrant.refreshed_at.is_not(None))
+    ).where(OAuthGrant.refreshed_at.is_not(None), _is_of_client(client_id))
     row = connection.execute(query).one()
     return int(row.refused), int(row.healthy)
 
 
-def open_incident_if_over_limit(connection: sa.Connection, reason: Reason) -> int | None:
-    """Return the id of the incident under which one more refusal is held, or None if it is below the limit.
+def open_incident_if_over_limit(connection: sa.Connection, reason: Reason, client_id: str | None) -> int | None:
+    """Return the id of the incident under which one more refusal of a client is held; None if it is below the limit.
 
     The caller has called ``lock_refusal_count``.
     """
-    refused, healthy = count_recent_refusals(connection)
+    refused, healthy = count_recent_refusals(connection, client_id)
     if refused + 1 <= compute_refusal_limit(healthy):
         return None
     open_id = connection.scalar(
-        sa.select(Incident.id).where(Incident.kind == IncidentKind.MASS_REFUSAL, Incident.closed_at.is_(None))
+        sa.select(Incident.id).where(
+            Incident.kind == IncidentKind.MASS_REFUSAL, Incident.key == (client_id or ""), Incident.closed_at.is_(None)
+        )
     )
     already_held = connection.scalar(sa.select(sa.func.count()).where(OAuthGrant.incident_id == open_id)) or 0
     return open_mass_refusal_incident(
-        connection, reason=reason.code, mailboxes=refused + 1, held=1 + int(already_held), healthy=healthy
+        connection,
+        client_id,
+        reason=reason.code,
+        mailboxes=refused + 1,
+        held=1 + int(already_held),
+        healthy=healthy,
     )
 
 
 def open_mass_refusal_incident(
-    connection: sa.Connection, *, reason: str, mailboxes: int, held: int, healthy: int
+    connection: sa.Connection, client_id: str | None, *, reason: str, mailboxes: int, held: int, healthy: int
 ) -> int:
     """Open the incident of a mass refusal, or update the open one; return its id.
 
     Args:
+        client_id: the client that issued the grants; None if it is unknown.
         mailboxes: number of grants that were refused together.
         held: number of these whose refusal is held.
         healthy: number of grants that worked before.
     """
-    detail = {"mailboxes": mailboxes, "held": held, "healthy": healthy, "domains": _count_by_domain(connection)}
-    return open_incident(connection, IncidentKind.MASS_REFUSAL, reason=reason, detail=detail)
+    detail = {
+        "mailboxes": mailboxes,
+        "held": held,
+        "healthy": healthy,
+        "domains": _count_by_domain(connection, client_id),
+    }
+    return open_incident(connection, IncidentKind.MASS_REFUSAL, key=client_id or "", reason=reason, detail=detail)
 
 
-def _count_by_domain(connection: sa.Connection) -> dict[str, int]:
-    """Count the refused grants by domain, the most frequent first."""
+def _is_of_client(client_id: str | None) -> sa.ColumnElement[bool]:
+    return OAuthGrant.client_id.is_not_distinct_from(client_id)
+
+
+def _count_by_domain(connection: sa.Connection, client_id: str | None) -> dict[str, int]:
+    """Count the refused grants of a client by domain, the most frequent first."""
     domain, count = sa.func.split_part(Mailbox.address, "@", 2), sa.func.count()
     query = (
         sa.select(domain.label("domain"), count.label("mailboxes"))
@@ -101,6 +118,7 @@ def _count_by_domain(connection: sa.Connection) -> dict[str, int]:
             OAuthGrant.state != GrantState.ACTIVE,
             OAuthGrant.state_since > sa.func.now() - make_interval(WINDOW_SECONDS),
             OAuthGrant.refreshed_at.is_not(None),
+            _is_of_client(client_id),
         )
         .group_by(domain)
         .order_by(count.desc(), domain)

@@ -17,6 +17,9 @@ from typing import Any
 
 from gmail_warmup.core.characters import ASCII_SPACE
 
+BYTE_ORDER_MARK = "\ufeff"
+"""The first character of a file to download: without it, Excel reads the file in the code page of its locale."""
+
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")  # noqa: RUF001  the full-width forms count as well
 _ESCAPED_FORMULA = re.compile(f"'{_FORMULA.pattern}")
 _SEPARATORS = ",;\t|"
@@ -68,7 +71,7 @@ def _format_line(cells: Sequence[str]) -> str:
 
 def parse_table(text: str) -> CsvTable:
     """Parse a file with a header line. Column names are converted to lower case; empty cells are empty strings."""
-    lines = _parse_lines(text.removeprefix("\ufeff"))
+    lines = _parse_lines(text.removeprefix(BYTE_ORDER_MARK))
     number, header, malformed = 1, [], []
     for number, cells in lines:
         if isinstance(cells, list):

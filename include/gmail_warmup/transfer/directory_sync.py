@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 import sqlalchemy as sa
 
@@ -77,16 +78,24 @@ class Selection:
             return True
         if any(_is_below(user.org_unit, unit) for unit in self.org_units):
             return True
-        return any(member.is_everyone or member.id == user.id for member in self._list_members())
+        return self._includes_everyone or user.id in self._member_ids
 
     def list_external(self, users: Iterable[DirectoryUser]) -> list[str]:
         """Return the addresses of members of the groups that are not users of this directory."""
         known = {user.id for user in users}
-        members = self._list_members()
-        return sorted({m.address or m.id for m in members if not m.is_everyone and m.id not in known})
+        return sorted({m.address or m.id for m in self._all_members if not m.is_everyone and m.id not in known})
 
-    def _list_members(self) -> list[GroupMember]:
+    @cached_property
+    def _all_members(self) -> list[GroupMember]:
         return [member for members in (self.members or {}).values() for member in members]
+
+    @cached_property
+    def _member_ids(self) -> frozenset[str]:
+        return frozenset(member.id for member in self._all_members)
+
+    @cached_property
+    def _includes_everyone(self) -> bool:
+        return any(member.is_everyone for member in self._all_members)
 
 
 def _is_below(path: str, unit: str) -> bool:

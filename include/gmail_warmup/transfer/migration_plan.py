@@ -6,7 +6,7 @@ valid ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -70,14 +70,14 @@ class MigrationPlan:
 
 
 def plan_migration(
-    connection: sa.Connection, offers: Iterable[Candidate], *, client_id: str, left: Iterable[Skipped] = ()
+    connection: sa.Connection, offers: Iterable[Candidate], *, client_ids: Collection[str], left: Iterable[Skipped] = ()
 ) -> MigrationPlan:
     """Decide which candidates are imported; nothing is written.
 
     An existing mailbox keeps its settings, and its grant if that works.
 
     Args:
-        client_id: the OAuth client of this installation; a grant is only valid for the client it was issued to.
+        client_ids: the OAuth clients of this installation; a grant is only valid for the client it was issued to.
         left: what was skipped before.
     """
     made = MigrationPlan(left=list(left))
@@ -89,7 +89,7 @@ def plan_migration(
             made.left.append(_to_skipped(offer, address, lookup.describe_spelling(address, spellings[address])))
             continue
         try:
-            made.mailboxes.append(_to_mailbox(number, address, offer, known.get(address), client_id, made))
+            made.mailboxes.append(_to_mailbox(number, address, offer, known.get(address), client_ids, made))
         except InvalidInputError as error:
             made.left.append(_to_skipped(offer, address, str(error).removeprefix(f"{address}: ")))
     return made
@@ -115,7 +115,12 @@ def _drop_duplicates(offers: Iterable[Candidate], made: MigrationPlan) -> Iterab
 
 
 def _to_mailbox(
-    number: int, address: str, offer: Candidate, known: MailboxRecord | None, client_id: str, made: MigrationPlan
+    number: int,
+    address: str,
+    offer: Candidate,
+    known: MailboxRecord | None,
+    client_ids: Collection[str],
+    made: MigrationPlan,
 ) -> ParsedMailbox:
     """Return the mailbox to import.
 
@@ -125,7 +130,7 @@ def _to_mailbox(
     settings = _require_flagged(known) if known else validate_mailbox_settings(dict(offer.settings), address=address)
     grant = None
     try:
-        grant = _read_grant(offer.token, address, client_id)
+        grant = _read_grant(offer.token, address, client_ids)
     except InvalidInputError as error:
         if known:
             raise
@@ -149,7 +154,7 @@ def _require_flagged(known: MailboxRecord) -> MailboxSettings:
     return MailboxSettings(kind=known.kind, auth=known.auth)
 
 
-def _read_grant(token: Any, address: str, client_id: str) -> ImportedGrant:
+def _read_grant(token: Any, address: str, client_ids: Collection[str]) -> ImportedGrant:
     """Parse a grant and check that it can be used by this installation.
 
     Raises:
@@ -158,10 +163,10 @@ def _read_grant(token: Any, address: str, client_id: str) -> ImportedGrant:
     if token in (None, "", {}):
         raise InvalidInputError("there is no token; sign in again.")
     grant = parse_authorized_user(token, address=address)
-    if grant.client_id and grant.client_id != client_id:
+    if grant.client_id and grant.client_id not in client_ids:
         raise InvalidInputError(
-            "its grant was issued to another OAuth client than that of the Connection gmail_oauth_client and works "
-            "only with that client; put that client into the Connection first, or sign in again."
+            "its grant was issued to an OAuth client that this installation does not have, and works only with that "
+            "client; add that client first (gmail-warmup clients set), or sign in again."
         )
     if lacks_gmail_scope(grant.scopes):  # without recorded scopes, the first refresh checks them
         raise InvalidInputError("its grant lacks the Gmail permission gmail.modify; sign in again.")

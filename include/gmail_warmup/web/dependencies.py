@@ -40,15 +40,24 @@ class AppContext:
     def build_consent_flow(self) -> ConsentFlow:
         """Return the OAuth flow.
 
-        The client is read each time, so that a corrected Connection takes effect without a restart.
+        The clients are read each time, so that a corrected Connection takes effect without a restart.
         """
-        services = self.services
-        settings = services.settings
-        endpoint = TokenEndpoint(
-            load_oauth_client(settings), connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
-        )
+        settings = self.services.settings
         return ConsentFlow(
-            services.grant_store, endpoint, redirect_uri=load_urls().redirect_uri, minutes=settings.consent_minutes
+            self.services.grant_store,
+            self.open_endpoint,
+            redirect_uri=load_urls().redirect_uri,
+            minutes=settings.consent_minutes,
+            default_client=settings.client_conn_id,
+        )
+
+    def open_endpoint(self, conn_id: str | None) -> TokenEndpoint:
+        """Return the token endpoint of an OAuth client, whose Connection is read now."""
+        settings = self.services.settings
+        return TokenEndpoint(
+            load_oauth_client(settings, conn_id),
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
         )
 
     def diagnose_failure(self) -> ConfigurationError | None:

@@ -12,10 +12,9 @@ Imported only in the api-server, because Airflow's security module is slow to im
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
@@ -24,7 +23,7 @@ from fastapi.security import HTTPAuthorizationCredentials
 
 from gmail_warmup.airflow.setup.permissions import RESOURCE, stores_permissions
 from gmail_warmup.core.enums import DagId, Permission
-from gmail_warmup.web.security import check_content_type, check_origin
+from gmail_warmup.web.security import SAME_SITE_JSON
 
 User = Annotated[BaseUser, Depends(get_user)]
 BearerToken = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_scheme)]
@@ -33,32 +32,35 @@ BearerToken = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_sche
 def find_permissions(user: User) -> frozenset[Permission]:
     """Return the permissions of a user, with those that they include."""
     ranked = list(Permission)
-    held = [place for place, permission in enumerate(ranked) if _holds(user, permission)]
-    return frozenset(ranked[: held[-1] + 1] if held else ())
+    highest = _find_highest(user)
+    return frozenset(ranked[: ranked.index(highest) + 1] if highest else ())
 
 
-def _holds(user: User, permission: Permission) -> bool:
+def _find_highest(user: User) -> Permission | None:
     manager = get_auth_manager()
-    if stores_permissions(type(manager)) and manager.is_authorized_custom_view(
-        method=permission.value,  # type: ignore[arg-type]  # the name of an action is allowed too
-        resource_name=RESOURCE,
-        user=user,
-    ):
-        return True
-    required: tuple[ResourceMethod, ...] = ("GET",) if permission is Permission.READ else ("GET", "PUT")
-    return all(manager.is_authorized_connection(method=method, user=user) for method in required)
+    may_read = manager.is_authorized_connection(method="GET", user=user)
+    if may_read and manager.is_authorized_connection(method="PUT", user=user):
+        return Permission.ADMINISTER
+    if stores_permissions(type(manager)):
+        for permission in reversed(Permission):
+            method: Any = permission.value  # the name of an action is allowed too
+            if manager.is_authorized_custom_view(method=method, resource_name=RESOURCE, user=user):
+                return permission
+    return Permission.READ if may_read else None
 
 
 def check_permission(permission: Permission, request: Request, user: User) -> None:
-    """Check that a user has a permission; note in the request all that they have, for the page that is shown.
+    """Check that the user of a request has a permission.
+
+    All permissions are found once for each request and kept in its state, also for the page that is shown.
 
     Raises:
         HTTPException: 403 without it.
     """
-    held = find_permissions(user)
-    if permission not in held:
+    if not hasattr(request.state, "permissions"):
+        request.state.permissions = find_permissions(user)
+    if permission not in request.state.permissions:
         raise HTTPException(403, _describe_refusal(permission))
-    request.state.permissions = held
 
 
 def _describe_refusal(permission: Permission) -> str:
@@ -78,10 +80,9 @@ def _require(permission: Permission) -> Callable[[Request, BaseUser], Awaitable[
 
 READ = [Depends(_require(Permission.READ))]
 """Dependencies of every router with pages or data. Its routes need no more if they only read."""
-_CHANGE = [Depends(check_origin), Depends(check_content_type)]
-OPERATE = [Depends(_require(Permission.OPERATE)), *_CHANGE]
+OPERATE = [Depends(_require(Permission.OPERATE)), *SAME_SITE_JSON]
 """Dependencies of a route that changes the daily work of mailboxes; see ``Permission``."""
-ADMINISTER = [Depends(_require(Permission.ADMINISTER)), *_CHANGE]
+ADMINISTER = [Depends(_require(Permission.ADMINISTER)), *SAME_SITE_JSON]
 """Dependencies of a route that changes which mailboxes there are, or settings; see ``Permission``."""
 
 

@@ -91,24 +91,25 @@ class ProblemResponse(JSONResponse):
         return json.dumps(content).encode("ascii")
 
 
+_PROBLEMS: dict[type[Exception], tuple[int, str, str]] = {
+    UnknownMailboxError: (404, "unknown-mailbox", "Unknown mailbox"),
+    UnknownInviteError: (404, "unknown-invite", "Unknown invite"),
+    UnknownDeliveryError: (404, "unknown-delivery", "Unknown delivery"),
+    UnknownReportLinkError: (404, "unknown-report-link", "Unknown link"),
+    TooManyConsentsError: (429, "too-many-consents", "Too many attempts"),
+    MailboxBusyError: (409, "mailbox-busy", "The mailbox is in use"),
+    InvalidInputError: (422, "invalid-input", "Invalid input"),
+    ConfigurationError: (503, "configuration", "Gmail Warmup is not ready"),
+}
+"""Status, slug and title of each error whose message the caller may see. The most specific class counts."""
+
+
 def problem_from_error(error: GmailWarmupError) -> Problem | None:
     """Convert an error of the package to a problem; None if the caller must not see its message."""
-    if isinstance(error, UnknownMailboxError):
-        return Problem(status=404, slug="unknown-mailbox", title="Unknown mailbox", detail=str(error))
-    if isinstance(error, UnknownInviteError):
-        return Problem(status=404, slug="unknown-invite", title="Unknown invite", detail=str(error))
-    if isinstance(error, UnknownDeliveryError):
-        return Problem(status=404, slug="unknown-delivery", title="Unknown delivery", detail=str(error))
-    if isinstance(error, UnknownReportLinkError):
-        return Problem(status=404, slug="unknown-report-link", title="Unknown link", detail=str(error))
-    if isinstance(error, TooManyConsentsError):
-        return Problem(status=429, slug="too-many-consents", title="Too many attempts", detail=str(error))
-    if isinstance(error, MailboxBusyError):
-        return Problem(status=409, slug="mailbox-busy", title="The mailbox is in use", detail=str(error))
-    if isinstance(error, InvalidInputError):
-        return Problem(status=422, slug="invalid-input", title="Invalid input", detail=str(error))
-    if isinstance(error, ConfigurationError):
-        return Problem(status=503, slug="configuration", title="Gmail Warmup is not ready", detail=str(error))
+    for kind in type(error).__mro__:
+        if kind in _PROBLEMS:
+            status, slug, title = _PROBLEMS[kind]
+            return Problem(status=status, slug=slug, title=title, detail=str(error))
     return None
 
 

@@ -15,6 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core.enums import Permission
 from gmail_warmup.core.errors import ConfigurationError
+from gmail_warmup.mailboxes.records import DEFAULT_TARGET, MailboxSettings
+from gmail_warmup.mailboxes.validation import get_bounds
 from gmail_warmup.web.security import inner_path
 from gmail_warmup.web.views.relative_time import format_time_ago
 
@@ -47,6 +49,8 @@ def _template_environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    environment.globals["target_limits"] = get_bounds(MailboxSettings.model_fields["daily_target"])
+    environment.globals["default_target"] = DEFAULT_TARGET
     environment.filters["utc"] = _format_utc
     environment.filters["ago"] = format_time_ago
     environment.filters["mailbox_path"] = _mailbox_path

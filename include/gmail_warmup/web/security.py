@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from fastapi import HTTPException, Request, Response
+from fastapi import Depends, HTTPException, Request, Response
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -78,7 +78,7 @@ def callback_query(request: Request) -> dict[str, str]:
 
 
 def check_origin(request: Request) -> None:
-    """Refuse a change requested by a page of another site with the cookies of its visitor (CSRF).
+    """Refuse what a page of another site requests with the cookies of its visitor (CSRF), if it is stored.
 
     A client that is not a browser sends neither header and is accepted: it sends its credentials deliberately.
     """
@@ -94,6 +94,10 @@ def check_content_type(request: Request) -> None:
     """Refuse a change whose body is not JSON, because HTML forms of other sites cannot send JSON."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "The body must be JSON with Content-Type: application/json.")
+
+
+SAME_SITE_JSON = [Depends(check_origin), Depends(check_content_type)]
+"""Dependencies of every route with a body."""
 
 
 def read_browser_cookie(request: Request) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from gmail_warmup.alerts.outbox import SendCounts
+from gmail_warmup.alerts.owner_mails.delivery import OwnerMessage
 from gmail_warmup.core.enums import CONSUMER_DOMAINS
 from gmail_warmup.oauth.consent.invites import find_open_invite
 from support.owner_mail_kit import OLIVIA, PETER, Post, flag, flag_again, pass_time, recover, tokens_in
@@ -18,6 +20,14 @@ ADA, BOB, EVE = "ada@warm.example", "bob@warm.example", "eve@pool.example"
 
 def run(world: World, post: Post) -> SendCounts:
     return post.mailer().send_due(world.store.engine)
+
+
+def add_owners(world: World, number: int) -> list[str]:
+    """Flag one mailbox of each of some owners; return the owners in the order of their mails."""
+    owners = [f"owner{each}@example.com" for each in range(number)]
+    for each, owner in enumerate(owners):
+        flag(world, f"box{each}@pool.example", owner=owner)
+    return owners
 
 
 def open_addresses(world: World, post: Post) -> list[list[str]]:
@@ -166,21 +176,50 @@ def test_a_mail_that_is_refused_is_tried_again_with_new_links(world: World, capl
 
 
 def test_a_server_that_is_down_costs_three_attempts_and_not_one_per_owner(world: World):
-    for number in range(6):
-        flag(world, f"box{number}@pool.example", owner=f"owner{number}@example.com")
+    add_owners(world, 6)
     post = Post(error=OSError())
     assert run(world, post) == SendCounts(failed=3)
     post.error = None
     assert run(world, post) == SendCounts(sent=3)
 
 
+def test_owners_who_cannot_be_mailed_stop_no_later_one(world: World, caplog: pytest.LogCaptureFixture):
+    owners = add_owners(world, 5)
+    world.sql(  # as if a removal began between the two statements of a claim
+        "INSERT INTO gmail_warmup.mailbox_removal (mailbox_id, requested_by, revoke_grant, trash_mail)"
+        " SELECT id, 'op', false, false FROM gmail_warmup.mailbox WHERE id <= 4"
+    )
+    post = Post()
+    assert run(world, post) == SendCounts(sent=1, failed=4)
+    assert post.owners == owners[4:]
+    assert "owner0@example.com gets no mail in this run: box0@pool.example is being removed." in caplog.text
+
+
+@pytest.mark.parametrize(
+    "fate",
+    ["UPDATE gmail_warmup.invite SET used_at = now() WHERE id = 1", "DELETE FROM gmail_warmup.invite WHERE id = 1"],
+)
+def test_a_link_that_cannot_be_revoked_stops_no_later_one(world: World, fate: str):
+    flag(world, ADA, BOB)
+    flag(world, EVE, owner=PETER)
+    post = Post()
+
+    def send(message: OwnerMessage) -> None:
+        post.send(message)
+        if message.owner == OLIVIA:  # the mail arrived, the answer of the server did not
+            world.sql(fate)
+            raise OSError
+
+    assert replace(post.mailer(), send=send).send_due(world.store.engine) == SendCounts(sent=1, failed=1)
+    assert open_addresses(world, post) == [[], [EVE]]
+
+
 def test_processes_at_once_send_each_mail_once(world: World):
-    for number in range(4):
-        flag(world, f"box{number}@pool.example", owner=f"owner{number}@example.com")
+    owners = add_owners(world, 4)
     post = Post()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: run(world, post), range(4)))
-    assert sorted(post.owners) == [f"owner{number}@example.com" for number in range(4)]
+    assert sorted(post.owners) == owners
 
 
 def test_what_was_mailed_is_recorded_without_a_link(world: World, caplog: pytest.LogCaptureFixture):

@@ -212,7 +212,10 @@ def test_after_three_days_it_is_given_up_and_the_later_ones_follow(
     pass_time(database, days=1, mins=1)
     assert deliver(database, inbox) == SendCounts(sent=1, given_up=1)
     assert inbox.types == ["recovered"]
-    assert "was not sent within 3 days and is not tried again; gave up: The receiver answered HTTP 500." in caplog.text
+    delivery = f"Webhook delivery 1 to {CONN_ID} about the mailbox {mailbox_id}"
+    assert f"{delivery} was not sent, and is tried again in 1 min: The receiver answered HTTP 500." in caplog.text
+    gave_up = "was not sent within 3 days and is not tried again; gave up: The receiver answered HTTP 500."
+    assert f"{delivery} {gave_up}" in caplog.text
     assert fetch(database, "SELECT given_up_at IS NOT NULL FROM gmail_warmup.webhook_delivery ORDER BY id") == [
         (True,), (False,)
     ]  # fmt: skip

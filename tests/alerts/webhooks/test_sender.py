@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+import threading
 from typing import Any
 
+import httpx
 import pytest
 
 from gmail_warmup.alerts.webhooks.messages import build_test_message
 from gmail_warmup.alerts.webhooks.receivers import Receiver, build_receiver
 from gmail_warmup.alerts.webhooks.sender import WebhookDeliveryError, WebhookSender
+from gmail_warmup.core.network.client import open_client
 from support.webhook_kit import SECRET, Inbox, receiving
 
 
@@ -72,3 +75,24 @@ def test_a_private_address_behind_a_proxy_gets_nothing(inbox: Inbox, monkeypatch
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{inbox.port}")
     monkeypatch.setenv("NO_PROXY", "")
     assert "private, link-local or loopback address" in send("http://169.254.169.254/latest/meta-data")
+
+
+def test_resolving_the_host_for_a_proxy_counts_for_the_deadline(inbox: Inbox, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{inbox.port}")
+    monkeypatch.setenv("NO_PROXY", "")
+    resolve = socket.getaddrinfo
+
+    def resolve_late(host: str, *args: Any, **kwargs: Any) -> list[Any]:
+        if host != "slow.example":
+            return list(resolve(host, *args, **kwargs))
+        threading.Event().wait(0.5)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14", 80))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_late)
+    before = dict(inbox.attempts)
+    with (
+        open_client("http://slow.example/", connect_timeout=0.2, read_timeout=0.2, public_only=True) as http,
+        pytest.raises(httpx.TransportError, match="deadline"),
+    ):
+        http.post("http://slow.example/hook", content="{}")
+    assert inbox.attempts == before

@@ -55,7 +55,7 @@ def audit(
     """
     from gmail_warmup.audit import decisions
     from gmail_warmup.audit.pipeline import Audit
-    from gmail_warmup.audit.results import AuditOutcome, AuditResult
+    from gmail_warmup.audit.results import AuditResult
 
     chosen = world.settings.model_copy(update=settings or {})
     client, actor = with_secret(world.client, secret), Actor(name="dag:audit", run_id=run_id)
@@ -63,13 +63,7 @@ def audit(
     running = decisions.begin_audit(world.store.engine, run_id, actor=actor)
     probed = [Audit(world.store, client, chosen, actor=actor).run(shard) for shard in shards]
     result = AuditResult.merge(probed)
-    decided = decisions.decide_refusals(
-        world.store,
-        running,
-        app_error=result.app_error,
-        unreadable=result.count(AuditOutcome.UNREADABLE),
-        actor=actor,
-    )
+    decided = decisions.decide_refusals(world.store, running, result, actor=actor)
     return Audited(
         counts=Counter({outcome.value: count for outcome, count in result.counts.items()}),
         confirmed=len(decided.confirmed),

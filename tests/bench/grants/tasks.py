@@ -44,7 +44,7 @@ def want_tokens(
 
     tokens = AccessTokens(
         world.store,
-        lambda: endpoint,
+        lambda _: endpoint,
         actor=world.actor,
         margin=chosen.refresh_margin,
         lease=chosen.refresh_lease,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,11 +10,12 @@ import pytest
 from gmail_sandbox.client import SandboxClient
 from gmail_sandbox.control.service_account_models import ServiceAccountMade
 from gmail_sandbox.fault_catalog import CATALOGUE
-from gmail_warmup.gmail.workspace.directory import MEMBER_SCOPE, USER_SCOPE
+from gmail_warmup.gmail.workspace.directory import MEMBER_SCOPE, USER_SCOPE, DirectoryUser, GroupMember
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.mailboxes.tags import load_tags
 from gmail_warmup.oauth.reasons import REASONS
+from gmail_warmup.transfer.directory_sync import Selection
 from support.workspace import ADMIN, ROBOT, connect_directory
 from support.world import World
 
@@ -315,3 +317,37 @@ def test_every_fault_of_the_directory_is_decided_on():
     }  # fmt: skip
     catalogue = {name for name, row in CATALOGUE.items() if row.edge == "directory"}
     assert catalogue == {*REFUSALS, *PASSING, "directory.200_odd_rows", *waiting}
+
+
+def test_a_run_that_stops_says_how_far_it_came_and_is_continued(workspace: World, shell: Any):
+    workspace.sandbox.put_directory([BOSS, user(ADA), user(BEN), user(DORA)])
+    workspace.sql(
+        "CREATE FUNCTION gmail_warmup.refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE check_violation; END $$;"
+        " CREATE TRIGGER refuse BEFORE INSERT ON gmail_warmup.mailbox FOR EACH ROW"
+        f" WHEN (NEW.address = '{BEN}') EXECUTE FUNCTION gmail_warmup.refuse()"
+    )
+    shell(*SYNC, "--org-unit", "/Sales", "--apply", code=1)
+    assert "Stopped after 1 of 3 mailboxes: 1 add. What was changed stays." in shell.err
+    assert stored(workspace) == {ADA: None}
+    workspace.sql("DROP TRIGGER refuse ON gmail_warmup.mailbox; DROP FUNCTION gmail_warmup.refuse")
+    done = shell.json(*SYNC, "--org-unit", "/Sales", "--apply")
+    assert (done["add"], done["unchanged"]) == (2, 1)
+
+
+class _Members(list[GroupMember]):
+    """The members of a group, and how often they were read."""
+
+    reads = 0
+
+    def __iter__(self) -> Iterator[GroupMember]:
+        self.reads += 1
+        return super().__iter__()
+
+
+def test_the_members_of_a_group_are_not_read_again_for_each_user():
+    members = _Members(GroupMember(id=str(number), address="") for number in range(0, 200, 2))
+    selection = Selection(members={GROUP: members})
+    users = [DirectoryUser(id=str(number), address=f"u{number}@work.example") for number in range(200)]
+    assert [user.id for user in users if selection.includes(user)] == [member.id for member in list(members)]
+    assert members.reads <= 2

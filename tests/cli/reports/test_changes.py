@@ -47,6 +47,12 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str, Any, Any], ...]]] 
         ("{tokens}", "--kind", "pool"),
         (("mailbox_add", NEW, None, {"kind": "pool"}), ("import", "", None, {"added": 1, "grants": 1})),
     ),
+    "clients set": (
+        ("second", "--user-limit", "9"),
+        (("client_set", "second", None, {"user_limit": 9, "tags": []}),),
+    ),
+    "clients retire": (("second",), (("client_retire", "second", None, {"grants": 0}),)),
+    "clients reopen": (("second",), (("client_reopen", "second", None, None),)),
     "grants rotate": ((), (("key_rotation", "", None, {"keys": 1}),)),
 }
 """The commands that change something: their words, and what is recorded."""
@@ -56,7 +62,7 @@ UNRECORDED = {
     "grants audit", "move-in database", "mailboxes sync", "mailboxes tags", "mailboxes removals",
     "mailboxes remove", "mailboxes rename", "mailboxes export-data", "webhooks list", "webhooks receivers",
     "webhooks repeat", "webhooks secret", "webhooks test",
-    "mailboxes schedule show",
+    "mailboxes schedule show", "clients list",
 }  # fmt: skip
 """The commands that change nothing that a person decides; ``move-in database`` imports like ``move-in tokens``,
 ``mailboxes sync``, ``remove``, ``rename`` and ``export-data`` are recorded (tests/cli/mailboxes), and what sends
@@ -68,6 +74,8 @@ def prepared(world: World, shell: Any, tmp_path: Path, monkeypatch: pytest.Monke
     """Prepare a mailbox and files; return the files by name."""
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://localhost:8080")
     monkeypatch.setenv("GMAIL_WARMUP_PASSPHRASE", "a passphrase that is long")
+    second = {"conn_type": "gmail_oauth_client", "login": "client-2.apps.example.com", "password": "GOCSPX-2"}
+    monkeypatch.setenv("AIRFLOW_CONN_SECOND", json.dumps(second))
     world.add(ADA)
     shell("mailboxes", "invite", ADA)
     (tmp_path / "mailboxes.csv").write_text(f"address,kind,open_rate\n{ADA},pool,9\n")
@@ -92,6 +100,10 @@ def test_a_command_records_what_it_changes(world: World, shell: Any, prepared: d
         shell("mailboxes", "pause", ADA, "--reason", "before")
     if name == "start":
         shell("stop", "--reason", "before")
+    if name in ("clients retire", "clients reopen"):
+        shell("clients", "set", "second")
+    if name == "clients reopen":
+        shell("clients", "retire", "second")
     if name == "mailboxes requalify":
         world.sql(_BLOCKED)
     world.sql("DELETE FROM gmail_warmup.change_log")
@@ -131,3 +143,11 @@ def test_filters(world: World, shell: Any, options: tuple[str, ...], number: int
     shell("stop", "--reason", "why")
     assert len(shell.json("changes", *options)) == number
     assert f"{number} change" in shell("changes", *options)
+
+
+def test_the_table_shows_labels(world: World, shell: Any):
+    world.add(ADA)
+    shell("mailboxes", "pause", ADA, "--reason", "why")
+    text = shell("changes")
+    assert "Mailbox paused" in text
+    assert "Reason of the pause: why" in text

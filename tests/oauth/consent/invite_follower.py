@@ -29,7 +29,7 @@ store = GrantStore(
 client = OAuthClient(
     client_id=CLIENT_ID, secrets=(CLIENT_SECRET,), token_uri=sandbox.token_uri, api_endpoint=sandbox.base_url
 )
-flow = ConsentFlow(store, TokenEndpoint(client), redirect_uri=order["redirect_uri"])
+flow = ConsentFlow(store, lambda _: TokenEndpoint(client), redirect_uri=order["redirect_uri"])
 print("ready", flush=True)
 sys.stdin.readline()
 try:

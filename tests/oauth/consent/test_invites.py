@@ -52,7 +52,7 @@ def state_of(world: World, invite_id: int = 1) -> InviteState:
 
 
 def flow_of(world: World) -> ConsentFlow:
-    return ConsentFlow(world.store, TokenEndpoint(world.client), redirect_uri=REDIRECT_URI)
+    return ConsentFlow(world.store, lambda _: TokenEndpoint(world.client), redirect_uri=REDIRECT_URI)
 
 
 def at_callback(world: World, token: str, browser: str) -> dict[str, str]:

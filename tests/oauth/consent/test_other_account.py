@@ -7,12 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from gmail_warmup.core.errors import MailboxBusyError
+from gmail_warmup.core.errors import InvalidInputError, MailboxBusyError
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.oauth.consent.errors import ConsentRefusedError, Evidence
 from gmail_warmup.oauth.consent.flow import ConsentFlow
 from gmail_warmup.oauth.consent.states import BrowserSession
 from gmail_warmup.oauth.token_endpoint import TokenEndpoint
+from gmail_warmup.web.views.consent_errors import describe_evidence
 from support.leftovers import find_columns_with
 from support.mail_kit import ADA, POOL
 from support.removal_kit import make_busy
@@ -26,7 +27,7 @@ OP = BrowserSession(user="op", browser="browser")
 
 def flow_of(world: World) -> ConsentFlow:
     world.sandbox.put_client(CLIENT_ID, client_secrets=[CLIENT_SECRET], redirect_uris=[URI])
-    return ConsentFlow(world.store, TokenEndpoint(world.client), redirect_uri=URI)
+    return ConsentFlow(world.store, lambda _: TokenEndpoint(world.client), redirect_uri=URI)
 
 
 def sign_in(world: World, address: str, *, add: bool = False) -> ConsentRefusedError:
@@ -93,6 +94,17 @@ def test_an_alias_that_was_entered_is_added_under_the_primary_address(world: Wor
     assert world.rows("SELECT address, display_name FROM gmail_warmup.mailbox") == [(NEW, "Ada")]
 
 
+def test_a_mailbox_that_was_added_meanwhile_is_not_overwritten(world: World):
+    world.sandbox.put_mailbox(NEW)
+    sign_in(world, NEW, add=True)
+    world.add(NEW, display_name="Another")
+    before = world.grant(NEW).version
+    with pytest.raises(InvalidInputError, match="is a mailbox here by now"):
+        accept(world)
+    assert world.rows("SELECT address, display_name FROM gmail_warmup.mailbox") == [(NEW, "Another")]
+    assert world.grant(NEW).version == before
+
+
 def test_an_address_of_another_mailbox_is_never_offered(world: World):
     world.add(ADA)
     world.add(POOL[0])
@@ -134,3 +146,35 @@ def test_a_mailbox_in_use_is_renamed_a_little_later(world: World):
         accept(world)
     world.sql("UPDATE gmail_warmup.mailbox SET lease_until = NULL")
     assert accept(world).address == NEW
+
+
+SILENT: dict[str, dict[str, Any]] = {
+    "gmail fails": {"name": "gmail.unavailable_503"},
+    "no answer": {"close": True},
+    "too many requests": {"answer": {"status": 429, "body": "slow down"}},
+    "a page of somebody else": {"answer": {"status": 404, "body": "<p>Welcome to the hotel network</p>"}},
+    "a page with the status of success": {"answer": {"status": 200, "body": "<p>Welcome</p>"}},
+    "a bad gateway": {"answer": {"status": 502, "body": "bad gateway"}},
+}
+"""Answers that do not say whether a message is in an account."""
+
+
+@pytest.mark.parametrize("fault", SILENT.values(), ids=SILENT)
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_answer_that_does_not_say_whether_a_mail_is_there_is_no_evidence(
+    world: World, fault: dict[str, Any], times: int
+):
+    make_busy(world)
+    world.sandbox.put_mailbox(BOB)
+    world.sandbox.add_fault("gmail.users.messages.get", times=times, **fault)
+    refused = sign_in(world, BOB)
+    assert refused.evidence is Evidence.UNKNOWN
+    assert "did not answer" in describe_evidence(refused)
+    assert kept(world) == [(True, BOB)]
+
+
+def test_one_mail_that_is_there_is_evidence_whatever_the_others_say(world: World):
+    make_busy(world)
+    world.sandbox.rename_mailbox(ADA, NEW)
+    world.sandbox.add_fault("gmail.users.messages.get", times=1, name="gmail.unavailable_503")
+    assert sign_in(world, NEW).evidence is Evidence.CONFIRMED

@@ -118,6 +118,17 @@ def test_nothing_is_sent_on_a_public_holiday(holidays: str, day: date, is_free: 
     assert schedule.is_sending_day(day) is not (is_free or free)
 
 
+@pytest.mark.parametrize("values", [{"sending_days": "wed,fri"}, {"days_off": "2026-12-24"}, {"holidays": "CZ"}])
+def test_a_day_that_is_no_sending_day_has_no_slots_and_changes_no_other_day(values: dict[str, Any]):
+    def plan(day: int, **values: Any) -> object:
+        at = NOW.replace(day=day)
+        return plan_todays_slots(build_mailbox(**values), SendingHistory(), now=at, settings=Settings())
+
+    assert plan(24)
+    assert not plan(24, **values)
+    assert plan(23) == plan(23, **values) != ()
+
+
 def test_a_free_day_is_that_of_the_time_zone_of_the_mailbox():
     at = datetime(2026, 12, 24, 23, 30, tzinfo=UTC)  # the 25th in Auckland, the 24th in New York
     for zone, sends in (("Pacific/Auckland", False), ("America/New_York", True)):

@@ -40,6 +40,9 @@ def test_the_page_shows_what_every_receiver_got(world: World, inbox: Inbox, brow
     text = browser.get("/webhooks").text
     assert "It gets events from the next run of a DAG on." in text
     deliver(world, inbox)
+    text = browser.get("/webhooks").text
+    assert "No delivery yet" in text
+    assert "Works" not in text
     inbox.answer = lambda payload, before: 500
     flag(world.store.engine, 1)
     deliver(world, inbox)
@@ -54,6 +57,15 @@ def test_the_page_shows_what_every_receiver_got(world: World, inbox: Inbox, brow
     receivers = {row["conn_id"]: row for row in browser.get(f"{API}/receivers").json()["receivers"]}
     assert (receivers["desk"]["waiting"], receivers["desk"]["problem"]) == (1, None)
     assert receivers["lost"]["problem"]
+
+
+def test_a_receiver_works_once_it_has_accepted_a_delivery(world: World, inbox: Inbox, browser: TestClient):
+    deliver(world, inbox)
+    flag(world.store.engine, 1)
+    deliver(world, inbox)
+    text = browser.get("/webhooks").text
+    assert "Works" in text
+    assert "No delivery yet" not in text
 
 
 def test_a_delivery_is_repeated_and_a_test_is_sent(world: World, inbox: Inbox, browser: TestClient):

@@ -15,6 +15,7 @@ from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.airflow.connections import load_smtp_sender
 from gmail_warmup.alerts.outbox import SendCounts
 from gmail_warmup.alerts.owner_mails.delivery import OwnerMailer, OwnerMessage
+from gmail_warmup.alerts.owner_mails.digest import list_due_owners
 from gmail_warmup.alerts.owner_mails.template import load_template
 from gmail_warmup.core.errors import ConfigurationError, GmailWarmupError
 from gmail_warmup.db.engine import read_transaction
@@ -35,10 +36,14 @@ class OwnerMailError(GmailWarmupError):
 def send_owner_mails(services: Services) -> SendCounts:
     """Send the mails to owners that are due, if the setting ``owner_mail_sender`` names a sender.
 
-    A sender or template that cannot be used is logged; nothing is lost, the mails are sent once it works.
+    A sender or template that cannot be used is logged if a mail is due. Nothing is lost: the mails are sent once it
+    works.
     """
     if not services.settings.owner_mail_sender:
         return SendCounts()
+    with read_transaction(services.engine) as connection:
+        if not list_due_owners(connection):
+            return SendCounts()
     try:
         return build_mailer(services).send_due(services.engine)
     except ConfigurationError as error:

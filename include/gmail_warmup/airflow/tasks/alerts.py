@@ -11,7 +11,10 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 
 from gmail_warmup.airflow import gauges, notifier
 from gmail_warmup.airflow.mail.owner_mails import send_owner_mails
+from gmail_warmup.airflow.notifier import AlertSummary
+from gmail_warmup.airflow.services import Services
 from gmail_warmup.airflow.tasks import execution
+from gmail_warmup.airflow.tasks.steps import Steps
 from gmail_warmup.airflow.webhooks.runner import send_webhooks
 from gmail_warmup.alerts import heartbeats
 from gmail_warmup.audit import decisions
@@ -29,8 +32,8 @@ log = logging.getLogger(__name__)
 def alert_operator(report: Callable[[UnreportedChanges], None] = lambda changes: None) -> dict[str, Any]:
     """Notify the operator of flagged and recovered mailboxes and of incidents, send webhooks and mail owners.
 
-    Not in a dry run. Webhooks and mails to owners are sent also if the receivers of alerts are misconfigured, and the
-    other way round.
+    Not in a dry run. A step that fails, for example because the Connection of the alerts is malformed, stops no later
+    one; the task then fails with the first error.
 
     Args:
         report: is called with the mailboxes that were newly flagged, and those that recovered.
@@ -41,31 +44,53 @@ def alert_operator(report: Callable[[UnreportedChanges], None] = lambda changes:
     if execution.is_dry_run():
         log.info("Dry run: no alert is sent")
         return {"new": 0, "sent": 0, "failed": 0, "needs_reauth": 0}
-    with execution.translate_errors():
+    changes, alerts = UnreportedChanges(flagged=[], recovered=[]), AlertSummary(new_alert_ids=[], configured=False)
+    with execution.translate_errors(), Steps() as steps:
         services = execution.build_services()
-        gauges.send_status_gauges(services.engine, services.meter, services.settings)
-        heartbeats.report_overdue_dags(services.engine, services.settings, is_paused=_is_paused)
-        with write_transaction(services.engine) as connection:
-            mass_refusal.close_decided_incidents(connection)
-            changes = decisions.list_unreported(connection)
-        try:
-            alerts = notifier.send_alerts(services)
-            update_readiness(services.engine, services.settings)
-            refresh_overview(services.engine, services.settings)
-        finally:
-            try:
-                send_webhooks(services)
-            finally:
-                send_owner_mails(services)
+        _check_status(services, steps)
+        with steps.isolate("The list of changes"):
+            changes = _list_changes(services)
+        with steps.isolate("Sending alerts"):
+            alerts = _send_alerts(services)
+        _store_and_deliver(services, steps)
     report(changes)
-    for outcome, number in (("sent", alerts.sent), ("failed", alerts.failed)):
-        services.meter.increment_counter(ALERT, outcome, number)
     return {
         "new": len(alerts.new_alert_ids),
         "sent": alerts.sent,
         "failed": alerts.failed,
         "needs_reauth": len(changes.flagged),
     }
+
+
+def _check_status(services: Services, steps: Steps) -> None:
+    with steps.isolate("Sending gauges"):
+        gauges.send_status_gauges(services.engine, services.meter, services.settings)
+    with steps.isolate("The check for overdue DAGs"):
+        heartbeats.report_overdue_dags(services.engine, services.settings, is_paused=_is_paused)
+
+
+def _list_changes(services: Services) -> UnreportedChanges:
+    with write_transaction(services.engine) as connection:
+        mass_refusal.close_decided_incidents(connection)
+        return decisions.list_unreported(connection)
+
+
+def _send_alerts(services: Services) -> AlertSummary:
+    alerts = notifier.send_alerts(services)
+    for outcome, number in (("sent", alerts.sent), ("failed", alerts.failed)):
+        services.meter.increment_counter(ALERT, outcome, number)
+    return alerts
+
+
+def _store_and_deliver(services: Services, steps: Steps) -> None:
+    with steps.isolate("The update of readiness"):
+        update_readiness(services.engine, services.settings)
+    with steps.isolate("The refresh of the overview"):
+        refresh_overview(services.engine, services.settings)
+    with steps.isolate("Sending webhooks"):
+        send_webhooks(services)
+    with steps.isolate("Sending mails to owners"):
+        send_owner_mails(services)
 
 
 def _is_paused(dag_id: DagId) -> bool:

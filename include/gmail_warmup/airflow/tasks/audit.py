@@ -17,7 +17,7 @@ from gmail_warmup.alerts.heartbeats import AUDIT_STEP, record_heartbeat
 from gmail_warmup.audit import decisions
 from gmail_warmup.audit.report import build_report
 from gmail_warmup.audit.report_text import format_report
-from gmail_warmup.audit.results import RETRYABLE_OUTCOMES, AuditOutcome, AuditResult
+from gmail_warmup.audit.results import RETRYABLE_OUTCOMES, AuditResult
 from gmail_warmup.core.enums import DagId
 from gmail_warmup.core.log_context import log_event, log_fields
 from gmail_warmup.db.engine import read_transaction, write_transaction
@@ -72,13 +72,7 @@ def decide_refused_grants(results: Iterable[Mapping[str, Any] | None] | None) ->
 
 
 def _apply_decisions(services: Services, result: AuditResult) -> None:
-    decision = decisions.decide_refusals(
-        services.grant_store,
-        _begin_audit(services),
-        app_error=result.app_error,
-        unreadable=result.count(AuditOutcome.UNREADABLE),
-        actor=services.actor,
-    )
+    decision = decisions.decide_refusals(services.grant_store, _begin_audit(services), result, actor=services.actor)
     if decision.held_count:
         log.error("%d grants were refused together; they are not flagged before the second pass", decision.held_count)
 

@@ -9,6 +9,7 @@ from typing import Any
 from gmail_warmup.airflow import gauges
 from gmail_warmup.airflow.configuration import get_max_map_length
 from gmail_warmup.airflow.gmail_hook import GmailHook
+from gmail_warmup.airflow.services import Services
 from gmail_warmup.airflow.tasks import execution
 from gmail_warmup.alerts.heartbeats import record_heartbeat
 from gmail_warmup.core.enums import FLAGGED_STATES, Action, DagId
@@ -120,7 +121,7 @@ def run_mailbox_action(action: str, address: str) -> dict[str, int]:
             ),
             require_api_enabled(
                 services.engine,
-                lambda: services.oauth_client.client_id,
+                lambda: _get_client_id(services, address),
                 mailbox_id=mailbox.id,
                 address=address,
                 some_open=snapshot.any_breaker_open,
@@ -135,3 +136,8 @@ def run_mailbox_action(action: str, address: str) -> dict[str, int]:
                 writer=services.mail_writer,
                 meter=services.meter,
             )
+
+
+def _get_client_id(services: Services, address: str) -> str:
+    """Return the id of the OAuth client whose project serves the calls for a mailbox."""
+    return services.get_client(services.grant_store.read_grant(address).client_conn_id).client_id

@@ -13,10 +13,11 @@ from gmail_warmup.alerts.outbox import MAX_CONSECUTIVE_FAILURES, SendCounts
 from gmail_warmup.alerts.owner_mails import digest
 from gmail_warmup.alerts.owner_mails.digest import Digest, DigestItem
 from gmail_warmup.alerts.owner_mails.template import OwnerMailTemplate
-from gmail_warmup.core.errors import GmailWarmupError
+from gmail_warmup.core.errors import GmailWarmupError, describe_safely
 from gmail_warmup.core.text import pluralize
 from gmail_warmup.core.urls import SiteUrls
 from gmail_warmup.db.engine import read_transaction, write_transaction
+from gmail_warmup.db.rows import WRITE_ERRORS
 from gmail_warmup.oauth.reasons import REASONS
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class OwnerMailer:
     invite_days: int
 
     def send_due(self, engine: sa.Engine) -> SendCounts:
-        """Send the mails that are due; a failed one is tried again in a later run.
+        """Send the mails that are due; a failed one is tried again in a later run, and stops no other owner's.
 
         Processes may do this concurrently: each mail is claimed by one of them.
         """
@@ -59,7 +60,12 @@ class OwnerMailer:
         for owner in owners:
             if in_a_row >= MAX_CONSECUTIVE_FAILURES or time.monotonic() > ends_at:
                 break
-            is_sent = self._send_to(engine, owner)
+            try:
+                is_sent = self._send_to(engine, owner)
+            except (GmailWarmupError, *WRITE_ERRORS) as error:  # says nothing about the mail server
+                log.error("%s gets no mail in this run: %s", owner, describe_safely(error))
+                failed += 1
+                continue
             if is_sent is not None:
                 sent, failed = sent + is_sent, failed + (not is_sent)
                 in_a_row = 0 if is_sent else in_a_row + 1
@@ -75,8 +81,7 @@ class OwnerMailer:
         try:
             self.send(self._write(claimed))
         except Exception as error:
-            # Other errors by type only: their text may contain the mail, and so a link.
-            why = f"{type(error).__name__}: {error}" if isinstance(error, GmailWarmupError) else type(error).__name__
+            why = describe_safely(error)
             log.warning("The mail to %s about %s was not sent, and is tried again later: %s", owner, addresses, why)
             with write_transaction(engine) as connection:
                 digest.revoke_links(connection, claimed)

@@ -7,6 +7,7 @@ sends causes one more mail after ``schedule.compute_retry``, and not one in ever
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from gmail_warmup.alerts.owner_mails import schedule
 from gmail_warmup.core.enums import FLAGGED_STATES, ChangeAction
+from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.clock import get_current_time
 from gmail_warmup.db.locks import DecisionLock, lock_decisions
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant, OwnerMail
@@ -114,9 +116,14 @@ def record_sent(connection: sa.Connection, digest: Digest) -> None:
 
 
 def revoke_links(connection: sa.Connection, digest: Digest) -> None:
-    """Revoke the links of a mail that was not sent; it is tried again with new ones."""
+    """Revoke the open links of a mail that was not sent; it is tried again with new ones.
+
+    A link that was used meanwhile, because the mail arrived in spite of an error, or that was removed with its mailbox
+    needs no revocation.
+    """
     for item in digest.items:
-        invites.revoke_invite(connection, item.invite_id, actor="mail not sent")
+        with suppress(InvalidInputError):
+            invites.revoke_invite(connection, item.invite_id, actor="mail not sent")
 
 
 def _is_due(row: sa.Row[Any], now: datetime) -> bool:

@@ -73,7 +73,7 @@ class DeliveryPolicy:
         selected = (_D.receiver == receiver, *conditions) if receiver is not None else conditions
         return Outbox(
             model=_D,
-            name="Webhook delivery",
+            describe=_describe_delivery,
             period=pluralize(self.retry_days, "day"),
             max_age_seconds=self.retry_days * _DAY_SECONDS,
             claim_seconds=self.claim_seconds,
@@ -81,6 +81,11 @@ class DeliveryPolicy:
             order=(_D.next_try_at, _D.id),
             gives_up_untried=True,
         )
+
+
+def _describe_delivery(delivery: Any) -> str:
+    about = f"about the mailbox {delivery.mailbox_id}" if delivery.mailbox_id else "of a test"
+    return f"Webhook delivery {delivery.id} to {delivery.receiver} {about}"
 
 
 def _has_earlier_waiting() -> sa.ColumnElement[bool]:
@@ -102,6 +107,8 @@ def deliver_webhooks(
     Deliveries to a receiver that cannot be used, or is no longer listed, wait until they are given up.
     """
     register_receivers(engine, receivers)
+    if not _has_events(engine):
+        return SendCounts()
     dispatch_events(engine)
     counts = SendCounts(given_up=give_up_expired(engine, policy.build_outbox(None)))
     usable = [receiver for receiver in receivers if isinstance(receiver, Receiver)]
@@ -118,6 +125,12 @@ def deliver_webhooks(
             counts = counts.add(run.result())
     _clean_up(engine, policy)
     return counts
+
+
+def _has_events(engine: sa.Engine) -> bool:
+    """Return whether there is an event; without one there is no delivery, and nothing to give up or to delete."""
+    with read_transaction(engine) as connection:
+        return connection.scalar(sa.select(_E.id).limit(1)) is not None
 
 
 def send_delivery(engine: sa.Engine, receiver: Receiver, policy: DeliveryPolicy, delivery_id: int) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +11,7 @@ import typer
 from gmail_warmup.cli.output import JsonOption, get_services, print_json, print_table, report_errors
 from gmail_warmup.core.enums import ReadinessState
 from gmail_warmup.core.text import pluralize
+from gmail_warmup.transfer.csv_format import write_table
 
 if TYPE_CHECKING:
     from gmail_warmup.warmup.readiness.store import Readiness
@@ -33,9 +32,8 @@ def list_readiness(
     if as_json:
         print_json([_to_dict(item) for item in found])
     elif as_csv:
-        writer = csv.DictWriter(sys.stdout, _FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(_to_dict(item) for item in found)
+        for line in write_table(_FIELDS, map(_to_dict, found)):
+            typer.echo(line, nl=False)
     else:
         _print_readiness(found)
 

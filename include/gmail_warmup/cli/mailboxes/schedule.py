@@ -70,8 +70,6 @@ def _explain_mailbox(context: typer.Context, address: str) -> dict[str, dict[str
     services = get_services(context)
     with read_transaction(services.engine) as connection:
         record = repository.get_mailbox(connection, address)
-    if record.invalid:
-        raise InvalidInputError(f"{record.address}: {'; '.join(map(str, record.invalid))}")
     return {name: asdict(item) for name, item in explain_schedule(record, services.settings).items()}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,7 +67,7 @@ def sync(
             known = directory_sync.load_known(connection, users)
         entries = directory_sync.plan_sync(users, selection, known, settings, tag=tag)
         if apply:
-            entries = list(directory_sync.apply_sync(services.engine, entries, actor=actor_name(), tag=tag))
+            entries = _apply(services, entries, tag=tag)
     _print_entries(entries, applied=apply, as_json=as_json)
     if any(entry.error for entry in entries):
         raise typer.Exit(NEEDS_PERSON)
@@ -94,6 +94,25 @@ def _read_directory(
         return directory.list_users(), Selection(org_units=tuple(org_units), members=members)
 
 
+def _apply(services: Services, entries: Sequence[SyncEntry], *, tag: str) -> list[SyncEntry]:
+    """Apply the entries; if that ends early, for whatever cause, say how far it came."""
+    from gmail_warmup.transfer import directory_sync
+
+    done: list[SyncEntry] = []
+    try:
+        for entry in directory_sync.apply_sync(services.engine, entries, actor=actor_name(), tag=tag):
+            done.append(entry)
+    except BaseException:
+        counts = _describe_counts(directory_sync.count_effects(done)) or "none"
+        typer.echo(
+            f"Stopped after {len(done)} of {len(entries)} mailboxes: {counts}. What was changed stays. Run the command "
+            "again to continue.",
+            err=True,
+        )
+        raise
+    return done
+
+
 def _print_entries(entries: Sequence[SyncEntry], *, applied: bool, as_json: bool) -> None:
     from gmail_warmup.transfer.directory_sync import SyncEffect, count_effects
 
@@ -105,9 +124,13 @@ def _print_entries(entries: Sequence[SyncEntry], *, applied: bool, as_json: bool
     rows = [(e.address, "failed" if e.error else e.effect.value, e.error or e.reason) for e in shown]
     if rows:
         print_table(("mailbox", "effect", "reason"), rows, fold="reason")
-    typer.echo(", ".join(f"{number} {name}" for name, number in counts.items() if number) or "The directory is empty.")
+    typer.echo(_describe_counts(counts) or "The directory is empty.")
     if not applied and any(counts[effect] for effect in (SyncEffect.ADD, SyncEffect.PAUSE, SyncEffect.TAG)):
         typer.echo("Nothing was changed. To make these changes, run the command again with --apply.")
+
+
+def _describe_counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in counts.items() if number)
 
 
 def _to_dict(entry: SyncEntry) -> dict[str, Any]:

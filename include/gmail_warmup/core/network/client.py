@@ -93,9 +93,9 @@ class _LimitedTransport(httpx.HTTPTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and return the complete answer."""
         request.headers.update(REQUEST_HEADERS)
-        if self._public_only and self._uses_proxy:
-            _require_public_host(request.url.host)
         with _deadline(self._seconds), self._name_proxy_errors():
+            if self._public_only and self._uses_proxy:
+                _require_public_host(request.url.host)
             response = super().handle_request(request)
             try:
                 assert isinstance(response.stream, httpx.SyncByteStream)

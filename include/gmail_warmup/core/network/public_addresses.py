@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-"""Prefixes of NAT64, whose last 32 bits are an IPv4 address (RFC 6052, RFC 8215)."""
+_NAT64 = IPv6Network("64:ff9b::/96")
+"""Prefix of NAT64, whose last 32 bits are an IPv4 address (RFC 6052)."""
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+"""Prefixes of NAT64 inside of one network (RFC 8215); only that network knows which bits are the IPv4 address."""
 
 
 def is_public_address(text: str) -> bool:
@@ -21,7 +23,8 @@ def is_public_address(text: str) -> bool:
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
     is_special = address.is_multicast or address.is_private or address.is_reserved or address.is_loopback
-    return address.is_global and not is_special and not (address.version == 6 and address.is_site_local)
+    is_local = address.version == 6 and (address.is_site_local or address in _LOCAL_NAT64)
+    return address.is_global and not is_special and not is_local
 
 
 def _find_embedded(address: IPv4Address | IPv6Address) -> list[IPv4Address]:
@@ -29,6 +32,6 @@ def _find_embedded(address: IPv4Address | IPv6Address) -> list[IPv4Address]:
     if address.version == 4:
         return []
     found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if any(address in network for network in _TRANSLATED):
+    if address in _NAT64:
         found.append(IPv4Address(int(address) & 0xFFFFFFFF))
     return [each for each in found if each is not None]

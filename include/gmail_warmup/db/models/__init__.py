@@ -40,6 +40,8 @@ from gmail_warmup.db.models.consents import Repair as Repair
 from gmail_warmup.db.models.grants import AuditRun as AuditRun
 from gmail_warmup.db.models.grants import Breaker as Breaker
 from gmail_warmup.db.models.grants import Canary as Canary
+from gmail_warmup.db.models.grants import ClientRegistration as ClientRegistration
+from gmail_warmup.db.models.grants import ClientUser as ClientUser
 from gmail_warmup.db.models.grants import GrantEvent as GrantEvent
 from gmail_warmup.db.models.grants import OAuthGrant as OAuthGrant
 from gmail_warmup.db.models.ledger import LEDGER_HISTORY as LEDGER_HISTORY
@@ -67,7 +69,9 @@ from gmail_warmup.db.models.webhooks import WebhookEvent as WebhookEvent
 from gmail_warmup.db.models.webhooks import WebhookReceiver as WebhookReceiver
 from gmail_warmup.db.sql_functions import (
     COUNT_CLAIMS,
+    COUNT_CLIENT_USERS,
     DROP_COUNT_CLAIMS,
+    DROP_COUNT_CLIENT_USERS,
     DROP_DELETE_MAILBOX_HISTORY,
     DROP_DOMAIN_DAYS,
     DROP_FORGET_MAILBOX_CHANGES,
@@ -87,6 +91,8 @@ for _target, _moment, _statement in (
     (Base.metadata, "before_drop", DROP_DELETE_MAILBOX_HISTORY),
     (Base.metadata, "before_drop", DROP_FORGET_MAILBOX_CHANGES),
     *((Base.metadata, "before_drop", statement) for statement in DROP_DOMAIN_DAYS),
+    *((Base.metadata, "after_create", statement) for statement in COUNT_CLIENT_USERS),
+    (Base.metadata, "before_drop", DROP_COUNT_CLIENT_USERS),
     *((Base.metadata, "after_create", statement) for statement in WEBHOOK_TRIGGERS),
     (Base.metadata, "before_drop", DROP_WEBHOOK_TRIGGERS),
 ):

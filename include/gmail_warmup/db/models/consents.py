@@ -36,6 +36,8 @@ class Consent(Base):
     airflow_user: Mapped[str | None] = mapped_column(Text)
     invite_id: Mapped[int | None] = mapped_column(ForeignKey("invite.id", ondelete="CASCADE"))
     browser_hash: Mapped[str] = mapped_column(Text)
+    client_conn_id: Mapped[str | None] = mapped_column(Text)
+    """The Connection of the OAuth client that the consent is given to; None for that of the options."""
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(Timestamp)
     used_at: Mapped[datetime | None] = mapped_column(Timestamp)
@@ -82,3 +84,5 @@ class Repair(Base):
     outcome: Mapped[str | None] = mapped_column(Text)
     detail: Mapped[str | None] = mapped_column(Text)
     """Why the consent failed, as a sentence."""
+    client_conn_id: Mapped[str | None] = mapped_column(Text)
+    """The Connection of the OAuth client to which the mailbox is moved; None to repair its grant only."""

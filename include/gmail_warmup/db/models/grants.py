@@ -1,4 +1,4 @@
-"""OAuth grants: their history, the breaker, the audits and the check of the Fernet key."""
+"""OAuth grants: their clients, their history, the breaker, the audits and the check of the Fernet key."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     SmallInteger,
     Text,
+    UniqueConstraint,
     func,
     text,
 )
@@ -69,6 +70,44 @@ class OAuthGrant(Base):
     incident_id: Mapped[int | None] = mapped_column(ForeignKey("incident.id", ondelete="SET NULL"))
     lease_holder: Mapped[str | None] = mapped_column(Text)
     lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class ClientRegistration(Base):
+    """An OAuth client: the Airflow Connection with its id and secrets, and which mailboxes get their grants from it."""
+
+    __tablename__ = "oauth_client"
+    __table_args__ = (
+        CheckConstraint("user_limit >= 0", name="user_limit"),
+        CheckConstraint("array_position(tags, NULL) IS NULL", name="tags"),
+    )
+
+    conn_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    client_id: Mapped[str] = mapped_column(Text, unique=True)
+    """The id that the Connection had when it was last read; finds the Connection of a grant."""
+    user_limit: Mapped[int | None] = mapped_column(Integer)
+    """Number of users that Google permits; None for a verified or internal app."""
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    """Mailboxes with one of these tags get their next grant from this client."""
+    added_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    retired_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class ClientUser(Base):
+    """A mailbox that has ever had a grant of a client; a trigger on the grants adds the rows.
+
+    Google counts the users of an unverified app over the life of its project, so a row stays when its mailbox is
+    removed, without the mailbox.
+    """
+
+    __tablename__ = "oauth_client_user"
+    __table_args__ = (
+        UniqueConstraint("client_id", "mailbox_id"),
+        Index("ix_oauth_client_user_mailbox_id", "mailbox_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    client_id: Mapped[str] = mapped_column(Text)
+    mailbox_id: Mapped[int | None] = mapped_column(ForeignKey("mailbox.id", ondelete="SET NULL"))
 
 
 class GrantEvent(Base):

@@ -103,6 +103,7 @@ class LedgerEntry(Base):
     important: Mapped[bool | None] = mapped_column(Boolean)
     starred: Mapped[bool | None] = mapped_column(Boolean)
     mark_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    """When a mail that is not opened is archived."""
     marked_at: Mapped[datetime | None] = mapped_column(Timestamp)
     reply_due_at: Mapped[datetime | None] = mapped_column(Timestamp)
     replied_at: Mapped[datetime | None] = mapped_column(Timestamp)

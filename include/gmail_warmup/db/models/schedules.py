@@ -10,16 +10,20 @@ from sqlalchemy.orm import Mapped, mapped_column
 from gmail_warmup.db.base import Base
 from gmail_warmup.db.models.columns import Timestamp
 
-_LIMITS = {
+SCHEDULE_LIMITS = {
     "ramp_start": (1, 500), "ramp_step": (0, 500), "ramp_cap": (1, 500), "maintenance_percent": (1, 100),
     "open_rate": (0, 100), "reply_rate": (0, 100), "rescue_rate": (0, 100), "important_rate": (0, 100),
     "star_rate": (0, 100),
 }  # fmt: skip
+"""Minimum and maximum of each number that a mailbox or a tag sets. A ramp has at most the mails a day that Google
+permits a gmail.com mailbox."""
 
 
 def check_schedule() -> tuple[CheckConstraint, ...]:
     """Return the check constraints of the columns of a schedule."""
-    limits = (CheckConstraint(f"{name} BETWEEN {low} AND {high}", name=name) for name, (low, high) in _LIMITS.items())
+    limits = (
+        CheckConstraint(f"{name} BETWEEN {low} AND {high}", name=name) for name, (low, high) in SCHEDULE_LIMITS.items()
+    )
     return (CheckConstraint("ramp IN ('linear', 'phases')", name="ramp"), *limits)
 
 

@@ -17,18 +17,16 @@ from gmail_warmup.core.option_types import (
     SendingWindow,
     parse_time_range,
 )
+from gmail_warmup.db.models.schedules import SCHEDULE_LIMITS
 
-MAX_RAMP = 500
-"""The most mails a day of a ramp that a mailbox or a tag sets: Google's limit of a gmail.com mailbox."""
 MIN_WINDOW = 60
 """Minutes of the shortest sending window that a mailbox or a tag sets: the longest ``run_interval``."""
 MAX_DAYS_LENGTH = 1100
 
-# The bounds apply to the number only. They stand outside of the union, where the text of an error finds them.
-_Rate = Annotated[int | None, Field(ge=0, le=100)]
-_Percent = Annotated[int | None, Field(ge=1, le=100)]
-_Mails = Annotated[int | None, Field(ge=1, le=MAX_RAMP)]
-_Step = Annotated[int | None, Field(ge=0, le=MAX_RAMP)]
+
+def _number(name: str, description: str) -> Any:
+    low, high = SCHEDULE_LIMITS[name]
+    return Field(None, ge=low, le=high, description=description)
 
 
 def _require_long_window(value: str) -> str:
@@ -54,15 +52,15 @@ class ScheduleValues(BaseModel):
         None, description="Further dates without sending, such as 2026-12-24,2026-12-31; none for none."
     )
     ramp: Literal["linear", "phases"] | None = Field(None, description="How the volume grows.")
-    ramp_start: _Mails = Field(None, description="Mails on the first day (linear).")
-    ramp_step: _Step = Field(None, description="Additional mails on each further day (linear).")
-    ramp_cap: _Mails = Field(None, description="Maximum number of mails per day (linear).")
-    maintenance_percent: _Percent = Field(None, description="Per cent of the final volume after the ramp.")
-    open_rate: _Rate = Field(None, description="Per cent of its warmup mails that are opened.")
-    reply_rate: _Rate = Field(None, description="Per cent of its warmup mails that are answered.")
-    rescue_rate: _Rate = Field(None, description="Per cent of its warmup mails in spam that are rescued.")
-    important_rate: _Rate = Field(None, description="Per cent of its read mails that are marked important.")
-    star_rate: _Rate = Field(None, description="Per cent of its read mails that are starred.")
+    ramp_start: int | None = _number("ramp_start", "Mails on the first day (linear).")
+    ramp_step: int | None = _number("ramp_step", "Additional mails on each further day (linear).")
+    ramp_cap: int | None = _number("ramp_cap", "Maximum number of mails per day (linear).")
+    maintenance_percent: int | None = _number("maintenance_percent", "Per cent of the final volume after the ramp.")
+    open_rate: int | None = _number("open_rate", "Per cent of its warmup mails that are opened.")
+    reply_rate: int | None = _number("reply_rate", "Per cent of its warmup mails that are answered.")
+    rescue_rate: int | None = _number("rescue_rate", "Per cent of its warmup mails in spam that are rescued.")
+    important_rate: int | None = _number("important_rate", "Per cent of its read mails that are marked important.")
+    star_rate: int | None = _number("star_rate", "Per cent of its read mails that are starred.")
     language: Annotated[LanguageTag, Field(max_length=35)] | None = Field(
         None, description="Language tag of the threads that it starts, such as de."
     )
@@ -80,3 +78,22 @@ class ScheduleValues(BaseModel):
 
 
 SCHEDULE_NAMES: tuple[str, ...] = tuple(ScheduleValues.model_fields)
+
+SCHEDULE_LABELS = {
+    "sending_window": "Sending hours",
+    "sending_days": "Sending days",
+    "holidays": "Public holidays",
+    "days_off": "Days off",
+    "ramp": "Ramp",
+    "ramp_start": "First day, mails",
+    "ramp_step": "More each day",
+    "ramp_cap": "At most a day",
+    "maintenance_percent": "After the ramp, %",
+    "open_rate": "Open rate, %",
+    "reply_rate": "Reply rate, %",
+    "rescue_rate": "Rescue rate, %",
+    "important_rate": "Important rate, %",
+    "star_rate": "Star rate, %",
+    "language": "Language",
+}
+"""The values as pages show them, in the order of the form."""

@@ -58,7 +58,9 @@ class Evidence(StrEnum):
     CONFIRMED = "confirmed"
     """A recorded mail of the mailbox is in the account."""
     CONTRADICTED = "contradicted"
-    """None of the recorded mails is in the account, or Gmail did not say so."""
+    """None of the recorded mails is in the account."""
+    UNKNOWN = "unknown"
+    """Gmail did not answer whether they are, for example because of an outage or a limit."""
     NONE = "none"
     """No mail is recorded."""
 

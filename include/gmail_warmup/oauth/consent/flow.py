@@ -10,23 +10,24 @@ import base64
 import hashlib
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
-from gmail_warmup.core.enums import ChangeAction, GrantState, InviteState, ResponseCategory
+from gmail_warmup.core.enums import InviteState, ResponseCategory
 from gmail_warmup.core.errors import TooManyConsentsError, UnknownInviteError
 from gmail_warmup.core.log_context import log_event
 from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.db.models import ConsentPurpose
 from gmail_warmup.mailboxes import lookup, removals, repository
 from gmail_warmup.mailboxes.addresses import is_same_mailbox, normalize_address
-from gmail_warmup.mailboxes.change_log import Subject, record_change
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.mailboxes.time_zones import require_database_zones
 from gmail_warmup.oauth.answers import Answer, find_reason
+from gmail_warmup.oauth.clients.choice import choose_client
 from gmail_warmup.oauth.consent import invites, other_account, repair_queue, states
 from gmail_warmup.oauth.consent.errors import (
     ConsentRefusal,
@@ -34,12 +35,12 @@ from gmail_warmup.oauth.consent.errors import (
     ConsentRequest,
     get_refusal,
 )
+from gmail_warmup.oauth.consent.new_grant import write_grant
 from gmail_warmup.oauth.consent.signed_in import fetch_signed_in_address
 from gmail_warmup.oauth.consent.states import BrowserSession, NewState, to_consent_request
-from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.reasons import Reason
-from gmail_warmup.oauth.token_endpoint import SCOPE, TokenEndpoint, TokenResult
+from gmail_warmup.oauth.token_endpoint import SCOPE, OAuthClient, TokenEndpoint, TokenResult
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +61,23 @@ class ConsentFlow:
     """Start and finish consents.
 
     Args:
-        redirect_uri: the URL of the callback as registered with the OAuth client, built from ``[api] base_url``.
+        open_endpoint: returns the token endpoint for the Connection of an OAuth client; None is the default client.
+        redirect_uri: the URL of the callback as registered with each OAuth client, built from ``[api] base_url``.
         minutes: the time limit of a consent.
+        default_client: the Connection of the default client.
     """
 
-    def __init__(self, store: GrantStore, endpoint: TokenEndpoint, *, redirect_uri: str, minutes: int = 15) -> None:
-        self._store, self._endpoint, self._redirect_uri, self._minutes = store, endpoint, redirect_uri, minutes
+    def __init__(
+        self,
+        store: GrantStore,
+        open_endpoint: Callable[[str | None], TokenEndpoint],
+        *,
+        redirect_uri: str,
+        minutes: int = 15,
+        default_client: str = "gmail_oauth_client",
+    ) -> None:
+        self._store, self._open_endpoint, self._redirect_uri = store, open_endpoint, redirect_uri
+        self._minutes, self._default_client = minutes, default_client
 
     def start_addition(self, address: str, settings: MailboxSettings, session: BrowserSession) -> str:
         """Start the consent for a new mailbox; return the URL of Google's consent page.
@@ -83,8 +95,11 @@ class ConsentFlow:
             lookup.require_first_spelling(connection, [request.address])
             removals.require_kept(connection, [request.address])
             require_database_zones(connection, [settings.timezone])
-            new = states.create_state(connection, self._store.cipher, request, session, minutes=self._minutes)
-        return self._build_auth_url(request.address, new)
+            client = choose_client(connection, default=self._default_client, tags=settings.tags).conn_id
+            new = states.create_state(
+                connection, self._store.cipher, request, session, minutes=self._minutes, client_conn_id=client
+            )
+        return self._build_auth_url(request.address, new, client)
 
     def start_reauthentication(self, address: str, session: BrowserSession, *, queued: bool = False) -> str:
         """Start the consent for an existing mailbox; return the URL of Google's consent page.
@@ -99,13 +114,23 @@ class ConsentFlow:
         with write_transaction(self._store.engine) as connection:
             mailbox = repository.get_mailbox(connection, address)
             removals.require_kept(connection, [mailbox.address])
-            request = ConsentRequest(address=mailbox.address, purpose=ConsentPurpose.REAUTH)
+            target = repair_queue.find_target(connection, session.user, mailbox.id) if queued else None
+            client = target or self._choose_client(connection, mailbox.id)
             new = states.create_state(
-                connection, self._store.cipher, request, session, minutes=self._minutes, mailbox_id=mailbox.id
+                connection,
+                self._store.cipher,
+                ConsentRequest(address=mailbox.address, purpose=ConsentPurpose.REAUTH),
+                session,
+                minutes=self._minutes,
+                mailbox_id=mailbox.id,
+                client_conn_id=client,
             )
             if queued and session.user:
                 repair_queue.attach_consent(connection, session.user, mailbox.id, new.consent_id)
-        return self._build_auth_url(mailbox.address, new)
+        return self._build_auth_url(mailbox.address, new, client)
+
+    def _choose_client(self, connection: sa.Connection, mailbox_id: int) -> str:
+        return choose_client(connection, default=self._default_client, mailbox_id=mailbox_id).conn_id
 
     def start_from_invite(self, token: str, *, browser: str) -> str | None:
         """Start the consent of an invite; return the URL of Google's page, or None if the invite is not open.
@@ -122,6 +147,7 @@ class ConsentFlow:
             invites.lock_invite(connection, invite.id)
             if states.count_recent_consents(connection, invite.id) >= MAX_INVITE_CONSENTS_PER_HOUR:
                 raise TooManyConsentsError
+            client = self._choose_client(connection, invite.mailbox_id)
             new = states.create_state(
                 connection,
                 self._store.cipher,
@@ -131,8 +157,9 @@ class ConsentFlow:
                 expires_by=invite.expires_at,
                 mailbox_id=invite.mailbox_id,
                 invite_id=invite.id,
+                client_conn_id=client,
             )
-        return self._build_auth_url(invite.address, new)
+        return self._build_auth_url(invite.address, new, client)
 
     def finish(self, *, state: str, code: str, error: str, session: BrowserSession) -> ConsentResult:
         """Check a callback and write the new grant.
@@ -163,16 +190,17 @@ class ConsentFlow:
             MailboxBusyError: a task uses the mailbox; the result is still kept.
         """
         address, purpose = other_account.accept_account(
-            self._store, consent_id, session, client_id=self._endpoint.client.client_id
+            self._store, consent_id, session, open_endpoint=self._open_endpoint, default=self._default_client
         )
         states.record_outcome(self._store.engine, consent_id, "granted")
         log_event(log, logging.INFO, "Updated OAuth token for account %s", address, mailbox=address)
         return ConsentResult(address=address, purpose=purpose, consent_id=consent_id)
 
-    def _build_auth_url(self, address: str, new: NewState) -> str:
+    def _build_auth_url(self, address: str, new: NewState, client_conn_id: str) -> str:
+        client = self._open_endpoint(client_conn_id).client
         challenge = base64.urlsafe_b64encode(hashlib.sha256(new.verifier.encode()).digest()).rstrip(b"=").decode()
         query = {
-            "client_id": self._endpoint.client.client_id,
+            "client_id": client.client_id,
             "redirect_uri": self._redirect_uri,
             "response_type": "code",
             "scope": SCOPE,
@@ -183,7 +211,7 @@ class ConsentFlow:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
-        return f"{self._endpoint.client.auth_uri}?{urlencode(query)}"
+        return f"{client.auth_uri}?{urlencode(query)}"
 
     def _complete_consent(
         self, consent: sa.Row[Any], *, code: str, error: str, session: BrowserSession
@@ -193,10 +221,14 @@ class ConsentFlow:
             refusal = ConsentRefusal.CANCELLED if error == "access_denied" else ConsentRefusal.REFUSED_BY_GOOGLE
             raise ConsentRefusedError(refusal, request=request, code=error if error.isidentifier() else "")
         self._require_open_invite(consent)
+        endpoint = self._open_endpoint(consent.client_conn_id)
         started = time.monotonic()
-        result = self._exchange_code(consent, code)
-        self._check_grant(consent, result, session)
-        self._write_grant(consent, result, elapsed=time.monotonic() - started, session=session)
+        result = self._exchange_code(endpoint, consent, code)
+        self._check_grant(endpoint, consent, result, session)
+        try:
+            self._write_grant(endpoint.client, consent, result, elapsed=time.monotonic() - started, session=session)
+        except removals.MailboxBeingRemovedError:
+            raise _build_removed_error(consent) from None
         return ConsentResult(address=request.address, purpose=request.purpose, consent_id=request.consent_id)
 
     def _require_open_invite(self, consent: sa.Row[Any]) -> None:
@@ -211,9 +243,9 @@ class ConsentFlow:
         if state is not InviteState.OPEN:
             raise _build_invite_closed_error(state, consent)
 
-    def _exchange_code(self, consent: sa.Row[Any], code: str) -> TokenResult:
+    def _exchange_code(self, endpoint: TokenEndpoint, consent: sa.Row[Any], code: str) -> TokenResult:
         verifier = states.decrypt_verifier(self._store.cipher, consent)
-        result = self._endpoint.exchange_code(code=code, verifier=verifier, redirect_uri=self._redirect_uri)
+        result = endpoint.exchange_code(code=code, verifier=verifier, redirect_uri=self._redirect_uri)
         if result.reason.category is ResponseCategory.OK:
             return result
         raise self._build_refusal(result.reason, to_consent_request(consent), result.retry_after)
@@ -228,25 +260,33 @@ class ConsentFlow:
             retry_after=retry_after,
         )
 
-    def _check_grant(self, consent: sa.Row[Any], result: TokenResult, session: BrowserSession) -> None:
+    def _check_grant(
+        self, endpoint: TokenEndpoint, consent: sa.Row[Any], result: TokenResult, session: BrowserSession
+    ) -> None:
         """Refuse a grant that is insufficient or belongs to another mailbox."""
         request = to_consent_request(consent)
         if not result.refresh_token:
             raise ConsentRefusedError(ConsentRefusal.NO_REFRESH_TOKEN, request=request)
-        actual = fetch_signed_in_address(self._endpoint, result.access_token)
+        actual = fetch_signed_in_address(endpoint, result.access_token)
         if isinstance(actual, Answer):
             raise self._build_refusal(find_reason(actual), request, actual.retry_after)
         if not is_same_mailbox(actual, request.address):
             evidence = None
             if session.user:
                 evidence = other_account.keep_for_decision(
-                    self._store, self._endpoint, consent, actual, result, minutes=self._minutes
+                    self._store, endpoint, consent, actual, result, minutes=self._minutes
                 )
             raise ConsentRefusedError(ConsentRefusal.WRONG_ACCOUNT, request=request, actual=actual, evidence=evidence)
 
     @retry_conflict
     def _write_grant(
-        self, consent: sa.Row[Any], result: TokenResult, *, elapsed: float, session: BrowserSession
+        self,
+        client: OAuthClient,
+        consent: sa.Row[Any],
+        result: TokenResult,
+        *,
+        elapsed: float,
+        session: BrowserSession,
     ) -> None:
         """Write the grant; in the same transaction, add the mailbox or consume the invite."""
         with write_transaction(self._store.engine) as connection:
@@ -258,21 +298,16 @@ class ConsentFlow:
             if consent.purpose == ConsentPurpose.ADD:
                 settings = MailboxSettings.model_validate(consent.mailbox_settings)
                 mailbox_id = repository.add_or_update(connection, consent.address, settings, actor=actor)
-            former_state = self._store.store_consent(
+            write_grant(
                 connection,
-                mailbox_id,
+                self._store,
+                consent,
+                (mailbox_id, consent.address),
                 result,
-                client_id=self._endpoint.client.client_id,
+                client=client,
+                default=self._default_client,
                 elapsed=elapsed,
-                actor=Actor(name=actor),
-            )
-            record_change(
-                connection,
-                ChangeAction.CONSENT,
                 actor=actor,
-                subject=Subject.of_mailbox(mailbox_id, consent.address),
-                before={"state": former_state},
-                after={"state": GrantState.ACTIVE, "purpose": consent.purpose, "invite_id": consent.invite_id},
             )
 
 

@@ -18,6 +18,7 @@ from gmail_warmup.crypto.cipher import Cipher
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.models import Consent
 from gmail_warmup.db.models import LedgerEntry as L
+from gmail_warmup.oauth.answers import Answer
 from gmail_warmup.oauth.consent.errors import Evidence
 from gmail_warmup.oauth.consent.signed_in import fetch_message_id
 from gmail_warmup.oauth.consent.states import BrowserSession, hash_value
@@ -45,8 +46,13 @@ def find_evidence(endpoint: TokenEndpoint, mails: Sequence[sa.Row[Any]], access_
     """Compare recorded mails of a mailbox with those in the account of an access token."""
     if not mails:
         return Evidence.NONE
-    found = (fetch_message_id(endpoint, access_token, mail.gmail_id) == mail.rfc_message_id for mail in mails)
-    return Evidence.CONFIRMED if any(found) else Evidence.CONTRADICTED
+    is_unknown = False
+    for mail in mails:
+        found = fetch_message_id(endpoint, access_token, mail.gmail_id)
+        if found == mail.rfc_message_id:
+            return Evidence.CONFIRMED
+        is_unknown = is_unknown or isinstance(found, Answer)
+    return Evidence.UNKNOWN if is_unknown else Evidence.CONTRADICTED
 
 
 def _select_recorded_mails(mailbox_id: int) -> sa.Select[Any]:

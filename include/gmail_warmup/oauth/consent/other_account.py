@@ -6,18 +6,20 @@ mails of the mailbox are compared, and an Airflow user decides. An owner who fol
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.db.models import ConsentPurpose
 from gmail_warmup.mailboxes import lookup, renaming, repository
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.oauth.consent import kept_results
 from gmail_warmup.oauth.consent.errors import ConsentRefusal, ConsentRefusedError, Evidence
+from gmail_warmup.oauth.consent.new_grant import write_grant
 from gmail_warmup.oauth.consent.states import BrowserSession
-from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.token_endpoint import TokenEndpoint, TokenResult
 
@@ -43,7 +45,12 @@ def keep_for_decision(
 
 @retry_conflict
 def accept_account(
-    store: GrantStore, consent_id: int, session: BrowserSession, *, client_id: str
+    store: GrantStore,
+    consent_id: int,
+    session: BrowserSession,
+    *,
+    open_endpoint: Callable[[str | None], TokenEndpoint],
+    default: str,
 ) -> tuple[str, ConsentPurpose]:
     """Rename the mailbox of a consent to the address that signed in, and store the grant; return address and purpose.
 
@@ -64,10 +71,24 @@ def accept_account(
             renaming.rename_mailbox(connection, mailbox.address, kept.address, actor=actor)
             mailbox_id = mailbox.id
         else:
+            _require_unused(connection, kept.address)
             settings = MailboxSettings.model_validate(consent.mailbox_settings)
             mailbox_id = repository.add_or_update(connection, kept.address, settings, actor=actor)
-        store.store_consent(
-            connection, mailbox_id, kept.tokens, client_id=client_id, elapsed=0, actor=Actor(name=actor)
+        write_grant(
+            connection,
+            store,
+            consent,
+            (mailbox_id, kept.address),
+            kept.tokens,
+            client=open_endpoint(consent.client_conn_id).client,
+            default=default,
+            elapsed=0,
+            actor=actor,
         )
         kept_results.delete_result(connection, consent_id)
     return kept.address, ConsentPurpose(consent.purpose)
+
+
+def _require_unused(connection: sa.Connection, address: str) -> None:
+    if lookup.find_by_address(connection, [address])[address]:
+        raise InvalidInputError(f"{address} is a mailbox here by now. Nothing was changed: sign in for that mailbox.")

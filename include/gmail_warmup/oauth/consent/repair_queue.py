@@ -1,7 +1,8 @@
 """Repair queues: the mailboxes that a user signs in for, one consent after the other.
 
 A user has one queue; starting another one replaces it. A mailbox counts as repaired when its grant works, however that
-came about, so only what a person left behind is stored: skipped mailboxes and failed consents.
+came about, so only what a person left behind is stored: skipped mailboxes and failed consents. A queue may move its
+mailboxes to another OAuth client: then their grants have to be of that client as well.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant, Repair
 from gmail_warmup.mailboxes import lookup
+from gmail_warmup.oauth.grant import CLIENT_CONN_ID
 
 MAX_QUEUE_LENGTH = 1000
 
@@ -46,6 +48,8 @@ class RepairQueue:
     """The queue of a user, in its order."""
 
     items: Sequence[RepairItem] = ()
+    target: str | None = None
+    """The Connection of the OAuth client to which the mailboxes are moved; None if their grants are repaired only."""
 
     def count(self, status: RepairStatus) -> int:
         """Return the number of mailboxes with a status."""
@@ -62,10 +66,17 @@ class RepairQueue:
         return len(self.items) - self.count(RepairStatus.WAITING) + 1
 
 
-def start_queue(connection: sa.Connection, user: str, mailbox_ids: Sequence[int]) -> None:
-    """Replace the queue of a user."""
+def start_queue(connection: sa.Connection, user: str, mailbox_ids: Sequence[int], *, target: str | None = None) -> None:
+    """Replace the queue of a user.
+
+    Args:
+        target: the Connection of the OAuth client to which the mailboxes are moved; None to repair their grants only.
+    """
     connection.execute(sa.delete(Repair).where(Repair.airflow_user == user))
-    rows = [{"airflow_user": user, "mailbox_id": id_, "position": at} for at, id_ in enumerate(mailbox_ids, 1)]
+    rows = [
+        {"airflow_user": user, "mailbox_id": id_, "position": at, "client_conn_id": target}
+        for at, id_ in enumerate(mailbox_ids, 1)
+    ]
     if rows:
         connection.execute(sa.insert(Repair), rows)
 
@@ -73,13 +84,21 @@ def start_queue(connection: sa.Connection, user: str, mailbox_ids: Sequence[int]
 def load_queue(connection: sa.Connection, user: str) -> RepairQueue:
     """Return the queue of a user; empty if there is none."""
     query = (
-        sa.select(Mailbox.address, OAuthGrant.state, Repair.outcome, Repair.detail)
+        sa.select(
+            Mailbox.address,
+            OAuthGrant.state,
+            Repair.outcome,
+            Repair.detail,
+            Repair.client_conn_id.label("target"),
+            CLIENT_CONN_ID.label("present"),
+        )
         .join(Mailbox, Mailbox.id == Repair.mailbox_id)
         .join(OAuthGrant, OAuthGrant.mailbox_id == Repair.mailbox_id)
         .where(Repair.airflow_user == user)
         .order_by(Repair.position)
     )
-    return RepairQueue(items=[_to_item(row) for row in connection.execute(query)])
+    rows = connection.execute(query).all()
+    return RepairQueue(items=[_to_item(row) for row in rows], target=rows[0].target if rows else None)
 
 
 def set_outcome(
@@ -108,6 +127,12 @@ def attach_consent(connection: sa.Connection, user: str, mailbox_id: int, consen
     connection.execute(update.values(consent_id=consent_id, outcome=None, detail=None))
 
 
+def find_target(connection: sa.Connection, user: str | None, mailbox_id: int) -> str | None:
+    """Return the Connection of the OAuth client to which the queue of a user moves a mailbox; None if to none."""
+    query = sa.select(Repair.client_conn_id).where(Repair.airflow_user == user, Repair.mailbox_id == mailbox_id)
+    return connection.scalar(query)
+
+
 def is_queued(connection: sa.Connection, consent_id: int | None) -> bool:
     """Return whether a consent was the last one that the queue started for its mailbox."""
     query = sa.select(Repair.mailbox_id).where(Repair.consent_id == consent_id)
@@ -116,7 +141,8 @@ def is_queued(connection: sa.Connection, consent_id: int | None) -> bool:
 
 def _to_item(row: Any) -> RepairItem:
     is_working = row.state in (GrantState.ACTIVE, GrantState.SUSPECT)
-    status = RepairStatus.REPAIRED if is_working else RepairStatus(row.outcome or RepairStatus.WAITING)
+    is_moved = row.target is None or row.target == row.present
+    status = RepairStatus.REPAIRED if is_working and is_moved else RepairStatus(row.outcome or RepairStatus.WAITING)
     return RepairItem(
         address=row.address, status=status, detail=row.detail or "" if status is RepairStatus.FAILED else ""
     )

@@ -10,7 +10,7 @@ import httpx
 from gmail_warmup.core.http_utils import parse_json
 from gmail_warmup.core.network.client import open_client
 from gmail_warmup.core.network.transport_errors import classify_transport_error
-from gmail_warmup.oauth.answers import Answer, Body, Party, read_api_answer
+from gmail_warmup.oauth.answers import Answer, Body, Party, find_reason, read_api_answer
 from gmail_warmup.oauth.token_endpoint import GOOGLE_API, TokenEndpoint
 
 
@@ -26,15 +26,22 @@ def fetch_signed_in_address(endpoint: TokenEndpoint, access_token: str) -> str |
     return address.lower()
 
 
-def fetch_message_id(endpoint: TokenEndpoint, access_token: str, gmail_id: str) -> str | None:
-    """Return the Message-ID of a message by its Gmail id; None if the account has none with it."""
+def fetch_message_id(endpoint: TokenEndpoint, access_token: str, gmail_id: str) -> str | Answer:
+    """Return the Message-ID of a message by its Gmail id, empty if the account lacks the message.
+
+    Any other answer of Gmail, which does not say whether it has the message, is returned itself.
+    """
     path = f"messages/{quote(gmail_id, safe='')}?format=metadata&metadataHeaders=Message-ID"
     response = _get(endpoint, access_token, path)
-    message: Any = None if isinstance(response, Answer) else parse_json(response.content)
+    if isinstance(response, Answer):
+        return "" if find_reason(response).code == "not_found" else response
+    message: Any = parse_json(response.content)
+    if not isinstance(message, dict) or message.get("id") != gmail_id:
+        return Answer(party=Party.GMAIL, status=200, body=Body.FOREIGN)
     try:
         return next(str(header["value"]) for header in message["payload"]["headers"])
     except (LookupError, TypeError, StopIteration):
-        return None
+        return ""
 
 
 def _get(endpoint: TokenEndpoint, access_token: str, path: str) -> httpx.Response | Answer:

@@ -48,6 +48,7 @@ def create_state(
     *,
     minutes: int,
     expires_by: datetime | None = None,
+    client_conn_id: str,
     **columns: int,
 ) -> NewState:
     """Store a new consent.
@@ -55,6 +56,7 @@ def create_state(
     Args:
         minutes: the time limit of the consent.
         expires_by: end of the invite, if that is sooner.
+        client_conn_id: the Connection of the OAuth client that the consent is given to.
         columns: ``mailbox_id`` and ``invite_id``, where there are any.
     """
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
@@ -70,6 +72,7 @@ def create_state(
             code_verifier=cipher.encrypt(_build_verifier_owner(state_hash), verifier),
             airflow_user=session.user,
             browser_hash=hash_value(session.browser),
+            client_conn_id=client_conn_id,
             expires_at=sa.func.least(expires_at, expires_by) if expires_by else expires_at,
             **columns,
         )

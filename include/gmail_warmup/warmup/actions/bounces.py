@@ -66,17 +66,14 @@ def process_bounces(session: MailboxSession) -> None:
 
 def _record_search(session: MailboxSession, watch: BounceWatch, history_id: str, *, has_unread: bool) -> None:
     """Store up to where the mailbox was searched, and the session of the next search."""
-    late = session.find_next_session(watch.now, bounces.LATE_SEARCH_DELAY)
-    times = SearchTimes(
-        soon=session.find_next_session(watch.now, bounces.CONTINUED_SEARCH_DELAY),
-        next=session.find_next_session(watch.now, bounces.SEARCH_DELAY),
-        later=late if watch.is_due else watch.due_at,
-    )
+    if has_unread:
+        times = SearchTimes(soon=session.find_next_session(watch.now, bounces.CONTINUED_SEARCH_DELAY))
+    else:
+        late = session.find_next_session(watch.now, bounces.LATE_SEARCH_DELAY) if watch.is_due else watch.due_at
+        times = SearchTimes(next=session.find_next_session(watch.now, bounces.SEARCH_DELAY), later=late)
     arrival = session.scale_delay(bounces.ARRIVAL)
     with autocommit(session.engine) as connection:
-        bounces.record_bounce_search(
-            connection, session.mailbox.id, history_id, times=times, has_unread=has_unread, arrival=arrival
-        )
+        bounces.record_bounce_search(connection, session.mailbox.id, history_id, times=times, arrival=arrival)
 
 
 def _fetch_history(session: MailboxSession, watch: BounceWatch) -> HistoryChanges | None:

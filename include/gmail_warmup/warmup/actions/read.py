@@ -5,6 +5,7 @@ A mail is mostly opened by the task that finds it, see ``rescue``. A task of its
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -29,28 +30,23 @@ def read_mails(session: MailboxSession) -> None:
     for entry in session.while_permitted(session.defer_at_night(entries, L.read_due_at)):
         with isolate_mail(session, entry):
             _read_mail(session, entry)
-    _mark_mails(session)
+    _archive_unopened(session)
 
 
-def _mark_mails(session: MailboxSession) -> None:
-    """Add the chosen marks (important, star) to the due mails and archive them."""
+def _archive_unopened(session: MailboxSession) -> None:
     with autocommit(session.engine) as connection:
         entries = ledger.find_pending_for_recipient(connection, session.mailbox.id, ledger.UNMARKED)
     for entry in session.while_permitted(entries):
         with isolate_mail(session, entry):
-            _mark_mail(session, entry)
+            _archive_mail(session, entry)
 
 
-def _mark_mail(session: MailboxSession, entry: Entry) -> None:
+def _archive_mail(session: MailboxSession, entry: Entry) -> None:
     assert entry.recipient_gmail_id
-    marks = _get_marks(entry)
-    try:
-        session.label_message(entry.recipient_gmail_id, add=tuple(marks), remove=("INBOX",))
-    except NotFoundError:
-        marks = {}  # a person deleted it
+    with suppress(NotFoundError):  # a person deleted it
+        session.label_message(entry.recipient_gmail_id, remove=("INBOX",))
     with autocommit(session.engine) as connection:
         ledger.update_entry(connection, entry.id, marked_at=ledger.NOW)
-    session.counts.update(marks.values())
 
 
 def _get_marks(entry: Entry) -> dict[str, MailEvent]:

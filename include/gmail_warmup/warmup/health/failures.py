@@ -204,7 +204,7 @@ def _count_usable(connection: sa.Connection) -> int:
     return int(connection.scalar(query.where(is_usable)) or 0)
 
 
-def count_not_working(connection: sa.Connection) -> int:
-    """Count the mailboxes that do not work although they should."""
+def count_not_working(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> int:
+    """Count the mailboxes that meet the conditions and do not work although they should."""
     query = sa.select(sa.func.count(Mailbox.id)).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-    return int(connection.scalar(query.where(IS_NOT_WORKING)) or 0)
+    return int(connection.scalar(query.where(IS_NOT_WORKING, *conditions)) or 0)

@@ -66,11 +66,17 @@ class BounceWatch:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchTimes:
-    """When a mailbox is searched again: if messages are left, if mails may still bounce, if mails are not found."""
+    """When a mailbox is searched again.
 
-    soon: datetime
-    next: datetime
-    later: datetime | None
+    Attributes:
+        soon: if the search found more messages than one check reads; None otherwise.
+        next: if mails may still bounce.
+        later: if mails are not found.
+    """
+
+    soon: datetime | None = None
+    next: datetime | None = None
+    later: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,36 +194,35 @@ def load_known_messages(connection: sa.Connection, mailbox_id: int) -> KnownMess
 _MAY_BOUNCE = sa.exists().where(
     _IS_SENDER, _IS_RECENT, L.sent_at > sa.func.now() - sa.bindparam("arrival", type_=sa.Interval)
 )
+
+
+def _build_time(name: str) -> sa.ColumnElement[Any]:
+    """Return a parameter with its type in the statement, which a null alone does not have."""
+    return sa.cast(sa.bindparam(name, type_=_TIME), _TIME)
+
+
 _RECORD_SEARCH = (
     sa.update(Mailbox)
     .where(_IS_MAILBOX)
     .values(
         history_id=sa.bindparam("history"),
-        notices_due_at=sa.case(
-            (sa.bindparam("unread", type_=sa.Boolean), sa.bindparam("soon", type_=_TIME)),
-            (_MAY_BOUNCE, sa.bindparam("next", type_=_TIME)),
-            (_UNFOUND_SINCE.is_not(None), sa.bindparam("later", type_=_TIME)),
+        notices_due_at=sa.func.coalesce(
+            _build_time("soon"),
+            sa.case((_MAY_BOUNCE, _build_time("next")), (_UNFOUND_SINCE.is_not(None), _build_time("later"))),
         ),
     )
 )
 
 
 def record_bounce_search(
-    connection: sa.Connection,
-    mailbox_id: int,
-    history_id: str,
-    *,
-    times: SearchTimes,
-    has_unread: bool,
-    arrival: timedelta,
+    connection: sa.Connection, mailbox_id: int, history_id: str, *, times: SearchTimes, arrival: timedelta
 ) -> None:
     """Store up to where a mailbox was searched, and schedule the next search: soon, later, or after its next mail.
 
     Args:
-        has_unread: whether the search found more messages than one check reads.
         arrival: ``ARRIVAL``, shortened in a demonstration.
     """
-    values = {"mailbox_id": mailbox_id, "history": history_id, "unread": has_unread, "patience": timedelta(0)}
+    values = {"mailbox_id": mailbox_id, "history": history_id, "patience": timedelta(0)}
     due_times = {"soon": times.soon, "next": times.next, "later": times.later}
     connection.execute(_RECORD_SEARCH, values | due_times | {"arrival": arrival})
 

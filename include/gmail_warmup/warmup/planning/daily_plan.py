@@ -109,7 +109,6 @@ def _plan_slots_on(
         zone=mailbox.zone,
         volume=volume,
         window=(start, max(start + 1, end - settings.run_interval // 60)),
-        weekdays=schedule.weekdays,
         min_gap=timedelta(seconds=max(settings.min_gap, settings.run_interval)),
         open_from=max(opening for opening in openings if opening is not None),
         scale=settings.delay_scale,

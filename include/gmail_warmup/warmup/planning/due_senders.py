@@ -18,6 +18,7 @@ from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.mailboxes.schedules.columns import SCHEDULE_COLUMNS
+from gmail_warmup.mailboxes.schedules.stored import InvalidScheduleError
 from gmail_warmup.mailboxes.zone_data import find_zone
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.planning import next_send
@@ -56,12 +57,13 @@ _SELECT_UNFINISHED = (
     .join(_UNSENT, _UNSENT.c.sender_id == Mailbox.id)
     .where(*_IS_SENDABLE)  # of any kind: a mailbox may have joined the pool since the claim
 )
-_SELECT_HINTS: Any = (
-    sa.select(Mailbox.id, Mailbox.address, Mailbox.timezone, Mailbox.next_send_at, *SCHEDULE_COLUMNS)
+_SELECT_UNPLANNED: Any = (
+    sa.select(Mailbox.id, Mailbox.next_send_at)
     .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
     .where(Mailbox.kind == MailboxKind.WARMUP, *_IS_SENDABLE)
     .order_by(Mailbox.next_send_at, Mailbox.id)
 )
+_SELECT_HINTS = _SELECT_UNPLANNED.add_columns(Mailbox.address, Mailbox.timezone, *SCHEDULE_COLUMNS)
 _SELECT_SENDERS = repository.SELECT_MAILBOXES.where(
     Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger)))
 )
@@ -87,8 +89,12 @@ class SenderSearch:
         """Return the addresses of the senders with something due, those that waited longest first."""
         due = self._find_unfinished()
         deadline = time.monotonic() + PLANNING_TIME_LIMIT
-        for condition in (Mailbox.next_send_at <= self.blockers.now, Mailbox.next_send_at.is_(None)):
-            for batch in self._load_batches(condition):
+        queries = (
+            _SELECT_HINTS.where(Mailbox.next_send_at <= self.blockers.now),
+            _SELECT_UNPLANNED.where(Mailbox.next_send_at.is_(None)),
+        )
+        for query in queries:
+            for batch in self._load_batches(query):
                 self._plan_senders([row.id for row in batch if not self._accept_hint(row, due)], due)
                 if limit is not None and len(due) >= limit:
                     break
@@ -112,8 +118,8 @@ class SenderSearch:
         is_later_day = begun_at.astimezone(zone).date() < now.astimezone(zone).date()
         return is_later_day or is_sending_time(resolve_schedule(mailbox, self.settings), zone, now=now)
 
-    def _load_batches(self, condition: sa.ColumnElement[bool]) -> Iterator[Sequence[sa.Row[Any]]]:
-        query = self._restrict_to_chosen(_SELECT_HINTS).where(condition).limit(BATCH_SIZE)
+    def _load_batches(self, query: sa.Select[Any]) -> Iterator[Sequence[sa.Row[Any]]]:
+        query = self._restrict_to_chosen(query).limit(BATCH_SIZE)
         last: sa.Row[Any] | None = None
         while True:
             batch = self.connection.execute(query if last is None else query.where(_is_after(last))).all()
@@ -134,7 +140,7 @@ class SenderSearch:
             return False
         try:
             schedule = resolve_schedule(row, self.settings)
-        except ValueError:
+        except InvalidScheduleError:
             return False  # a stored value breaks a rule
         if not is_sending_time(schedule, zone, now=now):
             return False

@@ -6,14 +6,13 @@ that of the option with the same name. Everything that plans, shows or counts ta
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -23,12 +22,14 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.db.rows import convert_rows
 from gmail_warmup.mailboxes.schedules.columns import ALL_TAG_SCHEDULES, OWN_VALUES
-from gmail_warmup.mailboxes.schedules.values import SCHEDULE_NAMES, ScheduleValues
+from gmail_warmup.mailboxes.schedules.stored import InvalidScheduleError, read_own_values, read_tag_schedules
+from gmail_warmup.mailboxes.schedules.values import SCHEDULE_NAMES
 from gmail_warmup.warmup.planning.days_off import is_public_holiday
 from gmail_warmup.warmup.planning.ramp import Ramp, RampKind
 
 _CACHED = 4096
 _get_own_values = attrgetter(*SCHEDULE_NAMES)
+_ResultT = TypeVar("_ResultT")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +86,9 @@ def resolve_schedule(mailbox: Any, settings: Settings) -> Schedule:
         mailbox: a record, or a row with the columns of ``mailboxes.schedules.columns.SCHEDULE_COLUMNS``.
 
     Raises:
-        ValueError: if a stored value breaks its rule.
+        InvalidScheduleError: a stored value breaks its rule; the message names the mailbox if its address was read.
     """
-    return _build_schedule(_get_own_values(mailbox), mailbox.tag_schedules, settings)
+    return _apply(_build_schedule, mailbox, settings)
 
 
 def find_schedule(mailbox: Any, settings: Settings) -> Schedule:
@@ -97,13 +98,22 @@ def find_schedule(mailbox: Any, settings: Settings) -> Schedule:
     """
     try:
         return resolve_schedule(mailbox, settings)
-    except ValueError:
+    except InvalidScheduleError:
         return Schedule.from_settings(settings)
 
 
 def explain_schedule(mailbox: Any, settings: Settings) -> Mapping[str, ScheduleValue]:
     """Return each value of the schedule of a mailbox with its origin, by name; arguments as `resolve_schedule`."""
-    return _find_values(_get_own_values(mailbox), mailbox.tag_schedules, settings)
+    return _apply(_find_values, mailbox, settings)
+
+
+def _apply(
+    compute: Callable[[tuple[Any, ...], str | None, Settings], _ResultT], mailbox: Any, settings: Settings
+) -> _ResultT:
+    try:
+        return compute(_get_own_values(mailbox), mailbox.tag_schedules, settings)
+    except InvalidScheduleError as error:
+        raise InvalidScheduleError(error.values, getattr(mailbox, "address", "")) from None
 
 
 @lru_cache(maxsize=_CACHED)  # many mailboxes have the same schedule
@@ -135,21 +145,12 @@ def _find_values(own: tuple[Any, ...], tag_schedules: str | None, settings: Sett
     found = {
         name: ScheduleValue(value=getattr(settings, name), origin=ScheduleOrigin.GLOBAL) for name in SCHEDULE_NAMES
     }
-    for tag, values in reversed(_parse_tag_schedules(tag_schedules)):
+    for tag, values in reversed(read_tag_schedules(tag_schedules)):
         for name, value in values.set_values.items():
             found[name] = ScheduleValue(value=value, origin=ScheduleOrigin.TAG, tag=tag)
-    for name, value in ScheduleValues.model_validate(dict(zip(SCHEDULE_NAMES, own, strict=True))).set_values.items():
+    for name, value in read_own_values(own).set_values.items():
         found[name] = ScheduleValue(value=value, origin=ScheduleOrigin.MAILBOX)
     return found
-
-
-def _parse_tag_schedules(text: str | None) -> list[tuple[str, ScheduleValues]]:
-    """Return tags with what they set, in the order of the tags."""
-    documents = sorted(json.loads(text) if text else [], key=lambda document: str(document["tag"]))
-    return [
-        (document["tag"], ScheduleValues.model_validate({name: document.get(name) for name in SCHEDULE_NAMES}))
-        for document in documents
-    ]
 
 
 def count_languages(connection: sa.Connection, settings: Settings) -> dict[str | None, int]:

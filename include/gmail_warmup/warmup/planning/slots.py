@@ -34,7 +34,6 @@ def plan_slots(
     zone: ZoneInfo,
     volume: int,
     window: tuple[int, int],
-    weekdays: frozenset[int],
     min_gap: timedelta,
     open_from: datetime,
     scale: float = 1.0,
@@ -53,7 +52,6 @@ def plan_slots(
         zone: the time zone of the mailbox; days of 23, 25 or no hours are handled.
         volume: the number of mails of the day.
         window: start and end of the sending window in minutes of the local day, from 0 to 1440.
-        weekdays: the sending days; Monday is 0.
         min_gap: the minimum time between two slots.
         open_from: the instant (aware) before which nothing is planned: when the mailbox was added, resumed or repaired.
         scale: if below 1, the remaining window and the gap shrink by this factor; for demonstrations.
@@ -62,8 +60,6 @@ def plan_slots(
         InvalidInputError: if `open_from` is naive, or `window` or `scale` out of range.
     """
     _check_arguments(window, open_from, scale)
-    if local_date.weekday() not in weekdays:
-        return ()
     bands = split_into_bands(local_date, zone, window)
     opened = (open_from - EPOCH) // MICROSECOND
     remaining = [replace(band, start=max(band.start, opened)) for band in bands if band.end > opened]

@@ -9,14 +9,13 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.enums import AuthenticationMethod, HealthBand, MailboxKind
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.db.models import Mailbox, MailboxDay
+from gmail_warmup.db.models import DomainDay, Mailbox
 from gmail_warmup.domains.authentication import ALERTED_AFTER, load_domain_reports
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.actions.sending_limit import get_daily_limit
 from gmail_warmup.warmup.health.bands import HEALTH_WINDOW
 from gmail_warmup.warmup.health.failures import load_failures
-from gmail_warmup.warmup.health.monitor import PLACED_COUNT
 from gmail_warmup.warmup.planning.eligibility import GlobalBlockers, find_send_blocker, load_blockers
 from gmail_warmup.warmup.planning.schedules import resolve_schedule
 from gmail_warmup.warmup.readiness.rules import RECENT_DAYS, DomainSample, ReadinessFacts
@@ -99,21 +98,21 @@ class FactLoader:
 def _load_domain_samples(connection: sa.Connection, domains: Collection[str] | None) -> dict[str, DomainSample]:
     """Return the placements of domains; the days are those of UTC, since a domain has mailboxes in several zones."""
     today = sa.cast(sa.func.now(), sa.Date)
-    is_recent = MailboxDay.local_date > today - RECENT_DAYS
+    is_recent = DomainDay.local_date > today - RECENT_DAYS
+    placed = sa.func.sum(DomainDay.inbox + DomainDay.spam + DomainDay.elsewhere)
     sums = {
-        "placed": sa.func.sum(PLACED_COUNT),
-        "spam": sa.func.sum(MailboxDay.spam),
-        "recent_placed": sa.func.sum(PLACED_COUNT).filter(is_recent),
-        "recent_spam": sa.func.sum(MailboxDay.spam).filter(is_recent),
+        "placed": placed,
+        "spam": sa.func.sum(DomainDay.spam),
+        "recent_placed": placed.filter(is_recent),
+        "recent_spam": sa.func.sum(DomainDay.spam).filter(is_recent),
     }
     query = (
-        sa.select(Mailbox.domain, *(sa.func.coalesce(total, 0).label(name) for name, total in sums.items()))
-        .join(MailboxDay, MailboxDay.mailbox_id == Mailbox.id)
-        .where(MailboxDay.local_date > today - HEALTH_WINDOW.days)
-        .group_by(Mailbox.domain)
+        sa.select(DomainDay.domain, *(sa.func.coalesce(total, 0).label(name) for name, total in sums.items()))
+        .where(DomainDay.local_date > today - HEALTH_WINDOW.days, DomainDay.domain.is_not(None))
+        .group_by(DomainDay.domain)
     )
     if domains is not None:
-        query = query.where(Mailbox.domain.in_(domains))
+        query = query.where(DomainDay.domain.in_(domains))
     return {
         row.domain: DomainSample(**{name: int(row._mapping[name]) for name in sums})
         for row in connection.execute(query)

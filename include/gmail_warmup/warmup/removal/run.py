@@ -117,11 +117,11 @@ def _take_steps(tools: RemovalTools, removal_id: int, ends: float) -> None:
 def _take_step(tools: RemovalTools, removal: Removal, keep_lease: Callable[[], None]) -> None:
     if removal.step is RemovalStep.TRASH:
         outcome = _try_step(tools, removal, lambda: _trash(tools, removal, keep_lease)) if removal.trash_mail else None
-        _store(tools, removal, step=RemovalStep.REVOKE, trash_outcome=outcome, problem=None)
+        _store_step(tools, removal, step=RemovalStep.REVOKE, trash_outcome=outcome, problem=None)
     elif removal.step is RemovalStep.REVOKE:
         revoke = removal.revoke_grant
         outcome = _try_step(tools, removal, lambda: steps.revoke_grant(tools, removal)) if revoke else None
-        _store(tools, removal, step=RemovalStep.ERASE, revoke_outcome=outcome, problem=None)
+        _store_step(tools, removal, step=RemovalStep.ERASE, revoke_outcome=outcome, problem=None)
     else:
         _require_no_delivery(tools, removal)
         while not _erase_batch(tools, removal):
@@ -150,9 +150,9 @@ def _try_step(tools: RemovalTools, removal: Removal, step: Callable[[], str]) ->
         return reason_code(error)
 
 
-def _store(tools: RemovalTools, removal: Removal, **values: object) -> None:
+def _store_step(tools: RemovalTools, removal: Removal, **values: object) -> None:
     with autocommit(tools.engine) as connection:
-        removals.store_progress(connection, removal.id, **values)
+        removals.store_step(connection, removal, **values)
 
 
 _DELIVERED_TO = (

@@ -120,7 +120,7 @@ def revoke_grant(tools: RemovalTools, removal: Removal) -> str:
             token = tools.store.cipher.decrypt(leased[0].secret_owner, ciphertext)
         except CiphertextError:
             return "undecryptable"
-        reason = revoke_token(tools.load_endpoint(), token)
+        reason = revoke_token(tools.open_endpoint(leased[0].client_conn_id), token)
         if reason.code != "ok":
             raise RemovalWaitsError(reason.code)
         return DONE

@@ -19,13 +19,13 @@ class RemovalTools:
 
     Attributes:
         open_gmail: returns a client for the mailbox with an address.
-        load_endpoint: returns the token endpoint; it may raise ConfigurationError.
+        open_endpoint: returns the token endpoint for the Connection of a client; it may raise ConfigurationError.
     """
 
     store: GrantStore
     settings: Settings
     open_gmail: Callable[[str], GmailClient]
-    load_endpoint: Callable[[], TokenEndpoint]
+    open_endpoint: Callable[[str | None], TokenEndpoint]
 
     @property
     def engine(self) -> sa.Engine:

@@ -59,24 +59,10 @@ class ChangeRecord:
 
     @property
     def values(self) -> list[ValueChange]:
-        """Return each value before and after, in the order of their names."""
+        """Return each value before and after, in the order of their names; none that was and is not set."""
         before, after = self.before or {}, self.after or {}
-        return [
-            ValueChange(name=name, before=before.get(name), after=after.get(name)) for name in sorted({*before, *after})
-        ]
-
-    def describe_values(self) -> Iterator[str]:
-        """Yield a text for each value."""
-        for value in self.values:
-            known = [format_value(each) for each in (value.before, value.after) if each is not None]
-            yield f"{value.name} {' -> '.join(known)}" if known else f"{value.name} none"
-
-
-def format_value(value: Any) -> str:
-    """Return a value of a change as a text for people."""
-    if value is None:
-        return "none"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        pairs = ((name, before.get(name), after.get(name)) for name in sorted({*before, *after}))
+        return [ValueChange(name=name, before=old, after=new) for name, old, new in pairs if (old, new) != (None, None)]
 
 
 _C = ChangeLogEntry

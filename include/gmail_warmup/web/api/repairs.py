@@ -71,13 +71,13 @@ def start_repairs(
         if not ids:
             raise InvalidInputError("No mailbox of this selection needs re-authentication.")
         repair_queue.start_queue(connection, user, ids)
-    return _start_consent(request, response, context, user)
+    return start_consent(request, response, context, user)
 
 
 @router.post("/sign-in", dependencies=OPERATE)
 def sign_in(body: SignInIn, request: Request, response: Response, context: CurrentContext, user: UserName) -> RepairOut:
     """Continue the user's queue: start the consent for the next mailbox or for the given one."""
-    return _start_consent(request, response, context, user, address=body.address)
+    return start_consent(request, response, context, user, address=body.address)
 
 
 @router.post("/skip", dependencies=OPERATE)
@@ -102,9 +102,14 @@ def _find_repairable(connection: sa.Connection, mailbox_filter: MailboxFilter, *
     return list(connection.scalars(query))
 
 
-def _start_consent(
+def start_consent(
     request: Request, response: Response, context: CurrentContext, user: str, *, address: str | None = None
 ) -> RepairOut:
+    """Start the consent for a mailbox of the user's queue, by default for the next one that waits.
+
+    Raises:
+        InvalidInputError: the queue does not contain the mailbox, or none waits.
+    """
     flow = context.build_consent_flow()
     engine = context.services.engine
     with read_transaction(engine) as connection:

@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, Field
 
-from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.mailboxes import bulk_edit, repository, tags
 from gmail_warmup.mailboxes.bulk_edit import MailboxChanges
@@ -64,10 +63,7 @@ def get_mailbox_schedule(address: str, context: CurrentContext) -> MailboxSchedu
     services = context.services
     with read_transaction(services.engine) as connection:
         record = repository.get_mailbox(connection, address)
-    try:
-        return MailboxScheduleOut(address=record.address, values=build_values(record, services.settings))
-    except ValueError:
-        raise InvalidInputError(f"{record.address}: {'; '.join(map(str, record.invalid))}") from None
+    return MailboxScheduleOut(address=record.address, values=build_values(record, services.settings))
 
 
 @router.post("/schedules/mailboxes", dependencies=ADMINISTER)

@@ -20,7 +20,7 @@ from gmail_warmup.web.api.selection import FilterIn
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import ADMINISTER, UserName
 from gmail_warmup.web.problems import MEDIA_TYPE, Problem
-from gmail_warmup.web.security import check_content_type, check_origin
+from gmail_warmup.web.security import SAME_SITE_JSON, check_origin
 from gmail_warmup.web.views import exports
 from gmail_warmup.web.views.exports import Format
 
@@ -166,7 +166,7 @@ class PreviewOut(_OutModel):
         )
 
 
-@router.get("/export", response_class=StreamingResponse)
+@router.get("/export", response_class=StreamingResponse, dependencies=[Depends(check_origin)])
 def export_filtered(context: CurrentContext, params: Annotated[ExportParams, Query()], user: UserName) -> Response:
     """Download the settings of mailboxes, sorted by address, without tokens. The change log records the download."""
     selected = {name: value for name, value in params.model_dump().items() if value}
@@ -174,9 +174,7 @@ def export_filtered(context: CurrentContext, params: Annotated[ExportParams, Que
     return exports.stream_export(exports.iter_filtered(context.services, params.to_filter()), params.format)
 
 
-@router.post(
-    "/export", response_class=StreamingResponse, dependencies=[Depends(check_origin), Depends(check_content_type)]
-)
+@router.post("/export", response_class=StreamingResponse, dependencies=SAME_SITE_JSON)
 def export_named(body: ExportIn, context: CurrentContext, user: UserName) -> Response:
     """Download the settings of these mailboxes. It is a POST because a list of addresses is too long for a URL."""
     with read_transaction(context.services.engine) as connection:

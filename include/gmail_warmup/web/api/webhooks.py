@@ -8,9 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from gmail_warmup.airflow.webhooks.connections import load_listed_receiver
+from gmail_warmup.airflow.webhooks import runner
 from gmail_warmup.alerts.webhooks import delivery_log
-from gmail_warmup.alerts.webhooks.delivery import DeliveryPolicy
 from gmail_warmup.core.enums import DeliveryState
 from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
@@ -93,10 +92,7 @@ def list_receivers(context: CurrentContext) -> ReceiverList:
 @router.post("/webhooks/test", dependencies=OPERATE)
 def send_test(body: WebhookTestIn, context: CurrentContext, user: UserName) -> DeliveryOut:
     """Send a test to a receiver now."""
-    services = context.services
-    receiver = load_listed_receiver(body.receiver, services.settings)
-    policy = DeliveryPolicy.from_settings(services.settings)
-    return DeliveryOut.model_validate(delivery_log.send_test(services.engine, receiver, policy, actor=user))
+    return DeliveryOut.model_validate(runner.send_test(context.services, body.receiver, actor=user))
 
 
 @router.get("/webhooks/deliveries")
@@ -128,10 +124,4 @@ def list_deliveries(
 @router.post("/webhooks/deliveries/{delivery_id}/repeat", dependencies=OPERATE)
 def repeat_delivery(delivery_id: DeliveryId, body: RepeatIn, context: CurrentContext, user: UserName) -> DeliveryOut:
     """Send a delivery again now: a waiting one itself, a finished one as a new delivery with the same message id."""
-    services = context.services
-    with read_transaction(services.engine) as connection:
-        conn_id = delivery_log.get_delivery(connection, delivery_id).receiver
-    receiver = load_listed_receiver(conn_id, services.settings)
-    policy = DeliveryPolicy.from_settings(services.settings)
-    sent = delivery_log.send_again(services.engine, receiver, policy, delivery_id, actor=user)
-    return DeliveryOut.model_validate(sent)
+    return DeliveryOut.model_validate(runner.repeat_delivery(context.services, delivery_id, actor=user))

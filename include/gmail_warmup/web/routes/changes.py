@@ -7,10 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from gmail_warmup.core.enums import ChangeAction
+from gmail_warmup.core.enums import CHANGE_LABELS, ChangeAction
 from gmail_warmup.core.text import to_storable_text
+from gmail_warmup.db import clock
 from gmail_warmup.db.engine import read_transaction
-from gmail_warmup.warmup.reporting.changes import ChangeQuery, fetch_change_page, format_value
+from gmail_warmup.warmup.reporting.change_text import describe_action, describe_name, describe_value
+from gmail_warmup.warmup.reporting.changes import ChangeQuery, fetch_change_page
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import READ
@@ -45,7 +47,7 @@ def show_changes(
         position=paging.parse_position(before, after),
     )
     with read_transaction(context.services.engine) as connection:
-        page = fetch_change_page(connection, query)
+        now, page = clock.get_current_time(connection), fetch_change_page(connection, query)
     filters = {"actor": query.actor, "action": query.action, "mailbox": query.mailbox, "since": first, "until": last}
     return render.render_page(
         request,
@@ -53,17 +55,14 @@ def show_changes(
         rows=page.rows,
         filters=filters,
         is_filtered=any(filters.values()),
-        actions=list(ChangeAction),
-        labels={known.value: describe_action(known.value) for known in ChangeAction},
-        format_value=format_value,
+        now=now,
+        labels=CHANGE_LABELS,
+        describe_action=describe_action,
+        describe_name=describe_name,
+        describe_value=describe_value,
         days=context.services.settings.change_log_days,
         **paging.build_page_queries(page, filters),
     )
-
-
-def describe_action(code: str) -> str:
-    """Return an action code as words."""
-    return code.replace("_", " ").capitalize()
 
 
 def _start_of(day: date) -> datetime:

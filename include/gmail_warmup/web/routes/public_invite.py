@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from gmail_warmup.core import urls
@@ -19,13 +19,10 @@ from gmail_warmup.web.api.schemas import Body
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.errors import problem_response
 from gmail_warmup.web.problems import INVITE_OVER
-from gmail_warmup.web.security import check_content_type, check_origin, ensure_browser_cookie
+from gmail_warmup.web.security import SAME_SITE_JSON, ensure_browser_cookie
 from gmail_warmup.web.views import consent_errors
 
 router = APIRouter(prefix=urls.INVITE_PATH, include_in_schema=False)
-
-
-_REQUEST_CHECKS = [Depends(check_origin), Depends(check_content_type)]
 
 
 class InviteTokenIn(Body):
@@ -63,7 +60,7 @@ def show_thanks(request: Request) -> Response:
     )
 
 
-@router.post("/look", dependencies=_REQUEST_CHECKS, response_model=InviteDetails)
+@router.post("/look", dependencies=SAME_SITE_JSON, response_model=InviteDetails)
 def inspect_invite(body: InviteTokenIn, request: Request, context: CurrentContext) -> InviteDetails | Response:
     """Return the mailbox and the expiry of an invite. Nothing is changed."""
     with read_transaction(context.services.engine) as connection:
@@ -73,7 +70,7 @@ def inspect_invite(body: InviteTokenIn, request: Request, context: CurrentContex
     return InviteDetails(address=found.address, expires_at=found.expires_at)
 
 
-@router.post("/start", dependencies=_REQUEST_CHECKS, response_model=ConsentRedirect)
+@router.post("/start", dependencies=SAME_SITE_JSON, response_model=ConsentRedirect)
 def start_invite_consent(
     body: InviteTokenIn, request: Request, response: Response, context: CurrentContext
 ) -> ConsentRedirect | Response:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from gmail_warmup.core import urls
@@ -23,7 +23,7 @@ from gmail_warmup.web.errors import problem_response
 from gmail_warmup.web.permissions import READ
 from gmail_warmup.web.problems import INVITE_OVER
 from gmail_warmup.web.queries.list_params import parse_day
-from gmail_warmup.web.security import check_content_type, check_origin
+from gmail_warmup.web.security import SAME_SITE_JSON
 
 router = APIRouter(include_in_schema=False)
 
@@ -88,7 +88,7 @@ def show_shared_report(request: Request) -> Response:
 
 @router.post(
     f"{urls.SHARED_REPORT_PATH}/look",
-    dependencies=[Depends(check_origin), Depends(check_content_type)],
+    dependencies=SAME_SITE_JSON,
     response_model=SharedReport,
 )
 def read_shared_report(body: ReportTokenIn, request: Request, context: CurrentContext) -> SharedReport | Response:

@@ -4,26 +4,32 @@ import { send } from "./api.js";
 import { setTime } from "./times.js";
 
 const token = location.hash.slice(1);
-const over = document.getElementById("over");
+const page = Object.fromEntries(["over", "trouble", "report"].map((id) => [id, document.getElementById(id)]));
+
+function show(name) {
+  for (const [id, section] of Object.entries(page)) section.hidden = id !== name;
+  page.over.classList.toggle("shown", name === "over");
+}
 
 async function load() {
   try {
-    fill(await send("shared-report/look", { token }));
+    fill(token ? await send("shared-report/look", { token }) : null);
   } catch (problem) {
-    if (problem.status !== 404) over.querySelector("p").textContent = problem.message;
-    over.classList.add("shown");
+    document.getElementById("trouble-text").textContent = problem.message;
+    show(problem.status === 404 ? "over" : "trouble");
   }
 }
 
 function fill(found) {
+  if (!found) return show("over");
   document.getElementById("title").textContent = document.title = found.title;
   document.getElementById("figures").innerHTML = found.html; // rendered by our server, with every value escaped
-  document.getElementById("csv").href = URL.createObjectURL(new Blob([found.csv], { type: "text/csv" }));
+  // The byte order mark tells Excel that the file is UTF-8.
+  document.getElementById("csv").href = URL.createObjectURL(new Blob(["\ufeff", found.csv], { type: "text/csv" }));
   setTime(document.getElementById("until"), found.expires_at);
-  over.hidden = true;
-  document.getElementById("report").hidden = false;
+  show("report");
 }
 
+document.getElementById("retry").addEventListener("click", () => location.reload());
 addEventListener("hashchange", () => location.reload());
-if (token) load();
-else over.classList.add("shown");
+load();

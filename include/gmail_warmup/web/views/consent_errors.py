@@ -191,6 +191,8 @@ def describe_refusal(refused: ConsentRefusedError, *, invited: bool) -> RefusalT
 
 _EVIDENCE_TEXTS = {
     Evidence.CONFIRMED: "A warmup mail of {expected} is in this account, so it is the same account.",
+    Evidence.UNKNOWN: "Gmail did not answer whether a warmup mail of {expected} is in this account, so it was not "
+    "checked: sign in again in a few minutes, or you have to know it.",
     Evidence.NONE: "No mail of {expected} is recorded yet, so it cannot be checked: you have to know it.",
 }
 

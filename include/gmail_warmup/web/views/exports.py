@@ -12,6 +12,7 @@ from gmail_warmup.airflow.services import Services
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.transfer import exporter
+from gmail_warmup.transfer.csv_format import BYTE_ORDER_MARK
 from gmail_warmup.web.queries import mailboxes as queries
 from gmail_warmup.web.queries.filters import MailboxFilter
 from gmail_warmup.web.queries.mailboxes import MailboxQuery
@@ -27,7 +28,6 @@ class Format(StrEnum):
 
 
 _MEDIA_TYPES = {Format.CSV: "text/csv; charset=utf-8", Format.JSON: "application/json"}
-_BYTE_ORDER_MARK = "\ufeff"  # without it, Excel reads the file in the code page of its locale
 
 
 def iter_filtered(services: Services, mailbox_filter: MailboxFilter) -> Iterator[Sequence[MailboxRecord]]:
@@ -53,7 +53,7 @@ def stream_export(chunks: Iterable[Sequence[MailboxRecord]], form: Format) -> St
     first = next(remaining, ())
     mailboxes = chain.from_iterable(chain((first,), remaining))
     lines = (
-        chain(_BYTE_ORDER_MARK, exporter.write_csv(mailboxes)) if form is Format.CSV else exporter.write_json(mailboxes)
+        chain(BYTE_ORDER_MARK, exporter.write_csv(mailboxes)) if form is Format.CSV else exporter.write_json(mailboxes)
     )
     headers = {"Content-Disposition": f'attachment; filename="gmail-accounts.{form}"'}
     return StreamingResponse(_join_blocks(lines), headers=headers, media_type=_MEDIA_TYPES[form])

@@ -10,8 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.core.enums import ScheduleOrigin
 from gmail_warmup.core.settings import Settings
+from gmail_warmup.db.models.schedules import SCHEDULE_LIMITS
 from gmail_warmup.mailboxes.records import MailboxRecord
-from gmail_warmup.mailboxes.schedules.values import MAX_RAMP, SCHEDULE_NAMES
+from gmail_warmup.mailboxes.schedules.stored import InvalidScheduleError
+from gmail_warmup.mailboxes.schedules.values import SCHEDULE_LABELS, SCHEDULE_NAMES
+from gmail_warmup.warmup.planning.ramp import RampKind
 from gmail_warmup.warmup.planning.schedules import ScheduleValue, explain_schedule, find_schedule
 
 
@@ -25,41 +28,44 @@ class ScheduleValueView(BaseModel):
     tag: str | None = Field(description="The tag, if the value comes from one.")
 
 
+_HINTS = {
+    "sending_window": "such as 09:00-18:00",
+    "sending_days": "such as mon,tue,wed",
+    "holidays": "such as DE-BY,FR; none for none",
+    "days_off": "such as 2026-12-24; none for none",
+    "ramp_start": "linear ramp",
+    "ramp_step": "linear ramp",
+    "ramp_cap": "linear ramp",
+    "language": "such as de",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScheduleField:
     """A field of the form of a schedule.
 
     Attributes:
-        bounds: least and most of a number; None for a text.
+        bounds: minimum and maximum of a number; None for a text.
         choices: the values of a list.
     """
 
     name: str
     label: str
-    hint: str = ""
-    bounds: tuple[int, int] | None = None
-    choices: tuple[str, ...] = ()
+    hint: str
+    bounds: tuple[int, int] | None
+    choices: tuple[str, ...]
 
 
-_RATE = (0, 100)
-FIELDS = (
-    ScheduleField(name="sending_window", label="Sending hours", hint="such as 09:00-18:00"),
-    ScheduleField(name="sending_days", label="Sending days", hint="such as mon,tue,wed"),
-    ScheduleField(name="holidays", label="Public holidays", hint="such as DE-BY,FR; none for none"),
-    ScheduleField(name="days_off", label="Days off", hint="such as 2026-12-24; none for none"),
-    ScheduleField(name="ramp", label="Ramp", choices=("linear", "phases")),
-    ScheduleField(name="ramp_start", label="First day, mails", bounds=(1, MAX_RAMP), hint="linear ramp"),
-    ScheduleField(name="ramp_step", label="More each day", bounds=(0, MAX_RAMP), hint="linear ramp"),
-    ScheduleField(name="ramp_cap", label="At most a day", bounds=(1, MAX_RAMP), hint="linear ramp"),
-    ScheduleField(name="maintenance_percent", label="After the ramp, %", bounds=(1, 100)),
-    ScheduleField(name="open_rate", label="Open rate, %", bounds=_RATE),
-    ScheduleField(name="reply_rate", label="Reply rate, %", bounds=_RATE),
-    ScheduleField(name="rescue_rate", label="Rescue rate, %", bounds=_RATE),
-    ScheduleField(name="important_rate", label="Important rate, %", bounds=_RATE),
-    ScheduleField(name="star_rate", label="Star rate, %", bounds=_RATE),
-    ScheduleField(name="language", label="Language", hint="such as de"),
+FIELDS = tuple(
+    ScheduleField(
+        name=name,
+        label=label,
+        hint=_HINTS.get(name, ""),
+        bounds=SCHEDULE_LIMITS.get(name),
+        choices=tuple(RampKind) if name == "ramp" else (),
+    )
+    for name, label in SCHEDULE_LABELS.items()
 )
-LABELS = {field.name: field.label for field in FIELDS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +86,7 @@ def build_values(record: MailboxRecord, settings: Settings) -> dict[str, Schedul
     """Return the effective values of a mailbox by name.
 
     Raises:
-        ValueError: if a stored value breaks its rule.
+        InvalidScheduleError: a stored value breaks its rule.
     """
     return {
         name: ScheduleValueView(value=item.value, origin=item.origin, tag=item.tag)
@@ -94,7 +100,7 @@ def build_mailbox_fields(record: MailboxRecord, settings: Settings) -> list[Fiel
     nothing: dict[str, Any] = dict.fromkeys(SCHEDULE_NAMES)
     try:
         inherited = explain_schedule(replace(record, **nothing), settings)
-    except ValueError:  # in the schedule of a tag
+    except InvalidScheduleError:  # in the schedule of a tag
         inherited = explain_schedule(replace(record, **nothing, tag_schedules=None), settings)
     return [
         FieldView(
@@ -132,4 +138,4 @@ def find_ramp_cap(record: MailboxRecord, settings: Settings) -> int | None:
 
 def describe_values(values: Mapping[str, str | int]) -> list[tuple[str, str | int]]:
     """Return label and value of what is set."""
-    return [(LABELS[name], value) for name, value in values.items()]
+    return [(SCHEDULE_LABELS[name], value) for name, value in values.items()]

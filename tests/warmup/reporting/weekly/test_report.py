@@ -13,6 +13,7 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.mailboxes.tags import set_tags
 from gmail_warmup.warmup.reporting.domain_days import merge_domain_days
+from gmail_warmup.warmup.reporting.weekly import figures
 from gmail_warmup.warmup.reporting.weekly.report import (
     Figure,
     WeeklyReport,
@@ -57,8 +58,8 @@ def load(world: World, *, week: date | None = None, **scope: str) -> WeeklyRepor
         return load_weekly_report(connection, build_scope(**scope), week=week)
 
 
-def numbers(figures: list[Figure]) -> dict[str, tuple[int, int | None]]:
-    return {figure.code: (figure.number, figure.before) for figure in figures}
+def numbers(listed: list[Figure]) -> dict[str, tuple[int, int | None]]:
+    return {figure.code: (figure.number, figure.before) for figure in listed}
 
 
 @pytest.mark.parametrize("merged", [False, True])
@@ -88,6 +89,16 @@ def test_domains_of_the_fleet_largest_first(fleet: World):
         ("one.example", 56, 28),
     ]
     assert load(fleet, domain="two.example").domains == []
+
+
+def test_a_domain_that_is_shown_has_its_week_before_also_if_it_was_small(fleet: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(figures, "DOMAINS_SHOWN", 1)
+    fleet.sql(
+        "UPDATE gmail_warmup.mailbox_day SET sent = 50 WHERE mailbox_id = 1"
+        f" AND local_date < date_trunc('week', {_TODAY}::timestamp) - interval '7 days'"
+    )
+    (shown,) = load(fleet).domains
+    assert (shown.domain, shown.before and shown.before["sent"]) == ("two.example", 56)
 
 
 def test_grants_are_those_of_the_last_audit_of_each_week(fleet: World):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from unittest.mock import ANY
 
@@ -10,7 +11,7 @@ import pytest
 
 from gmail_warmup.mailboxes.change_log import RECORDED_NAMES
 from gmail_warmup.web.api.transfers import ExportParams
-from web.kit import API, MOUNT, Site, at_google, follow, invite, path_of, start
+from web.kit import API, MOUNT, SECOND_CLIENT, Site, at_google, follow, invite, path_of, start
 from web.test_permissions import changes as working_bodies
 
 ADDRESS, NEW = "a@example.com", "b@example.com"
@@ -22,6 +23,9 @@ RECORDED: dict[str, tuple[tuple[str, str, Any, Any], ...]] = {
     "/api/v1/mailboxes/pause": (("mailbox_pause", ADDRESS, _PAUSED, {"pause_reason": "paused on the page"}),),
     "/api/v1/mailboxes/resume": (("mailbox_resume", ADDRESS, {"pause_reason": "paused on the page"}, _PAUSED),),
     "/api/v1/mailboxes/requalify": (("mailbox_requalify", ADDRESS, {"band": "blocked"}, {"band": "paused"}),),
+    "/api/v1/clients": (("client_set", SECOND_CLIENT, None, {"user_limit": 100, "tags": ["brand"]}),),
+    "/api/v1/clients/retire": (("client_retire", SECOND_CLIENT, None, {"grants": 0}),),
+    "/api/v1/clients/reopen": (("client_reopen", SECOND_CLIENT, None, None),),
     "/api/v1/halt": (("halt_begin", "", None, {"reason": "a look"}),),
     "/api/v1/halt/end": (("halt_end", "", {"reason": "a look"}, None),),
     "/api/v1/invites": (("invite_create", ADDRESS, None, {"invite_id": 3}),),
@@ -46,6 +50,7 @@ RECORDED: dict[str, tuple[tuple[str, str, Any, Any], ...]] = {
 """What the working body of each route changes: action, subject, and some of the values before and after."""
 UNRECORDED = {
     "/api/v1/consents": "starts a consent; what the consent changes is recorded when it ends",
+    "/api/v1/clients/move": "starts a consent; here there is no mailbox with a grant",
     "/api/v1/repairs": "chooses what the user signs in for next",
     "/api/v1/repairs/sign-in": "starts a consent",
     "/api/v1/repairs/skip": "chooses what the user signs in for next",
@@ -225,3 +230,17 @@ def test_the_page_lists_and_filters_them(log: Site, op: httpx.Client, params: di
     assert answer.status_code == 200
     assert answer.text.count("data-change=") == number
     assert "<b>holiday" not in answer.text
+
+
+def test_the_page_shows_labels_and_relative_times(site: Site, op: httpx.Client):
+    site.add(ADDRESS)
+    op.post(f"{API}/mailboxes/pause", json={"addresses": [ADDRESS]})
+    op.post(f"{API}/mailboxes/resume", json={"addresses": [ADDRESS]})
+    op.post(f"{API}/halt", json={"reason": "a look"})
+    text = op.get(f"{MOUNT}/changes").text
+    rows = text[text.index("<tbody") :]
+    for label in ("Mailbox paused", "Mailbox resumed", "All mailboxes stopped", "Paused since", "Reason of the pause"):
+        assert f">{label}" in rows
+    assert "data-exact>just now</time>" in rows
+    assert "mailbox_pause" not in rows
+    assert not re.search(r">\s*\d{4}-\d\d-\d\dT", rows)

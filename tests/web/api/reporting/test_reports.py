@@ -19,6 +19,17 @@ def make_link(browser: httpx.Client, **body: str) -> str:
     return str(token)
 
 
+def test_a_link_is_made_without_reading_the_report(site: Site, op: httpx.Client):
+    site.sql("ALTER TABLE gmail_warmup.grant_day RENAME TO hidden")
+    try:
+        make_link(op, week="2026-11-11")
+    finally:
+        site.sql("ALTER TABLE gmail_warmup.hidden RENAME TO grant_day")
+    (link,) = op.get(f"{API}/report-links").json()["links"]
+    assert link["week"] == "2026-11-09"
+    assert op.post(f"{API}/report-links", json={"week": "2990-01-01"}).status_code == 422
+
+
 def look(site: Site, token: str) -> httpx.Response:
     with site.stranger() as stranger:
         return stranger.post(f"{MOUNT}/shared-report/look", json={"token": token})
@@ -44,7 +55,7 @@ def test_the_report_and_its_page(site: Site, op: httpx.Client, params: dict[str,
     assert ADDRESS not in page.text
     text = op.get(f"{API}/report.csv", params=params)
     assert text.headers["content-disposition"] == f'attachment; filename="weekly-report-{found["start"]}.csv"'
-    assert text.text.startswith("section,name,number")
+    assert text.content.decode().startswith("\ufeffsection,name,number"), "Excel reads it as UTF-8"
     if "week" in params:
         assert (found["start"], found["end"]) == ("2026-11-09", "2026-11-15")
 

@@ -24,18 +24,26 @@ _SUBTRACT = "    ELSE\n"
 _KEEP_SUMS = """    -- The function erase_mailbox deletes the days of a removed mailbox; the sums of its domain stay.
     ELSIF current_setting('gmail_warmup.keep_sums', true) IS DISTINCT FROM 'on' THEN
 """
-_IDENTITY = (
-    "CASE WHEN split_part(c.address, '@', 2) IN ('gmail.com', 'googlemail.com') "
-    "THEN replace(split_part(split_part(c.address, '@', 1), '+', 1), '.', '') || '@gmail.com' ELSE c.address END"
-)
-_REMOVED_TEXT = "(removed mailbox)"
+_REMOVED_TEXT = "(gone)"
 
 _NAMES_OF_PERSONS = (
-    "actor", "airflow_user", "created_by", "ended_by", "owner_email", "paused_by", "requested_by", "revoked_by",
-    "started_by",
+    "actor", "airflow_user", "changed_by", "created_by", "ended_by", "owner_email", "paused_by", "requested_by",
+    "revoked_by", "started_by",
 )  # fmt: skip
 
-_KEPT = ", ".join(f"'{name}'" for name in ("address", *_NAMES_OF_PERSONS))
+_KEPT = ", ".join(f"'{name}'" for name in ("address", "tag", *_NAMES_OF_PERSONS))
+
+
+def _build_identity(address: str) -> str:
+    return (
+        f"CASE WHEN split_part({address}, '@', 2) IN ('gmail.com', 'googlemail.com') "
+        f"THEN replace(split_part(split_part({address}, '@', 1), '+', 1), '.', '') || '@gmail.com' ELSE {address} END"
+    )
+
+
+_FORMER = _build_identity("(before ->> 'address')")
+_IDENTITIES = f"SELECT {_build_identity('own')} FROM unnest(addresses) own"  # noqa: S608  an expression
+_IS_OWN_CONSENT = f"c.mailbox_id = erased.id OR {_build_identity('c.address')} IN ({_IDENTITIES})"
 _DUE_TIMES = ("locate", "rescue", "read", "mark", "reply", "stray_draft")
 _NOTHING_DUE = ", ".join(f"{name}_due_at = NULL" for name in _DUE_TIMES)
 _IS_UNSENT = "status IN ('claimed', 'drafted')"
@@ -100,6 +108,7 @@ AS $$
 DECLARE
     removed gmail_warmup.mailbox_removal;
     erased gmail_warmup.mailbox;
+    addresses text[];
     pattern text;
     counts jsonb;
     place record;
@@ -121,13 +130,18 @@ BEGIN
     counts := removed.receipt;
     {_anonymize("ledger")}
     {_anonymize("ledger_history")}
-    PERFORM FROM gmail_warmup.consent c WHERE c.mailbox_id = erased.id
-        OR {_IDENTITY} = erased.identity ORDER BY c.id FOR UPDATE;
+    -- Its address, and those before a renaming that belong to no other mailbox now.
+    SELECT array_agg(address) INTO addresses FROM (
+        SELECT erased.address AS address
+        UNION SELECT before ->> 'address' FROM gmail_warmup.change_log
+        WHERE mailbox_id = erased.id AND action = 'mailbox_rename'
+            AND NOT EXISTS (SELECT FROM gmail_warmup.mailbox m WHERE m.id <> erased.id AND m.identity = {_FORMER})
+    ) own WHERE address <> '';
+    PERFORM FROM gmail_warmup.consent c WHERE {_IS_OWN_CONSENT} ORDER BY c.id FOR UPDATE;
     PERFORM FROM gmail_warmup.invite i WHERE i.mailbox_id = erased.id ORDER BY i.id FOR UPDATE;
     PERFORM FROM gmail_warmup.mailbox m WHERE m.id = erased.id FOR UPDATE;
     PERFORM FROM gmail_warmup.oauth_grant g WHERE g.mailbox_id = erased.id FOR UPDATE;
-    DELETE FROM gmail_warmup.consent c WHERE c.mailbox_id = erased.id
-        OR {_IDENTITY} = erased.identity;
+    DELETE FROM gmail_warmup.consent c WHERE {_IS_OWN_CONSENT};
     GET DIAGNOSTICS deleted = ROW_COUNT;
     counts := gmail_warmup.add_count(counts, 'deleted', 'consent', deleted);
     -- The sums of a domain are anonymous and stay: see add_domain_days.
@@ -151,22 +165,25 @@ BEGIN
     UPDATE gmail_warmup.breaker b SET failed_mailbox_ids = array_remove(b.failed_mailbox_ids, erased.id)
         WHERE erased.id = ANY (b.failed_mailbox_ids);
     -- An address in a text: not a part of a longer one, also in a link or after an escaped character of JSON.
-    pattern := regexp_replace(erased.address, '([^a-z0-9@])', '\\\\\\1', 'g');
+    SELECT string_agg(regexp_replace(own, '([^a-z0-9@])', '\\\\\\1', 'g'), '|') INTO pattern FROM unnest(addresses) own;
     pattern := replace(replace(pattern, '@', '(?:@|%40)'), '\\+', '(?:\\+|%2b)');
-    pattern := '(?:(?<![a-z0-9._+-])|(?<=\\\\[bfnrt]))' || pattern || '(?![a-z0-9-]|\\.[a-z0-9])';
+    pattern := '(?:(?<![a-z0-9._+-])|(?<=\\\\[bfnrt]))(?:' || pattern || ')(?![a-z0-9-]|\\.[a-z0-9])';
     FOR place IN
-        SELECT c.relname AS name, a.attname AS key, format_type(a.atttypid, NULL) AS kind
+        SELECT c.relname AS name,
+            string_agg(format('%I::text ~* $1', a.attname), ' OR ') AS condition,
+            string_agg(format(
+                '%1$I = regexp_replace(%1$I::text, $1, ''{_REMOVED_TEXT}'', ''gi'')::%2$s',
+                a.attname, format_type(a.atttypid, NULL)
+            ), ', ') AS changes
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
         WHERE c.relnamespace = 'gmail_warmup'::regnamespace AND c.relkind = 'r' AND NOT c.relispartition
             AND c.relname <> 'ledger' AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
             AND a.atttypid IN ('text'::regtype, 'text[]'::regtype, 'jsonb'::regtype) AND a.attname NOT IN ({_KEPT})
             AND erased.id IS NOT NULL
-        ORDER BY c.relname, a.attnum
+        GROUP BY c.relname ORDER BY c.relname
     LOOP
-        EXECUTE format(
-            'UPDATE gmail_warmup.%1$I SET %2$I = regexp_replace(%2$I::text, $1, ''{_REMOVED_TEXT}'', ''gi'')::%3$s'
-            ' WHERE %2$I::text ~* $1', place.name, place.key, place.kind
-        ) USING pattern;
+        EXECUTE format('UPDATE gmail_warmup.%I SET %s WHERE %s', place.name, place.changes, place.condition)
+            USING pattern;
         GET DIAGNOSTICS changed = ROW_COUNT;
         counts := gmail_warmup.add_count(counts, 'redacted', place.name, changed);
     END LOOP;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from gmail_warmup.db.models import (
     MailboxReadiness,
     OAuthGrant,
 )
-from gmail_warmup.warmup.health.failures import IS_NOT_WORKING
+from gmail_warmup.warmup.health.failures import count_not_working
 from gmail_warmup.warmup.reporting.weekly.scope import WEEK, ReportScope, ScopeKind
 
 MAIL_COUNTS = ("planned", "sent", "inbox", "elsewhere", "spam", "missing", "rescued", "read", "replied", "bounced",
@@ -75,11 +75,16 @@ def load_mails(connection: sa.Connection, scope: ReportScope, start: date) -> We
     return _to_mails(connection.execute(query).one())
 
 
-def load_domain_mails(connection: sa.Connection, start: date) -> dict[str, WeekMails]:
-    """Return the counts of the week of the domains that sent most mails."""
-    query = sa.select(_D.domain, *_sum_counts(_D)).where(_is_in_week(_D, start), _D.domain.is_not(None))
-    rows = connection.execute(query.group_by(_D.domain).order_by(sa.desc("sent"), _D.domain).limit(DOMAINS_SHOWN))
-    return {row.domain: _to_mails(row) for row in rows}
+def load_domain_mails(
+    connection: sa.Connection, start: date, *, only: Sequence[str] | None = None
+) -> dict[str, WeekMails]:
+    """Return the counts of the week of these domains; without any, of the domains that sent most mails."""
+    query = sa.select(_D.domain, *_sum_counts(_D)).where(_is_in_week(_D, start)).group_by(_D.domain)
+    if only is None:
+        query = query.where(_D.domain.is_not(None)).order_by(sa.desc("sent"), _D.domain).limit(DOMAINS_SHOWN)
+    else:
+        query = query.where(_D.domain.in_(only))
+    return {row.domain: _to_mails(row) for row in connection.execute(query)}
 
 
 def _sum_counts(model: Any) -> list[sa.Label[int]]:
@@ -130,8 +135,6 @@ def load_present_numbers(connection: sa.Connection, scope: ReportScope) -> Prese
     present = connection.execute(
         counts.join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id).where(scope.condition)
     ).one()
-    failing = sa.select(sa.func.count()).select_from(Mailbox)
-    failing = failing.join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
     readiness = sa.select(
         MailboxReadiness.state,
         sa.func.count().label("mailboxes"),
@@ -142,7 +145,7 @@ def load_present_numbers(connection: sa.Connection, scope: ReportScope) -> Prese
     return PresentNumbers(
         flagged=present.flagged,
         blocked=present.blocked,
-        not_working=int(connection.scalar(failing.where(IS_NOT_WORKING, scope.condition)) or 0),
+        not_working=count_not_working(connection, scope.condition),
         readiness={state: int(rows[state].mailboxes) if state in rows else 0 for state in ReadinessState},
         cold_mails=sum(int(row.cold_mails) for row in rows.values()),
     )

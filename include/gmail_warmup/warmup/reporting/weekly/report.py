@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import chain
+from typing import Any
 
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import GrantState
 from gmail_warmup.db.clock import get_current_time
+from gmail_warmup.transfer import csv_format
 from gmail_warmup.warmup.reporting.weekly import figures
 from gmail_warmup.warmup.reporting.weekly.figures import PresentNumbers, WeekMails
 from gmail_warmup.warmup.reporting.weekly.scope import WEEK, ReportScope, ScopeKind, find_week
@@ -149,11 +150,9 @@ def _build_readiness(present: PresentNumbers) -> Iterator[Figure]:
 
 
 def _load_domains(connection: sa.Connection, start: date, before: date) -> list[DomainFigures]:
-    earlier = figures.load_domain_mails(connection, before)
-    return [
-        DomainFigures(domain=domain, mails=mails, before=earlier.get(domain))
-        for domain, mails in figures.load_domain_mails(connection, start).items()
-    ]
+    shown = figures.load_domain_mails(connection, start)
+    earlier = figures.load_domain_mails(connection, before, only=list(shown))
+    return [DomainFigures(domain=domain, mails=mails, before=earlier.get(domain)) for domain, mails in shown.items()]
 
 
 CSV_COLUMNS = ("section", "name", "number", "percent", "week_before", "percent_week_before")
@@ -161,19 +160,23 @@ CSV_COLUMNS = ("section", "name", "number", "percent", "week_before", "percent_w
 
 def write_report_csv(report: WeeklyReport) -> str:
     """Return the figures as CSV, one per line; the figures of a domain have its name as the section."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(CSV_COLUMNS)
+    lines = chain(_list_figures(report), _list_domain_figures(report))
+    return "".join(csv_format.write_table(CSV_COLUMNS, (dict(zip(CSV_COLUMNS, line, strict=True)) for line in lines)))
+
+
+def _list_figures(report: WeeklyReport) -> Iterator[tuple[Any, ...]]:
     sections = (("mails", report.mails), ("grants", report.grants), ("needs_person", report.needs_person),
                 ("readiness", report.readiness))  # fmt: skip
     for section, listed in sections:
         for each in listed:
-            writer.writerow((section, each.code, each.number, each.percent, each.before, each.percent_before))
+            yield section, each.code, each.number, each.percent, each.before, each.percent_before
+
+
+def _list_domain_figures(report: WeeklyReport) -> Iterator[tuple[Any, ...]]:
     for domain in report.domains:
         for name in figures.MAIL_COUNTS:
-            earlier = domain.before[name] if domain.before else 0
-            writer.writerow((f"domain {domain.domain}", name, domain.mails[name], None, earlier, None))
-    return text.getvalue()
+            before = domain.before[name] if domain.before else 0
+            yield f"domain {domain.domain}", name, domain.mails[name], None, before, None
 
 
 def format_report(report: WeeklyReport) -> str:

@@ -10,10 +10,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core.text import to_storable_text
+from gmail_warmup.db.clock import get_current_time
 from gmail_warmup.db.engine import read_transaction, write_transaction
+from gmail_warmup.transfer.csv_format import BYTE_ORDER_MARK
 from gmail_warmup.warmup.reporting.weekly import links
 from gmail_warmup.warmup.reporting.weekly.report import WeeklyReport, load_weekly_report, write_report_csv
-from gmail_warmup.warmup.reporting.weekly.scope import ScopeKind, build_scope
+from gmail_warmup.warmup.reporting.weekly.scope import ScopeKind, build_scope, find_week
 from gmail_warmup.web.api.schemas import Body
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import OPERATE, UserName
@@ -129,7 +131,7 @@ def get_report_csv(context: CurrentContext, params: Annotated[ReportParams, Quer
     """Download the report of a week as CSV."""
     report = _load_report(context, params)
     headers = {"Content-Disposition": f'attachment; filename="weekly-report-{report.start}.csv"'}
-    return Response(write_report_csv(report), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(BYTE_ORDER_MARK + write_report_csv(report), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _load_report(context: CurrentContext, params: ReportParams) -> WeeklyReport:
@@ -151,7 +153,7 @@ def create_report_link(body: LinkIn, context: CurrentContext, user: UserName) ->
     services, urls = context.services, load_urls()
     scope = build_scope(domain=body.domain, tag=body.tag)
     with write_transaction(services.engine) as connection:
-        week = load_weekly_report(connection, scope, week=body.week).start
+        week = find_week(body.week, today=get_current_time(connection).date())
         new = links.create_report_link(connection, scope, week, actor=user, days=services.settings.report_link_days)
     return NewLinkOut(id=new.id, url=urls.shared_report_url(new.token), expires_at=new.expires_at)
 

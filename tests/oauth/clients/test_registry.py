@@ -1,0 +1,88 @@
+"""The registry of OAuth clients: what it refuses, and what it records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gmail_warmup.core.errors import ConfigurationError, GmailWarmupError, InvalidInputError
+from gmail_warmup.db.engine import read_transaction, write_transaction
+from gmail_warmup.oauth.clients import registry
+from support.world import CLIENT_ID, World
+
+DEFAULT, SECOND = "gmail_oauth_client", "second"
+
+
+def put(world: World, conn_id: str = SECOND, client_id: str = "client-2", **values: Any) -> registry.Client:
+    options: dict[str, Any] = {"user_limit": None, "tags": ()} | values
+    with write_transaction(world.store.engine) as connection:
+        return registry.set_client(connection, conn_id, client_id, default=DEFAULT, actor="op", **options)
+
+
+def retire(world: World, conn_id: str) -> registry.Client:
+    with write_transaction(world.store.engine) as connection:
+        return registry.retire_client(connection, conn_id, default=DEFAULT, actor="op")
+
+
+def list_ids(world: World) -> list[str]:
+    with read_transaction(world.store.engine) as connection:
+        return [client.conn_id for client in registry.list_clients(connection, default=DEFAULT)]
+
+
+def test_the_default_client_is_always_there_and_first(world: World):
+    assert list_ids(world) == [DEFAULT]
+    put(world, "another")
+    assert list_ids(world) == [DEFAULT, "another"]
+    put(world, DEFAULT, CLIENT_ID)
+    assert list_ids(world) == [DEFAULT, "another"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "text"),
+    [
+        ({"user_limit": -1}, InvalidInputError, r"user_limit must be between 0 and 1,000,000 \(it is -1\)"),
+        ({"user_limit": 2_000_000}, InvalidInputError, "user_limit must be between"),
+        ({"tags": ["x" * 51]}, InvalidInputError, "has 51 characters"),
+        ({"tags": ["Brand"]}, InvalidInputError, "'brand' is assigned to the OAuth client 'first'"),
+        ({"client_id": "client-1"}, ConfigurationError, "'first' and 'second' have the same client id client-1"),
+    ],
+)
+def test_what_breaks_a_rule_is_refused_and_changes_nothing(
+    world: World, values: dict[str, Any], kind: type[GmailWarmupError], text: str
+):
+    put(world, "first", "client-1", tags=["brand"])
+    with pytest.raises(kind, match=text):
+        put(world, **values)
+    assert list_ids(world) == [DEFAULT, "first"]
+
+
+def test_the_default_client_and_an_unknown_one_cannot_be_retired(world: World):
+    with pytest.raises(InvalidInputError, match="is the default OAuth client"):
+        retire(world, DEFAULT)
+    with pytest.raises(InvalidInputError, match="'second' is not registered"):
+        retire(world, SECOND)
+
+
+def test_each_change_is_in_the_change_log(world: World):
+    put(world, user_limit=100)
+    put(world, user_limit=50, tags=["b", "A"])
+    retire(world, SECOND)
+    retire(world, SECOND)
+    with write_transaction(world.store.engine) as connection:
+        assert registry.reopen_client(connection, SECOND, default=DEFAULT, actor="op").state == "open"
+    entries = world.rows("SELECT action, actor, subject, before, after FROM gmail_warmup.change_log ORDER BY id")
+    assert entries == [
+        ("client_set", "op", SECOND, None, {"user_limit": 100, "tags": []}),
+        ("client_set", "op", SECOND, {"user_limit": 100, "tags": []}, {"user_limit": 50, "tags": ["a", "b"]}),
+        ("client_retire", "op", SECOND, None, {"grants": 0}),
+        ("client_reopen", "op", SECOND, None, None),
+    ]
+
+
+def test_a_client_id_that_the_connection_has_now_is_recorded_once(world: World):
+    put(world)
+    with write_transaction(world.store.engine) as connection:
+        registry.record_client_id(connection, SECOND, "client-9")
+        registry.record_client_id(connection, SECOND, "client-9")
+    assert world.rows("SELECT conn_id, client_id FROM gmail_warmup.oauth_client") == [(SECOND, "client-9")]
