@@ -10,10 +10,11 @@ import pytest
 
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.db.engine import read_transaction, write_transaction
+from gmail_warmup.db.models import Mailbox
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.mailboxes.tags import set_tags
 from gmail_warmup.oauth.access_tokens import AccessTokens
-from gmail_warmup.oauth.clients import registry
+from gmail_warmup.oauth.clients import moving, registry
 from gmail_warmup.oauth.clients.choice import choose_client
 from gmail_warmup.oauth.consent import repair_queue
 from gmail_warmup.oauth.consent.flow import ConsentFlow
@@ -146,8 +147,9 @@ def test_a_queue_moves_mailboxes_and_the_empty_client_can_be_retired(
     addresses = [f"a{number}@pool.example" for number in range(3)]
     flow = ConsentFlow(world.store, clients, redirect_uri=URI)
     ids = [world.add(address) for address in addresses]
+    world.sql("UPDATE gmail_warmup.oauth_grant SET granted_at = NULL")  # imported, with an unknown time
     with write_transaction(world.store.engine) as connection:
-        repair_queue.start_queue(connection, "op", ids, target=SECOND)
+        moving.start_move(connection, "op", SECOND, [Mailbox.id.in_(ids)], default=DEFAULT)
     for moved, address in enumerate(addresses):
         with read_transaction(world.store.engine) as connection:
             queue = repair_queue.load_queue(connection, "op")

@@ -30,10 +30,12 @@ def start_move(
     if target.state is not ClientState.OPEN:
         raise InvalidInputError(f"The OAuth client '{conn_id}' is {target.state}. Reopen it first.")
     is_user = sa.exists().where(ClientUser.mailbox_id == Mailbox.id, ClientUser.client_id == target.client_id)
+    # The time of the consent to an imported grant may be unknown.
+    has_grant = sa.or_(OAuthGrant.granted_at.is_not(None), OAuthGrant.refresh_token.is_not(None))
     query = (
         sa.select(Mailbox.id, is_user.label("is_user"))
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .where(*conditions, Mailbox.auth == MailboxAuth.GRANT, OAuthGrant.granted_at.is_not(None))
+        .where(*conditions, Mailbox.auth == MailboxAuth.GRANT, has_grant)
         .where(OAuthGrant.client_id.is_distinct_from(target.client_id))
         .order_by(Mailbox.address)
         .limit(repair_queue.MAX_QUEUE_LENGTH)
