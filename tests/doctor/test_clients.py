@@ -48,6 +48,7 @@ def test_a_client_that_works_is_named(second: Any):
     [
         ({"password": "GOCSPX-wrong"}, "second: Secret 1 of 1:"),
         ({"password": ""}, "second: The Airflow Connection 'second' needs the client id as its login"),
+        ({"conn_type": "postgres"}, "second: The Airflow Connection 'second' has the type 'postgres'"),
         ({"login": "client-9.apps.example.com"}, "second: its Connection has the client id client-9.apps.example.com"),
     ],
 )

@@ -28,6 +28,9 @@ INSTALL_DELEGATION = (
     "LOCK=requirements-slim.lock."
 )
 
+CLIENT_CONN_TYPE = "gmail_oauth_client"
+"""The type of a Connection with an OAuth client. The default one may have another type."""
+
 _MAX_GENERATOR_TIMEOUT = 60
 _KEY_FIELDS = ("keyfile_dict", "key_path", "key_secret_name", "credential_config_file")
 """Entries of the extra with which Airflow's Google provider finds credentials."""
@@ -76,6 +79,11 @@ def load_oauth_client(settings: Settings, conn_id: str | None = None) -> OAuthCl
         raise ConfigurationError(
             f"The Airflow Connection '{conn_id}' needs the client id as its login and the client secret as its "
             "password. Set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET in .env and run: gmail-warmup init"
+        )
+    if conn_id != settings.client_conn_id and found.conn_type != CLIENT_CONN_TYPE:
+        raise ConfigurationError(
+            f"The Airflow Connection '{conn_id}' has the type '{found.conn_type}', not '{CLIENT_CONN_TYPE}': its "
+            "password is not sent to the token endpoint. Create a Connection of that type for the OAuth client."
         )
     extra = parse_extra(found)
     secrets = extra.get("secrets") or []
