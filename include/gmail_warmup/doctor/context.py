@@ -12,6 +12,7 @@ from gmail_warmup.airflow.services import Services
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.oauth.client_check import SecretProbe, probe_client
+from gmail_warmup.oauth.token_endpoint import OAuthClient
 
 
 class DoctorContext:
@@ -48,8 +49,10 @@ class DoctorContext:
 
     @functools.cached_property
     def probe_results(self) -> list[SecretProbe]:
-        """Return the token endpoint's response for each secret of the client."""
+        """Return the token endpoint's response for each secret of the default client."""
+        return self.probe_client(self.services.oauth_client)
+
+    def probe_client(self, client: OAuthClient) -> list[SecretProbe]:
+        """Return the token endpoint's response for each secret of a client."""
         settings = self.services.settings
-        return probe_client(
-            self.services.oauth_client, connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout
-        )
+        return probe_client(client, connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout)

@@ -13,6 +13,7 @@ MODIFY = "https://www.googleapis.com/auth/gmail.modify"
 READONLY = "https://www.googleapis.com/auth/gmail.readonly"
 OPENID = "openid"
 CLIENT = "client.apps.example.com"
+_JSON = ".json"
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MILLISECONDS = int(NOON.timestamp()) * 1000
 
@@ -158,13 +159,13 @@ FILE_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (f"copy of {ADA}.json", (ADA,)),
     (f"token {ADA}.json", (ADA,)),
     (f"{ADA}_token.json", (ADA,)),
-    ("ada_smith@warm.example.json", ("ada_smith@warm.example",)),
-    ("ada-smith@warm.example.json", ("ada-smith@warm.example",)),
-    ("ada.smith@warm.example.json", ("ada.smith@warm.example",)),
-    ("a_b_c@warm.example.json", ("a_b_c@warm.example",)),
-    ("_ada@warm.example.json", ("_ada@warm.example",)),
-    ("backup_of_ada@warm.example.json", ("backup_of_ada@warm.example",)),
-    ("ada+tag@warm.example.json", ("ada+tag@warm.example",)),
+    ("ada_smith@warm.example" + _JSON, ("ada_smith@warm.example",)),
+    ("ada-smith@warm.example" + _JSON, ("ada-smith@warm.example",)),
+    ("ada.smith@warm.example" + _JSON, ("ada.smith@warm.example",)),
+    ("a_b_c@warm.example" + _JSON, ("a_b_c@warm.example",)),
+    ("_ada@warm.example" + _JSON, ("_ada@warm.example",)),
+    ("backup_of_ada@warm.example" + _JSON, ("backup_of_ada@warm.example",)),
+    ("ada+tag@warm.example" + _JSON, ("ada+tag@warm.example",)),
     (f"Google.Apis.Auth.OAuth2.Responses.TokenResponse-{ADA}", (ADA,)),
     (f"Google.Apis.Auth.OAuth2.Responses.TokenResponse-token_{ADA}", (f"token_{ADA}",)),
     (f"token_{ADA}.json", (f"token_{ADA}", ADA)),

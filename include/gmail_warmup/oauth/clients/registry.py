@@ -23,11 +23,6 @@ from gmail_warmup.db.models import ClientUser, OAuthGrant
 from gmail_warmup.mailboxes.change_log import Subject, record_change
 from gmail_warmup.mailboxes.tags import normalize_tags
 
-UNVERIFIED_USER_LIMIT = 100
-"""Users that Google permits to an app that it has not verified, over the life of its project.
-
-https://support.google.com/cloud/answer/7454865
-"""
 MAX_USER_LIMIT = 1_000_000
 
 
@@ -71,7 +66,10 @@ class Client:
 
     @property
     def places_left(self) -> int | None:
-        """Return how many more users it may have; None if there is no limit."""
+        """Return how many more users it may have; None if there is no limit.
+
+        Google counts them over the life of the project: https://support.google.com/cloud/answer/7454865
+        """
         return None if self.user_limit is None else max(0, self.user_limit - self.users)
 
 
