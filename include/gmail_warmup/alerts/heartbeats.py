@@ -34,7 +34,7 @@ _STEPS: Mapping[DagId, Collection[str]] = {
 """The steps whose success shows that a DAG works; all of them have to succeed."""
 
 _MAX_CHECK_GAP_SECONDS = 900
-"""Maximum seconds between two checks. During a longer gap Airflow was down, which delays no DAG by itself."""
+"""Maximum seconds between two checks. During a longer gap Airflow was down, which is not a delay of one DAG."""
 
 
 def record_heartbeat(connection: sa.Connection, dag_id: DagId, step: str) -> datetime:

@@ -153,7 +153,7 @@ def send_pending(
 
 
 def _claim_message(connection: sa.Connection, outbox: Outbox) -> Any:
-    """Claim the first message that is due, and return its row; None if there is none."""
+    """Claim the first message that is due, and return its row; None if no message is due."""
     model = outbox.model
     due = (
         sa.select(model.id)

@@ -296,8 +296,8 @@ class Settings(BaseModel):
         7200,
         ge=300,
         le=43_200,
-        description="Seconds between two sessions of a mailbox outside of its sending hours, on average; there is none "
-        "in the night pause.",
+        description="Seconds between two sessions of a mailbox outside of its sending hours, on average; the night "
+        "pause has no sessions.",
     )
     thread_depth: int = Field(
         2, ge=2, le=6, description="Maximum number of mails in a warmup thread, including the first one."

@@ -75,7 +75,7 @@ def write_each(
 
 @contextmanager
 def isolate_item(connection: sa.Connection, name: object) -> Iterator[None]:
-    """Undo and log what the block did in the caller's transaction if a value breaks a rule; the transaction goes on."""
+    """Undo and log the block if a value breaks a rule; the transaction of the caller continues."""
     try:
         with connection.begin_nested():
             yield

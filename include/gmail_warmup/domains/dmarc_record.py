@@ -62,7 +62,7 @@ class Discovery:
     """What the discovery of a policy found.
 
     Attributes:
-        record: the record that applies; None if there is none.
+        record: the record that applies; None if no record applies.
         is_of_public_suffix: whether it is that of the public suffix above the domain.
         several_at: the names with several records, all of which receivers ignore.
         other_texts: texts at the domain's own name that were meant as a record but are none.

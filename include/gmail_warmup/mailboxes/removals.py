@@ -144,7 +144,7 @@ def _extend_removals(connection: sa.Connection, mailbox_ids: Sequence[int], chos
     if late := connection.execute(_SELECT.where(*is_lacking).order_by(_R.id).limit(1)).one_or_none():
         raise InvalidInputError(
             f"Removal {late.id} of {late.address} already deletes the data and does nothing more at Google. "
-            f"Nothing was changed; it goes on as {late.requested_by} requested it."
+            f"Nothing was changed; it continues as {late.requested_by} requested it."
         )
     return set(extended)
 
@@ -211,7 +211,7 @@ def store_step(connection: sa.Connection, removal: Removal, **values: Any) -> No
 
 
 def store_problem(connection: sa.Connection, removal_id: int, code: str, *, retry_after: float) -> None:
-    """Store why a removal could not go on, and when it is tried again (in seconds)."""
+    """Store why a removal could not continue, and when it is tried again (in seconds)."""
     store_progress(connection, removal_id, problem=code, next_try_at=sa.func.now() + make_interval(retry_after))
 
 

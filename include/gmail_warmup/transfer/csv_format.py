@@ -24,7 +24,7 @@ _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")  # noqa: RUF001  the full-
 _ESCAPED_FORMULA = re.compile(f"'{_FORMULA.pattern}")
 _SEPARATORS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?[ \t]*(?:\r\n|\r|\n)', re.IGNORECASE)
-"""A first line with which Excel is told the separator."""
+"""The first line by which Excel learns the separator."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -132,7 +132,7 @@ def parse_file(raw: bytes) -> ParsedFile:
     """Parse CSV or JSON in any encoding, or a workbook, with all problems.
 
     Raises:
-        InvalidInputError: if it is none of them, or contains no mailbox at all.
+        InvalidInputError: if its format is not one of these, or it contains no mailbox.
     """
     if workbook.is_workbook(raw):
         return _parse_table(workbook.read_workbook(raw), unit="row", size=workbook.MAX_ROWS)

@@ -35,7 +35,7 @@ from support.workers import hook
 from support.world import CLIENT_ID, CLIENT_SECRET, World
 from web.kit import at_google
 
-GOES_ON = "It goes on by itself with the next run of gmail_monitor."
+GOES_ON = "It continues automatically with the next run of gmail_monitor."
 SECRETS = "SELECT refresh_token, access_token FROM gmail_warmup.oauth_grant WHERE mailbox_id = 1"
 OTHERS_DAYS = "SELECT * FROM gmail_warmup.mailbox_day WHERE mailbox_id <> 1 ORDER BY 1, 2"
 SUMS = "SELECT sum(claimed), sum(sent), sum(inbox), sum(replied) FROM gmail_warmup.domain_day"

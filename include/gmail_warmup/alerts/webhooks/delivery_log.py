@@ -119,7 +119,7 @@ def get_delivery(connection: sa.Connection, delivery_id: int) -> DeliveryRecord:
     """Return a delivery.
 
     Raises:
-        UnknownDeliveryError: if there is none with this id.
+        UnknownDeliveryError: if no delivery has this id.
     """
     row = connection.execute(_SELECT_DELIVERY.where(_D.id == delivery_id)).one_or_none()
     if row is None:

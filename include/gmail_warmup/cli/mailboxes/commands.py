@@ -195,7 +195,7 @@ def pause(
     context: typer.Context,
     addresses: Addresses,
     reason: Annotated[str, typer.Option(help="Reason; shown on the page.")],
-    until: Annotated[str, typer.Option(help="Local date on which they resume by themselves, YYYY-MM-DD.")] = "",
+    until: Annotated[str, typer.Option(help="Local date on which they are resumed automatically, YYYY-MM-DD.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Pause mailboxes: tasks skip them until a date, or until they are resumed."""

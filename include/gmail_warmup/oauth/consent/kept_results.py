@@ -82,7 +82,7 @@ def keep_result(
 def find_result(
     connection: sa.Connection, cipher: Cipher, consent_id: int, session: BrowserSession
 ) -> KeptResult | None:
-    """Return the kept result of a consent of this user and browser and lock it, or None if there is none any more."""
+    """Return the kept result of a consent of this user and browser and lock it, or None if it no longer exists."""
     query = sa.select(*Consent.__table__.columns).where(
         Consent.id == consent_id,
         Consent.airflow_user == session.user,

@@ -82,7 +82,7 @@ def start_queue(connection: sa.Connection, user: str, mailbox_ids: Sequence[int]
 
 
 def load_queue(connection: sa.Connection, user: str) -> RepairQueue:
-    """Return the queue of a user; empty if there is none."""
+    """Return the queue of a user; empty if the user has no queue."""
     query = (
         sa.select(
             Mailbox.address,

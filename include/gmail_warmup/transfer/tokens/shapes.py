@@ -17,7 +17,7 @@ _MAX_DEPTH = 4
 
 @dataclass(frozen=True, kw_only=True)
 class FoundToken:
-    """One grant of a document, or the reason why a part of the document is none."""
+    """One grant of a document, or the reason why a part of the document is not a grant."""
 
     place: str = ""
     """Where it is in a document with several grants, such as the name of a section."""

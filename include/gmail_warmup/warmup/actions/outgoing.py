@@ -131,7 +131,7 @@ def _iter_texts(
     """Yield new tokens with the texts that they give.
 
     Raises:
-        NoTemplatesError: there is none. A language that was drawn for a token is skipped if another can be written.
+        NoTemplatesError: no template exists. A language without one is skipped if another can be written.
     """
     unwritten, is_empty = None, True
     for _ in range(_MAX_DRAWS):

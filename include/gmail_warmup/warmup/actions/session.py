@@ -187,11 +187,11 @@ class MailboxSession:
 
 @contextmanager
 def isolate_mail(session: MailboxSession, entry: Entry) -> Iterator[None]:
-    """Log what a stored value of one mail, or of its other mailbox, causes: the other mails go on.
+    """Log what a stored value of one mail, or of its other mailbox, causes: the other mails continue.
 
     The other mailbox may have been removed meanwhile. Gmail refuses a request with a wrong id. It also refuses all if a
     setting is wrong: see `require_usable_mail`. A mail for whose language there is no template waits, and mails in
-    other languages go on.
+    other languages continue.
     """
     try:
         yield

@@ -42,7 +42,7 @@ class TemplateLibrary:
         The wanted language, such as `de-at`, includes the one without a region.
 
         Raises:
-            NoTemplatesError: there is none, or not the wanted one.
+            NoTemplatesError: no template exists, or not the wanted one.
         """
         names = sorted(self.languages)
         if not names:

@@ -17,9 +17,9 @@ _WAITING = {
     TIME_IS_UP: "It takes longer than one run.",
     DATABASE_REFUSED: "The database refused a step; the log of the task 'removals' has the error.",
     "configuration": "A Connection or an option is missing or wrong. Run: gmail-warmup doctor.",
-    "stopped": "Everything is stopped; the removal goes on after 'gmail-warmup start'.",
+    "stopped": "Everything is stopped; the removal continues after 'gmail-warmup start'.",
 }
-_CONTINUES = "It goes on by itself with the next run of gmail_monitor."
+_CONTINUES = "It continues automatically with the next run of gmail_monitor."
 _ACCOUNT_PAGE = "https://myaccount.google.com/connections"
 
 

@@ -101,7 +101,7 @@ class PauseIn(Selection):
 
     reason: ReasonText = "paused on the page"
     until: date | None = Field(
-        None, description="Local date on which each of them resumes by itself; null: when a person resumes it."
+        None, description="Local date on which each of them is resumed automatically; null: when a person resumes it."
     )
 
 

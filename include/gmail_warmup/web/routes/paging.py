@@ -19,7 +19,7 @@ def _parse_id(text: str) -> int | None:
 
 
 def build_page_queries(page: IdPage[Any], filters: Mapping[str, object]) -> dict[str, Any]:
-    """Return the query strings of the neighbouring pages, empty if there is none, by the names of the templates."""
+    """Return the query strings of the previous and next page by their names in the templates; empty at the ends."""
     return {
         "older_query": _build_query(filters, before=page.older_before),
         "newer_query": _build_query(filters, after=page.newer_after),

@@ -37,7 +37,7 @@ END $$
 
 def upgrade() -> None:
     op.execute(_LOCAL_DATE)
-    # A time out of range means that there is none: Go writes the year 1 for it. So the rows are corrected first; a
+    # A time out of range means that no time is known: Go writes the year 1 for it. So the rows are corrected first; a
     # constraint that is only valid for new rows would make every statement fail that changes an old one.
     for table, column, value in _TIMES:
         _correct(table, column, value, f"NOT {column} {_RANGE}")
