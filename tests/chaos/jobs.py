@@ -16,10 +16,13 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.crypto.cipher import Cipher
 from gmail_warmup.crypto.fernet_keys import FernetKeys
 from gmail_warmup.crypto.key_rotation import RotationResult, rotate_keys
+from gmail_warmup.db.engine import write_transaction
+from gmail_warmup.mailboxes import renaming
 from gmail_warmup.oauth.consent.flow import ConsentFlow
 from gmail_warmup.oauth.consent.states import BrowserSession
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.oauth.token_endpoint import TokenEndpoint
+from support import removal_kit
 from support.world import World
 from web.kit import at_google
 
@@ -67,6 +70,19 @@ def callback(world: World, *, state: str, code: str) -> None:
 def renew(world: World, *, keys: Sequence[str]) -> RotationResult:
     """Re-encrypt everything under the first of these keys."""
     return rotate_keys(world.store.engine, FernetKeys(keys), actor="test")
+
+
+def remove(world: World, *, address: str) -> None:
+    """Remove a mailbox as the command does: request it, with everything that can be chosen, and take every step."""
+    world.settings = SETTINGS
+    (removal_id,) = removal_kit.request(world, address, revoke_grant=True, trash_mail=True)
+    removal_kit.go_on(world, removal_id)
+
+
+def rename(world: World, *, address: str, new_address: str) -> None:
+    """Rename a mailbox."""
+    with write_transaction(world.store.engine) as connection:
+        renaming.rename_mailbox(connection, address, new_address, actor="op")
 
 
 def run_under(world: World, *, keys: Sequence[str]) -> Run:

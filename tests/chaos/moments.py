@@ -33,7 +33,7 @@ class AtGmail:
     """A call of Gmail: on its way there, with its answer on the way back, or on its way and arriving late.
 
     Attributes:
-        method: without ``gmail.users.``, or ``token`` for a request to the token endpoint.
+        method: without ``gmail.users.``, or ``token`` or ``revoke`` for a request to one of these endpoints.
     """
 
     method: str
@@ -42,7 +42,7 @@ class AtGmail:
     @property
     def where(self) -> str:
         """Return the place as the stand-in names it."""
-        return self.method if self.method == "token" else f"gmail.users.{self.method}"
+        return self.method if self.method in ("token", "revoke") else f"gmail.users.{self.method}"
 
     def __str__(self) -> str:
         """Return it as a test's name shows it."""
@@ -110,6 +110,14 @@ _CHANGES = {
     "canary_renewed": ("canary", "UPDATE", "NEW.ciphertext <> OLD.ciphertext"),
     "consent_used": ("consent", "UPDATE", "OLD.used_at IS NULL AND NEW.used_at IS NOT NULL"),
     "consent_noted": ("consent", "UPDATE", "OLD.outcome IS NULL AND NEW.outcome IS NOT NULL"),
+    "renamed": ("mailbox", "UPDATE", "NEW.address <> OLD.address"),
+    "removal_requested": ("mailbox_removal", "INSERT", "true"),
+    "trashed": ("mailbox_removal", "UPDATE", "NEW.trashed_until > OLD.trashed_until"),
+    "trash_stored": ("mailbox_removal", "UPDATE", "OLD.step = 'trash' AND NEW.step = 'revoke'"),
+    "revoke_stored": ("mailbox_removal", "UPDATE", "OLD.step = 'revoke' AND NEW.step = 'erase'"),
+    "anonymized": ("mailbox_removal", "UPDATE", "NEW.receipt <> OLD.receipt AND NEW.finished_at IS NULL"),
+    "erased": ("mailbox_removal", "UPDATE", "OLD.finished_at IS NULL AND NEW.finished_at IS NOT NULL"),
+    "refresh_released": ("oauth_grant", "UPDATE", "OLD.lease_holder IS NOT NULL AND NEW.lease_holder IS NULL"),
 }
 
 MOMENTS: tuple[AtGmail | InDatabase, ...] = (
@@ -154,7 +162,14 @@ OF_RESCUE = (
     *_both("lease_taken"), *_of_call("messages.list"), *_of_call("messages.get"), *_both("placed"),
     *_of_call("messages.modify"), *_both("rescued"), *_both("lease_given_back"),
 )  # fmt: skip
-"""Every step of a refresh, a consent's callback, a rotation of the key and a rescue, in their order."""
+OF_REMOVAL = (
+    *_both("removal_requested"), *_both("lease_taken"), *_of_call("messages.batchModify"), *_both("trashed"),
+    *_both("trash_stored"), *_both("refresh_leased"), *_of_call("revoke"), *_both("refresh_released"),
+    *_both("revoke_stored"), *_both("anonymized"), *_both("erased"),
+)  # fmt: skip
+OF_RENAMING = _both("renamed")
+"""Every step of a refresh, a consent's callback, a rotation of the key, a rescue, a removal and a renaming, in their
+order."""
 
 WHILE_RECOVERING: tuple[AtGmail, ...] = (
     AtGmail("drafts.list", "before"),
