@@ -25,6 +25,7 @@ from support.alert_kit import CONN_ID, Receiver, listening
 from support.e2e_kit import FLAGS, MOUNT, Shell, Visits, find_chromium, log_in, new_profile
 from support.metrics_kit import StatsD
 from support.metrics_kit import listening as measuring
+from support.smtp_server import MailServer, receiving_mail
 from support.webhook_kit import Inbox, receiving, to_connection
 
 Seen = TypeVar("Seen")
@@ -44,6 +45,8 @@ class Installation:
     """The receiver of the metrics."""
     inbox: Inbox
     """The receiver of the webhooks."""
+    post: MailServer
+    """The mail server of the Airflow Connection through which owners are mailed."""
 
     def run(self, dag_id: str, conf: dict[str, Any] | None = None) -> tuple[DagRun, list[TaskInstance]]:
         """Run a DAG and wait for it."""
@@ -105,17 +108,25 @@ def inbox() -> Iterator[Inbox]:
 
 
 @pytest.fixture(scope="session")
+def post() -> Iterator[MailServer]:
+    """Listen for mails to owners."""
+    with receiving_mail() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
 def installation(
-    tmp_path_factory: pytest.TempPathFactory, receiver: Receiver, measured: StatsD, inbox: Inbox
+    tmp_path_factory: pytest.TempPathFactory, receiver: Receiver, measured: StatsD, inbox: Inbox, post: MailServer
 ) -> Iterator[Installation]:
     """Start everything with the demo's 16 mailboxes; seven grants are revoked."""
     folder = tmp_path_factory.mktemp("run")
     webhooks = {"webhook_conn_ids": "support_desk", "webhook_private_addresses": "True"}
-    settings = scene.SETTINGS | {"suspect_delay": "10"} | webhooks
+    settings = scene.SETTINGS | {"suspect_delay": "10", "owner_mail_sender": "owners"} | webhooks
     alerts = {"conn_type": "apprise", "extra": {"config": [{"path": receiver.url()}]}}
     environment = measured.environment | {
         f"AIRFLOW_CONN_{CONN_ID.upper()}": json.dumps(alerts),
         "AIRFLOW_CONN_SUPPORT_DESK": to_connection(inbox),
+        "AIRFLOW_CONN_OWNERS": post.connection(),
         # One fewer than there are warmup mailboxes.
         "AIRFLOW__CORE__MAX_MAP_LENGTH": str(len(scene.WARMUP) - 1),
     }
@@ -137,7 +148,7 @@ def installation(
             stack.api.unpause(dag_id)
         tokens = [account["oauth_token"][key] for account in accounts for key in ("token", "refresh_token")]
         yield Installation(
-            stack=stack, sandbox=sandbox, tokens=tokens, receiver=receiver, measured=measured, inbox=inbox
+            stack=stack, sandbox=sandbox, tokens=tokens, receiver=receiver, measured=measured, inbox=inbox, post=post
         )
         sandbox.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gmail_warmup.alerts.owner_mails.delivery import OwnerMailer, OwnerMessage
@@ -75,12 +76,22 @@ def flag_again(world: World, address: str) -> None:
 
 def pass_time(world: World, **units: float) -> None:
     """Let hours or days pass."""
+    move_times(world.sql, **units)
+
+
+def move_times(execute: Callable[..., object], **units: float) -> None:
+    """Move everything that decides when an owner is mailed into the past, with a function that executes statements."""
     seconds = units.get("days", 0) * 86_400 + units.get("hours", 0) * 3600 + units.get("minutes", 0) * 60
     for table, columns in _TIMES.items():
         moved = ", ".join(f"{column} = {column} - make_interval(secs => :seconds)" for column in columns)
-        world.sql(f"UPDATE gmail_warmup.{table} SET {moved}", seconds=seconds)
+        execute(f"UPDATE gmail_warmup.{table} SET {moved}", seconds=seconds)
+
+
+def links_in(text: str, base_url: str = BASE) -> list[str]:
+    """Return the links in the text of a mail."""
+    return re.findall(rf"{re.escape(base_url)}/gmail-warmup/invite#[\w-]{{43}}", text)
 
 
 def tokens_in(message: OwnerMessage) -> list[str]:
     """Return the tokens of the links of a mail."""
-    return re.findall(rf"{BASE}/gmail-warmup/invite#([\w-]{{43}})", message.text)
+    return [link.rpartition("#")[2] for link in links_in(message.text)]
