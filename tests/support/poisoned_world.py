@@ -46,7 +46,8 @@ from gmail_warmup.web.queries.fleet import count_today
 from gmail_warmup.web.queries.mailboxes import MailboxQuery
 from gmail_warmup.web.queries.sorting import Order
 from gmail_warmup.web.views import domains, health, statistics
-from gmail_warmup.web.views.fleet import FleetScope, load_fleet
+from gmail_warmup.web.views.fleet import load_fleet
+from gmail_warmup.web.views.fleet_scope import FleetScope
 from gmail_warmup.web.views.mailbox import build_views
 from gmail_warmup.web.views.overview import load_overview
 from support.mail_kit import ADA, AT_ONCE, POOL, act, due, find_at_night

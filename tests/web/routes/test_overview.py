@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
+from urllib.parse import parse_qs, urlsplit
+
 import httpx
 import pytest
 
-from web.kit import LIST, MOUNT, Site, rows
+from web.kit import LIST, MOUNT, Site, fill, rows
 
 
 @pytest.mark.parametrize("query", ["reauth=a%2Bb@example.com", "state=suspect&kind=pool", "q=a%26b", "sort=-since"])
@@ -27,3 +32,46 @@ def test_the_tabs_lead_to_each_page_and_name_the_current_one(site: Site, op: htt
         assert tabs.count("aria-current") == 1
         assert tabs.count("<a ") == 8
     assert rows(op.get(LIST).text) == ["a@example.com"]
+
+
+@pytest.fixture
+def filled(site: Site) -> Site:
+    """A hundred mailboxes in three domains with all kinds of states, which all have a tag and mails."""
+    fill(site, 100)
+    site.sql("INSERT INTO gmail_warmup.mailbox_tag (mailbox_id, tag) SELECT id, 'r&d' FROM gmail_warmup.mailbox")
+    site.sql(
+        "INSERT INTO gmail_warmup.mailbox_day (mailbox_id, local_date, planned, sent)"
+        " SELECT id, current_date, 9, 7 FROM gmail_warmup.mailbox WHERE kind = 'warmup'"
+    )
+    return site
+
+
+FILTERS = [
+    {},
+    {"kind": "warmup"},
+    {"domain": "team1.example"},
+    {"tag": "r&d"},
+    {"kind": "warmup", "domain": "team1.example", "tag": "r&d"},
+]
+LEADS_TO = {
+    "./": [{"period": "today"}, {"period": "30"}, {"period": "90"}, {"period": "90", "domain": "team1.example"}],
+    "./mailboxes": [{"sort": "attention"}, {"readiness": "ready"}, {"state": "expiring", "sort": "expires"}],
+}
+"""The pages that the overview links to, with the parameters of each link besides the filter."""
+
+
+@pytest.mark.parametrize("chosen", FILTERS, ids=str)
+def test_every_link_of_the_overview_keeps_the_filter(filled: Site, op: httpx.Client, chosen: dict[str, str]):
+    page = op.get(f"{MOUNT}/", params=chosen | {"period": "90"}).text.partition("<main")[2].partition("</main>")[0]
+    clear = re.findall(r'<a [^>]*href="([^"]*)">Clear</a>', page)
+    assert clear == ["./?period=90"] * bool(chosen)
+    links = [urlsplit(html.unescape(link)) for link in re.findall(r'href="(\./[^"]*)"', page) if link not in clear]
+    found = [(link.path, {name: value for name, (value,) in parse_qs(link.query).items()}) for link in links]
+    for path, query in found:
+        assert chosen.items() <= query.items(), (path, query)
+    for path, expected in LEADS_TO.items():
+        for query in expected:
+            assert (path, chosen | query) in found
+    assert {path for path, _ in found} == set(LEADS_TO)
+    (repairs,) = re.findall(r'data-repairs="([^"]*)"', page)
+    assert json.loads(html.unescape(repairs)) == chosen

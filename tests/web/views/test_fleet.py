@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 import httpx
@@ -97,6 +98,70 @@ def test_filters_by_domain_and_kind(fleet: Site, op: httpx.Client):
     assert load(op, kind="warmup")["mails"] == load(op)["mails"]
     nobody = load(op, domain="three.example")
     assert (nobody["mailboxes"], counts(nobody["mails"]), nobody["needy"]) == (0, {}, [])
+
+
+def give_tags(site: Site, **addresses: list[str]) -> None:
+    for tag, named in addresses.items():
+        site.sql(
+            "INSERT INTO gmail_warmup.mailbox_tag (mailbox_id, tag) SELECT id, :tag FROM gmail_warmup.mailbox"
+            " WHERE address = ANY (:named)",
+            tag=tag,
+            named=named,
+        )
+
+
+@pytest.mark.parametrize("period", ["today", "30", "90"])
+@pytest.mark.parametrize("domain", ["one.example", "two.example", "pool.example"])
+def test_a_tag_of_a_whole_domain_shows_what_the_domain_shows(fleet: Site, op: httpx.Client, domain: str, period: str):
+    everybody = (ADA, BEN, CLEO, DORA, PIA, MAX)
+    give_tags(fleet, whole=[address for address in everybody if address.endswith(f"@{domain}")])
+    by_tag, by_domain = load(op, tag="Whole", period=period), load(op, domain=domain, period=period)
+    for name in ("mailboxes", "states", "today", "mails", "by_day", "expiries", "needy", "needy_count", "restricted",
+                 "domains", "domain_count"):  # fmt: skip
+        assert by_tag[name] == by_domain[name], name
+    assert [day["states"] for day in by_tag["grants"]] == [by_tag["states"]]
+
+
+TAGGED = [
+    ({"tag": "sales"}, 3, [MAX, DORA], 5),
+    ({"tag": "sales", "domain": "one.example"}, 1, [DORA], 0),
+    ({"tag": "sales", "kind": "pool"}, 1, [MAX], 0),
+    ({"tag": "sales", "domain": "two.example", "kind": "warmup"}, 1, [], 5),
+    ({"tag": "nobody"}, 0, [], 0),
+]
+
+
+@pytest.mark.parametrize(("query", "mailboxes", "needy", "sent"), TAGGED, ids=str)
+def test_filters_by_tag(
+    fleet: Site, op: httpx.Client, query: dict[str, str], mailboxes: int, needy: list[str], sent: int
+):
+    give_tags(fleet, sales=[BEN, DORA, MAX], support=[ADA, BEN])
+    put_day(fleet, BEN, 2, planned=5, sent=5)
+    fleet.sql("UPDATE gmail_warmup.mailbox_day SET sent = 0 WHERE sent = 19")
+    found = load(op, **query)
+    assert (found["tag"], found["mailboxes"], found["mails"]["sent"]) == (query["tag"], mailboxes, sent)
+    assert [one["address"] for one in found["needy"]] == needy
+    page = op.get(f"{MOUNT}/", params=query).text
+    assert re.findall(r'<a href="mailboxes/([^"]+)"', page) == needy
+    assert "No mailboxes yet" not in page
+    assert ("No mailbox matches" in page) == (mailboxes == 0)
+    assert f"<option selected>{query['tag']}</option>" in page
+    assert "Past states of grants are stored by kind and domain" in page
+
+
+def test_the_choice_of_tags_appears_with_the_first_tag(fleet: Site, op: httpx.Client):
+    assert 'name="tag"' not in op.get(f"{MOUNT}/").text
+    give_tags(fleet, sales=[ADA], north=[BEN])
+    page = op.get(f"{MOUNT}/").text
+    choice = page.partition('name="tag"')[2].partition("</select>")[0]
+    assert re.findall("<option[^>]*>([^<]*)", choice) == ["All tags", "north", "sales"]
+    assert "Past states" not in page
+
+
+def test_a_text_that_cannot_be_a_tag(fleet: Site, op: httpx.Client):
+    for text in ("a,b", "x" * 60, "\x00"):
+        assert "No mailbox matches" in op.get(f"{MOUNT}/", params={"tag": text}).text
+        assert op.get(f"{API}/overview", params={"tag": text}).status_code == 422
 
 
 def test_who_needs_a_person_the_oldest_first(fleet: Site, op: httpx.Client):

@@ -34,16 +34,31 @@ _DAYS_WITH_ZONE = 2
 """Up to so many days, the time zone decides which dates belong to them; rows of earlier dates have none."""
 
 
+def build_sums(table: Any) -> list[sa.Label[Any]]:
+    """Return the sums of all counts of a table, labelled by their names."""
+    return [sa.func.coalesce(sa.func.sum(getattr(table, name)), 0).label(name) for name in SUMMED_COLUMNS]
+
+
+def needs_time_zone(days: int) -> bool:
+    """Return whether the time zone decides which dates are the last local days."""
+    return days <= _DAYS_WITH_ZONE
+
+
+def is_recent(local_date: Any, days: int) -> sa.ColumnElement[bool]:
+    """Return the condition of the last local days; of those that need a time zone, one more."""
+    condition: sa.ColumnElement[bool] = local_date > UTC_TODAY - days - (1 if needs_time_zone(days) else 0)
+    return condition
+
+
 def select_sums(*columns: Any, days: int, domain: str = "") -> sa.Select[Any]:
     """Return the query of the sums of all counts of the last local days, including today, by some columns.
 
     Args:
         domain: only this domain; empty for all.
     """
-    sums = [sa.func.coalesce(sa.func.sum(getattr(_D, name)), 0).label(name) for name in SUMMED_COLUMNS]
-    query: sa.Select[Any] = sa.select(*columns, *sums).select_from(_D).group_by(*columns)
-    query = query.where(_D.local_date > UTC_TODAY - days - (1 if days <= _DAYS_WITH_ZONE else 0))
-    if days <= _DAYS_WITH_ZONE:
+    query: sa.Select[Any] = sa.select(*columns, *build_sums(_D)).select_from(_D).group_by(*columns)
+    query = query.where(is_recent(_D.local_date, days))
+    if needs_time_zone(days):
         query = query.join(_ZONES, _ZONES.c.timezone == _D.timezone).where(_D.local_date > _ZONES.c.today - days)
     if domain:
         return query.where(_D.domain == domain)

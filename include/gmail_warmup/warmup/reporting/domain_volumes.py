@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -69,8 +68,7 @@ def load_volume(connection: sa.Connection, settings: Settings, *, domain: str = 
     is_fresh = _V.counted_at > sa.func.now() - MAX_AGE
     counted_at = connection.scalar(sa.select(sa.func.max(_V.counted_at)).where(is_fresh))
     if counted_at is None:
-        volumes = count_volumes(connection, settings)
-        return _sum_volumes(volume for name, volume in volumes.items() if domain in ("", name))
+        return count_volume(connection, settings, *([Mailbox.domain == domain] if domain else []))
     sums = {name: sa.func.sum(getattr(_V, name)) for name in ("senders", "receivers", "planned", "target")}
     largest = {name: sa.func.max(getattr(_V, name)) for name in ("largest_plan", "largest_target")}
     values = (sa.func.coalesce(value, 0).label(name) for name, value in (sums | largest).items())
@@ -78,9 +76,10 @@ def load_volume(connection: sa.Connection, settings: Settings, *, domain: str = 
     return Volume(**connection.execute(query).one()._mapping, counted_at=counted_at)
 
 
-def _sum_volumes(volumes: Iterable[Volume]) -> Volume:
+def count_volume(connection: sa.Connection, settings: Settings, *conditions: sa.ColumnElement[bool]) -> Volume:
+    """Count the volume of the mailboxes that meet all conditions."""
     total = Volume()
-    for volume in volumes:
+    for volume in count_volumes(connection, settings, *conditions).values():
         total.add(volume)
     return total
 
@@ -94,15 +93,17 @@ def store_volumes(connection: sa.Connection, settings: Settings) -> None:
         connection.execute(sa.insert(DomainVolume), rows)
 
 
-def count_volumes(connection: sa.Connection, settings: Settings) -> dict[str, Volume]:
-    """Count the volume of each domain.
+def count_volumes(
+    connection: sa.Connection, settings: Settings, *conditions: sa.ColumnElement[bool]
+) -> dict[str, Volume]:
+    """Count the volume of each domain, of the mailboxes that meet all conditions.
 
     Mailboxes of one domain with the same target, schedule, warmup day and health are grouped, so the volume is computed
     once for each group. A mailbox with reduced volume is a group of its own.
     """
     volumes: dict[str, Volume] = defaultdict(Volume)
     calculator = _VolumeCalculator(settings)
-    for row in connection.execute(_SELECT_SENDERS):
+    for row in connection.execute(_SELECT_SENDERS.where(*conditions)):
         first = calculator.compute_first_volume(row) if row.waiting else 0
         final = calculator.compute_final_volume(row) if row.senders else 0
         volumes[row.domain].add(
@@ -111,7 +112,7 @@ def count_volumes(connection: sa.Connection, settings: Settings) -> dict[str, Vo
                 target=row.senders * final, largest_target=final, counted_at=row.now,
             )
         )  # fmt: skip
-    for row in connection.execute(_COUNT_RECEIVERS):
+    for row in connection.execute(_COUNT_RECEIVERS.where(*conditions)):
         volumes[row.domain].add(Volume(receivers=row.mailboxes, counted_at=row.now))
     return dict(volumes)
 

@@ -13,13 +13,15 @@ from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes.addresses import normalize_domain
 from gmail_warmup.web.api.halts import StoppedOut
+from gmail_warmup.web.api.selection import TagText
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import MayReadDags
 from gmail_warmup.web.queries import mailboxes
 from gmail_warmup.web.queries.dag_runs import load_dag_activity
 from gmail_warmup.web.views.checks import Check, run_checks
 from gmail_warmup.web.views.domains import ClosedDomain
-from gmail_warmup.web.views.fleet import Fleet, FleetScope, Period, load_fleet
+from gmail_warmup.web.views.fleet import Fleet, load_fleet
+from gmail_warmup.web.views.fleet_scope import FleetScope, Period
 from gmail_warmup.web.views.overview import load_overview
 
 router = APIRouter(tags=["standing"])
@@ -77,9 +79,10 @@ def get_overview(
     period: Period = Period.MONTH,
     kind: MailboxKind | None = None,
     domain: Annotated[str, Query(max_length=255, description="Only mailboxes of this domain.")] = "",
+    tag: Annotated[TagText, Query(max_length=320, description="Only mailboxes with this tag.")] = "",
 ) -> OverviewOut:
     """Return what the start page shows: checks, mails, grants, domains, pool, backlog, audits and runs of a period."""
-    scope = FleetScope(period=period, kind=kind, domain=to_storable_text(normalize_domain(domain)))
+    scope = FleetScope(period=period, kind=kind, domain=to_storable_text(normalize_domain(domain)), tag=tag)
     with read_transaction(context.services.engine) as connection:
         overview = load_overview(connection)
         fleet = load_fleet(connection, scope, context.services.settings, stopped=overview.stopped is not None)

@@ -13,7 +13,7 @@ from gmail_warmup.core.enums import FLAGGED_STATES
 from gmail_warmup.db.models import HealthBand, Mailbox, MailboxAuth, MailboxFailure, MailboxKind, OAuthGrant
 from gmail_warmup.db.rows import convert_rows
 from gmail_warmup.warmup.health.failures import IS_NOT_WORKING
-from gmail_warmup.web.queries.filters import in_band
+from gmail_warmup.web.queries.filters import MailboxFilter, build_conditions, in_band
 
 
 class Cause(StrEnum):
@@ -44,11 +44,9 @@ class NeedyMailbox:
     can_reauthenticate: bool
 
 
-def load_needy(
-    connection: sa.Connection, *, limit: int, domain: str = "", kind: MailboxKind | None = None
-) -> list[NeedyMailbox]:
+def load_needy(connection: sa.Connection, mailbox_filter: MailboxFilter, *, limit: int) -> list[NeedyMailbox]:
     """Return the mailboxes that have needed a person for the longest time."""
-    parts = [part.limit(limit) for part in _select_parts(_build_conditions(domain, kind))]
+    parts = [part.limit(limit) for part in _select_parts(build_conditions(mailbox_filter, expiring_days=0))]
     both = sa.union_all(*(sa.select(part.subquery()) for part in parts)).subquery()
     rows = connection.execute(sa.select(both).order_by(both.c.since, both.c.address).limit(limit))
     return convert_rows(rows, _to_needy, table=Mailbox.__tablename__)
@@ -56,11 +54,6 @@ def load_needy(
 
 def _to_needy(row: sa.Row[Any]) -> NeedyMailbox:
     return NeedyMailbox(**{**row._mapping, "kind": MailboxKind(row.kind), "cause": Cause(row.cause)})
-
-
-def _build_conditions(domain: str, kind: MailboxKind | None) -> list[sa.ColumnElement[bool]]:
-    conditions = [] if kind is None else [Mailbox.kind == kind]
-    return [*conditions, Mailbox.domain == domain] if domain else conditions
 
 
 def _select_parts(conditions: list[sa.ColumnElement[bool]]) -> list[sa.Select[Any]]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
+from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.oauth import expiry
 from gmail_warmup.warmup.reporting.domain_days import UTC_TODAY
+from gmail_warmup.web.queries.filters import MailboxFilter, build_conditions
 
 CALENDAR_DAYS = 28
 _LISTED = 3
@@ -25,21 +26,15 @@ class ExpiryDay:
     addresses: list[str]
 
 
-def load_expiry_days(
-    connection: sa.Connection, *, domain: str = "", kind: MailboxKind | None = None
-) -> list[ExpiryDay]:
+def load_expiry_days(connection: sa.Connection, mailbox_filter: MailboxFilter) -> list[ExpiryDay]:
     """Return each of the next days. A grant whose time is over, and that is not refused yet, is counted today."""
     day = sa.func.greatest(sa.cast(sa.func.timezone("UTC", expiry.EXPIRES_AT), sa.Date), UTC_TODAY)
     query = (
         sa.select(day.label("date"), Mailbox.address)
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .where(expiry.expires_within(CALENDAR_DAYS))
+        .where(expiry.expires_within(CALENDAR_DAYS), *build_conditions(mailbox_filter, expiring_days=0))
         .order_by(expiry.EXPIRES_AT, Mailbox.address)
     )
-    if kind is not None:
-        query = query.where(Mailbox.kind == kind)
-    if domain:
-        query = query.where(Mailbox.domain == domain)
     found: dict[dt.date, list[str]] = {}
     for row in connection.execute(query):
         found.setdefault(row.date, []).append(row.address)

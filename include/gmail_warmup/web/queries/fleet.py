@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import GrantState, ReadinessState
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.db.models import DomainDay, Mailbox, MailboxReadiness, OAuthGrant
+from gmail_warmup.db.models import DomainDay, Mailbox, MailboxDay, MailboxReadiness, OAuthGrant
 from gmail_warmup.warmup.reporting import domain_volumes
 from gmail_warmup.warmup.reporting.domain_days import SUMMED_COLUMNS, select_sums
+from gmail_warmup.warmup.reporting.mailbox_sums import select_mailbox_sums
 from gmail_warmup.web.queries.filters import INVALID_STATES, MailboxFilter, build_conditions, count_mailboxes
 
 _D = DomainDay
+EVERYTHING = MailboxFilter()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +57,21 @@ def add_up(parts: Iterable[MailSums]) -> MailSums:
     return MailSums(counts={name: sum(counts[name] for counts in listed) for name in SUMMED_COLUMNS})
 
 
-def load_days(connection: sa.Connection, *, days: int, domain: str = "") -> dict[dt.date, MailSums]:
-    """Return the sums of the last local days, including today, of one domain or of all; oldest first."""
-    query = select_sums(_D.local_date, days=days, domain=domain).order_by(_D.local_date)
+def load_days(
+    connection: sa.Connection, mailbox_filter: MailboxFilter = EVERYTHING, *, days: int
+) -> dict[dt.date, MailSums]:
+    """Return the sums of the last local days, including today; oldest first."""
+    query = _select_sums("local_date", days=days, mailbox_filter=mailbox_filter).order_by("local_date")
     return {row.local_date: _to_sums(row) for row in connection.execute(query)}
 
 
-def load_domains(connection: sa.Connection, *, days: int, limit: int, domain: str = "") -> DomainSums:
+def load_domains(
+    connection: sa.Connection, mailbox_filter: MailboxFilter = EVERYTHING, *, days: int, limit: int
+) -> DomainSums:
     """Return the sums of the domains that sent most mails in the last local days, including today."""
-    query = select_sums(_D.domain, days=days, domain=domain).add_columns(sa.func.count().over().label("domains"))
-    rows = connection.execute(query.order_by(sa.desc("sent"), _D.domain).limit(limit)).all()
+    query = _select_sums("domain", days=days, mailbox_filter=mailbox_filter)
+    query = query.add_columns(sa.func.count().over().label("domains")).order_by(sa.desc("sent"), "domain")
+    rows = connection.execute(query.limit(limit)).all()
     return DomainSums(count=rows[0].domains if rows else 0, largest={row.domain: _to_sums(row) for row in rows})
 
 
@@ -91,12 +98,13 @@ class ColdMails:
     total: int
 
 
-def count_cold_mails(connection: sa.Connection, *, domain: str = "") -> ColdMails:
-    """Return how many cold mails may be sent today, of one domain or of all."""
+def count_cold_mails(connection: sa.Connection, mailbox_filter: MailboxFilter) -> ColdMails:
+    """Return how many cold mails may be sent today."""
+    conditions = build_conditions(replace(mailbox_filter, kind=None), expiring_days=0)  # they are warmup mailboxes
     total = sa.func.sum(MailboxReadiness.cold_mails).label("cold_mails")
     query = sa.select(MailboxReadiness.state, sa.func.count().label("mailboxes"), total)
-    if domain:
-        query = query.join(Mailbox, Mailbox.id == MailboxReadiness.mailbox_id).where(Mailbox.domain == domain)
+    if conditions:
+        query = query.join(Mailbox, Mailbox.id == MailboxReadiness.mailbox_id).where(*conditions)
     rows = {row.state: row for row in connection.execute(query.group_by(MailboxReadiness.state))}
     known = [state for state in ReadinessState if state in rows]
     return ColdMails(
@@ -105,9 +113,18 @@ def count_cold_mails(connection: sa.Connection, *, domain: str = "") -> ColdMail
     )
 
 
-def load_today(connection: sa.Connection, *, domain: str = "") -> MailSums:
+def load_today(connection: sa.Connection, mailbox_filter: MailboxFilter = EVERYTHING) -> MailSums:
     """Return the sums of the current local day of each mailbox."""
-    return _to_sums(connection.execute(select_sums(days=1, domain=domain)).one())
+    return _to_sums(connection.execute(_select_sums(days=1, mailbox_filter=mailbox_filter)).one())
+
+
+def _select_sums(*names: str, days: int, mailbox_filter: MailboxFilter) -> sa.Select[Any]:
+    """Return the sums by date or domain. They are stored by domain, so those of a tag are counted."""
+    if not mailbox_filter.tag:
+        return select_sums(*(getattr(_D, name) for name in names), days=days, domain=mailbox_filter.domain)
+    columns = {"local_date": MailboxDay.local_date, "domain": Mailbox.domain}
+    conditions = build_conditions(mailbox_filter, expiring_days=0)
+    return select_mailbox_sums(*(columns[name] for name in names), days=days, conditions=conditions)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,8 @@
-"""The overview of all mailboxes over a period, or of those of one kind and domain; the page and the API share it."""
+"""The overview of all mailboxes over a period, or of those of one kind, domain and tag; page and API share it."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,41 +26,16 @@ from gmail_warmup.warmup.reporting import domain_volumes, grant_days
 from gmail_warmup.warmup.reporting.domain_volumes import Volume
 from gmail_warmup.web.queries import attention, expiries, filters, fleet, last_audit, sending_domains
 from gmail_warmup.web.queries.attention import Cause, NeedyMailbox
-from gmail_warmup.web.queries.filters import Group, MailboxFilter
+from gmail_warmup.web.queries.filters import Group
 from gmail_warmup.web.queries.fleet import DomainSums, MailSums
 from gmail_warmup.web.queries.sending_domains import DomainState
+from gmail_warmup.web.views.fleet_scope import FleetScope, Period
 from gmail_warmup.web.views.health import BAND_LABELS, reason_text
 from gmail_warmup.web.views.mailbox import STATE_LABELS
 
 NEEDY_SHOWN, DOMAINS_SHOWN = 10, 20
 MIN_CHART_DAYS = 30
 """Days of the charts, if the period is shorter."""
-
-
-class Period(StrEnum):
-    """The period of the overview."""
-
-    TODAY = "today"
-    MONTH = "30"
-    QUARTER = "90"
-
-    @property
-    def days(self) -> int:
-        """Return the number of local days, including today."""
-        return 1 if self is Period.TODAY else int(self.value)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FleetScope:
-    """The period, and the mailboxes that the overview is about."""
-
-    period: Period = Period.MONTH
-    kind: MailboxKind | None = None
-    domain: str = ""
-
-    def to_filter(self, group: Group | None = None) -> MailboxFilter:
-        """Return the filter of these mailboxes."""
-        return MailboxFilter(group=group, kind=self.kind, domain=self.domain)
 
 
 class _FrozenModel(BaseModel):
@@ -183,12 +156,15 @@ class Fleet(_FrozenModel):
     period: Period
     kind: MailboxKind | None
     domain: str
+    tag: str
     mailboxes: int
     states: dict[GrantState, int] = Field(description="The present number of grants in each state.")
     today: Today
     mails: Mails = Field(description="The sums of the period.")
     by_day: list[MailDay] = Field(description="Oldest first; 30 days if the period is today.")
-    grants: list[StateDay] = Field(description="The states at each daily audit, and now; oldest first.")
+    grants: list[StateDay] = Field(
+        description="The states at each daily audit, and now; oldest first. With a tag, only now."
+    )
     expiries: list[ExpiryDay] = Field(description="The next 28 days.")
     needy_count: int = Field(description="Mailboxes that need a person.")
     needy: list[Needy] = Field(description="The first ten of them, oldest first.")
@@ -216,6 +192,7 @@ def load_fleet(connection: sa.Connection, scope: FleetScope, settings: Settings,
         period=scope.period,
         kind=scope.kind,
         domain=scope.domain,
+        tag=scope.tag,
         mailboxes=sum(states.values()),
         states=states,
         today=_load_plan(connection, scope, settings, today, volume, stopped=stopped),
@@ -249,10 +226,10 @@ def _load_mails(connection: sa.Connection, scope: FleetScope) -> _Mails:
     """Return the sums by day for the charts, those of the period, those of domains, and those of today."""
     if scope.kind is MailboxKind.POOL:  # mails are counted at their senders
         return {}, fleet.add_up([]), DomainSums(count=0, largest={}), fleet.add_up([])
-    days, domain = scope.period.days, scope.domain
-    chart = fleet.load_days(connection, days=max(days, MIN_CHART_DAYS), domain=domain)
-    today = fleet.load_today(connection, domain=domain)
-    domains = fleet.load_domains(connection, days=days, limit=DOMAINS_SHOWN, domain=domain)
+    days, shown = scope.period.days, scope.to_filter()
+    chart = fleet.load_days(connection, shown, days=max(days, MIN_CHART_DAYS))
+    today = fleet.load_today(connection, shown)
+    domains = fleet.load_domains(connection, shown, days=days, limit=DOMAINS_SHOWN)
     return chart, today if scope.period is Period.TODAY else fleet.add_up(chart.values()), domains, today
 
 
@@ -261,10 +238,13 @@ def _load_plan(
 ) -> Today:
     if scope.kind is MailboxKind.POOL:
         return Today(planned=0, sent=0, remaining=0, cold_mails=0, readiness=dict.fromkeys(ReadinessState, 0))
-    if scope.domain:
+    if scope.tag:
+        conditions = filters.build_conditions(scope.to_filter(), expiring_days=0)
+        volume = domain_volumes.count_volume(connection, settings, *conditions)
+    elif scope.domain:
         volume = domain_volumes.load_volume(connection, settings, domain=scope.domain)
     remaining = 0 if stopped else max(0, volume.planned - today.sent)
-    cold = fleet.count_cold_mails(connection, domain=scope.domain)
+    cold = fleet.count_cold_mails(connection, scope.to_filter())
     return Today(
         planned=volume.planned,
         sent=today.sent,
@@ -277,9 +257,12 @@ def _load_plan(
 def _load_states(
     connection: sa.Connection, scope: FleetScope, now_states: dict[GrantState, int], now: dt.datetime
 ) -> list[StateDay]:
+    """Return the states over time. They are stored by domain and kind, so for a tag only the present ones are known."""
+    today = now.astimezone(dt.UTC).date()
+    if scope.tag:
+        return [StateDay(date=today, states=now_states)]
     days = max(scope.period.days, MIN_CHART_DAYS)
     stored = grant_days.load_grant_states(connection, days=days, domain=scope.domain, kind=scope.kind)
-    today = now.astimezone(dt.UTC).date()
     past = [StateDay(date=one.day, states=dict(one.states)) for one in stored if one.day < today]
     return [*past, StateDay(date=today, states=now_states)]
 
@@ -310,12 +293,11 @@ def _mail_values(sums: MailSums) -> dict[str, Any]:
 
 
 def _load_expiries(connection: sa.Connection, scope: FleetScope) -> list[ExpiryDay]:
-    days = expiries.load_expiry_days(connection, domain=scope.domain, kind=scope.kind)
-    return [ExpiryDay.model_validate(day) for day in days]
+    return [ExpiryDay.model_validate(day) for day in expiries.load_expiry_days(connection, scope.to_filter())]
 
 
 def _load_needy(connection: sa.Connection, scope: FleetScope) -> list[Needy]:
-    found = attention.load_needy(connection, limit=NEEDY_SHOWN, domain=scope.domain, kind=scope.kind)
+    found = attention.load_needy(connection, scope.to_filter(), limit=NEEDY_SHOWN)
     return [_to_needy(one) for one in found]
 
 
