@@ -31,7 +31,7 @@ from gmail_embedded.runfolder import CHECKOUT
 from gmail_embedded.stack import Options, Stack
 from gmail_sandbox.client import SandboxClient
 
-HEALTH, WARMUP = "gmail_token_health", "gmail_warmup"
+HEALTH, WARMUP, MONITOR = "gmail_token_health", "gmail_warmup", "gmail_monitor"
 MAX_RUNS = 60
 MIN_SENT = 50
 
@@ -102,6 +102,7 @@ class Demo:
             volume = int(scene.LASTING_SETTINGS["ramp_start"])
             self._execute("UPDATE gmail_warmup.mailbox_day SET ramp = :volume, planned = :volume", volume=volume)
             stack.change_settings(scene.LASTING_SETTINGS)
+            stack.api.unpause(MONITOR)
             command_environment.write_environment(stack.folder, stack.environment)
         return address
 
@@ -292,9 +293,9 @@ def print_addresses(console: Console, installation: Installation, broken: str) -
     if broken:
         lines += [
             "\nTry it:",
-            f"1. Google has revoked the grant of {broken}. Open Gmail accounts, press 'Sign in again (1)', then Allow.",
+            f"1. Google has revoked the grant of {broken}. Open Gmail accounts, press 'Re-authenticate', then Allow.",
             "2. Warmup continues: the DAG gmail_warmup runs every two minutes. Watch a mailbox's page fill.",
-            "3. Ask the command line what is due: make cli ARGS=backlog",
+            "3. List what is due: make cli ARGS=backlog",
         ]
     console.print(
         "\n".join([*lines, "\nPress Ctrl-C to stop everything."]), soft_wrap=True, highlight=False, markup=False

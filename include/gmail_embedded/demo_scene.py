@@ -47,9 +47,9 @@ SETTINGS = {
 LASTING_SETTINGS = {
     "warmup_schedule": "*/2 * * * *",
     "health_schedule": "@daily",
+    "monitor_schedule": "*/2 * * * *",
     "delay_scale": "0.1",
-    "ramp_start": "50",
-    "ramp_cap": "50",
+    "ramp_start": "40",
     "pool_daily_cap": "400",
     "partner_daily_cap": "50",
 }

@@ -44,6 +44,16 @@ class GrantState(StrEnum):
     """Gmail is disabled or locked for this user; probed daily."""
 
 
+STATE_LABELS: dict[GrantState, str] = {
+    GrantState.ACTIVE: "Valid",
+    GrantState.SUSPECT: "Suspect",
+    GrantState.NEEDS_REAUTH: "Needs re-authentication",
+    GrantState.BLOCKED_BY_ADMIN: "Blocked by admin",
+    GrantState.ACCOUNT_DELETED: "Account deleted",
+    GrantState.DISABLED: "Gmail disabled",
+}
+"""As pages, messages and reports show them."""
+
 FLAGGED_STATES = frozenset(
     {GrantState.NEEDS_REAUTH, GrantState.BLOCKED_BY_ADMIN, GrantState.ACCOUNT_DELETED, GrantState.DISABLED}
 )
@@ -120,6 +130,16 @@ class HealthBand(StrEnum):
     """It sends nothing until a person releases it."""
 
 
+BAND_LABELS: dict[HealthBand, str] = {
+    HealthBand.HEALTHY: "Healthy",
+    HealthBand.WATCH: "Watched",
+    HealthBand.THROTTLED: "Throttled",
+    HealthBand.PAUSED: "Paused by health",
+    HealthBand.BLOCKED: "Blocked by health",
+}
+"""As pages, messages and reports show them."""
+
+
 class ReadinessState(StrEnum):
     """Whether a warmup mailbox may send cold mail."""
 
@@ -131,6 +151,15 @@ class ReadinessState(StrEnum):
     """It sends less or nothing for a while, because of its health or a sending limit; this ends automatically."""
     NOT_READY = "not_ready"
     """Something has to be repaired first."""
+
+
+READINESS_LABELS: dict[ReadinessState, str] = {
+    ReadinessState.READY: "Ready",
+    ReadinessState.WARMING: "Warming up",
+    ReadinessState.RESTING: "Resting",
+    ReadinessState.NOT_READY: "Not ready",
+}
+"""As pages, messages and reports show them."""
 
 
 LIMITED_BANDS = frozenset({HealthBand.THROTTLED, HealthBand.PAUSED, HealthBand.BLOCKED})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from gmail_warmup.core.enums import CHANGE_LABELS
+from gmail_warmup.core.enums import BAND_LABELS, CHANGE_LABELS, READINESS_LABELS, STATE_LABELS
 from gmail_warmup.mailboxes.schedules.values import SCHEDULE_LABELS
 
 VALUE_LABELS: dict[str, str] = SCHEDULE_LABELS | {
@@ -52,6 +52,7 @@ VALUE_LABELS: dict[str, str] = SCHEDULE_LABELS | {
 }
 """The recorded names as page and command show them."""
 TIMES = frozenset({"paused_at", "expires_at"})
+_LABELS: dict[str, dict[Any, str]] = {"band": BAND_LABELS, "readiness": READINESS_LABELS, "state": STATE_LABELS}
 _CODES = frozenset({"auth", "band", "band_reason", "kind", "purpose", "readiness", "state"})
 
 
@@ -75,7 +76,9 @@ def describe_value(name: str, value: Any) -> str | datetime:
         return ", ".join(map(str, value))
     if name in TIMES:
         return _parse_time(str(value))
-    return _to_words(value) if name in _CODES and isinstance(value, str) else str(value)
+    if name in _CODES and isinstance(value, str):
+        return _LABELS.get(name, {}).get(value, _to_words(value))
+    return str(value)
 
 
 def _parse_time(text: str) -> str | datetime:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from gmail_warmup.core.enums import MailboxKind, ReadinessState
+from gmail_warmup.core.enums import READINESS_LABELS, MailboxKind, ReadinessState
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import Mailbox, OAuthGrant
@@ -17,7 +17,7 @@ from gmail_warmup.web.api.selection import FilterIn
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.queries import filters
 from gmail_warmup.web.views import readiness
-from gmail_warmup.web.views.readiness import READINESS_LABELS, ReadinessView
+from gmail_warmup.web.views.readiness import ReadinessView
 
 router = APIRouter(tags=["readiness"])
 

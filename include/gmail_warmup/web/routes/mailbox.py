@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from gmail_warmup.core.enums import BAND_LABELS, STATE_LABELS
 from gmail_warmup.db import clock
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import MailboxKind
@@ -20,7 +21,7 @@ from gmail_warmup.web.permissions import READ
 from gmail_warmup.web.queries import grant_events, mailbox_days
 from gmail_warmup.web.queries import mails as mail_queries
 from gmail_warmup.web.views import domains, health, readiness, statistics
-from gmail_warmup.web.views.mailbox import STATE_LABELS, build_views
+from gmail_warmup.web.views.mailbox import build_views
 from gmail_warmup.web.views.schedules import build_mailbox_fields, find_ramp_cap
 
 router = APIRouter(dependencies=READ, include_in_schema=False)
@@ -78,7 +79,7 @@ def show_mailbox(
         month=mailbox_days.sum_days(days),
         events=events,
         labels=STATE_LABELS,
-        bands=health.BAND_LABELS,
+        bands=BAND_LABELS,
         invites=invites,
         mails=mails,
         older_history=bool(history_before),

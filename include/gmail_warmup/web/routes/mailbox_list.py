@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 
 from gmail_warmup.core import urls
+from gmail_warmup.core.enums import READINESS_LABELS
 from gmail_warmup.db import clock
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.mailboxes import repository
@@ -29,7 +30,6 @@ from gmail_warmup.web.queries.list_params import PAGE_SIZES, ListParams
 from gmail_warmup.web.queries.mailboxes import MailboxCounts
 from gmail_warmup.web.views.mailbox import build_views
 from gmail_warmup.web.views.overview import load_overview
-from gmail_warmup.web.views.readiness import READINESS_LABELS
 from gmail_warmup.web.views.schedules import FIELDS
 
 router = APIRouter(dependencies=READ, include_in_schema=False)

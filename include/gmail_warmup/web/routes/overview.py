@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from gmail_warmup.core.enums import GrantState
+from gmail_warmup.core.enums import READINESS_LABELS, STATE_LABELS, GrantState
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.mailboxes.tags import count_tags
 from gmail_warmup.web import render
@@ -15,9 +15,7 @@ from gmail_warmup.web.routes.mailbox_list import show_mailboxes
 from gmail_warmup.web.views.checks import Tone, run_checks
 from gmail_warmup.web.views.fleet import load_fleet
 from gmail_warmup.web.views.fleet_scope import FleetScope, Period
-from gmail_warmup.web.views.mailbox import STATE_LABELS
 from gmail_warmup.web.views.overview import load_overview
-from gmail_warmup.web.views.readiness import READINESS_LABELS
 
 router = APIRouter(dependencies=READ, include_in_schema=False)
 

@@ -22,10 +22,15 @@ function dataOf(canvas) {
     key: head.dataset.series,
     label: head.textContent,
     data: rows.map((row) => Number(row.cells[head.cellIndex].textContent)),
-    // The plan is a stepped line behind the bars.
-    ...(head.dataset.series === PLANNED ? { type: "line", stepped: "middle", pointRadius: 0, borderWidth: 2 } : { type: "bar" }),
+    ...(head.dataset.series === PLANNED ? planLine(rows.length) : { type: "bar" }),
   }));
   return { labels, datasets };
+}
+
+// The plan is a stepped line behind the bars. A line through one day has no length, so its point is drawn.
+function planLine(days) {
+  const point = days === 1 ? { pointStyle: "line", pointRadius: 24 } : { pointRadius: 0 };
+  return { type: "line", stepped: "middle", borderWidth: 2, ...point };
 }
 
 function options(stacked) {

@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.core.enums import (
+    BAND_LABELS,
     FLAGGED_STATES,
+    STATE_LABELS,
     Action,
     DnsRecord,
     DnsResult,
@@ -30,8 +32,7 @@ from gmail_warmup.web.queries.filters import Group
 from gmail_warmup.web.queries.fleet import DomainSums, MailSums
 from gmail_warmup.web.queries.sending_domains import DomainState
 from gmail_warmup.web.views.fleet_scope import FleetScope, Period
-from gmail_warmup.web.views.health import BAND_LABELS, reason_text
-from gmail_warmup.web.views.mailbox import STATE_LABELS
+from gmail_warmup.web.views.health import reason_text
 
 NEEDY_SHOWN, DOMAINS_SHOWN = 10, 20
 MIN_CHART_DAYS = 30

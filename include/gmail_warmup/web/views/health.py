@@ -8,19 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
-from gmail_warmup.core.enums import HealthBand
+from gmail_warmup.core.enums import BAND_LABELS, HealthBand
 from gmail_warmup.db.rows import convert_rows
 from gmail_warmup.warmup.health import bands, monitor
 from gmail_warmup.warmup.health.reasons import WARMUP_REASONS
 from gmail_warmup.warmup.reporting.mailbox_statistics import MailboxStatistics
 
-BAND_LABELS = {
-    HealthBand.HEALTHY: "Healthy",
-    HealthBand.WATCH: "Watched",
-    HealthBand.THROTTLED: "Throttled",
-    HealthBand.PAUSED: "Paused by health",
-    HealthBand.BLOCKED: "Blocked by health",
-}
 _REQUALIFYING = "requalifying"
 
 

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
+from gmail_warmup.core.enums import STATE_LABELS
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import GrantState, MailboxAuth, MailboxKind
 from gmail_warmup.domains.authentication import StoredReport, load_mailbox_reports
@@ -23,14 +24,6 @@ from gmail_warmup.web.views.health import Health, Ramp, build_health, build_ramp
 from gmail_warmup.web.views.readiness import StoredReadiness, load_stored_views
 from gmail_warmup.web.views.relative_time import format_time_left
 
-STATE_LABELS = {
-    GrantState.ACTIVE: "Valid",
-    GrantState.SUSPECT: "Suspect",
-    GrantState.NEEDS_REAUTH: "Needs re-authentication",
-    GrantState.BLOCKED_BY_ADMIN: "Blocked by admin",
-    GrantState.ACCOUNT_DELETED: "Account deleted",
-    GrantState.DISABLED: "Gmail disabled",
-}
 _STATE_SENTENCES = {
     GrantState.NEEDS_REAUTH: "The owner of this mailbox has to sign in.",
     GrantState.DISABLED: "Gmail is disabled or locked for this user.",

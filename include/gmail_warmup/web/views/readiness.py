@@ -8,18 +8,11 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
-from gmail_warmup.core.enums import ReadinessState
+from gmail_warmup.core.enums import READINESS_LABELS, ReadinessState
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.warmup.readiness import store
 from gmail_warmup.warmup.readiness.rules import ReadinessDay
 from gmail_warmup.warmup.readiness.store import Readiness
-
-READINESS_LABELS = {
-    ReadinessState.READY: "Ready",
-    ReadinessState.WARMING: "Warming up",
-    ReadinessState.RESTING: "Resting",
-    ReadinessState.NOT_READY: "Not ready",
-}
 
 
 class StoredReadiness(BaseModel):

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.core.enums import GrantState
+from gmail_warmup.core.enums import READINESS_LABELS, STATE_LABELS, GrantState
 from gmail_warmup.db.clock import get_current_time
 from gmail_warmup.transfer import csv_format
 from gmail_warmup.warmup.reporting.weekly import figures
@@ -132,9 +132,10 @@ def _build_mails(mails: WeekMails, before: WeekMails) -> Iterator[Figure]:
 
 def _build_grants(grants: dict[GrantState, int], before: dict[GrantState, int] | None) -> Iterator[Figure]:
     for state in GrantState:
-        label = state.value.replace("_", " ").capitalize()
         number = grants.get(state, 0)
-        yield Figure(code=state.value, label=label, number=number, before=before[state] if before else None)
+        yield Figure(
+            code=state.value, label=STATE_LABELS[state], number=number, before=before[state] if before else None
+        )
 
 
 def _build_needs(present: PresentNumbers) -> Iterator[Figure]:
@@ -145,7 +146,7 @@ def _build_needs(present: PresentNumbers) -> Iterator[Figure]:
 
 def _build_readiness(present: PresentNumbers) -> Iterator[Figure]:
     for state, number in present.readiness.items():
-        yield Figure(code=state.value, label=state.value.replace("_", " ").capitalize(), number=number)
+        yield Figure(code=state.value, label=READINESS_LABELS[state], number=number)
     yield Figure(code="cold_mails", label="Cold mails that may be sent today", number=present.cold_mails)
 
 
