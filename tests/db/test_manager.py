@@ -20,7 +20,7 @@ from gmail_warmup.db.manager import GmailWarmupDBManager
 from gmail_warmup.db.models import Base
 
 TABLES = [
-    "alert", "alert_item", "audit", "breaker", "canary", "change_log", "consent", "dag_heartbeat",
+    "alert", "alert_item", "asset_flag", "audit", "breaker", "canary", "change_log", "consent", "dag_heartbeat",
     "domain_authentication", "domain_check", "domain_day", "domain_volume", "grant_day", "grant_event", "halt",
     "health_event", "incident", "invite", "ledger", "ledger_history", "mailbox", "mailbox_authentication",
     "mailbox_day", "mailbox_failure", "mailbox_readiness", "mailbox_removal", "mailbox_tag", "oauth_client",

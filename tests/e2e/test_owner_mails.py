@@ -77,3 +77,6 @@ def test_an_owner_is_mailed_reminded_and_left_alone_after_the_repair(installatio
     sent = [payload for payload in installation.inbox.payloads if payload["data"]["address"] == owned]
     assert [payload["type"] for payload in sent][-2:] == ["mailbox.needs_reauth", "mailbox.recovered"]
     assert installation.inbox.forged == 0
+    events = installation.stack.api.list_all("/assets/events", "asset_events")
+    reported = [event["uri"].rstrip("/") for event in events if owned in event["extra"]["addresses"]]
+    assert sorted(reported) == ["gmail-warmup://needs-reauth", "gmail-warmup://recovered"]

@@ -13,6 +13,7 @@ from gmail_warmup.db.models import Base
 SETTABLE: dict[str, str] = {
     "alert": "title body audience failure",
     "alert_item": "",
+    "asset_flag": "",
     "audit": "run_id actor report",
     "breaker": "client_id reason cooldown_until",
     "canary": "",
@@ -63,6 +64,7 @@ SETTABLE: dict[str, str] = {
 INTERNAL: dict[str, str] = {
     "alert": "id created_at kind sent_at attempts next_try_at given_up_at",
     "alert_item": "event_id mailbox_id incident_id alert_id",
+    "asset_flag": "mailbox_id reported_at",
     "audit": "id started_at finished_at healthy",
     "breaker": "failed_mailbox_ids opened_at cooldown_seconds probe_until succeeded_at pace pace_limited pace_at",
     "canary": "id ciphertext",

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import AssetAlias, task
 
 if TYPE_CHECKING:
-    from gmail_warmup.audit.decisions import UnreportedChanges
+    from airflow.sdk import Context
+
+    from gmail_warmup.alerts.asset_changes import AssetChanges
 
 NEEDS_REAUTH_URI = "gmail-warmup://needs-reauth"
 """URI of the asset that is updated when mailboxes are flagged; ``build_extra`` describes the extra of its events."""
@@ -23,6 +25,9 @@ NEWLY_FLAGGED_ALIAS = AssetAlias("gmail-warmup-newly-flagged")
 NEWLY_RECOVERED_ALIAS = AssetAlias("gmail-warmup-newly-recovered")
 """Aliases of the assets: unlike an asset, an alias is updated only when the task adds an event."""
 
+_REPORTED_KEY = "reported_mailboxes"
+"""The XCom with the ids of the mailboxes that the events of a task are about."""
+
 MAX_ADDRESSES = 500
 """Maximum number of addresses in an event: Airflow stores it in its database and passes it to every DAG that waits."""
 
@@ -36,19 +41,36 @@ def build_extra(addresses: Sequence[str]) -> dict[str, Any]:
     }
 
 
-@task(trigger_rule="all_done", outlets=[NEWLY_FLAGGED_ALIAS, NEWLY_RECOVERED_ALIAS])
+def record_events(context: Context) -> None:
+    """Store that Airflow has the events of the task ``alerts``: it takes them only from a task that succeeded."""
+    ti = context["ti"]
+    if reported := ti.xcom_pull(task_ids=ti.task_id, key=_REPORTED_KEY):
+        from gmail_warmup.airflow.tasks.alerts import record_asset_events
+
+        record_asset_events(context, **reported)
+
+
+@task(
+    trigger_rule="all_done",
+    outlets=[NEWLY_FLAGGED_ALIAS, NEWLY_RECOVERED_ALIAS],
+    on_success_callback=record_events,
+)
 def alerts(*, outlet_events: Any = None) -> dict[str, Any]:
     """Notify the operator, send webhooks, and update the assets if mailboxes were flagged or recovered."""
     from airflow.sdk import Asset
 
+    from gmail_warmup.airflow.tasks import execution
     from gmail_warmup.airflow.tasks.alerts import alert_operator
 
-    def add_events(changes: UnreportedChanges) -> None:
-        for alias, uri, addresses in (
+    def add_events(changes: AssetChanges) -> None:
+        for alias, uri, mailboxes in (
             (NEWLY_FLAGGED_ALIAS, NEEDS_REAUTH_URI, changes.flagged),
             (NEWLY_RECOVERED_ALIAS, RECOVERED_URI, changes.recovered),
         ):
-            if addresses:
-                outlet_events[alias].add(Asset(uri), extra=build_extra(addresses))
+            if mailboxes:
+                outlet_events[alias].add(Asset(uri), extra=build_extra(list(mailboxes.values())))
+        if changes.flagged or changes.recovered:
+            reported = {"flagged": list(changes.flagged), "recovered": list(changes.recovered)}
+            execution.push_xcom(_REPORTED_KEY, reported)
 
     return alert_operator(add_events)

@@ -13,7 +13,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import aliased
 
 from gmail_warmup.audit.report import AuditReport
 from gmail_warmup.audit.results import AuditOutcome, AuditResult
@@ -21,7 +20,6 @@ from gmail_warmup.core.enums import FLAGGED_STATES
 from gmail_warmup.db.clock import bound_time, make_interval
 from gmail_warmup.db.engine import retry_conflict, write_transaction
 from gmail_warmup.db.models import (
-    AlertItem,
     AuditRun,
     GrantEvent,
     GrantState,
@@ -216,50 +214,6 @@ def list_newly_flagged(connection: sa.Connection, audit: StartedAudit) -> list[s
         .order_by(Mailbox.address)
     )
     return list(connection.scalars(query))
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnreportedChanges:
-    """The addresses of mailboxes whose change no alert has reported yet, in order."""
-
-    flagged: list[str]
-    recovered: list[str]
-
-
-def list_unreported(connection: sa.Connection) -> UnreportedChanges:
-    """Return the mailboxes that are flagged and not reported, and those that were reported as flagged and recovered."""
-    columns = (Mailbox.address, OAuthGrant.state.in_(FLAGGED_STATES).label("is_flagged"))
-    unreported = (
-        sa.select(*columns)
-        .join(AlertItem, AlertItem.mailbox_id == Mailbox.id)
-        .join(GrantEvent, GrantEvent.id == AlertItem.event_id)
-        .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .where(AlertItem.alert_id.is_(None))
-    )
-    is_flagged = sa.and_(GrantEvent.to_state.in_(FLAGGED_STATES), OAuthGrant.state.in_(FLAGGED_STATES))
-    has_recovered = sa.and_(
-        GrantEvent.to_state == GrantState.ACTIVE, OAuthGrant.state == GrantState.ACTIVE, _was_reported_as_flagged()
-    )
-    found = connection.execute(unreported.where(sa.or_(is_flagged, has_recovered)).distinct().order_by(*columns)).all()
-    return UnreportedChanges(
-        flagged=[row.address for row in found if row.is_flagged],
-        recovered=[row.address for row in found if not row.is_flagged],
-    )
-
-
-def _was_reported_as_flagged() -> sa.ColumnElement[bool]:
-    """Return the condition that the last reported change of a mailbox was that it was flagged."""
-    item, event = aliased(AlertItem), aliased(GrantEvent)
-    last = (
-        sa.select(event.to_state)
-        .join(item, item.event_id == event.id)
-        .where(item.mailbox_id == Mailbox.id, item.alert_id.is_not(None))
-        .order_by(event.id.desc())
-        .limit(1)
-        .correlate(Mailbox)
-        .scalar_subquery()
-    )
-    return last.in_(FLAGGED_STATES)
 
 
 def finish_audit(connection: sa.Connection, audit: StartedAudit, report: AuditReport) -> None:

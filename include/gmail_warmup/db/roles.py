@@ -50,6 +50,7 @@ class TablePrivileges:
 TABLE_PRIVILEGES = {
     "alert": TablePrivileges(),
     "alert_item": TablePrivileges(update_columns=("alert_id",), can_delete=True),
+    "asset_flag": TablePrivileges(can_update=False, can_delete=True),
     "audit": TablePrivileges(update_columns=("finished_at", "report")),
     "breaker": TablePrivileges(),
     "canary": TablePrivileges(update_columns=("ciphertext",)),

@@ -38,6 +38,9 @@ _STATE_BY_CATEGORY = {
     ResponseCategory.GONE: GrantState.ACCOUNT_DELETED,
 }
 
+NEVER_GRANTED = "never_granted"
+"""The reason of a new mailbox: it needs a person, but it has not stopped working."""
+
 _SIGN_IN_AGAIN = "Press Re-authenticate on the page 'Gmail accounts' and sign in with this mailbox."
 _NO_ACTION = "No action needed; it is retried automatically."
 _CHECK_CLIENT = "Check the Connection gmail_oauth_client against the OAuth client in the Google Cloud console."
@@ -78,7 +81,7 @@ _ROWS = (
     ("project_quota", ResponseCategory.THROTTLED, "The daily cap that the Google Cloud project's owner set is reached.",
      "Raise it in the Google Cloud console, or wait for the next day."),
     # the account
-    ("never_granted", ResponseCategory.ACCOUNT, "No one has signed in with this mailbox yet.", _SIGN_IN_AGAIN),
+    (NEVER_GRANTED, ResponseCategory.ACCOUNT, "No one has signed in with this mailbox yet.", _SIGN_IN_AGAIN),
     ("no_refresh_token", ResponseCategory.ACCOUNT, "No refresh token is stored for this mailbox.", _SIGN_IN_AGAIN),
     ("expired_as_foretold", ResponseCategory.ACCOUNT,
      "The grant expired at the announced time; for an app in 'Testing' this is after seven days.",

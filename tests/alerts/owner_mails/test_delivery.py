@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from gmail_warmup.alerts.outbox import SendCounts
-from gmail_warmup.alerts.owner_mails.delivery import OwnerMessage
+from gmail_warmup.alerts.owner_mails.delivery import OwnerMessage, send_due_mails
 from gmail_warmup.core.enums import CONSUMER_DOMAINS
 from gmail_warmup.oauth.consent.invites import find_open_invite
 from support.owner_mail_kit import OLIVIA, PETER, Post, flag, flag_again, pass_time, recover, tokens_in
@@ -19,7 +19,7 @@ ADA, BOB, EVE = "ada@warm.example", "bob@warm.example", "eve@pool.example"
 
 
 def run(world: World, post: Post) -> SendCounts:
-    return post.mailer().send_due(world.store.engine)
+    return send_due_mails(world.store.engine, post.mailer)
 
 
 def add_owners(world: World, number: int) -> list[str]:
@@ -210,7 +210,8 @@ def test_a_link_that_cannot_be_revoked_stops_no_later_one(world: World, fate: st
             world.sql(fate)
             raise OSError
 
-    assert replace(post.mailer(), send=send).send_due(world.store.engine) == SendCounts(sent=1, failed=1)
+    mailer = replace(post.mailer(), send=send)
+    assert send_due_mails(world.store.engine, lambda: mailer) == SendCounts(sent=1, failed=1)
     assert open_addresses(world, post) == [[], [EVE]]
 
 

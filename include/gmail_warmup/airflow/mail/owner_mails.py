@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.airflow.connections import load_smtp_sender
 from gmail_warmup.alerts.outbox import SendCounts
-from gmail_warmup.alerts.owner_mails.delivery import OwnerMailer, OwnerMessage
-from gmail_warmup.alerts.owner_mails.digest import list_due_owners
+from gmail_warmup.alerts.owner_mails.delivery import OwnerMailer, OwnerMessage, send_due_mails
 from gmail_warmup.alerts.owner_mails.template import load_template
 from gmail_warmup.core.errors import ConfigurationError, GmailWarmupError
 from gmail_warmup.db.engine import read_transaction
@@ -41,11 +40,8 @@ def send_owner_mails(services: Services) -> SendCounts:
     """
     if not services.settings.owner_mail_sender:
         return SendCounts()
-    with read_transaction(services.engine) as connection:
-        if not list_due_owners(connection):
-            return SendCounts()
     try:
-        return build_mailer(services).send_due(services.engine)
+        return send_due_mails(services.engine, lambda: build_mailer(services))
     except ConfigurationError as error:
         log.error("No mail is sent to owners: %s", error)
         return SendCounts()
@@ -108,6 +104,7 @@ def _build_smtp_sender(conn_id: str) -> Callable[[OwnerMessage], None]:
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(message.text, cte="quoted-printable")
         try:
+            # The hook's public method sends HTML only, and sends a mail again if the server hung up after accepting it.
             with SmtpHook(conn_id) as hook:
                 hook._smtp_client.send_message(mail, from_email, [message.owner])  # type: ignore[union-attr,call-arg]
         except (SMTPException, OSError) as error:

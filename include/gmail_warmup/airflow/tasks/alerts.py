@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from airflow.sdk import get_current_context
+from airflow.sdk import Context, get_current_context
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from gmail_warmup.airflow import gauges, notifier
@@ -16,9 +16,8 @@ from gmail_warmup.airflow.services import Services
 from gmail_warmup.airflow.tasks import execution
 from gmail_warmup.airflow.tasks.steps import Steps
 from gmail_warmup.airflow.webhooks.runner import send_webhooks
-from gmail_warmup.alerts import heartbeats
-from gmail_warmup.audit import decisions
-from gmail_warmup.audit.decisions import UnreportedChanges
+from gmail_warmup.alerts import asset_changes, heartbeats
+from gmail_warmup.alerts.asset_changes import AssetChanges
 from gmail_warmup.core.enums import DagId
 from gmail_warmup.core.metrics import ALERT
 from gmail_warmup.db.engine import write_transaction
@@ -29,14 +28,14 @@ from gmail_warmup.warmup.reporting.refresh import refresh_overview
 log = logging.getLogger(__name__)
 
 
-def alert_operator(report: Callable[[UnreportedChanges], None] = lambda changes: None) -> dict[str, Any]:
+def alert_operator(report: Callable[[AssetChanges], None] = lambda changes: None) -> dict[str, Any]:
     """Notify the operator of flagged and recovered mailboxes and of incidents, send webhooks and mail owners.
 
     Not in a dry run. A step that fails, for example because the Connection of the alerts is malformed, stops no later
     one; the task then fails with the first error.
 
     Args:
-        report: is called with the mailboxes that were newly flagged, and those that recovered.
+        report: is called with the mailboxes that are newly flagged, and those that recovered, at the end.
 
     Returns:
         The number of alerts that are new, sent and not sent, and as ``needs_reauth`` that of newly flagged mailboxes.
@@ -44,7 +43,7 @@ def alert_operator(report: Callable[[UnreportedChanges], None] = lambda changes:
     if execution.is_dry_run():
         log.info("Dry run: no alert is sent")
         return {"new": 0, "sent": 0, "failed": 0, "needs_reauth": 0}
-    changes, alerts = UnreportedChanges(flagged=[], recovered=[]), AlertSummary(new_alert_ids=[], configured=False)
+    changes, alerts = AssetChanges(), AlertSummary(new_alert_ids=[], configured=False)
     with execution.translate_errors(), Steps() as steps:
         services = execution.build_services()
         _check_status(services, steps)
@@ -69,10 +68,16 @@ def _check_status(services: Services, steps: Steps) -> None:
         heartbeats.report_overdue_dags(services.engine, services.settings, is_paused=_is_paused)
 
 
-def _list_changes(services: Services) -> UnreportedChanges:
+def _list_changes(services: Services) -> AssetChanges:
     with write_transaction(services.engine) as connection:
         mass_refusal.close_decided_incidents(connection)
-        return decisions.list_unreported(connection)
+        return asset_changes.list_changes(connection)
+
+
+def record_asset_events(context: Context, *, flagged: Sequence[int], recovered: Sequence[int]) -> None:
+    """Store that Airflow recorded the events about these mailboxes."""
+    with write_transaction(execution.build_services(context).engine) as connection:
+        asset_changes.record_reported(connection, flagged=flagged, recovered=recovered)
 
 
 def _send_alerts(services: Services) -> AlertSummary:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from airflow.sdk import get_current_context
+from airflow.sdk import Context, get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from gmail_warmup.airflow.configuration import get_task_view_url
@@ -23,10 +23,14 @@ from gmail_warmup.oauth.grant import Actor
 log = logging.getLogger(__name__)
 
 
-def build_services() -> Services:
-    """Return the services of this task, with its run as the actor."""
+def build_services(context: Context | None = None) -> Services:
+    """Return the services of this task, with its run as the actor.
+
+    Args:
+        context: of the task, in a callback: Airflow has no current context there.
+    """
     change_source.set(ChangeSource.TASK)
-    run = get_current_context()["dag_run"]
+    run = (context or get_current_context())["dag_run"]
     return Services(Actor(name=f"dag:{run.dag_id}", dag_id=run.dag_id, run_id=run.run_id))
 
 

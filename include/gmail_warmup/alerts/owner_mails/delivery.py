@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -24,6 +24,17 @@ log = logging.getLogger(__name__)
 
 MAX_SECONDS = 120
 """Seconds after which no further mail is begun in this run."""
+
+
+def send_due_mails(engine: sa.Engine, build_mailer: Callable[[], OwnerMailer]) -> SendCounts:
+    """Send the mails that are due.
+
+    Args:
+        build_mailer: called only if there are any; its error is raised.
+    """
+    with read_transaction(engine) as connection:
+        owners = digest.list_due_owners(connection)
+    return build_mailer().send_to(engine, owners) if owners else SendCounts()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +59,11 @@ class OwnerMailer:
     urls: SiteUrls
     invite_days: int
 
-    def send_due(self, engine: sa.Engine) -> SendCounts:
-        """Send the mails that are due; a failed one is tried again in a later run, and stops no other owner's.
+    def send_to(self, engine: sa.Engine, owners: Sequence[str]) -> SendCounts:
+        """Send these owners the mails that are due; a failed one is tried again in a later run, and stops no other one.
 
         Processes may do this concurrently: each mail is claimed by one of them.
         """
-        with read_transaction(engine) as connection:
-            owners = digest.list_due_owners(connection)
         sent = failed = in_a_row = 0
         ends_at = time.monotonic() + MAX_SECONDS
         for owner in owners:

@@ -24,10 +24,10 @@ from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant,
 from gmail_warmup.mailboxes.addresses import get_identity
 from gmail_warmup.mailboxes.change_log import Subject, record_change
 from gmail_warmup.oauth.consent import invites
+from gmail_warmup.oauth.reasons import NEVER_GRANTED
 
 ACTOR = "mail to the owner"
 """The author of the invites."""
-_NEVER_GRANTED = "never_granted"
 _IS_CURRENT = sa.and_(OwnerMail.flagged_at == OAuthGrant.state_since, OwnerMail.owner_email == Mailbox.owner_email)
 """The stored mails are about the present state of the grant, and went to the present owner."""
 _SELECT_FLAGGED = (
@@ -43,7 +43,7 @@ _SELECT_FLAGGED = (
         Mailbox.owner_email.is_not(None),
         Mailbox.paused_at.is_(None),
         OAuthGrant.state == GrantState.NEEDS_REAUTH,
-        OAuthGrant.reason.is_distinct_from(_NEVER_GRANTED),
+        OAuthGrant.reason.is_distinct_from(NEVER_GRANTED),
         sa.or_(_IS_CURRENT.is_not(True), OwnerMail.mails < schedule.MAX_MAILS),
     )
     .order_by(Mailbox.address)

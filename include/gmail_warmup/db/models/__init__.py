@@ -29,6 +29,7 @@ from gmail_warmup.core.enums import WebhookType as WebhookType
 from gmail_warmup.db.base import Base as Base
 from gmail_warmup.db.models.alerts import Alert as Alert
 from gmail_warmup.db.models.alerts import AlertItem as AlertItem
+from gmail_warmup.db.models.alerts import AssetFlag as AssetFlag
 from gmail_warmup.db.models.alerts import DagHeartbeat as DagHeartbeat
 from gmail_warmup.db.models.alerts import Incident as Incident
 from gmail_warmup.db.models.authentication import DomainAuthentication as DomainAuthentication

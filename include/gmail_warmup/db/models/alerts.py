@@ -69,6 +69,15 @@ class Alert(Base):
     failure: Mapped[str | None] = mapped_column(Text)
 
 
+class AssetFlag(Base):
+    """A mailbox that Airflow's assets reported as flagged, and not as recovered since."""
+
+    __tablename__ = "asset_flag"
+
+    mailbox_id: Mapped[int] = mapped_column(ForeignKey("mailbox.id", ondelete="CASCADE"), primary_key=True)
+    reported_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+
+
 class AlertItem(Base):
     """A grant event to report to the operator; written in the transaction of the event, so that none is lost."""
 
