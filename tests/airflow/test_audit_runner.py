@@ -30,7 +30,7 @@ def two_clients(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[Services
     monkeypatch.setenv("AIRFLOW_CONN_SECOND", json.dumps(connection))
     world.sandbox.put_client(SECOND_ID, client_secrets=[CLIENT_SECRET])
     with write_transaction(world.store.engine) as connection_:
-        set_client(connection_, SECOND, SECOND_ID, user_limit=None, tags=(), default="gmail_oauth_client", actor="test")
+        set_client(connection_, SECOND, SECOND_ID, {}, default="gmail_oauth_client", actor="test")
     ids = [world.add(address) for address in OWN]
     ids += [world.add(address, client_id=SECOND_ID) for address in OTHERS]
     world.sql("UPDATE gmail_warmup.oauth_grant SET refreshed_at = now() - interval '2 days'")

@@ -212,17 +212,41 @@ def test_an_incident_is_told_when_it_opens_and_when_it_closes(scene: Scene):
     compose_alerts(scene.engine)
     assert compose_alerts(scene.engine) == []
     opened, closed = scene.alerts()
-    assert (opened.kind, opened.title) == ("incident", "Google refuses the OAuth client")
+    assert (opened.kind, opened.title) == ("incident", "Google refuses the OAuth client (client-1.apps.example.com)")
     assert opened.body == (
         "What: Google does not accept the OAuth client's secret. [invalid_client]\n"
         "OAuth client: client-1.apps.example.com\n"
         "Since: 2026-03-02 12:00 UTC\n"
         "\n"
         "Meanwhile: No account is changed; valid access tokens remain in use; requests are retried automatically.\n"
-        "To do: Check the Connection gmail_oauth_client against the OAuth client in the Google Cloud console."
+        "To do: Check the Airflow Connection of the OAuth client against the client in the Google Cloud console."
     )
-    assert closed.title == "Over: Google refuses the OAuth client"
+    assert closed.title == "Over: Google refuses the OAuth client (client-1.apps.example.com)"
     assert closed.body == ("From 2026-03-02 12:00 UTC to 2026-03-02 12:14 UTC, 14 minutes.\n\nNo action needed.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "title"),
+    [
+        ("app_error", "client-2", "Google refuses the OAuth client (second)"),
+        ("app_error", "Gmail API of client-2", "Google refuses the OAuth client (Gmail API of second)"),
+        ("app_error", "client-3", "Google refuses the OAuth client (client-3)"),
+        ("app_error", "service account of google", "Google refuses the OAuth client (service account of google)"),
+        ("outage", "client-2", "Google cannot be reached (second)"),
+        ("outage", "", "Google cannot be reached"),
+        ("mass_refusal", "client-2", "3 Gmail grants were refused at once (second)"),
+        ("mass_refusal", "", "3 Gmail grants were refused at once"),
+        ("unauthenticated", "client-2", "Google does not authenticate mail of client-2"),
+    ],
+)
+def test_a_title_names_the_client_by_its_connection(scene: Scene, kind: str, key: str, title: str):
+    with scene.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO gmail_warmup.oauth_client (conn_id, client_id) VALUES ('second', 'client-2')"
+        )
+    scene.incident(kind, "unknown_answer", key=key, mailboxes=3)
+    compose_alerts(scene.engine)
+    assert the_alert(scene).title == title
 
 
 def test_an_incident_that_came_and_went_is_one_message(scene: Scene):

@@ -55,6 +55,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "webhooks repeat": ("1",),
     "clients list": (),
     "clients set": ("second", "--user-limit", "100", "--tag", "brand"),
+    "clients move": ("second", "--dry-run"),
     "clients retire": ("second",),
     "clients reopen": ("second",),
     "grants show": (ADA,),

@@ -21,7 +21,7 @@ DEFAULT, SECOND, SECOND_ID = "gmail_oauth_client", "second", "client-2.apps.exam
 
 def put(world: World, conn_id: str, client_id: str, limit: int | None = None) -> None:
     with write_transaction(world.store.engine) as connection:
-        set_client(connection, conn_id, client_id, user_limit=limit, tags=(), default=DEFAULT, actor="test")
+        set_client(connection, conn_id, client_id, {"user_limit": limit}, default=DEFAULT, actor="test")
 
 
 @pytest.fixture

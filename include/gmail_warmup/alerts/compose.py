@@ -6,7 +6,7 @@ concurrent composers from reporting the same transition twice.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,8 @@ from gmail_warmup.db.models import (
     OAuthGrant,
 )
 from gmail_warmup.db.rows import isolate_item
+from gmail_warmup.oauth.clients.names import load_client_names
+from gmail_warmup.oauth.incidents import name_incident_client
 
 _RECENT_SECONDS = 2 * 86_400
 """Seconds after a refresh during which a grant counts as working; the audit refreshes every day."""
@@ -185,18 +187,20 @@ def _write_incident_alerts(connection: sa.Connection) -> list[int]:
         Incident.opened_alert_id.is_(None), sa.and_(Incident.closed_at.is_not(None), Incident.closed_alert_id.is_(None))
     )
     rows = connection.execute(sa.select(Incident.__table__).where(unreported).order_by(Incident.id)).all()
+    names = load_client_names(connection) if rows else {}
     made: list[int] = []
     for row in rows:
         with isolate_item(connection, f"The incident {row.id}"):
-            made.append(_write_incident_alert(connection, row))
+            made.append(_write_incident_alert(connection, row, names))
     return made
 
 
-def _write_incident_alert(connection: sa.Connection, row: Any) -> int:
+def _write_incident_alert(connection: sa.Connection, row: Any, names: Mapping[str, str]) -> int:
     incident = incident_text.IncidentView(
         kind=IncidentKind(row.kind), key=row.key, reason=row.reason, detail=row.detail,
-        opened_at=row.opened_at, closed_at=row.closed_at, flagged=_list_flagged(connection,
-        row.id) if row.closed_at else (),
+        opened_at=row.opened_at, closed_at=row.closed_at,
+        client=name_incident_client(row.kind, row.key, names),
+        flagged=_list_flagged(connection, row.id) if row.closed_at else (),
     )  # fmt: skip
     opening_reported = row.opened_alert_id is not None
     message = (

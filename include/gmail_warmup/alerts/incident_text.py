@@ -60,6 +60,7 @@ class IncidentView:
     """The data of an incident that its alerts contain.
 
     Args:
+        client: the name of the OAuth client, or of the service account; empty if it concerns none.
         flagged: the mailboxes that were flagged under it and still are.
     """
 
@@ -69,6 +70,7 @@ class IncidentView:
     detail: Mapping[str, Any]
     opened_at: datetime
     closed_at: datetime | None
+    client: str = ""
     flagged: Sequence[GrantChange] = ()
 
     @property
@@ -107,22 +109,25 @@ def render_closed(incident: IncidentView, *, opening_reported: bool) -> AlertMes
 
 def _build_title(incident: IncidentView) -> str:
     mailboxes = _get_count(incident.detail, "mailboxes")
+    title = _TITLES[incident.kind]
     if incident.kind is IncidentKind.MASS_REFUSAL and mailboxes:
-        return f"{pluralize(mailboxes, 'Gmail grant was', 'Gmail grants were')} refused at once"
+        title = f"{pluralize(mailboxes, 'Gmail grant was', 'Gmail grants were')} refused at once"
     if incident.kind is IncidentKind.UNAUTHENTICATED:
-        return f"{_TITLES[incident.kind]} of {incident.key}"
+        title = f"{title} of {incident.key}"
     if incident.kind is IncidentKind.OVERDUE and incident.key:
-        return f"The DAG {incident.key} is overdue"
-    return _TITLES[incident.kind]
+        title = f"The DAG {incident.key} is overdue"
+    return f"{title} ({incident.client})" if incident.client else title
 
 
 def _render_facts(incident: IncidentView) -> list[str]:
     lines = [f"What: {incident.explanation.message} [{incident.reason}]"]
     if incident.kind is IncidentKind.OVERDUE:
         lines.append(f"Last success: {incident.detail.get('last_success', 'unknown')}")
-    elif incident.key:
-        owner = "Domain" if incident.kind is IncidentKind.UNAUTHENTICATED else "OAuth client"
-        lines.append(f"{owner}: {incident.key}")
+    elif incident.kind is IncidentKind.UNAUTHENTICATED:
+        lines.append(f"Domain: {incident.key}")
+    elif incident.client:
+        client_id = f" ({incident.key})" if incident.key != incident.client else ""
+        lines.append(f"OAuth client: {incident.client}{client_id}")
     mailboxes, healthy = _get_count(incident.detail, "mailboxes"), _get_count(incident.detail, "healthy")
     if mailboxes:
         share = f" of {healthy} that worked before" if healthy else ""

@@ -16,7 +16,8 @@ from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import Breaker, GrantState, IncidentKind, OAuthGrant
 from gmail_warmup.doctor.context import DoctorContext
 from gmail_warmup.doctor.result import CheckOutcome, Status
-from gmail_warmup.oauth.incidents import explain_incident, list_open_incidents
+from gmail_warmup.oauth.clients.names import load_client_names, name_client
+from gmail_warmup.oauth.incidents import explain_incident, list_open_incidents, name_incident_client
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.oauth.token_endpoint import SUFFICIENT_SCOPES
 
@@ -48,17 +49,15 @@ def check_stored_secrets(context: DoctorContext) -> CheckOutcome:
 def check_incidents(context: DoctorContext) -> CheckOutcome:
     """Report the open incidents, which affect many mailboxes."""
     with read_transaction(context.services.engine) as connection:
-        incidents = list_open_incidents(connection)
+        incidents, names = list_open_incidents(connection), load_client_names(connection)
     if not incidents:
         return Status.OK, "None is open."
     texts, steps = [], []
     for incident in incidents:
         reason = explain_incident(incident.kind, incident.reason, incident.key)
-        owner = f" of {incident.key}" if incident.key else ""
-        texts.append(
-            f"{incident.kind.replace('_', ' ').capitalize()}{owner} since {format_time(incident.opened_at)}: "
-            f"{reason.message}"
-        )
+        owner = name_incident_client(incident.kind, incident.key, names) or incident.key
+        title = incident.kind.replace("_", " ").capitalize() + (f" of {owner}" if owner else "")
+        texts.append(f"{title} since {format_time(incident.opened_at)}: {reason.message}")
         steps.append(_MASS_REFUSAL_STEP if incident.kind == IncidentKind.MASS_REFUSAL else reason.remedy)
     lasting = any(incident.kind in _PERSISTENT_INCIDENTS for incident in incidents)
     return Status.PROBLEM if lasting else Status.WARNING, " ".join(texts), " ".join(dict.fromkeys(steps))
@@ -67,11 +66,13 @@ def check_incidents(context: DoctorContext) -> CheckOutcome:
 def check_circuit_breaker(context: DoctorContext) -> CheckOutcome:
     """Report whether the circuit breaker holds back token requests."""
     query = sa.select(Breaker.client_id, Breaker.reason, Breaker.cooldown_until).where(Breaker.opened_at.is_not(None))
-    open_breakers = context.fetch_rows(query.order_by(Breaker.client_id))
+    with read_transaction(context.services.engine) as connection:
+        open_breakers = connection.execute(query.order_by(Breaker.client_id)).all()
+        names = load_client_names(connection)
     if not open_breakers:
         return Status.OK, "Closed; token requests are sent."
     texts = [
-        f"No token requests are sent for {row.client_id}"
+        f"No token requests are sent for {name_client(row.client_id, names)}"
         + (f" until {format_time(row.cooldown_until)}" if row.cooldown_until else "")
         + f": {REASONS.look_up(row.reason, 'unreachable').message}"
         for row in open_breakers

@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from gmail_warmup.db.models import Breaker as Row
 from gmail_warmup.gmail.errors import GmailApiDisabledError, GmailError
 from gmail_warmup.oauth.circuit_breaker import CircuitBreaker, RequestOutcome
+from gmail_warmup.oauth.clients.names import GMAIL_API_PREFIX
 from gmail_warmup.oauth.errors import CircuitOpenError
 from gmail_warmup.oauth.reasons import REASONS
 
-_KEY_PREFIX = "Gmail API of "
 ANY_API_BREAKER_OPEN = sa.exists().where(
-    Row.client_id.startswith(_KEY_PREFIX), sa.or_(Row.opened_at.is_not(None), Row.cooldown_until > sa.func.now())
+    Row.client_id.startswith(GMAIL_API_PREFIX), sa.or_(Row.opened_at.is_not(None), Row.cooldown_until > sa.func.now())
 )
 """SQL condition: the breaker of the Gmail API is open for at least one client."""
 
@@ -45,7 +45,7 @@ def require_api_enabled(
     """
 
     def make_breaker() -> CircuitBreaker:
-        return CircuitBreaker(engine, f"{_KEY_PREFIX}{get_client_id()}", lease=300)
+        return CircuitBreaker(engine, f"{GMAIL_API_PREFIX}{get_client_id()}", lease=300)
 
     breaker = make_breaker() if some_open else None
     if breaker and (refusal := breaker.blocked_reason()):

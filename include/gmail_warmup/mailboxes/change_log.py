@@ -36,8 +36,8 @@ RECORDED_NAMES = frozenset(MailboxSettings.model_fields) | {
     # of a link to a report
     "report_id", "week",
     # of an import, an export and a rotation: numbers, and the selection
-    "added", "updated", "paused", "grants", "mailboxes", "format", "readiness", "domain", "tag", "owner", "q",
-    "keys",
+    "added", "updated", "paused", "grants", "mailboxes", "format", "readiness", "domain", "tag", "owner",
+    "client", "q", "keys",
 }  # fmt: skip
 """The names of the values that may be recorded. None of them may be a token, a code, a secret or a link."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from gmail_warmup.core.reasons import ReasonBase
+from gmail_warmup.core.text import pluralize
 from gmail_warmup.db.models import Incident, IncidentKind
 from gmail_warmup.domains.authentication_reasons import AUTHENTICATION_REASONS
+from gmail_warmup.oauth.clients.names import load_client_names, name_client
 from gmail_warmup.oauth.reasons import REASONS
 
 _CLOSE_STATEMENT = (
@@ -32,6 +34,9 @@ _DESCRIPTIONS = {
     IncidentKind.UNAUTHENTICATED: "Google does not authenticate the mail of",
     IncidentKind.OVERDUE: "no success of the DAG",
 }
+
+_CLIENT_INCIDENTS = (IncidentKind.APP_ERROR, IncidentKind.OUTAGE, IncidentKind.MASS_REFUSAL)
+"""Kinds whose key is the one of a breaker, or a client id."""
 
 
 def open_incident(
@@ -76,20 +81,34 @@ def list_open_incidents(connection: sa.Connection) -> list[sa.Row[Any]]:
     return list(connection.execute(query.where(Incident.closed_at.is_(None)).order_by(Incident.opened_at, Incident.id)))
 
 
+def name_incident_client(kind: str, key: str, names: Mapping[str, str]) -> str:
+    """Return the OAuth client, or the service account, that an incident concerns; empty if it concerns none.
+
+    Args:
+        names: of ``load_client_names``.
+    """
+    return name_client(key, names) if kind in _CLIENT_INCIDENTS else ""
+
+
 def describe_open_incidents(connection: sa.Connection) -> list[str]:
-    """Return one text per open incident: since when, what it is, and what to do."""
-    return [_describe_incident(incident) for incident in list_open_incidents(connection)]
+    """Return one text per open incident: since when, what it is, of which OAuth client, and what to do."""
+    names = load_client_names(connection)
+    return [describe_incident(row, _name_subject(row, names)) for row in list_open_incidents(connection)]
 
 
-def _describe_incident(incident: sa.Row[Any]) -> str:
+def describe_incident(incident: sa.Row[Any], subject: str = "") -> str:
+    """Return since when an incident is open, what it is, and what to do."""
     reason = explain_incident(incident.kind, incident.reason, incident.key)
     mailboxes = incident.detail.get("mailboxes") if isinstance(incident.detail, dict) else None
-    size = f" ({mailboxes} mailboxes)" if mailboxes else ""
-    subject = f" {incident.key}" if incident.kind in (IncidentKind.UNAUTHENTICATED, IncidentKind.OVERDUE) else ""
-    if incident.key and not subject:
-        subject = f" (OAuth client {incident.key})"
+    size = f" ({pluralize(mailboxes, 'mailbox')})" if isinstance(mailboxes, int) else ""
     return (
         f"Since {incident.opened_at:%Y-%m-%d %H:%M} UTC, "
         f"{_DESCRIPTIONS.get(incident.kind, incident.kind)}{subject}{size}: "
         f"{reason.message} {reason.remedy}"
     )
+
+
+def _name_subject(incident: sa.Row[Any], names: Mapping[str, str]) -> str:
+    if client := name_incident_client(incident.kind, incident.key, names):
+        return f" (OAuth client {client})"
+    return f" {incident.key}" if incident.key else ""

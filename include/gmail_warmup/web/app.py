@@ -27,6 +27,7 @@ from gmail_warmup.web.change_source import ChangeSourceMiddleware
 from gmail_warmup.web.dependencies import AppContext
 from gmail_warmup.web.routes import (
     changes,
+    clients,
     dag_tab,
     import_export,
     invites,
@@ -64,6 +65,7 @@ def create_app() -> FastAPI:
     app.include_router(invites.router)
     app.include_router(repairs.router)
     app.include_router(schedules.router)
+    app.include_router(clients.router)
     app.include_router(webhooks.router)
     app.include_router(changes.router)
     app.include_router(report.router)

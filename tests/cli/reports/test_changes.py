@@ -62,7 +62,7 @@ UNRECORDED = {
     "grants audit", "move-in database", "mailboxes sync", "mailboxes tags", "mailboxes removals",
     "mailboxes remove", "mailboxes rename", "mailboxes export-data", "webhooks list", "webhooks receivers",
     "webhooks repeat", "webhooks secret", "webhooks test",
-    "mailboxes schedule show", "clients list",
+    "mailboxes schedule show", "clients list", "clients move",
 }  # fmt: skip
 """The commands that change nothing that a person decides; ``move-in database`` imports like ``move-in tokens``,
 ``mailboxes sync``, ``remove``, ``rename`` and ``export-data`` are recorded (tests/cli/mailboxes), and what sends

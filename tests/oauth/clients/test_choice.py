@@ -52,14 +52,13 @@ def clients(world: World) -> Callable[[str | None], TokenEndpoint]:
 
 def put(world: World, conn_id: str, *, limit: int | None = None, tags: tuple[str, ...] = ()) -> None:
     with write_transaction(world.store.engine) as connection:
-        registry.set_client(
-            connection, conn_id, IDS[conn_id], user_limit=limit, tags=tags, default=DEFAULT, actor="test"
-        )
+        changes: registry.ClientChanges = {"user_limit": limit, "tags": tags}
+        registry.set_client(connection, conn_id, IDS[conn_id], changes, default=DEFAULT, actor="test")
 
 
 def retire(world: World, conn_id: str) -> registry.Client:
     with write_transaction(world.store.engine) as connection:
-        return registry.retire_client(connection, conn_id, default=DEFAULT, actor="test")
+        return registry.set_retired(connection, conn_id, retired=True, default=DEFAULT, actor="test")
 
 
 def get(world: World, conn_id: str) -> registry.Client:

@@ -15,14 +15,14 @@ DEFAULT, SECOND = "gmail_oauth_client", "second"
 
 
 def put(world: World, conn_id: str = SECOND, client_id: str = "client-2", **values: Any) -> registry.Client:
-    options: dict[str, Any] = {"user_limit": None, "tags": ()} | values
+    changes: registry.ClientChanges = {**values}  # type: ignore[typeddict-item]
     with write_transaction(world.store.engine) as connection:
-        return registry.set_client(connection, conn_id, client_id, default=DEFAULT, actor="op", **options)
+        return registry.set_client(connection, conn_id, client_id, changes, default=DEFAULT, actor="op")
 
 
-def retire(world: World, conn_id: str) -> registry.Client:
+def retire(world: World, conn_id: str, *, retired: bool = True) -> registry.Client:
     with write_transaction(world.store.engine) as connection:
-        return registry.retire_client(connection, conn_id, default=DEFAULT, actor="op")
+        return registry.set_retired(connection, conn_id, retired=retired, default=DEFAULT, actor="op")
 
 
 def list_ids(world: World) -> list[str]:
@@ -57,6 +57,23 @@ def test_what_breaks_a_rule_is_refused_and_changes_nothing(
     assert list_ids(world) == [DEFAULT, "first"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "limit", "tags"),
+    [
+        ({}, 100, ("brand",)),
+        ({"tags": ["other"]}, 100, ("other",)),
+        ({"tags": []}, 100, ()),
+        ({"user_limit": 7}, 7, ("brand",)),
+        ({"user_limit": None}, None, ("brand",)),
+        ({"user_limit": 0, "tags": []}, 0, ()),
+    ],
+)
+def test_what_is_left_out_is_kept(world: World, changes: dict[str, Any], limit: int | None, tags: tuple[str, ...]):
+    put(world, user_limit=100, tags=["Brand"])
+    changed = put(world, **changes)
+    assert (changed.user_limit, changed.tags) == (limit, tags)
+
+
 def test_the_default_client_and_an_unknown_one_cannot_be_retired(world: World):
     with pytest.raises(InvalidInputError, match="is the default OAuth client"):
         retire(world, DEFAULT)
@@ -69,8 +86,7 @@ def test_each_change_is_in_the_change_log(world: World):
     put(world, user_limit=50, tags=["b", "A"])
     retire(world, SECOND)
     retire(world, SECOND)
-    with write_transaction(world.store.engine) as connection:
-        assert registry.reopen_client(connection, SECOND, default=DEFAULT, actor="op").state == "open"
+    assert retire(world, SECOND, retired=False).state == "open"
     entries = world.rows("SELECT action, actor, subject, before, after FROM gmail_warmup.change_log ORDER BY id")
     assert entries == [
         ("client_set", "op", SECOND, None, {"user_limit": 100, "tags": []}),

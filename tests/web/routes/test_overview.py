@@ -25,12 +25,13 @@ def test_the_tabs_lead_to_each_page_and_name_the_current_one(site: Site, op: htt
     site.add("a@example.com")
     for path, tab in (("/", "Overview"), ("/mailboxes", "Mailboxes"), ("/mailboxes/a@example.com", "Mailboxes"),
                       ("/schedules", "Schedules"), ("/invites", "Invites"), ("/import", "Import and export"),
-                      ("/webhooks", "Webhooks"), ("/changes", "Changes"), ("/report", "Report")):  # fmt: skip
+                      ("/clients", "OAuth clients"), ("/webhooks", "Webhooks"), ("/changes", "Changes"),
+                      ("/report", "Report")):  # fmt: skip
         page = op.get(MOUNT + path)
         tabs = page.text.partition('<nav class="tabs"')[2].partition("</nav>")[0]
         assert f'aria-current="page">{tab}</a>' in tabs
         assert tabs.count("aria-current") == 1
-        assert tabs.count("<a href") == 8
+        assert tabs.count("<a href") == 9
         assert tabs.count('class="shell-link"') == 1
     assert rows(op.get(LIST).text) == ["a@example.com"]
 

@@ -23,7 +23,7 @@ def test_open_incidents_are_shown_until_they_are_closed(site: Site, op: httpx.Cl
     )
     page = op.get(LIST).text
     assert "Since 2026-11-24 03:00 UTC, the OAuth client is refused, no account is to blame" in page
-    assert "Check the Connection gmail_oauth_client" in page
+    assert "Check the Airflow Connection of the OAuth client" in page
     site.sql("UPDATE gmail_warmup.incident SET closed_at = now()")
     assert "the OAuth client is refused" not in op.get(LIST).text
 

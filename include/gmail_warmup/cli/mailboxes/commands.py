@@ -13,6 +13,7 @@ from gmail_warmup.cli import invites
 from gmail_warmup.cli.arguments import Address, Addresses
 from gmail_warmup.cli.mailboxes import documents, owner_and_tags, readiness, removal, renaming, schedule, sync, transfer
 from gmail_warmup.cli.mailboxes.bulk_changes import change_mailboxes, print_changed
+from gmail_warmup.cli.mailboxes.selection import build_conditions
 from gmail_warmup.cli.output import (
     JsonOption,
     actor_name,
@@ -57,23 +58,31 @@ def list_mailboxes(
     domain: Annotated[str, typer.Option(help="Only addresses of this domain.")] = "",
     tag: Annotated[str, typer.Option(help="Only mailboxes with this tag.")] = "",
     owner: Annotated[str, typer.Option(help="Only mailboxes of this owner: the whole mail address.")] = "",
+    client: Annotated[str, typer.Option(help="Only grants of the OAuth client with this Connection.")] = "",
     search: Annotated[str, typer.Option(help="Only addresses or names that contain this text.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """List mailboxes with the state of their grants, sorted by address."""
     from gmail_warmup.db.engine import read_transaction
     from gmail_warmup.mailboxes import repository
+    from gmail_warmup.oauth.clients.registry import load_mailbox_clients
     from gmail_warmup.warmup.health.failures import load_failures
 
     with report_errors():
         engine = get_services(context).engine
-        query = _select_mailboxes(state=state, kind=kind, domain=domain, search=search)
-        query = query.where(*_build_people_conditions(tag=tag, owner=owner))
+        query = _select_mailboxes(state=state, kind=kind, search=search)
+        query = query.where(*build_conditions(domain=domain, tag=tag, owner=owner, client=client))
         with read_transaction(engine) as connection:
             found = [repository.to_record(row) for row in connection.execute(query)]
             failing = load_failures(connection, [record.id for record in found])
+            clients = load_mailbox_clients(connection, [record.id for record in found])
     if as_json:
-        print_json([to_json_dict(record) | {"failing": _to_dict(failing.get(record.id))} for record in found])
+        print_json(
+            [
+                to_json_dict(r) | {"failing": _to_dict(failing.get(r.id)), "client_conn_id": clients.get(r.id)}
+                for r in found
+            ]
+        )
         return
     rows = [
         (r.address, r.kind.value, r.state.value, r.reason, r.state_since, _status_note(r, failing.get(r.id)))
@@ -82,7 +91,7 @@ def list_mailboxes(
     if rows:
         print_table(("mailbox", "kind", "grant", "reason", "since (UTC)", ""), rows, fold="mailbox")
     typer.echo(pluralize(len(rows), "mailbox"))
-    if not rows and not (state or kind or domain or tag or owner or search):
+    if not rows and not (state or kind or domain or tag or owner or client or search):
         typer.echo("Add one on the page 'Gmail accounts', or with: gmail-warmup mailboxes add")
 
 
@@ -99,11 +108,10 @@ def _status_note(record: MailboxRecord, failing: FailurePeriod | None) -> str | 
     return None if record.band is HealthBand.HEALTHY else f"health: {record.band.value}"
 
 
-def _select_mailboxes(*, state: ListState | None, kind: MailboxKind | None, domain: str, search: str) -> sa.Select[Any]:
+def _select_mailboxes(*, state: ListState | None, kind: MailboxKind | None, search: str) -> sa.Select[Any]:
     import sqlalchemy as sa
 
     from gmail_warmup.db.models import Mailbox, OAuthGrant
-    from gmail_warmup.mailboxes.addresses import normalize_domain
     from gmail_warmup.mailboxes.repository import SELECT_MAILBOXES
     from gmail_warmup.warmup.health.failures import IS_NOT_WORKING
 
@@ -114,21 +122,10 @@ def _select_mailboxes(*, state: ListState | None, kind: MailboxKind | None, doma
         query = query.where(OAuthGrant.state == state.value)
     if kind:
         query = query.where(Mailbox.kind == kind)
-    if domain:
-        query = query.where(Mailbox.domain == normalize_domain(domain))
     if search:
         matches = (column.icontains(search, autoescape=True) for column in (Mailbox.address, Mailbox.display_name))
         query = query.where(sa.or_(*matches))
     return query
-
-
-def _build_people_conditions(*, tag: str, owner: str) -> list[sa.ColumnElement[bool]]:
-    from gmail_warmup.db.models import Mailbox
-    from gmail_warmup.mailboxes.addresses import normalize_contact
-    from gmail_warmup.mailboxes.tags import has_tag, normalize_tag
-
-    conditions = [has_tag(normalize_tag(tag))] if tag else []
-    return [*conditions, Mailbox.owner_email == normalize_contact(owner)] if owner else conditions
 
 
 def to_json_dict(record: MailboxRecord) -> dict[str, Any]:

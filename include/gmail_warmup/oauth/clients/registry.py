@@ -10,16 +10,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from gmail_warmup.core.enums import ChangeAction, SubjectKind
 from gmail_warmup.core.errors import ConfigurationError, InvalidInputError
-from gmail_warmup.core.text import pluralize
+from gmail_warmup.core.text import pluralize, to_storable_text
 from gmail_warmup.db.models import ClientRegistration as Row
-from gmail_warmup.db.models import ClientUser, OAuthGrant
+from gmail_warmup.db.models import ClientUser, Mailbox, OAuthGrant
 from gmail_warmup.mailboxes.change_log import Subject, record_change
 from gmail_warmup.mailboxes.tags import normalize_tags
 
@@ -71,6 +71,15 @@ class Client:
         Google counts them over the life of the project: https://support.google.com/cloud/answer/7454865
         """
         return None if self.user_limit is None else max(0, self.user_limit - self.users)
+
+
+class ClientChanges(TypedDict, total=False):
+    """The values of a client that are set; one that is left out is kept."""
+
+    user_limit: int | None
+    """Number of users that Google permits; None if there is no limit."""
+    tags: Collection[str]
+    """Mailboxes with one of these tags get their next grant from this client."""
 
 
 _COLUMNS: tuple[Any, ...] = (Row.conn_id, Row.client_id, Row.user_limit, Row.tags, Row.retired_at)
@@ -140,70 +149,65 @@ def record_client_id(connection: sa.Connection, conn_id: str, client_id: str) ->
 
 
 def set_client(
-    connection: sa.Connection,
-    conn_id: str,
-    client_id: str,
-    *,
-    user_limit: int | None,
-    tags: Collection[str],
-    default: str,
-    actor: str,
+    connection: sa.Connection, conn_id: str, client_id: str, changes: ClientChanges, *, default: str, actor: str
 ) -> Client:
     """Register a client, or change its limit and tags; return it.
 
     Args:
         client_id: as the Connection has it.
-        user_limit: number of users that Google permits; None if there is no limit.
+        changes: a new client has no limit and no tags unless they are given.
 
     Raises:
         InvalidInputError: a value breaks a rule, or a tag belongs to another client.
         ConfigurationError: if another Connection has the same client id.
     """
-    if user_limit is not None and not 0 <= user_limit <= MAX_USER_LIMIT:
-        raise InvalidInputError(
-            f"user_limit must be between 0 and {MAX_USER_LIMIT:,} (it is {user_limit}); leave it empty for no limit."
-        )
-    normalized = normalize_tags(tags)
+    limit = changes.get("user_limit")
+    if limit is not None and not 0 <= limit <= MAX_USER_LIMIT:
+        raise InvalidInputError(f"user_limit must be between 0 and {MAX_USER_LIMIT:,} (it is {limit}), or none.")
     clients = list_clients(connection, default=default)
-    _require_free_tags(clients, conn_id, normalized)
-    before = next((client for client in clients if client.conn_id == conn_id), None)
+    before = next((_to_values(client) for client in clients if client.conn_id == conn_id), None)
+    after: dict[str, Any] = {"user_limit": None, "tags": [], **(before or {}), **changes}
+    after["tags"] = list(normalize_tags(after["tags"]))
+    _require_free_tags(clients, conn_id, after["tags"])
     record_client_id(connection, conn_id, client_id)
-    values = {"user_limit": user_limit, "tags": list(normalized)}
-    connection.execute(sa.update(Row).where(Row.conn_id == conn_id).values(values))
-    former = {"user_limit": before.user_limit, "tags": list(before.tags)} if before else None
-    _record(connection, ChangeAction.CLIENT_SET, conn_id, actor, former, values)
+    connection.execute(sa.update(Row).where(Row.conn_id == conn_id).values(after))
+    _record(connection, ChangeAction.CLIENT_SET, conn_id, actor, before, after)
     return get_client(connection, conn_id, default=default)
 
 
-def retire_client(connection: sa.Connection, conn_id: str, *, default: str, actor: str) -> Client:
-    """Give a client no further grants; return it. Its mailboxes keep their grants until they are moved.
+def set_retired(connection: sa.Connection, conn_id: str, *, retired: bool, default: str, actor: str) -> Client:
+    """Give a client no further grants, or give it new ones again; return it.
+
+    The mailboxes of a retired client keep their grants until they are moved.
 
     Raises:
-        InvalidInputError: if it is not registered, or is the default client.
+        InvalidInputError: if it is not registered, or the default client would be retired.
     """
     client = get_client(connection, conn_id, default=default)
-    if client.is_default:
+    if client.is_default and retired:
         raise InvalidInputError(
             f"'{conn_id}' is the default OAuth client and cannot be retired. First make another one the default, with "
             "the option client_conn_id in section [gmail_warmup] of Airflow's configuration."
         )
-    if client.retired_at is None:
-        connection.execute(sa.update(Row).where(Row.conn_id == conn_id).values(retired_at=sa.func.now()))
-        _record(connection, ChangeAction.CLIENT_RETIRE, conn_id, actor, None, {"grants": client.grants})
+    if retired != (client.retired_at is not None):
+        retired_at = sa.func.now() if retired else None
+        connection.execute(sa.update(Row).where(Row.conn_id == conn_id).values(retired_at=retired_at))
+        action = ChangeAction.CLIENT_RETIRE if retired else ChangeAction.CLIENT_REOPEN
+        _record(connection, action, conn_id, actor, None, {"grants": client.grants} if retired else None)
     return get_client(connection, conn_id, default=default)
 
 
-def reopen_client(connection: sa.Connection, conn_id: str, *, default: str, actor: str) -> Client:
-    """Give a retired client new grants again; return it.
+def is_of_client(conn_id: str) -> sa.ColumnElement[bool]:
+    """Return the condition that the grant of a mailbox is of the client of a Connection."""
+    grants = sa.select(OAuthGrant.mailbox_id).join(Row, Row.client_id == OAuthGrant.client_id)
+    return Mailbox.id.in_(grants.where(Row.conn_id == to_storable_text(conn_id)))
 
-    Raises:
-        InvalidInputError: if it is not registered.
-    """
-    client = get_client(connection, conn_id, default=default)
-    if client.retired_at is not None:
-        connection.execute(sa.update(Row).where(Row.conn_id == conn_id).values(retired_at=None))
-        _record(connection, ChangeAction.CLIENT_REOPEN, conn_id, actor, None, None)
-    return get_client(connection, conn_id, default=default)
+
+def load_mailbox_clients(connection: sa.Connection, mailbox_ids: Sequence[int]) -> dict[int, str]:
+    """Return the Connection of the client of each grant, by mailbox; without grants whose client has no Connection."""
+    query = sa.select(OAuthGrant.mailbox_id, Row.conn_id).join(Row, Row.client_id == OAuthGrant.client_id)
+    named = query.where(OAuthGrant.mailbox_id == sa.any_(sa.literal(list(mailbox_ids), ARRAY(sa.BigInteger()))))
+    return {mailbox_id: conn_id for mailbox_id, conn_id in connection.execute(named)}
 
 
 def describe_places(client: Client) -> str:
@@ -211,6 +215,10 @@ def describe_places(client: Client) -> str:
     if client.user_limit is None:
         return f"{pluralize(client.users, 'user')}, no limit"
     return f"{client.users} of {pluralize(client.user_limit, 'user')}"
+
+
+def _to_values(client: Client) -> dict[str, Any]:
+    return {"user_limit": client.user_limit, "tags": list(client.tags)}
 
 
 def _count_by_client(connection: sa.Connection, column: Any) -> dict[str, int]:

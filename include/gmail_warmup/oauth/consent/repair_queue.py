@@ -22,6 +22,7 @@ from gmail_warmup.mailboxes import lookup
 from gmail_warmup.oauth.grant import CLIENT_CONN_ID
 
 MAX_QUEUE_LENGTH = 1000
+"""Maximum number of mailboxes in a queue; those that are done do not match again, so another one takes the others."""
 
 
 class RepairStatus(StrEnum):

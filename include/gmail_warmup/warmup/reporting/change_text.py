@@ -47,6 +47,7 @@ VALUE_LABELS: dict[str, str] = SCHEDULE_LABELS | {
     "domain": "Domain",
     "tag": "Tag",
     "owner": "Owner",
+    "client": "OAuth client",
     "q": "Search",
     "keys": "Fernet keys",
 }

@@ -11,6 +11,7 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.oauth.consent import repair_queue
+from gmail_warmup.oauth.consent.repair_queue import MAX_QUEUE_LENGTH
 from gmail_warmup.oauth.consent.states import BrowserSession
 from gmail_warmup.web.api.schemas import Address, Body
 from gmail_warmup.web.api.selection import BulkFilter
@@ -51,6 +52,12 @@ class RepairOut(BaseModel):
     mailboxes: int = Field(description="Number of mailboxes in the queue.")
 
 
+class NewQueueOut(RepairOut):
+    """A new queue. If more mailboxes match than it takes, repeat the request when it is done, for the others."""
+
+    matching: int = Field(description=f"Number of mailboxes that match; a queue takes {MAX_QUEUE_LENGTH:,} of them.")
+
+
 class SkippedOut(BaseModel):
     """Number of mailboxes of the queue that still wait."""
 
@@ -60,7 +67,7 @@ class SkippedOut(BaseModel):
 @router.post("", dependencies=OPERATE)
 def start_repairs(
     body: RepairsIn, request: Request, response: Response, context: CurrentContext, user: UserName
-) -> RepairOut:
+) -> NewQueueOut:
     """Start a queue, which replaces the user's former one, and the consent for its first mailbox.
 
     After each consent, Google's page for the next mailbox follows; no other request is needed.
@@ -70,8 +77,8 @@ def start_repairs(
         ids = _find_repairable(connection, body.filter.to_filter(), expiring_days=services.settings.expiring_days)
         if not ids:
             raise InvalidInputError("No mailbox of this selection needs re-authentication.")
-        repair_queue.start_queue(connection, user, ids)
-    return start_consent(request, response, context, user)
+        repair_queue.start_queue(connection, user, ids[:MAX_QUEUE_LENGTH])
+    return start_first_consent(request, response, context, user, matching=len(ids))
 
 
 @router.post("/sign-in", dependencies=OPERATE)
@@ -97,9 +104,20 @@ def _find_repairable(connection: sa.Connection, mailbox_filter: MailboxFilter, *
         .where(*filters.build_conditions(mailbox_filter, expiring_days=expiring_days))
         .where(OAuthGrant.state == GrantState.NEEDS_REAUTH, Mailbox.auth == MailboxAuth.GRANT)
         .order_by(Mailbox.address)
-        .limit(repair_queue.MAX_QUEUE_LENGTH)
     )
     return list(connection.scalars(query))
+
+
+def start_first_consent(
+    request: Request, response: Response, context: CurrentContext, user: str, *, matching: int
+) -> NewQueueOut:
+    """Start the consent for the first mailbox of a new queue.
+
+    Args:
+        matching: number of mailboxes that match, also those that the queue does not take.
+    """
+    first = start_consent(request, response, context, user)
+    return NewQueueOut(url=first.url, mailboxes=first.mailboxes, matching=matching)
 
 
 def start_consent(
@@ -123,6 +141,6 @@ def start_consent(
             queue = repair_queue.load_queue(connection, user)
     chosen = address or queue.next
     if chosen is None:
-        raise InvalidInputError("Your repair queue is empty, or all of its mailboxes work again.")
+        raise InvalidInputError("Your queue is empty, or all of its mailboxes are done.")
     session = BrowserSession(user=user, browser=ensure_browser_cookie(request, response))
     return RepairOut(url=flow.start_reauthentication(chosen, session, queued=True), mailboxes=len(known))

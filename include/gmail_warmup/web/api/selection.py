@@ -33,6 +33,7 @@ class FilterIn(BaseModel):
     domain: _Text = Field("", description="The full domain, such as `example.com`.")
     tag: TagText = Field("", description="Only mailboxes with this tag.")
     owner: OwnerText = Field("", description="Only mailboxes of this owner: the whole mail address.")
+    client: _Text = Field("", description="Only mailboxes whose grant is of the OAuth client with this Connection.")
     q: _Text = Field("", description="Part of an address or name.")
 
     def to_filter(self) -> MailboxFilter:
@@ -44,6 +45,7 @@ class FilterIn(BaseModel):
             domain=self.domain,
             tag=self.tag,
             owner=self.owner,
+            client=self.client,
             search=self.q,
         )
 

@@ -22,6 +22,7 @@ from gmail_warmup.db.models import (
 from gmail_warmup.mailboxes.addresses import normalize_domain, to_stored_address
 from gmail_warmup.mailboxes.tags import has_tag, normalize_tag
 from gmail_warmup.oauth import expiry
+from gmail_warmup.oauth.clients.registry import is_of_client
 from gmail_warmup.warmup.health.failures import IS_NOT_WORKING
 
 
@@ -63,6 +64,8 @@ class MailboxFilter:
     tag: str = ""
     owner: str = ""
     """The whole mail address of the owner."""
+    client: str = ""
+    """The Connection of the OAuth client that issued the grant."""
     search: str = ""
     """Part of an address or name, case-insensitive."""
 
@@ -126,6 +129,8 @@ def build_conditions(mailbox_filter: MailboxFilter, *, expiring_days: int) -> li
         conditions.append(_match_tag(mailbox_filter.tag))
     if mailbox_filter.owner:
         conditions.append(Mailbox.owner_email == to_stored_address(mailbox_filter.owner))
+    if mailbox_filter.client:
+        conditions.append(is_of_client(mailbox_filter.client))
     if mailbox_filter.search:
         conditions.append(_match_text(to_storable_text(mailbox_filter.search.lower())))
     return conditions

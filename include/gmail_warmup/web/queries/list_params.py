@@ -19,6 +19,8 @@ from gmail_warmup.web.queries.sorting import Cursor, Order
 
 PAGE_SIZES = (25, 50, 100, 250)
 _MAX_TEXT_LENGTH = 320
+_CHOICES, _TEXT_FILTERS = ("state", "kind", "readiness"), ("domain", "tag", "owner", "client", "q")
+"""The filters of the list: those of a closed set of values, and texts."""
 
 _Value = TypeVar("_Value", bound=StrEnum)
 
@@ -33,6 +35,7 @@ class ListParams:
     domain: str = ""
     tag: str = ""
     owner: str = ""
+    client: str = ""
     q: str = ""
     sort: Order = Order.ADDRESS
     size: int = DEFAULT_PAGE_SIZE
@@ -50,7 +53,7 @@ class ListParams:
             state=parse_choice(Group, query.get("state", "")),
             kind=parse_choice(MailboxKind, query.get("kind", "")),
             readiness=parse_choice(ReadinessState, query.get("readiness", "")),
-            **{name: query.get(name, "").strip()[:_MAX_TEXT_LENGTH] for name in ("domain", "tag", "owner", "q")},
+            **{name: query.get(name, "").strip()[:_MAX_TEXT_LENGTH] for name in _TEXT_FILTERS},
             sort=sort,
             size=int(size) if size in map(str, PAGE_SIZES) else DEFAULT_PAGE_SIZE,
             after=_parse_cursor(query.get("after", ""), sort),
@@ -68,14 +71,14 @@ class ListParams:
             domain=self.domain,
             tag=self.tag,
             owner=self.owner,
+            client=self.client,
             search=self.q,
         )
 
     @property
     def api_filter(self) -> dict[str, str]:
         """Return the filter as parameters of the API."""
-        names = ("state", "kind", "readiness", "domain", "tag", "owner", "q")
-        return {name: str(value) for name in names if (value := getattr(self, name))}
+        return {name: str(value) for name in (*_CHOICES, *_TEXT_FILTERS) if (value := getattr(self, name))}
 
     @property
     def columns_text(self) -> str:
@@ -100,6 +103,11 @@ class ListParams:
         cursors = {"after": other.after, "before": other.before}
         query |= {name: str(cursor) for name, cursor in cursors.items() if cursor}
         return f".{LIST_PATH}?{urlencode(query)}" if query else f".{LIST_PATH}"
+
+    def build_clear_link(self, *, state: Group | None = None) -> str:
+        """Return a relative link to this list without its filters, or with a state as the only one."""
+        cleared = dict.fromkeys(_CHOICES) | dict.fromkeys(_TEXT_FILTERS, "")
+        return self.build_link(**cleared | {"state": state})
 
     def sort_link(self, column: str) -> str:
         """Return a link to this list sorted by a column; descending if it is already sorted by it ascending."""

@@ -10,6 +10,7 @@ from gmail_warmup.core.enums import READINESS_LABELS
 from gmail_warmup.db import clock
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.mailboxes import repository
+from gmail_warmup.oauth.clients.names import load_client_names
 from gmail_warmup.oauth.consent import repair_queue
 from gmail_warmup.oauth.consent.repair_queue import RepairQueue
 from gmail_warmup.web import flash, render
@@ -49,6 +50,7 @@ def show_mailboxes(request: Request, context: CurrentContext, user: UserName, re
         now, overview = clock.get_current_time(connection), load_overview(connection)
         rows = build_views(connection, page.rows, now=now, settings=settings)
         focus = build_views(connection, [named], now=now, settings=settings)[0] if named else None
+        clients = sorted(load_client_names(connection).values())
     response = render.render_page(
         request,
         "mailboxes.html",
@@ -63,6 +65,8 @@ def show_mailboxes(request: Request, context: CurrentContext, user: UserName, re
         matching=matching,
         to_repair=matching if params.state is Group.NEEDS_REAUTH else 0 if params.filter else counts.needs_reauth,
         queue=queue,
+        max_queue=repair_queue.MAX_QUEUE_LENGTH,
+        clients=clients,
         overview=overview,
         focus=focus,
         missing=reauth if reauth and not focus else "",

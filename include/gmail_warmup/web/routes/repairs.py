@@ -1,4 +1,4 @@
-"""The page of a user's repair queue: its progress, and its summary at the end."""
+"""The page of a user's queue of repairs or of a move: its progress, and its summary at the end."""
 
 from __future__ import annotations
 
@@ -21,4 +21,5 @@ def show_repairs(request: Request, context: CurrentContext, user: UserName) -> R
     with read_transaction(context.services.engine) as connection:
         queue = repair_queue.load_queue(connection, user)
     counts = {status.value: queue.count(status) for status in RepairStatus}
-    return render.render_page(request, "repairs.html", queue=queue, counts=counts)
+    limit = repair_queue.MAX_QUEUE_LENGTH
+    return render.render_page(request, "repairs.html", queue=queue, counts=counts, max_queue=limit)

@@ -2,34 +2,15 @@
 
 import { typedConfirmation } from "./confirm.js";
 import { editForm } from "./edit.js";
-import { file, get, post } from "./api.js";
+import { reloadWith, showMessage } from "./dialogs.js";
+import { file, post } from "./api.js";
 import { invite } from "./links.js";
+import { offerUsed } from "./offers.js";
 import { save } from "./save.js";
 import { Selection, counted } from "./selection.js";
 
-const DONE = "gmail-warmup-done";
-
-function showMessage() {
-  const message = sessionStorage.getItem(DONE);
-  sessionStorage.removeItem(DONE);
-  const box = document.querySelector("#done");
-  if (!message || !box) return;
-  box.textContent = message;
-  box.hidden = false;
-}
-
-function reloadWith(message) {
-  sessionStorage.setItem(DONE, message);
-  location.reload();
-}
-
-// Listing the domains or tags reads all mailboxes, so they are requested only when the field gets the focus.
 function offerChoices(input, path) {
-  input.addEventListener("focus", async () => {
-    const found = (await get(path).catch(() => ({})))[path] ?? [];
-    const options = found.map((item) => new Option(counted(item.mailboxes), item[input.name]));
-    input.list.replaceChildren(...options);
-  }, { once: true });
+  offerUsed(input, path);
   input.addEventListener("change", () => input.form.requestSubmit());
 }
 

@@ -3,7 +3,7 @@
 import { addForm } from "./add.js";
 import { post } from "./api.js";
 import { framed, leave } from "./leave.js";
-import { startRepairs } from "./repairs.js";
+import { startQueue } from "./repairs.js";
 import { localTimes } from "./times.js";
 
 function showProblem(message) {
@@ -30,7 +30,7 @@ function onEach(attribute, act) {
 
 localTimes();
 onEach("reauth", async (address) => leave((await post("consents", { address, purpose: "reauth" })).url));
-onEach("repairs", async (filter) => startRepairs(JSON.parse(filter)));
+onEach("repairs", async (filter) => startQueue("repairs", { filter: JSON.parse(filter) }));
 onEach("sign-in", async (address) => leave((await post("repairs/sign-in", address ? { address } : {})).url));
 onEach("skip", async (address) => {
   await post("repairs/skip", { address });

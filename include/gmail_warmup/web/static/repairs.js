@@ -6,8 +6,9 @@ import { leave } from "./leave.js";
 const PENDING = "gmail-warmup-consent";
 
 // Show the page of the queue before Google's page, so that the browser's Back button returns to it.
-export async function startRepairs(filter) {
-  const { url } = await post("repairs", { filter });
+// `path` is the request that starts the queue: of repairs, or of a move to another OAuth client.
+export async function startQueue(path, body) {
+  const { url } = await post(path, body);
   sessionStorage.setItem(PENDING, url);
   location.assign(`${document.body.dataset.root}repairs`);
 }

@@ -14,6 +14,7 @@ from gmail_warmup.db.models import GrantState, MailboxAuth, MailboxKind
 from gmail_warmup.domains.authentication import StoredReport, load_mailbox_reports
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.oauth import expiry
+from gmail_warmup.oauth.clients.registry import load_mailbox_clients
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.warmup.health.failures import FailurePeriod, load_failures
 from gmail_warmup.warmup.planning.schedules import find_schedule
@@ -83,6 +84,9 @@ class MailboxView(BaseModel):
     language: str | None = Field(description="Of its schedule, as the two rates: see /schedules/mailboxes.")
     owner_email: str | None = Field(description="Mail address of the person who is responsible for it.")
     tags: tuple[str, ...]
+    client_conn_id: str | None = Field(
+        description="Connection of the OAuth client that issued the grant; null if there is none."
+    )
     daily_target: int
     open_rate: int
     reply_rate: int
@@ -133,6 +137,7 @@ def build_views(
     failing = load_failures(connection, [record.id for record in records])
     ready = load_stored_views(connection, warmup)
     reports = load_mailbox_reports(connection, warmup) if warmup else {}
+    clients = load_mailbox_clients(connection, [r.id for r in records if r.auth is MailboxAuth.GRANT])
     return [
         _build_view(
             record,
@@ -141,6 +146,7 @@ def build_views(
             failing.get(record.id),
             ready.get(record.id),
             reports.get(record.id, []),
+            clients.get(record.id),
             now=now,
             settings=settings,
         )
@@ -155,6 +161,7 @@ def _build_view(
     failing: FailurePeriod | None,
     ready: StoredReadiness | None,
     reports: list[StoredReport],
+    client_conn_id: str | None,
     *,
     now: datetime,
     settings: Settings,
@@ -175,6 +182,7 @@ def _build_view(
         language=schedule.language,
         owner_email=record.owner_email,
         tags=record.tags,
+        client_conn_id=client_conn_id,
         daily_target=record.daily_target,
         open_rate=schedule.open_rate,
         reply_rate=schedule.reply_rate,
