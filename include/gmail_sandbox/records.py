@@ -22,6 +22,7 @@ class Client:
     publishing: Publishing = "production"
     require_pkce: bool = False
     test_users: list[str] | None = None
+    user_limit: int | None = None
     org_domain: str | None = None
     refuse_with: ClientRefusal | None = None
 

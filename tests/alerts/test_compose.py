@@ -219,7 +219,8 @@ def test_an_incident_is_told_when_it_opens_and_when_it_closes(scene: Scene):
         "Since: 2026-03-02 12:00 UTC\n"
         "\n"
         "Meanwhile: No account is changed; valid access tokens remain in use; requests are retried automatically.\n"
-        "To do: Check the Airflow Connection of the OAuth client against the client in the Google Cloud console."
+        "To do: Check the Airflow Connection of the OAuth client (gmail_oauth_client unless set otherwise) against "
+        "the client in the Google Cloud console."
     )
     assert closed.title == "Over: Google refuses the OAuth client (client-1.apps.example.com)"
     assert closed.body == ("From 2026-03-02 12:00 UTC to 2026-03-02 12:14 UTC, 14 minutes.\n\nNo action needed.")

@@ -148,6 +148,20 @@ def test_account_refusals_stay_on_the_page(
     assert "code" in _back(_allow(http, _query(), "bob@example.org"))
 
 
+def test_an_account_beyond_the_limit_of_users_is_refused_on_the_page(
+    sandbox: SandboxClient, http: httpx.Client
+) -> None:
+    sandbox.put_client(CLIENT, client_secrets=[SECRET], redirect_uris=[REDIRECT], user_limit=1)
+    sandbox.grant("ann@example.com", CLIENT, scopes=[MODIFY])
+    refused = _allow(http, _query(), "bob@example.org")
+    assert refused.status_code == 400
+    assert "Sign in with Google temporarily disabled for this app" in refused.text
+    assert "location" not in refused.headers
+    assert "code" in _back(_allow(http, _query(), "ann@example.com")), "it has its place"
+    sandbox.delete_mailbox("ann@example.com")
+    assert _allow(http, _query(), "bob@example.org").status_code == 400, "the place stays taken"
+
+
 def test_client_can_require_pkce(sandbox: SandboxClient, http: httpx.Client) -> None:
     sandbox.put_client(CLIENT, redirect_uris=[REDIRECT], require_pkce=True)
     assert "code_challenge" in http.get(_query()).text

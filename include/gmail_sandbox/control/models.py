@@ -76,6 +76,9 @@ class ClientIn(Model):
     test_users: list[Address] | None = Field(
         default=None, description="With `testing`: accounts that may consent; null: all."
     )
+    user_limit: int | None = Field(
+        default=None, ge=0, description="Number of accounts that may ever consent, as for an unverified app; null: any."
+    )
     org_domain: Lower | None = Field(
         default=None, description="With `internal`: the domain whose accounts may consent."
     )
@@ -97,6 +100,7 @@ class ClientOut(Model):
     publishing: Publishing
     require_pkce: bool
     test_users: list[str] | None
+    user_limit: int | None
     org_domain: str | None
     refuse_with: ClientRefusal | None
 

@@ -37,6 +37,7 @@ def client_out(client: Client) -> ClientOut:
         publishing=client.publishing,
         require_pkce=client.require_pkce,
         test_users=client.test_users,
+        user_limit=client.user_limit,
         org_domain=client.org_domain,
         refuse_with=client.refuse_with,
     )

@@ -113,8 +113,14 @@ def _challenge(client: Client, query: dict[str, str]) -> str | None:
     return challenge
 
 
-def check_account(client: Client, address: str) -> None:
+def check_account(world: World, client: Client, address: str) -> None:
     """Raise Refused unless this account may use the client."""
+    users = world.grants.users.get(client.client_id, set())
+    if client.user_limit is not None and len(users) >= client.user_limit and address not in users:
+        raise Refused(
+            "Sign in with Google temporarily disabled for this app",
+            f"Google has not verified this app, and {len(users)} accounts have used it.",
+        )
     if client.publishing == "internal" and domain_of(address) != client.org_domain:
         raise Refused(
             "Error 403: org_internal", f"This client is restricted to users within its organization, not {address}."
@@ -135,7 +141,7 @@ def decide(world: World, request: Request, form: dict[str, list[str]]) -> Answer
     address = typed or form.get("account", [""])[0].strip().lower()
     if address not in world.mailboxes:
         raise Refused("Couldn't find your account", f"{address or 'No address'} is not a mailbox of this sandbox.")
-    check_account(request.client, address)
+    check_account(world, request.client, address)
     chosen = form.get("scope", [])
     scopes = frozenset(request.scopes if len(request.scopes) == 1 else [s for s in request.scopes if s in chosen])
     if not scopes:
@@ -158,7 +164,7 @@ def page(world: World, request: Request) -> Answer:
         return request.back(error="interaction_required")
     hint = request.login_hint
     if hint in world.mailboxes:
-        check_account(request.client, hint)
+        check_account(world, request.client, hint)
     addresses = sorted(world.mailboxes, key=lambda address: (address != hint, address))
     return render(
         "consent.html",

@@ -81,6 +81,8 @@ class Grants:
 
     def __init__(self) -> None:
         self.by_owner: dict[str, dict[str, Grant]] = {}
+        self.users: dict[str, set[str]] = {}
+        """The accounts that have ever had a grant, by client: Google counts them over the life of a project."""
         self.refresh_tokens: dict[str, RefreshToken] = {}
         self.access_tokens: dict[str, AccessToken] = {}
         self.codes: dict[str, Code] = {}
@@ -89,6 +91,7 @@ class Grants:
     def grant(self, address: str, client_id: str) -> Grant:
         """Return the grant of an account to a client; create it if it is missing."""
         by_client = self.by_owner.setdefault(address, {})
+        self.users.setdefault(client_id, set()).add(address)
         if client_id not in by_client:
             by_client[client_id] = Grant(address, client_id)
         return by_client[client_id]

@@ -43,7 +43,10 @@ NEVER_GRANTED = "never_granted"
 
 _SIGN_IN_AGAIN = "Press Re-authenticate on the page 'Gmail accounts' and sign in with this mailbox."
 _NO_ACTION = "No action needed; it is retried automatically."
-_CHECK_CLIENT = "Check the Airflow Connection of the OAuth client against the client in the Google Cloud console."
+_CHECK_CLIENT = (
+    "Check the Airflow Connection of the OAuth client (gmail_oauth_client unless set otherwise) against the client in "
+    "the Google Cloud console."
+)
 _READ_NOTICES = (
     "Read Google's notices about the project, in the Google Cloud console and in the e-mail of its owners, and appeal "
     "against the decision there."

@@ -83,6 +83,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, limit: int) -> Non
         slug="content-too-large",
         title="Request too large",
         detail=f"The body of this request must not be larger than {size}.",
+        is_public=True,
     )
     # The rest of the body is not read, so the connection cannot be used again.
     response = problem_response(Request(scope), problem, {"Connection": "close"})

@@ -16,15 +16,11 @@ from gmail_warmup.core import urls
 from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import AppContext
-from gmail_warmup.web.problems import Problem, ProblemResponse, internal_error, problem_from_error
+from gmail_warmup.web.problems import Problem, ProblemResponse, hide_details, internal_error, problem_from_error
 from gmail_warmup.web.security import inner_path
 from gmail_warmup.web.views import validation_messages
 
 log = logging.getLogger(__name__)
-
-_UNAVAILABLE_DETAIL = (
-    "A technical error occurred. Try again in a few minutes; if it persists, tell the sender of the link."
-)
 
 
 def mark_public(request: Request) -> None:
@@ -33,13 +29,11 @@ def mark_public(request: Request) -> None:
 
 
 def problem_response(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a problem as JSON to a script, otherwise as a page. Public errors reveal no details."""
+    """Return a problem as JSON to a script, otherwise as a page; without details to a person without a login."""
     inside = inner_path(request.scope)
     invited = urls.is_public_path(inside) or getattr(request.state, "invited", False)
-    if invited and problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        problem = Problem(
-            status=problem.status, slug="unavailable", title="This is currently unavailable", detail=_UNAVAILABLE_DETAIL
-        )
+    if invited:
+        problem = hide_details(problem)
     if inside.startswith("/api/") or (invited and request.method == "POST"):
         return ProblemResponse(problem.as_dict(), problem.status, headers)
     if invited:
@@ -75,8 +69,12 @@ def _handle_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = validation_messages.describe_errors(error.errors())
     detail = "; ".join(f"{item['field']} {item['message']}" if item["field"] else item["message"] for item in errors)
-    return problem_response(
-        request, Problem(status=422, slug="invalid-input", title="Invalid input", detail=detail, errors=errors)
+    return problem_response(request, _build_input_problem(detail, errors))
+
+
+def _build_input_problem(detail: str, errors: list[dict[str, str]]) -> Problem:
+    return Problem(
+        status=422, slug="invalid-input", title="Invalid input", detail=detail, errors=errors, is_public=True
     )
 
 
@@ -86,8 +84,7 @@ _INVALID_UNICODE = "The request contains an invalid Unicode character (a lone su
 def _handle_unicode_error(request: Request, error: Exception) -> Response:
     """Refuse lone surrogates: JSON allows them, but validation and the database driver cannot encode them."""
     errors = [{"field": "", "message": _INVALID_UNICODE}]
-    problem = Problem(status=422, slug="invalid-input", title="Invalid input", detail=_INVALID_UNICODE, errors=errors)
-    return problem_response(request, problem)
+    return problem_response(request, _build_input_problem(_INVALID_UNICODE, errors))
 
 
 _TITLES = {401: "Please sign in", 403: "Not allowed", 404: "Not found"}
@@ -103,12 +100,14 @@ def _handle_http_error(request: Request, error: Exception) -> Response:
     # Details of FastAPI and Airflow are a few words; those of this package are sentences.
     is_sentence = isinstance(error, HTTPException) and str(error.detail).endswith(".")
     detail = str(error.detail) if is_sentence else _DETAILS.get(error.status_code, f"{error.detail}.")
-    slug = phrase.lower().replace(" ", "-")
-    return problem_response(
-        request,
-        Problem(status=error.status_code, slug=slug, title=_TITLES.get(error.status_code, phrase), detail=detail),
-        error.headers,
+    problem = Problem(
+        status=error.status_code,
+        slug=phrase.lower().replace(" ", "-"),
+        title=_TITLES.get(error.status_code, phrase),
+        detail=detail,
+        is_public=error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR,
     )
+    return problem_response(request, problem, error.headers)
 
 
 class CatchAllMiddleware:

@@ -38,6 +38,8 @@ class Problem:
     detail: str
     errors: list[dict[str, str]] = field(default_factory=list)
     """For an invalid input, each field with the broken rule."""
+    is_public: bool = False
+    """Whether a person without a login may read it: it names nothing of the installation."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the members of the JSON object."""
@@ -102,6 +104,8 @@ _PROBLEMS: dict[type[Exception], tuple[int, str, str]] = {
     ConfigurationError: (503, "configuration", "Gmail Warmup is not ready"),
 }
 """Status, slug and title of each error whose message the caller may see. The most specific class counts."""
+_PUBLIC = frozenset({TooManyConsentsError})
+"""The errors whose message a person without a login may see."""
 
 
 def problem_from_error(error: GmailWarmupError) -> Problem | None:
@@ -109,8 +113,28 @@ def problem_from_error(error: GmailWarmupError) -> Problem | None:
     for kind in type(error).__mro__:
         if kind in _PROBLEMS:
             status, slug, title = _PROBLEMS[kind]
-            return Problem(status=status, slug=slug, title=title, detail=str(error))
+            return Problem(status=status, slug=slug, title=title, detail=str(error), is_public=kind in _PUBLIC)
     return None
+
+
+def hide_details(problem: Problem) -> Problem:
+    """Return what a person without a login may read of a problem; the log has the details.
+
+    Every other message may name Connections, mailboxes or commands, which tell that person nothing.
+    """
+    if problem.is_public:
+        return problem
+    if problem.status < 500:  # the others are in the log
+        log.error("The page of a link cannot serve: %s", problem.detail)
+    return Problem(
+        status=problem.status, slug="unavailable", title="This is currently unavailable", detail=_UNAVAILABLE_DETAIL
+    )
+
+
+_UNAVAILABLE_DETAIL = (
+    "The cause is not your account. Try again in a few minutes; if it persists, tell the person who sent you the link: "
+    "they can fix it."
+)
 
 
 def internal_error(error: Exception) -> Problem:
@@ -127,5 +151,6 @@ INVITE_OVER = Problem(
     slug="invite-over",
     title="This link is no longer valid",
     detail="Ask the sender for a new link.",
+    is_public=True,
 )
 """The response to every invalid link, whatever the cause."""

@@ -21,6 +21,7 @@ class RefusalText:
     """Texts for one refusal.
 
     ``{expected}`` and ``{actual}`` stand for mailboxes, ``{cause}`` and ``{remedy}`` for the texts of the reason code.
+    A remedy is written for the operator, so no ``public_step`` has it.
 
     Attributes:
         step: what an Airflow user should do.
@@ -155,7 +156,8 @@ REFUSAL_TEXTS: dict[ConsentRefusal, RefusalText] = {
         title="This mailbox cannot be used",
         happened="{cause}",
         step="{remedy} Then start again.",
-        public_step="{remedy} Then open your link again.",
+        public_step="Ask the administrator of the account to allow this app and to switch Gmail on, then open your "
+        "link again. If that does not help, tell the sender of the link.",
     ),
     ConsentRefusal.CLIENT_REFUSED: RefusalText(
         status=502,
