@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_embedded.installation import SANDBOX_CLIENT_ID
 from gmail_warmup.core.enums import DnsResult
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import (
@@ -179,6 +180,7 @@ class Scene:
             state_since=self._ago(box.since) if box.reason else granted, granted_at=granted,
             refreshed_at=None if never else self._ago(box.since + self._random.uniform(0.005, 0.04)),
             refresh_expires_at=self._ago(-expires) if expires else None, key="mailbox_id",
+            client_id=None if never else SANDBOX_CLIENT_ID,
         )  # fmt: skip
         self._history(box)
 

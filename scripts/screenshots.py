@@ -33,6 +33,14 @@ Mode = Literal["light", "dark"]
 WEBHOOK = json.dumps(
     {"conn_type": "gmail_webhook", "host": "https://hooks.example.com/gmail", "password": f"whsec_{'c2VjcmV0' * 4}"}
 )
+DEFAULT_CLIENT, SECOND_CLIENT = "gmail_oauth_client", "gmail_client_b"
+SECOND_CLIENT_CONNECTION = json.dumps(
+    {
+        "conn_type": "gmail_oauth_client",
+        "login": "481516234211-brand-b.apps.googleusercontent.com",
+        "password": "GOCSPX-b",
+    }
+)
 PATIENCE = 120_000
 """Milliseconds to wait for a page. Generous, because a wrong picture is worse than a slow one."""
 
@@ -67,6 +75,7 @@ class Studio:
         self.import_preview()
         self.invites()
         self.pages_of_the_fleet()
+        self.clients()
         self.repairs()
         self.landing_and_refusals()
 
@@ -158,6 +167,27 @@ class Studio:
             stranger.goto(link)
             self._save(stranger, "report-shared")
 
+    def clients(self) -> None:
+        """Take the page of the OAuth clients, the dialog of a move, and the queue that it starts."""
+        self._ask("/clients", conn_id=DEFAULT_CLIENT, user_limit=100)
+        self._ask("/clients", conn_id=SECOND_CLIENT, user_limit=100, tags=["brand b"])
+        for width, height, suffix in ((1280, 640, ""), (390, 844, "-narrow")):
+            with self._shell(width, height) as shell:
+                frame = shell.open("/clients")
+                self._save(shell.page, f"clients{suffix}")
+                if not suffix:
+                    frame.get_by_role("button", name=f"Move mailboxes to {SECOND_CLIENT}").click()
+                    frame.locator("#move-preview", has_text="will be moved").wait_for()
+                    self._save(shell.page, "clients-move")
+        self._ask("/clients/move", conn_id=SECOND_CLIENT, filter={"domain": FEATURED.partition("@")[2]})
+        for width, height, suffix in ((1280, 640, ""), (390, 844, "-narrow")):
+            with self._shell(width, height) as shell:
+                shell.open("/repairs")
+                self._save(shell.page, f"moving{suffix}")
+        # The other pictures show an installation with one client.
+        self.sql("TRUNCATE gmail_warmup.repair, gmail_warmup.oauth_client")
+        self.sql("DELETE FROM gmail_warmup.change_log WHERE action = 'client_set'")
+
     def repairs(self) -> None:
         """Take the queue of repairs."""
         with self._shell(1280, 900) as shell:
@@ -224,9 +254,9 @@ def main() -> int:
         print("No Chromium was found. Install it: apt-get install chromium", file=sys.stderr)
         return 2
     IMAGES.mkdir(parents=True, exist_ok=True)
-    options = StackOptions(
-        sandbox=True, settings={"webhook_conn_ids": "support_desk"}, environment={"AIRFLOW_CONN_SUPPORT_DESK": WEBHOOK}
-    )
+    connections = {"SUPPORT_DESK": WEBHOOK, SECOND_CLIENT.upper(): SECOND_CLIENT_CONNECTION}
+    environment = {f"AIRFLOW_CONN_{conn_id}": value for conn_id, value in connections.items()}
+    options = StackOptions(sandbox=True, settings={"webhook_conn_ids": "support_desk"}, environment=environment)
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), options) as stack:
         stack.start()
         stack.api.wait_for_dags(("gmail_warmup", "gmail_token_health"))

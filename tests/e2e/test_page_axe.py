@@ -82,6 +82,18 @@ def test_what_is_done_with_many(page: Page, visits, name: str):
         assert violations(page) == []
 
 
+@pytest.mark.parametrize("name", ["Register a client", "Change axe_client", "Retire axe_client",
+                                  "Move mailboxes to axe_client"])  # fmt: skip
+def test_the_dialogs_of_the_oauth_clients(page: Page, installation, visits, name: str):
+    installation.rows("INSERT INTO gmail_warmup.oauth_client (conn_id, client_id) VALUES ('axe_client', 'axe')")
+    try:
+        look_at(page, visits.stack.base_url, "/clients").get_by_role("button", name=name).click()
+        page.get_by_role("dialog").wait_for()
+        assert violations(page) == []
+    finally:
+        installation.rows("DELETE FROM gmail_warmup.oauth_client WHERE conn_id = 'axe_client'")
+
+
 def test_adding_with_its_errors(page: Page, visits):
     look_at(page, visits.stack.base_url, "/mailboxes").get_by_role("button", name="Add mailbox").click()
     assert violations(page) == []
