@@ -58,7 +58,8 @@ def to_record(row: sa.Row[Any]) -> MailboxRecord:
 
     A row with values that break a rule has a record as well, which names them.
     """
-    values = {name: row._mapping[name] for name in _FIELDS}
+    stored = row._mapping
+    values = {name: stored[name] for name in _FIELDS}
     invalid = check_stored_values(values)
     return MailboxRecord(**values, invalid=invalid)
 
@@ -95,6 +96,15 @@ _SELECT_BY_ID = SELECT_MAILBOXES.where(Mailbox.id == sa.bindparam("id"))
 def get_mailbox_by_id(connection: sa.Connection, mailbox_id: int) -> MailboxRecord:
     """Return the mailbox with this id."""
     return to_record(connection.execute(_SELECT_BY_ID, {"id": mailbox_id}).one())
+
+
+_SELECT_BY_IDS = SELECT_MAILBOXES.where(Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))))
+
+
+def load_records(connection: sa.Connection, ids: Sequence[int]) -> dict[int, MailboxRecord]:
+    """Return the mailboxes with these ids, by id."""
+    rows = connection.execute(_SELECT_BY_IDS, {"ids": list(ids)})
+    return {row.id: to_record(row) for row in rows}
 
 
 def get_mailboxes(connection: sa.Connection, addresses: Iterable[str]) -> list[MailboxRecord]:

@@ -42,6 +42,12 @@ def count_backlog(connection: sa.Connection, action: Action) -> Backlog:
     return Backlog(mailboxes=row.mailboxes, since=row.since)
 
 
+def count_backlogs(connection: sa.Connection) -> dict[Action, Backlog]:
+    """Return the backlog of each action, with one statement."""
+    found = {row.action: row for row in connection.execute(_build_total_query())}
+    return {action: Backlog(mailboxes=found[action].mailboxes, since=found[action].since) for action in Action}
+
+
 _DUE = sa.select(Mailbox.id.label("mailbox_id"), Mailbox.next_send_at.label("since")).where(
     Mailbox.kind == MailboxKind.WARMUP,
     Mailbox.paused_at.is_(None),  # for the index
@@ -66,3 +72,9 @@ def _build_count_query(action: Action) -> Any:
         .where(IS_USABLE, MAY_CALL_GMAIL)
     )
     return query.where(CAN_SEND) if is_send or action is Action.REPLY else query
+
+
+@functools.cache
+def _build_total_query() -> Any:
+    labels = {action: sa.literal(action.value).label("action") for action in Action}
+    return sa.union_all(*(_build_count_query(action).add_columns(label) for action, label in labels.items()))

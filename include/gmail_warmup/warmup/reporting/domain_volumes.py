@@ -65,15 +65,24 @@ def load_volume(connection: sa.Connection, settings: Settings, *, domain: str = 
     Args:
         domain: empty for all.
     """
-    is_fresh = _V.counted_at > sa.func.now() - MAX_AGE
-    counted_at = connection.scalar(sa.select(sa.func.max(_V.counted_at)).where(is_fresh))
-    if counted_at is None:
+    row = connection.execute(_SELECT_VOLUME, {"domain": domain or None}).one()
+    if row.counted_at is None:
         return count_volume(connection, settings, *([Mailbox.domain == domain] if domain else []))
+    return Volume(**row._mapping)
+
+
+def _build_volume_query() -> sa.Select[Any]:
+    """Return the query of the stored volume of the parameter ``domain``; NULL for all."""
+    chosen = sa.bindparam("domain", type_=sa.Text)
+    is_chosen = sa.or_(chosen.is_(None), _V.domain == chosen)
     sums = {name: sa.func.sum(getattr(_V, name)) for name in ("senders", "receivers", "planned", "target")}
     largest = {name: sa.func.max(getattr(_V, name)) for name in ("largest_plan", "largest_target")}
-    values = (sa.func.coalesce(value, 0).label(name) for name, value in (sums | largest).items())
-    query = sa.select(*values).where(is_fresh, _V.domain == domain if domain else sa.true())
-    return Volume(**connection.execute(query).one()._mapping, counted_at=counted_at)
+    values = (sa.func.coalesce(value.filter(is_chosen), 0).label(name) for name, value in (sums | largest).items())
+    counted_at = sa.func.max(_V.counted_at).label("counted_at")
+    return sa.select(*values, counted_at).where(_V.counted_at > sa.func.now() - MAX_AGE)
+
+
+_SELECT_VOLUME = _build_volume_query()
 
 
 def count_volume(connection: sa.Connection, settings: Settings, *conditions: sa.ColumnElement[bool]) -> Volume:

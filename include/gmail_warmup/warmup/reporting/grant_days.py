@@ -43,16 +43,26 @@ def record_grant_states(connection: sa.Connection) -> None:
     connection.execute(sa.insert(_G).from_select(["domain", "day", "kind", "state", "mailboxes"], counts))
 
 
+_KIND = sa.bindparam("kind", type_=sa.Text)
+_SELECT_STATES = (
+    sa.select(_G.day, _G.state, sa.func.sum(_G.mailboxes).label("mailboxes"))
+    .where(
+        _G.domain == sa.bindparam("domain"),
+        _G.day > UTC_TODAY - sa.bindparam("days", type_=sa.Integer),
+        sa.or_(_KIND.is_(None), _G.kind == _KIND),
+    )
+    .group_by(_G.day, _G.state)
+    .order_by(_G.day)
+)
+
+
 def load_grant_states(
     connection: sa.Connection, *, days: int, domain: str = "", kind: MailboxKind | None = None
 ) -> list[GrantStates]:
     """Return the states of the last days with an audit, oldest first."""
-    number = sa.func.sum(_G.mailboxes).label("mailboxes")
-    query = sa.select(_G.day, _G.state, number).where(_G.domain == domain, _G.day > UTC_TODAY - days)
-    if kind is not None:
-        query = query.where(_G.kind == kind)
+    chosen = {"days": days, "domain": domain, "kind": kind}
     known = {state.value: state for state in GrantState}
     by_day: dict[date, dict[GrantState, int]] = {}
-    for row in connection.execute(query.group_by(_G.day, _G.state).order_by(_G.day)):
+    for row in connection.execute(_SELECT_STATES, chosen):
         by_day.setdefault(row.day, dict.fromkeys(GrantState, 0))[known[row.state]] = int(row.mailboxes)
     return [GrantStates(day=day, states=states) for day, states in by_day.items()]

@@ -57,15 +57,15 @@ def load_dag_activity(*, days: int) -> list[DagActivity]:
     return [_to_activity(dag_id, runs.get(dag_id), failed.get(dag_id, 0)) for dag_id in map(str, DagId)]
 
 
-def _select_runs(since: datetime) -> sa.Select[Any]:
+def _select_runs(since: datetime) -> sa.Executable:
     has_failed = DagRun.state == DagRunState.FAILED
-    seconds = sa.func.extract("epoch", DagRun.end_date - DagRun.start_date)
+    duration = sa.func.percentile_cont(0.5).within_group(DagRun.end_date - DagRun.start_date)
     return (
         sa.select(
             DagRun.dag_id,
             sa.func.count().label("runs"),
             sa.func.count().filter(has_failed).label("failed_runs"),
-            sa.func.percentile_cont(0.5).within_group(seconds).label("median_seconds"),
+            sa.func.extract("epoch", duration).label("median_seconds"),  # an interval is sorted faster than a number
             sa.func.max(DagRun.end_date).label("last_at"),
             sa.func.max(DagRun.end_date).filter(has_failed).label("last_failure_at"),
         )

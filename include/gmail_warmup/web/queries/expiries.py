@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.oauth import expiry
-from gmail_warmup.warmup.reporting.domain_days import UTC_TODAY
-from gmail_warmup.web.queries.filters import MailboxFilter, build_conditions
+from gmail_warmup.web.queries.filters import CACHED_STATEMENTS, MailboxFilter, build_conditions
 
 CALENDAR_DAYS = 28
 _LISTED = 3
@@ -26,21 +26,28 @@ class ExpiryDay:
     addresses: list[str]
 
 
-def load_expiry_days(connection: sa.Connection, mailbox_filter: MailboxFilter) -> list[ExpiryDay]:
-    """Return each of the next days. A grant whose time is over, and that is not refused yet, is counted today."""
-    day = sa.func.greatest(sa.cast(sa.func.timezone("UTC", expiry.EXPIRES_AT), sa.Date), UTC_TODAY)
-    query = (
-        sa.select(day.label("date"), Mailbox.address)
-        .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .where(expiry.expires_within(CALENDAR_DAYS), *build_conditions(mailbox_filter, expiring_days=0))
-        .order_by(expiry.EXPIRES_AT, Mailbox.address)
-    )
+def load_expiry_days(connection: sa.Connection, mailbox_filter: MailboxFilter, *, today: dt.date) -> list[ExpiryDay]:
+    """Return each of the next days. A grant whose time is over, and that is not refused yet, is counted today.
+
+    Args:
+        today: the date in UTC.
+    """
     found: dict[dt.date, list[str]] = {}
-    for row in connection.execute(query):
-        found.setdefault(row.date, []).append(row.address)
-    first: dt.date = connection.scalar(sa.select(UTC_TODAY)) or dt.date.min
-    dates = [first + dt.timedelta(days=ahead) for ahead in range(CALENDAR_DAYS)]
+    for row in connection.execute(_select_expiries(mailbox_filter)):
+        found.setdefault(max(row.date, today), []).append(row.address)
+    dates = [today + dt.timedelta(days=ahead) for ahead in range(CALENDAR_DAYS)]
     return [
         ExpiryDay(date=date, mailboxes=len(found.get(date, [])), addresses=found.get(date, [])[:_LISTED])
         for date in dates
     ]
+
+
+@functools.lru_cache(maxsize=CACHED_STATEMENTS)
+def _select_expiries(mailbox_filter: MailboxFilter) -> sa.Executable:
+    date = sa.cast(sa.func.timezone("UTC", expiry.EXPIRES_AT), sa.Date).label("date")
+    return (
+        sa.select(date, Mailbox.address)
+        .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
+        .where(expiry.expires_within(CALENDAR_DAYS), *build_conditions(mailbox_filter, expiring_days=0))
+        .order_by(expiry.EXPIRES_AT, Mailbox.address)
+    )

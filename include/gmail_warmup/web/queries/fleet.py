@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.core.enums import GrantState, ReadinessState
+from gmail_warmup.core.enums import ReadinessState
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.db.models import DomainDay, Mailbox, MailboxDay, MailboxReadiness, OAuthGrant
+from gmail_warmup.db.models import DomainDay, Mailbox, MailboxDay, MailboxReadiness
 from gmail_warmup.warmup.reporting import domain_volumes
 from gmail_warmup.warmup.reporting.domain_days import SUMMED_COLUMNS, select_sums
 from gmail_warmup.warmup.reporting.mailbox_sums import select_mailbox_sums
-from gmail_warmup.web.queries.filters import INVALID_STATES, MailboxFilter, build_conditions, count_mailboxes
+from gmail_warmup.web.queries.filters import CACHED_STATEMENTS, MailboxFilter, build_conditions
 
 _D = DomainDay
 EVERYTHING = MailboxFilter()
@@ -61,33 +62,22 @@ def load_days(
     connection: sa.Connection, mailbox_filter: MailboxFilter = EVERYTHING, *, days: int
 ) -> dict[dt.date, MailSums]:
     """Return the sums of the last local days, including today; oldest first."""
-    query = _select_sums("local_date", days=days, mailbox_filter=mailbox_filter).order_by("local_date")
-    return {row.local_date: _to_sums(row) for row in connection.execute(query)}
+    rows = connection.execute(_select_sums("local_date", days=days, mailbox_filter=mailbox_filter))
+    return {row.local_date: _to_sums(row) for row in sorted(rows, key=lambda row: row.local_date)}
 
 
 def load_domains(
     connection: sa.Connection, mailbox_filter: MailboxFilter = EVERYTHING, *, days: int, limit: int
 ) -> DomainSums:
     """Return the sums of the domains that sent most mails in the last local days, including today."""
-    query = _select_sums("domain", days=days, mailbox_filter=mailbox_filter)
-    query = query.add_columns(sa.func.count().over().label("domains")).order_by(sa.desc("sent"), "domain")
-    rows = connection.execute(query.limit(limit)).all()
+    rows = connection.execute(_select_domains(mailbox_filter, days, limit)).all()
     return DomainSums(count=rows[0].domains if rows else 0, largest={row.domain: _to_sums(row) for row in rows})
 
 
-def count_states(connection: sa.Connection, mailbox_filter: MailboxFilter) -> dict[GrantState, int]:
-    """Return the present number of grants in each state.
-
-    Most grants are valid and have no index of their own, so they are counted as those that are in no other state.
-    """
-    state = OAuthGrant.state
-    query = sa.select(state, sa.func.count().label("mailboxes")).where(state.in_(INVALID_STATES)).group_by(state)
-    if mailbox_filter:
-        query = query.join(Mailbox, Mailbox.id == OAuthGrant.mailbox_id)
-        query = query.where(*build_conditions(mailbox_filter, expiring_days=0))
-    invalid = {GrantState(row.state): int(row.mailboxes) for row in connection.execute(query)}
-    total = count_mailboxes(connection, mailbox_filter, expiring_days=0)
-    return dict.fromkeys(GrantState, 0) | invalid | {GrantState.ACTIVE: total - sum(invalid.values())}
+@functools.lru_cache(maxsize=CACHED_STATEMENTS)
+def _select_domains(mailbox_filter: MailboxFilter, days: int, limit: int) -> sa.Select[Any]:
+    query = _select_sums("domain", days=days, mailbox_filter=mailbox_filter)
+    return query.add_columns(sa.func.count().over().label("domains")).order_by(sa.desc("sent"), "domain").limit(limit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +90,7 @@ class ColdMails:
 
 def count_cold_mails(connection: sa.Connection, mailbox_filter: MailboxFilter) -> ColdMails:
     """Return how many cold mails may be sent today."""
-    conditions = build_conditions(replace(mailbox_filter, kind=None), expiring_days=0)  # they are warmup mailboxes
-    total = sa.func.sum(MailboxReadiness.cold_mails).label("cold_mails")
-    query = sa.select(MailboxReadiness.state, sa.func.count().label("mailboxes"), total)
-    if conditions:
-        query = query.join(Mailbox, Mailbox.id == MailboxReadiness.mailbox_id).where(*conditions)
-    rows = {row.state: row for row in connection.execute(query.group_by(MailboxReadiness.state))}
+    rows = {row.state: row for row in connection.execute(_select_readiness(mailbox_filter))}
     known = [state for state in ReadinessState if state in rows]
     return ColdMails(
         mailboxes=dict.fromkeys(ReadinessState, 0) | {state: int(rows[state].mailboxes) for state in known},
@@ -113,11 +98,22 @@ def count_cold_mails(connection: sa.Connection, mailbox_filter: MailboxFilter) -
     )
 
 
+@functools.lru_cache(maxsize=CACHED_STATEMENTS)
+def _select_readiness(mailbox_filter: MailboxFilter) -> Any:
+    conditions = build_conditions(replace(mailbox_filter, kind=None), expiring_days=0)  # they are warmup mailboxes
+    total = sa.func.sum(MailboxReadiness.cold_mails).label("cold_mails")
+    query: Any = sa.select(MailboxReadiness.state, sa.func.count().label("mailboxes"), total)
+    if conditions:
+        query = query.join(Mailbox, Mailbox.id == MailboxReadiness.mailbox_id).where(*conditions)
+    return query.group_by(MailboxReadiness.state)
+
+
 def load_today(connection: sa.Connection, mailbox_filter: MailboxFilter = EVERYTHING) -> MailSums:
     """Return the sums of the current local day of each mailbox."""
     return _to_sums(connection.execute(_select_sums(days=1, mailbox_filter=mailbox_filter)).one())
 
 
+@functools.lru_cache(maxsize=4 * CACHED_STATEMENTS)
 def _select_sums(*names: str, days: int, mailbox_filter: MailboxFilter) -> sa.Select[Any]:
     """Return the sums by date or domain. They are stored by domain, so those of a tag are counted."""
     if not mailbox_filter.tag:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,7 +13,7 @@ from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.web.queries import filters
-from gmail_warmup.web.queries.filters import GROUP_BANDS, GROUP_STATES, INVALID_STATES, Group, MailboxFilter
+from gmail_warmup.web.queries.filters import GROUP_STATES, Group, MailboxFilter
 from gmail_warmup.web.queries.sorting import Cursor, Order, sort_segments
 
 DEFAULT_PAGE_SIZE = 50
@@ -56,30 +58,22 @@ class MailboxCounts:
 
 
 def count_by_group(connection: sa.Connection, *, expiring_days: int) -> MailboxCounts:
-    """Count all mailboxes by group.
+    """Count all mailboxes by group, with one statement.
 
-    Most mailboxes are valid and each has one grant, so the few others are counted by index and subtracted.
+    Most mailboxes are valid, so the few others are counted by index and subtracted.
     """
-    state = OAuthGrant.state
-    query = sa.select(state, sa.func.count().label("mailboxes")).where(state.in_(INVALID_STATES)).group_by(state)
-    by_state: dict[str, int] = {row.state: row.mailboxes for row in connection.execute(query)}
-    total, not_working, expiring, paused = (
-        filters.count_mailboxes(connection, MailboxFilter(group=group), expiring_days=expiring_days)
-        for group in (None, Group.NOT_WORKING, Group.EXPIRING, Group.PAUSED)
+    counted: dict[str, int] = dict(connection.execute(_count_groups(expiring_days)).one()._mapping)
+    invalid = sum(counted[group] for group in GROUP_STATES if group is not Group.VALID)
+    return MailboxCounts(valid=counted["total"] - invalid, **counted)
+
+
+@functools.cache
+def _count_groups(expiring_days: int) -> sa.Executable:
+    groups = [group for group in Group if group is not Group.VALID]
+    counted = {"total": MailboxFilter()} | {group.value: MailboxFilter(group=group) for group in groups}
+    return sa.select(
+        *(filters.build_count(one, expiring_days=expiring_days).label(name) for name, one in counted.items())
     )
-    in_states = {group.value: sum(by_state.get(state, 0) for state in states) for group, states in GROUP_STATES.items()}
-    valid = total - sum(by_state.values())
-    others = {
-        "valid": valid, "total": total, "not_working": not_working, "expiring": expiring, "paused": paused,
-    }  # fmt: skip
-    return MailboxCounts(**in_states | others | _count_by_band(connection))
-
-
-def _count_by_band(connection: sa.Connection) -> dict[str, int]:
-    query = sa.select(Mailbox.band, sa.func.count().label("mailboxes"))
-    query = query.where(filters.in_band(*GROUP_BANDS.values())).group_by(Mailbox.band)
-    by_band: dict[str, int] = {row.band: row.mailboxes for row in connection.execute(query)}
-    return {group.value: by_band.get(band, 0) for group, band in GROUP_BANDS.items()}
 
 
 def load_page(connection: sa.Connection, page_query: MailboxQuery, *, expiring_days: int) -> MailboxPage:
@@ -105,20 +99,28 @@ def _load_from_cursor(
     connection: sa.Connection, page_query: MailboxQuery, edge: Cursor | None, *, backwards: bool, expiring_days: int
 ) -> list[tuple[MailboxRecord, Cursor]]:
     """Return the mailboxes beyond a cursor, each with its own cursor: up to one more than a page contains."""
-    query = repository.SELECT_MAILBOXES.where(*filters.build_conditions(page_query.filter, expiring_days=expiring_days))
+    query = _select_positions(page_query.filter, expiring_days)
     segments = list(enumerate(sort_segments(page_query.order, expiring_days=expiring_days)))
     if edge:
         segments = segments[: edge.segment + 1] if backwards else segments[edge.segment :]
-    found: list[tuple[MailboxRecord, Cursor]] = []
+    found: list[tuple[int, Cursor]] = []
     for number, segment in reversed(segments) if backwards else segments:
         start = edge if edge and edge.segment == number else None
         rows = connection.execute(
             segment.sort_query(query, start, backwards=backwards).limit(page_query.limit + 1 - len(found))
         )
-        found += [(repository.to_record(row), segment.cursor_at(row, page_query.order, number)) for row in rows]
+        found += [(row.id, segment.cursor_at(row, page_query.order, number)) for row in rows]
         if len(found) > page_query.limit:
             break
-    return found
+    records = repository.load_records(connection, [mailbox_id for mailbox_id, _ in found])
+    return [(records[mailbox_id], cursor) for mailbox_id, cursor in found if mailbox_id in records]
+
+
+@functools.lru_cache(maxsize=filters.CACHED_STATEMENTS)
+def _select_positions(mailbox_filter: MailboxFilter, expiring_days: int) -> Any:
+    """Return the query of what a cursor contains; sorting all columns of many mailboxes would take longer."""
+    query = sa.select(Mailbox.id, Mailbox.address).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
+    return query.where(*filters.build_conditions(mailbox_filter, expiring_days=expiring_days))
 
 
 @dataclass(frozen=True, kw_only=True)

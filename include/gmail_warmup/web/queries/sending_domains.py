@@ -15,6 +15,17 @@ from gmail_warmup.web.queries.filters import in_band
 
 _SEVERITY = list(HealthBand)
 _OTHER_BANDS = [band for band in HealthBand if band is not HealthBand.HEALTHY]
+_ANY_NAMED = sa.any_(sa.bindparam("domains", type_=ARRAY(sa.Text)))
+_COUNT_BANDS = (
+    sa.select(Mailbox.domain, Mailbox.band, sa.func.count().label("mailboxes"))
+    .where(in_band(*_OTHER_BANDS), Mailbox.domain == _ANY_NAMED)
+    .group_by(Mailbox.domain, Mailbox.band)
+)
+_SELECT_CHECKS = sa.select(DomainCheck.domain, DomainCheck.record, DomainCheck.result).where(
+    DomainCheck.domain == _ANY_NAMED
+)
+_A = DomainAuthentication
+_SELECT_REPORTS = sa.select(_A.domain, _A.method, _A.failures).where(_A.domain == _ANY_NAMED)
 
 
 @dataclass(kw_only=True)
@@ -33,13 +44,7 @@ class DomainState:
 def load_domain_states(connection: sa.Connection, domains: Sequence[str]) -> dict[str, DomainState]:
     """Return the states of some sending domains."""
     found: dict[str, DomainState] = defaultdict(DomainState)
-    names = sa.literal(list(domains), ARRAY(sa.Text))
-    bands = (
-        sa.select(Mailbox.domain, Mailbox.band, sa.func.count().label("mailboxes"))
-        .where(in_band(*_OTHER_BANDS), Mailbox.domain == sa.any_(names))
-        .group_by(Mailbox.domain, Mailbox.band)
-    )
-    for row in connection.execute(bands):
+    for row in connection.execute(_COUNT_BANDS, {"domains": list(domains)}):
         if row.band in _SEVERITY:
             found[row.domain].bands[HealthBand(row.band)] = row.mailboxes
     for domain, records in load_authentication(connection, domains).items():
@@ -49,14 +54,12 @@ def load_domain_states(connection: sa.Connection, domains: Sequence[str]) -> dic
 
 def load_authentication(connection: sa.Connection, domains: Sequence[str]) -> dict[str, dict[DnsRecord, DnsResult]]:
     """Return the result of each method, by domain: of the last mail as Google reported it, or of the last DNS check."""
-    names = sa.literal(list(domains), ARRAY(sa.Text))
-    query = sa.select(DomainCheck.domain, DomainCheck.record, DomainCheck.result)
+    names = {"domains": list(domains)}
     found: dict[str, dict[DnsRecord, DnsResult]] = defaultdict(dict)
-    for row in connection.execute(query.where(DomainCheck.domain == sa.any_(names))):
+    for row in connection.execute(_SELECT_CHECKS, names):
         if row.record in list(DnsRecord) and row.result in list(DnsResult):
             found[row.domain][DnsRecord(row.record)] = DnsResult(row.result)
-    reports = sa.select(DomainAuthentication.domain, DomainAuthentication.method, DomainAuthentication.failures)
-    for report in connection.execute(reports.where(DomainAuthentication.domain == sa.any_(names))):
+    for report in connection.execute(_SELECT_REPORTS, names):
         if report.method in list(DnsRecord):
             found[report.domain][DnsRecord(report.method)] = DnsResult.BAD if report.failures else DnsResult.OK
     return found

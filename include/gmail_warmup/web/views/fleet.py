@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.core.enums import (
     BAND_LABELS,
-    FLAGGED_STATES,
     STATE_LABELS,
     Action,
     DnsRecord,
@@ -20,15 +19,13 @@ from gmail_warmup.core.enums import (
     ReadinessState,
 )
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.db import clock
 from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.oauth.reasons import REASONS
-from gmail_warmup.warmup.planning.backlog import count_backlog
+from gmail_warmup.warmup.planning.backlog import count_backlogs
 from gmail_warmup.warmup.reporting import domain_volumes, grant_days
 from gmail_warmup.warmup.reporting.domain_volumes import Volume
 from gmail_warmup.web.queries import attention, expiries, filters, fleet, last_audit, sending_domains
-from gmail_warmup.web.queries.attention import Cause, NeedyMailbox
-from gmail_warmup.web.queries.filters import Group
+from gmail_warmup.web.queries.attention import Attention, Cause, NeedyMailbox
 from gmail_warmup.web.queries.fleet import DomainSums, MailSums
 from gmail_warmup.web.queries.sending_domains import DomainState
 from gmail_warmup.web.views.fleet_scope import FleetScope, Period
@@ -183,41 +180,31 @@ def load_fleet(connection: sa.Connection, scope: FleetScope, settings: Settings,
     Args:
         stopped: whether the kill switch is active.
     """
-    states = fleet.count_states(connection, scope.to_filter())
+    found = attention.load_attention(connection, scope.to_filter(), limit=NEEDY_SHOWN)
     chart, total, domains, today = _load_mails(connection, scope)
     volume = domain_volumes.load_volume(connection, settings)
-    counts = {group: _count(connection, scope, group) for group in _COUNTED_GROUPS}
-    now = clock.get_current_time(connection)
     return Fleet(
-        at=now,
+        at=found.at,
         period=scope.period,
         kind=scope.kind,
         domain=scope.domain,
         tag=scope.tag,
-        mailboxes=sum(states.values()),
-        states=states,
+        mailboxes=found.mailboxes,
+        states=found.states,
         today=_load_plan(connection, scope, settings, today, volume, stopped=stopped),
         mails=_to_mails(total),
         by_day=[MailDay(date=day, **_mail_values(sums)) for day, sums in chart.items()],
-        grants=_load_states(connection, scope, states, now),
-        expiries=_load_expiries(connection, scope),
-        needy_count=sum(states[state] for state in FLAGGED_STATES)
-        + counts[Group.HEALTH_BLOCKED] + counts[Group.NOT_WORKING],
-        needy=_load_needy(connection, scope),
-        restricted=sum(counts[group] for group in filters.GROUP_BANDS),
+        grants=_load_states(connection, scope, found),
+        expiries=_load_expiries(connection, scope, found.at),
+        needy_count=found.needy_count,
+        needy=[_to_needy(one) for one in found.needy],
+        restricted=found.restricted,
         domain_count=domains.count,
         domains=_load_domains(connection, domains.largest),
         pool=_to_pool(volume, settings),
-        backlog=[_load_waiting(connection, action) for action in Action],
+        backlog=_load_waiting(connection),
         audits=[Audit.model_validate(audit) for audit in last_audit.load_recent_audits(connection)],
     )  # fmt: skip
-
-
-_COUNTED_GROUPS = (*filters.GROUP_BANDS, Group.NOT_WORKING)
-
-
-def _count(connection: sa.Connection, scope: FleetScope, group: Group) -> int:
-    return filters.count_mailboxes(connection, scope.to_filter(group), expiring_days=0)
 
 
 _Mails = tuple[dict[dt.date, MailSums], MailSums, DomainSums, MailSums]
@@ -255,17 +242,16 @@ def _load_plan(
     )
 
 
-def _load_states(
-    connection: sa.Connection, scope: FleetScope, now_states: dict[GrantState, int], now: dt.datetime
-) -> list[StateDay]:
+def _load_states(connection: sa.Connection, scope: FleetScope, found: Attention) -> list[StateDay]:
     """Return the states over time. They are stored by domain and kind, so for a tag only the present ones are known."""
-    today = now.astimezone(dt.UTC).date()
+    today = found.at.astimezone(dt.UTC).date()
+    present = StateDay(date=today, states=found.states)
     if scope.tag:
-        return [StateDay(date=today, states=now_states)]
+        return [present]
     days = max(scope.period.days, MIN_CHART_DAYS)
     stored = grant_days.load_grant_states(connection, days=days, domain=scope.domain, kind=scope.kind)
     past = [StateDay(date=one.day, states=dict(one.states)) for one in stored if one.day < today]
-    return [*past, StateDay(date=today, states=now_states)]
+    return [*past, present]
 
 
 def _load_domains(connection: sa.Connection, domains: dict[str, MailSums]) -> list[DomainFigures]:
@@ -293,13 +279,9 @@ def _mail_values(sums: MailSums) -> dict[str, Any]:
     return values | {f"{name}_percent": sums.percent(name) for name in ("inbox", "spam")}
 
 
-def _load_expiries(connection: sa.Connection, scope: FleetScope) -> list[ExpiryDay]:
-    return [ExpiryDay.model_validate(day) for day in expiries.load_expiry_days(connection, scope.to_filter())]
-
-
-def _load_needy(connection: sa.Connection, scope: FleetScope) -> list[Needy]:
-    found = attention.load_needy(connection, scope.to_filter(), limit=NEEDY_SHOWN)
-    return [_to_needy(one) for one in found]
+def _load_expiries(connection: sa.Connection, scope: FleetScope, now: dt.datetime) -> list[ExpiryDay]:
+    days = expiries.load_expiry_days(connection, scope.to_filter(), today=now.astimezone(dt.UTC).date())
+    return [ExpiryDay.model_validate(day) for day in days]
 
 
 def _to_needy(one: NeedyMailbox) -> Needy:
@@ -332,6 +314,6 @@ def _to_pool(total: Volume, settings: Settings) -> Pool:
     )
 
 
-def _load_waiting(connection: sa.Connection, action: Action) -> Waiting:
-    backlog = count_backlog(connection, action)
-    return Waiting(action=action, mailboxes=backlog.mailboxes, since=backlog.since)
+def _load_waiting(connection: sa.Connection) -> list[Waiting]:
+    backlogs = count_backlogs(connection)
+    return [Waiting(action=action, mailboxes=one.mailboxes, since=one.since) for action, one in backlogs.items()]
