@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from gmail_warmup.core.enums import GrantState, IncidentKind
@@ -159,18 +159,19 @@ def end_failures(connection: sa.Connection, mailbox_id: int) -> None:
     connection.execute(sa.update(_F).where(row, _F.ended_at.is_(None)).values(ended_at=_NOW))
 
 
+_SELECT_FAILING = (
+    sa.select(
+        _F.mailbox_id, _F.since, _F.last_at, _F.failures, _F.reason, _F.detail, IS_NOT_WORKING.label("is_not_working")
+    )
+    .join(Mailbox, Mailbox.id == _F.mailbox_id)
+    .join(OAuthGrant, OAuthGrant.mailbox_id == _F.mailbox_id)
+    .where(_F.mailbox_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))), _F.ended_at.is_(None))
+)  # fmt: skip
+
+
 def load_failures(connection: sa.Connection, mailbox_ids: Collection[int]) -> dict[int, FailurePeriod]:
     """Return the failures of the mailboxes that are failing, by mailbox id."""
-    query = (
-        sa.select(
-            _F.mailbox_id, _F.since, _F.last_at, _F.failures, _F.reason, _F.detail,
-            IS_NOT_WORKING.label("is_not_working"),
-        )
-        .join(Mailbox, Mailbox.id == _F.mailbox_id)
-        .join(OAuthGrant, OAuthGrant.mailbox_id == _F.mailbox_id)
-        .where(_F.mailbox_id.in_(mailbox_ids), _F.ended_at.is_(None))
-    )  # fmt: skip
-    rows = [dict(row._mapping) for row in connection.execute(query)]
+    rows = [dict(row._mapping) for row in connection.execute(_SELECT_FAILING, {"ids": list(mailbox_ids)})]
     return {row.pop("mailbox_id"): FailurePeriod(**row) for row in rows}
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from gmail_warmup.core.enums import AuthenticationMethod, HealthBand, MailboxKind
 from gmail_warmup.core.settings import Settings
@@ -20,6 +22,11 @@ from gmail_warmup.warmup.planning.eligibility import GlobalBlockers, find_send_b
 from gmail_warmup.warmup.planning.schedules import resolve_schedule
 from gmail_warmup.warmup.readiness.rules import RECENT_DAYS, DomainSample, ReadinessFacts
 from gmail_warmup.warmup.reporting.mailbox_statistics import MailboxStatistics, load_page_statistics
+
+_SELECT_WARMUP = repository.SELECT_MAILBOXES.where(
+    Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))), Mailbox.kind == MailboxKind.WARMUP
+).order_by(Mailbox.address)
+_SAMPLE_NAMES = tuple(field.name for field in fields(DomainSample))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +64,8 @@ class FactLoader:
         self, connection: sa.Connection, mailbox_ids: Collection[int]
     ) -> Iterator[tuple[MailboxRecord, ReadinessFacts]]:
         """Yield the warmup mailboxes among some mailboxes by address, each with its facts."""
-        query = repository.SELECT_MAILBOXES.where(
-            repository.has_id_in(list(mailbox_ids)), Mailbox.kind == MailboxKind.WARMUP
-        )
-        records = [repository.to_record(row) for row in connection.execute(query.order_by(Mailbox.address))]
+        rows = connection.execute(_SELECT_WARMUP, {"ids": list(mailbox_ids)})
+        records = [repository.to_record(row) for row in rows]
         statistics = load_page_statistics(connection, [record.id for record in records], self.settings, days=7)
         failing = load_failures(connection, [record.id for record in records])
         not_working = {mailbox_id for mailbox_id, period in failing.items() if period.is_not_working}
@@ -97,6 +102,12 @@ class FactLoader:
 
 def _load_domain_samples(connection: sa.Connection, domains: Collection[str] | None) -> dict[str, DomainSample]:
     """Return the placements of domains; the days are those of UTC, since a domain has mailboxes in several zones."""
+    rows = connection.execute(_SELECT_SAMPLES, {"domains": None if domains is None else list(domains)})
+    return {row.domain: DomainSample(**{name: int(row._mapping[name]) for name in _SAMPLE_NAMES}) for row in rows}
+
+
+def _build_sample_query() -> sa.Select[Any]:
+    """Return the query of the placements of the parameter ``domains``; NULL for all."""
     today = sa.cast(sa.func.now(), sa.Date)
     is_recent = DomainDay.local_date > today - RECENT_DAYS
     placed = sa.func.sum(DomainDay.inbox + DomainDay.spam + DomainDay.elsewhere)
@@ -106,17 +117,17 @@ def _load_domain_samples(connection: sa.Connection, domains: Collection[str] | N
         "recent_placed": placed.filter(is_recent),
         "recent_spam": sa.func.sum(DomainDay.spam).filter(is_recent),
     }
-    query = (
-        sa.select(DomainDay.domain, *(sa.func.coalesce(total, 0).label(name) for name, total in sums.items()))
+    chosen = sa.bindparam("domains", type_=ARRAY(sa.Text))
+    columns: list[Any] = [sa.func.coalesce(sums[name], 0).label(name) for name in _SAMPLE_NAMES]
+    return (
+        sa.select(DomainDay.domain, *columns)
         .where(DomainDay.local_date > today - HEALTH_WINDOW.days, DomainDay.domain.is_not(None))
+        .where(sa.or_(chosen.is_(None), DomainDay.domain == sa.any_(chosen)))
         .group_by(DomainDay.domain)
     )
-    if domains is not None:
-        query = query.where(DomainDay.domain.in_(domains))
-    return {
-        row.domain: DomainSample(**{name: int(row._mapping[name]) for name in sums})
-        for row in connection.execute(query)
-    }
+
+
+_SELECT_SAMPLES = _build_sample_query()
 
 
 def _load_unauthenticated(connection: sa.Connection) -> frozenset[str]:
