@@ -9,7 +9,7 @@ import pytest
 
 from support.world import World
 
-ADA = "ada@pool.example"
+ADA, CLEO = "ada@pool.example", "cleo@pool.example"
 TITLES = {
     "audit": "Probing the grants",
     "import": "Importing 1 mailbox",
@@ -28,11 +28,12 @@ def words(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict
     world.add(ADA)
     monkeypatch.setenv("GMAIL_WARMUP_PASSPHRASE", "a long passphrase of words")
     (tmp_path / "new.csv").write_text("address,kind\nben@pool.example,pool\n")
-    (tmp_path / "cleo@pool.example.json").write_text(json.dumps({"refresh_token": "1//0x", "client_id": "another"}))
+    tokens = tmp_path / f"{CLEO}.json"
+    tokens.write_text(json.dumps({"refresh_token": "1//0x", "client_id": "another"}))
     return {
         "audit": ["grants", "audit"],
         "import": ["mailboxes", "import", str(tmp_path / "new.csv")],
-        "move-in": ["move-in", "tokens", str(tmp_path / "cleo@pool.example.json"), "--kind", "pool", "--dry-run"],
+        "move-in": ["move-in", "tokens", str(tokens), "--kind", "pool", "--dry-run"],
         "export": ["mailboxes", "export", str(tmp_path / "out.csv"), "--force"],
         "backup": ["mailboxes", "export", str(tmp_path / "out.json"), "--with-grants", "--force"],
         "upkeep": ["upkeep"],

@@ -112,6 +112,6 @@ def test_every_mailbox_is_exported_from_the_page(shell, mailboxes):
     mailboxes.add(ADA)
     frame = shell.open("/import")
     with shell.page.expect_download() as download:
-        frame.get_by_role("link", name="All as CSV").click()
+        frame.get_by_role("button", name="All as CSV").click()
     assert download.value.suggested_filename == "gmail-accounts.csv"
     assert ADA in download.value.path().read_text(encoding="utf-8-sig")

@@ -261,7 +261,7 @@ def test_stop_and_start_again(ada: Site, op: httpx.Client):
     [
         ({}, "is required"),
         ({"reason": "  "}, "is required"),
-        ({"reason": "x" * 201}, "at most 200 characters"),
+        ({"reason": "x" * 501}, "at most 500 characters"),
         ({"reason": "two\nlines"}, "must be one line"),
         ({"reason": "\x00"}, "must be one line"),
     ],

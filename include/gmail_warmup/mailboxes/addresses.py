@@ -15,7 +15,7 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import shorten_text
 
 _EXAMPLE = "Write it as name@domain, for example ada@example.com."
-_MAX_LENGTH = 254
+MAX_ADDRESS_LENGTH = 254
 """Maximum number of characters of an address (RFC 5321, 4.5.3.1.3)."""
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL_PART = re.compile(rf"(?=.{{1,64}}$){_ATOM}(?:\.{_ATOM})*")
@@ -100,21 +100,21 @@ def is_consumer_address(address: str) -> bool:
 def _parse_address(address: str) -> str:
     trimmed = address.strip(ASCII_SPACE)
     local, at_sign, domain = trimmed.rpartition("@")
-    if trimmed.isascii() and at_sign and len(trimmed) <= _MAX_LENGTH:
+    if trimmed.isascii() and at_sign and len(trimmed) <= MAX_ADDRESS_LENGTH:
         stored = f"{local.lower()}@{_to_ascii_domain(domain)}"
         if _LOCAL_PART.fullmatch(local.lower()) and _DOMAIN.fullmatch(stored.rpartition("@")[2]):
             return stored
     _explain(trimmed)
     stored = f"{local.lower()}@{_to_ascii_domain(domain)}"
-    if not _DOMAIN.fullmatch(stored.rpartition("@")[2]) or len(stored) > _MAX_LENGTH:
+    if not _DOMAIN.fullmatch(stored.rpartition("@")[2]) or len(stored) > MAX_ADDRESS_LENGTH:
         raise _not_an_address(trimmed, _EXAMPLE)
     return stored
 
 
 def _explain(address: str) -> None:
     """Raise the error that tells what is wrong with an address, unless only its domain is not ASCII."""
-    if len(address) > _MAX_LENGTH:
-        raise _not_an_address(address, f"It has more than {_MAX_LENGTH} characters.")
+    if len(address) > MAX_ADDRESS_LENGTH:
+        raise _not_an_address(address, f"It has more than {MAX_ADDRESS_LENGTH} characters.")
     if wrapped := _WRAPPED.fullmatch(address):
         raise _not_an_address(address, f"Write only the address: {shorten_text(wrapped[1])}")
     if re.search(r"@.*[,;].*@", address):

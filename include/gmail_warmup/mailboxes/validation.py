@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from gmail_warmup.core.text import shorten_text
@@ -68,3 +69,10 @@ def get_bounds(field: FieldInfo | None) -> tuple[int, int] | None:
         if hasattr(item, key)
     }
     return (int(bounds["ge"]), int(bounds["le"])) if len(bounds) == 2 else None
+
+
+def get_max_length(model: type[BaseModel], name: str) -> int | None:
+    """Return the maximum length of a text field of a model; None if it has none."""
+    schema = model.model_json_schema()["properties"][name]
+    lengths = (part.get("maxLength") for part in schema.get("anyOf", [schema]))
+    return next((int(length) for length in lengths if length is not None), None)

@@ -16,7 +16,7 @@ from gmail_warmup.mailboxes.addresses import get_identity, is_same_mailbox, norm
 from gmail_warmup.transfer.migration_plan import Candidate, Skipped
 from gmail_warmup.transfer.tokens import documents, fields, file_names, shapes
 
-_REMEDY = "name it with --address, or rename the file to ADDRESS.json, for example ada@example.com.json."
+_REMEDY = "name it with --address, or rename the file to its address followed by .json."
 
 FindExisting = Callable[[Collection[str]], Collection[str]]
 """Return those of some addresses that are mailboxes here."""

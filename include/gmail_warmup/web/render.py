@@ -18,6 +18,7 @@ from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.mailboxes.records import DEFAULT_TARGET, MailboxSettings
 from gmail_warmup.mailboxes.validation import get_bounds
 from gmail_warmup.web.security import inner_path
+from gmail_warmup.web.text_limits import build_text_limits
 from gmail_warmup.web.views.relative_time import format_time_ago
 
 
@@ -50,6 +51,7 @@ def _template_environment() -> Environment:
         undefined=StrictUndefined,
     )
     environment.globals["target_limits"] = get_bounds(MailboxSettings.model_fields["daily_target"])
+    environment.globals["max_length"] = build_text_limits()
     environment.globals["default_target"] = DEFAULT_TARGET
     environment.filters["utc"] = _format_utc
     environment.filters["ago"] = format_time_ago

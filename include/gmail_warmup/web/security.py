@@ -90,6 +90,14 @@ def check_origin(request: Request) -> None:
         raise HTTPException(403, f"This request comes from another site. Changes are accepted only from {expected}.")
 
 
+def check_authorization_header(request: Request) -> None:
+    """Refuse a recorded download that is requested by GET with a cookie: without https, a browser does not say whose
+    page requests it.
+    """
+    if "authorization" not in request.headers:
+        raise HTTPException(403, "Send a token in the header Authorization, or use POST.")
+
+
 def check_content_type(request: Request) -> None:
     """Refuse a change whose body is not JSON, because HTML forms of other sites cannot send JSON."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":

@@ -174,12 +174,12 @@ FILE_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (f"credentials_{ADA}.json", (f"credentials_{ADA}", ADA)),
     (f"gmail_token_{ADA}.json", (f"gmail_token_{ADA}", f"token_{ADA}", ADA)),
     (f"{ADA}-token.json", (f"{ADA}-token", ADA)),
-    ("ada smith@warm.example.json", ()),
+    ("ada smith@warm.example" + _JSON, ()),
     (f"{ADA},{BEN}.json", ()),
     (f"{ADA} {BEN}.json", ()),
     ("token.json", ()),
     ("ada.json", ()),
     ("ada_at_warm.example.json", ()),
-    ("@warm.example.json", ()),
+    ("@warm.example" + _JSON, ()),
 )
 """Names of files, and the addresses that each can state."""

@@ -17,6 +17,7 @@ from gmail_warmup.oauth.consent import invites as invite
 from gmail_warmup.web.api.schemas import Addresses, Body, PageEdge
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import OPERATE, UserName
+from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 
 router = APIRouter(tags=["invites"])
 
@@ -90,7 +91,7 @@ def create_invites(body: InvitesIn, context: CurrentContext, user: UserName) -> 
 @router.get("/invites")
 def list_invites(
     context: CurrentContext,
-    address: Annotated[str, Query(max_length=320, description="Only invites for this mailbox.")] = "",
+    address: Annotated[str, Query(max_length=MAX_TEXT_LENGTH, description="Only invites for this mailbox.")] = "",
     state: InviteState | None = None,
     before: PageEdge = None,
     after: PageEdge = None,

@@ -18,6 +18,7 @@ from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import MayReadDags
 from gmail_warmup.web.queries import mailboxes
 from gmail_warmup.web.queries.dag_runs import load_dag_activity
+from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 from gmail_warmup.web.views.checks import Check, run_checks
 from gmail_warmup.web.views.domains import ClosedDomain
 from gmail_warmup.web.views.fleet import Fleet, load_fleet
@@ -78,8 +79,8 @@ def get_overview(
     may_read_dags: MayReadDags,
     period: Period = Period.MONTH,
     kind: MailboxKind | None = None,
-    domain: Annotated[str, Query(max_length=255, description="Only mailboxes of this domain.")] = "",
-    tag: Annotated[TagText, Query(max_length=320, description="Only mailboxes with this tag.")] = "",
+    domain: Annotated[str, Query(max_length=MAX_TEXT_LENGTH, description="Only mailboxes of this domain.")] = "",
+    tag: Annotated[TagText, Query(description="Only mailboxes with this tag.")] = "",
 ) -> OverviewOut:
     """Return what the start page shows: checks, mails, grants, domains, pool, backlog, audits and runs of a period."""
     scope = FleetScope(period=period, kind=kind, domain=to_storable_text(normalize_domain(domain)), tag=tag)

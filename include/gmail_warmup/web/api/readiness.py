@@ -16,6 +16,7 @@ from gmail_warmup.warmup.readiness import store
 from gmail_warmup.web.api.selection import FilterIn
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.queries import filters
+from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 from gmail_warmup.web.views import readiness
 from gmail_warmup.web.views.readiness import ReadinessView
 
@@ -25,7 +26,7 @@ router = APIRouter(tags=["readiness"])
 class ReadinessIn(FilterIn):
     """Filter and position of a page."""
 
-    after: str = Field("", max_length=320, description="`next_after` of a page; empty for the first page.")
+    after: str = Field("", max_length=MAX_TEXT_LENGTH, description="`next_after` of a page; empty for the first page.")
     limit: int = Field(100, ge=1, le=1000)
 
 

@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from gmail_warmup.core.characters import normalize_reason
+from gmail_warmup.core.characters import MAX_REASON_LENGTH, normalize_reason
 from gmail_warmup.mailboxes.addresses import normalize_address
+from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 
 Address = Annotated[str, AfterValidator(normalize_address)]
 Addresses = Annotated[list[Address], Field(min_length=1, max_length=1000)]
@@ -17,8 +18,18 @@ Addresses = Annotated[list[Address], Field(min_length=1, max_length=1000)]
 PageEdge = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 """Id at which a neighbouring page begins."""
 
+Confirmation = Annotated[
+    str,
+    Field(
+        max_length=MAX_TEXT_LENGTH,
+        description="What the person typed: the address, or the number of several mailboxes.",
+    ),
+]
+
 ReasonText = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(normalize_reason)
+    str,
+    StringConstraints(min_length=1, max_length=MAX_REASON_LENGTH, strip_whitespace=True),
+    AfterValidator(normalize_reason),
 ]
 """Reason for a change, recorded and shown."""
 

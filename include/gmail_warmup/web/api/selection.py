@@ -16,10 +16,11 @@ from gmail_warmup.mailboxes.tags import normalize_tag
 from gmail_warmup.web.api.schemas import Addresses, Body
 from gmail_warmup.web.queries import filters
 from gmail_warmup.web.queries.filters import Group, MailboxFilter
+from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 
 DEFAULT_SELECTION_LIMIT, MAX_SELECTION_LIMIT = 1000, 100_000
 
-_Text = Annotated[str, StringConstraints(max_length=320, strip_whitespace=True)]
+_Text = Annotated[str, StringConstraints(max_length=MAX_TEXT_LENGTH, strip_whitespace=True)]
 TagText = Annotated[str, AfterValidator(lambda text: normalize_tag(text) if text else text)]
 OwnerText = Annotated[str, AfterValidator(lambda text: normalize_contact(text) if text else text)]
 
@@ -54,23 +55,28 @@ class BulkFilter(FilterIn, Body):
     """Filter of the list in a request body; an empty object selects all mailboxes."""
 
 
-class Selection(Body):
-    """Mailboxes of a bulk change: either addresses or a filter."""
+class Target(Body):
+    """Mailboxes: either addresses or a filter."""
 
     addresses: Addresses | None = None
     filter: BulkFilter | None = None
-    at_most: int = Field(
-        DEFAULT_SELECTION_LIMIT,
-        ge=1,
-        le=MAX_SELECTION_LIMIT,
-        description="Nothing is changed if the filter matches more mailboxes than this.",
-    )
 
     @model_validator(mode="after")
     def _require_exactly_one(self) -> Self:
         if (self.addresses is None) == (self.filter is None):
             raise ValueError("Pass either addresses or a filter.")
         return self
+
+
+class Selection(Target):
+    """Mailboxes of a bulk change: either addresses or a filter."""
+
+    at_most: int = Field(
+        DEFAULT_SELECTION_LIMIT,
+        ge=1,
+        le=MAX_SELECTION_LIMIT,
+        description="Nothing is changed if the filter matches more mailboxes than this.",
+    )
 
 
 def lock_mailboxes(connection: sa.Connection, selection: Selection, *, expiring_days: int) -> list[str]:

@@ -18,6 +18,7 @@ from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.addresses import normalize_domain
 from gmail_warmup.warmup.reporting.counts import DEFAULT_DAYS
 from gmail_warmup.web.dependencies import CurrentContext
+from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 from gmail_warmup.web.views import domains, health, statistics
 from gmail_warmup.web.views.domains import Domain
 from gmail_warmup.web.views.health import HealthChange
@@ -68,7 +69,8 @@ def get_health(address: str, context: CurrentContext) -> HealthHistory:
 
 @router.get("/dns")
 def get_dns(
-    context: CurrentContext, domain: Annotated[str, Query(max_length=255, description="Only this domain.")] = ""
+    context: CurrentContext,
+    domain: Annotated[str, Query(max_length=MAX_TEXT_LENGTH, description="Only this domain.")] = "",
 ) -> DnsOut:
     """Return SPF, DKIM and DMARC of the sending domains at their last check. No DNS query is made."""
     with read_transaction(context.services.engine) as connection:

@@ -9,18 +9,19 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import AfterValidator, Base64Bytes, BaseModel, ConfigDict, Field
 
+from gmail_warmup.airflow.services import Services
 from gmail_warmup.core.text import pluralize
 from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.transfer import exporter, import_preview, parser
 from gmail_warmup.transfer.import_preview import ImportPreview, Outcome, PreviewOutdatedError
 from gmail_warmup.transfer.parser import MAX_FILE_BYTES, ParsedFile
-from gmail_warmup.web.api.schemas import Addresses, Body
-from gmail_warmup.web.api.selection import FilterIn
+from gmail_warmup.web.api.schemas import Body
+from gmail_warmup.web.api.selection import FilterIn, Target
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import ADMINISTER, UserName
 from gmail_warmup.web.problems import MEDIA_TYPE, Problem
-from gmail_warmup.web.security import SAME_SITE_JSON, check_origin
+from gmail_warmup.web.security import SAME_SITE_JSON, check_authorization_header
 from gmail_warmup.web.views import exports
 from gmail_warmup.web.views.exports import Format
 
@@ -62,10 +63,9 @@ class ExportParams(FilterIn):
     format: Format = Field(Format.CSV, description="An import reads both formats.")
 
 
-class ExportIn(Body):
-    """Mailboxes to export, by address."""
+class ExportIn(Target):
+    """Mailboxes to export: either addresses or a filter; an empty filter selects all."""
 
-    addresses: Addresses
     format: Format = Format.CSV
 
 
@@ -166,21 +166,30 @@ class PreviewOut(_OutModel):
         )
 
 
-@router.get("/export", response_class=StreamingResponse, dependencies=[Depends(check_origin)])
+@router.get("/export", response_class=StreamingResponse, dependencies=[Depends(check_authorization_header)])
 def export_filtered(context: CurrentContext, params: Annotated[ExportParams, Query()], user: UserName) -> Response:
-    """Download the settings of mailboxes, sorted by address, without tokens. The change log records the download."""
-    selected = {name: value for name, value in params.model_dump().items() if value}
-    exporter.record_export(context.services.engine, actor=user, **selected)
-    return exports.stream_export(exports.iter_filtered(context.services, params.to_filter()), params.format)
+    """Download the settings of mailboxes, sorted by address, without tokens. The change log records the download.
+
+    It needs a token in the header Authorization; the page uses POST.
+    """
+    return _export_filtered(context.services, params, params.format, user)
 
 
 @router.post("/export", response_class=StreamingResponse, dependencies=SAME_SITE_JSON)
-def export_named(body: ExportIn, context: CurrentContext, user: UserName) -> Response:
-    """Download the settings of these mailboxes. It is a POST because a list of addresses is too long for a URL."""
+def export_selected(body: ExportIn, context: CurrentContext, user: UserName) -> Response:
+    """Download the settings of the selected mailboxes, sorted by address, without tokens. The change log records it."""
+    if body.filter is not None:
+        return _export_filtered(context.services, body.filter, body.format, user)
     with read_transaction(context.services.engine) as connection:
-        records = repository.get_mailboxes(connection, body.addresses)
+        records = repository.get_mailboxes(connection, body.addresses or ())
     exporter.record_export(context.services.engine, actor=user, format=body.format, mailboxes=len(records))
     return exports.stream_export([records], body.format)
+
+
+def _export_filtered(services: Services, chosen: FilterIn, form: Format, user: str) -> Response:
+    selected = {name: value for name, value in chosen.model_dump().items() if value} | {"format": form}
+    exporter.record_export(services.engine, actor=user, **selected)
+    return exports.stream_export(exports.iter_filtered(services, chosen.to_filter()), form)
 
 
 @router.post("/imports/preview", dependencies=ADMINISTER)

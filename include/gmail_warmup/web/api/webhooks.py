@@ -17,6 +17,7 @@ from gmail_warmup.db.paging import IdRange
 from gmail_warmup.web.api.schemas import Body, PageEdge
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import OPERATE, UserName
+from gmail_warmup.web.text_limits import MAX_CONN_ID_LENGTH, MAX_TEXT_LENGTH
 
 router = APIRouter(tags=["webhooks"])
 
@@ -74,7 +75,7 @@ class ReceiverList(BaseModel):
 class WebhookTestIn(Body):
     """The receiver of a test."""
 
-    receiver: str = Field(min_length=1, max_length=200, description="The id of its Airflow Connection.")
+    receiver: str = Field(min_length=1, max_length=MAX_CONN_ID_LENGTH, description="The id of its Airflow Connection.")
 
 
 class RepeatIn(Body):
@@ -98,9 +99,11 @@ def send_test(body: WebhookTestIn, context: CurrentContext, user: UserName) -> D
 @router.get("/webhooks/deliveries")
 def list_deliveries(
     context: CurrentContext,
-    receiver: Annotated[str, Query(max_length=200, description="Only deliveries to this receiver.")] = "",
+    receiver: Annotated[
+        str, Query(max_length=MAX_CONN_ID_LENGTH, description="Only deliveries to this receiver.")
+    ] = "",
     state: DeliveryState | None = None,
-    address: Annotated[str, Query(max_length=320, description="Part of the address of a mailbox.")] = "",
+    address: Annotated[str, Query(max_length=MAX_TEXT_LENGTH, description="Part of the address of a mailbox.")] = "",
     before: PageEdge = None,
     after: PageEdge = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,

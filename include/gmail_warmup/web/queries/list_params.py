@@ -16,9 +16,9 @@ from gmail_warmup.web.queries.columns import Column, format_columns, parse_colum
 from gmail_warmup.web.queries.filters import Group, MailboxFilter
 from gmail_warmup.web.queries.mailboxes import DEFAULT_PAGE_SIZE, MailboxQuery
 from gmail_warmup.web.queries.sorting import Cursor, Order
+from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 
 PAGE_SIZES = (25, 50, 100, 250)
-_MAX_TEXT_LENGTH = 320
 _CHOICES, _TEXT_FILTERS = ("state", "kind", "readiness"), ("domain", "tag", "owner", "client", "q")
 """The filters of the list: those of a closed set of values, and texts."""
 
@@ -53,7 +53,7 @@ class ListParams:
             state=parse_choice(Group, query.get("state", "")),
             kind=parse_choice(MailboxKind, query.get("kind", "")),
             readiness=parse_choice(ReadinessState, query.get("readiness", "")),
-            **{name: query.get(name, "").strip()[:_MAX_TEXT_LENGTH] for name in _TEXT_FILTERS},
+            **{name: query.get(name, "").strip()[:MAX_TEXT_LENGTH] for name in _TEXT_FILTERS},
             sort=sort,
             size=int(size) if size in map(str, PAGE_SIZES) else DEFAULT_PAGE_SIZE,
             after=_parse_cursor(query.get("after", ""), sort),

@@ -15,10 +15,11 @@ from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import READ
 from gmail_warmup.web.queries.list_params import parse_choice
 from gmail_warmup.web.routes import paging
+from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 
 router = APIRouter(dependencies=READ, include_in_schema=False)
 
-_Text = Annotated[str, Query(max_length=320)]
+_Text = Annotated[str, Query(max_length=MAX_TEXT_LENGTH)]
 
 
 @router.get("/invites")

@@ -24,10 +24,11 @@ from gmail_warmup.web.permissions import READ
 from gmail_warmup.web.problems import INVITE_OVER
 from gmail_warmup.web.queries.list_params import parse_day
 from gmail_warmup.web.security import SAME_SITE_JSON
+from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 
 router = APIRouter(include_in_schema=False)
 
-_Text = Annotated[str, Query(max_length=320)]
+_Text = Annotated[str, Query(max_length=MAX_TEXT_LENGTH)]
 
 
 @router.get("/report", dependencies=READ)

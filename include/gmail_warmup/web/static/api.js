@@ -17,9 +17,9 @@ export async function get(path) {
   return (await request(`api/v1/${path}`)).json();
 }
 
-// Download a file: by GET, or by POST if there is a body.
+// Download a file.
 export async function file(path, body) {
-  return (await request(`api/v1/${path}`, body && asJson(body))).blob();
+  return (await request(`api/v1/${path}`, asJson(body))).blob();
 }
 
 export async function send(path, body) {

@@ -112,10 +112,7 @@ async function exportSelected(selection) {
   const alert = document.querySelector("#alert");
   alert.hidden = true;
   try {
-    const query = new URLSearchParams({ format: "csv", ...selection.filter });
-    const { addresses } = selection;
-    const blob = await (selection.all ? file(`export?${query}`) : file("export", { format: "csv", addresses }));
-    save(blob, "gmail-accounts.csv");
+    save(await file("export", { format: "csv", ...selection.target }), "gmail-accounts.csv");
   } catch (problem) {
     alert.textContent = problem.message;
     alert.hidden = false;

@@ -44,9 +44,14 @@ export class Selection {
     return this.#picked.map((box) => box.closest("tr").dataset.address);
   }
 
-  // Request body for the API. Nothing is changed if more mailboxes match by now than the page showed.
+  // The part of a request that names the mailboxes.
+  get target() {
+    return this.#all ? { filter: this.filter } : { addresses: this.addresses };
+  }
+
+  // The body of a change. Nothing is changed if more mailboxes match by now than the page showed.
   get body() {
-    return this.#all ? { filter: this.filter, at_most: this.size } : { addresses: this.addresses };
+    return this.#all ? { ...this.target, at_most: this.size } : this.target;
   }
 
   // The settings of the selected rows, one list per row; none if all matching mailboxes are selected.

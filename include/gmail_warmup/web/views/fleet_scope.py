@@ -14,8 +14,7 @@ from gmail_warmup.mailboxes.addresses import normalize_domain
 from gmail_warmup.mailboxes.tags import normalize_tag
 from gmail_warmup.web.queries.filters import Group, MailboxFilter
 from gmail_warmup.web.queries.list_params import parse_choice
-
-_MAX_TEXT_LENGTH = 320
+from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 
 
 class Period(StrEnum):
@@ -43,7 +42,7 @@ class FleetScope:
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> FleetScope:
         """Parse the URL parameters. Unknown periods and kinds are ignored, so that an outdated link still works."""
-        domain, tag = (query.get(name, "")[:_MAX_TEXT_LENGTH] for name in ("domain", "tag"))
+        domain, tag = (query.get(name, "")[:MAX_TEXT_LENGTH] for name in ("domain", "tag"))
         return cls(
             period=parse_choice(Period, query.get("period", "")) or Period.MONTH,
             kind=parse_choice(MailboxKind, query.get("kind", "")),

@@ -13,7 +13,8 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models.schedules import SCHEDULE_LIMITS
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.mailboxes.schedules.stored import InvalidScheduleError
-from gmail_warmup.mailboxes.schedules.values import SCHEDULE_LABELS, SCHEDULE_NAMES
+from gmail_warmup.mailboxes.schedules.values import SCHEDULE_LABELS, SCHEDULE_NAMES, ScheduleValues
+from gmail_warmup.mailboxes.validation import get_max_length
 from gmail_warmup.warmup.planning.ramp import RampKind
 from gmail_warmup.warmup.planning.schedules import ScheduleValue, explain_schedule, find_schedule
 
@@ -46,6 +47,7 @@ class ScheduleField:
 
     Attributes:
         bounds: minimum and maximum of a number; None for a text.
+        max_length: of what can be typed; None without a limit.
         choices: the values of a list.
     """
 
@@ -53,6 +55,7 @@ class ScheduleField:
     label: str
     hint: str
     bounds: tuple[int, int] | None
+    max_length: int | None
     choices: tuple[str, ...]
 
 
@@ -61,7 +64,8 @@ FIELDS = tuple(
         name=name,
         label=label,
         hint=_HINTS.get(name, ""),
-        bounds=SCHEDULE_LIMITS.get(name),
+        bounds=(bounds := SCHEDULE_LIMITS.get(name)),
+        max_length=len(str(bounds[1])) if bounds else get_max_length(ScheduleValues, name),
         choices=tuple(RampKind) if name == "ramp" else (),
     )
     for name, label in SCHEDULE_LABELS.items()

@@ -21,10 +21,11 @@ from gmail_warmup.web.api.selection import BulkFilter, FilterIn
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import ADMINISTER, OPERATE, UserName
 from gmail_warmup.web.queries import filters
+from gmail_warmup.web.text_limits import MAX_CONN_ID_LENGTH
 
 router = APIRouter(prefix="/clients", tags=["clients"])
 
-ConnId = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+ConnId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONN_ID_LENGTH, strip_whitespace=True)]
 _ConnId = Annotated[ConnId, Field(description="Id of its Airflow Connection, of the type gmail_oauth_client.")]
 _OF_ANOTHER_CLIENT = "Of these, every mailbox whose grant is of another client."
 

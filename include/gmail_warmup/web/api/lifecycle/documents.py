@@ -12,7 +12,6 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
-from pydantic import Field
 
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.engine import write_transaction
@@ -20,6 +19,7 @@ from gmail_warmup.mailboxes import removals, repository
 from gmail_warmup.mailboxes.lookup import MailboxAddress
 from gmail_warmup.transfer.documents.mailbox import iter_document, record_export
 from gmail_warmup.web.api import selection
+from gmail_warmup.web.api.schemas import Confirmation
 from gmail_warmup.web.api.selection import Selection
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import ADMINISTER, UserName
@@ -35,9 +35,7 @@ _IN_MEMORY_BYTES = 1_000_000
 class ExportDataIn(Selection):
     """Mailboxes whose data is exported."""
 
-    confirmation: str = Field(
-        max_length=320, description="What the person typed: the address, or the number of several mailboxes."
-    )
+    confirmation: Confirmation
 
 
 @router.post("/mailboxes/export-data", response_class=StreamingResponse, dependencies=ADMINISTER)

@@ -18,7 +18,7 @@ from gmail_warmup.mailboxes.removals import Removal
 from gmail_warmup.warmup.removal.run import continue_removal
 from gmail_warmup.warmup.removal.text import describe_removal
 from gmail_warmup.web.api import selection
-from gmail_warmup.web.api.schemas import Body
+from gmail_warmup.web.api.schemas import Body, Confirmation
 from gmail_warmup.web.api.selection import Selection
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import ADMINISTER, UserName
@@ -38,9 +38,7 @@ class RemoveIn(Selection):
         "OAuth client.",
     )
     trash_mail: bool = Field(False, description="Move the warmup mail of the mailbox to its trash.")
-    confirmation: str = Field(
-        max_length=320, description="What the person typed: the address, or the number of several mailboxes."
-    )
+    confirmation: Confirmation
 
 
 class ContinueIn(Body):

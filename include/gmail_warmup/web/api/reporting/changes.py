@@ -15,6 +15,7 @@ from gmail_warmup.db.paging import IdRange
 from gmail_warmup.warmup.reporting.changes import ChangeQuery, fetch_change_page
 from gmail_warmup.web.api.schemas import PageEdge
 from gmail_warmup.web.dependencies import CurrentContext
+from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 
 router = APIRouter(tags=["changes"])
 
@@ -27,7 +28,7 @@ def _to_utc(moment: datetime) -> datetime:
         raise ValueError("must be within the years 1 to 9999 in UTC") from None
 
 
-_Text = Annotated[str, Query(max_length=320), AfterValidator(lambda text: to_storable_text(text.strip()))]
+_Text = Annotated[str, Query(max_length=MAX_TEXT_LENGTH), AfterValidator(lambda text: to_storable_text(text.strip()))]
 _Moment = Annotated[datetime | None, AfterValidator(lambda moment: moment and _to_utc(moment))]
 
 

@@ -17,13 +17,15 @@ from gmail_warmup.warmup.reporting.weekly import links
 from gmail_warmup.warmup.reporting.weekly.report import WeeklyReport, load_weekly_report, write_report_csv
 from gmail_warmup.warmup.reporting.weekly.scope import ScopeKind, build_scope, find_week
 from gmail_warmup.web.api.schemas import Body
+from gmail_warmup.web.api.selection import TagText
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import OPERATE, UserName
+from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 
 router = APIRouter(tags=["reports"])
 
 LinkId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-_Name = Annotated[str, Field(max_length=320), AfterValidator(to_storable_text)]
+_Name = Annotated[str, Field(max_length=MAX_TEXT_LENGTH), AfterValidator(to_storable_text)]
 _Week = Annotated[dt.date | None, Field(ge=dt.date(2000, 1, 1), le=dt.date(2999, 12, 31))]
 
 
@@ -31,7 +33,7 @@ class ReportParams(BaseModel):
     """What the report is about, and its week."""
 
     domain: _Name = Field("", description="Only this domain.")
-    tag: _Name = Field("", description="Only mailboxes with this tag.")
+    tag: TagText = Field("", description="Only mailboxes with this tag.")
     week: _Week = Field(None, description="A day of the week; by default of the last complete one.")
 
 
