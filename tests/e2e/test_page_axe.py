@@ -61,7 +61,7 @@ def look_at(page: Page, base_url: str, path: str) -> Page:
 
 
 PATHS = ["/", "/mailboxes?domain=axe.test", f"/mailboxes?reauth={ADA}", "/mailboxes?q=nobody", f"/mailboxes/{ADA}",
-         f"/mailboxes/{OTHER}", "/import", "/invites", "/changes", "/report", "/repairs", "/clients",
+         f"/mailboxes/{OTHER}", "/import", "/invites", "/changes", "/report", "/repairs", "/clients", "/removals",
          "/dag/gmail_warmup", "/dag/another", "/nothing"]  # fmt: skip
 
 

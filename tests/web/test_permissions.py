@@ -371,6 +371,7 @@ def test_pages_hold_no_inline_script_or_style(site: Site, op: httpx.Client):
         "/invites",
         "/changes",
         "/report",
+        "/removals",
         "/dag/gmail_warmup",
         "/nothing",
     )

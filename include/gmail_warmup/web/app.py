@@ -41,6 +41,7 @@ from gmail_warmup.web.routes import (
     schedules,
     webhooks,
 )
+from gmail_warmup.web.routes.lifecycle import removals
 
 _STATIC = Path(__file__).resolve().parent / "static"
 
@@ -64,6 +65,7 @@ def create_app() -> FastAPI:
     app.include_router(import_export.router)
     app.include_router(invites.router)
     app.include_router(repairs.router)
+    app.include_router(removals.router)
     app.include_router(schedules.router)
     app.include_router(clients.router)
     app.include_router(webhooks.router)

@@ -54,6 +54,7 @@ def test_codes_of_another_version_are_shown_as_words():
         ("kind", "warmup", "Warmup"), ("band_reason", "spam_too_much", "Spam too much"), ("state", "active", "Valid"),
         ("state", "needs_reauth", "Needs re-authentication"), ("band", "watch", "Watched"),
         ("readiness", "warming", "Warming up"),
+        ("purpose", "reauth", "Re-authenticate"), ("holidays", "DE-BY,FR", "DE-BY, FR"), ("days_off", "none", "none"),
         ("reason", "see_ticket", "see_ticket"), ("paused_until", "2026-12-24", "2026-12-24"),
         ("paused_at", NOON.isoformat(), NOON), ("expires_at", "2026-11-30T12:00:00+00:00", NOON),
         ("expires_at", "soon", "soon"), ("expires_at", "2026-11-30", "2026-11-30"),

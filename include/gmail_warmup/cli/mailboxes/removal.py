@@ -128,17 +128,14 @@ def list_removals(
 
 
 def _print_states(states: list[Removal], *, as_json: bool) -> None:
-    from gmail_warmup.mailboxes.removals import DONE
-    from gmail_warmup.warmup.removal.steps import NO_GRANT
-    from gmail_warmup.warmup.removal.text import describe_removal
+    from gmail_warmup.warmup.removal.text import describe_removal, is_complete
 
     if as_json:
         print_json([to_json_dict(state) for state in states])
     else:
         for state in states:
             typer.echo(f"Removal {state.id}: {describe_removal(state)}")
-    outcomes = {outcome for state in states for outcome in (state.trash_outcome, state.revoke_outcome)}
-    if not all(state.is_done for state in states) or outcomes - {None, DONE, NO_GRANT}:
+    if not all(map(is_complete, states)):
         raise typer.Exit(NEEDS_PERSON)
 
 

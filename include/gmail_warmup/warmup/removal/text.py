@@ -28,6 +28,12 @@ def explain_problem(code: str) -> str:
     return _WAITING.get(code) or _get_reason(code).message
 
 
+def is_complete(removal: Removal) -> bool:
+    """Return whether a removal is finished, and Google did what was asked for."""
+    outcomes = {removal.trash_outcome, removal.revoke_outcome}
+    return removal.is_done and outcomes <= {None, DONE, NO_GRANT}
+
+
 def describe_removal(removal: Removal) -> str:
     """Return the state of a removal as sentences; those about a finished one are its receipt."""
     if not removal.is_done:

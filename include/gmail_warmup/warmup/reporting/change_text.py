@@ -53,7 +53,11 @@ VALUE_LABELS: dict[str, str] = SCHEDULE_LABELS | {
 }
 """The recorded names as page and command show them."""
 TIMES = frozenset({"paused_at", "expires_at"})
-_LABELS: dict[str, dict[Any, str]] = {"band": BAND_LABELS, "readiness": READINESS_LABELS, "state": STATE_LABELS}
+_PURPOSES = {"add": "Add the mailbox", "reauth": "Re-authenticate"}
+_LABELS: dict[str, dict[Any, str]] = {
+    "band": BAND_LABELS, "purpose": _PURPOSES, "readiness": READINESS_LABELS, "state": STATE_LABELS,
+}  # fmt: skip
+_LISTS = frozenset({"days_off", "holidays", "sending_days"})
 _CODES = frozenset({"auth", "band", "band_reason", "kind", "purpose", "readiness", "state"})
 
 
@@ -75,6 +79,8 @@ def describe_value(name: str, value: Any) -> str | datetime:
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(map(str, value))
+    if name in _LISTS:
+        return ", ".join(str(value).split(","))
     if name in TIMES:
         return _parse_time(str(value))
     if name in _CODES and isinstance(value, str):
