@@ -208,7 +208,8 @@ def test_the_description_names_the_filters_the_orders_and_the_bounds_of_the_list
     described = op.get(f"{API}/openapi.json").json()
     parameters = {item["name"]: item for item in described["paths"]["/api/v1/mailboxes"]["get"]["parameters"]}
     assert list(parameters) == [
-        "state", "kind", "readiness", "domain", "tag", "owner", "q", "sort", "after", "before", "limit",
+        "state", "kind", "readiness", "domain", "tag", "owner", "client", "q", "sort", "after", "before",
+        "limit",
     ]  # fmt: skip
     schemas = described["components"]["schemas"]
     assert schemas["Order"]["enum"][:4] == ["address", "-address", "attention", "-attention"]

@@ -17,7 +17,6 @@ from gmail_warmup.warmup.reporting.weekly import links
 from gmail_warmup.warmup.reporting.weekly.report import WeeklyReport, load_weekly_report, write_report_csv
 from gmail_warmup.warmup.reporting.weekly.scope import ScopeKind, build_scope, find_week
 from gmail_warmup.web.api.schemas import Body
-from gmail_warmup.web.api.selection import TagText
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import OPERATE, UserName
 from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
@@ -33,7 +32,7 @@ class ReportParams(BaseModel):
     """What the report is about, and its week."""
 
     domain: _Name = Field("", description="Only this domain.")
-    tag: TagText = Field("", description="Only mailboxes with this tag.")
+    tag: _Name = Field("", description="Only mailboxes with this tag.")
     week: _Week = Field(None, description="A day of the week; by default of the last complete one.")
 
 
