@@ -53,7 +53,9 @@ def test_a_queue_of_a_move_is_made_for_an_airflow_user(
     world.add("ada@pool.example")
     world.add("bob@other.example")
     shell("clients", "set", second, "--user-limit", "1")
-    assert "2 mailboxes would be moved to it. Select fewer." in shell("clients", "move", second, "--dry-run")
+    assert "2 mailboxes would be moved to it. Select fewer, or another client." in shell(
+        "clients", "move", second, "--dry-run"
+    )
     shell("clients", "move", second, code=2)
     assert "--user is missing" in shell.err
     shell("clients", "move", second, "--user", "maria", "--domain", "no.example", code=2)

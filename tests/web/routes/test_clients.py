@@ -216,6 +216,22 @@ def test_the_pages_of_a_moving_queue_speak_of_moving(world: World, browser: Test
     assert "Sign in again" not in show(browser)
 
 
+@pytest.mark.parametrize(("state", "text"), [("full", "has 1 of 1 user"), ("retired", "is retired. Reopen it first.")])
+def test_a_queue_stops_at_a_client_that_gets_no_further_mailbox(
+    world: World, browser: TestClient, state: str, text: str
+):
+    post(browser, "clients", conn_id=SECOND)
+    post(browser, "clients/move", conn_id=SECOND)
+    if state == "retired":
+        post(browser, "clients/retire", conn_id=SECOND)
+    else:
+        post(browser, "clients", conn_id=SECOND, user_limit=1)
+        world.sql(f"INSERT INTO gmail_warmup.oauth_client_user (client_id) VALUES ('{SECOND_ID}')")
+    answer = browser.post(f"{API}/repairs/sign-in", json={})
+    assert answer.status_code == 422
+    assert text in answer.json()["detail"]
+
+
 def test_the_client_of_a_mailbox_is_shown_and_filters_the_list(world: World, browser: TestClient):
     post(browser, "clients", conn_id=SECOND)
     world.sql(f"UPDATE gmail_warmup.oauth_grant SET client_id = '{SECOND_ID}' WHERE mailbox_id ="

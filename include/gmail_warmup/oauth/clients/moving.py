@@ -38,16 +38,10 @@ class MovePlan:
     @property
     def problem(self) -> str:
         """Return why they cannot be moved, with the remedy; empty if they can."""
-        conn_id, places = self.target.conn_id, self.target.places_left
-        if self.target.state is not ClientState.OPEN:
-            return f"The OAuth client '{conn_id}' is {self.target.state}. Reopen it first."
+        if obstacle := _find_obstacle(self.target, new_users=self.new_users):
+            return obstacle
         if not self.matching:
-            return f"Every mailbox of this selection uses the OAuth client '{conn_id}', or none matches."
-        if places is not None and self.new_users > places:
-            return (
-                f"The OAuth client '{conn_id}' has {describe_places(self.target)}, and "
-                f"{pluralize(self.new_users, 'mailbox')} would be moved to it. Select fewer."
-            )
+            return f"Every mailbox of this selection uses the OAuth client '{self.target.conn_id}', or none matches."
         return ""
 
     @property
@@ -75,11 +69,10 @@ def plan_move(
         InvalidInputError: the client is not registered.
     """
     target = get_client(connection, conn_id, default=default)
-    is_user = sa.exists().where(ClientUser.mailbox_id == Mailbox.id, ClientUser.client_id == target.client_id)
     # The time of the consent to an imported grant may be unknown.
     has_grant = sa.or_(OAuthGrant.granted_at.is_not(None), OAuthGrant.refresh_token.is_not(None))
     query = (
-        sa.select(Mailbox.id, is_user.label("is_user"))
+        sa.select(Mailbox.id, _is_user(target).label("is_user"))
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
         .where(*conditions, Mailbox.auth == MailboxAuth.GRANT, has_grant)
         .where(OAuthGrant.client_id.is_distinct_from(target.client_id))
@@ -108,3 +101,38 @@ def start_move(
         raise InvalidInputError(plan.problem)
     repair_queue.start_queue(connection, user, plan.mailbox_ids, target=conn_id)
     return plan
+
+
+def get_target(connection: sa.Connection, user: str | None, mailbox_id: int, *, default: str) -> str | None:
+    """Return the Connection of the client to which the queue of a user moves a mailbox; None if to none.
+
+    Args:
+        default: the Connection of the default client.
+
+    Raises:
+        InvalidInputError: since the queue was started, the client was retired, or its last place was taken.
+    """
+    conn_id = repair_queue.find_target(connection, user, mailbox_id)
+    if conn_id is None:
+        return None
+    target = get_client(connection, conn_id, default=default)
+    is_user = connection.scalar(sa.select(_is_user(target)).where(Mailbox.id == mailbox_id))
+    if obstacle := _find_obstacle(target, new_users=0 if is_user else 1):
+        raise InvalidInputError(obstacle)
+    return conn_id
+
+
+def _is_user(target: Client) -> sa.ColumnElement[bool]:
+    return sa.exists().where(ClientUser.mailbox_id == Mailbox.id, ClientUser.client_id == target.client_id)
+
+
+def _find_obstacle(target: Client, *, new_users: int) -> str:
+    """Return why a client does not get so many new users, with the remedy; empty if it does."""
+    if target.state is not ClientState.OPEN:
+        return f"The OAuth client '{target.conn_id}' is {target.state}. Reopen it first."
+    if target.places_left is not None and new_users > target.places_left:
+        return (
+            f"The OAuth client '{target.conn_id}' has {describe_places(target)}, and "
+            f"{pluralize(new_users, 'mailbox')} would be moved to it. Select fewer, or another client."
+        )
+    return ""

@@ -170,7 +170,8 @@ def set_client(
     after["tags"] = list(normalize_tags(after["tags"]))
     _require_free_tags(clients, conn_id, after["tags"])
     record_client_id(connection, conn_id, client_id)
-    connection.execute(sa.update(Row).where(Row.conn_id == conn_id).values(after))
+    if given := {name: after[name] for name in changes}:  # another change of the others at the same time is kept
+        connection.execute(sa.update(Row).where(Row.conn_id == conn_id).values(given))
     _record(connection, ChangeAction.CLIENT_SET, conn_id, actor, before, after)
     return get_client(connection, conn_id, default=default)
 

@@ -27,6 +27,7 @@ from gmail_warmup.mailboxes.addresses import is_same_mailbox, normalize_address
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.mailboxes.time_zones import require_database_zones
 from gmail_warmup.oauth.answers import Answer, find_reason
+from gmail_warmup.oauth.clients import moving
 from gmail_warmup.oauth.clients.choice import choose_client
 from gmail_warmup.oauth.consent import invites, other_account, repair_queue, states
 from gmail_warmup.oauth.consent.errors import (
@@ -110,11 +111,14 @@ class ConsentFlow:
         Raises:
             UnknownMailboxError: if it does not exist.
             MailboxBeingRemovedError: if it is being removed.
+            InvalidInputError: if the queue moves it to a client that gets no further grants or users.
         """
         with write_transaction(self._store.engine) as connection:
             mailbox = repository.get_mailbox(connection, address)
             removals.require_kept(connection, [mailbox.address])
-            target = repair_queue.find_target(connection, session.user, mailbox.id) if queued else None
+            target = None
+            if queued:
+                target = moving.get_target(connection, session.user, mailbox.id, default=self._default_client)
             client = target or self._choose_client(connection, mailbox.id)
             new = states.create_state(
                 connection,

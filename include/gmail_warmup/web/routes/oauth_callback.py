@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core import urls
 from gmail_warmup.core.enums import Permission, RepairOutcome
-from gmail_warmup.core.errors import ConfigurationError
+from gmail_warmup.core.errors import ConfigurationError, InvalidInputError
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.oauth.consent import repair_queue
 from gmail_warmup.oauth.consent.errors import ConsentRefusedError
@@ -91,16 +91,11 @@ def _record_failed_repair(context: AppContext, refused: ConsentRefusedError, ses
     if session.user is None or refused.request is None:
         return False
     text = consent_errors.describe_refusal(refused, invited=False)
-    with write_transaction(context.services.engine) as connection:
+    with read_transaction(context.services.engine) as connection:
         queued = repair_queue.is_queued(connection, refused.request.consent_id)
-        if queued:
-            repair_queue.set_outcome(
-                connection,
-                session.user,
-                refused.request.address,
-                RepairOutcome.FAILED,
-                detail=f"{text.title}. {text.happened} {text.step}",
-            )
+    if queued:
+        detail = f"{text.title}. {text.happened} {text.step}"
+        _record_failure(context, session.user, refused.request.address, detail)
     return queued
 
 
@@ -116,9 +111,19 @@ def _continue_queue(
         address = repair_queue.load_queue(connection, session.user).next
     if address is None:
         return RedirectResponse(load_urls().repairs_url, status_code=303)
-    response = RedirectResponse(flow.start_reauthentication(address, session, queued=True), status_code=303)
+    try:
+        url = flow.start_reauthentication(address, session, queued=True)
+    except (InvalidInputError, ConfigurationError) as error:
+        _record_failure(context, session.user, address, str(error))
+        return RedirectResponse(load_urls().repairs_url, status_code=303)
+    response = RedirectResponse(url, status_code=303)
     ensure_browser_cookie(request, response)  # extends its lifetime
     return response
+
+
+def _record_failure(context: AppContext, user: str, address: str, detail: str) -> None:
+    with write_transaction(context.services.engine) as connection:
+        repair_queue.set_outcome(connection, user, address, RepairOutcome.FAILED, detail=detail)
 
 
 def _render_refusal(request: Request, refused: ConsentRefusedError, *, invited: bool) -> Response:

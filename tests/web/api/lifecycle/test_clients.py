@@ -75,6 +75,19 @@ def test_mailboxes_are_moved_one_consent_after_the_other_and_the_old_client_is_r
     assert post(op, "clients/reopen", conn_id=second)["state"] == "open"
 
 
+def test_a_client_that_is_full_before_the_queue_is_done_is_named_on_its_page(site: Site, op: httpx.Client, second: str):
+    for address in (ADA, BOB):
+        site.add(address)
+        consent(site, op, start(op, address), address)
+    url = post(op, "clients/move", conn_id=second)["url"]
+    post(op, "clients", conn_id=second, user_limit=1)
+    assert consent(site, op, url, ADA).endswith("/repairs")
+    page = op.get(f"{MOUNT}/repairs").text
+    assert "1 moved, 0 skipped, 1 failed." in page
+    assert "has 1 of 1 user, and 1 mailbox would be moved to it." in page
+    assert site.grant(BOB)["state"] == "active", "it keeps its present grant"
+
+
 def test_what_breaks_a_rule_is_refused_with_its_remedy(site: Site, op: httpx.Client, second: str):
     for body, text in (
         ({"conn_id": "unknown"}, "The Airflow Connection 'unknown' (an OAuth client) is missing"),
