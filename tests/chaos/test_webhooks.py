@@ -19,7 +19,7 @@ from chaos.webhook_processes import deliver, deliver_once, produce, running
 from support.webhook_kit import Inbox, add_mailbox, fetch, pass_time, receiving, register
 
 DESK, BILLING = "desk", "billing"
-START_SECONDS = 30
+START_SECONDS = 120
 """Seconds in which new processes have to deliver something, on a busy machine too."""
 QUIET_SECONDS = 2
 """Seconds without a request after which processes that delivered something have nothing more to do."""
