@@ -147,6 +147,7 @@ def test_filters_by_tag(
     assert ("No mailbox matches" in page) == (mailboxes == 0)
     assert f"<option selected>{query['tag']}</option>" in page
     assert "Past states of grants are stored by kind and domain" in page
+    assert "Grants that do not work, now" in page
 
 
 def test_the_choice_of_tags_appears_with_the_first_tag(fleet: Site, op: httpx.Client):
