@@ -29,6 +29,7 @@ class DecisionLock(IntEnum):
     WEBHOOK_ORDER = 7_310_575_252_113_449_336
     OWNER_MAIL = 7_310_575_252_113_449_350
     WEEKLY_REPORT = 7_310_575_252_113_449_360
+    CLIENT_TAGS = 7_310_575_252_113_449_370
 
 
 def lock_decisions(connection: sa.Connection, lock: DecisionLock) -> None:

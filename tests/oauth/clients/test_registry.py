@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from gmail_warmup.core.errors import ConfigurationError, GmailWarmupError, InvalidInputError
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.oauth.clients import registry
+from support.interleaving import until_waiting
 from support.world import CLIENT_ID, World
 
 DEFAULT, SECOND = "gmail_oauth_client", "second"
@@ -36,6 +38,16 @@ def test_the_default_client_is_always_there_and_first(world: World):
     assert list_ids(world) == [DEFAULT, "another"]
     put(world, DEFAULT, CLIENT_ID)
     assert list_ids(world) == [DEFAULT, "another"]
+
+
+def test_two_clients_that_are_given_the_same_tag_at_the_same_time(world: World):
+    with ThreadPoolExecutor(1) as pool:
+        with write_transaction(world.store.engine) as connection:
+            registry.set_client(connection, "first", "client-1", {"tags": ["brand"]}, default=DEFAULT, actor="op")
+            second = pool.submit(put, world, tags=["brand"])
+            until_waiting(world, second)
+        with pytest.raises(InvalidInputError, match="'brand' is assigned to the OAuth client 'first'"):
+            second.result(timeout=30)
 
 
 @pytest.mark.parametrize(

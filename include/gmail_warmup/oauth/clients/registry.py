@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from gmail_warmup.core.enums import ChangeAction, SubjectKind
 from gmail_warmup.core.errors import ConfigurationError, InvalidInputError
 from gmail_warmup.core.text import pluralize, to_storable_text
+from gmail_warmup.db.locks import DecisionLock, lock_decisions
 from gmail_warmup.db.models import ClientRegistration as Row
 from gmail_warmup.db.models import ClientUser, Mailbox, OAuthGrant
 from gmail_warmup.mailboxes.change_log import Subject, record_change
@@ -164,6 +165,7 @@ def set_client(
     limit = changes.get("user_limit")
     if limit is not None and not 0 <= limit <= MAX_USER_LIMIT:
         raise InvalidInputError(f"user_limit must be between 0 and {MAX_USER_LIMIT:,} (it is {limit}), or none.")
+    lock_decisions(connection, DecisionLock.CLIENT_TAGS)
     clients = list_clients(connection, default=default)
     before = next((_to_values(client) for client in clients if client.conn_id == conn_id), None)
     after: dict[str, Any] = {"user_limit": None, "tags": [], **(before or {}), **changes}
