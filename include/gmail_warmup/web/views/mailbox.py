@@ -85,7 +85,7 @@ class MailboxView(BaseModel):
     owner_email: str | None = Field(description="Mail address of the person who is responsible for it.")
     tags: tuple[str, ...]
     client_conn_id: str | None = Field(
-        description="Connection of the OAuth client that issued the grant; null if there is none."
+        description="Connection of the OAuth client that issued the grant; null if no Connection has it."
     )
     daily_target: int
     open_rate: int
