@@ -150,15 +150,17 @@ class Work:
         return int(number)
 
     def _wait_for_requests(self, number: int) -> None:
-        """Wait until so many requests came, or some came and no more come."""
+        """Wait until so many requests came; or some came, and no more come or a part of the time is over."""
         began = seen = self._count_requests()
         seen_at = time.monotonic()
+        latest = seen_at + START_SECONDS / 2
 
         def is_enough() -> bool:
             nonlocal seen, seen_at
             if (now := self._count_requests()) != seen:
                 seen, seen_at = now, time.monotonic()
-            return seen >= began + number or (seen > began and time.monotonic() > seen_at + QUIET_SECONDS)
+            ends_at = min(seen_at + QUIET_SECONDS, latest)
+            return seen >= began + number or (seen > began and time.monotonic() > ends_at)
 
         until(is_enough, f"no webhook was delivered within {START_SECONDS} seconds", seconds=START_SECONDS)
 
