@@ -36,7 +36,7 @@ def connection(
     [
         ({}, True, "accepts the client"),
         ({"secret": "GOCSPX-wrong"}, False, "secret"),
-        ({"login": "unknown.apps.example.com"}, False, "Check the Connection"),
+        ({"login": "unknown.apps.example.com"}, False, "Check the Airflow Connection"),
         ({"login": ""}, False, "client id"),
     ],
     ids=["right", "wrong secret", "unknown client", "no client id"],

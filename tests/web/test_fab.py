@@ -67,6 +67,7 @@ def test_each_permission_opens_its_routes_and_no_others(fab: Site, who: str, hel
     with fab.browser(who) as browser:
         assert browser.get(LIST).status_code == 200  # the first page writes what tells a wrong key
         before = fab.contents()
+        browser.headers["Authorization"] = f"Bearer {fab.tokens[who]}"  # which a recorded download by GET needs
         found = {name: answer.status_code for name, answer in requests_of(fab, browser)}
     needed = {name: NEEDED.get(name, "read") for name in found}
     refused = {name for name in found if ranks.index(needed[name]) > ranks.index(held)}

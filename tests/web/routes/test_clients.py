@@ -253,7 +253,8 @@ def test_the_client_of_a_mailbox_is_shown_and_filters_the_list(world: World, bro
 def test_a_reader_sees_the_clients_without_actions(world: World, browser: TestClient, monkeypatch: pytest.MonkeyPatch):
     post(browser, "clients", conn_id=SECOND)
     for held, actions in (([], []), ([Permission.OPERATE], ["move"]), (list(Permission), ["set", "retire", "move"])):
-        monkeypatch.setattr(permissions, "find_permissions", lambda _, held=held: frozenset({Permission.READ, *held}))
-        text = show(browser)
+        with monkeypatch.context() as patch:  # undone here, because the fixture replaces the same function
+            patch.setattr(permissions, "find_permissions", lambda _, held=held: frozenset({Permission.READ, *held}))
+            text = show(browser)
         found = [name for name in ("set", "retire", "reopen", "move") if f'data-ask="client-{name}"' in text]
         assert found == actions
