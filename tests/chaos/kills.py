@@ -14,7 +14,7 @@ from chaos.moments import AtGmail, InDatabase
 from chaos.victims import begin, end
 from support.world import World
 
-PATIENCE = 30
+PATIENCE = 120
 """Seconds in which what goes on in another process has to happen, on a busy machine too."""
 
 

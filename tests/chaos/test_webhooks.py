@@ -180,7 +180,8 @@ class Work:
         """Return whether no session of a killed process is left, which could still commit something."""
         return fetch(
             self._database,
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'",  # no vacuum of PostgreSQL's own
         ) == [(0,)]
 
     def _begin_next_round(self) -> None:
