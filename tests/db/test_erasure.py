@@ -66,7 +66,7 @@ def test_a_former_address_that_is_another_mailbox_now_stays(world: World):
 
 
 def test_no_text_becomes_too_long_for_its_column(world: World):
-    assert len(REMOVED_TEXT) <= len("x@x.xx"), "as short as an address can be"
+    assert len(REMOVED_TEXT) <= len("x" + "@x.xx"), "as short as an address can be"
     shortest = "a@b.test"
     world.add(shortest)
     world.add(OTHER)
