@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from gmail_warmup.alerts.weekly_reports import compose_weekly_reports, find_last_due_time
 from gmail_warmup.core.option_types import DAY_NAMES
 from gmail_warmup.core.settings import Settings
+from gmail_warmup.mailboxes.tags import normalize_tag
+from gmail_warmup.warmup.reporting.weekly.scope import parse_scope
 from support.world import World
 
 
@@ -68,6 +70,11 @@ def test_when_it_is_due(now: str, due: str | None):
 def test_a_wrong_time_is_refused(value: str):
     with pytest.raises(ValidationError, match="must be a day out of"):
         Settings(weekly_report=value)
+
+
+@pytest.mark.parametrize("tag", ["team:x", "a/b", "=1", "..."])
+def test_a_report_can_be_about_each_tag(tag: str):
+    assert parse_scope(Settings(weekly_report_scopes=f"tag:{normalize_tag(tag)}").weekly_report_scopes).name == tag
 
 
 @pytest.mark.parametrize("value", ["", "all", "domain:", "fleet,,", ",".join(f"tag:{n}" for n in range(51))])

@@ -8,7 +8,13 @@ import sqlalchemy as sa
 from gmail_warmup.core.enums import CONSUMER_DOMAINS
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.mailboxes import repository
-from gmail_warmup.mailboxes.addresses import get_identity, is_same_mailbox, normalize_address, to_stored_address
+from gmail_warmup.mailboxes.addresses import (
+    get_identity,
+    is_same_mailbox,
+    normalize_address,
+    normalize_domain,
+    to_stored_address,
+)
 from gmail_warmup.mailboxes.lookup import SecondSpellingError
 from gmail_warmup.mailboxes.records import MailboxSettings
 
@@ -84,6 +90,18 @@ def test_an_address_has_one_stored_form(given: str, stored: str):
 def test_what_is_no_address_is_refused_with_the_remedy(given: str, said: str):
     with pytest.raises(InvalidInputError, match=said):
         normalize_address(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ("example.com.", "example.com"), (" @Example.COM ", "example.com"), ("a b", "a b"), ("", ""),
+        ("bücher.example.", "xn--bcher-kva.example"), ("EXAMPLE\u3002com\u3002", "example.com"),
+    ],
+)  # fmt: skip
+def test_a_domain_has_one_stored_form(given: str, stored: str):
+    assert normalize_domain(given) == stored
+    assert normalize_domain(stored) == stored
 
 
 @pytest.mark.parametrize("place", ["{}ada@example.com", "a{}da@example.com", "ada@exam{}ple.com", "ada@example.com{}"])

@@ -66,6 +66,12 @@ def test_a_mailbox_that_is_being_removed_stays_paused_after_its_date(warm: World
     assert warm.mailbox(ADA).paused_at is not None
 
 
+def test_a_mailbox_that_is_being_removed_keeps_its_pause_and_the_reason(warm: World):
+    request(warm)
+    assert pause(warm, TODAY + timedelta(days=3)) == 0
+    assert (warm.mailbox(ADA).pause_reason, warm.mailbox(ADA).paused_until) == ("it is being removed", None)
+
+
 def test_a_dry_run_resumes_nothing(warm: World):
     pause(warm, TODAY + timedelta(days=2))
     move_end(warm, -3)

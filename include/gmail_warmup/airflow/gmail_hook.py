@@ -20,6 +20,7 @@ from gmail_warmup.gmail.errors import GmailError
 from gmail_warmup.gmail.transport import Transport
 from gmail_warmup.gmail.workspace.service_account_tokens import ServiceAccountTokens
 from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes.addresses import to_stored_address
 from gmail_warmup.oauth.access_tokens import AccessToken
 from gmail_warmup.oauth.grant import Actor, StoredGrant
 from gmail_warmup.oauth.reasons import Reason
@@ -35,13 +36,13 @@ class GmailHook(GmailClient, BaseHook):
     refresh needs the lease of the grant's row, in every process.
 
     Args:
-        mailbox: the address.
+        mailbox: the address, in any spelling.
         services: the services of the calling task; by default they are created from Airflow's Connections.
     """
 
     def __init__(self, mailbox: str, *, services: Services | None = None) -> None:
         super().__init__()
-        self.address = mailbox
+        self.address = to_stored_address(mailbox) or mailbox
         self._services = services or Services(Actor(name="hook"))
         self.token_header = self._services.settings.token_header
         self._used_version: int | None = None

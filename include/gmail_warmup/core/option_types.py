@@ -175,7 +175,7 @@ def _normalize_connection_ids(value: str) -> str:
 
 
 _WEEKLY_TIME = re.compile(r"(?P<day>[a-z]{3}) ([01]\d|2[0-3]):[0-5]\d")
-_SCOPE = re.compile(r"fleet|(domain|tag):[^,:]{1,255}")
+_SCOPE = re.compile(r"fleet|(domain|tag):[^,]{1,255}")
 _MAX_SCOPES = 50
 
 

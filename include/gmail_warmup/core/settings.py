@@ -124,7 +124,7 @@ class Settings(BaseModel):
         "", description="Airflow Connections of the receivers of webhooks, separated by commas; see docs/webhooks.md."
     )
     webhook_timeout: float = Field(
-        15, gt=0, le=60, description="Seconds in which the receiver of a webhook has to answer completely."
+        15, gt=0, le=60, description="Seconds in which the receiver of a webhook has to answer."
     )
     webhook_retry_days: int = Field(
         3, ge=1, le=30, description="Days after which a webhook that its receiver has not accepted is given up."

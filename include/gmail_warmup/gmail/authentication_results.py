@@ -121,7 +121,7 @@ def _report_dmarc(header: AuthenticationHeader, spf: MethodReport, dkim: MethodR
 
 def is_aligned(domain: str, from_domain: str) -> bool:
     """Return whether two domains belong to one organizational domain: DMARC's relaxed alignment."""
-    one, other = (normalize_domain(name.rstrip(".")) for name in (domain, from_domain))
+    one, other = (normalize_domain(name) for name in (domain, from_domain))
     if not one or not other:
         return False
     if one == other:

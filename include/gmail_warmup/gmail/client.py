@@ -16,6 +16,7 @@ from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.errors import HttpError
 
+from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.core.network.transport_errors import classify_transport_error
 from gmail_warmup.gmail import errors
 from gmail_warmup.gmail.models import AddedMessage, Attachment, Draft, HistoryChanges, Message, Profile
@@ -43,6 +44,8 @@ def _reads_response(method: _Method) -> _Method:
     def read(self: GmailClient, *args: Any, **options: Any) -> Any:
         try:
             return method(self, *args, **options)
+        except GmailWarmupError:  # not about the response: for example the mailbox is not known
+            raise
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise errors.GmailUnavailableError(self.address, code="unusable_answer", status=200) from error
 

@@ -50,10 +50,10 @@ def normalize_contact(address: str) -> str:
 
 
 def normalize_domain(domain: str) -> str:
-    """Return a domain in its stored form; a text that is not a domain is returned in lower case."""
+    """Return a domain in its stored form, without the dot of the root; other texts are returned in lower case."""
     trimmed = domain.strip(ASCII_SPACE).lstrip("@")
     try:
-        return _to_ascii_domain(trimmed)
+        return _to_ascii_domain(trimmed).removesuffix(".")
     except InvalidInputError:
         return trimmed.lower()
 

@@ -21,6 +21,7 @@ from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import Invite, Mailbox, MailboxRemoval, RemovalStep
 from gmail_warmup.db.rows import convert_rows
 from gmail_warmup.mailboxes import lookup, repository
+from gmail_warmup.mailboxes.addresses import to_stored_address
 from gmail_warmup.mailboxes.change_log import Change, Subject, record_changes
 from gmail_warmup.mailboxes.lookup import MailboxAddress
 from gmail_warmup.mailboxes.pause_end import IS_BEING_REMOVED
@@ -50,7 +51,7 @@ def require_confirmation(addresses: Sequence[str], typed: str) -> None:
     if not addresses:
         raise InvalidInputError("No mailbox is selected. Nothing was changed.")
     expected = addresses[0] if len(addresses) == 1 else str(len(addresses))
-    if typed.strip().lower() != expected:
+    if to_stored_address(typed) != expected:
         what = "the address" if len(addresses) == 1 else "the number of mailboxes"
         raise InvalidInputError(f"The confirmation is not {what}, {expected}. Nothing was changed.")
 

@@ -254,6 +254,8 @@ def pause_mailboxes(
 ) -> int:
     """Pause mailboxes; return the number paused, without those already paused until the same date.
 
+    A mailbox that is being removed keeps its pause and the reason for it.
+
     Args:
         until: the local date on which each of them resumes; None: when a person resumes it.
 
@@ -265,7 +267,11 @@ def pause_mailboxes(
         require_end_of_pause(connection, ids, until)
     statement = (
         sa.update(Mailbox)
-        .where(has_id_in(ids), sa.or_(Mailbox.paused_at.is_(None), Mailbox.paused_until.is_distinct_from(until)))
+        .where(
+            has_id_in(ids),
+            sa.or_(Mailbox.paused_at.is_(None), Mailbox.paused_until.is_distinct_from(until)),
+            ~IS_BEING_REMOVED,
+        )
         .values(
             paused_at=sa.func.coalesce(Mailbox.paused_at, sa.func.now()), paused_by=actor, pause_reason=reason,
             paused_until=until,

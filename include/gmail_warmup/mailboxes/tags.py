@@ -21,6 +21,8 @@ from gmail_warmup.db.models import Mailbox, MailboxTag
 from gmail_warmup.mailboxes.schedules.columns import TAG_SCHEDULES
 from gmail_warmup.mailboxes.schedules.send_times import clear_send_times
 
+_PATH_STEPS = (".", "..")
+"""What a browser removes from a URL."""
 MAX_TAG_LENGTH = 50
 """Maximum number of characters of a tag."""
 SEPARATOR = ","
@@ -31,12 +33,14 @@ def normalize_tag(text: str) -> str:
     """Return a tag in its stored form: composed (NFC), case-folded, with single spaces.
 
     Raises:
-        InvalidInputError: if it is empty, too long, or contains a comma or a character that nobody sees.
+        InvalidInputError: if it is empty, too long, `.` or `..`, or contains a comma or a character that nobody sees.
     """
     folded = unicodedata.normalize("NFC", text.casefold())
     tag = " ".join(part for part in folded.strip(ASCII_SPACE).split(" ") if part)
     if not tag:
         raise InvalidInputError("A tag must not be empty. Write a word, for example 'sales'.")
+    if tag in _PATH_STEPS:
+        raise InvalidInputError(f"The tag '{tag}' cannot be part of a URL. Write a word, for example 'sales'.")
     if len(tag) > MAX_TAG_LENGTH:
         raise InvalidInputError(
             f"The tag '{shorten_text(tag)}' has {len(tag)} characters, and a tag has at most {MAX_TAG_LENGTH}. "

@@ -127,6 +127,35 @@ def test_what_cannot_be_sent_is_refused_by_name(mail_world: World, changes: dict
     assert mail_world.sandbox.mails() == []
 
 
+SPELLINGS = {
+    "bea@pool.example": ("Bea@Pool.EXAMPLE", " bea@pool.example", "bea@pool.example\n"),
+    "ada@xn--bcher-kva.example": ("ada@bücher.example", "ADA@BÜCHER.example", "ada@xn--bcher-kva.example"),
+}
+
+
+@pytest.mark.parametrize(("stored", "given"), [(stored, one) for stored, all_ in SPELLINGS.items() for one in all_])
+def test_an_address_is_known_in_each_spelling(mail_world: World, stored: str, given: str):
+    mail_world.add("ada@xn--bcher-kva.example", expired=False)
+    operator(mailbox=given, to=given, cc=[given], bcc=(given,)).execute(context(Store()))
+    (mail,) = mail_world.sandbox.mails()
+    assert (mail.sender, {*mail.to}) == (stored, {stored})
+    assert GmailMessageSensor(task_id="wait", mailbox=given, query="subject:Report").poke(context(Store())).is_done
+
+
+@pytest.mark.parametrize("mailbox", ["eve@warm.example", "ada@warm.example.", "\u200fada@warm.example", "ada", ""])
+def test_a_mailbox_that_is_not_known_is_named_and_google_is_not_blamed(mail_world: World, mailbox: str):
+    with pytest.raises(InvalidInputError) as refused:
+        GmailMessageSensor(task_id="wait", mailbox=mailbox, query="subject:x").poke(context(Store()))
+    assert f"Unknown mailbox: {mailbox}" in str(refused.value)
+    with pytest.raises(InvalidInputError):
+        operator(mailbox=mailbox).execute(context(Store()))
+    hook = GmailHook(mailbox)
+    for call in (hook.get_profile, lambda: hook.get_message("1"), lambda: hook.trash_messages(["1"]),
+                 lambda: hook.ensure_label("x"), lambda: hook.send_draft("r-1")):  # fmt: skip
+        with pytest.raises(InvalidInputError, match="Unknown mailbox"):
+            call()
+
+
 def test_attachments_that_are_too_large_are_refused(mail_world: World, tmp_path: Path):
     file = tmp_path / "large.bin"
     file.write_bytes(b"x" * 5_000_001)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpx
@@ -13,6 +16,7 @@ from gmail_warmup.alerts.webhooks.messages import build_test_message
 from gmail_warmup.alerts.webhooks.receivers import Receiver, build_receiver
 from gmail_warmup.alerts.webhooks.sender import WebhookDeliveryError, WebhookSender
 from gmail_warmup.core.network.client import open_client
+from support.network_kit import drip_body, send_bomb, send_huge_answer, serving
 from support.webhook_kit import SECRET, Inbox, receiving
 
 
@@ -65,6 +69,50 @@ def test_a_name_that_resolves_to_a_private_address_only_at_the_time_of_connectin
 def test_the_setting_allows_it(inbox: Inbox):
     assert send(inbox.url, allow_private=True) == ""
     assert inbox.types == ["webhook.test"]
+
+
+def send_raw(answer: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Return a server's answer that consists of these bytes."""
+
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(answer)
+
+    return respond
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        send_huge_answer,
+        send_bomb,
+        drip_body,
+        send_raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"),
+        send_raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 5\r\n\r\nhello"),
+        send_raw(b"HTTP/1.1 202 Accepted\r\nContent-Length: 50\r\n\r\nhello"),
+        send_raw(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\nhello"),
+    ],
+    ids=["huge", "bomb", "drip", "not gzip", "other coding", "cut off", "not chunked"],
+)
+def test_a_webhook_is_accepted_by_the_status_whatever_the_body_is(answer: Any):
+    with serving(answer) as server:
+        assert send(f"{server.root}/hook", allow_private=True) == ""
+        assert len(server.requests) == 1
+
+
+def test_a_refusal_with_a_large_body_keeps_its_status_and_retry_after():
+    head = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 120\r\nContent-Length: 1000000\r\n\r\n"
+    with (
+        serving(send_raw(head + b"x" * 1_000_000)) as server,
+        closing(WebhookSender(receiver_at(server.root), timeout=5, allow_private=True)) as sender,
+        pytest.raises(WebhookDeliveryError) as refused,
+    ):
+        sender.send(build_test_message())
+    assert (str(refused.value), refused.value.retry_after) == ("The receiver answered HTTP 429.", 120)
+
+
+def test_a_receiver_that_is_gone_is_named_with_the_remedy():
+    with serving(send_raw(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")) as server:
+        assert "remove it from webhook_conn_ids" in send(server.root, allow_private=True)
 
 
 def test_no_certificate_is_trusted_that_the_machine_does_not_trust(inbox: Inbox):

@@ -449,12 +449,17 @@ def test_an_alert_names_what_the_operator_can_correct(
     assert "SSL_CERT_FILE is set to /missing.pem" in failure()
 
 
+def _is_accepted(call: object, answer: object) -> bool:
+    """Return whether an answer of this kind counts: of a webhook, the status is all that does."""
+    return call is deliver_webhook and answer is not drip_headers
+
+
 @every_client
 @pytest.mark.parametrize("answer", [drip_body, drip_headers], ids=lambda answer: answer.__name__)
 def test_a_server_that_sends_single_bytes_does_not_exceed_the_deadline(call: Callable[[str, float], bool], answer: Any):
     with serving(answer) as server:
         started = time.monotonic()
-        assert not call(server.root, 0.3)
+        assert call(server.root, 0.3) == _is_accepted(call, answer)
     assert time.monotonic() - started < 20, "the server would have continued for a minute"
 
 
@@ -462,7 +467,7 @@ def test_a_server_that_sends_single_bytes_does_not_exceed_the_deadline(call: Cal
 @pytest.mark.parametrize("answer", [send_huge_answer, send_bomb], ids=lambda answer: answer.__name__)
 def test_an_answer_without_end_is_not_read_to_its_end(call: Callable[[str, float], bool], answer: Any):
     with serving(answer) as server:
-        assert not call(server.root, 30)
+        assert call(server.root, 30) == _is_accepted(call, answer)
 
 
 @every_client

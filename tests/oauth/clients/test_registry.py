@@ -96,6 +96,9 @@ def test_the_default_client_and_an_unknown_one_cannot_be_retired(world: World):
 def test_each_change_is_in_the_change_log(world: World):
     put(world, user_limit=100)
     put(world, user_limit=50, tags=["b", "A"])
+    put(world, user_limit=50, tags=["a", "B "])
+    put(world)
+    put(world, tags=["b"])
     retire(world, SECOND)
     retire(world, SECOND)
     assert retire(world, SECOND, retired=False).state == "open"
@@ -103,6 +106,7 @@ def test_each_change_is_in_the_change_log(world: World):
     assert entries == [
         ("client_set", "op", SECOND, None, {"user_limit": 100, "tags": []}),
         ("client_set", "op", SECOND, {"user_limit": 100, "tags": []}, {"user_limit": 50, "tags": ["a", "b"]}),
+        ("client_set", "op", SECOND, {"tags": ["a", "b"]}, {"tags": ["b"]}),
         ("client_retire", "op", SECOND, None, {"grants": 0}),
         ("client_reopen", "op", SECOND, None, None),
     ]

@@ -315,7 +315,8 @@ def test_an_unknown_address_is_refused_and_nothing_begins(world: World):
 @pytest.mark.parametrize(
     ("addresses", "typed", "accepted"),
     [
-        ([ADA], ADA, True), ([ADA], " Ada@Warm.example ", True), ([ADA], "1", False), ([ADA], "", False),
+        ([ADA], ADA, True), ([ADA], " Ada@Warm.example ", True),
+        (["ada@xn--bcher-kva.example"], "ada@Bücher.example", True), ([ADA], "1", False), ([ADA], "", False),
         ([ADA, POOL[0]], "2", True), ([ADA, POOL[0]], ADA, False), ([ADA, POOL[0]], "02", False), ([], "0", False),
     ],
 )  # fmt: skip

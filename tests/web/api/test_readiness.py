@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import httpx
 import pytest
 
@@ -75,6 +77,12 @@ def test_the_page_of_a_mailbox_shows_state_reason_and_number(fleet: Site, op: ht
     assert 'data-readiness="ready"' in page
     assert "Its ramp is complete and its mail arrives." in page
     assert 'id="readiness"' not in op.get(f"{MOUNT}/mailboxes/{POOL}").text
+
+
+@pytest.mark.parametrize("after", ["\x00", "ada\x00@example.com", "\ud800", "%", "\\"], ids=ascii)
+def test_a_position_that_is_no_address_is_no_error(fleet: Site, op: httpx.Client, after: str):
+    query = quote(after, errors="surrogatepass")
+    assert op.get(f"{API}/readiness?after={query}").status_code == 200
 
 
 def test_an_unknown_state_is_refused(fleet: Site, op: httpx.Client):

@@ -34,7 +34,7 @@ class GmailSendOperator(BaseOperator):
 
     Args:
         mailbox: the address of the mailbox.
-        to: one address or several.
+        to: one address or several, as are `cc` and `bcc`: a text with one of them, or a list.
         text: the plain text.
         html: the HTML part.
         attachments: paths of files that the worker can read, 5 MB in total.
@@ -76,7 +76,7 @@ class GmailSendOperator(BaseOperator):
 
         hook = GmailHook(self.mailbox)
         hook.token_header = IDEMPOTENCY_HEADER
-        mail = self._build_mail(self.idempotency_key or _describe_task(context))
+        mail = self._build_mail(hook.address, self.idempotency_key or _describe_task(context))
         store: Any = context.get("task_state_store")
         earlier = _load_earlier_tries(context, store)
         message_id = send_once(
@@ -85,17 +85,17 @@ class GmailSendOperator(BaseOperator):
             earlier=earlier,
             store_draft=lambda draft_id: store.set(_DRAFT_KEY, draft_id) if store is not None else None,
         )
-        self.log.info("%s: sent the mail %s", self.mailbox, mail.message_id)
+        self.log.info("%s: sent the mail %s", hook.address, mail.message_id)
         return message_id
 
-    def _build_mail(self, key: str) -> OutgoingMail:
+    def _build_mail(self, sender: str, key: str) -> OutgoingMail:
         from gmail_warmup.gmail.mime import OutgoingMail, make_message_id
         from gmail_warmup.gmail.outgoing.send_once import IDEMPOTENCY_HEADER
 
         to = _to_tuple(self.to)
-        token = hashlib.sha256(f"{self.mailbox}\n{key}".encode()).hexdigest()[:40]
+        token = hashlib.sha256(f"{sender}\n{key}".encode()).hexdigest()[:40]
         return OutgoingMail(
-            sender=self.mailbox,
+            sender=sender,
             sender_name=self.sender_name,
             recipient=to[0] if to else "",
             recipient_name=None,
@@ -106,13 +106,16 @@ class GmailSendOperator(BaseOperator):
             text=self.text,
             html=self.html,
             attachments=tuple(_read_file(Path(path)) for path in self.attachments),
-            message_id=make_message_id(token, self.mailbox),
+            message_id=make_message_id(token, sender),
             headers={IDEMPOTENCY_HEADER: token},
         )
 
 
 def _to_tuple(addresses: str | Sequence[str]) -> tuple[str, ...]:
-    return (addresses,) if isinstance(addresses, str) else tuple(addresses)
+    from gmail_warmup.mailboxes.addresses import to_stored_address
+
+    listed = (addresses,) if isinstance(addresses, str) else addresses
+    return tuple(to_stored_address(address) or address for address in listed)  # the mail's builder names a wrong one
 
 
 def _read_file(path: Path) -> Attachment:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+import httpx
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from standardwebhooks import Webhook
@@ -84,19 +85,25 @@ def malformed_error(conn_id: str, what: str) -> ConfigurationError:
 
 
 def _check_url(conn_id: str, url: str, *, allow_private: bool) -> None:
-    try:
-        parts = urlsplit(url)
-        is_url = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_url = False
-    if not is_url or not url.isprintable() or " " in url:
+    if not _is_url(url):
         raise malformed_error(conn_id, "its host is not a URL. Set it to https://HOST/PATH.")
-    if parts.scheme == "http" and not allow_private:
+    if urlsplit(url).scheme == "http" and not allow_private:
         raise malformed_error(
             conn_id,
             "its URL begins with http://, so addresses would be sent unencrypted. Use https://, or for a receiver in "
             "your own network set AIRFLOW__GMAIL_WARMUP__WEBHOOK_PRIVATE_ADDRESSES=True.",
         )
+
+
+def _is_url(url: str) -> bool:
+    """Return whether an HTTP client accepts a URL, and its host has the form of a name or an address."""
+    try:
+        parts, parsed = urlsplit(url), httpx.URL(url)
+        parsed.raw_host.decode().encode("idna")  # no empty part, and none of more than 63 characters
+        is_complete = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+        return is_complete and bool(parsed.host) and url.isprintable() and " " not in url
+    except (ValueError, httpx.InvalidURL):
+        return False
 
 
 def _build_signer(conn_id: str, secret: str) -> Webhook:

@@ -23,6 +23,10 @@ _TRANSPORT_PROBLEMS = {
 }
 
 
+_MAX_BODY_BYTES = 65_536
+"""Bytes of an answer that are read, and not used; after a longer one the connection is closed."""
+
+
 class WebhookDeliveryError(DeliveryError):
     """The receiver did not accept the webhook."""
 
@@ -32,7 +36,7 @@ class WebhookSender:
 
     Args:
         receiver: the receiver.
-        timeout: seconds in which it has to answer completely.
+        timeout: seconds in which it has to answer with a status.
         allow_private: whether it may have a private, link-local or loopback address.
     """
 
@@ -67,7 +71,12 @@ class WebhookSender:
         if self._client is None:
             half = self._timeout / 2
             self._client = open_client(
-                self._receiver.url, connect_timeout=half, read_timeout=half, public_only=not self._allow_private
+                self._receiver.url,
+                connect_timeout=half,
+                read_timeout=half,
+                max_bytes=_MAX_BODY_BYTES,
+                public_only=not self._allow_private,
+                status_only=True,
             )
         return self._client
 
@@ -78,7 +87,7 @@ class WebhookSender:
                 "set AIRFLOW__GMAIL_WARMUP__WEBHOOK_PRIVATE_ADDRESSES=True."
             )
         if isinstance(error, httpx.TimeoutException):
-            return f"The receiver did not answer completely within {self._timeout:g} s."
+            return f"The receiver did not answer within {self._timeout:g} s."
         if isinstance(error, ConfigurationError):
             return str(error)
         return _TRANSPORT_PROBLEMS[classify_transport_error(error)]
@@ -99,4 +108,6 @@ def sign_message(receiver: Receiver, message: Message, *, now: datetime) -> dict
 def _describe_status(response: httpx.Response) -> str:
     if response.is_redirect:
         return f"HTTP {response.status_code}: redirects are not followed. Set the URL to the final address."
+    if response.status_code == httpx.codes.GONE:
+        return "The receiver answered HTTP 410: it is gone. Correct its URL, or remove it from webhook_conn_ids."
     return f"The receiver answered HTTP {response.status_code}."

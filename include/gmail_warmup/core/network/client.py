@@ -47,6 +47,7 @@ def open_client(
     max_bytes: int = MAX_ANSWER_BYTES,
     verify: bool = True,
     public_only: bool = False,
+    status_only: bool = False,
 ) -> httpx.Client:
     """Return a client for one server.
 
@@ -58,6 +59,7 @@ def open_client(
         verify: whether the certificate of the server is verified.
         public_only: whether a request to a private, link-local or loopback address raises PrivateAddressError. The
             address that is connected to is checked. A proxy resolves the host again and has rules of its own.
+        status_only: whether status and headers are the whole answer: no body, whatever is wrong with it, is an error.
 
     Raises:
         ConfigurationError: if the network configuration is not usable.
@@ -68,6 +70,7 @@ def open_client(
         seconds=connect_timeout + read_timeout,
         max_bytes=max_bytes,
         public_only=public_only,
+        status_only=status_only,
     )
     timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
     return httpx.Client(transport=transport, timeout=timeout, trust_env=False, follow_redirects=False)
@@ -82,13 +85,20 @@ class _LimitedTransport(httpx.HTTPTransport):
     """
 
     def __init__(
-        self, proxy: str | None, context: ssl.SSLContext, *, seconds: float, max_bytes: int, public_only: bool
+        self,
+        proxy: str | None,
+        context: ssl.SSLContext,
+        *,
+        seconds: float,
+        max_bytes: int,
+        public_only: bool,
+        status_only: bool,
     ) -> None:
         super().__init__(verify=context, trust_env=False, proxy=_build_proxy(proxy, context) if proxy else None)
         # HTTPTransport has no argument for it.
         self._pool._network_backend = _DeadlineBackend(public_only=public_only and proxy is None)
         self._uses_proxy, self._seconds, self._max_bytes = proxy is not None, seconds, max_bytes
-        self._public_only = public_only
+        self._public_only, self._status_only = public_only, status_only
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and return the complete answer."""
@@ -97,14 +107,21 @@ class _LimitedTransport(httpx.HTTPTransport):
             if self._public_only and self._uses_proxy:
                 _require_public_host(request.url.host)
             response = super().handle_request(request)
-            try:
-                assert isinstance(response.stream, httpx.SyncByteStream)
-                content = _read_limited(response.stream, self._max_bytes)
-            finally:
-                response.close()
-        content = decompress(content, response.headers, max_bytes=self._max_bytes)
+            content = self._read_content(response)
         headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _CODING_HEADERS]
         return httpx.Response(response.status_code, headers=headers, content=content, extensions=response.extensions)
+
+    def _read_content(self, response: httpx.Response) -> bytes:
+        try:
+            assert isinstance(response.stream, httpx.SyncByteStream)
+            content = _read_limited(response.stream, self._max_bytes)  # a connection is used again only after that
+            return b"" if self._status_only else decompress(content, response.headers, max_bytes=self._max_bytes)
+        except httpx.TransportError:
+            if not self._status_only:
+                raise
+            return b""
+        finally:
+            response.close()
 
     @contextmanager
     def _name_proxy_errors(self) -> Iterator[None]:
@@ -219,7 +236,7 @@ class _DeadlineBackend(httpcore.SyncBackend):
 def _resolve(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: an empty part, or one of more than 63 characters
         raise httpcore.ConnectError(str(error)) from error
     return [str(address[0]) for *_, address in found]
 

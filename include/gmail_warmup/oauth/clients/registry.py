@@ -174,7 +174,11 @@ def set_client(
     record_client_id(connection, conn_id, client_id)
     if given := {name: after[name] for name in changes}:  # another change of the others at the same time is kept
         connection.execute(sa.update(Row).where(Row.conn_id == conn_id).values(given))
-    _record(connection, ChangeAction.CLIENT_SET, conn_id, actor, before, after)
+    changed = [name for name in after if before is None or after[name] != before[name]]
+    if changed:
+        former = before and {name: before[name] for name in changed}
+        now = {name: after[name] for name in changed}
+        _record(connection, ChangeAction.CLIENT_SET, conn_id, actor, former, now)
     return get_client(connection, conn_id, default=default)
 
 
@@ -186,6 +190,7 @@ def set_retired(connection: sa.Connection, conn_id: str, *, retired: bool, defau
     Raises:
         InvalidInputError: if it is not registered, or the default client would be retired.
     """
+    lock_decisions(connection, DecisionLock.CLIENT_TAGS)  # of two at the same time, one finds nothing to do
     client = get_client(connection, conn_id, default=default)
     if client.is_default and retired:
         raise InvalidInputError(

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.core.enums import READINESS_LABELS, MailboxKind, ReadinessState
 from gmail_warmup.core.settings import Settings
+from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.warmup.readiness import store
@@ -81,7 +82,9 @@ def list_readiness(context: CurrentContext, params: Annotated[ReadinessIn, Query
 def _select_page(params: ReadinessIn, settings: Settings) -> sa.Select[int, str]:
     conditions = filters.build_conditions(params.to_filter(), expiring_days=settings.expiring_days)
     query = sa.select(Mailbox.id, Mailbox.address).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-    query = query.where(*conditions, Mailbox.kind == MailboxKind.WARMUP, Mailbox.address > params.after)
+    query = query.where(
+        *conditions, Mailbox.kind == MailboxKind.WARMUP, Mailbox.address > to_storable_text(params.after)
+    )
     return query.order_by(Mailbox.address).limit(params.limit + 1)
 
 
