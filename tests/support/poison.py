@@ -75,7 +75,8 @@ INTERNAL: dict[str, str] = {
     "domain_check": "checked_at bad_since bad_seen_at",
     "domain_day": "id domain timezone local_date ramp planned claimed sent failed inbox spam elsewhere missing rescued "
     "read replied bounced rejected",
-    "domain_volume": "domain counted_at senders receivers planned largest_plan target largest_target",
+    "domain_volume": "domain counted_at senders receivers planned largest_plan target largest_target "
+    "ready warming resting not_ready cold_mails",
     "grant_day": "domain day kind state mailboxes",
     "grant_event": "id mailbox_id at",
     "halt": "id started_at ended_at",

@@ -212,10 +212,13 @@ def test_today_the_pool_and_the_kill_switch(fleet: Site, op: httpx.Client):
 
 
 def test_stored_volumes_are_shown_until_they_are_old(fleet: Site, op: httpx.Client):
-    stored = "INSERT INTO gmail_warmup.domain_volume VALUES ('one.example', {}, 1, 7, 100, 9, 200, 10)"
+    stored = "INSERT INTO gmail_warmup.domain_volume VALUES ('one.example', {}, 1, 7, 100, 9, 200, 10, 3, 4, 5, 6, 30)"
     fleet.sql(stored.format("now() - interval '10 minutes'"))
     found = load(op)
     assert (found["today"]["planned"], found["pool"]["receivers"], found["pool"]["needed"]) == (100, 7, 5)
+    assert found["today"]["readiness"] == {"ready": 3, "warming": 4, "resting": 5, "not_ready": 6}
+    assert found["today"]["cold_mails"] == load(op, domain="one.example")["today"]["cold_mails"] == 30
+    assert load(op, domain="two.example")["today"]["cold_mails"] == 0
     age = domain_volumes.MAX_AGE.total_seconds() + 1
     fleet.sql(f"UPDATE gmail_warmup.domain_volume SET counted_at = now() - {age} * interval '1 second'")
     assert load(op)["today"]["planned"] == 13

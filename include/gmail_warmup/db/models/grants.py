@@ -41,6 +41,8 @@ class OAuthGrant(Base):
         check_time("next_probe_at"),
         CheckConstraint("array_position(scopes, NULL) IS NULL", name="scopes"),
         Index("ix_oauth_grant_state", "state", "next_probe_at"),
+        Index("ix_oauth_grant_invalid", "state", "state_since", "mailbox_id",
+              postgresql_where=text("state <> 'active'")),
         # Sort orders of the list. The last two also find grants that expire soon.
         Index("ix_oauth_grant_state_since", "state_since", "mailbox_id"),
         Index("ix_oauth_grant_refreshed_at", "refreshed_at", "mailbox_id"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Date, Identity, Index, Integer, Text, func
+from sqlalchemy import BigInteger, Date, Identity, Index, Integer, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gmail_warmup.core.enums import GrantState, MailboxKind
@@ -21,7 +21,11 @@ class DomainDay(Base):
     """
 
     __tablename__ = "domain_day"
-    __table_args__ = (Index("ix_domain_day_local_date", "local_date"),)
+    __table_args__ = (
+        Index("ix_domain_day_local_date", "local_date"),
+        Index("ix_domain_day_domain_local_date", "domain", "local_date"),
+        Index("ix_domain_day_open", "local_date", postgresql_where=text("timezone <> ''")),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     domain: Mapped[str | None] = mapped_column(Text)
@@ -78,3 +82,10 @@ class DomainVolume(Base):
     """Mails per day when all senders have finished their ramp."""
     largest_target: Mapped[int] = mapped_column(Integer)
     """The most mails per day of one sender that has finished its ramp."""
+    ready: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Warmup mailboxes in this state of readiness, like the following three."""
+    warming: Mapped[int] = mapped_column(Integer, server_default="0")
+    resting: Mapped[int] = mapped_column(Integer, server_default="0")
+    not_ready: Mapped[int] = mapped_column(Integer, server_default="0")
+    cold_mails: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Cold mails that the ready mailboxes may send today."""

@@ -142,8 +142,8 @@ class DomainReadiness:
     cold_mails: int
 
 
-def load_domain_readiness(connection: sa.Connection) -> list[DomainReadiness]:
-    """Return the readiness of every domain, ordered by name."""
+def load_domain_readiness(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[DomainReadiness]:
+    """Return the readiness of every domain, ordered by name; of the mailboxes that meet all conditions."""
     number = sa.func.count().label("mailboxes")
     query = (
         sa.select(
@@ -151,6 +151,7 @@ def load_domain_readiness(connection: sa.Connection) -> list[DomainReadiness]:
             sa.func.mode().within_group(_R.reason).label("reason"),
         )
         .join(_R, _R.mailbox_id == Mailbox.id)
+        .where(_R.state.in_(ReadinessState), *conditions)
         .group_by(Mailbox.domain, _R.state)
         .order_by(Mailbox.domain)
     )  # fmt: skip

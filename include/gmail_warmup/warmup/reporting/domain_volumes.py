@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gmail_warmup.core.enums import ReadinessState
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import DomainVolume, HealthBand, Mailbox, MailboxDay, MailboxKind, OAuthGrant
 from gmail_warmup.db.rows import DATA_ERRORS, describe_error
@@ -19,6 +20,7 @@ from gmail_warmup.warmup.health.monitor import ZONE_DAYS
 from gmail_warmup.warmup.planning.daily_plan import compute_volume_on
 from gmail_warmup.warmup.planning.eligibility import IS_USABLE
 from gmail_warmup.warmup.planning.schedules import resolve_schedule
+from gmail_warmup.warmup.readiness.store import load_domain_readiness
 from gmail_warmup.warmup.reporting.domain_days import UTC_TODAY
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,9 @@ _V = DomainVolume
 
 MAX_AGE = timedelta(hours=1)
 """Stored volumes that are older are counted again."""
+
+_LARGEST = ("largest_plan", "largest_target")
+_SUMS = ("senders", "receivers", "planned", "target", *(state.value for state in ReadinessState), "cold_mails")
 
 
 @dataclass(kw_only=True)
@@ -39,15 +44,25 @@ class Volume:
     largest_plan: int = 0
     target: int = 0
     largest_target: int = 0
+    ready: int = 0
+    warming: int = 0
+    resting: int = 0
+    not_ready: int = 0
+    cold_mails: int = 0
     counted_at: datetime | None = None
 
     def add(self, other: Any) -> None:
         """Add another volume."""
-        for name in ("senders", "receivers", "planned", "target"):
+        for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("largest_plan", "largest_target"):
+        for name in _LARGEST:
             setattr(self, name, max(getattr(self, name), getattr(other, name)))
-        self.counted_at = other.counted_at
+        self.counted_at = self.counted_at or other.counted_at
+
+    @property
+    def readiness(self) -> dict[ReadinessState, int]:
+        """Return the number of warmup mailboxes in each state of readiness."""
+        return {state: getattr(self, state.value) for state in ReadinessState}
 
 
 def count_needed_receivers(volume: int, largest: int, settings: Settings) -> int:
@@ -75,8 +90,8 @@ def _build_volume_query() -> sa.Select[Any]:
     """Return the query of the stored volume of the parameter ``domain``; NULL for all."""
     chosen = sa.bindparam("domain", type_=sa.Text)
     is_chosen = sa.or_(chosen.is_(None), _V.domain == chosen)
-    sums = {name: sa.func.sum(getattr(_V, name)) for name in ("senders", "receivers", "planned", "target")}
-    largest = {name: sa.func.max(getattr(_V, name)) for name in ("largest_plan", "largest_target")}
+    sums = {name: sa.func.sum(getattr(_V, name)) for name in _SUMS}
+    largest = {name: sa.func.max(getattr(_V, name)) for name in _LARGEST}
     values = (sa.func.coalesce(value.filter(is_chosen), 0).label(name) for name, value in (sums | largest).items())
     counted_at = sa.func.max(_V.counted_at).label("counted_at")
     return sa.select(*values, counted_at).where(_V.counted_at > sa.func.now() - MAX_AGE)
@@ -123,6 +138,11 @@ def count_volumes(
         )  # fmt: skip
     for row in connection.execute(_COUNT_RECEIVERS.where(*conditions)):
         volumes[row.domain].add(Volume(receivers=row.mailboxes, counted_at=row.now))
+    for stored in load_domain_readiness(connection, *conditions):
+        volume = Volume(cold_mails=stored.cold_mails)
+        for state, number in stored.mailboxes.items():
+            setattr(volume, state.value, number)
+        volumes[stored.domain].add(volume)
     return dict(volumes)
 
 

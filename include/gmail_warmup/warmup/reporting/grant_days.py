@@ -44,14 +44,17 @@ def record_grant_states(connection: sa.Connection) -> None:
 
 
 _KIND = sa.bindparam("kind", type_=sa.Text)
+_COUNTS = (
+    sa.func.coalesce(sa.func.sum(_G.mailboxes).filter(_G.state == state), 0).label(state.value) for state in GrantState
+)
 _SELECT_STATES = (
-    sa.select(_G.day, _G.state, sa.func.sum(_G.mailboxes).label("mailboxes"))
+    sa.select(_G.day, *_COUNTS)
     .where(
         _G.domain == sa.bindparam("domain"),
         _G.day > UTC_TODAY - sa.bindparam("days", type_=sa.Integer),
         sa.or_(_KIND.is_(None), _G.kind == _KIND),
     )
-    .group_by(_G.day, _G.state)
+    .group_by(_G.day)
     .order_by(_G.day)
 )
 
@@ -61,8 +64,5 @@ def load_grant_states(
 ) -> list[GrantStates]:
     """Return the states of the last days with an audit, oldest first."""
     chosen = {"days": days, "domain": domain, "kind": kind}
-    known = {state.value: state for state in GrantState}
-    by_day: dict[date, dict[GrantState, int]] = {}
-    for row in connection.execute(_SELECT_STATES, chosen):
-        by_day.setdefault(row.day, dict.fromkeys(GrantState, 0))[known[row.state]] = int(row.mailboxes)
-    return [GrantStates(day=day, states=states) for day, states in by_day.items()]
+    rows = connection.execute(_SELECT_STATES, chosen)
+    return [GrantStates(day=day, states=dict(zip(GrantState, counts, strict=True))) for day, *counts in rows]

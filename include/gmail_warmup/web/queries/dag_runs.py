@@ -22,6 +22,32 @@ from gmail_warmup.core.enums import DagId
 log = logging.getLogger(__name__)
 
 _LONGEST_RUN = timedelta(days=1)
+MAX_DAYS = 30
+"""Days that are read at most, because each run is read."""
+
+_RUN, _TASK = DagRun.__table__.c, TaskInstance.__table__.c
+_SINCE: sa.BindParameter[datetime] = sa.bindparam("since")
+_HAS_FAILED = _RUN.state == DagRunState.FAILED
+_DURATION = sa.func.percentile_cont(0.5).within_group(_RUN.end_date - _RUN.start_date)
+_SELECT_RUNS = (
+    sa.select(
+        _RUN.dag_id,
+        sa.func.count().label("runs"),
+        sa.func.count().filter(_HAS_FAILED).label("failed_runs"),
+        sa.func.extract("epoch", _DURATION).label("median_seconds"),  # an interval is sorted faster than a number
+        sa.func.max(_RUN.end_date).label("last_at"),
+        sa.func.max(_RUN.end_date).filter(_HAS_FAILED).label("last_failure_at"),
+    )
+    .where(_RUN.dag_id.in_(DagId), _RUN.end_date >= _SINCE)
+    .where(_RUN.run_after >= sa.bindparam("run_after"))  # for the index
+    .where(_RUN.state.in_((DagRunState.SUCCESS, DagRunState.FAILED)))
+    .group_by(_RUN.dag_id)
+)
+_SELECT_FAILED_TASKS = (
+    sa.select(_TASK.dag_id, sa.func.count().label("tasks"))
+    .where(_TASK.state == TaskInstanceState.FAILED, _TASK.dag_id.in_(DagId), _TASK.end_date >= _SINCE)
+    .group_by(_TASK.dag_id)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,44 +71,17 @@ class DagActivity:
 
 
 def load_dag_activity(*, days: int) -> list[DagActivity]:
-    """Return the activity of the DAGs; an empty list if Airflow's tables cannot be read."""
-    since = datetime.now(UTC) - timedelta(days=days)
+    """Return the activity of the DAGs in the last days, at most ``MAX_DAYS``; empty if they cannot be read."""
+    since = datetime.now(UTC) - timedelta(days=min(days, MAX_DAYS))
+    period = {"since": since, "run_after": since - _LONGEST_RUN}
     try:
         with create_session() as session:
-            runs = {row.dag_id: row for row in session.execute(_select_runs(since))}
-            failed = {row.dag_id: row.tasks for row in session.execute(_select_failed_tasks(since))}
+            runs = {row.dag_id: row for row in session.execute(_SELECT_RUNS, period)}
+            failed = {row.dag_id: row.tasks for row in session.execute(_SELECT_FAILED_TASKS, period)}
     except SQLAlchemyError as error:
         log.error("The runs of the DAGs are left out, because of a database error: %s", type(error).__name__)
         return []
     return [_to_activity(dag_id, runs.get(dag_id), failed.get(dag_id, 0)) for dag_id in map(str, DagId)]
-
-
-def _select_runs(since: datetime) -> sa.Executable:
-    has_failed = DagRun.state == DagRunState.FAILED
-    duration = sa.func.percentile_cont(0.5).within_group(DagRun.end_date - DagRun.start_date)
-    return (
-        sa.select(
-            DagRun.dag_id,
-            sa.func.count().label("runs"),
-            sa.func.count().filter(has_failed).label("failed_runs"),
-            sa.func.extract("epoch", duration).label("median_seconds"),  # an interval is sorted faster than a number
-            sa.func.max(DagRun.end_date).label("last_at"),
-            sa.func.max(DagRun.end_date).filter(has_failed).label("last_failure_at"),
-        )
-        .where(DagRun.dag_id.in_(DagId), DagRun.end_date >= since)
-        .where(DagRun.run_after >= since - _LONGEST_RUN)  # for the index
-        .where(DagRun.state.in_((DagRunState.SUCCESS, DagRunState.FAILED)))
-        .group_by(DagRun.dag_id)
-    )
-
-
-def _select_failed_tasks(since: datetime) -> sa.Executable:
-    return (
-        sa.select(TaskInstance.dag_id, sa.func.count().label("tasks"))
-        .where(TaskInstance.state == TaskInstanceState.FAILED, TaskInstance.dag_id.in_(DagId))
-        .where(TaskInstance.end_date >= since)
-        .group_by(TaskInstance.dag_id)
-    )
 
 
 def _to_activity(dag_id: str, runs: Any, failed_tasks: int) -> DagActivity:

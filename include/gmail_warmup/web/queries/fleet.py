@@ -5,14 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.core.enums import ReadinessState
 from gmail_warmup.core.settings import Settings
-from gmail_warmup.db.models import DomainDay, Mailbox, MailboxDay, MailboxReadiness
+from gmail_warmup.db.models import DomainDay, Mailbox, MailboxDay
 from gmail_warmup.warmup.reporting import domain_volumes
 from gmail_warmup.warmup.reporting.domain_days import SUMMED_COLUMNS, select_sums
 from gmail_warmup.warmup.reporting.mailbox_sums import select_mailbox_sums
@@ -32,16 +31,18 @@ class MailSums:
         """Return a count."""
         if name not in SUMMED_COLUMNS:
             raise AttributeError(name)
-        return self.counts.get(name, 0)
+        return self.counts[name]
 
     @property
     def placed(self) -> int:
         """Return the number of mails whose placement is known."""
-        return self.inbox + self.elsewhere + self.spam + self.missing
+        counts = self.counts
+        return counts["inbox"] + counts["elsewhere"] + counts["spam"] + counts["missing"]
 
     def percent(self, name: str) -> float | None:
         """Return a placement in per cent of the mails whose placement is known."""
-        return round(100 * self.counts.get(name, 0) / self.placed, 1) if self.placed else None
+        placed = self.placed
+        return round(100 * self.counts[name] / placed, 1) if placed else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,34 +81,6 @@ def _select_domains(mailbox_filter: MailboxFilter, days: int, limit: int) -> sa.
     return query.add_columns(sa.func.count().over().label("domains")).order_by(sa.desc("sent"), "domain").limit(limit)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ColdMails:
-    """Warmup mailboxes by readiness, and the cold mails of today of those that are ready, as the last run stored it."""
-
-    mailboxes: dict[ReadinessState, int]
-    total: int
-
-
-def count_cold_mails(connection: sa.Connection, mailbox_filter: MailboxFilter) -> ColdMails:
-    """Return how many cold mails may be sent today."""
-    rows = {row.state: row for row in connection.execute(_select_readiness(mailbox_filter))}
-    known = [state for state in ReadinessState if state in rows]
-    return ColdMails(
-        mailboxes=dict.fromkeys(ReadinessState, 0) | {state: int(rows[state].mailboxes) for state in known},
-        total=sum(int(rows[state].cold_mails) for state in known),
-    )
-
-
-@functools.lru_cache(maxsize=CACHED_STATEMENTS)
-def _select_readiness(mailbox_filter: MailboxFilter) -> Any:
-    conditions = build_conditions(replace(mailbox_filter, kind=None), expiring_days=0)  # they are warmup mailboxes
-    total = sa.func.sum(MailboxReadiness.cold_mails).label("cold_mails")
-    query: Any = sa.select(MailboxReadiness.state, sa.func.count().label("mailboxes"), total)
-    if conditions:
-        query = query.join(Mailbox, Mailbox.id == MailboxReadiness.mailbox_id).where(*conditions)
-    return query.group_by(MailboxReadiness.state)
-
-
 def load_today(connection: sa.Connection, mailbox_filter: MailboxFilter = EVERYTHING) -> MailSums:
     """Return the sums of the current local day of each mailbox."""
     return _to_sums(connection.execute(_select_sums(days=1, mailbox_filter=mailbox_filter)).one())
@@ -138,5 +111,6 @@ def count_today(connection: sa.Connection, settings: Settings) -> DailyTotals:
     return DailyTotals(planned=planned, sent=today.sent, spam=today.spam)
 
 
-def _to_sums(row: Any) -> MailSums:
-    return MailSums(counts={name: int(row._mapping[name]) for name in SUMMED_COLUMNS})
+def _to_sums(row: sa.Row[Any]) -> MailSums:
+    values = row._mapping
+    return MailSums(counts={name: int(values[name]) for name in SUMMED_COLUMNS})

@@ -20,10 +20,17 @@ class LastAudit:
     report: AuditReport
 
 
+_SELECT_LAST = (
+    sa.select(AuditRun.finished_at, AuditRun.report)
+    .where(AuditRun.finished_at.is_not(None))
+    .order_by(AuditRun.id.desc())
+    .limit(1)
+)
+
+
 def load_last_audit(connection: sa.Connection) -> LastAudit | None:
     """Return the last finished audit, or None before the first one."""
-    query = sa.select(AuditRun.finished_at, AuditRun.report).where(AuditRun.finished_at.is_not(None))
-    row = connection.execute(query.order_by(AuditRun.id.desc()).limit(1)).one_or_none()
+    row = connection.execute(_SELECT_LAST).one_or_none()
     return LastAudit(finished_at=row.finished_at, report=AuditReport.from_json(row.report)) if row else None
 
 
@@ -43,15 +50,18 @@ class AuditSummary:
 
 
 _FLAGGED = ("needs_reauth", "blocked", "deleted", "disabled")
+_NUMBERS = ("mailboxes", "valid", "refreshed", "suspect", "not_reached", "app_error", *_FLAGGED)
+_SELECT_RECENT = (
+    sa.select(AuditRun.started_at, AuditRun.finished_at, *(AuditRun.report[name].label(name) for name in _NUMBERS))
+    .where(AuditRun.finished_at.is_not(None))
+    .order_by(AuditRun.id.desc())
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
 
 
 def load_recent_audits(connection: sa.Connection, *, limit: int = 5) -> list[AuditSummary]:
     """Return the last finished audits, newest first. Only the numbers of their reports are read."""
-    names = ("mailboxes", "valid", "refreshed", "suspect", "not_reached", "app_error", *_FLAGGED)
-    query = sa.select(
-        AuditRun.started_at, AuditRun.finished_at, *(AuditRun.report[name].label(name) for name in names)
-    ).where(AuditRun.finished_at.is_not(None))
-    return [_to_summary(row) for row in connection.execute(query.order_by(AuditRun.id.desc()).limit(limit))]
+    return [_to_summary(row) for row in connection.execute(_SELECT_RECENT, {"limit": limit})]
 
 
 def _to_summary(row: sa.Row[Any]) -> AuditSummary:

@@ -22,10 +22,10 @@ _COUNT_BANDS = (
     .group_by(Mailbox.domain, Mailbox.band)
 )
 _SELECT_CHECKS = sa.select(DomainCheck.domain, DomainCheck.record, DomainCheck.result).where(
-    DomainCheck.domain == _ANY_NAMED
+    DomainCheck.domain == _ANY_NAMED, DomainCheck.record.in_(DnsRecord), DomainCheck.result.in_(DnsResult)
 )
 _A = DomainAuthentication
-_SELECT_REPORTS = sa.select(_A.domain, _A.method, _A.failures).where(_A.domain == _ANY_NAMED)
+_SELECT_REPORTS = sa.select(_A.domain, _A.method, _A.failures).where(_A.domain == _ANY_NAMED, _A.method.in_(DnsRecord))
 
 
 @dataclass(kw_only=True)
@@ -57,9 +57,7 @@ def load_authentication(connection: sa.Connection, domains: Sequence[str]) -> di
     names = {"domains": list(domains)}
     found: dict[str, dict[DnsRecord, DnsResult]] = defaultdict(dict)
     for row in connection.execute(_SELECT_CHECKS, names):
-        if row.record in list(DnsRecord) and row.result in list(DnsResult):
-            found[row.domain][DnsRecord(row.record)] = DnsResult(row.result)
+        found[row.domain][DnsRecord(row.record)] = DnsResult(row.result)
     for report in connection.execute(_SELECT_REPORTS, names):
-        if report.method in list(DnsRecord):
-            found[report.domain][DnsRecord(report.method)] = DnsResult.BAD if report.failures else DnsResult.OK
+        found[report.domain][DnsRecord(report.method)] = DnsResult.BAD if report.failures else DnsResult.OK
     return found

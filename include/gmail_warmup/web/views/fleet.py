@@ -23,6 +23,7 @@ from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.warmup.planning.backlog import count_backlogs
 from gmail_warmup.warmup.reporting import domain_volumes, grant_days
+from gmail_warmup.warmup.reporting.domain_days import SUMMED_COLUMNS
 from gmail_warmup.warmup.reporting.domain_volumes import Volume
 from gmail_warmup.web.queries import attention, expiries, filters, fleet, last_audit, sending_domains
 from gmail_warmup.web.queries.attention import Attention, Cause, NeedyMailbox
@@ -72,7 +73,9 @@ class Today(_FrozenModel):
     sent: int
     remaining: int = Field(description="Mails that are still sent today; 0 while everything is stopped.")
     cold_mails: int = Field(description="Cold mails that the ready mailboxes may send today, as of the last DAG run.")
-    readiness: dict[ReadinessState, int] = Field(description="Number of warmup mailboxes in each state of readiness.")
+    readiness: dict[ReadinessState, int] = Field(
+        description="Number of warmup mailboxes in each state of readiness, as of the last DAG run."
+    )
 
 
 class StateDay(_FrozenModel):
@@ -232,13 +235,12 @@ def _load_plan(
     elif scope.domain:
         volume = domain_volumes.load_volume(connection, settings, domain=scope.domain)
     remaining = 0 if stopped else max(0, volume.planned - today.sent)
-    cold = fleet.count_cold_mails(connection, scope.to_filter())
     return Today(
         planned=volume.planned,
         sent=today.sent,
         remaining=remaining,
-        cold_mails=0 if stopped else cold.total,
-        readiness=cold.mailboxes,
+        cold_mails=0 if stopped else volume.cold_mails,
+        readiness=volume.readiness,
     )
 
 
@@ -274,8 +276,11 @@ def _to_mails(sums: MailSums) -> Mails:
     return Mails(**_mail_values(sums))
 
 
+_COUNTS = tuple(name for name in Mails.model_fields if name in SUMMED_COLUMNS)
+
+
 def _mail_values(sums: MailSums) -> dict[str, Any]:
-    values: dict[str, Any] = {name: sums.counts[name] for name in Mails.model_fields if name in sums.counts}
+    values: dict[str, Any] = {name: sums.counts[name] for name in _COUNTS}
     return values | {f"{name}_percent": sums.percent(name) for name in ("inbox", "spam")}
 
 

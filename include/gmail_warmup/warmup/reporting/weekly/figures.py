@@ -10,15 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import FLAGGED_STATES, GrantState, HealthBand, MailboxKind, ReadinessState
-from gmail_warmup.db.models import (
-    DomainDay,
-    GrantDay,
-    Mailbox,
-    MailboxDay,
-    MailboxReadiness,
-    OAuthGrant,
-)
+from gmail_warmup.db.models import DomainDay, GrantDay, Mailbox, MailboxDay, OAuthGrant
 from gmail_warmup.warmup.health.failures import count_not_working
+from gmail_warmup.warmup.readiness.store import load_domain_readiness
 from gmail_warmup.warmup.reporting.weekly.scope import WEEK, ReportScope, ScopeKind
 
 MAIL_COUNTS = ("planned", "sent", "inbox", "elsewhere", "spam", "missing", "rescued", "read", "replied", "bounced",
@@ -135,19 +129,13 @@ def load_present_numbers(connection: sa.Connection, scope: ReportScope) -> Prese
     present = connection.execute(
         counts.join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id).where(scope.condition)
     ).one()
-    readiness = sa.select(
-        MailboxReadiness.state,
-        sa.func.count().label("mailboxes"),
-        sa.func.coalesce(sa.func.sum(MailboxReadiness.cold_mails), 0).label("cold_mails"),
-    ).join(Mailbox, Mailbox.id == MailboxReadiness.mailbox_id)
-    readiness = readiness.where(scope.condition).group_by(MailboxReadiness.state)
-    rows = {row.state: row for row in connection.execute(readiness)}
+    domains = load_domain_readiness(connection, scope.condition)
     return PresentNumbers(
         flagged=present.flagged,
         blocked=present.blocked,
         not_working=count_not_working(connection, scope.condition),
-        readiness={state: int(rows[state].mailboxes) if state in rows else 0 for state in ReadinessState},
-        cold_mails=sum(int(row.cold_mails) for row in rows.values()),
+        readiness={state: sum(one.mailboxes.get(state, 0) for one in domains) for state in ReadinessState},
+        cold_mails=sum(one.cold_mails for one in domains),
     )
 
 
