@@ -40,3 +40,15 @@ def test_a_process_takes_it_once(world: World, inherited: sa.Engine):
     url = world.store.engine.url
     assert inherited.url == url  # what an error names
     assert statement_cache.take_prepared_engine(url) is not inherited
+
+
+def test_a_statement_is_built_once_for_the_same_arguments():
+    built: list[str] = []
+
+    @statement_cache.cache_statement
+    def build(name: str) -> sa.Select[int]:
+        built.append(name)
+        return sa.select(sa.column(name))
+
+    assert build("id") is build("id") is not build("address")
+    assert built == ["id", "address"]

@@ -1,22 +1,33 @@
-"""Prepare an engine before task processes are forked, with its statements already compiled.
+"""Keep statements that are built, and compile them before task processes are forked.
 
-Only the preload uses this module. SQLAlchemy compiles each statement once per engine, and a task executes each of its
-statements about once, so that compiling them would take as long as the rest of the task.
+Building a large statement costs as much as executing it. SQLAlchemy compiles each statement once per engine, and a task
+executes each of its statements about once, so that compiling them would take as long as the rest of the task.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql import Executable
 
 from gmail_warmup.db.engine import make_engine
 
+_Parameters = ParamSpec("_Parameters")
+_Statement = TypeVar("_Statement")
+_KEPT = 256
+"""So many statements of each function are kept."""
+
 _PACKAGE_PREFIX = __name__.partition(".")[0] + "."
 _prepared_engines: list[sa.Engine] = []
+
+
+def cache_statement(build: Callable[_Parameters, _Statement]) -> Callable[_Parameters, _Statement]:
+    """Keep the statements that a function builds, by its arguments."""
+    return cast(Callable[_Parameters, _Statement], functools.lru_cache(maxsize=_KEPT)(build))
 
 
 def compile_statements() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +12,7 @@ from gmail_warmup.core.enums import Action
 from gmail_warmup.db.clock import to_local_date
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, MailboxKind, OAuthGrant
+from gmail_warmup.db.statement_cache import cache_statement
 from gmail_warmup.warmup.health.monitor import LOCAL_TODAY
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.planning.due import get_waiting_queries
@@ -58,7 +58,7 @@ _DUE = sa.select(Mailbox.id.label("mailbox_id"), Mailbox.next_send_at.label("sin
 _UNFINISHED = sa.select(L.sender_id.label("mailbox_id"), L.claimed_at.label("since")).where(ledger.UNSENT_FIRST)
 
 
-@functools.cache
+@cache_statement
 def _build_count_query(action: Action) -> Any:
     is_send = action is Action.SEND
     waiting = sa.union_all(*((_DUE, _UNFINISHED) if is_send else get_waiting_queries(action))).subquery()
@@ -74,7 +74,7 @@ def _build_count_query(action: Action) -> Any:
     return query.where(CAN_SEND) if is_send or action is Action.REPLY else query
 
 
-@functools.cache
+@cache_statement
 def _build_total_query() -> Any:
     labels = {action: sa.literal(action.value).label("action") for action in Action}
     return sa.union_all(*(_build_count_query(action).add_columns(label) for action, label in labels.items()))

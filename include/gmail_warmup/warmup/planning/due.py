@@ -6,7 +6,6 @@ the ledger, senders by their cached send times (see ``next_send``).
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from gmail_warmup.core.errors import IncompleteActionError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.db.models import Mailbox, OAuthGrant
+from gmail_warmup.db.statement_cache import cache_statement
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.pause_end import resume_ended_pauses
 from gmail_warmup.warmup.ledger import bounces, retention
@@ -133,7 +133,7 @@ def _find_due_recipients(
     return due[:limit]
 
 
-@functools.cache  # building this statement costs as much as executing it
+@cache_statement
 def _build_waiting_query(action: Action, *, chosen_only: bool) -> sa.Select[Any]:
     """Return the query of the ids of the mailboxes with something due, those that waited longest first."""
     waiting = sa.union_all(*get_waiting_queries(action)).subquery()

@@ -28,7 +28,7 @@ from gmail_warmup.warmup.planning.days_off import is_public_holiday
 from gmail_warmup.warmup.planning.ramp import Ramp, RampKind
 
 _CACHED = 4096
-_get_own_values = attrgetter(*SCHEDULE_NAMES)
+_get_values = attrgetter(*SCHEDULE_NAMES)
 _ResultT = TypeVar("_ResultT")
 
 
@@ -68,7 +68,7 @@ class Schedule:
     @classmethod
     def from_settings(cls, settings: Settings) -> Schedule:
         """Return the schedule of a mailbox that has no value of its own, nor from a tag."""
-        return _build_schedule((None,) * len(SCHEDULE_NAMES), None, settings)
+        return _build_schedule((None,) * len(SCHEDULE_NAMES), None, _get_values(settings))
 
     def is_sending_day(self, day: date) -> bool:
         """Return whether mails are sent on a local date."""
@@ -108,17 +108,17 @@ def explain_schedule(mailbox: Any, settings: Settings) -> Mapping[str, ScheduleV
 
 
 def _apply(
-    compute: Callable[[tuple[Any, ...], str | None, Settings], _ResultT], mailbox: Any, settings: Settings
+    compute: Callable[[tuple[Any, ...], str | None, tuple[Any, ...]], _ResultT], mailbox: Any, settings: Settings
 ) -> _ResultT:
     try:
-        return compute(_get_own_values(mailbox), mailbox.tag_schedules, settings)
+        return compute(_get_values(mailbox), mailbox.tag_schedules, _get_values(settings))
     except InvalidScheduleError as error:
         raise InvalidScheduleError(error.values, getattr(mailbox, "address", "")) from None
 
 
 @lru_cache(maxsize=_CACHED)  # many mailboxes have the same schedule
-def _build_schedule(own: tuple[Any, ...], tag_schedules: str | None, settings: Settings) -> Schedule:
-    found: dict[str, Any] = {name: item.value for name, item in _find_values(own, tag_schedules, settings).items()}
+def _build_schedule(own: tuple[Any, ...], tag_schedules: str | None, options: tuple[Any, ...]) -> Schedule:
+    found: dict[str, Any] = {name: item.value for name, item in _find_values(own, tag_schedules, options).items()}
     return Schedule(
         window=parse_time_range(found["sending_window"]),
         weekdays=frozenset(DAY_NAMES.index(day) for day in found["sending_days"].split(",")),
@@ -140,10 +140,11 @@ def _build_schedule(own: tuple[Any, ...], tag_schedules: str | None, settings: S
     )
 
 
-def _find_values(own: tuple[Any, ...], tag_schedules: str | None, settings: Settings) -> dict[str, ScheduleValue]:
+def _find_values(own: tuple[Any, ...], tag_schedules: str | None, options: tuple[Any, ...]) -> dict[str, ScheduleValue]:
     """Return the most specific value of each name: later ones replace earlier ones."""
     found = {
-        name: ScheduleValue(value=getattr(settings, name), origin=ScheduleOrigin.GLOBAL) for name in SCHEDULE_NAMES
+        name: ScheduleValue(value=value, origin=ScheduleOrigin.GLOBAL)
+        for name, value in zip(SCHEDULE_NAMES, options, strict=True)
     }
     for tag, values in reversed(read_tag_schedules(tag_schedules)):
         for name, value in values.set_values.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,6 +15,7 @@ from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import Mailbox, MailboxDay, MailboxKind
 from gmail_warmup.db.rows import convert_rows
+from gmail_warmup.db.statement_cache import cache_statement
 from gmail_warmup.mailboxes import lookup
 from gmail_warmup.mailboxes.schedules.columns import SCHEDULE_COLUMNS
 from gmail_warmup.warmup.health import bands
@@ -112,13 +112,12 @@ def load_page_statistics(
     return dict(loaded)
 
 
-# Cached, because building a statement with so many sums costs as much as executing it.
-@functools.lru_cache(maxsize=16)
+@cache_statement
 def _query_by_address(days: int) -> sa.Select[Any]:
     return lookup.select_by_address(_build_query(days))
 
 
-@functools.lru_cache(maxsize=16)
+@cache_statement
 def _query_by_ids(days: int) -> sa.Select[Any]:
     return _build_query(days).where(Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))))
 

@@ -9,14 +9,15 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.core.enums import READINESS_LABELS, MailboxKind, ReadinessState
-from gmail_warmup.core.settings import Settings
 from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import Mailbox, OAuthGrant
+from gmail_warmup.db.statement_cache import cache_statement
 from gmail_warmup.warmup.readiness import store
 from gmail_warmup.web.api.selection import FilterIn
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.queries import filters
+from gmail_warmup.web.queries.filters import MailboxFilter
 from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 from gmail_warmup.web.views import readiness
 from gmail_warmup.web.views.readiness import ReadinessView
@@ -68,7 +69,9 @@ def list_readiness(context: CurrentContext, params: Annotated[ReadinessIn, Query
     """
     services = context.services
     with read_transaction(services.engine) as connection:
-        rows = connection.execute(_select_page(params, services.settings)).all()
+        query = _select_page(params.to_filter(), services.settings.expiring_days)
+        position = {"after": to_storable_text(params.after), "limit": params.limit + 1}
+        rows = connection.execute(query, position).all()
         page = rows[: params.limit]
         views = readiness.load_views(connection, [row.id for row in page], services.settings)
     shown = [view for view in views if params.readiness in (None, view.state)]
@@ -79,13 +82,13 @@ def list_readiness(context: CurrentContext, params: Annotated[ReadinessIn, Query
     )
 
 
-def _select_page(params: ReadinessIn, settings: Settings) -> sa.Select[int, str]:
-    conditions = filters.build_conditions(params.to_filter(), expiring_days=settings.expiring_days)
+@cache_statement
+def _select_page(mailbox_filter: MailboxFilter, expiring_days: int) -> sa.Select[int, str]:
+    """Return the query of the mailboxes after the address ``after``, at most ``limit``."""
+    conditions = filters.build_conditions(mailbox_filter, expiring_days=expiring_days)
     query = sa.select(Mailbox.id, Mailbox.address).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-    query = query.where(
-        *conditions, Mailbox.kind == MailboxKind.WARMUP, Mailbox.address > to_storable_text(params.after)
-    )
-    return query.order_by(Mailbox.address).limit(params.limit + 1)
+    query = query.where(*conditions, Mailbox.kind == MailboxKind.WARMUP, Mailbox.address > sa.bindparam("after"))
+    return query.order_by(Mailbox.address).limit(sa.bindparam("limit", type_=sa.Integer))
 
 
 @router.get("/readiness/domains")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -14,9 +13,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from gmail_warmup.core.enums import FLAGGED_STATES, GrantState
 from gmail_warmup.db.models import HealthBand, Mailbox, MailboxAuth, MailboxFailure, MailboxKind, OAuthGrant
 from gmail_warmup.db.rows import convert_rows
+from gmail_warmup.db.statement_cache import cache_statement
 from gmail_warmup.warmup.health.failures import IS_NOT_WORKING
 from gmail_warmup.web.queries.filters import (
-    CACHED_STATEMENTS,
     GROUP_BANDS,
     INVALID_STATES,
     Group,
@@ -100,7 +99,7 @@ def load_attention(connection: sa.Connection, mailbox_filter: MailboxFilter, *, 
     )
 
 
-@functools.lru_cache(maxsize=CACHED_STATEMENTS)
+@cache_statement
 def _count_mailboxes(mailbox_filter: MailboxFilter) -> sa.Executable:
     not_working = replace(mailbox_filter, group=Group.NOT_WORKING)
     return sa.select(
@@ -110,7 +109,7 @@ def _count_mailboxes(mailbox_filter: MailboxFilter) -> sa.Executable:
     )
 
 
-@functools.lru_cache(maxsize=CACHED_STATEMENTS)
+@cache_statement
 def _group_grants(mailbox_filter: MailboxFilter, limit: int) -> sa.Select[Any]:
     """Return the query of the invalid grants by state."""
     grants = _select_groups(OAuthGrant.state, OAuthGrant.mailbox_id, OAuthGrant.state_since, limit)
@@ -120,7 +119,7 @@ def _group_grants(mailbox_filter: MailboxFilter, limit: int) -> sa.Select[Any]:
     return grants.where(OAuthGrant.state.in_(INVALID_STATES), *conditions)
 
 
-@functools.lru_cache(maxsize=CACHED_STATEMENTS)
+@cache_statement
 def _group_bands(mailbox_filter: MailboxFilter, limit: int) -> sa.Select[Any]:
     """Return the query of the restricted warmup mailboxes by health band."""
     bands = _select_groups(Mailbox.band, Mailbox.id, Mailbox.band_since, limit)
@@ -146,7 +145,7 @@ def _to_needy(row: sa.Row[Any]) -> NeedyMailbox:
     return NeedyMailbox(**{**row._mapping, "kind": MailboxKind(row.kind), "cause": Cause(row.cause)})
 
 
-@functools.lru_cache(maxsize=CACHED_STATEMENTS)
+@cache_statement
 def _select_needy(mailbox_filter: MailboxFilter, limit: int) -> sa.Select[Any]:
     parts = [part.limit(limit) for part in _select_parts(build_conditions(mailbox_filter, expiring_days=0))]
     all_parts = sa.union_all(*(sa.select(part.subquery()) for part in parts)).subquery()

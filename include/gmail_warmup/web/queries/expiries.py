@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from gmail_warmup.db.models import Mailbox, OAuthGrant
+from gmail_warmup.db.statement_cache import cache_statement
 from gmail_warmup.oauth import expiry
-from gmail_warmup.web.queries.filters import CACHED_STATEMENTS, MailboxFilter, build_conditions
+from gmail_warmup.web.queries.filters import MailboxFilter, build_conditions
 
 CALENDAR_DAYS = 28
 _LISTED = 3
@@ -42,7 +42,7 @@ def load_expiry_days(connection: sa.Connection, mailbox_filter: MailboxFilter, *
     ]
 
 
-@functools.lru_cache(maxsize=CACHED_STATEMENTS)
+@cache_statement
 def _select_expiries(mailbox_filter: MailboxFilter) -> sa.Executable:
     date = sa.cast(sa.func.timezone("UTC", expiry.EXPIRES_AT), sa.Date).label("date")
     return (

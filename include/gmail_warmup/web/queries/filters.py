@@ -89,9 +89,6 @@ GROUP_BANDS = {
 }
 """Groups defined by the health band of a warmup mailbox."""
 
-CACHED_STATEMENTS = 64
-"""Statements are kept for so many filters, because building one costs as much as executing it."""
-
 INVALID_STATES = [state for group, states in GROUP_STATES.items() if group is not Group.VALID for state in states]
 
 

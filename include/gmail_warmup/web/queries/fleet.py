@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,11 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import DomainDay, Mailbox, MailboxDay
+from gmail_warmup.db.statement_cache import cache_statement
 from gmail_warmup.warmup.reporting import domain_volumes
 from gmail_warmup.warmup.reporting.domain_days import SUMMED_COLUMNS, select_sums
 from gmail_warmup.warmup.reporting.mailbox_sums import select_mailbox_sums
-from gmail_warmup.web.queries.filters import CACHED_STATEMENTS, MailboxFilter, build_conditions
+from gmail_warmup.web.queries.filters import MailboxFilter, build_conditions
 
 _D = DomainDay
 EVERYTHING = MailboxFilter()
@@ -75,7 +75,7 @@ def load_domains(
     return DomainSums(count=rows[0].domains if rows else 0, largest={row.domain: _to_sums(row) for row in rows})
 
 
-@functools.lru_cache(maxsize=CACHED_STATEMENTS)
+@cache_statement
 def _select_domains(mailbox_filter: MailboxFilter, days: int, limit: int) -> sa.Select[Any]:
     query = _select_sums("domain", days=days, mailbox_filter=mailbox_filter)
     return query.add_columns(sa.func.count().over().label("domains")).order_by(sa.desc("sent"), "domain").limit(limit)
@@ -86,7 +86,7 @@ def load_today(connection: sa.Connection, mailbox_filter: MailboxFilter = EVERYT
     return _to_sums(connection.execute(_select_sums(days=1, mailbox_filter=mailbox_filter)).one())
 
 
-@functools.lru_cache(maxsize=4 * CACHED_STATEMENTS)
+@cache_statement
 def _select_sums(*names: str, days: int, mailbox_filter: MailboxFilter) -> sa.Select[Any]:
     """Return the sums by date or domain. They are stored by domain, so those of a tag are counted."""
     if not mailbox_filter.tag:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.db.models import Mailbox, OAuthGrant
+from gmail_warmup.db.statement_cache import cache_statement
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.web.queries import filters
@@ -67,7 +67,7 @@ def count_by_group(connection: sa.Connection, *, expiring_days: int) -> MailboxC
     return MailboxCounts(valid=counted["total"] - invalid, **counted)
 
 
-@functools.cache
+@cache_statement
 def _count_groups(expiring_days: int) -> sa.Executable:
     groups = [group for group in Group if group is not Group.VALID]
     counted = {"total": MailboxFilter()} | {group.value: MailboxFilter(group=group) for group in groups}
@@ -116,7 +116,7 @@ def _load_from_cursor(
     return [(records[mailbox_id], cursor) for mailbox_id, cursor in found if mailbox_id in records]
 
 
-@functools.lru_cache(maxsize=filters.CACHED_STATEMENTS)
+@cache_statement
 def _select_positions(mailbox_filter: MailboxFilter, expiring_days: int) -> Any:
     """Return the query of what a cursor contains; sorting all columns of many mailboxes would take longer."""
     query = sa.select(Mailbox.id, Mailbox.address).join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
