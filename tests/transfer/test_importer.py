@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from gmail_warmup.core.characters import is_invisible, is_unsafe_in_name
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.models import GrantState, HealthBand, MailboxAuth, MailboxKind
+from gmail_warmup.mailboxes.pause_end import Pause
 from gmail_warmup.mailboxes.records import MailboxRecord
+from gmail_warmup.mailboxes.tags import normalize_tags
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.oauth.token_endpoint import TokenResult
 from gmail_warmup.transfer import csv_format, exporter, importer, parser
@@ -205,6 +207,7 @@ def test_what_begins_like_a_formula_is_defused(cell: str):
 
 LETTERS = st.characters(codec="utf-8", exclude_characters="\x00")
 REASONS_TO_PAUSE = st.text(LETTERS, max_size=40) | st.sampled_from(["=1+1", "'=1", "a\r\nb", "a\rb", '"', ";", " x "])
+TAGS = st.sampled_from(["=1+1", "@x", "-", "'=1", '"', "a b", "ß", "a;b", "x\u0301", "<b>", "'", "a/b", "\uff1d1"])
 LOCAL = st.from_regex(r"\A[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,10}(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,9})?\Z")
 
 
@@ -237,6 +240,11 @@ def mailboxes(draw: st.DrawFn) -> MailboxRecord:
         created_at=now,
         paused_at=draw(st.none() | st.just(now)),
         pause_reason=draw(st.none() | REASONS_TO_PAUSE),
+        paused_until=draw(st.none() | st.dates(date(2020, 1, 1), date(2030, 1, 1))),
+        owner_email=draw(st.none() | LOCAL.map(lambda local: f"{local}@xn--bcher-kva.example")),
+        tags=draw(st.lists(TAGS, max_size=4).map(normalize_tags)),
+        days_off=draw(st.sampled_from([None, "none", "2026-12-24", "2026-12-24,2026-12-31"])),
+        language=draw(st.sampled_from([None, "de", "pt-br"])),
         state=GrantState.ACTIVE,
         state_since=now,
         band=HealthBand.HEALTHY,
@@ -253,7 +261,33 @@ def test_every_mailbox_comes_back_from_its_file(write, found: list[MailboxRecord
     for mailbox in found:
         item = back[mailbox.address]
         expected = exporter.to_settings_row(mailbox)
-        assert {"address": item.address, **item.settings.model_dump(), "pause_reason": item.pause_reason} == expected
+        reason, until = (item.pause.reason, item.pause.until) if item.pause else (None, None)
+        pause = {"pause_reason": reason, "paused_until": until and until.isoformat()}
+        assert {"address": item.address, **item.settings.model_dump(), **pause} == expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "until", "rule"),
+    [
+        ("", "2026-12-24", "needs a text in pause_reason"),
+        ("x", "24.12.2026", "must be a date as YYYY-MM-DD, for example 2026-12-24 .given: '24.12.2026'"),
+        ("x", "2026-02-30", "must be a date"),
+        ("x", "2026-12-24T12:00:00", "must be a date"),
+        ("x", "2026-12-24T00:00:00+01:00", "must be a date"),
+        ("x", "=1", "must be a date"),
+        ("x", "9999-12-31", "must be within ten years"),
+    ],
+)
+def test_an_end_of_a_pause_that_breaks_a_rule_is_named(reason: str, until: str, rule: str):
+    with pytest.raises(InvalidInputError, match=f"line 2: ada@pool.example: paused_until: {rule}"):
+        parser.parse_mailboxes(f"address,kind,pause_reason,paused_until\nada@pool.example,pool,{reason},{until}\n")
+
+
+@pytest.mark.parametrize("until", ["2026-12-24", " 2026-12-24 ", "2026-12-24T00:00:00"])
+def test_an_end_of_a_pause_is_read(until: str):
+    (item,) = parser.parse_rows([{"address": "a@pool.example", "kind": "pool", "pause_reason": "x",
+                                  "paused_until": until}])  # fmt: skip
+    assert item.pause == Pause(reason="x", until=date(2026, 12, 24))
 
 
 @pytest.mark.parametrize("dry_run", [False, True], ids=["import", "dry run"])

@@ -18,6 +18,7 @@ from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import GrantEvent, Mailbox, MailboxAuth, OAuthGrant
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.change_log import Change, Subject, record_changes, record_mailbox_changes
+from gmail_warmup.mailboxes.pause_end import Pause
 from gmail_warmup.mailboxes.records import COLUMN_SETTINGS, MailboxRecord, MailboxSettings
 from gmail_warmup.mailboxes.tags import set_tags
 from gmail_warmup.mailboxes.time_zones import require_database_zones
@@ -120,20 +121,24 @@ def update_mailboxes(
     return len(updated)
 
 
-def pause_with_reasons(connection: sa.Connection, reasons: Mapping[str, str], *, actor: str) -> int:
-    """Pause mailboxes with a reason each; return the number paused, without those already paused.
+def pause_each(connection: sa.Connection, pauses: Mapping[str, Pause], *, actor: str) -> int:
+    """Pause mailboxes, by address; return the number paused, without those already paused.
 
     The caller has locked the mailboxes.
     """
-    rows = [{"address": address, "reason": reason} for address, reason in reasons.items()]
-    table = _build_recordset(rows, sa.column("address", sa.Text), sa.column("reason", sa.Text))
+    rows = [
+        {"address": address, "reason": pause.reason, "until": pause.until and pause.until.isoformat()}
+        for address, pause in pauses.items()
+    ]
+    columns = (sa.column("address", sa.Text), sa.column("reason", sa.Text), sa.column("until", sa.Date))
+    table = _build_recordset(rows, *columns)
     statement = (
         sa.update(Mailbox)
         .where(Mailbox.address == table.c.address, Mailbox.paused_at.is_(None))
-        .values(paused_at=sa.func.now(), paused_by=actor, pause_reason=table.c.reason)
+        .values(paused_at=sa.func.now(), paused_by=actor, pause_reason=table.c.reason, paused_until=table.c.until)
     )
-    is_named, columns = repository.has_address_in(reasons), repository.PAUSE_COLUMNS
-    with record_mailbox_changes(connection, is_named, columns, action=ChangeAction.MAILBOX_PAUSE, actor=actor):
+    is_named, recorded = repository.has_address_in(pauses), repository.PAUSE_COLUMNS
+    with record_mailbox_changes(connection, is_named, recorded, action=ChangeAction.MAILBOX_PAUSE, actor=actor):
         return connection.execute(statement).rowcount
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -34,6 +35,29 @@ _HAS_ENDED = sa.and_(
 _RESUME = (
     sa.update(Mailbox).where(Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger)))).values(RESUMED)
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """Why a mailbox is paused, and the local date on which it resumes; None: when a person resumes it."""
+
+    reason: str
+    until: date | None = None
+
+
+def parse_end_of_pause(text: str) -> date:
+    """Return the end of a pause that a file has. One that has passed resumes the mailbox with the next plan.
+
+    Raises:
+        ValueError: if it is not a date, or too far away.
+    """
+    try:
+        until = date.fromisoformat(text.strip().removesuffix("T00:00:00"))  # of the cell of a workbook
+    except ValueError:
+        raise ValueError("must be a date as YYYY-MM-DD, for example 2026-12-24") from None
+    if until > datetime.now(UTC).date() + MAX_PAUSE:
+        raise ValueError("must be within ten years")
+    return until
 
 
 def require_end_of_pause(connection: sa.Connection, mailbox_ids: Sequence[int], until: date) -> None:

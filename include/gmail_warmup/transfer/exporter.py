@@ -26,6 +26,7 @@ from gmail_warmup.transfer import csv_format
 from gmail_warmup.transfer.parser import (
     CSV_COLUMNS,
     PAUSE_COLUMN,
+    PAUSE_END_COLUMN,
     SETTING_COLUMNS,
     ParsedMailbox,
     find_problem,
@@ -74,10 +75,12 @@ def write_json(mailboxes: Iterable[MailboxRecord]) -> Iterator[str]:
 
 
 def to_settings_row(mailbox: MailboxRecord) -> dict[str, Any]:
-    """Return address, settings and pause reason of a mailbox for an export."""
+    """Return address, settings and pause of a mailbox for an export."""
     row: dict[str, Any] = {"address": mailbox.address} | {name: getattr(mailbox, name) for name in SETTING_COLUMNS}
     reason = to_one_line(mailbox.pause_reason or "") or "paused"  # without a text, an import would not pause it
     row[PAUSE_COLUMN] = reason[:MAX_REASON_LENGTH] if mailbox.paused_at else None
+    until = mailbox.paused_until if mailbox.paused_at else None
+    row[PAUSE_END_COLUMN] = until.isoformat() if until else None
     return row
 
 

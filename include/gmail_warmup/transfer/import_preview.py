@@ -10,7 +10,7 @@ import functools
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -22,9 +22,10 @@ from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.core.text import shorten_text
 from gmail_warmup.mailboxes import bulk, lookup
 from gmail_warmup.mailboxes.change_log import record_change
+from gmail_warmup.mailboxes.pause_end import Pause
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
 from gmail_warmup.mailboxes.tags import join_tags
-from gmail_warmup.transfer.parser import PAUSE_COLUMN, LineProblem, ParsedFile, ParsedMailbox
+from gmail_warmup.transfer.parser import PAUSE_COLUMN, PAUSE_END_COLUMN, LineProblem, ParsedFile, ParsedMailbox
 
 
 class Outcome(StrEnum):
@@ -69,7 +70,7 @@ class PreviewLine:
     """Whether the mailbox is new and its owner has to sign in, because the page imports no grants."""
     problems: tuple[LineProblem, ...] = ()
     mailbox_input: bulk.MailboxInput | None = None
-    pause_reason: str | None = None
+    pause: Pause | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +104,8 @@ class ImportPreview:
         if self.count_lines(Outcome.BAD):
             return None
         effects = [
-            [line.address, line.outcome, line.pauses, line.pause_reason,
-            line.mailbox_input and line.mailbox_input.settings.model_dump(),
+            [line.address, line.outcome, line.pauses, str(line.pause),
+             line.mailbox_input and line.mailbox_input.settings.model_dump(),
              [[change.field, change.before, change.after] for change in line.changes]]
             for line in self.lines
         ]  # fmt: skip
@@ -143,15 +144,15 @@ def apply_preview(connection: sa.Connection, contents: ParsedFile, *, token: str
     if now.token is None or now.token != token:
         raise PreviewOutdatedError
     added, changed = _select_inputs(now, Outcome.ADD), _select_inputs(now, Outcome.UPDATE)
-    reasons = {line.address: line.pause_reason for line in now.lines if line.pauses and line.pause_reason}
+    pauses = {line.address: line.pause for line in now.lines if line.pauses and line.pause}
     done = (
         not added or len(bulk.add_mailboxes(connection, added, actor=actor)) == len(added),
         not changed or bulk.update_mailboxes(connection, changed, actor=actor) == len(changed),
-        not reasons or bulk.pause_with_reasons(connection, reasons, actor=actor) == len(reasons),
+        not pauses or bulk.pause_each(connection, pauses, actor=actor) == len(pauses),
     )
     if not all(done):  # another transaction has added one of the new mailboxes
         raise PreviewOutdatedError
-    counts = {"added": len(added), "updated": len(changed), "paused": len(reasons)}
+    counts = {"added": len(added), "updated": len(changed), "paused": len(pauses)}
     if any(counts.values()):
         record_change(connection, ChangeAction.IMPORT, actor=actor, after=counts)
     return now
@@ -167,9 +168,9 @@ def _build_line(item: ParsedMailbox, known: MailboxRecord | None, unit: str, spe
         return PreviewLine(number=item.number, address=item.address, outcome=Outcome.BAD, problems=problems)
     settings = merge_settings(item, known)
     changes = diff_settings(known, settings) if known else ()
-    pauses = item.pause_reason is not None and (known is None or known.paused_at is None)
-    if pauses and known:
-        changes += (SettingChange(field=PAUSE_COLUMN, before=None, after=item.pause_reason),)
+    pauses = item.pause is not None and (known is None or known.paused_at is None)
+    if item.pause and known and pauses:
+        changes += tuple(_list_pause_changes(item.pause))
     outcome = Outcome.ADD if known is None else Outcome.UPDATE if changes else Outcome.UNCHANGED
     return PreviewLine(
         number=item.number,
@@ -179,8 +180,14 @@ def _build_line(item: ParsedMailbox, known: MailboxRecord | None, unit: str, spe
         pauses=pauses,
         needs_sign_in=known is None and settings.auth is MailboxAuth.GRANT,
         mailbox_input=bulk.MailboxInput(address=item.address, settings=settings),
-        pause_reason=item.pause_reason,
+        pause=item.pause,
     )
+
+
+def _list_pause_changes(pause: Pause) -> Iterator[SettingChange]:
+    yield SettingChange(field=PAUSE_COLUMN, before=None, after=pause.reason)
+    if pause.until:
+        yield SettingChange(field=PAUSE_END_COLUMN, before=None, after=pause.until.isoformat())
 
 
 def merge_settings(item: ParsedMailbox, known: Any | None) -> MailboxSettings:

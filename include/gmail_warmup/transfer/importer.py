@@ -177,9 +177,9 @@ class _Importer:
             bulk.update_mailboxes(self._connection, inputs, actor=self._actor.name, only=given)
 
     def _pause(self, items: Sequence[ParsedMailbox]) -> None:
-        reasons = {item.address: item.pause_reason for item in items if item.pause_reason}
-        if reasons:
-            bulk.pause_with_reasons(self._connection, reasons, actor=self._actor.name)
+        pauses = {item.address: item.pause for item in items if item.pause}
+        if pauses:
+            bulk.pause_each(self._connection, pauses, actor=self._actor.name)
 
     def _decide_grant(self, item: ParsedMailbox, known: Any | None) -> GrantOutcome:
         """Return what happens to the grant of a mailbox."""
@@ -214,7 +214,7 @@ class _Importer:
 
 def _to_effect(item: ParsedMailbox, known: Any | None, grant: GrantOutcome) -> MailboxEffect:
     changes = diff_settings(known, merge_settings(item, known)) if known else ()
-    pauses = bool(item.pause_reason) and (known is None or known.paused_at is None)
+    pauses = bool(item.pause) and (known is None or known.paused_at is None)
     existing = MailboxOutcome.CHANGED if changes or pauses else MailboxOutcome.UNCHANGED
     return MailboxEffect(
         source=item.source,
@@ -233,7 +233,7 @@ def _count_mailbox(done: ImportResult, item: ParsedMailbox, known: Any | None, o
         done.to_sign_in += outcome is GrantOutcome.NEEDS_SIGN_IN
     else:
         done.updated += 1
-    done.paused += bool(item.pause_reason) and (known is None or known.paused_at is None)
+    done.paused += bool(item.pause) and (known is None or known.paused_at is None)
     done.grants += outcome in _STORED
     done.grants_unchanged += outcome is GrantOutcome.UNCHANGED
     done.grants_kept += outcome is GrantOutcome.KEPT

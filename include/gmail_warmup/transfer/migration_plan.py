@@ -17,6 +17,7 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import shorten_text
 from gmail_warmup.mailboxes import bulk, lookup
 from gmail_warmup.mailboxes.addresses import describe_twins, get_identity, normalize_address
+from gmail_warmup.mailboxes.pause_end import Pause
 from gmail_warmup.mailboxes.records import (
     MailboxRecord,
     MailboxSettings,
@@ -135,9 +136,9 @@ def _to_mailbox(
         if known:
             raise
         made.to_sign_in.append(_to_skipped(offer, address, str(error)))
-    pause = None if known else offer.pause_reason
+    pause = Pause(reason=offer.pause_reason) if offer.pause_reason and not known else None
     return ParsedMailbox(
-        number=number, address=address, settings=settings, grant=grant, pause_reason=pause, source=offer.source
+        number=number, address=address, settings=settings, grant=grant, pause=pause, source=offer.source
     )
 
 

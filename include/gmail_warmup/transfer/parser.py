@@ -15,6 +15,7 @@ from gmail_warmup.core.characters import MAX_REASON_LENGTH, to_one_line
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import shorten_text
 from gmail_warmup.mailboxes.addresses import describe_twins, get_identity, normalize_address
+from gmail_warmup.mailboxes.pause_end import Pause, parse_end_of_pause
 from gmail_warmup.mailboxes.records import (
     MailboxSettings,
     WrongSettingsError,
@@ -26,8 +27,8 @@ from gmail_warmup.transfer.authorized_user import parse_authorized_user
 from gmail_warmup.transfer.cell_values import normalize_value
 
 SETTING_COLUMNS = tuple(MailboxSettings.model_fields)
-PAUSE_COLUMN = "pause_reason"
-CSV_COLUMNS = ("address", *SETTING_COLUMNS, PAUSE_COLUMN)
+PAUSE_COLUMN, PAUSE_END_COLUMN = "pause_reason", "paused_until"
+CSV_COLUMNS = ("address", *SETTING_COLUMNS, PAUSE_COLUMN, PAUSE_END_COLUMN)
 """The columns of the CSV."""
 TOKEN_KEYS = ("oauth_token", "grant")
 _INVALID_CHARACTERS = re.compile(r"[\x00\ud800-\udfff]")
@@ -41,7 +42,7 @@ _MAX_ROW_PROBLEMS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedMailbox:
-    """A mailbox to import; with a pause reason if it is to be paused.
+    """A mailbox to import; with a pause if it is to be paused.
 
     ``settings.model_fields_set`` contains the settings for which the file has a column: an existing mailbox keeps its
     other settings.
@@ -52,7 +53,7 @@ class ParsedMailbox:
     address: str
     settings: MailboxSettings
     grant: ImportedGrant | None
-    pause_reason: str | None = None
+    pause: Pause | None = None
     source: str = ""
     """Where it comes from: a line, an entry or a file."""
 
@@ -71,7 +72,7 @@ class LineProblem:
 
     def __str__(self) -> str:
         """Return the problem as one line of text for the command line."""
-        column = self.field if self.field in (*SETTING_COLUMNS, PAUSE_COLUMN) else ""
+        column = self.field if self.field in (*SETTING_COLUMNS, PAUSE_COLUMN, PAUSE_END_COLUMN) else ""
         address = self.address if self.field != "address" else ""  # the rule contains it then
         return ": ".join(part for part in (f"{self.unit} {self.number}", address, column, self.rule) if part)
 
@@ -265,7 +266,7 @@ class _RowParser:
         for column, rule in _find_unknown_columns(row):
             self.add_problem(column, rule)
         self._read_settings({key: row[key] for key in SETTING_COLUMNS if key in row})
-        self._pause_reason = self._read_pause_reason(row.get(PAUSE_COLUMN))
+        self._pause = self._read_pause(row.get(PAUSE_COLUMN), row.get(PAUSE_END_COLUMN))
         self._read_grant(row)
 
     def to_mailbox(self) -> ParsedMailbox:
@@ -276,7 +277,7 @@ class _RowParser:
             address=self.address,
             settings=self._settings,
             grant=self._grant,
-            pause_reason=self._pause_reason,
+            pause=self._pause,
             source=f"{self._unit} {self._number}",
         )
 
@@ -304,6 +305,17 @@ class _RowParser:
         except WrongSettingsError as error:
             for broken in error.broken:
                 self.add_problem(broken.field, broken.rule)
+
+    def _read_pause(self, given_reason: Any, given_end: Any) -> Pause | None:
+        reason, until = self._read_pause_reason(given_reason), None
+        if given_end not in (None, ""):
+            try:
+                until = parse_end_of_pause(str(given_end))
+            except ValueError as error:
+                self.add_problem(PAUSE_END_COLUMN, f"{error} (given: {shorten_text(repr(given_end))})")
+            if not reason:
+                self.add_problem(PAUSE_END_COLUMN, f"needs a text in {PAUSE_COLUMN}, which pauses the mailbox.")
+        return Pause(reason=reason, until=until) if reason else None
 
     def _read_pause_reason(self, given: Any) -> str | None:
         if given is None or (isinstance(given, str) and len(given) <= MAX_REASON_LENGTH):

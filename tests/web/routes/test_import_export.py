@@ -35,15 +35,15 @@ def three(site: Site) -> Site:
     site.add(ADA, "warmup", daily_target=33, open_rate=12, reply_rate=3, timezone="Asia/Tokyo", display_name="Ada, Ä")
     site.add(BOB)
     site.add(EVE, auth="delegated", display_name="=cmd|' /C calc'!A0")
-    site.sql("UPDATE gmail_warmup.mailbox SET paused_at = now(), pause_reason = '-1+1 \"x\"' "
-             "WHERE address = :bob", bob=BOB)  # fmt: skip
+    site.sql("UPDATE gmail_warmup.mailbox SET paused_at = now(), paused_until = '2030-12-24', "
+             "pause_reason = '-1+1 \"x\"' WHERE address = :bob", bob=BOB)  # fmt: skip
     site.sql("UPDATE gmail_warmup.oauth_grant SET client_id = 'client-of-ours'")
     return site
 
 
 SETTINGS = (
     "SELECT address, kind, auth, daily_target, open_rate, reply_rate, timezone, display_name, paused_at IS NULL, "
-    "pause_reason FROM gmail_warmup.mailbox ORDER BY address"
+    "pause_reason, paused_until FROM gmail_warmup.mailbox ORDER BY address"
 )
 
 
@@ -292,7 +292,7 @@ def test_fifty_thousand_lines_are_previewed_and_imported(site: Site, op: httpx.C
 
 def test_the_page_offers_both_and_names_every_column(site: Site, op: httpx.Client):
     page = op.get(f"{MOUNT}/import").text
-    for name in ("address", "kind", "auth", "daily_target", "pause_reason"):
+    for name in ("address", "kind", "auth", "daily_target", "pause_reason", "paused_until"):
         assert f"<code>{name}</code>" in page
     assert [form for form in ("csv", "json") if f'data-export="{form}"' in page] == ["csv", "json"]
     assert "1 to 2000" in page or "1-2000" in page
