@@ -70,6 +70,15 @@ def get_identity(stored: str) -> str:
     return local.partition("+")[0].replace(".", "") + "@" + CONSUMER_DOMAINS[0]
 
 
+def get_recipient_identity(stored: str) -> str:
+    """Return the identity of the Google mailbox that mail to a stored address arrives in.
+
+    Consumer Gmail and Google Workspace deliver ``name+tag`` to ``name``.
+    """
+    local, _, domain = stored.rpartition("@")
+    return get_identity(f"{local.partition('+')[0]}@{domain}")
+
+
 def to_stored_address(address: str) -> str:
     """Return an address as a look-up needs it: in its stored form, or as it is if no rule of today accepts it.
 

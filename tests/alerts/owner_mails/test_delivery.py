@@ -11,6 +11,7 @@ import pytest
 from gmail_warmup.alerts.outbox import SendCounts
 from gmail_warmup.alerts.owner_mails.delivery import OwnerMessage, send_due_mails
 from gmail_warmup.core.enums import CONSUMER_DOMAINS
+from gmail_warmup.mailboxes.renaming import rename_mailbox
 from gmail_warmup.oauth.consent.invites import find_open_invite
 from support.owner_mail_kit import OLIVIA, PETER, Post, flag, flag_again, pass_time, recover, tokens_in
 from support.world import World
@@ -129,7 +130,13 @@ GMAIL, GOOGLEMAIL = CONSUMER_DOMAINS
 
 @pytest.mark.parametrize(
     ("address", "owner"),
-    [(ADA, ADA), (f"ada.l@{GMAIL}", f"adal@{GMAIL}"), (f"ada.l@{GMAIL}", f"a.dal+mail@{GOOGLEMAIL}")],
+    [
+        (ADA, ADA),
+        (ADA, "ada+mail@warm.example"),
+        (ADA, "ada+@warm.example"),
+        (f"ada.l@{GMAIL}", f"adal@{GMAIL}"),
+        (f"ada.l@{GMAIL}", f"a.dal+mail@{GOOGLEMAIL}"),
+    ],
 )
 def test_no_mail_goes_to_a_mailbox_that_needs_repair(world: World, address: str, owner: str):
     flag(world, address, owner=owner)
@@ -137,6 +144,19 @@ def test_no_mail_goes_to_a_mailbox_that_needs_repair(world: World, address: str,
     post = Post()
     assert run(world, post) == SendCounts()
     recover(world, address)
+    run(world, post)
+    assert open_addresses(world, post) == [[BOB]]
+
+
+@pytest.mark.parametrize("owner", ["ada.byron@warm.example", ADA, "ada+mail@warm.example"])
+def test_none_goes_to_an_address_that_it_had_before_it_was_renamed(world: World, owner: str):
+    flag(world, "ada.byron@warm.example", owner=owner)
+    flag(world, BOB, owner=owner)
+    with world.store.engine.begin() as connection:
+        rename_mailbox(connection, "ada.byron@warm.example", ADA, actor="op")
+    post = Post()
+    assert run(world, post) == SendCounts()
+    recover(world, ADA)
     run(world, post)
     assert open_addresses(world, post) == [[BOB]]
 

@@ -20,8 +20,8 @@ from gmail_warmup.core.enums import FLAGGED_STATES, ChangeAction
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.clock import get_current_time
 from gmail_warmup.db.locks import DecisionLock, lock_decisions
-from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant, OwnerMail
-from gmail_warmup.mailboxes.addresses import get_identity
+from gmail_warmup.db.models import ChangeLogEntry, GrantState, Mailbox, MailboxAuth, OAuthGrant, OwnerMail
+from gmail_warmup.mailboxes.addresses import get_identity, get_recipient_identity
 from gmail_warmup.mailboxes.change_log import Subject, record_change
 from gmail_warmup.oauth.consent import invites
 from gmail_warmup.oauth.reasons import NEVER_GRANTED
@@ -131,16 +131,29 @@ def _is_due(row: sa.Row[Any], now: datetime) -> bool:
 
 
 def _may_be_mailed(connection: sa.Connection, owner: str, now: datetime) -> bool:
-    """Return whether an owner had no mail lately, and the address is not a mailbox that needs a person itself."""
+    """Return whether an owner had no mail lately, and the mail does not arrive in a mailbox that needs a person."""
     sent_at = connection.scalar(sa.select(sa.func.max(OwnerMail.sent_at)).where(OwnerMail.owner_email == owner))
     if sent_at is not None and sent_at + schedule.OWNER_GAP > now:
         return False
     is_flagged = (
         sa.select(Mailbox.id)
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .where(Mailbox.identity == get_identity(owner), OAuthGrant.state.in_(FLAGGED_STATES))
+        .where(sa.or_(_receives(owner), _received(owner)), OAuthGrant.state.in_(FLAGGED_STATES))
     )
     return connection.scalar(is_flagged.limit(1)) is None
+
+
+def _receives(address: str) -> sa.ColumnElement[bool]:
+    return Mailbox.identity.in_({get_identity(address), get_recipient_identity(address)})
+
+
+def _received(address: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a mailbox had an address before it was renamed: Google keeps that as an alias."""
+    return sa.exists().where(
+        ChangeLogEntry.mailbox_id == Mailbox.id,
+        ChangeLogEntry.action == ChangeAction.MAILBOX_RENAME.value,
+        ChangeLogEntry.before["address"].astext == address,
+    )
 
 
 def _store_attempt(connection: sa.Connection, row: sa.Row[Any], now: datetime) -> None:
