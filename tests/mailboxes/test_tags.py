@@ -77,6 +77,21 @@ def test_tags_are_set_added_removed_and_counted(database: sa.Engine, ids: list[i
         assert set(found) == {one, three}
 
 
+def test_a_mailbox_has_at_most_as_many_tags_as_an_import_accepts(database: sa.Engine, ids: list[int]):
+    many = [f"t{number}" for number in range(tags.MAX_TAGS)]
+    with database.begin() as connection:
+        tags.change_tags(connection, ids, add=many[:60])
+        tags.change_tags(connection, ids[:1], add=many[60:])
+        with pytest.raises(InvalidInputError, match="1 mailbox would have more than 100 tags"):
+            tags.change_tags(connection, ids, add=["one more"])
+        assert tags.change_tags(connection, ids[:1], add=["one more"], remove=["t0"]) == {ids[0]}
+        with pytest.raises(InvalidInputError, match="1 mailbox would have more"):
+            tags.set_tags(connection, {ids[1]: [*many, "one more"]})
+        assert {len(found) for found in tags.load_tags(connection, ids).values()} == {60, tags.MAX_TAGS}
+    with pytest.raises(InvalidInputError, match="There are 101 tags, and 100 are possible"):
+        tags.normalize_tags([*many, "one more"])
+
+
 def test_tags_go_with_their_mailbox(database: sa.Engine, ids: list[int]):
     with database.begin() as connection:
         tags.set_tags(connection, {ids[0]: ["north"]})

@@ -17,7 +17,7 @@ _CONN_ID = re.compile(r"^[\w.#!:/()-]{1,200}$")
 _MAX_CONNECTIONS = 20
 _SENDER = re.compile(r"^(?:[A-Za-z0-9_.:-]{1,250}|[^@\s]{1,64}@[^@\s]{1,253})$")
 """An id of a Connection, or something like an address."""
-_TIME_RANGE = re.compile(r"^(\d{2}):(\d{2})-(\d{2}):(\d{2})$")
+_TIME_RANGE = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
 _LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8}){0,3}")
 NO_DAYS = "none"
 """Says of holidays or days off that there are none, where an empty text takes the value of a wider scope."""
@@ -30,7 +30,7 @@ def parse_time_range(value: str) -> tuple[int, int]:
     Raises:
         ValueError: if the text has another form.
     """
-    match = _TIME_RANGE.match(value)
+    match = _TIME_RANGE.fullmatch(value)
     if not match:
         raise ValueError("must read HH:MM-HH:MM, for example 09:00-18:00")
     return int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
@@ -87,7 +87,7 @@ def _check_sending_window(value: str) -> str:
 def _check_night_pause(value: str) -> str:
     if value == "none":
         return value
-    match = _TIME_RANGE.match(value)
+    match = _TIME_RANGE.fullmatch(value)
     if not match or int(match[1]) > 23 or int(match[3]) > 23 or not _has_valid_minutes(value):
         raise ValueError("must read HH:MM-HH:MM within 00:00-23:59, for example 23:00-07:00, or none")
     if value[:5] == value[6:]:
@@ -174,7 +174,7 @@ def _normalize_connection_ids(value: str) -> str:
     return ",".join(ids)
 
 
-_WEEKLY_TIME = re.compile(r"(?P<day>[a-z]{3}) ([01]\d|2[0-3]):[0-5]\d")
+_WEEKLY_TIME = re.compile(r"(?P<day>[a-z]{3}) ([01][0-9]|2[0-3]):[0-5][0-9]")
 _SCOPE = re.compile(r"fleet|(domain|tag):[^,]{1,255}")
 _MAX_SCOPES = 50
 

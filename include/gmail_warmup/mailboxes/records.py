@@ -22,7 +22,7 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import shorten_text
 from gmail_warmup.mailboxes.addresses import normalize_contact
 from gmail_warmup.mailboxes.schedules.values import ScheduleValues
-from gmail_warmup.mailboxes.tags import MAX_TAG_LENGTH, normalize_tags, split_tags
+from gmail_warmup.mailboxes.tags import MAX_TAG_LENGTH, MAX_TAGS, normalize_tags, split_tags
 from gmail_warmup.mailboxes.time_zones import normalize_time_zone
 from gmail_warmup.mailboxes.validation import InvalidValue, describe_rule
 from gmail_warmup.mailboxes.zone_data import UTC_ZONE, find_zone
@@ -72,7 +72,8 @@ Tags = Annotated[
     tuple[str, ...],
     BeforeValidator(lambda value: tuple(split_tags(value)) if isinstance(value, str) else value),
     Field(
-        max_length=100, description=f"Tags of at most {MAX_TAG_LENGTH} characters; one text separates them by commas."
+        max_length=MAX_TAGS,
+        description=f"Tags of at most {MAX_TAG_LENGTH} characters; one text separates them by commas.",
     ),
     AfterValidator(normalize_tags),
 ]

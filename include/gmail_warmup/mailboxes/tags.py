@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from gmail_warmup.core.characters import ASCII_SPACE, find_character, is_invisible
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.core.text import shorten_text
+from gmail_warmup.core.text import pluralize, shorten_text
 from gmail_warmup.db.models import Mailbox, MailboxTag
 from gmail_warmup.mailboxes.schedules.columns import TAG_SCHEDULES
 from gmail_warmup.mailboxes.schedules.send_times import clear_send_times
@@ -25,6 +25,8 @@ _PATH_STEPS = (".", "..")
 """What a browser removes from a URL."""
 MAX_TAG_LENGTH = 50
 """Maximum number of characters of a tag."""
+MAX_TAGS = 100
+"""Maximum number of tags of a mailbox, and of an OAuth client."""
 SEPARATOR = ","
 """Separates the tags of a mailbox where they are one text, as in a table."""
 
@@ -67,9 +69,12 @@ def normalize_tags(texts: Iterable[str]) -> tuple[str, ...]:
     """Return tags in their stored form, sorted, each once.
 
     Raises:
-        InvalidInputError: naming the first one that breaks a rule.
+        InvalidInputError: naming the first one that breaks a rule, or if there are too many.
     """
-    return tuple(sorted({normalize_tag(text) for text in texts}))
+    tags = tuple(sorted({normalize_tag(text) for text in texts}))
+    if len(tags) > MAX_TAGS:
+        raise InvalidInputError(f"There are {len(tags)} tags, and {MAX_TAGS} are possible. Remove some.")
+    return tags
 
 
 TAGS_OF_MAILBOX = sa.type_coerce(
@@ -110,14 +115,22 @@ def load_tags(connection: sa.Connection, mailbox_ids: Collection[int]) -> dict[i
 
 
 def set_tags(connection: sa.Connection, tags_of: Mapping[int, Collection[str]]) -> set[int]:
-    """Give each mailbox exactly these tags, in stored form; return the ids of the mailboxes whose tags changed."""
+    """Give each mailbox exactly these tags, in stored form; return the ids of the mailboxes whose tags changed.
+
+    Raises:
+        InvalidInputError: if a mailbox would have too many.
+    """
     return _replace_tags(connection, load_tags(connection, tags_of), tags_of)
 
 
 def change_tags(
     connection: sa.Connection, mailbox_ids: Collection[int], *, add: Collection[str] = (), remove: Collection[str] = ()
 ) -> set[int]:
-    """Add and remove tags, in stored form, of mailboxes; return the ids of the mailboxes whose tags changed."""
+    """Add and remove tags, in stored form, of mailboxes; return the ids of the mailboxes whose tags changed.
+
+    Raises:
+        InvalidInputError: if a mailbox would have too many.
+    """
     before = load_tags(connection, mailbox_ids)
     wanted = {key: {*before.get(key, ()), *add}.difference(remove) for key in mailbox_ids}
     return _replace_tags(connection, before, wanted)
@@ -126,6 +139,10 @@ def change_tags(
 def _replace_tags(
     connection: sa.Connection, before: Mapping[int, Collection[str]], tags_of: Mapping[int, Collection[str]]
 ) -> set[int]:
+    if full := sum(len(tags) > MAX_TAGS for tags in tags_of.values()):
+        raise InvalidInputError(
+            f"{pluralize(full, 'mailbox')} would have more than {MAX_TAGS} tags. Nothing was changed; remove some."
+        )
     added = [(key, tag) for key, tags in tags_of.items() for tag in tags if tag not in before.get(key, ())]
     removed = [(key, tag) for key in before for tag in before[key] if tag not in tags_of[key]]
     _insert(connection, added)

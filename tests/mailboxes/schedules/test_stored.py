@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gmail_warmup.core.option_types import parse_time_range
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.doctor.stored_rows import list_invalid_rows
@@ -42,6 +43,14 @@ TEXTS = [name for name in SCHEDULE_NAMES if isinstance(BROKEN[name][0], str)]
 
 def tagged(**values: dict[str, Any]) -> str:
     return json.dumps([{"tag": tag} | chosen for tag, chosen in values.items()])
+
+
+@pytest.mark.parametrize(
+    "window", ["\u0660\u0669:00-18:00", "09:00-18:\uff10\uff10", "09:00-18:00\n", "9:00-18:00"], ids=ascii
+)
+def test_a_window_has_one_form(window: str):
+    with pytest.raises(ValueError, match="must read HH:MM-HH:MM"):
+        parse_time_range(window)
 
 
 @pytest.mark.parametrize("compute", [resolve_schedule, explain_schedule])

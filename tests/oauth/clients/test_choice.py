@@ -132,6 +132,21 @@ def test_a_consent_and_each_refresh_use_the_client_that_was_chosen(
     assert breakers == [(IDS[SECOND],)]
 
 
+@pytest.mark.parametrize(("tags", "chosen"), [((), SECOND), (("brand",), THIRD)])
+def test_a_mailbox_that_is_added_again_keeps_its_client_unless_its_new_tags_have_another_one(
+    world: World, clients: Callable[[str | None], TokenEndpoint], tags: tuple[str, ...], chosen: str
+):
+    mailbox_id = world.add(ADA)
+    flow = ConsentFlow(world.store, clients, redirect_uri=URI)
+    put(world, SECOND, tags=("former",))
+    put(world, THIRD, tags=("brand",))
+    tag(world, mailbox_id, "former")
+    consent(world, flow, flow.start_reauthentication(ADA, OP))
+    put(world, SECOND, limit=1)
+    put(world, DEFAULT, limit=0)
+    assert consent(world, flow, flow.start_addition(ADA, MailboxSettings(kind="pool", tags=tags), OP)) == IDS[chosen]
+
+
 def test_a_new_mailbox_gets_the_client_of_its_tags(world: World, clients: Callable[[str | None], TokenEndpoint]):
     put(world, THIRD, tags=("brand",))
     world.sandbox.put_mailbox(ADA)

@@ -9,6 +9,9 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from gmail_warmup.core.enums import CONSUMER_DOMAINS
+from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes.records import MailboxSettings
 from web.kit import API, LIST, MOUNT, Site, at_google, start
 
 SEVEN = [f"box{number}@example.com" for number in range(1, 8)]
@@ -140,6 +143,16 @@ def test_a_mailbox_is_skipped_and_returned_to(seven: Site, op: httpx.Client):
     assert "6 repaired, 1 skipped, 0 failed." in page
     assert consent(op, sign_in(op, address=SEVEN[1])).endswith(PAGE)
     assert shown(op)[0] == dict.fromkeys(SEVEN, "repaired")
+
+
+@pytest.mark.parametrize("address", [f"ADA.L@{CONSUMER_DOMAINS[1]}", f"adal@{CONSUMER_DOMAINS[0]}"])
+def test_a_mailbox_of_the_queue_is_named_in_any_spelling(site: Site, op: httpx.Client, address: str):
+    stored = f"ad.al@{CONSUMER_DOMAINS[0]}"
+    with site.engine.begin() as connection:
+        repository.add_or_update(connection, stored, MailboxSettings(kind="pool"), actor="test")
+    begin(op)
+    assert hint(sign_in(op, address=address)) == stored
+    assert op.post(f"{API}/repairs/skip", json={"address": address}).json() == {"waiting": 0}
 
 
 def test_a_single_sign_in_does_not_continue_a_queue(seven: Site, op: httpx.Client):

@@ -12,7 +12,7 @@ from gmail_warmup.oauth.clients.registry import Client, ClientState, describe_pl
 
 
 def choose_client(
-    connection: sa.Connection, *, default: str, mailbox_id: int | None = None, tags: Collection[str] = ()
+    connection: sa.Connection, *, default: str, mailbox_id: int | None = None, tags: Collection[str] | None = None
 ) -> Client:
     """Return the client for the next consent of a mailbox.
 
@@ -22,18 +22,19 @@ def choose_client(
     Args:
         default: the Connection of the default client.
         mailbox_id: None for a mailbox that does not exist yet.
-        tags: the tags of a mailbox that does not exist yet.
+        tags: the tags that it gets; None: those that it has.
 
     Raises:
         ConfigurationError: if no client has a place left.
     """
     present, known = None, set[str]()
     if mailbox_id is not None:
-        tags = connection.scalars(sa.select(MailboxTag.tag).where(MailboxTag.mailbox_id == mailbox_id)).all()
+        if tags is None:
+            tags = connection.scalars(sa.select(MailboxTag.tag).where(MailboxTag.mailbox_id == mailbox_id)).all()
         present = connection.scalar(sa.select(OAuthGrant.client_id).where(OAuthGrant.mailbox_id == mailbox_id))
         known = set(connection.scalars(sa.select(ClientUser.client_id).where(ClientUser.mailbox_id == mailbox_id)))
     clients = list_clients(connection, default=default)
-    for client in _order_candidates(clients, present, tags):
+    for client in _order_candidates(clients, present, tags or ()):
         if client.places_left != 0 or client.client_id in known:
             return client
     raise _build_full_error(clients)

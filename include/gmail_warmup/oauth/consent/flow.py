@@ -10,7 +10,7 @@ import base64
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -96,7 +96,7 @@ class ConsentFlow:
             lookup.require_first_spelling(connection, [request.address])
             removals.require_kept(connection, [request.address])
             require_database_zones(connection, [settings.timezone])
-            client = choose_client(connection, default=self._default_client, tags=settings.tags).conn_id
+            client = self._choose_client(connection, _find_id(connection, request.address), settings.tags)
             new = states.create_state(
                 connection, self._store.cipher, request, session, minutes=self._minutes, client_conn_id=client
             )
@@ -133,8 +133,10 @@ class ConsentFlow:
                 repair_queue.attach_consent(connection, session.user, mailbox.id, new.consent_id)
         return self._build_auth_url(mailbox.address, new, client)
 
-    def _choose_client(self, connection: sa.Connection, mailbox_id: int) -> str:
-        return choose_client(connection, default=self._default_client, mailbox_id=mailbox_id).conn_id
+    def _choose_client(
+        self, connection: sa.Connection, mailbox_id: int | None, tags: Collection[str] | None = None
+    ) -> str:
+        return choose_client(connection, default=self._default_client, mailbox_id=mailbox_id, tags=tags).conn_id
 
     def start_from_invite(self, token: str, *, browser: str) -> str | None:
         """Start the consent of an invite; return the URL of Google's page, or None if the invite is not open.
@@ -313,6 +315,11 @@ class ConsentFlow:
                 elapsed=elapsed,
                 actor=actor,
             )
+
+
+def _find_id(connection: sa.Connection, address: str) -> int | None:
+    known = repository.find_mailbox(connection, address)
+    return known.id if known else None
 
 
 def _consume_invite(connection: sa.Connection, consent: sa.Row[Any]) -> str:

@@ -10,6 +10,7 @@ from gmail_warmup.core.enums import GrantState, MailboxAuth, RepairOutcome
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import Mailbox, OAuthGrant
+from gmail_warmup.mailboxes.addresses import is_same_mailbox
 from gmail_warmup.oauth.consent import repair_queue
 from gmail_warmup.oauth.consent.repair_queue import MAX_QUEUE_LENGTH
 from gmail_warmup.oauth.consent.states import BrowserSession
@@ -132,15 +133,15 @@ def start_consent(
     engine = context.services.engine
     with read_transaction(engine) as connection:
         queue = repair_queue.load_queue(connection, user)
-    known = {item.address for item in queue.items}
-    if address is not None and address not in known:
+    named = next((item.address for item in queue.items if address and is_same_mailbox(item.address, address)), None)
+    if address is not None and named is None:
         raise InvalidInputError(f"{address} is not in your repair queue. Start another queue on the list of mailboxes.")
     if address is None and queue.next is None:
         with write_transaction(engine) as connection:
             repair_queue.reopen_queue(connection, user)
             queue = repair_queue.load_queue(connection, user)
-    chosen = address or queue.next
+    chosen = named or queue.next
     if chosen is None:
         raise InvalidInputError("Your queue is empty, or all of its mailboxes are done.")
     session = BrowserSession(user=user, browser=ensure_browser_cookie(request, response))
-    return RepairOut(url=flow.start_reauthentication(chosen, session, queued=True), mailboxes=len(known))
+    return RepairOut(url=flow.start_reauthentication(chosen, session, queued=True), mailboxes=len(queue.items))

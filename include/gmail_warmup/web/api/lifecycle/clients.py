@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.airflow.setup import oauth_clients
 from gmail_warmup.db.engine import read_transaction, write_transaction
+from gmail_warmup.mailboxes.tags import MAX_TAGS
 from gmail_warmup.oauth.clients import moving
 from gmail_warmup.oauth.clients.moving import MovePlan
 from gmail_warmup.oauth.clients.registry import MAX_USER_LIMIT, ClientChanges, ClientState
@@ -97,7 +98,9 @@ class ClientIn(Body):
         None, ge=0, le=MAX_USER_LIMIT, description="Number of users that Google permits; null removes the limit."
     )
     tags: list[str] = Field(
-        [], max_length=100, description="Mailboxes with one of these tags get their next grant from it; [] removes all."
+        [],
+        max_length=MAX_TAGS,
+        description="Mailboxes with one of these tags get their next grant from it; [] removes all.",
     )
 
     @property
