@@ -62,7 +62,7 @@ def look_at(page: Page, base_url: str, path: str) -> Page:
 
 PATHS = ["/", "/mailboxes?domain=axe.test", f"/mailboxes?reauth={ADA}", "/mailboxes?q=nobody", f"/mailboxes/{ADA}",
          f"/mailboxes/{OTHER}", "/import", "/invites", "/changes", "/report", "/repairs", "/clients", "/removals",
-         "/dag/gmail_warmup", "/dag/another", "/nothing"]  # fmt: skip
+         "/directory", "/dag/gmail_warmup", "/dag/another", "/nothing"]  # fmt: skip
 
 
 def test_pages(page: Page, visits):

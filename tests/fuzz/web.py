@@ -63,6 +63,7 @@ _BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/mailboxes/export-data": {"addresses": [ADA], "confirmation": ADA},
     "/api/v1/mailboxes/remove": {"addresses": [PIA], "confirmation": PIA, "revoke_grant": True},
     "/api/v1/removals/{removal_id}/continue": {},
+    "/api/v1/mailboxes/sync": {"admin": ADA, "kind": "pool", "org_units": ["/Sales"], "groups": [PIA], "tag": "sales"},
     "/invite/look": {"token": "x" * 43},
     "/invite/start": {"token": "x" * 43},
     "/shared-report/look": {"token": "x" * 43},

@@ -14,6 +14,7 @@ import httpx
 import sqlalchemy as sa
 
 from gmail_sandbox.client import SandboxClient
+from gmail_sandbox.control.service_account_models import ServiceAccountMade
 from gmail_warmup.db.models import Base
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.records import MailboxSettings
@@ -58,6 +59,8 @@ class Site:
     engine: sa.Engine
     sandbox: SandboxClient
     log_file: Path
+    robot: ServiceAccountMade
+    """The service account whose key the Connection has."""
 
     def browser(self, who: str | None = "op") -> httpx.Client:
         """Return a browser: signed in by Airflow's cookie, and naming its origin as browsers do on a POST."""

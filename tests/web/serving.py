@@ -18,6 +18,7 @@ from gmail_embedded.processes import Command, ProcessManager
 from gmail_sandbox.client import SandboxClient
 from support.empty_tables import empty_tables
 from support.webhook_kit import SECRET
+from support.workspace import ROBOT, to_connection
 from web.kit import CLIENT_ID, CLIENT_SECRET, MOUNT, SECOND_CLIENT, SECOND_CLIENT_ID, Site
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -44,13 +45,15 @@ def serving(home: Path, database: str, sandbox: SandboxClient, *, base_url: str 
         more: variables for its environment.
     """
     about, log_file = home / "about.json", home / "server.log"
-    family = ProcessManager(home, str)
+    family, robot = ProcessManager(home, str), sandbox.put_service_account(ROBOT)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         inner, descriptor = f"http://127.0.0.1:{listening.getsockname()[1]}", listening.fileno()
         server = Command(
             name="api-server",
             argv=[sys.executable, str(Path(__file__).with_name("api_server.py")), str(descriptor), str(about)],
-            environment=_environment(home, database, base_url or inner, sandbox) | more,
+            environment=_environment(home, database, base_url or inner, sandbox)
+            | {"AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": to_connection(robot)}
+            | more,
             log=log_file,
             cwd=CHECKOUT,
             service=True,
@@ -61,7 +64,7 @@ def serving(home: Path, database: str, sandbox: SandboxClient, *, base_url: str 
             family.wait_for(family.start(server), lambda: _answers(inner), START_SECONDS, "it does not answer")
             found = json.loads(about.read_text())
             engine = sa.create_engine(database, poolclass=sa.pool.NullPool)
-            yield Site(inner, found["routes"], found["tokens"], engine, sandbox, log_file)
+            yield Site(inner, found["routes"], found["tokens"], engine, sandbox, log_file, robot)
         finally:
             family.close()
 

@@ -15,6 +15,7 @@ from fastapi import HTTPException, Request
 
 from gmail_warmup.core.enums import Permission
 from gmail_warmup.web import permissions
+from support.workspace import ADMIN, put_workspace
 from web.kit import API, LIST, MOUNT, OPEN, SECOND_CLIENT, Site, invite, path_of, requests_of
 
 KNOWN = {"/", "/oauth/callback", "/api/v1/mailboxes", "/api/v1/consents", "/api/v1/openapi.json"}
@@ -38,6 +39,7 @@ NEEDED = {
     "POST /api/v1/mailboxes/export-data": "administer",
     "POST /api/v1/mailboxes/remove": "administer",
     "POST /api/v1/mailboxes/rename": "administer",
+    "POST /api/v1/mailboxes/sync": "administer",
     "POST /api/v1/removals/{removal_id}/continue": "administer",
     "POST /api/v1/mailboxes/pause": "operate",
     "POST /api/v1/mailboxes/requalify": "operate",
@@ -120,6 +122,7 @@ def changes(site: Site) -> dict[str, dict[str, object]]:
     """Return a body that works for every route that changes something, with what has to be there for it."""
     site.add("a@example.com")
     site.add("former@example.com")
+    put_workspace(site.sandbox, site.robot)
     site.sql(
         "UPDATE gmail_warmup.oauth_grant SET granted_at = now() WHERE mailbox_id ="
         " (SELECT id FROM gmail_warmup.mailbox WHERE address = 'former@example.com')"
@@ -168,6 +171,7 @@ def changes(site: Site) -> dict[str, dict[str, object]]:
         "/api/v1/mailboxes/export-data": {"addresses": ["a@example.com"], "confirmation": "a@example.com"},
         "/api/v1/mailboxes/remove": {"addresses": ["a@example.com"], "confirmation": "a@example.com"},
         "/api/v1/removals/{removal_id}/continue": {},
+        "/api/v1/mailboxes/sync": {"admin": ADMIN, "kind": "pool", "apply": True},
     }
     changing = {route["path"] for route in site.routes if set(route["methods"]) - {"GET", "HEAD"}}
     assert changing == set(bodies), "give the new route a body here"
@@ -373,6 +377,7 @@ def test_pages_hold_no_inline_script_or_style(site: Site, op: httpx.Client):
         "/changes",
         "/report",
         "/removals",
+        "/directory",
         "/dag/gmail_warmup",
         "/nothing",
     )
@@ -382,4 +387,8 @@ def test_pages_hold_no_inline_script_or_style(site: Site, op: httpx.Client):
         assert "<style" not in text
         assert " style=" not in text
         assert " onclick=" not in text
-        assert "https://" not in text.replace('<a href="https://myaccount.google.com/connections"', "")
+        # A link to Google, and the scopes that a person copies.
+        known = re.sub(
+            r'<a href="https://myaccount.google.com/connections"|<code>https://www.googleapis.com/', "", text
+        )
+        assert "https://" not in known

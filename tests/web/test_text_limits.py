@@ -18,7 +18,7 @@ from web.kit import API, MOUNT, Site
 ADA = "ada@warm.example"
 PAGES = (
     "", "mailboxes", f"mailboxes/{ADA}", "schedules", "schedules/sales", "invites", "import", "webhooks", "changes",
-    "report", "clients",
+    "report", "clients", "directory",
 )  # fmt: skip
 TEMPLATES = sorted((Path(web.__file__).parent / "templates").glob("*.html"))
 

@@ -34,6 +34,8 @@ CLIENT_CONN_TYPE = "gmail_oauth_client"
 _MAX_GENERATOR_TIMEOUT = 60
 _KEY_FIELDS = ("keyfile_dict", "key_path", "key_secret_name", "credential_config_file")
 """Entries of the extra with which Airflow's Google provider finds credentials."""
+_OLD_PREFIX = "extra__google_cloud_platform__"
+"""Before the name of an entry, in Connections of old versions of Airflow."""
 _SERVICE_ACCOUNT_ADDRESS = re.compile(r"[^@\s/]+@[^@\s/]+")
 
 
@@ -217,6 +219,16 @@ def has_impersonation_chain(conn_id: str) -> bool:
     """Return whether a Connection names a service account for which this machine signs; it needs no provider."""
     found = find_connection(conn_id)
     return bool(found and parse_extra(found).get("impersonation_chain"))
+
+
+def has_service_account(conn_id: str) -> bool:
+    """Return whether a Connection has a key or names a service account; whether it can be used is not checked."""
+    found = find_connection(conn_id)
+    names = (*_KEY_FIELDS, *(_OLD_PREFIX + name for name in _KEY_FIELDS), "impersonation_chain")
+    try:
+        return found is not None and any(map(parse_extra(found).get, names))
+    except ConfigurationError:
+        return False
 
 
 def load_google_credentials(conn_id: str) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 import sqlalchemy as sa
@@ -19,12 +20,13 @@ from gmail_warmup.airflow.connections import (
 )
 from gmail_warmup.airflow.encryption import load_cipher
 from gmail_warmup.airflow.stats_meter import create_meter
-from gmail_warmup.core.errors import ConfigurationError, DatabaseNotReadyError
+from gmail_warmup.core.errors import ConfigurationError, DatabaseNotReadyError, InvalidInputError
 from gmail_warmup.core.metrics import Meter
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.crypto import key_check
 from gmail_warmup.db.base import SCHEMA
 from gmail_warmup.db.engine import autocommit, make_engine
+from gmail_warmup.gmail.workspace.directory import DIRECTORY_ENDPOINT, MEMBER_SCOPE, USER_SCOPE, Directory
 from gmail_warmup.gmail.workspace.service_account import ServiceAccount
 from gmail_warmup.oauth.access_tokens import AccessTokens
 from gmail_warmup.oauth.answers import Party
@@ -123,6 +125,33 @@ class Services:
             read_timeout=settings.read_timeout,
             tries=tries,
         )
+
+    @contextmanager
+    def open_directory(self, admin: str, *, with_groups: bool, time_limit: float | None = None) -> Iterator[Directory]:
+        """Yield the directory of the Workspace that an administrator belongs to; nobody signs in with that account.
+
+        Args:
+            with_groups: whether the members of groups are read, which needs another scope.
+            time_limit: see ``Directory``.
+
+        Raises:
+            InvalidInputError: if the Connection of the service account is missing or unusable.
+        """
+        settings, scopes = self.settings, (USER_SCOPE, *((MEMBER_SCOPE,) if with_groups else ()))
+        account = self.build_service_account(scopes=scopes, party=Party.DIRECTORY_TOKEN)
+        directory = Directory(
+            admin,
+            account.request_token,
+            endpoint=settings.gmail_api_endpoint or DIRECTORY_ENDPOINT,
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            time_limit=time_limit,
+        )
+        try:
+            with account, directory:
+                yield directory
+        except ConfigurationError as error:
+            raise InvalidInputError(str(error)) from None
 
     @functools.cached_property
     def mail_writer(self) -> MailWriter:

@@ -138,10 +138,11 @@ def validate_mailbox_settings(values: dict[str, Any], *, address: str) -> Mailbo
         return MailboxSettings.model_validate(values)
     except ValidationError as error:
         problems = error.errors()
-    raise WrongSettingsError(address, [_to_broken_rule(problem) for problem in problems])
+    raise WrongSettingsError(address, [to_broken_rule(problem) for problem in problems])
 
 
-def _to_broken_rule(problem: Mapping[str, Any]) -> BrokenRule:
+def to_broken_rule(problem: Mapping[str, Any]) -> BrokenRule:
+    """Convert an error of pydantic about the settings of a mailbox."""
     name = ".".join(map(str, problem["loc"]))
     given = problem["input"]
     shown = f" (given: {shorten_text(repr(given))})" if isinstance(given, str | int | float) else ""

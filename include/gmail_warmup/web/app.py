@@ -41,7 +41,7 @@ from gmail_warmup.web.routes import (
     schedules,
     webhooks,
 )
-from gmail_warmup.web.routes.lifecycle import removals
+from gmail_warmup.web.routes.lifecycle import directory_sync, removals
 
 _STATIC = Path(__file__).resolve().parent / "static"
 
@@ -63,6 +63,7 @@ def create_app() -> FastAPI:
     app.include_router(mailbox.router)
     app.include_router(dag_tab.router)
     app.include_router(import_export.router)
+    app.include_router(directory_sync.router)
     app.include_router(invites.router)
     app.include_router(repairs.router)
     app.include_router(removals.router)

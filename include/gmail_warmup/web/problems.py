@@ -22,6 +22,7 @@ from gmail_warmup.core.errors import (
     UnknownReportLinkError,
 )
 from gmail_warmup.core.tracebacks import clear_locals
+from gmail_warmup.gmail.workspace.directory import DirectoryError, DirectoryTimeoutError, DirectoryUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,9 @@ _PROBLEMS: dict[type[Exception], tuple[int, str, str]] = {
     TooManyConsentsError: (429, "too-many-consents", "Too many attempts"),
     MailboxBusyError: (409, "mailbox-busy", "The mailbox is in use"),
     InvalidInputError: (422, "invalid-input", "Invalid input"),
+    DirectoryError: (422, "directory-refused", "The directory cannot be read"),
+    DirectoryUnavailableError: (503, "directory-unavailable", "The directory cannot be read now"),
+    DirectoryTimeoutError: (503, "directory-unavailable", "The directory cannot be read now"),
     ConfigurationError: (503, "configuration", "Gmail Warmup is not ready"),
 }
 """Status, slug and title of each error whose message the caller may see. The most specific class counts."""

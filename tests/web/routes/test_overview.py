@@ -25,6 +25,7 @@ def test_the_tabs_lead_to_each_page_and_name_the_current_one(site: Site, op: htt
     site.add("a@example.com")
     for path, tab in (("/", "Overview"), ("/mailboxes", "Mailboxes"), ("/mailboxes/a@example.com", "Mailboxes"),
                       ("/schedules", "Schedules"), ("/invites", "Invites"), ("/import", "Import and export"),
+                      ("/directory", "Import and export"),
                       ("/clients", "OAuth clients"), ("/webhooks", "Webhooks"), ("/changes", "Changes"),
                       ("/report", "Report")):  # fmt: skip
         page = op.get(MOUNT + path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -40,7 +41,32 @@ class DirectoryError(GmailWarmupError):
     def __init__(self, subject: str, reason: Reason, detail: str = "") -> None:
         self.reason = reason
         more = f" ({detail})" if detail else ""
-        super().__init__(f"{subject}: {reason.message}{more} [{reason.code}] {reason.remedy} Nothing was changed.")
+        # A task repeats what needs no action; a synchronisation is repeated by a person.
+        remedy = "Try again in some minutes." if reason.remedy.startswith("No action needed") else reason.remedy
+        super().__init__(f"{subject}: {reason.message}{more} [{reason.code}] {remedy} Nothing was changed.")
+
+
+class DirectoryUnavailableError(DirectoryError):
+    """The directory cannot be read at present, because of Google, the network or a rate limit; later it may be."""
+
+
+class DirectoryTimeoutError(GmailWarmupError):
+    """The directory could not be read within the time that the caller allows; nothing was changed."""
+
+    def __init__(self, subject: str, seconds: float) -> None:
+        super().__init__(
+            f"{subject}: not read completely within {seconds:.0f} seconds. Use the command gmail-warmup mailboxes "
+            "sync, which has no limit. Nothing was changed."
+        )
+
+
+_PASSING = frozenset((ResponseCategory.THROTTLED, ResponseCategory.TRANSIENT))
+
+
+def build_error(subject: str, reason: Reason, detail: str = "") -> DirectoryError:
+    """Return the error for an answer that is not the directory."""
+    kind = DirectoryUnavailableError if reason.category in _PASSING else DirectoryError
+    return kind(subject, reason, detail)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +105,7 @@ class Directory:
         request_token: requests an access token for a user, with the scopes of the directory.
         endpoint: root URL of the API.
         tries: maximum number of attempts, if there is no response, a server error or too many requests.
+        time_limit: seconds after which no further request is sent; None: no limit.
         sleep: waits for a number of seconds.
     """
 
@@ -91,10 +118,13 @@ class Directory:
         connect_timeout: float = 5,
         read_timeout: float = 20,
         tries: int = 4,
+        time_limit: float | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._admin, self._request_token, self._endpoint = admin, request_token, endpoint
         self._tries, self._sleep = tries, sleep
+        self._time_limit = inf if time_limit is None else time_limit
+        self._ends_at = time.monotonic() + self._time_limit
         self._http = open_client(
             endpoint, connect_timeout=connect_timeout, read_timeout=read_timeout, max_bytes=_MAX_PAGE_BYTES
         )
@@ -115,6 +145,7 @@ class Directory:
 
         Raises:
             DirectoryError: if the directory cannot be read completely.
+            DirectoryTimeoutError: if it cannot be read within the time limit.
         """
         parameters = {"customer": "my_customer", "maxResults": "500", "orderBy": "email", "fields": _USER_FIELDS}
         rows = self._list_rows("users", parameters, key="users", subject="The users of the Workspace")
@@ -126,6 +157,7 @@ class Directory:
 
         Raises:
             DirectoryError: if the group does not exist, or cannot be read completely.
+            DirectoryTimeoutError: if it cannot be read within the time limit.
         """
         path = f"groups/{quote(group, safe='@')}/members"
         parameters = {"maxResults": "200", "includeDerivedMembership": "true"}
@@ -141,7 +173,7 @@ class Directory:
             rows = body.get(key, [])
             following = body.get("nextPageToken") or ""
             if not isinstance(rows, list) or not isinstance(following, str) or following in seen:
-                raise DirectoryError(subject, REASONS["unusable_answer"])
+                raise build_error(subject, REASONS["unusable_answer"])
             yield from (row if isinstance(row, Mapping) else {} for row in rows)
             if not following:
                 return
@@ -150,18 +182,18 @@ class Directory:
 
     def _get(self, path: str, parameters: dict[str, str], *, subject: str) -> Mapping[str, Any]:
         for attempt in range(self._tries):
+            if time.monotonic() > self._ends_at:
+                raise DirectoryTimeoutError(subject, self._time_limit)
             answer = self._request(path, parameters, subject=subject)
             if not isinstance(answer, Answer):
                 return answer
             reason, detail = find_reason(answer), f"HTTP {answer.status}" if answer.status else ""
-            if (
-                reason.category not in (ResponseCategory.THROTTLED, ResponseCategory.TRANSIENT)
-                or attempt == self._tries - 1
-            ):
+            wait = min(2**attempt if answer.retry_after is None else answer.retry_after, _MAX_WAIT_SECONDS)
+            is_last = attempt == self._tries - 1 or time.monotonic() + wait > self._ends_at
+            if reason.category not in _PASSING or is_last:
                 break
-            wait = 2**attempt if answer.retry_after is None else answer.retry_after
-            self._sleep(min(wait, _MAX_WAIT_SECONDS))
-        raise DirectoryError(subject, reason, detail)
+            self._sleep(wait)
+        raise build_error(subject, reason, detail)
 
     def _request(self, path: str, parameters: dict[str, str], *, subject: str) -> Mapping[str, Any] | Answer:
         """Send one request; return the body of a successful one, otherwise what the answer is."""
@@ -180,7 +212,7 @@ class Directory:
         if not self._token:
             result = self._request_token(self._admin)
             if result.reason.category is not ResponseCategory.OK:
-                raise DirectoryError(f"{subject}, as {self._admin}", result.reason, result.detail)
+                raise build_error(f"{subject}, as {self._admin}", result.reason, result.detail)
             self._token = result.access_token
         return self._token
 

@@ -21,7 +21,7 @@ from gmail_warmup.web.api import (
     transfers,
     webhooks,
 )
-from gmail_warmup.web.api.lifecycle import clients, documents, removals, renaming
+from gmail_warmup.web.api.lifecycle import clients, directory_sync, documents, removals, renaming
 from gmail_warmup.web.api.reporting import changes, reports
 from gmail_warmup.web.permissions import READ
 from gmail_warmup.web.problems import ERROR_RESPONSES
@@ -45,6 +45,7 @@ for part in (
     removals,
     documents,
     renaming,
+    directory_sync,
     clients,
     mailboxes,
     consents,

@@ -20,7 +20,7 @@ export function showErrors(form, box, problem) {
   clearErrors(form, box);
   const unplaced = [];
   for (const { field, message } of problem.errors ?? []) {
-    const name = field.split(".").pop();
+    const name = field.split(".").filter((part) => !/^\d+$/.test(part)).pop(); // a number is a place in a list
     const line = form.querySelector(`[id="${CSS.escape(name)}-error"]`);
     if (!line) {
       unplaced.push(`${field} ${message}`);

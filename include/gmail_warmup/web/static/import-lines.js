@@ -1,52 +1,15 @@
-// The table of the preview: lines with errors first, in pages of a hundred.
+// The table of an import's preview: lines with errors first.
 
-const PAGE = 100;
+import { PagedTable, element } from "./paged-table.js";
+
 const RANK = { bad: 0, update: 1, add: 2, unchanged: 3 };
 
-export class LinesTable {
-  constructor(page) {
-    this.at = (id) => page.querySelector(`#${id}`);
-    this.counters = [...page.querySelectorAll("[data-show]")];
-    for (const counter of this.counters) counter.addEventListener("click", () => this.choose(counter));
-    this.at("previous").addEventListener("click", () => this.turn(-PAGE));
-    this.at("next").addEventListener("click", () => this.turn(PAGE));
-  }
-
+export class LinesTable extends PagedTable {
   fill({ lines, unit, counts }) {
-    this.lines = lines.toSorted((one, other) => RANK[one.outcome] - RANK[other.outcome] || one.number - other.number);
     this.at("unit").textContent = this.unit = unit[0].toUpperCase() + unit.slice(1);
-    const numbers = { bad: counts.bad, add: counts.to_add, update: counts.to_update, unchanged: counts.unchanged };
-    for (const counter of this.counters) {
-      const number = numbers[counter.dataset.show];
-      counter.querySelector(".number").textContent = number.toLocaleString();
-      counter.disabled = number === 0;
-      counter.setAttribute("aria-pressed", "false");
-    }
-    this.chosen = this.lines;
-    this.turnTo(0);
-  }
-
-  choose(counter) {
-    const pressed = counter.getAttribute("aria-pressed") !== "true";
-    for (const other of this.counters) other.setAttribute("aria-pressed", String(pressed && other === counter));
-    this.chosen = pressed ? this.lines.filter((line) => line.outcome === counter.dataset.show) : this.lines;
-    this.turnTo(0);
-  }
-
-  turn(by) {
-    this.turnTo(this.start + by);
-    this.at("preview-title").scrollIntoView({ block: "nearest" });
-  }
-
-  turnTo(start) {
-    this.start = start;
-    const end = Math.min(start + PAGE, this.chosen.length);
-    this.at("lines").tBodies[0].replaceChildren(...this.chosen.slice(start, end).map((line) => this.row(line)));
-    this.at("pages").hidden = this.chosen.length <= PAGE;
-    this.at("range").textContent =
-      `${(start + 1).toLocaleString()} to ${end.toLocaleString()} of ${this.chosen.length.toLocaleString()}`;
-    this.at("previous").disabled = start === 0;
-    this.at("next").disabled = end === this.chosen.length;
+    const sorted = lines.toSorted((one, other) => RANK[one.outcome] - RANK[other.outcome] || one.number - other.number);
+    const { bad, to_add: add, to_update: update, unchanged } = counts;
+    this.show(sorted, { bad, add, update, unchanged });
   }
 
   row(line) {
@@ -54,10 +17,8 @@ export class LinesTable {
     row.dataset.outcome = line.outcome;
     const number = element("td", { role: "cell", className: "number" }, line.number.toLocaleString());
     number.dataset.label = this.unit;
-    const name = element("span", { className: "address" }, line.address || "–");
-    const address = element("th", { role: "rowheader", scope: "row", className: "who" }, name);
     const what = element("td", { role: "cell", className: "what" }, this.chips(line), ...details(line));
-    row.append(number, address, what);
+    row.append(number, this.who(line.address || "–"), what);
     return row;
   }
 
@@ -65,7 +26,7 @@ export class LinesTable {
     const names = [`outcome-${line.outcome}`];
     if (line.needs_sign_in) names.push("sign-in");
     if (line.pauses) names.push("paused");
-    return element("span", { className: "chips" }, ...names.map((name) => this.at(name).content.cloneNode(true)));
+    return element("span", { className: "chips" }, ...names.map((name) => this.chip(name)));
   }
 }
 
@@ -87,10 +48,4 @@ function display(value) {
 
 function code(name) {
   return element("code", {}, name);
-}
-
-function element(name, properties, ...content) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...content);
-  return made;
 }

@@ -3,6 +3,7 @@
 import { post } from "./api.js";
 import { readFile, refusal } from "./import-file.js";
 import { LinesTable } from "./import-lines.js";
+import { plural } from "./plural.js";
 
 const at = (id) => document.querySelector(`#${id}`);
 const sections = ["choose", "preview", "done"];
@@ -17,11 +18,6 @@ function show(name) {
 function showProblem(box, message) {
   box.textContent = message;
   box.hidden = !message;
-}
-
-function plural(number, thing) {
-  const more = thing.endsWith("x") ? "es" : "s";
-  return `${number.toLocaleString()} ${thing}${number === 1 ? "" : more}`;
 }
 
 async function busy(button, act, box) {

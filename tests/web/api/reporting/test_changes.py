@@ -11,6 +11,7 @@ import pytest
 
 from gmail_warmup.mailboxes.change_log import RECORDED_NAMES
 from gmail_warmup.web.api.transfers import ExportParams
+from support.workspace import ADMIN
 from web.kit import API, MOUNT, SECOND_CLIENT, Site, at_google, follow, invite, path_of, start
 from web.test_permissions import changes as working_bodies
 
@@ -45,6 +46,7 @@ RECORDED: dict[str, tuple[tuple[str, str, Any, Any], ...]] = {
     ),
     "/api/v1/mailboxes/export-data": (("mailbox_export", ADDRESS, None, None),),
     "/api/v1/mailboxes/remove": (("mailbox_remove", ANY, ANY, ANY),),
+    "/api/v1/mailboxes/sync": (("mailbox_add", ADMIN, None, {"auth": "delegated", "kind": "pool"}),),
     "/api/v1/export": (("export", "", None, {"format": "csv", "mailboxes": 1}),),
 }
 """What the working body of each route changes: action, subject, and some of the values before and after."""

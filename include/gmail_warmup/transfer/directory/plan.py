@@ -1,13 +1,10 @@
 """Compare the directory of a Workspace with its delegated mailboxes: which are added, and which are paused.
 
-A mailbox is never removed, and one that a person paused is left alone. The plan is made without writing; each entry is
-applied in a transaction of its own, so that one bad entry stops no other.
+A mailbox is never removed, and one that a person paused is left alone. The plan is made without writing.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,15 +12,15 @@ from functools import cached_property
 
 import sqlalchemy as sa
 
-from gmail_warmup.core.errors import GmailWarmupError, InvalidInputError
-from gmail_warmup.db.engine import retry_conflict, write_transaction
+from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import Mailbox, MailboxAuth
-from gmail_warmup.gmail.workspace.directory import DirectoryUser, GroupMember
+from gmail_warmup.gmail.workspace.directory import Directory, DirectoryUser, GroupMember
 from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.mailboxes.addresses import normalize_address
-from gmail_warmup.mailboxes.bulk_edit import MailboxChanges, change_settings
 from gmail_warmup.mailboxes.records import MailboxSettings, validate_mailbox_settings
 from gmail_warmup.mailboxes.tags import load_tags
+from gmail_warmup.transfer.directory.request import SyncRequest
 
 PAUSE_REASON = "Workspace directory: "
 """Beginning of the reason of every pause that a synchronisation sets."""
@@ -42,6 +39,10 @@ class SyncEffect(StrEnum):
     """Nothing is done."""
     SKIPPED = "skipped"
     """The user cannot be added; the reason says why."""
+
+
+CHANGING = (SyncEffect.ADD, SyncEffect.PAUSE, SyncEffect.TAG)
+"""The effects that write something."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +114,25 @@ class KnownMailbox:
     is_paused: bool
     pause_reason: str
     tags: tuple[str, ...]
+
+
+def make_plan(engine: sa.Engine, directory: Directory, request: SyncRequest) -> list[SyncEntry]:
+    """Read the directory, then return what the synchronisation does, sorted by address. Nothing is written.
+
+    No connection to the database is held while Google is requested.
+
+    Raises:
+        DirectoryError: if the directory cannot be read completely.
+        DirectoryTimeoutError: if it cannot be read within the time limit.
+        InvalidInputError: if an organisational unit or a group has no users.
+    """
+    members = {group: directory.list_members(group) for group in request.groups} or None
+    users = directory.list_users()
+    selection = Selection(org_units=request.org_units, members=members)
+    require_users(selection, users)
+    with read_transaction(engine) as connection:
+        known = load_known(connection, users)
+    return plan_sync(users, selection, known, request.settings, tag=request.tag)
 
 
 def require_users(selection: Selection, users: Collection[DirectoryUser]) -> None:
@@ -262,36 +282,3 @@ def _plan_deleted(
         is_known_domain = address.rpartition("@")[2] in domains
         if is_known_domain and address not in matched and mailbox.auth is MailboxAuth.DELEGATED:
             yield _plan_pause(mailbox, "the directory has no such user")
-
-
-def apply_sync(engine: sa.Engine, entries: Iterable[SyncEntry], *, actor: str, tag: str = "") -> Iterator[SyncEntry]:
-    """Apply the entries one after the other; yield each with the error of one that could not be applied."""
-    for entry in entries:
-        try:
-            _apply_entry(engine, entry, actor=actor, tag=tag)
-        except GmailWarmupError as error:
-            yield dataclasses.replace(entry, error=str(error))
-        else:
-            yield entry
-
-
-@retry_conflict
-def _apply_entry(engine: sa.Engine, entry: SyncEntry, *, actor: str, tag: str) -> None:
-    if entry.effect in (SyncEffect.UNCHANGED, SyncEffect.SKIPPED):
-        return
-    with write_transaction(engine) as connection:
-        if entry.effect is SyncEffect.PAUSE:
-            reason = PAUSE_REASON + entry.reason
-            repository.pause_mailboxes(connection, [entry.address], actor=actor, reason=reason)
-            return
-        if entry.effect is SyncEffect.ADD and repository.find_mailbox(connection, entry.address) is None:
-            assert entry.settings
-            repository.add_or_update(connection, entry.address, entry.settings, actor=actor)
-        if tag:
-            change_settings(connection, [entry.address], MailboxChanges(add_tags=(tag,)), actor=actor)
-
-
-def count_effects(entries: Iterable[SyncEntry]) -> dict[str, int]:
-    """Return the number of entries of each effect; those that failed are counted as ``failed``."""
-    counts = Counter("failed" if entry.error else entry.effect.value for entry in entries)
-    return {name: counts[name] for name in (*SyncEffect, "failed")}
