@@ -25,8 +25,10 @@ from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gmail_embedded.stack import Options as StackOptions
 from gmail_embedded.stack import Stack
 from gmail_sandbox.client import SandboxClient
+from gmail_sandbox.control.service_account_models import ServiceAccountMade
 from support.e2e_kit import FLAGS, MOUNT, Shell, find_chromium, log_in, new_profile
 from support.refusal_kit import SHOWN, Refusals
+from support.workspace import ADMIN, ROBOT, put_workspace, to_connection
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 Mode = Literal["light", "dark"]
@@ -52,6 +54,13 @@ hana.sato@northlane.example,sender,0,Asia/Tokio,
 samir.patel@inbox-one.example,pool,50,UTC,Mailbox is being moved
 vera.koch@northlane.example,warmup,40,Europe/Berlin,
 """
+DIRECTORY = [
+    {"address": ADMIN, "is_admin": True},
+    *(
+        {"address": f"{name}@work.example", "org_unit": "/Sales", "name": name.title(), "suspended": name == "otto"}
+        for name in ("lena", "mila", "nora", "otto", "paul")
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,7 @@ class Studio:
     browser: Browser
     login: Any
     mode: Mode
+    robot: ServiceAccountMade
 
     def take_all(self) -> None:
         """Take all screenshots."""
@@ -73,6 +83,7 @@ class Studio:
         self.stopped()
         self.add()
         self.import_preview()
+        self.directory()
         self.invites()
         self.pages_of_the_fleet()
         self.clients()
@@ -143,6 +154,24 @@ class Studio:
             frame.locator("#file").set_input_files(file)  # type: ignore[arg-type]
             frame.locator("#lines tbody tr").first.wait_for()
             self._save(shell.page, "import")
+
+    def directory(self) -> None:
+        """Take the preview of a comparison with a Workspace."""
+        put_workspace(self.sandbox, self.robot)
+        self.sandbox.put_directory(DIRECTORY, {})
+        self._ask("/mailboxes", address="nora@work.example", settings={"kind": "warmup", "auth": "delegated"})
+        self._ask("/mailboxes", address="otto@work.example", settings={"kind": "warmup", "auth": "delegated"})
+        self._ask("/mailboxes", address="paul@work.example", settings={"kind": "warmup"})
+        with self._shell(1280, 900) as shell:
+            frame = shell.open("/directory")
+            frame.get_by_label("Administrator").fill(ADMIN)
+            frame.get_by_label("Organisational units").fill("/Sales")
+            frame.get_by_label("Tag").fill("sales")
+            frame.get_by_role("button", name="Preview").click()
+            frame.locator("#lines tbody tr").first.wait_for()
+            self._save(shell.page, "directory")
+        self.sql("DELETE FROM gmail_warmup.mailbox WHERE address ~ '@work.example$'")
+        self.sql("DELETE FROM gmail_warmup.change_log WHERE subject ~ '@work.example$'")
 
     def invites(self) -> None:
         """Take the list of invites."""
@@ -276,12 +305,15 @@ def main() -> int:
                 redirect_uris=[f"{stack.base_url}{MOUNT}/oauth/callback"],
             )  # fmt: skip
             browser = playwright.chromium.launch(args=FLAGS, executable_path=chromium)
+            robot = sandbox.put_service_account(ROBOT)
+            account = {"connection_id": "google_cloud_default"} | json.loads(to_connection(robot))
+            stack.api.request("POST", "/connections", json=account | {"extra": json.dumps(account["extra"])})
             context = new_profile(browser)
             context.set_default_timeout(PATIENCE)
             log_in(context.new_page(), stack)
             login = context.storage_state()
             for mode in ("light", "dark"):
-                Studio(stack, sandbox, sql, browser, login, mode).take_all()  # type: ignore[arg-type]
+                Studio(stack, sandbox, sql, browser, login, mode, robot).take_all()  # type: ignore[arg-type]
             browser.close()
     return 0
 
