@@ -14,6 +14,7 @@ from gmail_warmup.db.rows import WRITE_ERRORS, describe_error
 from gmail_warmup.mailboxes import bulk
 from gmail_warmup.mailboxes.bulk import MailboxInput
 from gmail_warmup.mailboxes.bulk_edit import MailboxChanges, change_settings
+from gmail_warmup.mailboxes.pause_end import Pause
 from gmail_warmup.transfer.directory.plan import CHANGING, PAUSE_REASON, SyncEffect, SyncEntry
 
 FAILED = "failed"
@@ -58,18 +59,18 @@ def _write_batch(engine: sa.Engine, batch: Sequence[SyncEntry], *, actor: str, t
         addresses = [entry.address for entry in batch if entry.effect in (SyncEffect.PAUSE, SyncEffect.TAG)]
         known = bulk.find_existing(connection, addresses, lock=True)
         added = _add(connection, batch, actor=actor, tag=tag)
-        reasons = {
-            entry.address: PAUSE_REASON + entry.reason
+        pauses = {
+            entry.address: Pause(reason=PAUSE_REASON + entry.reason)
             for entry in batch
             if entry.effect is SyncEffect.PAUSE and entry.address in known and known[entry.address].paused_at is None
         }
-        if reasons:
-            bulk.pause_with_reasons(connection, reasons, actor=actor)
+        if pauses:
+            bulk.pause_each(connection, pauses, actor=actor)
         tagged = [e.address for e in batch if e.effect is SyncEffect.TAG and e.address in known]
         tagged = [address for address in tagged if tag not in known[address].tags]
         if tagged:
             change_settings(connection, tagged, MailboxChanges(add_tags=(tag,)), actor=actor)
-    return {*added, *reasons, *tagged}
+    return {*added, *pauses, *tagged}
 
 
 def _add(connection: sa.Connection, batch: Sequence[SyncEntry], *, actor: str, tag: str) -> set[str]:
