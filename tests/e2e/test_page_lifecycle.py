@@ -1,4 +1,4 @@
-"""The end of a mailbox and its new name, in the browser: remove, export everything, rename after a consent."""
+"""The end of a mailbox and its new name, in the browser: remove, export everything, rename."""
 
 from __future__ import annotations
 
@@ -46,6 +46,21 @@ def test_a_selection_is_removed_after_its_number_was_typed(shell, mailboxes):
     dialog.get_by_role("button", name="Remove").click()
     expect(frame.locator("#done")).to_contain_text("2 of 2 mailboxes are removed.")
     expect(shell.row(ADA)).to_have_count(0)
+
+
+def test_a_mailbox_is_renamed_on_its_page_after_google_has_renamed_it(installation, shell, mailboxes):
+    mailboxes.connected(ADA, kind="warmup", daily_target=33)
+    frame = shell.open(f"/mailboxes/{ADA}")
+    frame.get_by_role("button", name="Rename").click()
+    dialog = frame.get_by_role("dialog", name=f"Rename {ADA}")
+    dialog.get_by_label("New address").fill(NEW)
+    dialog.get_by_role("button", name="Rename").click()
+    expect(dialog.get_by_role("alert")).to_contain_text(f"the primary address of this account is {ADA}, not {NEW}")
+    installation.sandbox.rename_mailbox(ADA, NEW)
+    dialog.get_by_role("button", name="Rename").click()
+    expect(frame.get_by_role("heading", level=1)).to_have_text(NEW)
+    expect(frame.locator("#done")).to_have_text(f"Renamed. The mailbox was {ADA} before.")
+    assert mailboxes.ask("GET", f"/mailboxes/{NEW}")["daily_target"] == 33
 
 
 def test_a_mailbox_that_google_renamed_is_renamed_after_confirmation(installation, shell, mailboxes):

@@ -39,7 +39,7 @@ class Fields(HTMLParser):
 
 def make_text(name: str, length: int) -> str:
     """Return a value of a length that breaks no other rule, if there can be one."""
-    if name in ("owner", "owner_email"):
+    if name in ("owner", "owner_email", "new_address"):
         domain = ".".join(["d" * 60] * 3)
         return f"{'a' * (length - len(domain) - 9)}@{domain}.example"
     return "x" * length
@@ -51,6 +51,8 @@ def send(browser: httpx.Client, page: str, name: str, text: str) -> httpx.Respon
     match name:
         case "display_name" | "signature" | "owner_email":
             return browser.post(f"{API}/mailboxes/change", json=change | {"changes": {name: text}})
+        case "new_address":
+            return browser.post(f"{API}/mailboxes/rename", json={"address": ADA, name: text})
         case "reason":
             return browser.post(f"{API}/mailboxes/pause", json=change | {"reason": text})
         case "conn_id":

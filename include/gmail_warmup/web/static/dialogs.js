@@ -5,7 +5,7 @@ import { clearErrors, showErrors } from "./forms.js";
 const MESSAGE = "gmail-warmup-done";
 
 // `open` fills in the form for the button that was pressed. `act` sends it and returns the message to show after a
-// reload, or nothing if it leaves the page itself.
+// reload, or nothing if it leaves the page itself, for example with `leaveWith`.
 export function formDialog(dialog, act, open = () => {}) {
   const form = dialog.querySelector("form");
   const error = dialog.querySelector("[role=alert]");
@@ -32,7 +32,7 @@ export function formDialog(dialog, act, open = () => {}) {
   });
 }
 
-// Show the message of the change before the reload.
+// Show the message of the change that led to this page.
 export function showMessage() {
   const message = sessionStorage.getItem(MESSAGE);
   sessionStorage.removeItem(MESSAGE);
@@ -45,4 +45,9 @@ export function showMessage() {
 export function reloadWith(message) {
   sessionStorage.setItem(MESSAGE, message);
   location.reload();
+}
+
+export function leaveWith(message, url) {
+  sessionStorage.setItem(MESSAGE, message);
+  location.assign(url);
 }

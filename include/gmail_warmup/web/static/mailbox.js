@@ -4,6 +4,7 @@ import { post } from "./api.js";
 import { drawCharts } from "./charts.js";
 import { typedConfirmation } from "./confirm.js";
 import { copy } from "./copy.js";
+import { formDialog, leaveWith, reloadWith, showMessage } from "./dialogs.js";
 import { clearErrors, fillZones, number, showErrors } from "./forms.js";
 import { setTime } from "./times.js";
 
@@ -11,8 +12,6 @@ const address = document.querySelector("#mailbox").dataset.address;
 const NUMBERS = ["daily_target"];
 const TEXTS = ["display_name", "signature", "owner_email"];
 const LIST = "gmail-warmup-list";
-const MESSAGE = "gmail-warmup-message";
-const DONE = "gmail-warmup-done"; // the message of the list
 
 // Link back to the list with its last search and filters, also after paging through the history.
 function restoreList(link) {
@@ -21,20 +20,6 @@ function restoreList(link) {
     sessionStorage.setItem(LIST, referrer.search);
   }
   link.search = sessionStorage.getItem(LIST) ?? "";
-}
-
-function reloadWith(message) {
-  sessionStorage.setItem(MESSAGE, message);
-  location.reload();
-}
-
-function showMessage() {
-  const message = sessionStorage.getItem(MESSAGE);
-  if (!message) return;
-  sessionStorage.removeItem(MESSAGE);
-  const box = document.querySelector("#saved");
-  box.hidden = false;
-  box.querySelector("p").textContent = message;
 }
 
 function settingsForm(form) {
@@ -75,25 +60,16 @@ function settingsForm(form) {
   show();
 }
 
-function pauseDialog(dialog) {
-  const form = dialog.querySelector("form");
-  const error = dialog.querySelector("#pause-error");
-  document.querySelector("#ask-pause").addEventListener("click", () => {
-    clearErrors(form, error);
-    dialog.showModal();
-    form.elements.reason.focus();
-  });
-  dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    try {
-      const { reason, until } = form.elements;
-      await post("mailboxes/pause", { addresses: [address], reason: reason.value.trim(), until: until.value || null });
-      reloadWith("The mailbox is paused.");
-    } catch (problem) {
-      showErrors(form, error, problem);
-    }
-  });
+async function pause({ elements: { reason, until } }) {
+  await post("mailboxes/pause", { addresses: [address], reason: reason.value.trim(), until: until.value || null });
+  return "The mailbox is paused.";
+}
+
+async function rename({ elements: { new_address: input, check } }) {
+  const body = { address, new_address: input.value.trim(), check: check.checked };
+  const renamed = (await post("mailboxes/rename", body)).address;
+  const path = encodeURI(renamed).replace(/[?#]/g, encodeURIComponent); // encodeURI keeps both
+  leaveWith(`Renamed. The mailbox was ${address} before.`, `${document.body.dataset.root}mailboxes/${path}`);
 }
 
 function showProblem(problem) {
@@ -143,10 +119,7 @@ function confirmations(...names) {
       target: () => ({ addresses: [address] }),
       expected: () => address,
       title: () => address,
-      done: (message) => {
-        sessionStorage.setItem(DONE, message);
-        location.assign(document.querySelector("#back").href);
-      },
+      done: (message) => leaveWith(message, document.querySelector("#back").href),
     });
     document.querySelector(`#ask-${name}`).addEventListener("click", open);
     dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
@@ -168,9 +141,12 @@ function addRequalify(button) {
 
 restoreList(document.querySelector("#back"));
 showMessage();
-const [form, dialog, section] = ["#settings", "#pause", "#invite"].map((name) => document.querySelector(name));
+const [form, section] = ["#settings", "#invite"].map((name) => document.querySelector(name));
 if (form) settingsForm(form);
-if (dialog) pauseDialog(dialog);
+for (const [id, act] of Object.entries({ pause, rename })) {
+  const dialog = document.getElementById(id);
+  if (dialog) formDialog(dialog, act);
+}
 if (section) invites(document.querySelector("#invites"));
 if (document.querySelector("#remove")) confirmations("remove", "export-data");
 const requalify = document.querySelector("#requalify");
