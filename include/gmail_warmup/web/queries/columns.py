@@ -32,6 +32,7 @@ COLUMNS = (
     Column(name="timezone", title="Time zone", by_default=False),
     Column(name="owner", title="Owner", sort="owner", by_default=False),
     Column(name="tags", title="Tags", by_default=False),
+    Column(name="client", title="OAuth client", by_default=False),
 )
 """All optional columns in their order."""
 DEFAULT_COLUMNS = tuple(column for column in COLUMNS if column.by_default)

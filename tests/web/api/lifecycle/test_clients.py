@@ -12,6 +12,7 @@ from web.kit import (
     API,
     CLIENT_ID,
     CLIENT_SECRET,
+    LIST,
     MOUNT,
     SECOND_CLIENT,
     SECOND_CLIENT_ID,
@@ -57,6 +58,7 @@ def test_mailboxes_are_moved_one_consent_after_the_other_and_the_old_client_is_r
     for address in (ADA, BOB):
         site.add(address)
         consent(site, op, start(op, address), address)
+    assert "client=gmail_oauth_client" in op.get(f"{LIST}?columns=client").text
     assert {name: (c["users"], c["grants"]) for name, c in clients(op).items()} == {
         "gmail_oauth_client": (2, 2),
         second: (0, 0),
