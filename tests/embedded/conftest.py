@@ -36,4 +36,5 @@ def program() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 @pytest.fixture
 def short_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a folder with a shorter path than `tmp_path`, for sockets: their paths have at most 107 bytes."""
     return tmp_path_factory.mktemp("run")

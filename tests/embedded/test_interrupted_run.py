@@ -86,8 +86,8 @@ def _is_running(pid: int) -> bool:
 
 
 @pytest.fixture
-def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
-    run = Run(tmp_path, request.param)
+def run(request: pytest.FixtureRequest, short_folder: Path) -> Iterator[Run]:
+    run = Run(short_folder, request.param)
     yield run
     run.end()
 
