@@ -86,6 +86,14 @@ def test_deleted_mailbox_takes_its_grants_along(sandbox: SandboxClient, http: ht
     assert http.get("/gmail/v1/users/me/profile", headers=headers).status_code == 401
 
 
+def test_deleted_mailbox_takes_its_aliases_along(sandbox: SandboxClient) -> None:
+    sandbox.put_mailbox("ann@example.com")
+    sandbox.rename_mailbox("ann@example.com", "ann.smith@example.com")
+    sandbox.delete_mailbox("ann.smith@example.com")
+    assert sandbox.mailboxes() == []
+    assert sandbox.put_mailbox("ann@example.com").address == "ann@example.com"
+
+
 def test_counts_by_label(sandbox: SandboxClient) -> None:
     sandbox.put_mailbox("ann@example.com")
     sandbox.deliver("ann@example.com", sender="x@y.test", labels=["SPAM", "UNREAD"])

@@ -53,10 +53,11 @@ async def get_mailbox(world: WorldNow, address: PathAddress) -> MailboxOut:
 
 @router.delete("/{address}")
 async def delete_mailbox(world: WorldNow, address: PathAddress) -> Count:
-    """Delete a mailbox with its grants and tokens."""
-    known_mailbox(world, address)
-    del world.mailboxes[address]
-    world.grants.forget(address)
+    """Delete a mailbox with its aliases, grants and tokens."""
+    box = known_mailbox(world, address)
+    for name in [name for name, other in world.mailboxes.items() if other is box]:
+        del world.mailboxes[name]
+        world.grants.forget(name)
     return Count(count=1)
 
 
