@@ -49,10 +49,15 @@ def scene(world: World, monkeypatch: pytest.MonkeyPatch) -> Scene:
 class TaskInstance:
     """Keeps what a task stores for its callback."""
 
-    task_id = "alerts"
+    dag_id, run_id, task_id = "gmail_monitor", "run-1", "alerts"
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
+        self.state: str | None = "success"
+
+    def get_task_states(self, dag_id: str, *, task_ids: list[str], run_ids: list[str]) -> dict[str, Any]:
+        assert (dag_id, task_ids, run_ids) == (self.dag_id, [self.task_id], [self.run_id])
+        return {self.run_id: {self.task_id: self.state}}
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.values[key] = json.loads(json.dumps(value))
@@ -132,6 +137,17 @@ def test_the_events_of_a_task_that_was_killed_are_repeated(scene: Scene):
     scene.up(ADA)
     attempt_task()
     assert run_task() == {RECOVERED: [extra(ADA)]}
+    assert run_task() == {}
+
+
+@pytest.mark.parametrize("state", [None, "restarting", "failed", "running", "removed"])
+def test_the_events_of_a_task_whose_success_airflow_refused_are_repeated(scene: Scene, state: str | None):
+    """Airflow calls the callback all the same, for example for a task that was cleared while it ran."""
+    scene.down(ADA)
+    context, _ = attempt_task()
+    context["ti"].state = state
+    assets.record_events(context)
+    assert run_task() == {NEEDS_REAUTH: [extra(ADA)]}
     assert run_task() == {}
 
 

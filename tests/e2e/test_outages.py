@@ -66,6 +66,8 @@ def test_other_dags_may_wait_for_the_asset(installation):
     ]
     assert 6 in numbers
     assert all(len(event["extra"]["addresses"]) == event["extra"]["mailboxes"] for event in events)
+    [(reported,)] = installation.rows("SELECT count(*) FROM gmail_warmup.asset_flag")
+    assert reported >= 6, "the callback of the task does not see its success"
 
 
 def test_flagged_mailboxes_are_sent_as_signed_webhooks(installation):

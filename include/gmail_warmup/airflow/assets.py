@@ -9,6 +9,7 @@ from airflow.sdk import AssetAlias, task
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from gmail_warmup.alerts.asset_changes import AssetChanges
 
@@ -42,12 +43,22 @@ def build_extra(addresses: Sequence[str]) -> dict[str, Any]:
 
 
 def record_events(context: Context) -> None:
-    """Store that Airflow has the events of the task ``alerts``: it takes them only from a task that succeeded."""
+    """Store that Airflow has the events of the task ``alerts``: it takes them only from a task that succeeded.
+
+    Airflow also calls this after it refused the success, for example because the task was cleared while it ran.
+    """
     ti = context["ti"]
-    if reported := ti.xcom_pull(task_ids=ti.task_id, key=_REPORTED_KEY):
+    reported = ti.xcom_pull(task_ids=ti.task_id, key=_REPORTED_KEY)
+    if reported and _is_success(ti):
         from gmail_warmup.airflow.tasks.alerts import record_asset_events
 
         record_asset_events(context, **reported)
+
+
+def _is_success(ti: RuntimeTaskInstanceProtocol) -> bool:
+    """Return whether Airflow has stored the success of the task."""
+    states = ti.get_task_states(ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id])
+    return bool(states.get(ti.run_id, {}).get(ti.task_id) == "success")
 
 
 @task(
