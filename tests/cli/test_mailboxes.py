@@ -151,7 +151,7 @@ def test_an_audit_names_who_needs_a_person(world: World, shell: Any):
 def test_an_audit_with_a_refused_client_blames_nobody(world: World, shell: Any):
     world.add(ADA)
     world.sandbox.put_client("client-1.apps.example.com", client_secrets=["another"])
-    assert "the OAuth client is refused, no account is to blame" in shell("grants", "audit", code=1)
+    assert "the OAuth client is refused; no account is affected" in shell("grants", "audit", code=1)
     assert world.grant(ADA).state == "active"
 
 

@@ -46,7 +46,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "gmail-warmup",
         "name": "Gmail Warmup",
-        "description": "Warm Gmail mailboxes up and keep their OAuth grants alive.",
+        "description": "Warm Gmail mailboxes up and keep their OAuth grants valid.",
         "db-managers": ["gmail_warmup.db.manager.GmailWarmupDBManager"],
         "connection-types": [CLIENT_CONNECTION_TYPE, WEBHOOK_CONNECTION_TYPE],
         "notifications": ["gmail_warmup.airflow.notifier.GmailAlertsNotifier"],

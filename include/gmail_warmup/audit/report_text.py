@@ -71,7 +71,7 @@ def _format_client_error(report: AuditReport) -> list[str]:
     if report.app_error is None or report.incidents:  # the incident says the same
         return []
     reason = REASONS.look_up(report.app_error, "invalid_client")
-    text = f"The OAuth client is refused, no account is to blame: {reason.message} {reason.remedy} [{reason.code}]"
+    text = f"The OAuth client is refused; no account is affected: {reason.message} {reason.remedy} [{reason.code}]"
     return ["", text]
 
 

@@ -27,7 +27,7 @@ _CLOSE_STATEMENT = (
 )
 
 _DESCRIPTIONS = {
-    IncidentKind.APP_ERROR: "the OAuth client is refused, no account is to blame",
+    IncidentKind.APP_ERROR: "the OAuth client is refused; no account is affected",
     IncidentKind.OUTAGE: "no requests are sent to Google, because many in a row failed",
     IncidentKind.MASS_REFUSAL: "unusually many grants were refused together and await a second probe",
     IncidentKind.UNREADABLE: "stored grants cannot be decrypted",

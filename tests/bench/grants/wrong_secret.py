@@ -1,4 +1,4 @@
-"""The OAuth client's secret is wrong: no account is to blame, one alert says so, and Google is left alone."""
+"""The OAuth client's secret is wrong: no account is affected, one alert says so, and Google is left alone."""
 
 from __future__ import annotations
 

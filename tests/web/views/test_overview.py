@@ -22,7 +22,7 @@ def test_open_incidents_are_shown_until_they_are_closed(site: Site, op: httpx.Cl
         " VALUES ('app_error', 'client-1', 'invalid_client', '2026-11-24 03:00:00+00')"
     )
     page = op.get(LIST).text
-    assert "Since 2026-11-24 03:00 UTC, the OAuth client is refused, no account is to blame" in page
+    assert "Since 2026-11-24 03:00 UTC, the OAuth client is refused; no account is affected" in page
     assert "Check the Airflow Connection of the OAuth client" in page
     site.sql("UPDATE gmail_warmup.incident SET closed_at = now()")
     assert "the OAuth client is refused" not in op.get(LIST).text

@@ -28,7 +28,7 @@ class GmailSendOperator(BaseOperator):
     """Send one mail from a mailbox, with the grant of the mailbox; return the id of the sent message.
 
     The mail is sent once, also if the task is retried or cleared: its header ``X-Idempotency-Key`` identifies it, the
-    draft's id is stored before it is sent, and a further try continues with that draft. If it cannot be told
+    draft's id is stored before it is sent, and a further try continues with that draft. If it is not known
     whether the mail was sent, the task fails and is not retried. The warmup's kill switch, pauses and hours do not
     apply to it. It counts for Google's daily limit, and the warmup sends less.
 

@@ -48,7 +48,7 @@ def remove(
 
     Mails between a removed mailbox and another one stay as anonymous counts of the other one. The command waits for
     tasks that use a mailbox; if it is interrupted, gmail_monitor finishes the removal. Exit code 1 if a removal is not
-    finished, or Google did not do what was asked for.
+    finished, or Google did not do what was requested.
     """
     from gmail_warmup.db.engine import read_transaction
     from gmail_warmup.mailboxes import removals, repository

@@ -16,7 +16,8 @@ def rename(
     without_check: Annotated[
         bool,
         typer.Option(
-            "--without-check", help="Do not ask Google for the primary address; without a working grant it cannot say."
+            "--without-check",
+            help="Do not compare with the primary address at Google; the comparison needs a working grant.",
         ),
     ] = False,
     as_json: JsonOption = False,
