@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 
 # Outside of tasks and servers, Airflow reads Connections only from the environment, unless this variable permits access
 # to the metadata database (task SDK, ensure_secrets_backend_loaded).
@@ -51,6 +53,14 @@ app.command(name="backlog")(warmup.show_backlog)
 app.command(name="upkeep")(upkeep.run_upkeep)
 app.command(name="stop")(warmup.stop_all)
 app.command(name="start")(warmup.start_all)
+
+
+@app.callback()
+def _escape_unprintable() -> None:
+    """Print what the terminal cannot show, such as a file name that is not UTF-8, as escape sequences."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @app.command()

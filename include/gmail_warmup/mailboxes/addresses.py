@@ -12,7 +12,7 @@ import re
 from gmail_warmup.core.characters import ASCII_SPACE, describe_character, find_character, is_invisible
 from gmail_warmup.core.enums import CONSUMER_DOMAINS
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.core.text import shorten_text
+from gmail_warmup.core.text import shorten_text, to_storable_text
 
 _EXAMPLE = "Write it as name@domain, for example ada@example.com."
 MAX_ADDRESS_LENGTH = 254
@@ -53,9 +53,9 @@ def normalize_domain(domain: str) -> str:
     """Return a domain in its stored form, without the dot of the root; other texts are returned in lower case."""
     trimmed = domain.strip(ASCII_SPACE).lstrip("@")
     try:
-        return _to_ascii_domain(trimmed).removesuffix(".")
+        return to_storable_text(_to_ascii_domain(trimmed).removesuffix("."))
     except InvalidInputError:
-        return trimmed.lower()
+        return to_storable_text(trimmed.lower())
 
 
 def get_identity(stored: str) -> str:

@@ -13,6 +13,7 @@ from gmail_warmup.alerts.webhooks.messages import generate_message_id
 from gmail_warmup.alerts.webhooks.receivers import Receiver
 from gmail_warmup.core.enums import ChangeAction, DeliveryState, WebhookType
 from gmail_warmup.core.errors import InvalidInputError, UnknownDeliveryError
+from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import Mailbox, WebhookDelivery, WebhookEvent, WebhookReceiver
 from gmail_warmup.db.paging import IdPage, IdRange, fetch_id_page
@@ -101,11 +102,11 @@ def load_deliveries(connection: sa.Connection, query: DeliveryQuery) -> IdPage[D
 def _to_conditions(query: DeliveryQuery) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
     if query.receiver:
-        conditions.append(_D.receiver == query.receiver)
+        conditions.append(_D.receiver == to_storable_text(query.receiver))
     if query.state:
         conditions.append(_STATE.in_([query.state.value]))
     if query.address:
-        conditions.append(_ADDRESS.contains(query.address.lower(), autoescape=True))
+        conditions.append(_ADDRESS.contains(to_storable_text(query.address.lower()), autoescape=True))
     return conditions
 
 

@@ -25,7 +25,7 @@ from gmail_warmup.cli.output import (
 )
 from gmail_warmup.core.enums import HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.core.text import pluralize
+from gmail_warmup.core.text import pluralize, to_storable_text
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -123,7 +123,8 @@ def _select_mailboxes(*, state: ListState | None, kind: MailboxKind | None, sear
     if kind:
         query = query.where(Mailbox.kind == kind)
     if search:
-        matches = (column.icontains(search, autoescape=True) for column in (Mailbox.address, Mailbox.display_name))
+        text = to_storable_text(search)
+        matches = (column.icontains(text, autoescape=True) for column in (Mailbox.address, Mailbox.display_name))
         query = query.where(sa.or_(*matches))
     return query
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmail_warmup.cli.arguments import Addresses
+from gmail_warmup.cli.arguments import Addresses, Limit
 from gmail_warmup.cli.output import (
     NEEDS_PERSON,
     JsonOption,
@@ -101,7 +101,7 @@ def _continue(services: Services, removal_id: int) -> Removal:
 def list_removals(
     context: typer.Context,
     go_on: Annotated[bool, typer.Option("--continue", help="Continue the removals in progress now.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number of removals.")] = 50,
+    limit: Limit = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List the removals in progress, then the receipts of finished ones, newest first."""

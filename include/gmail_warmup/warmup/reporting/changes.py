@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import ChangeAction
+from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.models import ChangeLogEntry, Mailbox
 from gmail_warmup.db.paging import IdPage, IdRange, fetch_id_page
 from gmail_warmup.mailboxes import lookup
@@ -79,13 +80,14 @@ def fetch_change_page(connection: sa.Connection, query: ChangeQuery) -> IdPage[C
 
 def _build_conditions(query: ChangeQuery) -> Iterator[sa.ColumnElement[bool]]:
     if query.actor:
-        yield _C.actor.icontains(query.actor, autoescape=True)
+        yield _C.actor.icontains(to_storable_text(query.actor), autoescape=True)
     if query.action:
         yield _C.action == query.action.value
     if query.mailbox:
         names = lookup.build_lookup(query.mailbox)
         known = sa.select(Mailbox.id).where(Mailbox.identity == names["identity"])
-        yield sa.or_(_C.mailbox_id.in_(known), _C.subject == names["address"])
+        # Changes of all mailboxes have no subject, and a text that is no address has no stored form.
+        yield sa.or_(_C.mailbox_id.in_(known), sa.and_(_C.subject == names["address"], _C.subject != ""))
     if query.since:
         yield _C.at >= query.since
     if query.until:

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core.enums import InviteState
-from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.paging import IdRange
 from gmail_warmup.oauth.consent import invites as invite
@@ -99,7 +98,7 @@ def list_invites(
 ) -> InviteList:
     """List invites, newest first, in pages."""
     position = IdRange(before=before, after=after, limit=limit)
-    query = invite.InviteQuery(address=to_storable_text(address.strip()), state=state, position=position)
+    query = invite.InviteQuery(address=address.strip(), state=state, position=position)
     with read_transaction(context.services.engine) as connection:
         page = invite.fetch_invite_page(connection, query)
     return InviteList(

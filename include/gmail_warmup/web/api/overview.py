@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes.addresses import normalize_domain
@@ -83,7 +82,7 @@ def get_overview(
     tag: Annotated[TagText, Query(description="Only mailboxes with this tag.")] = "",
 ) -> OverviewOut:
     """Return what the start page shows: checks, mails, grants, domains, pool, backlog, audits and runs of a period."""
-    scope = FleetScope(period=period, kind=kind, domain=to_storable_text(normalize_domain(domain)), tag=tag)
+    scope = FleetScope(period=period, kind=kind, domain=normalize_domain(domain), tag=tag)
     with read_transaction(context.services.engine) as connection:
         overview = load_overview(connection)
         fleet = load_fleet(connection, scope, context.services.settings, stopped=overview.stopped is not None)

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes import repository
@@ -74,4 +73,4 @@ def get_dns(
 ) -> DnsOut:
     """Return SPF, DKIM and DMARC of the sending domains at their last check. No DNS query is made."""
     with read_transaction(context.services.engine) as connection:
-        return DnsOut(domains=domains.load_domains(connection, to_storable_text(normalize_domain(domain)) or None))
+        return DnsOut(domains=domains.load_domains(connection, normalize_domain(domain) or None))

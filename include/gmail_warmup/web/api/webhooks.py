@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from gmail_warmup.airflow.webhooks import runner
 from gmail_warmup.alerts.webhooks import delivery_log
 from gmail_warmup.core.enums import DeliveryState
-from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.paging import IdRange
 from gmail_warmup.web.api.schemas import Body, PageEdge
@@ -110,9 +109,9 @@ def list_deliveries(
 ) -> DeliveryList:
     """List deliveries, newest first, in pages."""
     query = delivery_log.DeliveryQuery(
-        receiver=to_storable_text(receiver.strip()),
+        receiver=receiver.strip(),
         state=state,
-        address=to_storable_text(address.strip()),
+        address=address.strip(),
         position=IdRange(before=before, after=after, limit=limit),
     )
     with read_transaction(context.services.engine) as connection:

@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from gmail_warmup.core.enums import CHANGE_LABELS, ChangeAction
-from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db import clock
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.warmup.reporting.change_text import describe_action, describe_name, describe_value
@@ -40,9 +39,9 @@ def show_changes(
     """Show what people changed, newest first. An unknown value in the link is ignored."""
     first, last = parse_day(since), parse_day(until)
     query = ChangeQuery(
-        actor=to_storable_text(actor.strip()),
+        actor=actor.strip(),
         action=parse_choice(ChangeAction, action),
-        mailbox=to_storable_text(mailbox.strip()),
+        mailbox=mailbox.strip(),
         since=_start_of(first) if first else None,
         until=_start_of(last) + timedelta(days=1) if last else None,
         position=paging.parse_position(before, after),

@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from gmail_warmup.core.enums import InviteState
-from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.oauth.consent.invites import InviteQuery, fetch_invite_page
 from gmail_warmup.web import render
@@ -33,7 +32,7 @@ def show_invites(
 ) -> Response:
     """Show the invites, newest first. An unknown state in the link is ignored."""
     query = InviteQuery(
-        address=to_storable_text(address.strip()),
+        address=address.strip(),
         state=parse_choice(InviteState, state),
         position=paging.parse_position(before, after),
     )

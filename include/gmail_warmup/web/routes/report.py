@@ -11,7 +11,6 @@ from pydantic import BaseModel, Field
 
 from gmail_warmup.core import urls
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.warmup.reporting.weekly import links
 from gmail_warmup.warmup.reporting.weekly.report import load_weekly_report, write_report_csv
@@ -42,7 +41,7 @@ def show_report(
     """Show the report of a week. A wrong filter is named, and the report is about all mailboxes or the last week."""
     problem, scope = "", ReportScope()
     try:
-        scope = build_scope(domain=to_storable_text(domain), tag=to_storable_text(tag))
+        scope = build_scope(domain=domain, tag=tag)
     except InvalidInputError as error:
         problem = str(error)
     with read_transaction(context.services.engine, snapshot=True) as connection:

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query, Request, Response
 from gmail_warmup.alerts.webhooks import delivery_log
 from gmail_warmup.alerts.webhooks.delivery_log import DeliveryQuery
 from gmail_warmup.core.enums import DeliveryState
-from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.web import render
 from gmail_warmup.web.dependencies import CurrentContext
@@ -36,9 +35,9 @@ def show_webhooks(
     """Show the receivers and the deliveries, newest first. An unknown state in the link is ignored."""
     settings = context.services.settings
     query = DeliveryQuery(
-        receiver=to_storable_text(receiver.strip()),
+        receiver=receiver.strip(),
         state=parse_choice(DeliveryState, state),
-        address=to_storable_text(address.strip()),
+        address=address.strip(),
         position=paging.parse_position(before, after, limit=50),
     )
     with read_transaction(context.services.engine) as connection:

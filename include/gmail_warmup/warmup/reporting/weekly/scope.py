@@ -14,6 +14,8 @@ from gmail_warmup.mailboxes.addresses import normalize_domain
 from gmail_warmup.mailboxes.tags import has_tag, normalize_tag
 
 WEEK = timedelta(days=7)
+EARLIEST_DAY = date(2000, 1, 1)
+"""No installation is as old; the dates around an earlier day may not exist."""
 
 
 class ScopeKind(StrEnum):
@@ -77,8 +79,10 @@ def find_week(day: date | None, *, today: date) -> date:
     """Return the Monday of the week of a day; of the last complete week without a day.
 
     Raises:
-        InvalidInputError: if the week has not begun.
+        InvalidInputError: if the week has not begun, or is before that of ``EARLIEST_DAY``.
     """
+    if day and day < EARLIEST_DAY:
+        raise InvalidInputError(f"The week of {day} is too early. Give a day from {EARLIEST_DAY} on.")
     start = start_of_week(day) if day else start_of_week(today) - WEEK
     if start > today:
         raise InvalidInputError(f"The week of {day} has not begun. Give a day until {today}.")

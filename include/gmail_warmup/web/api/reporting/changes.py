@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gmail_warmup.core.enums import ChangeAction
-from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.paging import IdRange
 from gmail_warmup.warmup.reporting.changes import ChangeQuery, fetch_change_page
@@ -28,7 +27,7 @@ def _to_utc(moment: datetime) -> datetime:
         raise ValueError("must be within the years 1 to 9999 in UTC") from None
 
 
-_Text = Annotated[str, Query(max_length=MAX_TEXT_LENGTH), AfterValidator(lambda text: to_storable_text(text.strip()))]
+_Text = Annotated[str, Query(max_length=MAX_TEXT_LENGTH), AfterValidator(str.strip)]
 _Moment = Annotated[datetime | None, AfterValidator(lambda moment: moment and _to_utc(moment))]
 
 

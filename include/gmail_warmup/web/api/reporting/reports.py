@@ -6,10 +6,9 @@ import datetime as dt
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.airflow.configuration import load_urls
-from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.clock import get_current_time
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.transfer.csv_format import BYTE_ORDER_MARK
@@ -24,8 +23,7 @@ from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 router = APIRouter(tags=["reports"])
 
 LinkId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-_Name = Annotated[str, Field(max_length=MAX_TEXT_LENGTH), AfterValidator(to_storable_text)]
-_Week = Annotated[dt.date | None, Field(ge=dt.date(2000, 1, 1), le=dt.date(2999, 12, 31))]
+_Name = Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
 
 
 class ReportParams(BaseModel):
@@ -33,7 +31,7 @@ class ReportParams(BaseModel):
 
     domain: _Name = Field("", description="Only this domain.")
     tag: _Name = Field("", description="Only mailboxes with this tag.")
-    week: _Week = Field(None, description="A day of the week; by default of the last complete one.")
+    week: dt.date | None = Field(None, description="A day of the week; by default of the last complete one.")
 
 
 class LinkIn(ReportParams, Body):
