@@ -49,6 +49,8 @@ REFUSED = {
     ".ada@example.com": "A dot must not be first or last",
     "ada.@example.com": "A dot must not be first or last",
     "a..b@example.com": "follow another one",
+    "=?utf-8?q?ada?=@example.com": r"without =\?",
+    "=?utf-8?q?=0d=0abcc=3aeve=40example=2ecom?=@example.com": r"without =\?",
     "ada@example" + "." * 2 + "com": "follow another one",
     '"ada l"@example.com': "no quotation marks",
     "Ada L <ada@example.com>": "Write only the address: ada@example.com",

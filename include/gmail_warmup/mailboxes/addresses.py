@@ -18,7 +18,9 @@ _EXAMPLE = "Write it as name@domain, for example ada@example.com."
 MAX_ADDRESS_LENGTH = 254
 """Maximum number of characters of an address (RFC 5321, 4.5.3.1.3)."""
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LOCAL_PART = re.compile(rf"(?=.{{1,64}}$){_ATOM}(?:\.{_ATOM})*")
+_ENCODED_WORD = "=?"
+"""Begins an encoded word (RFC 2047), which a mail program may decode to another address, or to a line of its own."""
+_LOCAL_PART = re.compile(rf"(?=.{{1,64}}$)(?!.*=\?){_ATOM}(?:\.{_ATOM})*")
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?=[a-z0-9-]*[a-z])[a-z0-9][a-z0-9-]{0,61}[a-z0-9]")
 _WRAPPED = re.compile(r"(?:mailto:|.*<)([^<>\s]+@[^<>\s]+?)>?", re.IGNORECASE)
 """An address in the form of a header or a link: ``Ada <ada@example.com>``, ``mailto:ada@example.com``."""
@@ -142,6 +144,8 @@ def _explain(address: str) -> None:
         raise _not_an_address(address, "A dot must not be first or last, or follow another one.")
     if domain.endswith("."):
         raise _not_an_address(address, f"Remove the dot at the end: {shorten_text(address.rstrip('.'))}")
+    if _ENCODED_WORD in local:
+        raise _not_an_address(address, f"Use an address without {_ENCODED_WORD}")
     if not _LOCAL_PART.fullmatch(local.lower()):
         raise _not_an_address(address, _EXAMPLE)
 

@@ -119,6 +119,10 @@ def test_each_run_and_each_mapped_task_sends_its_own_mail(mail_world: World):
         ({"bcc": "a@b@c"}, "bcc: not a bare"),
         ({"subject": "A\r\nBcc: eve@example.com"}, "subject: must not contain"),
         ({"attachments": ["/does/not/exist"]}, "cannot be read"),
+        ({"attachments": "/does/not/exist"}, "attachment '/does/not/exist': cannot be read"),
+        ({"attachments": ["/tmp"]}, "attachment '/tmp': cannot be read"),
+        ({"attachments": ["a\x00b"]}, "cannot be read .embedded null byte"),
+        ({"to": None}, "recipient: not a bare ASCII mail address"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_by_name(mail_world: World, changes: dict[str, Any], rule: str):

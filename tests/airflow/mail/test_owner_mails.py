@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gmail_warmup.airflow.gmail_hook import GmailHook
 from gmail_warmup.airflow.mail.owner_mails import build_mailer, send_owner_mails
 from gmail_warmup.airflow.services import Services
 from gmail_warmup.alerts.outbox import SendCounts
@@ -82,6 +84,23 @@ def test_a_mail_is_sent_from_a_mailbox_that_works(world: World, server: MailServ
     assert send_owner_mails(make_services(world, WORKS)) == SendCounts(sent=1)
     (mail,) = world.sandbox.mails()
     assert (mail.sender, mail.to, mail.subject) == (WORKS, [OLIVIA], "Please sign in again: 1 mailbox")
+
+
+FAULTS = [{"name": "gmail.invalid_argument"}, {"name": "gmail.rate_limit_429"}, {"close": True, "when": "before"}]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_a_mail_that_a_mailbox_could_not_send_leaves_no_draft(world: World, server: MailServer, fault: dict[str, Any]):
+    flag(world, ADA)
+    world.add(WORKS, expired=False)
+    world.sandbox.put_mailbox(OLIVIA)
+    world.sandbox.add_fault("gmail.users.drafts.send", times=1, **fault)
+    services = make_services(world, WORKS)
+    assert send_owner_mails(services) == SendCounts(failed=1)
+    assert GmailHook(WORKS, services=services).search_messages("in:drafts", limit=5) == []
+    pass_time(world, minutes=16)
+    assert send_owner_mails(services) == SendCounts(sent=1)
+    assert len(world.sandbox.mails()) == 1
 
 
 @pytest.mark.parametrize(

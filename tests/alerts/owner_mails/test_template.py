@@ -24,6 +24,7 @@ REFUSED = {
     "Subject\n\n{0}{links}": "is not a placeholder",
     "Subject\n\n{links": "a brace is not part of a placeholder",
     "Subject\n\n{links} }": "a brace is not part of a placeholder",
+    "Sign in =?utf-8?q?=0D=0ABcc:eve@example.com?=\n\n{links}": "which begins an encoded word",
     "Sub\x00ject\n\n{links}": r"U\+0000 \(NUL\)",
     "Sub\u2028ject\n\n{links}": r"U\+2028",
     "Subject\n\n{links}\x1b": r"U\+001B",

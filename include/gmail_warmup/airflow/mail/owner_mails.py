@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid
@@ -66,6 +67,7 @@ def build_mailer(services: Services) -> OwnerMailer:
 def _build_mailbox_sender(services: Services, address: str) -> Callable[[OwnerMessage], None]:
     """Return a function that sends from a mailbox of this installation, which has to work."""
     from gmail_warmup.airflow.gmail_hook import GmailHook
+    from gmail_warmup.gmail.errors import GmailError
     from gmail_warmup.gmail.mime import OutgoingMail, encode_message, make_message_id
 
     with read_transaction(services.engine) as connection:
@@ -86,7 +88,13 @@ def _build_mailbox_sender(services: Services, address: str) -> Callable[[OwnerMe
             html=None,
             message_id=make_message_id(secrets.token_hex(16), mailbox.address),
         )
-        hook.send_draft(hook.create_draft(encode_message(mail)).id)
+        draft = hook.create_draft(encode_message(mail))
+        try:
+            hook.send_draft(draft.id)
+        except GmailError:
+            with suppress(GmailError):  # the next try has new links; a draft that was sent is gone
+                hook.delete_draft(draft.id)
+            raise
 
     return send
 

@@ -37,7 +37,7 @@ class GmailSendOperator(BaseOperator):
         to: one address or several, as are `cc` and `bcc`: a text with one of them, or a list.
         text: the plain text.
         html: the HTML part.
-        attachments: paths of files that the worker can read, 5 MB in total.
+        attachments: paths of files that the worker can read, one or several, 5 MB in total.
         sender_name: the name in the From header.
         idempotency_key: another name for this mail in its run. Default: DAG, run, task and map index.
     """
@@ -57,7 +57,7 @@ class GmailSendOperator(BaseOperator):
         html: str | None = None,
         cc: str | Sequence[str] = (),
         bcc: str | Sequence[str] = (),
-        attachments: Sequence[str] = (),
+        attachments: str | Sequence[str] = (),
         sender_name: str | None = None,
         idempotency_key: str | None = None,
         **kwargs: Any,
@@ -105,7 +105,7 @@ class GmailSendOperator(BaseOperator):
             subject=self.subject,
             text=self.text,
             html=self.html,
-            attachments=tuple(_read_file(Path(path)) for path in self.attachments),
+            attachments=tuple(_read_file(Path(path)) for path in _to_list(self.attachments)),
             message_id=make_message_id(token, sender),
             headers={IDEMPOTENCY_HEADER: token},
         )
@@ -114,8 +114,13 @@ class GmailSendOperator(BaseOperator):
 def _to_tuple(addresses: str | Sequence[str]) -> tuple[str, ...]:
     from gmail_warmup.mailboxes.addresses import to_stored_address
 
-    listed = (addresses,) if isinstance(addresses, str) else addresses
-    return tuple(to_stored_address(address) or address for address in listed)  # the mail's builder names a wrong one
+    # The mail's builder names an address that is none.
+    return tuple(to_stored_address(address) or address for address in _to_list(addresses))
+
+
+def _to_list(values: str | Sequence[str]) -> Sequence[str]:
+    """Return one text or several as several; None, which a template may return, as none."""
+    return [values] if isinstance(values, str) else values or []
 
 
 def _read_file(path: Path) -> Attachment:
@@ -127,8 +132,9 @@ def _read_file(path: Path) -> Attachment:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_TOTAL_BYTES + 1)
-    except OSError as error:
-        raise InvalidInputError(f"attachment {str(path)!r}: cannot be read ({error.strerror}).") from None
+    except (OSError, ValueError) as error:  # ValueError: the path contains NUL
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise InvalidInputError(f"attachment {str(path)!r}: cannot be read ({why}).") from None
     is_known = content_type and not encoding and not content_type.startswith(("message/", "multipart/"))
     return Attachment(
         filename=path.name,

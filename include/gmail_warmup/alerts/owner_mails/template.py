@@ -58,6 +58,8 @@ def parse_template(text: str) -> OwnerMailTemplate:
         raise InvalidInputError("it needs a subject in its first line, and a text below it")
     if found := find_character(subject, is_unsafe_in_text) or find_character(body, is_unsafe_in_paragraphs):
         raise InvalidInputError(f"remove the character {found}")
+    if "=?" in subject:
+        raise InvalidInputError("its subject must not contain '=?', which begins an encoded word; write the characters")
     _require_placeholders(subject, body)
     return OwnerMailTemplate(subject=subject.strip(), text=body.strip() + "\n")
 
