@@ -30,6 +30,7 @@ class DecisionLock(IntEnum):
     OWNER_MAIL = 7_310_575_252_113_449_350
     WEEKLY_REPORT = 7_310_575_252_113_449_360
     CLIENT_TAGS = 7_310_575_252_113_449_370
+    REPAIR_QUEUE = 7_310_575_252_113_449_380
 
 
 def lock_decisions(connection: sa.Connection, lock: DecisionLock) -> None:
