@@ -26,6 +26,8 @@ REFUSED = {
     " \t": "must not be empty",
     ".": "cannot be part of a URL",
     " ..": "cannot be part of a URL",
+    "a/../b": "cannot be part of a URL",
+    "./a": "cannot be part of a URL",
     "x" * 51: "has 51 characters, and a tag has at most 50",
     "x" * 200: "has 200 characters, and a tag has at most 50. Shorten it.",
     "ß" * 26: "has 52 characters",

@@ -21,8 +21,8 @@ from gmail_warmup.db.models import Mailbox, MailboxTag
 from gmail_warmup.mailboxes.schedules.columns import TAG_SCHEDULES
 from gmail_warmup.mailboxes.schedules.send_times import clear_send_times
 
-_PATH_STEPS = (".", "..")
-"""What a browser removes from a URL."""
+_PATH_STEPS = frozenset((".", ".."))
+"""What a browser removes from the path of a URL, so that a link would lead to another tag."""
 MAX_TAG_LENGTH = 50
 """Maximum number of characters of a tag."""
 MAX_TAGS = 100
@@ -35,13 +35,14 @@ def normalize_tag(text: str) -> str:
     """Return a tag in its stored form: composed (NFC), case-folded, with single spaces.
 
     Raises:
-        InvalidInputError: if it is empty, too long, `.` or `..`, or contains a comma or a character that nobody sees.
+        InvalidInputError: if it is empty, too long, has a step `.` or `..` of a path, or contains a comma or a
+            character that nobody sees.
     """
     folded = unicodedata.normalize("NFC", text.casefold())
     tag = " ".join(part for part in folded.strip(ASCII_SPACE).split(" ") if part)
     if not tag:
         raise InvalidInputError("A tag must not be empty. Write a word, for example 'sales'.")
-    if tag in _PATH_STEPS:
+    if not _PATH_STEPS.isdisjoint(tag.split("/")):
         raise InvalidInputError(f"The tag '{tag}' cannot be part of a URL. Write a word, for example 'sales'.")
     if len(tag) > MAX_TAG_LENGTH:
         raise InvalidInputError(
