@@ -30,7 +30,7 @@ def build_options(variables: Mapping[str, str], port: int | None = None) -> Opti
     Raises:
         EmbeddedError: if the OAuth client is missing or malformed, or the port is not a number.
     """
-    from gmail_warmup.airflow.bootstrap import read_client_variables
+    from gmail_warmup.core.client_credentials import read_client_variables
     from gmail_warmup.core.errors import ConfigurationError
 
     given = variables.get("PORT", "").strip()

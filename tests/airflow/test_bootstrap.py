@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from sqlalchemy.orm import Session, sessionmaker
 
-from gmail_warmup.airflow.bootstrap import initialize_installation, read_client_variables, read_database_address
+from gmail_warmup.airflow.bootstrap import initialize_installation, read_database_address
 from gmail_warmup.core.errors import ConfigurationError, InvalidInputError
 from gmail_warmup.core.options import validate_settings
 from gmail_warmup.db.models import Base
@@ -72,27 +72,6 @@ def test_no_database_is_one_line(tmp_path: Path):
     assert "cannot be reached" in done.stderr
     assert "hunter2" not in done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("variables", "said"),
-    [
-        (GOOD | {"GOOGLE_CLIENT_SECRET": ""}, "GOOGLE_CLIENT_SECRET is empty"),
-        (GOOD | {"GOOGLE_CLIENT_ID": "abc def"}, "GOOGLE_CLIENT_ID is malformed"),
-        (
-            GOOD | {"GOOGLE_CLIENT_SECRET": "a b"},
-            "GOOGLE_CLIENT_SECRET is malformed: it must be printable",
-        ),
-        (GOOD | {"GOOGLE_TOKEN_URI": "localhost"}, "GOOGLE_TOKEN_URI must be an http"),
-    ],
-)
-def test_a_wrong_client_is_named(variables: dict[str, str], said: str):
-    with pytest.raises(ConfigurationError, match=said):
-        read_client_variables(variables)
-
-
-def test_no_client_at_all_is_not_an_error():
-    assert read_client_variables({}) is None
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gmail_warmup.airflow.bootstrap import read_client_variables
 from gmail_warmup.airflow.connections import load_oauth_client
+from gmail_warmup.core.client_credentials import read_client_variables
 from gmail_warmup.core.errors import ConfigurationError
 from gmail_warmup.core.settings import Settings
 

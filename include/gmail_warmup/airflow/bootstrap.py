@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,7 +14,7 @@ from gmail_warmup.airflow.encryption import load_cipher
 from gmail_warmup.airflow.setup.database_login import set_up_database_login
 from gmail_warmup.airflow.setup.permissions import RESOURCE, create_permissions
 from gmail_warmup.airflow.setup.stored_connections import require_readable, save_connection
-from gmail_warmup.core.client_credentials import normalize_client_id, normalize_client_secret, normalize_endpoint
+from gmail_warmup.core.client_credentials import ClientVariables, read_client_variables
 from gmail_warmup.core.enums import Permission
 from gmail_warmup.core.errors import ConfigurationError, DatabaseNotReadyError
 from gmail_warmup.crypto import key_check
@@ -28,43 +27,6 @@ POOL, POOL_SLOTS = "gmail_warmup", 64
 
 DB_ADDRESS_VARIABLE = "GMAIL_WARMUP_DB_ADDRESS"
 """Variable with the HOST:PORT at which tasks and page reach the database, if it differs from Airflow's."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClientVariables:
-    """The OAuth client from the environment (``.env``)."""
-
-    client_id: str
-    secret: str = field(repr=False)
-    endpoints: Mapping[str, str] = field(default_factory=dict)
-    """Entries of the Connection's extra. An empty one means Google's."""
-
-
-def read_client_variables(environment: Mapping[str, str]) -> ClientVariables | None:
-    """Read GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET and the optional endpoints; None if neither of the two is set.
-
-    Raises:
-        ConfigurationError: if one of the two is missing, or a variable is malformed.
-    """
-    client_id = environment.get("GOOGLE_CLIENT_ID", "").strip()
-    secret = environment.get("GOOGLE_CLIENT_SECRET", "").strip()
-    if not client_id and not secret:
-        return None
-    for name, value in (("GOOGLE_CLIENT_ID", client_id), ("GOOGLE_CLIENT_SECRET", secret)):
-        if not value:
-            raise ConfigurationError(
-                f"{name} is empty although the other variable is set. Copy both from the Google Cloud console."
-            )
-    endpoints = {
-        key: normalize_endpoint(environment[variable], name=variable) or ""
-        for variable, key in (("GOOGLE_AUTH_URI", "auth_uri"), ("GOOGLE_TOKEN_URI", "token_uri"))
-        if variable in environment
-    }
-    return ClientVariables(
-        client_id=normalize_client_id(client_id, name="GOOGLE_CLIENT_ID"),
-        secret=normalize_client_secret(secret, name="GOOGLE_CLIENT_SECRET"),
-        endpoints=endpoints,
-    )
 
 
 def read_database_address(environment: Mapping[str, str]) -> tuple[str, int] | None:

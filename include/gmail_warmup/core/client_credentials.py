@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gmail_warmup.core.characters import MAX_TOKEN_LENGTH, normalize_credential
 from gmail_warmup.core.errors import ConfigurationError
@@ -10,6 +12,43 @@ from gmail_warmup.core.errors import ConfigurationError
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{5,199}")
 _URL = re.compile(r"https?://[^/?#]+.*")
 _REMEDY = "Copy it again from where it was issued."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientVariables:
+    """The OAuth client from the environment (``.env``)."""
+
+    client_id: str
+    secret: str = field(repr=False)
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    """Entries of the Connection's extra. An empty one means Google's."""
+
+
+def read_client_variables(environment: Mapping[str, str]) -> ClientVariables | None:
+    """Read GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET and the optional endpoints; None if neither of the two is set.
+
+    Raises:
+        ConfigurationError: if one of the two is missing, or a variable is malformed.
+    """
+    client_id = environment.get("GOOGLE_CLIENT_ID", "").strip()
+    secret = environment.get("GOOGLE_CLIENT_SECRET", "").strip()
+    if not client_id and not secret:
+        return None
+    for name, value in (("GOOGLE_CLIENT_ID", client_id), ("GOOGLE_CLIENT_SECRET", secret)):
+        if not value:
+            raise ConfigurationError(
+                f"{name} is empty although the other variable is set. Copy both from the Google Cloud console."
+            )
+    endpoints = {
+        key: normalize_endpoint(environment[variable], name=variable) or ""
+        for variable, key in (("GOOGLE_AUTH_URI", "auth_uri"), ("GOOGLE_TOKEN_URI", "token_uri"))
+        if variable in environment
+    }
+    return ClientVariables(
+        client_id=normalize_client_id(client_id, name="GOOGLE_CLIENT_ID"),
+        secret=normalize_client_secret(secret, name="GOOGLE_CLIENT_SECRET"),
+        endpoints=endpoints,
+    )
 
 
 def normalize_client_id(value: str, *, name: str) -> str:
