@@ -34,6 +34,7 @@ from gmail_sandbox.client import SandboxClient
 HEALTH, WARMUP, MONITOR = "gmail_token_health", "gmail_warmup", "gmail_monitor"
 MAX_RUNS = 60
 MIN_SENT = 50
+REPORT_TITLE = "Counted at the sandbox"
 
 
 @dataclass
@@ -262,9 +263,7 @@ def find_failed_checks(result: dict[str, Any]) -> list[str]:
 
 def print_result(console: Console, result: dict[str, Any], failed_checks: list[str]) -> None:
     """Print the result as a table, and the expectations that were not met."""
-    table = Table(
-        title="Counted at the sandbox", title_justify="left", show_header=False, box=box.SIMPLE, pad_edge=False
-    )
+    table = Table(title=REPORT_TITLE, title_justify="left", show_header=False, box=box.SIMPLE, pad_edge=False)
     table.add_column()
     table.add_column(justify="right", style="bold")
     for name in ("sent", "inbox", "spam", "rescued", "read", "replied", "collected", "duplicates"):
