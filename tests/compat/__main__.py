@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import venv
 from dataclasses import dataclass
@@ -54,9 +55,14 @@ def find_newest(minor: str) -> str | None:
     return found[0] if found else None
 
 
+def is_usable(interpreter: str) -> bool:
+    """Return whether an interpreter starts: the command of a version manager may name one that is not installed."""
+    return bool(shutil.which(interpreter)) and not subprocess.call([interpreter, "-c", ""], stderr=subprocess.DEVNULL)
+
+
 def list_combinations() -> list[Combination]:
     """Return every Airflow with the first interpreter, and the last Airflow with every interpreter."""
-    interpreters = os.environ.get("PYTHONS", "").split() or [name for name in PYTHONS if shutil.which(name)]
+    interpreters = os.environ.get("PYTHONS", "").split() or [*filter(is_usable, PYTHONS)]
     versions = os.environ.get("AIRFLOWS", "").split()
     if not versions:
         versions = [*AIRFLOWS, *filter(None, [find_newest(NEXT_MINOR)])]
@@ -66,7 +72,12 @@ def list_combinations() -> list[Combination]:
 
 def check_combination(combination: Combination) -> dict[str, str]:
     """Return what worked, by column."""
-    python = make_environment(combination.home, airflow=combination.airflow, interpreter=combination.interpreter)
+    names = {"airflow": combination.airflow, "python": Path(combination.interpreter).name.removeprefix("python")}
+    try:
+        python = make_environment(combination.home, airflow=combination.airflow, interpreter=combination.interpreter)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"{combination.interpreter}, Airflow {combination.airflow}: no environment: {error}", file=sys.stderr)
+        return dict.fromkeys(COLUMNS, "failed") | names
     with tempfile.TemporaryDirectory(prefix="compat-") as name, running() as sandbox:
         folder = Path(name)
         given = scene.set_up_google(
@@ -77,7 +88,6 @@ def check_combination(combination: Combination) -> dict[str, str]:
         variables = os.environ | {"PYTHONPATH": f"{CHECKOUT / 'tests'}:{CHECKOUT / 'include'}"}
         done = subprocess.run(argv, env=variables, stdout=subprocess.PIPE, text=True, check=False)
     found: dict[str, str] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
-    names = {"airflow": combination.airflow, "python": Path(combination.interpreter).name.removeprefix("python")}
     return dict.fromkeys(COLUMNS, "failed") | {key: found[key] for key in COLUMNS if key in found} | names
 
 
