@@ -82,6 +82,13 @@ def test_what_is_done_with_many(page: Page, visits, name: str):
         assert violations(page) == []
 
 
+@pytest.mark.parametrize("name", ["Pause", "Rename", "Export data", "Remove"])
+def test_the_dialogs_of_a_mailbox(page: Page, visits, name: str):
+    look_at(page, visits.stack.base_url, f"/mailboxes/{ADA}").get_by_role("button", name=name, exact=True).click()
+    page.get_by_role("dialog").wait_for()
+    assert violations(page) == []
+
+
 @pytest.mark.parametrize("name", ["Register a client", "Change axe_client", "Retire axe_client",
                                   "Move mailboxes to axe_client"])  # fmt: skip
 def test_the_dialogs_of_the_oauth_clients(page: Page, installation, visits, name: str):
