@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from gmail_warmup.core.option_types import (
     DaysOff,
@@ -34,6 +35,11 @@ def _require_long_window(value: str) -> str:
     if end - start < MIN_WINDOW:
         raise ValueError(f"must be at least {MIN_WINDOW} minutes long; it has {end - start}")
     return value
+
+
+def _empty_to_none(value: Any, name: str) -> Any:
+    is_empty = isinstance(value, str) and not value.strip() and name in SCHEDULE_NAMES
+    return None if is_empty else value
 
 
 class ScheduleValues(BaseModel):
@@ -67,9 +73,20 @@ class ScheduleValues(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
+    def _refuse_flag(cls, value: Any) -> Any:
+        if isinstance(value, bool):  # pydantic takes true as the number 1
+            raise PydanticCustomError("int_type", "must not be true or false")
+        return value
+
+    @field_validator("*", mode="before")
+    @classmethod
     def _empty_schedule_value_to_none(cls, value: Any, info: Any) -> Any:
-        is_empty = isinstance(value, str) and not value.strip() and info.field_name in SCHEDULE_NAMES
-        return None if is_empty else value
+        return _empty_to_none(value, info.field_name)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _empty_list_to_none(cls, value: Any, info: Any) -> Any:
+        return _empty_to_none(value, info.field_name)  # a list may consist of separators only
 
     @property
     def set_values(self) -> dict[str, str | int]:
