@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import Annotated
 
 # Outside of tasks and servers, Airflow reads Connections only from the environment, unless this variable permits access
 # to the metadata database (task SDK, ensure_secrets_backend_loaded).
@@ -12,6 +13,7 @@ os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 
 import typer
 
+from gmail_warmup import __version__
 from gmail_warmup.cli import (
     clients,
     content,
@@ -55,8 +57,18 @@ app.command(name="stop")(warmup.stop_all)
 app.command(name="start")(warmup.start_all)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gmail-warmup {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _escape_unprintable() -> None:
+def _prepare(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Print what the terminal cannot show, such as a file name that is not UTF-8, as escape sequences."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
