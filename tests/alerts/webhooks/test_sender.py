@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 from collections.abc import Callable
@@ -113,6 +114,16 @@ def test_a_refusal_with_a_large_body_keeps_its_status_and_retry_after():
 def test_a_receiver_that_is_gone_is_named_with_the_remedy():
     with serving(send_raw(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")) as server:
         assert "remove it from webhook_conn_ids" in send(server.root, allow_private=True)
+
+
+def test_no_log_has_the_url_of_a_receiver_at_any_level(inbox: Inbox, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="httpx")
+    assert send(f"{inbox.url}?key=hunter2", allow_private=True) == ""
+    assert "hunter2" not in caplog.text
+    with httpx.Client() as other:
+        other.post(f"{inbox.url}?key=seen", content="{}")
+    assert "key=seen" in caplog.text, "what others send is logged as before"
 
 
 def test_no_certificate_is_trusted_that_the_machine_does_not_trust(inbox: Inbox):

@@ -7,6 +7,7 @@ socket. Redirects are not followed, because a request may contain a token.
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import time
@@ -73,7 +74,23 @@ def open_client(
         status_only=status_only,
     )
     timeout = httpx.Timeout(read_timeout, connect=connect_timeout)
-    return httpx.Client(transport=transport, timeout=timeout, trust_env=False, follow_redirects=False)
+    return _SilentClient(transport=transport, timeout=timeout, trust_env=False, follow_redirects=False)
+
+
+_is_silent: ContextVar[bool] = ContextVar("is_silent", default=False)
+logging.getLogger("httpx").addFilter(lambda record: not _is_silent.get())
+
+
+class _SilentClient(httpx.Client):
+    """Send requests without the line of httpx in the log: it contains the URL, which may be secret."""
+
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        """Send a request."""
+        token = _is_silent.set(True)
+        try:
+            return super().send(request, **options)
+        finally:
+            _is_silent.reset(token)
 
 
 class _LimitedTransport(httpx.HTTPTransport):
