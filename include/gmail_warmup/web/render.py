@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -35,6 +35,12 @@ def _mailbox_path(address: str) -> str:
     return "mailboxes/" + quote(address, safe="@/!$&'*+=~")
 
 
+def _number_cells(row: Iterable[tuple[str, Any]] | Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return table cells with numbers of a row: a loop in a template takes five times as long."""
+    values = dict(row)
+    return "".join(f"<td>{int(values[name])}</td>" for name in names)
+
+
 def _relative_root(scope: Mapping[str, Any]) -> str:
     """Return the relative path to the application's mount. For a browser, an encoded slash does not separate levels."""
     encoded = bytes(scope.get("raw_path") or b"").lower().count(b"%2f")
@@ -55,6 +61,7 @@ def _template_environment() -> Environment:
     environment.globals["default_target"] = DEFAULT_TARGET
     environment.filters["utc"] = _format_utc
     environment.filters["ago"] = format_time_ago
+    environment.filters["number_cells"] = _number_cells
     environment.filters["mailbox_path"] = _mailbox_path
     return environment
 

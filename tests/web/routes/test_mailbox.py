@@ -29,7 +29,7 @@ def page_of(op: httpx.Client, address: str, status: int = 200, **query: Any) -> 
 def cells(page: str, table: str) -> list[list[str]]:
     """Return the rows of a chart's table."""
     body = page.split(f'id="{table}"')[1].split("<tbody>")[1].split("</tbody>")[0]
-    return [re.findall(r">([^<>\n]+)</(?:time|td)>", row) for row in body.split("</tr>")[:-1]]
+    return [re.findall(r">([^<>\n]+)</t[hd]>", row) for row in body.split("</tr>")[:-1]]
 
 
 @pytest.fixture

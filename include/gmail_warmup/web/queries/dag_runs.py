@@ -22,7 +22,7 @@ from gmail_warmup.core.enums import DagId
 log = logging.getLogger(__name__)
 
 _LONGEST_RUN = timedelta(days=1)
-MAX_DAYS = 30
+MAX_DAYS = 7
 """Days that are read at most, because each run is read."""
 
 _RUN, _TASK = DagRun.__table__.c, TaskInstance.__table__.c

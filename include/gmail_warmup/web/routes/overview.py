@@ -46,8 +46,6 @@ def show_overview(request: Request, context: CurrentContext, may_read_dags: MayR
         checks=checks,
         is_fine=all(check.tone is not Tone.BAD for check in checks),
         periods=list(Period),
-        # Templates read a dictionary in a third of the time of a model.
-        mail_days=[dict(day) for day in fleet.by_day],
         grant_days=[
             {"date": day.date} | {state.value: number for state, number in day.states.items()} for day in fleet.grants
         ],

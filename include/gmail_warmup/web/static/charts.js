@@ -16,7 +16,7 @@ function dataOf(canvas) {
   const table = document.getElementById(canvas.dataset.table);
   const rows = [...table.tBodies[0].rows];
   const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
-  const labels = rows.map((row) => day.format(new Date(row.cells[0].querySelector("time").dateTime)));
+  const labels = rows.map((row) => day.format(new Date(row.cells[0].textContent)));
   const heads = [...table.tHead.rows[0].cells].filter((head) => head.dataset.series);
   const datasets = heads.map((head) => ({
     key: head.dataset.series,

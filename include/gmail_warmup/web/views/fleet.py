@@ -196,7 +196,8 @@ def load_fleet(connection: sa.Connection, scope: FleetScope, settings: Settings,
         states=found.states,
         today=_load_plan(connection, scope, settings, today, volume, stopped=stopped),
         mails=_to_mails(total),
-        by_day=[MailDay(date=day, **_mail_values(sums)) for day, sums in chart.items()],
+        # Sums of the database, which need no validation.
+        by_day=[MailDay.model_construct(date=day, **_mail_values(sums)) for day, sums in chart.items()],
         grants=_load_states(connection, scope, found),
         expiries=_load_expiries(connection, scope, found.at),
         needy_count=found.needy_count,
@@ -252,7 +253,7 @@ def _load_states(connection: sa.Connection, scope: FleetScope, found: Attention)
         return [present]
     days = max(scope.period.days, MIN_CHART_DAYS)
     stored = grant_days.load_grant_states(connection, days=days, domain=scope.domain, kind=scope.kind)
-    past = [StateDay(date=one.day, states=dict(one.states)) for one in stored if one.day < today]
+    past = [StateDay.model_construct(date=one.day, states=dict(one.states)) for one in stored if one.day < today]
     return [*past, present]
 
 
