@@ -62,3 +62,10 @@ def test_a_file_name_that_is_not_utf_8_is_written_as_an_escape_sequence(shell, w
     file = tmp_path / f"{NO_TEXT}.csv"
     assert "\\udcff.csv" in shell("mailboxes", "export", str(file))
     assert "ada@warm.example" in file.read_text()
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".csv", "a" * 300 + "/mailboxes.csv"])
+@pytest.mark.parametrize("command", ["export", "import"])
+def test_a_file_name_that_is_too_long_is_refused(shell, tmp_path: Path, command: str, name: str):
+    shell("mailboxes", command, str(tmp_path / name), code=2)
+    assert "name" in shell.err.lower()

@@ -63,6 +63,21 @@ def test_the_sums_of_the_days_follow_the_mailbox_to_its_new_domain(world: World)
     assert [domain for domain, _ in counted] == ["other.example"]
 
 
+def test_an_owner_with_the_former_address_gets_the_new_one(world: World):
+    pia = POOL[0]
+    world.add(ADA, owner_email=ADA)
+    world.add(pia, kind="pool", owner_email=ADA)
+    world.add("bob@warm.example", owner_email="bob@warm.example")
+    rename(world)
+    assert world.rows("SELECT address, owner_email FROM gmail_warmup.mailbox ORDER BY id") == [
+        (NEW, NEW), (pia, NEW), ("bob@warm.example", "bob@warm.example"),
+    ]  # fmt: skip
+    changes = "SELECT subject, before, after FROM gmail_warmup.change_log WHERE action = 'mailbox_change' ORDER BY id"
+    assert world.rows(changes) == [
+        (address, {"owner_email": ADA}, {"owner_email": NEW}) for address in (NEW, pia)
+    ]  # fmt: skip
+
+
 def test_another_spelling_of_the_same_mailbox_is_a_new_name_too(world: World):
     old, new = (f"{name}@{CONSUMER_DOMAINS[0]}" for name in ("adal", "ada.l"))
     with world.store.engine.begin() as connection:

@@ -71,11 +71,11 @@ def read_token_files(
 
 def _list_files(place: Path) -> Iterator[Path]:
     try:
+        if not place.exists():
+            raise InvalidInputError(f"{place} does not exist.")
         found = sorted(place.iterdir()) if place.is_dir() else [place]
     except OSError as error:
         raise InvalidInputError(f"{place} cannot be read: {error.strerror}.") from None
-    if not place.exists():
-        raise InvalidInputError(f"{place} does not exist.")
     yield from (path for path in found if path.is_file() and not path.name.startswith("."))
 
 

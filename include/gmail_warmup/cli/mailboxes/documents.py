@@ -50,7 +50,7 @@ def _write_files(
     from gmail_warmup.db.engine import write_transaction
     from gmail_warmup.mailboxes import repository
     from gmail_warmup.transfer.documents.mailbox import iter_document, record_export
-    from gmail_warmup.transfer.documents.private_file import write_private_file
+    from gmail_warmup.transfer.documents.private_file import is_present, write_private_file
 
     with write_transaction(services.engine) as connection:
         mailboxes = repository.require_mailboxes(connection, addresses)
@@ -59,7 +59,7 @@ def _write_files(
     kept: list[Path] = []
     for mailbox in mailboxes:
         file = folder / f"{quote(mailbox.address, safe='@+')}.json"
-        if file.exists() and not force:
+        if is_present(file) and not force:
             kept.append(file)
             continue
         write_private_file(file, iter_document(services.engine, mailbox))

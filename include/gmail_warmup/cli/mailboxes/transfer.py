@@ -156,12 +156,14 @@ class _ExportResult:
 
 
 def _check_target(file: Path, *, with_grants: bool, force: bool, as_json: bool) -> None:
+    from gmail_warmup.transfer.documents.private_file import is_present
+
     if file == _STDOUT:
         if with_grants or as_json:
             raise InvalidInputError("'-' cannot be combined with --with-grants or --json. Name a file.")
-    elif file.is_dir() or not file.parent.is_dir():
+    elif (is_present(file) and file.is_dir()) or not (is_present(file.parent) and file.parent.is_dir()):
         raise InvalidInputError(f"{file} cannot be written. Name a file in an existing directory.")
-    elif file.exists() and not force:
+    elif is_present(file) and not force:
         raise InvalidInputError(f"{file} already exists. Name another file, or replace it with --force.")
 
 

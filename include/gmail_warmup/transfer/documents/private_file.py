@@ -44,6 +44,18 @@ def write_private_file(file: Path, parts: Iterable[str]) -> None:
         raise InvalidInputError(f"{file} cannot be written: {error.strerror}.") from None
 
 
+def is_present(file: Path) -> bool:
+    """Return whether something has this name.
+
+    Raises:
+        InvalidInputError: if nothing can have it, for example because it is too long.
+    """
+    try:
+        return file.exists()
+    except OSError as error:
+        raise InvalidInputError(f"{file} cannot be written: {error.strerror}.") from None
+
+
 def _remove_leftovers(file: Path) -> None:
     """Remove temporary files of this target whose writer no longer runs; links are not followed."""
     for leftover in file.parent.glob(f"{glob.escape(_prefix(file))}*{_SUFFIX}"):

@@ -124,7 +124,7 @@ def build_conditions(mailbox_filter: MailboxFilter, *, expiring_days: int) -> li
         is_in_state = MailboxReadiness.state == mailbox_filter.readiness
         conditions.append(Mailbox.id.in_(sa.select(MailboxReadiness.mailbox_id).where(is_in_state)))
     if mailbox_filter.domain:
-        conditions.append(Mailbox.domain == to_storable_text(normalize_domain(mailbox_filter.domain)))
+        conditions.append(Mailbox.domain == normalize_domain(mailbox_filter.domain))
     if mailbox_filter.tag:
         conditions.append(_match_tag(mailbox_filter.tag))
     if mailbox_filter.owner:

@@ -8,7 +8,6 @@ from enum import StrEnum
 from urllib.parse import urlencode
 
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes.addresses import normalize_domain
 from gmail_warmup.mailboxes.tags import normalize_tag
@@ -46,7 +45,7 @@ class FleetScope:
         return cls(
             period=parse_choice(Period, query.get("period", "")) or Period.MONTH,
             kind=parse_choice(MailboxKind, query.get("kind", "")),
-            domain=to_storable_text(normalize_domain(domain)),
+            domain=normalize_domain(domain),
             tag=_parse_tag(tag.strip()),
         )
 
