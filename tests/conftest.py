@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from cryptography.fernet import Fernet, MultiFernet
@@ -22,6 +23,10 @@ from support.empty_tables import empty_tables
 from support.pooler import pgbouncer
 from support.postgres_server import end_with_parent, running_postgres
 from support.world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
+
+# How long an example takes on a busy machine is no fault.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -72,7 +72,7 @@ def test_an_owner_with_the_former_address_gets_the_new_one(world: World):
     assert world.rows("SELECT address, owner_email FROM gmail_warmup.mailbox ORDER BY id") == [
         (NEW, NEW), (pia, NEW), ("bob@warm.example", "bob@warm.example"),
     ]  # fmt: skip
-    changes = "SELECT subject, before, after FROM gmail_warmup.change_log WHERE action = 'mailbox_change' ORDER BY id"
+    changes = "SELECT subject, before, after FROM gmail_warmup.change_log WHERE action = 'mailbox_change' ORDER BY 1"
     assert world.rows(changes) == [
         (address, {"owner_email": ADA}, {"owner_email": NEW}) for address in (NEW, pia)
     ]  # fmt: skip
