@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, BrowserContext, StorageState, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, StorageState, expect, sync_playwright
 
 from gmail_embedded import demo_scene as scene
 from gmail_embedded.airflow_api import DagRun, TaskInstance
@@ -29,6 +29,8 @@ from support.smtp_server import MailServer, receiving_mail
 from support.webhook_kit import Inbox, receiving, to_connection
 
 Seen = TypeVar("Seen")
+
+expect.set_options(timeout=30_000)  # milliseconds in which a busy machine has to show something
 
 
 @dataclass
