@@ -161,9 +161,11 @@ def _check_target(file: Path, *, with_grants: bool, force: bool, as_json: bool) 
     if file == _STDOUT:
         if with_grants or as_json:
             raise InvalidInputError("'-' cannot be combined with --with-grants or --json. Name a file.")
-    elif (is_present(file) and file.is_dir()) or not (is_present(file.parent) and file.parent.is_dir()):
+        return
+    exists = is_present(file)
+    if file.is_dir() or not file.parent.is_dir():
         raise InvalidInputError(f"{file} cannot be written. Name a file in an existing directory.")
-    elif is_present(file) and not force:
+    if exists and not force:
         raise InvalidInputError(f"{file} already exists. Name another file, or replace it with --force.")
 
 
