@@ -15,6 +15,7 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import LedgerEntry as L
 from gmail_warmup.warmup.actions.run import run_action
 from gmail_warmup.warmup.planning.due import find_due_mailboxes
+from support.days import move_days
 from support.workers import hook
 from support.world import World
 
@@ -103,12 +104,9 @@ def counted(world: World, *names: str) -> tuple[int, ...]:
 
 def past(world: World, *, days: float) -> None:
     """Move everything that was sent some days into the past."""
-    # In two steps over unused dates, because a moved day would collide with one that is not moved yet.
-    for ahead in (-10_000, 10_000 - int(days + 0.5)):
-        world.sql("UPDATE gmail_warmup.mailbox_day SET local_date = local_date + :days", days=ahead)
+    move_days(world, "mailbox_day", "ledger", days=int(days + 0.5))
     world.sql(
-        "UPDATE gmail_warmup.ledger SET local_date = local_date - CAST(:days AS int),"
-        " claimed_at = claimed_at - make_interval(secs => 86400 * :days),"
+        "UPDATE gmail_warmup.ledger SET claimed_at = claimed_at - make_interval(secs => 86400 * :days),"
         " sent_at = sent_at - make_interval(secs => 86400 * :days),"
         " trash_due_at = trash_due_at - make_interval(secs => 86400 * :days)",
         days=days,

@@ -9,6 +9,7 @@ import pytest
 from gmail_warmup.core.enums import Action
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.domains.authentication import StoredReport, load_domain_reports, load_mailbox_reports
+from support.days import move_days
 from support.mail_kit import ADA, POOL, act, everybody, ledger, use
 from support.world import World
 
@@ -25,7 +26,7 @@ def exchange(world: World, mails: int = 1) -> None:
     """Send some mails and find them at their recipients."""
     world.sql("DELETE FROM gmail_warmup.mailbox_day")
     world.sql("UPDATE gmail_warmup.mailbox SET warmup_days = 0")
-    world.sql("UPDATE gmail_warmup.ledger SET local_date = local_date - 1000")
+    move_days(world, "ledger", days=1000)
     use(world, ramp_start=mails)
     assert act(world, Action.SEND)["sent"] == mails
     everybody(world, Action.RESCUE)

@@ -10,6 +10,7 @@ import pytest
 
 from gmail_warmup.core.enums import Action
 from gmail_warmup.gmail.errors import GmailError
+from support.days import move_days
 from support.mail_kit import ADA, HEADER, POOL, act, everybody, hook, ledger
 from support.world import World
 
@@ -81,8 +82,7 @@ def test_an_edited_draft_is_neither_sent_nor_deleted(warm: World, action: Action
 def test_an_edited_draft_is_not_deleted_on_a_later_day(warm: World, caplog: pytest.LogCaptureFixture):
     gmail, draft_id, headers = leave_draft(warm, Action.SEND, ADA)
     message_id = edit(gmail, draft_id, headers, EDITS["rewritten in Gmail"])
-    for table in ("ledger", "mailbox_day"):
-        warm.sql(f"UPDATE gmail_warmup.{table} SET local_date = local_date - 1")
+    move_days(warm, "ledger", "mailbox_day")
     act(warm, Action.SEND)
     assert gmail.get_draft_message(draft_id).id == message_id
     assert "a person has edited the draft" in caplog.text

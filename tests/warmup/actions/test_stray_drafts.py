@@ -9,6 +9,7 @@ import pytest
 from gmail_warmup.core.enums import Action
 from gmail_warmup.gmail import mime
 from gmail_warmup.gmail.errors import GmailError
+from support.days import move_days
 from support.mail_kit import ADA, HEADER, act, due, ledger
 from support.workers import hook
 from support.world import World
@@ -47,8 +48,7 @@ def refuse(world: World) -> str:
 
 
 def withdraw(world: World) -> str:
-    for table in ("ledger", "mailbox_day"):
-        world.sql(f"UPDATE gmail_warmup.{table} SET local_date = local_date - 1")
+    move_days(world, "ledger", "mailbox_day")
     act(world, Action.SEND)
     return "failed"
 

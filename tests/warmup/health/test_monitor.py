@@ -13,6 +13,7 @@ from gmail_warmup.core.enums import Action
 from gmail_warmup.core.enums import HealthBand as Band
 from gmail_warmup.warmup.health import monitor
 from gmail_warmup.warmup.planning.eligibility import find_send_blocker, load_blockers
+from support.days import move_days
 from support.mail_kit import ADA, act, due, everybody, use
 from support.world import World
 
@@ -28,9 +29,7 @@ def events(world: World) -> list[tuple[Any, ...]]:
 
 def another_day(world: World, days: int = 1) -> None:
     """Shift everything that is stored some days into the past."""
-    for step in (1000, days - 1000):  # by way of long ago, so that no day meets another one
-        world.sql("UPDATE gmail_warmup.mailbox_day SET local_date = local_date - CAST(:step AS int)", step=step)
-        world.sql("UPDATE gmail_warmup.ledger SET local_date = local_date - CAST(:step AS int)", step=step)
+    move_days(world, "mailbox_day", "ledger", days=days)
     shift = {"days": days}
     world.sql(
         "UPDATE gmail_warmup.ledger SET claimed_at = claimed_at - make_interval(days => :days),"

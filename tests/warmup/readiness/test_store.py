@@ -8,6 +8,7 @@ from gmail_warmup.core.enums import ReadinessState as State
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.warmup.planning import kill_switch
 from gmail_warmup.warmup.readiness.store import Readiness, load_readiness, update_readiness
+from support.days import move_days
 from support.mail_kit import ADA, use
 from support.world import World
 
@@ -41,7 +42,7 @@ def state(world: World, address: str = ADA) -> tuple[State, str]:
 
 
 def pass_a_day(world: World) -> None:
-    world.sql("UPDATE gmail_warmup.mailbox_readiness SET local_date = local_date - 1")
+    move_days(world, "mailbox_readiness")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.warmup.readiness.store import update_readiness
+from support.days import move_days
 from web.kit import API, LIST, MOUNT, Site
 
 READY, WARMING, POOL = "ada@ready.example", "bob@warming.example", "pia@pool.example"
@@ -29,7 +30,7 @@ def fleet(site: Site) -> Site:
     )
     settings = Settings(sending_days="mon,tue,wed,thu,fri,sat,sun")
     update_readiness(site.engine, settings)
-    site.sql("UPDATE gmail_warmup.mailbox_readiness SET local_date = local_date - 1")
+    move_days(site, "mailbox_readiness")
     update_readiness(site.engine, settings)
     return site
 
