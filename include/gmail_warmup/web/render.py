@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import BaseModel
 
 from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core.enums import Permission
@@ -35,9 +36,9 @@ def _mailbox_path(address: str) -> str:
     return "mailboxes/" + quote(address, safe="@/!$&'*+=~")
 
 
-def _number_cells(row: Iterable[tuple[str, Any]] | Mapping[str, Any], names: Sequence[str]) -> str:
+def _number_cells(row: BaseModel | Mapping[str, Any], names: Sequence[str]) -> str:
     """Return table cells with numbers of a row: a loop in a template takes five times as long."""
-    values = dict(row)
+    values = vars(row) if isinstance(row, BaseModel) else row
     return "".join(f"<td>{int(values[name])}</td>" for name in names)
 
 

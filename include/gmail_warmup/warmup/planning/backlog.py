@@ -16,7 +16,7 @@ from gmail_warmup.db.statement_cache import cache_statement
 from gmail_warmup.warmup.health.monitor import LOCAL_TODAY
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.planning.due import get_waiting_queries
-from gmail_warmup.warmup.planning.eligibility import CAN_SEND, IS_USABLE, MAY_CALL_GMAIL
+from gmail_warmup.warmup.planning.eligibility import CAN_SEND, IS_USABLE, MAY_CALL_GMAIL, SENDING_ACTIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +38,21 @@ def count_backlog(connection: sa.Connection, action: Action) -> Backlog:
     Raises:
         IncompleteActionError: if no query finds the mailboxes that wait for this action.
     """
-    row = connection.execute(_build_count_query(action)).one()
-    return Backlog(mailboxes=row.mailboxes, since=row.since)
+    return _count(connection, action)[action]
 
 
 def count_backlogs(connection: sa.Connection) -> dict[Action, Backlog]:
     """Return the backlog of each action, with one statement."""
-    found = {row.action: row for row in connection.execute(_build_total_query())}
-    return {action: Backlog(mailboxes=found[action].mailboxes, since=found[action].since) for action in Action}
+    return _count(connection, *Action)
+
+
+def _count(connection: sa.Connection, *actions: Action) -> dict[Action, Backlog]:
+    found = {row.action: row for row in connection.execute(_build_count_query(*actions))}
+    nothing = Backlog(mailboxes=0, since=None)
+    return {
+        action: Backlog(mailboxes=found[action].mailboxes, since=found[action].since) if action in found else nothing
+        for action in actions
+    }
 
 
 _DUE = sa.select(Mailbox.id.label("mailbox_id"), Mailbox.next_send_at.label("since")).where(
@@ -59,22 +66,24 @@ _UNFINISHED = sa.select(L.sender_id.label("mailbox_id"), L.claimed_at.label("sin
 
 
 @cache_statement
-def _build_count_query(action: Action) -> Any:
-    is_send = action is Action.SEND
-    waiting = sa.union_all(*((_DUE, _UNFINISHED) if is_send else get_waiting_queries(action))).subquery()
-    query: Any = (
+def _build_count_query(*actions: Action) -> sa.Select[Any]:
+    """Return the query of the backlogs by action: the conditions of mailboxes are planned once for all actions."""
+    parts = [
+        part.add_columns(sa.literal(action.value).label("action")) for action in actions for part in _get_parts(action)
+    ]
+    waiting = sa.union_all(*parts).subquery()
+    return (
         sa.select(
+            waiting.c.action,
             sa.func.count(waiting.c.mailbox_id.distinct()).label("mailboxes"),
             sa.func.min(waiting.c.since).label("since"),
         )
         .join(Mailbox, Mailbox.id == waiting.c.mailbox_id)
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
-        .where(IS_USABLE, MAY_CALL_GMAIL)
+        .where(IS_USABLE, MAY_CALL_GMAIL, sa.or_(waiting.c.action.not_in(SENDING_ACTIONS), CAN_SEND))
+        .group_by(waiting.c.action)
     )
-    return query.where(CAN_SEND) if is_send or action is Action.REPLY else query
 
 
-@cache_statement
-def _build_total_query() -> Any:
-    labels = {action: sa.literal(action.value).label("action") for action in Action}
-    return sa.union_all(*(_build_count_query(action).add_columns(label) for action, label in labels.items()))
+def _get_parts(action: Action) -> tuple[sa.Select[Any], ...]:
+    return (_DUE, _UNFINISHED) if action is Action.SEND else get_waiting_queries(action)

@@ -113,12 +113,13 @@ def find_send_blocker(mailbox: MailboxRecord, at: GlobalBlockers) -> Blocker | N
     return None
 
 
-_SENDING_ACTIONS = frozenset({Action.SEND, Action.REPLY})
+SENDING_ACTIONS = frozenset({Action.SEND, Action.REPLY})
+"""The actions that send a mail."""
 
 
 def find_blocker(action: Action, mailbox: MailboxRecord, at: GlobalBlockers) -> Blocker | None:
     """Return why a task must not perform this action in this mailbox now, or None."""
-    find = find_send_blocker if action in _SENDING_ACTIONS else find_work_blocker
+    find = find_send_blocker if action in SENDING_ACTIONS else find_work_blocker
     return find(mailbox, at)
 
 

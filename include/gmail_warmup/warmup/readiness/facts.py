@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -27,6 +27,11 @@ _SELECT_WARMUP = repository.SELECT_MAILBOXES.where(
     Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))), Mailbox.kind == MailboxKind.WARMUP
 ).order_by(Mailbox.address)
 _SAMPLE_NAMES = tuple(field.name for field in fields(DomainSample))
+
+
+def load_warmup_mailboxes(connection: sa.Connection, mailbox_ids: Collection[int]) -> list[MailboxRecord]:
+    """Return the warmup mailboxes among some mailboxes, ordered by address."""
+    return [repository.to_record(row) for row in connection.execute(_SELECT_WARMUP, {"ids": list(mailbox_ids)})]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +66,9 @@ class FactLoader:
         )
 
     def load_facts(
-        self, connection: sa.Connection, mailbox_ids: Collection[int]
+        self, connection: sa.Connection, records: Sequence[MailboxRecord]
     ) -> Iterator[tuple[MailboxRecord, ReadinessFacts]]:
-        """Yield the warmup mailboxes among some mailboxes by address, each with its facts."""
-        rows = connection.execute(_SELECT_WARMUP, {"ids": list(mailbox_ids)})
-        records = [repository.to_record(row) for row in rows]
+        """Yield warmup mailboxes in the same order, each with its facts."""
         statistics = load_page_statistics(connection, [record.id for record in records], self.settings, days=7)
         failing = load_failures(connection, [record.id for record in records])
         not_working = {mailbox_id for mailbox_id, period in failing.items() if period.is_not_working}

@@ -15,9 +15,10 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.db.models import Mailbox, MailboxReadiness
 from gmail_warmup.db.rows import convert_rows, write_each
+from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.planning.eligibility import Blocker
 from gmail_warmup.warmup.planning.schedules import resolve_schedule
-from gmail_warmup.warmup.readiness.facts import FactLoader
+from gmail_warmup.warmup.readiness.facts import FactLoader, load_warmup_mailboxes
 from gmail_warmup.warmup.readiness.rules import ReadinessDay, compute_day, judge_readiness
 
 _R = MailboxReadiness
@@ -25,7 +26,6 @@ _BATCH = 2000
 # Constants, because building a statement takes about as long as executing it for a page of mailboxes.
 _ANY_ID = sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger)))
 _SELECT_DAYS = sa.select(_R.__table__).where(_R.mailbox_id == _ANY_ID)
-_SELECT_DOMAINS = sa.select(Mailbox.domain).distinct().where(Mailbox.id == _ANY_ID)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,19 +46,19 @@ class Readiness:
 def load_readiness(connection: sa.Connection, mailbox_ids: Collection[int], settings: Settings) -> list[Readiness]:
     """Return the readiness of the warmup mailboxes among some mailboxes as of now, ordered by address."""
     known = load_stored_days(connection, mailbox_ids)
-    domains = connection.scalars(_SELECT_DOMAINS, {"ids": list(mailbox_ids)})
-    loader = FactLoader.prepare(connection, settings, list(domains))
-    return list(_compute_each(connection, mailbox_ids, settings, loader, known))
+    records = load_warmup_mailboxes(connection, mailbox_ids)
+    loader = FactLoader.prepare(connection, settings, {record.domain for record in records})
+    return list(_compute_each(connection, records, settings, loader, known))
 
 
 def _compute_each(
     connection: sa.Connection,
-    mailbox_ids: Collection[int],
+    records: Sequence[MailboxRecord],
     settings: Settings,
     loader: FactLoader,
     known: dict[int, ReadinessDay],
 ) -> Iterator[Readiness]:
-    for record, facts in loader.load_facts(connection, mailbox_ids):
+    for record, facts in loader.load_facts(connection, records):
         verdict = judge_readiness(facts, cap=settings.cold_daily_cap)
         today = loader.blockers.now.astimezone(record.zone).date()
         schedule = resolve_schedule(record, settings)
@@ -100,7 +100,8 @@ def update_readiness(engine: sa.Engine, settings: Settings) -> int:
         batch = ids[start : start + _BATCH]
         with read_transaction(engine) as connection:
             known = load_stored_days(connection, batch)
-            found = list(_compute_each(connection, batch, settings, loader, known))
+            records = load_warmup_mailboxes(connection, batch)
+            found = list(_compute_each(connection, records, settings, loader, known))
         rows = [
             {"mailbox_id": item.mailbox_id} | asdict(item.day)
             for item in found
