@@ -85,5 +85,5 @@ def _build_count_query(*actions: Action) -> sa.Select[Any]:
     )
 
 
-def _get_parts(action: Action) -> tuple[sa.Select[Any], ...]:
+def _get_parts(action: Action) -> tuple[Any, ...]:
     return (_DUE, _UNFINISHED) if action is Action.SEND else get_waiting_queries(action)
