@@ -92,8 +92,9 @@ def name_incident_client(kind: str, key: str, names: Mapping[str, str]) -> str:
 
 def describe_open_incidents(connection: sa.Connection) -> list[str]:
     """Return one text per open incident: since when, what it is, of which OAuth client, and what to do."""
-    names = load_client_names(connection)
-    return [describe_incident(row, _name_subject(row, names)) for row in list_open_incidents(connection)]
+    incidents = list_open_incidents(connection)
+    names = load_client_names(connection) if incidents else {}
+    return [describe_incident(row, _name_subject(row, names)) for row in incidents]
 
 
 def describe_incident(incident: sa.Row[Any], subject: str = "") -> str:
