@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -24,9 +26,14 @@ from support.pooler import pgbouncer
 from support.postgres_server import end_with_parent, running_postgres
 from support.world import CLIENT_ID, CLIENT_SECRET, FERNET_KEY, World
 
-# How long an example takes on a busy machine is no fault.
-hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("untimed")
+# Every run draws the same examples, and how long one takes on a busy machine is no fault.
+hypothesis.settings.register_profile(
+    "repeatable", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("repeatable")
+
+LONGEST_TEST_SECONDS = 20
+"""How long a test takes that compares dates."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,6 +49,10 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):  # a worker of pytest-xdist, which would outlive a killed controller by seconds
         end_with_parent()
+    # Each process has a configuration of Airflow of its own, which it does not find half written by another one.
+    home = tempfile.TemporaryDirectory(prefix="gmail-tests-airflow-")
+    config.add_cleanup(home.cleanup)
+    os.environ["AIRFLOW_HOME"] = home.name
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -56,6 +67,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return "web" if nodeid.startswith("tests/web/") else nodeid.partition("::")[0]
 
     return ByFile(config, log)
+
+
+@pytest.fixture(autouse=True)
+def same_hour() -> None:
+    """Begin no test in the last seconds of an hour: at its end it may be another day in a time zone of the test."""
+    left = 3600 - time.time() % 3600
+    if left < LONGEST_TEST_SECONDS:
+        time.sleep(left)
 
 
 @pytest.fixture(scope="session")

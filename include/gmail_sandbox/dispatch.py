@@ -57,10 +57,10 @@ async def respond(
         await write(send, answer)
         return outcome
     if fault.when == "before":
-        await asyncio.sleep(fault.delay_ms / 1000)
+        await fault.wait()
     answer = Answer(200) if fault.skips_work else work()
     if fault.when == "after":
-        await asyncio.sleep(fault.delay_ms / 1000)
+        await fault.wait()
     if fault.answer is not None:
         answer = fault.answer
     outcome = Outcome(None if fault.breaks_connection else answer.status, answer, fault)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from gmail_sandbox.addresses import domain_of
@@ -31,6 +32,14 @@ class Fault:
     content_length: int | None = None
     hang_seconds: float | None = None
     hits: int = 0
+    hold: bool = False
+    removed: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+
+    async def wait(self) -> None:
+        """Wait for the delay, and if the fault holds requests, until it is removed."""
+        await asyncio.sleep(self.delay_ms / 1000)
+        if self.hold:
+            await self.removed.wait()
 
     @property
     def breaks_connection(self) -> bool:
@@ -85,11 +94,15 @@ class Faults:
 
     def remove(self, fault_id: int) -> bool:
         """Remove a fault; return whether it existed."""
-        return self._faults.pop(fault_id, None) is not None
+        fault = self._faults.pop(fault_id, None)
+        if fault is not None:
+            fault.removed.set()
+        return fault is not None
 
     def clear(self) -> None:
         """Remove all faults."""
-        self._faults.clear()
+        for fault_id in list(self._faults):
+            self.remove(fault_id)
 
     def pick(self, edge: str, method: str, address: str | None, client_id: str | None) -> Fault | None:
         """Return the fault for this request, or None, and count the hit."""

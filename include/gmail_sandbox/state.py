@@ -21,12 +21,14 @@ class World:
 
     def __init__(self, settings: Settings) -> None:
         self.start_settings = settings
+        self.faults = Faults(settings.seed)
         self.reset()
 
     def reset(self) -> None:
         """Clear all state and restore the initial settings."""
         self.settings = self.start_settings.model_copy(deep=True)
         self.clock = Clock()
+        self.faults.clear()
         self.faults = Faults(self.settings.seed)
         self.grants = Grants()
         self.quota = Quota()

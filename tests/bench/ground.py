@@ -166,5 +166,5 @@ def _start_sandbox(family: ProcessManager, folder: RunFolder) -> str:
         found = _READY.search(log.read_text(encoding="utf-8"))
         return found[1] if found else ""
 
-    family.wait_for(child, lambda: bool(address()), 30, "it does not answer")
+    family.wait_for(child, lambda: bool(address()), 120, "it does not answer")
     return address()

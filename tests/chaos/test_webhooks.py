@@ -120,7 +120,7 @@ class Work:
         self._ids = [mailbox_id for (mailbox_id,) in fetch(database, "SELECT id FROM gmail_warmup.mailbox")]
         self._draw = random.Random(events)
         self._rounds = 3 + events // 50
-        self._ends_at = time.monotonic() + 45 + events // 2
+        self._ends_at = time.monotonic() + START_SECONDS * (self._rounds + 1) + events
 
     def kill(self, account: Fault) -> None:
         """Let a process make transitions and two deliver, and kill them at a random moment, again and again.

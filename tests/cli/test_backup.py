@@ -8,7 +8,7 @@ import json
 import re
 import stat
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from support.world import World
 GMAIL, _ = CONSUMER_DOMAINS
 
 PASSPHRASE = "correct horse battery"
+NEXT_YEAR = (datetime.now(UTC) + timedelta(days=365)).date()
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def backup(shell, world: World, tmp_path: Path, typed) -> Path:
     world.reauthenticate("ada@pool.example", expires_in_days=60)
     world.add("bob@warm.example", kind="warmup")
     shell("mailboxes", "add", "new@pool.example", "--kind", "pool")
-    shell("mailboxes", "pause", "bob@warm.example", "--reason", "on holiday", "--until", "2030-12-24")
+    shell("mailboxes", "pause", "bob@warm.example", "--reason", "on holiday", "--until", str(NEXT_YEAR))
     path = tmp_path / "backup.json"
     said = shell.json("mailboxes", "export", str(path), "--with-grants")
     assert (said["mailboxes"], said["grants"], said["unreadable"]) == (3, 2, [])
@@ -58,7 +59,7 @@ def test_everything_comes_back_and_works(shell, world: World, backup: Path):
     assert (done["added"], done["grants"], done["paused"], done["to_sign_in"]) == (3, 2, 1, 1)
     assert world.mailbox("ada@pool.example").timezone == "Europe/Berlin"
     bob = world.mailbox("bob@warm.example")
-    assert (bob.pause_reason, bob.paused_until) == ("on holiday", date(2030, 12, 24))
+    assert (bob.pause_reason, bob.paused_until) == ("on holiday", NEXT_YEAR)
     after = world.grant("ada@pool.example")
     assert (after.granted_at, after.refresh_expires_at) == (before.granted_at, before.refresh_expires_at)
     for address in ("ada@pool.example", "bob@warm.example"):

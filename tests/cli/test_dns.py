@@ -11,7 +11,7 @@ from support.world import World
 def test_it_tells_what_is_bad_and_what_to_do(world: World, shell: Shell):
     world.add("ada@warm.example", kind="warmup")
     with serving() as server:
-        world.settings = Settings(dns_nameservers=f"{HOST}:{server.port}", dns_timeout=2)
+        world.settings = Settings(dns_nameservers=f"{HOST}:{server.port}", dns_timeout=60)
         rows = {row["record"]: row for row in shell.json("dns", code=1)["records"]}
         assert {record: row["code"] for record, row in rows.items()} == {
             "spf": "spf_missing", "dkim": "dkim_missing", "dmarc": "dmarc_missing",
@@ -29,7 +29,7 @@ def test_it_tells_what_is_bad_and_what_to_do(world: World, shell: Shell):
 def test_it_shows_what_google_reported(world: World, shell: Shell):
     world.add("ada@warm.example", kind="warmup")
     with serving() as server:
-        world.settings = Settings(dns_nameservers=f"{HOST}:{server.port}", dns_timeout=2)
+        world.settings = Settings(dns_nameservers=f"{HOST}:{server.port}", dns_timeout=60)
         shell("dns", code=1)
         world.sql(
             "INSERT INTO gmail_warmup.domain_authentication"

@@ -75,7 +75,7 @@ def test_a_refresh_is_counted_by_what_its_answer_means(
         pass
     assert meter.counts == {f"gmail_warmup.refresh.{answer}": 1}
     (seconds,) = meter.times["gmail_warmup.refresh_time"]
-    assert 0 < seconds < 60
+    assert seconds > 0
 
 
 def test_a_stored_token_and_a_flagged_grant_are_no_refreshes(world: World, meter: KeptMeter):
@@ -181,7 +181,7 @@ def test_a_sender_waits_from_the_slot_that_the_plan_found(warm: World, meter: Ke
     gauges.send_plan_gauges(warm.store.engine, meter, Action.SEND, taken=0)
     assert meter.gauges["gmail_warmup.backlog.send"] == 1
     slot = warm.rows("SELECT extract(epoch FROM now() - next_send_at) FROM gmail_warmup.mailbox WHERE id = 1")[0][0]
-    assert abs(float(slot) - meter.gauges["gmail_warmup.oldest_due.send"]) < 5
+    assert abs(float(slot) - meter.gauges["gmail_warmup.oldest_due.send"]) < 60
 
 
 def test_how_everything_stands_is_sent_with_its_zeros(warm: World, meter: KeptMeter):

@@ -25,7 +25,7 @@ def server() -> Iterator[NameServer]:
 
 @pytest.fixture
 def lookup(server: NameServer) -> DnsResolver:
-    return DnsResolver([(HOST, server.port)], timeout=0.4)
+    return DnsResolver([(HOST, server.port)], timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def test_a_name_that_is_none(lookup: DnsResolver, name: str):
 
 
 @pytest.mark.parametrize("how", [SERVFAIL, REFUSED, SILENCE])
-def test_no_answer(lookup: DnsResolver, how: str):
+def test_no_answer(server: NameServer, how: str):
     with pytest.raises(NoAnswerError):
-        lookup(f"{how}.example", RecordType.A)
+        DnsResolver([(HOST, server.port)], timeout=0.4)(f"{how}.example", RecordType.A)
 
 
 def test_an_answer_and_an_error_are_kept():

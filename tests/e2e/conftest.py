@@ -30,7 +30,7 @@ from support.webhook_kit import Inbox, receiving, to_connection
 
 Seen = TypeVar("Seen")
 
-expect.set_options(timeout=30_000)  # milliseconds in which a busy machine has to show something
+expect.set_options(timeout=60_000)  # milliseconds in which a busy machine has to show something
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Installation:
     def run(self, dag_id: str, conf: dict[str, Any] | None = None) -> tuple[DagRun, list[TaskInstance]]:
         """Run a DAG and wait for it."""
         run = self.stack.api.trigger(dag_id, conf)
-        done = self.stack.api.wait(dag_id, run.run_id, timeout=180)
+        done = self.stack.api.wait(dag_id, run.run_id, timeout=600)
         return done, self.stack.api.task_instances(dag_id, run.run_id)
 
     def run_until(self, seen: Callable[[], Seen], dag_id: str, conf: dict[str, Any] | None = None) -> Seen:
@@ -61,12 +61,12 @@ class Installation:
 
         The first mail is due at a random time of the day, and a day of the demo takes three minutes.
         """
-        end = time.monotonic() + 180
+        end = time.monotonic() + 600
         while time.monotonic() < end:
             self.run(dag_id, conf)
             if found := seen():
                 return found
-        raise AssertionError(f"{dag_id} ran for three minutes without a result")
+        raise AssertionError(f"{dag_id} ran for ten minutes without a result")
 
     def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         """Execute a statement as the administrator of the database."""
@@ -238,7 +238,7 @@ class Mailboxes:
         """Send a request to the page's API."""
         stack = self.installation.stack
         bearer = {"Authorization": f"Bearer {stack.api.token}"}
-        answer = httpx.request(method, f"{stack.base_url}{MOUNT}/api/v1{path}", headers=bearer, **more)
+        answer = httpx.request(method, f"{stack.base_url}{MOUNT}/api/v1{path}", headers=bearer, timeout=60, **more)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

@@ -143,7 +143,7 @@ def test_clearing_finished_tasks_does_nothing_twice(installation):
         "/dags/gmail_warmup/clearTaskInstances",
         json={"dry_run": False, "only_failed": False, "dag_run_id": run.run_id, "reset_dag_runs": True},
     )
-    run = installation.stack.api.wait("gmail_warmup", run.run_id, timeout=180)
+    run = installation.stack.api.wait("gmail_warmup", run.run_id, timeout=600)
     assert run.state == "success"
     assert again
     tokens = Counter(mail.headers[scene.TOKEN_HEADER] for mail in installation.sandbox.mails())

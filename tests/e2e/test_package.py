@@ -111,7 +111,7 @@ def installed(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield airflow
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(60)
 
 
 def test_the_section_is_four_commands_and_one_option() -> None:

@@ -28,8 +28,8 @@ def test_the_page_follows_the_shells_switch(visits, login):
     for mode, dark in (("Dark Mode", True), ("Light Mode", False)):
         switch(shell, mode)
         expect(inside).to_contain_class("dark") if dark else expect(inside).not_to_contain_class("dark")
-        edge = "element => getComputedStyle(element).backgroundColor"
-        assert inside.evaluate(edge) == shell.page.locator("html").evaluate(edge), "the frame's edge is seen"
+        edge = shell.page.locator("html").evaluate("element => getComputedStyle(element).backgroundColor")
+        expect(inside, "the frame's edge is not seen").to_have_css("background-color", edge)
     switch(shell, "Dark Mode")
     shell.open("/import")  # another page begins dark
     expect(inside).to_contain_class("dark")

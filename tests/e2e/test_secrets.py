@@ -77,7 +77,8 @@ def invited(installation, address: str) -> dict[str, str]:
         for _ in range(2):
             answer = browser.post(f"{MOUNT}/api/v1/invites", json={"addresses": [address]}).json()
             tokens.append(answer["invites"][0]["url"].partition("#")[2])
-    with httpx.Client(base_url=installation.stack.base_url, headers={"Origin": installation.stack.base_url}) as owner:
+    origin = installation.stack.base_url
+    with httpx.Client(base_url=origin, headers={"Origin": origin}, timeout=60) as owner:
         url = owner.post(f"{MOUNT}/invite/start", json={"token": tokens[1]}).json()["url"]
         back = at_google(url, address)
         assert owner.get(back).status_code == 303
@@ -107,7 +108,7 @@ def stored(installation) -> dict[str, str]:
 def operator(installation) -> httpx.Client:
     """Return a browser that is signed in to Airflow."""
     stack = installation.stack
-    browser = httpx.Client(base_url=stack.base_url, headers={"Origin": stack.base_url}, timeout=30)
+    browser = httpx.Client(base_url=stack.base_url, headers={"Origin": stack.base_url}, timeout=60)
     browser.cookies.set("_token", stack.api.token)
     return browser
 

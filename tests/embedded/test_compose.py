@@ -214,7 +214,7 @@ def test_airflow_accepts_the_commands_and_the_checks(tmp_path: Path) -> None:
 def make_env(folder: Path) -> subprocess.CompletedProcess[str]:
     script = ROOT / "scripts" / "make_env.py"
     argv = [sys.executable, str(script), "--example", str(folder / ".env.example"), "--output", str(folder / ".env")]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=30)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60)
 
 
 @pytest.fixture

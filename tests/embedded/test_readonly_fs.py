@@ -16,7 +16,7 @@ OBSTACLE = readonly_fs.find_obstacle()
 
 def run(script: str, folder: Path, **folders: list[Path]) -> subprocess.CompletedProcess[str]:
     argv = readonly_fs.build_command(["/bin/sh", "-c", script], **folders)
-    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=30)
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,6 @@ def test_the_process_stays_the_same_and_its_end_is_the_commands(tmp_path: Path) 
 
 def test_what_cannot_be_run_is_named(tmp_path: Path) -> None:
     argv = readonly_fs.build_command([os.fspath(tmp_path / "nothing")], needed=[tmp_path])
-    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 126
     assert f"cannot run {tmp_path}/nothing" in done.stderr

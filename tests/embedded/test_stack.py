@@ -56,12 +56,12 @@ def _start_and_end(program: Callable[..., subprocess.Popen[str]], folder: Path, 
         assert process.stdout.readline() == "ready\n", process.stderr.read() if process.stderr else ""
     else:
         # The files of an interrupted initdb look like a running one, so a process must run too.
-        until(lambda: find_processes(folder, folder / "postgres") and MOMENTS[moment](folder), f"no {moment}", 90)
+        until(lambda: find_processes(folder, folder / "postgres") and MOMENTS[moment](folder), f"no {moment}", 180)
     assert find_processes(folder, folder / "postgres"), "nothing ran that could have been left behind"
     process.send_signal(number)
-    code = process.wait(60)
+    code = process.wait(120)
     if number == signal.SIGKILL:  # then the supervisors stop their commands
-        until(lambda: not find_processes(folder, folder / "postgres"), "processes were left behind", 40)
+        until(lambda: not find_processes(folder, folder / "postgres"), "processes were left behind")
     assert find_processes(folder, folder / "postgres") == []
     return code
 

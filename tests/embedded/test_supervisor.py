@@ -120,7 +120,7 @@ def test_a_command_that_ends_by_itself_gives_its_code_and_its_masked_last_lines(
     folder: Path, family: ProcessManager
 ) -> None:
     with pytest.raises(ProcessExitedError, match="it ended with exit code 3") as caught:
-        family.run(command(folder, "/bin/sh", "-c", "echo password hunter2; exit 3"), 10)
+        family.run(command(folder, "/bin/sh", "-c", "echo password hunter2; exit 3"), 60)
     assert caught.value.tail == ("password ***",)
     assert str(folder / "log") in str(caught.value)
 
@@ -128,12 +128,12 @@ def test_a_command_that_ends_by_itself_gives_its_code_and_its_masked_last_lines(
 def test_a_service_that_ends_well_is_a_failure_too(folder: Path, family: ProcessManager) -> None:
     child = family.start(command(folder, "/bin/true", service=True))
     with pytest.raises(ProcessExitedError, match="exit code 0"):
-        family.wait_for(child, lambda: False, 10, "never")
+        family.wait_for(child, lambda: False, 60, "never")
 
 
 def test_a_program_that_is_not_there_is_named(folder: Path, family: ProcessManager) -> None:
     with pytest.raises(ProcessExitedError) as caught:
-        family.run(command(folder, "/nonexistent/program"), 10)
+        family.run(command(folder, "/nonexistent/program"), 60)
     assert "/nonexistent/program" in caught.value.tail[-1]
 
 
@@ -147,7 +147,7 @@ def test_the_environment_is_the_given_one_alone(
     folder: Path, family: ProcessManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "the caller's")
-    family.run(command(folder, "/usr/bin/env", environment={"ONE": "1"}), 10)
+    family.run(command(folder, "/usr/bin/env", environment={"ONE": "1"}), 60)
     names = {line.partition("=")[0] for line in (folder / "log").read_text().splitlines()}
     assert names - {"PWD", "SHLVL", "_", "LC_CTYPE"} == {"ONE", "GMAIL_EMBEDDED_RUN", "SPT_NOENV"}
 
@@ -161,11 +161,13 @@ def test_a_kill_ends_a_command_and_all_below_it_and_is_no_accident(folder: Path,
 
 
 @pytest.mark.parametrize(
-    ("line", "answer"), [("exit 0", True), ("exit 1", False), ("sleep 600", False)], ids=["well", "badly", "too late"]
+    ("line", "seconds", "answer"),
+    [("exit 0", 60, True), ("exit 1", 60, False), ("sleep 600", 1, False)],
+    ids=["well", "badly", "too late"],
 )
 def test_a_question_is_answered_by_how_a_command_ends(
-    folder: Path, family: ProcessManager, line: str, answer: bool
+    folder: Path, family: ProcessManager, line: str, seconds: int, answer: bool
 ) -> None:
-    assert family.succeeds(command(folder, "/bin/sh", "-c", line), timeout=2) is answer
+    assert family.succeeds(command(folder, "/bin/sh", "-c", line), timeout=seconds) is answer
     family.check()
     assert find_processes(folder) == []

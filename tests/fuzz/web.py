@@ -30,7 +30,7 @@ from support.world import CLIENT_ID, CLIENT_SECRET, World
 
 ORIGIN = "http://localhost:8080"
 ADA, PIA = "ada@warm.example", "pia@pool.example"
-WAIT = 10 * SECONDS
+WAIT = 30 * SECONDS
 """What one request may take, everything that waits for the machine included."""
 
 _BODIES: dict[str, dict[str, Any]] = {
@@ -201,7 +201,7 @@ def read_everything(page: Page, *, paths: dict[str, str]) -> dict[str, str]:
 async def _read_everything(page: Page, paths: dict[str, str]) -> dict[str, str]:
     transport = httpx.ASGITransport(app=page.app, raise_app_exceptions=False, client=("192.0.2.1", 1))
     found = {}
-    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as browser:
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, timeout=60) as browser:
         for method, path in page.routes:
             for name, value in paths.items():
                 path = path.replace(name, value)
@@ -219,7 +219,7 @@ def feed_page(page: Page, inputs: int, *, seed: int) -> Fed:
 async def _feed(page: Page, inputs: int, seed: int) -> Fed:
     fed = Fed()
     transport = httpx.ASGITransport(app=page.app, raise_app_exceptions=False, client=("192.0.2.1", 1))
-    async with httpx.AsyncClient(transport=transport) as browser:
+    async with httpx.AsyncClient(transport=transport, timeout=60) as browser:
         for number in range(inputs):
             name = f"{seed}/page/{number}"
             asked = request(page, random.Random(name))

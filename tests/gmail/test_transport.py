@@ -83,7 +83,7 @@ class Client(GmailClient):
         return Credentials(token="ya29.made-up")
 
     def _create_transport(self) -> Transport:
-        return Transport(connect_timeout=2, read_timeout=2, endpoint=self._site.root)
+        return Transport(connect_timeout=60, read_timeout=60, endpoint=self._site.root)
 
 
 @pytest.mark.parametrize(

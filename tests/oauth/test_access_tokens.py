@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
@@ -16,6 +15,7 @@ from gmail_warmup.oauth.access_tokens import AccessToken, AccessTokens
 from gmail_warmup.oauth.errors import FlaggedGrantError, SuspectGrantError, TransientGrantError, UnreadableGrantError
 from gmail_warmup.oauth.leases import GrantLeases
 from gmail_warmup.oauth.token_endpoint import OAuthClient
+from support.interleaving import holding
 from support.world import CLIENT_ID, CLIENT_SECRET, World
 
 ADDRESS = "ada@pool.example"
@@ -61,7 +61,7 @@ def test_a_waiter_uses_the_stored_token_while_it_is_valid(world: World):
     mailbox_id = world.add(ADDRESS, expired=False)
     world.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now() + interval '60 s'")
     GrantLeases(world.store.engine, seconds=60).take([mailbox_id])
-    assert world.tokens(margin=300).get_token(ADDRESS).seconds == pytest.approx(60, abs=5)
+    assert world.tokens(margin=300).get_token(ADDRESS).seconds == pytest.approx(60, abs=30)
     assert world.token_requests() == 0
 
 
@@ -89,7 +89,7 @@ def test_a_valid_token_is_served_while_the_client_cannot_be_read(
 
     world.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now() + interval '60 s'")
     for _ in range(2):
-        assert get_token().seconds == pytest.approx(60, abs=5)
+        assert get_token().seconds == pytest.approx(60, abs=30)
     assert not world.grant(ADDRESS).is_leased
     assert "its access token is still valid" in caplog.text
     world.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now()")
@@ -112,26 +112,15 @@ def test_a_token_that_gmail_rejected_is_not_served_again(world: World):
 def test_a_late_answer_cannot_touch_a_newer_grant(world: World, late: str | None):
     """A refresh is under way when a person re-authenticates: neither its refusal nor its token may land."""
     mailbox_id = world.add(ADDRESS)
-    world.sandbox.add_fault("token", name=late, times=1, delay_ms=600) if late else world.sandbox.set(
-        latency_ms={"token": 600}
-    )
     newer = world.sandbox.grant(ADDRESS, CLIENT_ID)
-    answered = threading.Event()
-
-    def refresh() -> str:
-        try:
-            return world.tokens().get_token(ADDRESS).token
-        finally:
-            answered.set()
-
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(refresh)
-        while not world.grant(ADDRESS).is_leased:
-            assert not answered.is_set()
-        with world.store.engine.begin() as connection:
-            world.store.import_grant(
-                connection, mailbox_id, refresh_token=newer.refresh_token, client_id=CLIENT_ID, actor=world.actor
-            )
+        with holding(world.sandbox, "token", name=late, times=1) as until_held:
+            running = pool.submit(world.tokens().get_token, ADDRESS)
+            until_held()
+            with world.store.engine.begin() as connection:
+                world.store.import_grant(
+                    connection, mailbox_id, refresh_token=newer.refresh_token, client_id=CLIENT_ID, actor=world.actor
+                )
         running.result()
     grant = world.grant(ADDRESS)
     assert grant.state is GrantState.ACTIVE

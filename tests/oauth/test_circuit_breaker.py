@@ -143,7 +143,7 @@ def test_a_valid_token_is_served_while_it_is_open(world: World):
     world.sandbox.add_fault("token", name="token.invalid_client")
     fails(world, address, OAuthClientError)
     world.sql("UPDATE gmail_warmup.oauth_grant SET access_expires_at = now() + interval '100 s' WHERE mailbox_id = 2")
-    assert 90 < world.tokens().get_token("fresh@pool.example").seconds <= 100
+    assert 40 < world.tokens().get_token("fresh@pool.example").seconds <= 100
 
 
 def test_a_pause_that_google_asks_for_holds_for_everybody(world: World):

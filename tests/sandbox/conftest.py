@@ -29,7 +29,7 @@ def sandbox(started: SandboxClient) -> SandboxClient:
 
 @pytest.fixture(scope="session")
 def http(started: SandboxClient) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=started.base_url, trust_env=False) as client:
+    with httpx.Client(base_url=started.base_url, trust_env=False, timeout=60) as client:
         yield client
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from gmail_sandbox.control.models import GMAIL_MODIFY
 from gmail_sandbox.fault_catalog import CATALOGUE
 from gmail_sandbox.server import running
 from sandbox.kit import CLIENT, REDIRECT, SECRET
+from support.interleaving import holding
 
 ROBOT = "robot@project-1.example"
 Refresh = Callable[..., httpx.Response]
@@ -134,6 +136,18 @@ def test_delay_alone_changes_nothing_else(
     assert time.monotonic() - started >= 0.15
 
 
+def test_a_request_is_held_until_the_fault_is_removed(
+    sandbox: SandboxClient, tokens: dict[str, tuple[str, str]]
+) -> None:
+    with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=sandbox.base_url, timeout=60) as http:
+        with holding(sandbox, "token", times=1) as until_held:
+            running = pool.submit(_ask, http, "token", tokens["ann@example.com"])
+            until_held()
+            assert _ask(http, "token", tokens["bob@example.org"]).status_code == 200
+            assert not running.done()
+        assert running.result().status_code == 200
+
+
 @pytest.mark.parametrize(
     "latency", [{"latency_ms": {"token": 120}}, {"latency_ms": {"token": 120, "gmail": 0}}], ids=["token", "both"]
 )
@@ -178,15 +192,18 @@ class TestConnections:
         tokens = (grant.refresh_token, grant.access_token)
         for edge in ("token",) if "name" in fault else ("token", "gmail"):
             broken.add_fault(edge, times=1, **fault)
-            with httpx.Client(base_url=broken.base_url, timeout=0.4, trust_env=False) as http:
+            with httpx.Client(base_url=broken.base_url, timeout=60, trust_env=False) as http:
+                if error is httpx.ReadTimeout:
+                    http.timeout = httpx.Timeout(60, read=0.4)
                 with pytest.raises(error):
                     _ask(http, edge, tokens)
+                http.timeout = httpx.Timeout(60)
                 assert _ask(http, edge, tokens).status_code == 200
 
     def test_short_content_length_truncates(self, broken: SandboxClient) -> None:
         broken.reset()
         broken.add_fault("token", answer={"body": "0123456789"}, content_length=4)
-        assert httpx.post(broken.token_uri, trust_env=False).text == "0123"
+        assert httpx.post(broken.token_uri, trust_env=False, timeout=60).text == "0123"
 
 
 @pytest.mark.parametrize(

@@ -233,4 +233,4 @@ def test_google_auth_reports_the_error(sandbox: SandboxClient) -> None:
 
 def _profile(sandbox: SandboxClient, token: str) -> httpx.Response:
     headers = {"authorization": f"Bearer {token}"}
-    return httpx.get(f"{sandbox.base_url}/gmail/v1/users/me/profile", headers=headers, trust_env=False)
+    return httpx.get(f"{sandbox.base_url}/gmail/v1/users/me/profile", headers=headers, trust_env=False, timeout=60)

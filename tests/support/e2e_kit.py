@@ -56,7 +56,7 @@ def new_profile(browser: Browser | None, login: StorageState | None = None) -> B
     """Create a browser profile in the time zone of Berlin, optionally logged in."""
     assert browser is not None
     context = browser.new_context(storage_state=login, timezone_id="Europe/Berlin", locale="en-GB")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     return context
 
 

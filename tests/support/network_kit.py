@@ -98,6 +98,8 @@ class Server:
     tls: bool = False
     requests: list[str] = field(default_factory=list)
     """The path of each request."""
+    finished: list[str] = field(default_factory=list)
+    """The path of each request whose answer was sent to its end."""
 
     @property
     def root(self) -> str:
@@ -186,6 +188,7 @@ def serving(answer: Answer = send_answer, *, certificates: Certificates | None =
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             with suppress(OSError):
                 answer(self)
+                found.finished.append(self.path)
 
         do_POST = do_GET
 

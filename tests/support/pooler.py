@@ -48,7 +48,7 @@ def pgbouncer(url: str) -> Iterator[str]:
             log=folder / "output", cwd=folder, service=True, stop_signal=signal.SIGQUIT,  # SIGTERM waits for clients
         )  # fmt: skip
         try:
-            family.wait_for(family.start(command), lambda: accepts(through), 20, "it does not answer")
+            family.wait_for(family.start(command), lambda: accepts(through), 60, "it does not answer")
             yield through.render_as_string(hide_password=False)
         finally:
             family.close()

@@ -37,7 +37,7 @@ def running_postgres() -> Iterator[str]:
             url = sa.URL.create(
                 "postgresql+psycopg2", ADMIN, database="postgres", query={"host": str(server.socket_folder)}
             )
-            family.wait_for(child, lambda: accepts(url), 20, "it still requires a password")
+            family.wait_for(child, lambda: accepts(url), 60, "it still requires a password")
             yield url.render_as_string()
         finally:
             family.close()

@@ -22,7 +22,7 @@ from gmail_warmup.db.models import Mailbox, OAuthGrant
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of this test, 32 bytes.").decode()
 CONN_ID = "support_desk"
-POLICY = DeliveryPolicy(timeout=5, allow_private=True)
+POLICY = DeliveryPolicy(timeout=60, allow_private=True)
 
 
 @dataclass

@@ -70,9 +70,9 @@ class World:
             )
         return made.refresh_token
 
-    def tokens(self, *, read_timeout: float = 5, **options: Any) -> AccessTokens:
+    def tokens(self, *, read_timeout: float = 60, **options: Any) -> AccessTokens:
         """Return a source of access tokens, as tasks use it."""
-        endpoint = TokenEndpoint(self.client, connect_timeout=2, read_timeout=read_timeout)
+        endpoint = TokenEndpoint(self.client, connect_timeout=60, read_timeout=read_timeout)
         return AccessTokens(self.store, lambda _: endpoint, actor=self.actor, **options)
 
     def grant(self, address: str) -> StoredGrant:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from gmail_warmup.mailboxes.tags import normalize_tags
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.oauth.token_endpoint import TokenResult
 from gmail_warmup.transfer import csv_format, exporter, importer, parser
+from support.interleaving import until_waiting
 from support.world import CLIENT_ID, World
 
 TOKEN = {"token": "ya29.x", "refresh_token": "1//abc", "client_id": CLIENT_ID, "scopes": ["a", "b"]}
@@ -55,7 +55,7 @@ def test_a_token_without_an_expiry_is_taken_without_its_access_token(world: Worl
 
 
 def test_a_token_with_an_expiry_keeps_its_access_token(world: World):
-    token = TOKEN | {"expiry": "2030-01-01T00:00:00"}
+    token = TOKEN | {"expiry": "2099-01-01T00:00:00"}
     parsed = parser.parse_mailboxes(
         json.dumps([{"address": "ada@warm.example", "kind": "warmup", "oauth_token": token}])
     )
@@ -124,11 +124,7 @@ def test_a_consent_that_comes_while_a_backup_is_restored_wins(world: World):
             restoring = pool.submit(
                 importer.import_mailboxes, world.store, backup, actor=world.actor, exported_at=made_at
             )
-            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            until = time.monotonic() + 30
-            while world.rows(waiting) == [(0,)]:
-                assert not restoring.done()
-                assert time.monotonic() < until
+            until_waiting(world, restoring)
         done = restoring.result()
     assert (done.grants, done.grants_kept) == (0, 1)
     grant = world.grant("ada@warm.example")
@@ -328,7 +324,7 @@ def test_an_import_writes_what_the_file_says(world: World):
     world.add("old@pool.example", open_rate=12)
     world.add("changed@pool.example")
     file = [
-        {"address": "new@pool.example", "kind": "pool", "grant": TOKEN | {"expiry": "2030-01-01T00:00:00Z"}},
+        {"address": "new@pool.example", "kind": "pool", "grant": TOKEN | {"expiry": "2099-01-01T00:00:00Z"}},
         {"address": "plain@pool.example", "kind": "warmup", "pause_reason": "holiday"},
         {"address": "old@pool.example", "kind": "pool", "daily_target": 7, "grant": TOKEN},
         {"address": "changed@pool.example", "kind": "pool", "auth": "delegated"},

@@ -167,7 +167,7 @@ def changed(url: str, **query: str | None) -> str:
 
 def at_google(url: str, account: str, decision: str = "allow", **more: Any) -> str:
     """Answer Google's page as a person does; return the callback's address that it sends the browser to."""
-    with httpx.Client() as google:
+    with httpx.Client(timeout=60) as google:
         page = google.get(url)
         assert page.status_code == 200, page.text
         answer = google.post(url, data={"account": account, "decision": decision} | more)

@@ -36,7 +36,7 @@ class Outside:
 
     def browser(self, who: str | None = "op") -> httpx.Client:
         """Return a browser, at the address that it knows."""
-        client = httpx.Client(base_url=self.base_url, headers={"Origin": self.origin}, verify=self.trust, timeout=30)
+        client = httpx.Client(base_url=self.base_url, headers={"Origin": self.origin}, verify=self.trust, timeout=60)
         if who:
             client.cookies.set("_token", self.site.tokens[who], domain="localhost.local", path="/airflow/")
         return client

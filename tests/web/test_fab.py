@@ -29,7 +29,7 @@ def fab_server(
     with serving(home, database, sandbox_server, AIRFLOW__CORE__AUTH_MANAGER=FAB) as site:
         tokens = {}
         for name in USERS:
-            answer = httpx.post(f"{site.origin}/auth/token", json={"username": name, "password": name}, timeout=30)
+            answer = httpx.post(f"{site.origin}/auth/token", json={"username": name, "password": name}, timeout=60)
             tokens[name] = answer.json()["access_token"]
         yield dataclasses.replace(site, tokens=tokens)
 

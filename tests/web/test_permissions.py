@@ -250,7 +250,7 @@ def test_the_auth_manager_is_asked_once_for_each_request(role: str, asked: list[
 def test_a_client_that_is_no_browser_needs_no_origin(site: Site, headers: dict[str, str]):
     token = {"Authorization": f"Bearer {site.tokens['op']}"}
     for path, body in changes(site).items():
-        answer = httpx.post(site.origin + path_of({"path": path}), json=body, headers=headers | token)
+        answer = httpx.post(site.origin + path_of({"path": path}), json=body, headers=headers | token, timeout=60)
         assert answer.status_code == (410 if path.endswith("/accept") else 200), answer.text  # no consent waits for it
 
 

@@ -44,6 +44,7 @@ class FaultIn(Model):
     times: int | None = Field(default=None, ge=1, description="How many requests it affects; null: no limit.")
     chance: Chance = 1
     delay_ms: float = Field(default=0, ge=0)
+    hold: bool = Field(default=False, description="Keep the requests waiting until the fault is removed.")
     when: Literal["before", "after"] = Field(
         default="before", description="after: the request is processed before the fault applies."
     )
@@ -63,7 +64,7 @@ class FaultIn(Model):
         if self.where is None and self.name is None:
             raise ValueError("where is missing")
         transport_faults = (self.cut_after_bytes, self.content_length, self.hang_seconds)
-        has_effect = self.close or self.delay_ms or any(value is not None for value in transport_faults)
+        has_effect = self.close or self.hold or self.delay_ms or any(value is not None for value in transport_faults)
         if self.name is None and self.answer is None and not has_effect:
             raise ValueError("the fault would do nothing: give name, answer, delay_ms, close, cut_after_bytes, ...")
         return self
@@ -82,6 +83,7 @@ class FaultOut(Model):
     times: int | None
     chance: float
     delay_ms: float
+    hold: bool
     when: str
     close: bool
     cut_after_bytes: int | None

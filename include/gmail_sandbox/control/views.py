@@ -83,6 +83,7 @@ def fault_out(fault: Fault) -> FaultOut:
         times=fault.times,
         chance=fault.chance,
         delay_ms=fault.delay_ms,
+        hold=fault.hold,
         when=fault.when,
         close=fault.close,
         cut_after_bytes=fault.cut_after_bytes,

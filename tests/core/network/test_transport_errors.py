@@ -29,13 +29,13 @@ Get = Callable[[str], object]
 
 
 def get_with_httpx(url: str) -> object:
-    with open_client(url, connect_timeout=3, read_timeout=3) as http:
+    with open_client(url, connect_timeout=60, read_timeout=60) as http:
         return http.get(url)
 
 
 def get_with_aiohttp(url: str) -> object:
     async def get() -> int:
-        timeout = aiohttp.ClientTimeout(total=3)
+        timeout = aiohttp.ClientTimeout(total=60)
         async with aiohttp.ClientSession(trust_env=True, timeout=timeout) as http, http.get(url) as response:
             return response.status
 
@@ -43,15 +43,15 @@ def get_with_aiohttp(url: str) -> object:
 
 
 def get_with_requests(url: str) -> object:
-    return requests.get(url, timeout=3)
+    return requests.get(url, timeout=60)
 
 
 def get_with_google_auth(url: str) -> object:
-    return google.auth.transport.requests.Request()(url, timeout=3)
+    return google.auth.transport.requests.Request()(url, timeout=60)
 
 
 def get_with_httplib2(url: str) -> object:
-    return httplib2.Http(timeout=3).request(url)
+    return httplib2.Http(timeout=60).request(url)
 
 
 CLIENTS: list[Get] = [get_with_httpx, get_with_aiohttp, get_with_requests, get_with_google_auth]
@@ -72,9 +72,12 @@ def failure(get: Get, url: str) -> str:
     return classify_transport_error(caught.value)
 
 
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Yield a port on which nobody listens, and which nobody else gets meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield int(bound.getsockname()[1])
 
 
 @contextmanager
@@ -138,8 +141,8 @@ def test_a_certificate_that_is_not_trusted(get: Get, certificate: Path):
 
 
 @each_client
-def test_a_server_that_nobody_answers_for(get: Get):
-    assert failure(get, f"http://127.0.0.1:{closed_port()}/") == "unreachable"
+def test_a_server_that_nobody_answers_for(get: Get, closed_port: int):
+    assert failure(get, f"http://127.0.0.1:{closed_port}/") == "unreachable"
 
 
 @each_client
@@ -149,8 +152,8 @@ def test_a_connection_that_is_cut(get: Get):
 
 
 @each_client_with_proxy
-def test_a_proxy_that_nobody_answers_for(get: Get, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
+def test_a_proxy_that_nobody_answers_for(get: Get, closed_port: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port}")
     assert failure(get, "https://google.example/") == "proxy_failed"
 
 

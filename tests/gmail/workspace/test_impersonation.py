@@ -38,7 +38,7 @@ class Machine:
     credentials_file: Path
 
     def request_token(self, address: str = ADA) -> Any:
-        with ServiceAccount(CONNECTION, load_google_credentials, connect_timeout=2, read_timeout=2) as account:
+        with ServiceAccount(CONNECTION, load_google_credentials, connect_timeout=60, read_timeout=60) as account:
             return account.request_token(address)
 
 

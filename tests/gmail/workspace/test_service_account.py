@@ -59,7 +59,7 @@ class Workspace:
             put(self.world, address, "delegated")
 
     def tokens(self, **options: Any) -> ServiceAccountTokens:
-        delegation = ServiceAccount(CONNECTION, load_google_credentials, connect_timeout=2, read_timeout=2, **options)
+        delegation = ServiceAccount(CONNECTION, load_google_credentials, connect_timeout=60, read_timeout=60, **options)
         return ServiceAccountTokens(self.world.store, delegation, actor=self.world.actor)
 
     def refuse(self, error: str, text: str, *, status: int = 400) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -210,9 +211,8 @@ def test_a_day_without_a_mail_does_not_count(warm: World):
 def test_one_gap_between_two_mails_also_after_an_outage(warm: World):
     """At 14:00, after an outage since the morning, the overdue slots go out one gap apart."""
     settings = Settings(ramp_start=9)
-    warm.sql("UPDATE gmail_warmup.mailbox SET created_at = created_at - interval '30 days'")
-    mailbox = warm.mailbox(ADA)
     now = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
+    mailbox = replace(warm.mailbox(ADA), created_at=now - timedelta(days=30))
     claimed = {minutes: SendingHistory(last_claim=now - timedelta(minutes=minutes)) for minutes in (3, 5)}
     assert (
         len(

@@ -21,9 +21,10 @@ _SLOTS = count()
 
 @pytest.fixture
 def old(world: World) -> World:
-    """Return a world with a warmup and a pool mailbox."""
+    """Return a world with a warmup and a pool mailbox, without the months that other tests left behind."""
     world.add(ADA, kind="warmup")
     world.add(POOL[0], kind="pool")
+    run(world, history_months=2)
     return world
 
 
@@ -150,7 +151,6 @@ def test_two_runs_at_a_time_move_nothing_twice(old: World):
 
 
 def test_months_are_dropped_whole_when_they_are_older_than_they_are_kept(old: World):
-    run(old, history_months=2)  # months that other tests left behind
     year, month = divmod(datetime.now(UTC).year * 12 + datetime.now(UTC).month - 1 - 14, 12)
     last = f"timestamptz '{year}-{month + 1:02}-28 12:00Z'"
     gone = put(old, days=0, claimed_at=last, due_at=last)
@@ -250,7 +250,6 @@ def test_a_mailbox_that_is_removed_takes_its_mails_with_it(old: World):
 
 
 def test_the_restricted_role_keeps_up_and_can_remove_nothing_young(old: World):
-    run(old, history_months=2)  # months that other tests left behind
     put(old, days=50)
     put(old, days=1)
     with old.store.engine.begin() as connection:

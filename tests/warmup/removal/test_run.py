@@ -27,7 +27,7 @@ from gmail_warmup.warmup.actions.run import run_action
 from gmail_warmup.warmup.planning import kill_switch
 from gmail_warmup.warmup.removal import steps
 from gmail_warmup.warmup.removal.text import describe_removal
-from support.interleaving import until
+from support.interleaving import holding
 from support.leftovers import find_columns_with
 from support.mail_kit import ADA, POOL, act, due, everybody, labels, ledger
 from support.removal_kit import NAME, OWNER, SIGNATURE, go_on, make_busy, remove, request
@@ -394,11 +394,11 @@ def test_a_consent_gives_no_grant_to_a_mailbox_whose_removal_has_begun(world: Wo
 def test_neither_does_one_that_is_at_googles_token_endpoint_meanwhile(world: World, purpose: str):
     world.add(ADA)
     flow, callback = begin_consent(world, purpose)
-    world.sandbox.set(latency_ms={"token": 1500})
     with ThreadPoolExecutor(1) as pool:
-        finished = pool.submit(flow.finish, **callback)
-        until(lambda: world.rows("SELECT 1 FROM gmail_warmup.consent WHERE used_at IS NOT NULL") != [])
-        assert remove(world).is_done
+        with holding(world.sandbox, "token") as until_held:
+            finished = pool.submit(flow.finish, **callback)
+            until_held()
+            assert remove(world).is_done
         with pytest.raises(ConsentRefusedError) as refused:
             finished.result()
     assert refused.value.refusal == "mailbox_removed"
@@ -462,11 +462,11 @@ def test_a_choice_that_comes_too_late_is_refused_and_names_the_removal(world: Wo
 def test_what_is_added_while_a_run_is_at_a_step_is_not_lost(world: World):
     make_busy(world)
     request(world, revoke_grant=True)
-    world.sandbox.add_fault("revoke", delay_ms=1500, times=1)
     with ThreadPoolExecutor(1) as pool:
-        finished = pool.submit(go_on, world)
-        until(lambda: any(fault.hits for fault in world.sandbox.faults()))
-        request(world, trash_mail=True)
+        with holding(world.sandbox, "revoke") as until_held:
+            finished = pool.submit(go_on, world)
+            until_held()
+            request(world, trash_mail=True)
         removal = finished.result()
     assert (removal.is_done, removal.revoke_outcome) == (True, "done")
     assert removal.trash_outcome is not None  # the grant was revoked first, so Gmail may have refused it

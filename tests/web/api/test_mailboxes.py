@@ -177,7 +177,7 @@ def test_it_works_again_after_an_outage(site: Site, op: httpx.Client):
     site.add(ADA)
     assert op.get(f"{API}/counts").json()["total"] == 1
     site.sql(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "  # waits until they have ended
         "WHERE usename = 'gmail_warmup' AND datname = current_database()"
     )
     assert op.get(f"{API}/counts").json()["total"] == 1

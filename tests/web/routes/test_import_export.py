@@ -35,7 +35,7 @@ def three(site: Site) -> Site:
     site.add(ADA, "warmup", daily_target=33, open_rate=12, reply_rate=3, timezone="Asia/Tokyo", display_name="Ada, Ä")
     site.add(BOB)
     site.add(EVE, auth="delegated", display_name="=cmd|' /C calc'!A0")
-    site.sql("UPDATE gmail_warmup.mailbox SET paused_at = now(), paused_until = '2030-12-24', "
+    site.sql("UPDATE gmail_warmup.mailbox SET paused_at = now(), paused_until = current_date + 300, "
              "pause_reason = '-1+1 \"x\"' WHERE address = :bob", bob=BOB)  # fmt: skip
     site.sql("UPDATE gmail_warmup.oauth_grant SET client_id = 'client-of-ours'")
     return site

@@ -181,7 +181,7 @@ def test_a_user_beyond_googles_limit_stays_on_googles_page_and_ours_explains_it(
         site.add(address)
     consent(site, op, start(op, ADA), ADA)
     url = post(op, "repairs")["url"]
-    with httpx.Client() as google:
+    with httpx.Client(timeout=60) as google:
         page = google.get(url)
     assert page.status_code == 400
     assert "location" not in page.headers

@@ -119,7 +119,9 @@ def test_a_bearer_token_is_an_api_client(site: Site):
     site.add(ADDRESS)
     entries(site)
     token = {"Authorization": f"Bearer {site.tokens['op']}"}
-    httpx.post(f"{site.origin}{API}/mailboxes/pause", json={"addresses": [ADDRESS]}, headers=token).raise_for_status()
+    httpx.post(
+        f"{site.origin}{API}/mailboxes/pause", json={"addresses": [ADDRESS]}, headers=token, timeout=60
+    ).raise_for_status()
     assert [(one["actor"], one["source"]) for one in entries(site)] == [("op", "api")]
 
 
