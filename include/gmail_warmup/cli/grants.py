@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmail_warmup.cli.arguments import Address, Limit
+from gmail_warmup.cli.arguments import DEFAULT_LIMIT, Address, Limit
 from gmail_warmup.cli.output import (
     NEEDS_PERSON,
     JsonOption,
@@ -84,7 +84,7 @@ def _load_consent(connection: sa.Connection, mailbox_id: int) -> tuple[list[str]
 def events(
     context: typer.Context,
     address: Address,
-    limit: Limit = 50,
+    limit: Limit = DEFAULT_LIMIT,
     as_json: JsonOption = False,
 ) -> None:
     """Show the history of a mailbox's grant, newest first."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmail_warmup.cli.arguments import Limit
+from gmail_warmup.cli.arguments import DEFAULT_LIMIT, Limit
 from gmail_warmup.cli.output import JsonOption, actor_name, get_services, print_json, print_table, report_errors
 from gmail_warmup.core.enums import InviteState
 from gmail_warmup.core.text import pluralize
@@ -54,7 +54,7 @@ def list_invites(
     context: typer.Context,
     address: Annotated[str, typer.Option(help="Only invites for this mailbox.")] = "",
     state: Annotated[InviteState | None, typer.Option(help="Only invites in this state.")] = None,
-    limit: Limit = 50,
+    limit: Limit = DEFAULT_LIMIT,
     as_json: JsonOption = False,
 ) -> None:
     """List invites without their links, newest first."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gmail_warmup.cli.arguments import Limit
+from gmail_warmup.cli.arguments import DEFAULT_LIMIT, Limit
 from gmail_warmup.cli.output import (
     NEEDS_PERSON,
     JsonOption,
@@ -51,7 +51,7 @@ def list_deliveries(
     receiver: Annotated[str, typer.Option(help="Only deliveries to this receiver.")] = "",
     state: Annotated[DeliveryState | None, typer.Option(help="Only deliveries in this state.")] = None,
     address: Annotated[str, typer.Option(help="Only deliveries about mailboxes whose address contains this.")] = "",
-    limit: Limit = 50,
+    limit: Limit = DEFAULT_LIMIT,
     as_json: JsonOption = False,
 ) -> None:
     """List deliveries, newest first."""

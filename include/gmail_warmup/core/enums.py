@@ -26,6 +26,9 @@ class MailboxAuth(StrEnum):
 CONSUMER_DOMAINS = ("gmail.com", "googlemail.com")
 """The domains of consumer Gmail. Every other domain of a mailbox belongs to a Google Workspace."""
 
+DEFAULT_TARGET = 40
+"""Mails a day at the end of the ramp of a mailbox that names no target, and the default of ``ramp_cap``."""
+
 
 class GrantState(StrEnum):
     """The state of a grant."""

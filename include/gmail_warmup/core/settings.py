@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from gmail_warmup.core.enums import DEFAULT_TARGET
 from gmail_warmup.core.harmful_settings import normalize_label, require_own_header, require_slot_in_window
 from gmail_warmup.core.option_types import (
     ConnectionIds,
@@ -211,7 +212,7 @@ class Settings(BaseModel):
         json_schema_extra=AFFECTS_PLAN,
     )
     ramp_cap: int = Field(
-        40,
+        DEFAULT_TARGET,
         ge=1,
         le=10_000,
         description="Maximum number of mails per day, also if the mailbox's target is higher (linear).",

@@ -8,6 +8,9 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
+DEFAULT_PAGE_LIMIT = 100
+"""Number of rows of a page, unless another one is chosen."""
+
 RecordT = TypeVar("RecordT")
 
 
@@ -17,7 +20,7 @@ class IdRange:
 
     before: int | None = None
     after: int | None = None
-    limit: int = 100
+    limit: int = DEFAULT_PAGE_LIMIT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel
 
 from gmail_warmup.airflow.configuration import load_urls
-from gmail_warmup.core.enums import Permission
+from gmail_warmup.core.enums import DEFAULT_TARGET, Permission
 from gmail_warmup.core.errors import ConfigurationError
-from gmail_warmup.mailboxes.records import DEFAULT_TARGET, MailboxSettings
+from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.mailboxes.validation import get_bounds
 from gmail_warmup.web.security import inner_path
 from gmail_warmup.web.text_limits import build_text_limits

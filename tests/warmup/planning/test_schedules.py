@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from gmail_warmup.core.enums import Action, MailboxKind, ScheduleOrigin
+from gmail_warmup.core.enums import DEFAULT_TARGET, Action, MailboxKind, ScheduleOrigin
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.doctor.stored_rows import list_invalid_rows
 from gmail_warmup.mailboxes import tags
 from gmail_warmup.mailboxes.bulk_edit import MailboxChanges, change_settings
-from gmail_warmup.mailboxes.records import DEFAULT_TARGET, MailboxSettings
+from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.mailboxes.repository import add_or_update
 from gmail_warmup.mailboxes.schedules.store import put_tag_schedule
 from gmail_warmup.mailboxes.schedules.values import SCHEDULE_NAMES, ScheduleValues

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmail_warmup.cli.arguments import Addresses, Limit
+from gmail_warmup.cli.arguments import DEFAULT_LIMIT, Addresses, Limit
 from gmail_warmup.cli.output import (
     NEEDS_PERSON,
     JsonOption,
@@ -101,7 +101,7 @@ def _continue(services: Services, removal_id: int) -> Removal:
 def list_removals(
     context: typer.Context,
     go_on: Annotated[bool, typer.Option("--continue", help="Continue the removals in progress now.")] = False,
-    limit: Limit = 50,
+    limit: Limit = DEFAULT_LIMIT,
     as_json: JsonOption = False,
 ) -> None:
     """List the removals in progress, then the receipts of finished ones, newest first."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gmail_warmup.cli.arguments import Limit
+from gmail_warmup.cli.arguments import DEFAULT_LIMIT, Limit
 from gmail_warmup.cli.output import JsonOption, get_services, print_json, print_table, report_errors
 from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.core.text import pluralize
@@ -26,7 +26,7 @@ def list_changes(
     mailbox: Annotated[str, typer.Option(help="Only changes of this mailbox.")] = "",
     since: Annotated[datetime | None, typer.Option(formats=_FORMATS, help="Only changes from then on (UTC).")] = None,
     until: Annotated[datetime | None, typer.Option(formats=_FORMATS, help="Only changes before then (UTC).")] = None,
-    limit: Limit = 50,
+    limit: Limit = DEFAULT_LIMIT,
     as_json: JsonOption = False,
 ) -> None:
     """List what people changed, newest first: who, when, through which interface, and the values before and after."""

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gmail_warmup.core.enums import HealthBand, MailboxAuth, MailboxKind
+from gmail_warmup.core.enums import DEFAULT_TARGET, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.db.base import Base
 from gmail_warmup.db.identity import build_identity_sql
 from gmail_warmup.db.models.columns import Timestamp, check_one_of, check_time
@@ -74,7 +74,7 @@ class Mailbox(ScheduleColumns, Base):
     signature: Mapped[str | None] = mapped_column(Text)
     owner_email: Mapped[str | None] = mapped_column(Text)
     """The address of the person who is responsible for the mailbox, in stored form."""
-    daily_target: Mapped[int] = mapped_column(SmallInteger, server_default="40")
+    daily_target: Mapped[int] = mapped_column(SmallInteger, server_default=str(DEFAULT_TARGET))
     timezone: Mapped[str] = mapped_column(Text, server_default="UTC")
     label_id: Mapped[str | None] = mapped_column(Text)
     label_name: Mapped[str | None] = mapped_column(Text)

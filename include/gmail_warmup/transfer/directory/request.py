@@ -8,10 +8,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from gmail_warmup.core.characters import find_character, is_unsafe_in_text
-from gmail_warmup.core.enums import MailboxAuth, MailboxKind
+from gmail_warmup.core.enums import DEFAULT_TARGET, MailboxAuth, MailboxKind
 from gmail_warmup.mailboxes.addresses import normalize_address, normalize_contact
 from gmail_warmup.mailboxes.records import (
-    DEFAULT_TARGET,
     DailyTarget,
     MailboxSettings,
     WrongSettingsError,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gmail_warmup.core.enums import DEFAULT_TARGET
 from gmail_warmup.core.errors import InvalidInputError
 
 PHASES = ((1, 10, 5), (8, 25, 10), (15, 50, 15), (22, 75, 20), (29, 100, 0))
@@ -34,7 +35,7 @@ class Ramp:
     kind: RampKind = RampKind.LINEAR
     start: int = 5
     step: int = 2
-    cap: int = 40
+    cap: int = DEFAULT_TARGET
     maintenance: int = 100
 
     def compute_volume(self, *, warmup_day: int, daily_target: int) -> int:

@@ -6,6 +6,7 @@ does not depend on the size of the ledger.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -47,21 +48,32 @@ class MailCounts:
     @property
     def open_percent(self) -> float | None:
         """Return the percentage of placed mails that were opened; None without placed mails."""
-        return _compute_percent(self.read, self.placed)
+        return compute_percent(self.read, self.placed)
 
     @property
     def reply_percent(self) -> float | None:
         """Return the percentage of placed mails that were answered; None without placed mails."""
-        return _compute_percent(self.replied, self.placed)
+        return compute_percent(self.replied, self.placed)
 
     @property
     def spam_percent(self) -> float | None:
         """Return the percentage of placed mails that were in spam; None without placed mails."""
-        return _compute_percent(self.spam, self.placed)
+        return compute_percent(self.spam, self.placed)
 
 
-def _compute_percent(part: int, whole: int) -> float | None:
+def compute_percent(part: int, whole: int) -> float | None:
+    """Return a share in per cent with one decimal place; None of nothing."""
     return round(100 * part / whole, 1) if whole else None
+
+
+def count_known_placements(counts: Mapping[str, int]) -> int:
+    """Return the number of mails whose placement is known, also those that are missing, of counts by name."""
+    return sum(counts[name] for name in ("inbox", "elsewhere", "spam", "missing"))
+
+
+def compute_placement_percent(counts: Mapping[str, int], name: str) -> float | None:
+    """Return a count in per cent of the mails whose placement is known; None without any."""
+    return compute_percent(counts[name], count_known_placements(counts))
 
 
 COUNT_NAMES = tuple(field.name for field in fields(MailCounts))

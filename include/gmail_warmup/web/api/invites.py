@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.core.enums import InviteState
 from gmail_warmup.db.engine import read_transaction, write_transaction
-from gmail_warmup.db.paging import IdRange
+from gmail_warmup.db.paging import DEFAULT_PAGE_LIMIT, IdRange
 from gmail_warmup.oauth.consent import invites as invite
-from gmail_warmup.web.api.schemas import Addresses, Body, PageEdge
+from gmail_warmup.web.api.schemas import Addresses, Body, PageEdge, PageLimit
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import OPERATE, UserName
 from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
@@ -94,7 +94,7 @@ def list_invites(
     state: InviteState | None = None,
     before: PageEdge = None,
     after: PageEdge = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: PageLimit = DEFAULT_PAGE_LIMIT,
 ) -> InviteList:
     """List invites, newest first, in pages."""
     position = IdRange(before=before, after=after, limit=limit)

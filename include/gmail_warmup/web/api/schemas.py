@@ -17,6 +17,8 @@ Addresses = Annotated[list[Address], Field(min_length=1, max_length=1000)]
 
 PageEdge = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 """Id at which a neighbouring page begins."""
+PageLimit = Annotated[int, Query(ge=1, le=1000)]
+"""Number of entries of a page."""
 
 Confirmation = Annotated[
     str,

@@ -12,8 +12,8 @@ from gmail_warmup.airflow.webhooks import runner
 from gmail_warmup.alerts.webhooks import delivery_log
 from gmail_warmup.core.enums import DeliveryState
 from gmail_warmup.db.engine import read_transaction
-from gmail_warmup.db.paging import IdRange
-from gmail_warmup.web.api.schemas import Body, PageEdge
+from gmail_warmup.db.paging import DEFAULT_PAGE_LIMIT, IdRange
+from gmail_warmup.web.api.schemas import Body, PageEdge, PageLimit
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.permissions import OPERATE, UserName
 from gmail_warmup.web.text_limits import MAX_CONN_ID_LENGTH, MAX_TEXT_LENGTH
@@ -105,7 +105,7 @@ def list_deliveries(
     address: Annotated[str, Query(max_length=MAX_TEXT_LENGTH, description="Part of the address of a mailbox.")] = "",
     before: PageEdge = None,
     after: PageEdge = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: PageLimit = DEFAULT_PAGE_LIMIT,
 ) -> DeliveryList:
     """List deliveries, newest first, in pages."""
     query = delivery_log.DeliveryQuery(

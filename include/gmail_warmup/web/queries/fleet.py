@@ -13,6 +13,7 @@ from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import DomainDay, Mailbox, MailboxDay
 from gmail_warmup.db.statement_cache import cache_statement
 from gmail_warmup.warmup.reporting import domain_volumes
+from gmail_warmup.warmup.reporting.counts import compute_placement_percent, count_known_placements
 from gmail_warmup.warmup.reporting.domain_days import SUMMED_COLUMNS, select_sums
 from gmail_warmup.warmup.reporting.mailbox_sums import select_mailbox_sums
 from gmail_warmup.web.queries.filters import MailboxFilter, build_conditions
@@ -36,13 +37,11 @@ class MailSums:
     @property
     def placed(self) -> int:
         """Return the number of mails whose placement is known."""
-        counts = self.counts
-        return counts["inbox"] + counts["elsewhere"] + counts["spam"] + counts["missing"]
+        return count_known_placements(self.counts)
 
     def percent(self, name: str) -> float | None:
         """Return a placement in per cent of the mails whose placement is known."""
-        placed = self.placed
-        return round(100 * self.counts[name] / placed, 1) if placed else None
+        return compute_placement_percent(self.counts, name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from gmail_warmup.db.paging import IdPage, IdRange
+from gmail_warmup.db.paging import DEFAULT_PAGE_LIMIT, IdPage, IdRange
 
 
-def parse_position(before: str, after: str, *, limit: int = 100) -> IdRange:
+def parse_position(before: str, after: str, *, limit: int = DEFAULT_PAGE_LIMIT) -> IdRange:
     """Return the position of a link; an edge that is not an id is ignored."""
     return IdRange(before=_parse_id(before), after=_parse_id(after), limit=limit)
 

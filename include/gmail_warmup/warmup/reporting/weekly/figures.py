@@ -13,6 +13,7 @@ from gmail_warmup.core.enums import FLAGGED_STATES, GrantState, HealthBand, Mail
 from gmail_warmup.db.models import DomainDay, GrantDay, Mailbox, MailboxDay, OAuthGrant
 from gmail_warmup.warmup.health.failures import count_not_working
 from gmail_warmup.warmup.readiness.store import load_domain_readiness
+from gmail_warmup.warmup.reporting.counts import compute_placement_percent
 from gmail_warmup.warmup.reporting.weekly.scope import WEEK, ReportScope, ScopeKind
 
 MAIL_COUNTS = ("planned", "sent", "inbox", "elsewhere", "spam", "missing", "rescued", "read", "replied", "bounced",
@@ -35,8 +36,7 @@ class WeekMails:
 
     def percent(self, name: str) -> float | None:
         """Return a placement in per cent of the mails whose placement is known; None without any."""
-        placed = sum(self.counts[each] for each in ("inbox", "elsewhere", "spam", "missing"))
-        return round(100 * self.counts[name] / placed, 1) if placed else None
+        return compute_placement_percent(self.counts, name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.db.engine import read_transaction
-from gmail_warmup.db.paging import IdRange
+from gmail_warmup.db.paging import DEFAULT_PAGE_LIMIT, IdRange
 from gmail_warmup.warmup.reporting.changes import ChangeQuery, fetch_change_page
-from gmail_warmup.web.api.schemas import PageEdge
+from gmail_warmup.web.api.schemas import PageEdge, PageLimit
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 
@@ -65,7 +65,7 @@ def list_changes(
     until: _Moment = None,
     before: PageEdge = None,
     after: PageEdge = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: PageLimit = DEFAULT_PAGE_LIMIT,
 ) -> ChangeList:
     """List what people changed, newest first, in pages. A time without a zone is in UTC."""
     query = ChangeQuery(
