@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from gmail_warmup.core.enums import FLAGGED_STATES
 from gmail_warmup.db.models import AssetFlag, GrantState, Mailbox, OAuthGrant
-from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes import lookup
 from gmail_warmup.oauth.reasons import NEVER_GRANTED
 
 
@@ -45,7 +45,7 @@ def list_changes(connection: sa.Connection) -> AssetChanges:
 
 def record_reported(connection: sa.Connection, *, flagged: Iterable[int], recovered: Iterable[int]) -> None:
     """Store that the assets reported mailboxes, by id; those that are removed by now are left out."""
-    kept = sa.select(Mailbox.id).where(repository.has_id_in(list(flagged))).with_for_update(key_share=True, read=True)
+    kept = sa.select(Mailbox.id).where(lookup.has_id_in(list(flagged))).with_for_update(key_share=True, read=True)
     connection.execute(insert(AssetFlag).from_select(["mailbox_id"], kept).on_conflict_do_nothing())
     ids = sa.literal(list(recovered), ARRAY(sa.BigInteger()))
     connection.execute(sa.delete(AssetFlag).where(AssetFlag.mailbox_id == sa.any_(ids)))

@@ -16,7 +16,7 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import shorten_text
 from gmail_warmup.db.models import Alert, AlertKind, Mailbox
 from gmail_warmup.mailboxes.addresses import normalize_contact
-from gmail_warmup.mailboxes.repository import has_id_in
+from gmail_warmup.mailboxes.lookup import has_id_in
 from gmail_warmup.mailboxes.tags import has_tag, normalize_tag
 
 _NORMALIZE = {"tag": normalize_tag, "owner": normalize_contact}

@@ -51,9 +51,18 @@ def normalize_contact(address: str) -> str:
     return _parse_address(address)
 
 
+def normalize_sought_contact(address: str) -> str:
+    """Return the mail address of a person who is looked up, in its stored form; it may end with the dot of the root.
+
+    Raises:
+        InvalidInputError: if it is not a mail address.
+    """
+    return _parse_address(to_stored_address(address) or address)
+
+
 def normalize_domain(domain: str) -> str:
     """Return a domain in its stored form, without the dot of the root; other texts are returned in lower case."""
-    trimmed = domain.strip(ASCII_SPACE).lstrip("@")
+    trimmed = domain.strip().lstrip("@")
     try:
         return to_storable_text(_to_ascii_domain(trimmed).removesuffix("."))
     except InvalidInputError:
@@ -84,13 +93,29 @@ def get_recipient_identity(stored: str) -> str:
 def to_stored_address(address: str) -> str:
     """Return an address as a look-up needs it: in its stored form, or as it is if no rule of today accepts it.
 
-    A text that the database cannot store is returned as an empty text, which no mailbox has.
+    Its domain may end with the dot of the root. A text that the database cannot store is returned as an empty text,
+    which no mailbox has.
     """
+    local, at_sign, domain = address.strip().rpartition("@")
+    trimmed = f"{local}{at_sign}{normalize_domain(domain) if at_sign else domain}"
     try:
-        return _parse_address(address)
+        return _parse_address(trimmed)
     except InvalidInputError:
-        trimmed = address.strip().lower()
-        return trimmed if trimmed.isprintable() else ""
+        return trimmed.lower() if trimmed.isprintable() else ""
+
+
+def list_search_texts(text: str) -> list[str]:
+    """Return what a search for a part of an address or a domain looks for: the text, and its stored spelling.
+
+    Whole labels of a domain in Unicode are converted to the form of the DNS, so ``bücher`` and ``ada@bücher.example``
+    are found. A part of such a label is not: the form of the DNS does not contain it.
+    """
+    typed = to_storable_text(text.strip().lower())
+    local, at_sign, domain = typed.rpartition("@")
+    labels = domain.lstrip(".")
+    stored = f"{local}{at_sign}{domain.removesuffix(labels)}{normalize_domain(labels)}"
+    is_begun_name = typed.isascii() and not at_sign and "." not in stored  # "ada." finds no "adam"
+    return [typed] if is_begun_name or stored == typed else [typed, stored]
 
 
 def is_same_mailbox(one: str, other: str) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import GrantEvent, Mailbox, MailboxAuth, OAuthGrant
-from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.mailboxes.change_log import Change, Subject, record_changes, record_mailbox_changes
 from gmail_warmup.mailboxes.pause_end import Pause
 from gmail_warmup.mailboxes.records import COLUMN_SETTINGS, MailboxRecord, MailboxSettings
@@ -36,7 +36,7 @@ def find_existing(connection: sa.Connection, addresses: Sequence[str], *, lock: 
     """Return the existing mailboxes by address; ``lock`` locks their rows until the transaction ends."""
     query = repository.SELECT_MAILBOXES.where(Mailbox.address == sa.any_(sa.cast(list(addresses), ARRAY(sa.Text))))
     if lock:
-        lock_mailboxes(connection, repository.has_address_in(addresses))
+        lock_mailboxes(connection, lookup.has_address_in(addresses))
     return {row.address: repository.to_record(row) for row in connection.execute(query)}
 
 
@@ -113,7 +113,7 @@ def update_mailboxes(
         statement = statement.where(Mailbox.auth == table.c.auth)
     # The settings affect the plan.
     changed = {name: table.c[name] for name in only if name in COLUMN_SETTINGS} | {"next_send_at": None}
-    is_named = repository.has_address_in(item.address for item in inputs)
+    is_named = lookup.has_address_in(item.address for item in inputs)
     with record_mailbox_changes(connection, is_named, only, action=ChangeAction.MAILBOX_CHANGE, actor=actor):
         updated = connection.execute(statement.values(changed).returning(Mailbox.id, Mailbox.address)).all()
         if "tags" in only:
@@ -137,7 +137,7 @@ def pause_each(connection: sa.Connection, pauses: Mapping[str, Pause], *, actor:
         .where(Mailbox.address == table.c.address, Mailbox.paused_at.is_(None))
         .values(paused_at=sa.func.now(), paused_by=actor, pause_reason=table.c.reason, paused_until=table.c.until)
     )
-    is_named, recorded = repository.has_address_in(pauses), repository.PAUSE_COLUMNS
+    is_named, recorded = lookup.has_address_in(pauses), repository.PAUSE_COLUMNS
     with record_mailbox_changes(connection, is_named, recorded, action=ChangeAction.MAILBOX_PAUSE, actor=actor):
         return connection.execute(statement).rowcount
 

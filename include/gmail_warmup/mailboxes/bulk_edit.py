@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from pydantic import model_validator
 
 from gmail_warmup.core.enums import ChangeAction
-from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import Mailbox, MailboxKind
+from gmail_warmup.mailboxes import removals
 from gmail_warmup.mailboxes.change_log import record_mailbox_changes
+from gmail_warmup.mailboxes.lookup import has_address_in, has_id_in
 from gmail_warmup.mailboxes.records import DailyTarget, DisplayName, OwnerEmail, Signature, Tags, Zone
-from gmail_warmup.mailboxes.repository import has_address_in, has_id_in
 from gmail_warmup.mailboxes.schedules.values import SCHEDULE_NAMES, ScheduleValues
 from gmail_warmup.mailboxes.tags import change_tags, set_tags
 from gmail_warmup.mailboxes.time_zones import require_database_zones
@@ -60,8 +60,11 @@ class MailboxChanges(ScheduleValues):
 
 
 def change_settings(connection: sa.Connection, addresses: Sequence[str], changes: MailboxChanges, *, actor: str) -> int:
-    """Change settings of mailboxes; return the number of mailboxes changed. Grant, pause and progress stay."""
-    ids = lock_mailboxes(connection, has_address_in(addresses))
+    """Change settings of mailboxes; return the number of mailboxes changed. Grant, pause and progress stay.
+
+    A mailbox that is being removed keeps its settings.
+    """
+    ids = removals.lock_kept(connection, has_address_in(addresses))
     changed = [*changes.column_values, *(["tags"] if changes.changes_tags else [])]
     with record_mailbox_changes(connection, has_id_in(ids), changed, action=ChangeAction.MAILBOX_CHANGE, actor=actor):
         return len(_change_columns(connection, ids, changes) | _change_tags(connection, ids, changes))

@@ -92,7 +92,7 @@ def record_change(
 
 
 def record_changes(connection: sa.Connection, changes: Iterable[Change]) -> None:
-    """Record any number of changes like ``record_change``."""
+    """Record any number of changes like ``record_change``; of a mailbox that was removed, without its data."""
     if rows := [_to_row(change) for change in changes]:
         connection.execute(_INSERT_ROWS, {"rows": rows})
 
@@ -103,7 +103,23 @@ _ROWS = (
     .table_valued(*(sa.column(name, ChangeLogEntry.__table__.c[name].type) for name in _COLUMNS))
     .render_derived(with_types=True)
 )
-_INSERT_ROWS = sa.insert(ChangeLogEntry).from_select(_COLUMNS, sa.select(*(_ROWS.c[name] for name in _COLUMNS)))
+# Locked, so that a removal in another transaction waits, and then also removes what is written here.
+_KEPT = (
+    sa.select(Mailbox.id)
+    .where(Mailbox.id.in_(sa.select(_ROWS.c.mailbox_id)))
+    .order_by(Mailbox.id)
+    .with_for_update(key_share=True, read=True)
+    .cte("kept")
+)
+_IS_KEPT = sa.or_(_ROWS.c.mailbox_id.is_(None), _ROWS.c.mailbox_id.in_(sa.select(_KEPT.c.id)))
+_PERSONAL_VALUES = {
+    "subject": sa.case((_IS_KEPT, _ROWS.c.subject), else_=""),
+    "before": sa.case((_IS_KEPT, _ROWS.c.before)),
+    "after": sa.case((_IS_KEPT, _ROWS.c.after)),
+}
+_INSERT_ROWS = sa.insert(ChangeLogEntry).from_select(
+    _COLUMNS, sa.select(*(_PERSONAL_VALUES.get(name, _ROWS.c[name]) for name in _COLUMNS))
+)
 
 
 @contextmanager

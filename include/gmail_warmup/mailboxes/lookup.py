@@ -9,9 +9,14 @@ from typing import TypeVarTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.core.errors import InvalidInputError, UnknownMailboxError
 from gmail_warmup.db.models import Mailbox
-from gmail_warmup.mailboxes.addresses import describe_twins, get_identity, to_stored_address
+from gmail_warmup.mailboxes.addresses import (
+    describe_twins,
+    get_identity,
+    list_search_texts,
+    to_stored_address,
+)
 
 _Columns = TypeVarTuple("_Columns")
 _IS_IDENTITY = Mailbox.identity == sa.bindparam("identity")
@@ -63,6 +68,40 @@ def find_by_address(connection: sa.Connection, addresses: Iterable[str]) -> dict
         address: by_address.get(lookup["address"]) or by_identity.get(lookup["identity"])
         for address, lookup in lookups.items()
     }
+
+
+def require_mailboxes(connection: sa.Connection, addresses: Iterable[str]) -> list[MailboxAddress]:
+    """Return id and stored address of the mailboxes with these addresses in any spelling.
+
+    Raises:
+        UnknownMailboxError: with every address of no mailbox.
+    """
+    found = find_by_address(connection, addresses)
+    if missing := sorted(address for address, mailbox in found.items() if mailbox is None):
+        raise UnknownMailboxError(*missing)
+    return [mailbox for mailbox in found.values() if mailbox is not None]
+
+
+def matches_text(text: str) -> sa.ColumnElement[bool]:
+    """Return the condition that the address or the name of a mailbox contains a text, in upper or lower case."""
+    # LIKE on lower-case text costs a tenth of ILIKE in any locale.
+    name = sa.func.lower(Mailbox.display_name)
+    return sa.or_(contains_text(Mailbox.address, text), name.contains(list_search_texts(text)[0], autoescape=True))
+
+
+def contains_text(column: sa.SQLColumnExpression[str], text: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a column with addresses, which are stored in lower case, contains a text."""
+    return sa.or_(*(column.contains(part, autoescape=True) for part in list_search_texts(text)))
+
+
+def has_address_in(addresses: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a mailbox has one of these stored addresses, with one parameter for all of them."""
+    return Mailbox.address == sa.any_(sa.literal(list(addresses), ARRAY(sa.Text())))
+
+
+def has_id_in(ids: Iterable[int]) -> sa.ColumnElement[bool]:
+    """Return the condition that a mailbox has one of these ids, with one parameter for all of them."""
+    return Mailbox.id == sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger())))
 
 
 def find_second_spellings(connection: sa.Connection, stored: Sequence[str]) -> dict[str, str]:

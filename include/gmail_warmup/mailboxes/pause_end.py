@@ -12,14 +12,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.clock import to_local_date
-from gmail_warmup.db.locks import lock_mailboxes
-from gmail_warmup.db.models import Mailbox, MailboxRemoval
+from gmail_warmup.db.models import Mailbox
+from gmail_warmup.mailboxes import removals
 
 log = logging.getLogger(__name__)
 
 MAX_PAUSE = timedelta(days=3653)
 _LOCAL_TODAY = to_local_date(Mailbox.timezone, sa.func.now())
-IS_BEING_REMOVED = sa.exists().where(MailboxRemoval.mailbox_id == Mailbox.id, MailboxRemoval.finished_at.is_(None))
 RESUMED = {
     "paused_at": None, "paused_by": None, "pause_reason": None, "paused_until": None, "resumed_at": sa.func.now(),
     "next_send_at": None,
@@ -30,7 +29,6 @@ _HAS_ENDED = sa.and_(
     Mailbox.paused_until <= _LOCAL_TODAY,
     Mailbox.paused_at.is_not(None),
     Mailbox.duplicate_number == 0,
-    ~IS_BEING_REMOVED,
 )
 _RESUME = (
     sa.update(Mailbox).where(Mailbox.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger)))).values(RESUMED)
@@ -78,7 +76,7 @@ def require_end_of_pause(connection: sa.Connection, mailbox_ids: Sequence[int], 
 
 def resume_ended_pauses(connection: sa.Connection) -> int:
     """Resume the mailboxes whose pause has ended; return their number. Slots missed during the pause are not sent."""
-    ids = lock_mailboxes(connection, _HAS_ENDED)
+    ids = removals.lock_kept(connection, _HAS_ENDED)
     if ids:
         connection.execute(_RESUME, {"ids": ids})
         log.info("The pauses of %d mailboxes have ended; they send again", len(ids))

@@ -17,14 +17,14 @@ from gmail_warmup.core.characters import (
     is_unsafe_in_name,
     is_unsafe_in_paragraphs,
 )
-from gmail_warmup.core.enums import GrantState, HealthBand, MailboxAuth, MailboxKind
+from gmail_warmup.core.enums import DEFAULT_TARGET, GrantState, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import shorten_text
 from gmail_warmup.mailboxes.addresses import normalize_contact
 from gmail_warmup.mailboxes.schedules.values import ScheduleValues
 from gmail_warmup.mailboxes.tags import MAX_TAG_LENGTH, MAX_TAGS, normalize_tags, split_tags
 from gmail_warmup.mailboxes.time_zones import normalize_time_zone
-from gmail_warmup.mailboxes.validation import InvalidValue, describe_rule
+from gmail_warmup.mailboxes.validation import WHOLE_NUMBER, InvalidValue, describe_rule
 from gmail_warmup.mailboxes.zone_data import UTC_ZONE, find_zone
 
 _FORBIDDEN_IN_NAME = re.compile(r"[<>\"\\]")
@@ -48,9 +48,9 @@ def _normalize_signature(value: str) -> str:
     return value
 
 
-DEFAULT_TARGET = 40
-"""Mails a day at the end of the ramp of a mailbox that names no target: the default of ``ramp_cap``."""
-DailyTarget = Annotated[int, Field(ge=1, le=2000, description="Mails per day at the end of the ramp, 1-2000.")]
+DailyTarget = Annotated[
+    int, Field(ge=1, le=2000, description="Mails per day at the end of the ramp, 1-2000."), WHOLE_NUMBER
+]
 Zone = Annotated[str, AfterValidator(normalize_time_zone), Field(description="IANA name, for example Europe/Berlin.")]
 DisplayName = Annotated[
     str,

@@ -1,7 +1,9 @@
 """Removals of mailboxes: request them, read their state, store their progress.
 
-From its request on, a mailbox is paused and cannot be resumed, its invites are revoked, and no consent for it starts.
-Every function runs inside the caller's transaction.
+From its request on, a mailbox is paused and nothing about it can be changed, its invites are revoked, it leaves the
+repair queues, and no consent for it starts. ``require_kept`` and ``lock_kept`` are that rule: every change by a person,
+and every row that a person adds to a mailbox, begins with one of them. Both lock the mailbox, so that a removal that is
+requested meanwhile waits, and then also removes what was written. Every function runs inside the caller's transaction.
 """
 
 from __future__ import annotations
@@ -18,18 +20,19 @@ from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.locks import lock_mailboxes
-from gmail_warmup.db.models import Invite, Mailbox, MailboxRemoval, RemovalStep
+from gmail_warmup.db.models import Invite, Mailbox, MailboxRemoval, RemovalStep, Repair
 from gmail_warmup.db.rows import convert_rows
-from gmail_warmup.mailboxes import lookup, repository
+from gmail_warmup.mailboxes import lookup
 from gmail_warmup.mailboxes.addresses import to_stored_address
 from gmail_warmup.mailboxes.change_log import Change, Subject, record_changes
 from gmail_warmup.mailboxes.lookup import MailboxAddress
-from gmail_warmup.mailboxes.pause_end import IS_BEING_REMOVED
 
 DONE = "done"
 """The outcome of a step that was finished."""
 
 _R = MailboxRemoval
+IS_BEING_REMOVED = sa.exists().where(_R.mailbox_id == Mailbox.id, _R.finished_at.is_(None))
+"""The condition of the mailboxes whose removal is in progress; a statement that locks them does not see a new one."""
 
 
 class MailboxBeingRemovedError(InvalidInputError):
@@ -37,8 +40,8 @@ class MailboxBeingRemovedError(InvalidInputError):
 
     def __init__(self, address: str) -> None:
         super().__init__(
-            f"{address} is being removed. Wait until it is gone ('gmail-warmup mailboxes removals' shows it), then add "
-            "it again."
+            f"{address} is being removed and cannot be changed. Wait until it is gone ('gmail-warmup mailboxes "
+            "removals' shows it); then it can be added again."
         )
 
 
@@ -103,8 +106,8 @@ def request_removals(
         UnknownMailboxError: with every address of no mailbox; nothing was changed then.
         InvalidInputError: a removal in progress has passed the step that is chosen now; nothing was changed then.
     """
-    named = repository.require_mailboxes(connection, addresses)
-    ids = lock_mailboxes(connection, repository.has_id_in([mailbox.id for mailbox in named]))
+    named = lookup.require_mailboxes(connection, addresses)
+    ids = lock_mailboxes(connection, lookup.has_id_in([mailbox.id for mailbox in named]))
     chosen = {"revoke_grant": revoke_grant, "trash_mail": trash_mail}
     rows = [chosen | {"requested_by": actor, "mailbox_id": mailbox_id} for mailbox_id in ids]
     begun = set(connection.scalars(insert(_R).values(rows).on_conflict_do_nothing().returning(_R.mailbox_id)))
@@ -112,16 +115,18 @@ def request_removals(
     record_changes(connection, (_to_change(mailbox, actor, chosen) for mailbox in named if mailbox.id in changed))
     connection.execute(
         sa.update(Mailbox)
-        .where(repository.has_id_in(ids))
+        .where(lookup.has_id_in(ids))
         .values(
             paused_at=sa.func.coalesce(Mailbox.paused_at, sa.func.now()),
             paused_by=actor,
             pause_reason="it is being removed",
+            paused_until=None,
         )
     )
     has_id = sa.any_(sa.literal(ids, ARRAY(sa.BigInteger())))
     is_open = (Invite.mailbox_id == has_id, Invite.used_at.is_(None), Invite.revoked_at.is_(None))
     connection.execute(sa.update(Invite).where(*is_open).values(revoked_at=sa.func.now(), revoked_by=actor))
+    connection.execute(sa.delete(Repair).where(Repair.mailbox_id == has_id))
     query = sa.select(_R.id).where(_R.mailbox_id == has_id, _R.finished_at.is_(None)).order_by(_R.id)
     return list(connection.scalars(query))
 
@@ -156,15 +161,27 @@ def _to_change(mailbox: MailboxAddress, actor: str, chosen: Mapping[str, bool]) 
 
 
 def require_kept(connection: sa.Connection, addresses: Iterable[str]) -> None:
-    """Refuse the addresses of mailboxes that are being removed; addresses of no mailbox are accepted.
+    """Lock mailboxes, and refuse those that are being removed; addresses of no mailbox are accepted.
 
     Raises:
         MailboxBeingRemovedError: naming the first of them.
     """
-    ids = [mailbox.id for mailbox in lookup.find_by_address(connection, addresses).values() if mailbox]
-    query = sa.select(Mailbox.address).where(repository.has_id_in(ids), IS_BEING_REMOVED)
-    if address := connection.scalar(query.order_by(Mailbox.address).limit(1)):
-        raise MailboxBeingRemovedError(address)
+    named = [mailbox for mailbox in lookup.find_by_address(connection, addresses).values() if mailbox]
+    lock_mailboxes(connection, lookup.has_id_in(mailbox.id for mailbox in named))
+    if removed := find_removed(connection, [mailbox.address for mailbox in named]):
+        raise MailboxBeingRemovedError(removed[0])
+
+
+def lock_kept(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[int]:
+    """Lock the mailboxes that meet the conditions; return the ids of those that are not being removed."""
+    ids = lock_mailboxes(connection, *conditions)
+    return list(connection.scalars(sa.select(Mailbox.id).where(lookup.has_id_in(ids), ~IS_BEING_REMOVED)))
+
+
+def find_removed(connection: sa.Connection, addresses: Iterable[str]) -> list[str]:
+    """Return those stored addresses, sorted, whose mailbox is being removed."""
+    query = sa.select(Mailbox.address).where(lookup.has_address_in(addresses), IS_BEING_REMOVED)
+    return list(connection.scalars(query.order_by(Mailbox.address)))
 
 
 def get_removal(connection: sa.Connection, removal_id: int) -> Removal:

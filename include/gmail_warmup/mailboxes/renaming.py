@@ -10,10 +10,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from gmail_warmup.core.enums import ChangeAction
-from gmail_warmup.core.errors import InvalidInputError, MailboxBusyError
+from gmail_warmup.core.errors import InvalidInputError, MailboxBusyError, UnknownMailboxError
 from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import Consent, Mailbox
-from gmail_warmup.mailboxes import lookup, removals, repository
+from gmail_warmup.mailboxes import lookup, removals
 from gmail_warmup.mailboxes.addresses import get_identity, normalize_address
 from gmail_warmup.mailboxes.change_log import Subject, record_change, record_mailbox_changes
 from gmail_warmup.mailboxes.lookup import MailboxAddress
@@ -28,8 +28,7 @@ def rename_mailbox(connection: sa.Connection, address: str, new_address: str, *,
         MailboxBusyError: a task uses the mailbox under its old address.
     """
     new = normalize_address(new_address)
-    (before,) = repository.require_mailboxes(connection, [address])
-    removals.require_kept(connection, [before.address])
+    (before,) = lookup.require_mailboxes(connection, [address])
     locked = _lock_unused(connection, before)
     _require_free(connection, before, new)
     connection.execute(sa.update(Mailbox).where(Mailbox.id == before.id).values(address=new, next_send_at=None))
@@ -49,6 +48,9 @@ def rename_mailbox(connection: sa.Connection, address: str, new_address: str, *,
 def _lock_unused(connection: sa.Connection, mailbox: MailboxAddress) -> list[int]:
     """Lock the mailbox, so that no task begins to use it, and those that it owns; return the ids of all."""
     locked = lock_mailboxes(connection, sa.or_(Mailbox.id == mailbox.id, Mailbox.owner_email == mailbox.address))
+    if mailbox.id not in locked:
+        raise UnknownMailboxError(mailbox.address)
+    removals.require_kept(connection, [mailbox.address])
     is_leased = sa.func.coalesce(Mailbox.lease_until > sa.func.now(), sa.false())
     if connection.scalar(sa.select(is_leased).where(Mailbox.id == mailbox.id)):
         raise MailboxBusyError(f"A task uses {mailbox.address}. Nothing was renamed; try again in a minute.")
@@ -56,7 +58,7 @@ def _lock_unused(connection: sa.Connection, mailbox: MailboxAddress) -> list[int
 
 
 def _change_owner(connection: sa.Connection, mailbox_ids: list[int], former: str, new: str, *, actor: str) -> None:
-    named, columns = repository.has_id_in(mailbox_ids), ["owner_email"]
+    named, columns = lookup.has_id_in(mailbox_ids), ["owner_email"]
     with record_mailbox_changes(connection, named, columns, action=ChangeAction.MAILBOX_CHANGE, actor=actor):
         connection.execute(sa.update(Mailbox).where(named, Mailbox.owner_email == former).values(owner_email=new))
 

@@ -14,12 +14,11 @@ from sqlalchemy.orm import aliased
 from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.db.clock import make_interval
-from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, OAuthGrant
-from gmail_warmup.mailboxes import lookup
+from gmail_warmup.mailboxes import lookup, removals
 from gmail_warmup.mailboxes.addresses import normalize_address
 from gmail_warmup.mailboxes.change_log import Subject, record_change, record_mailbox_changes
-from gmail_warmup.mailboxes.pause_end import IS_BEING_REMOVED, RESUMED, require_end_of_pause
+from gmail_warmup.mailboxes.pause_end import RESUMED, require_end_of_pause
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
 from gmail_warmup.mailboxes.stored_values import check_stored_values
 from gmail_warmup.mailboxes.tags import get_mailbox_column, set_tags
@@ -39,8 +38,6 @@ def get_column(name: str) -> sa.ColumnElement[Any]:
 
 SELECT_MAILBOXES: sa.Select[Any] = sa.select(*map(get_column, _FIELDS)).join(OAuthGrant, HAS_GRANT)
 """Every mailbox with the state of its grant: the columns named like the fields of ``MailboxRecord``, no secrets."""
-
-"""Condition of the mailboxes whose removal is in progress."""
 
 # Statements that every task executes are module constants: building one costs as much as executing it.
 _IS_MAILBOX, _IS_HOLDER = Mailbox.id == sa.bindparam("mailbox"), Mailbox.lease_holder == sa.bindparam("holder")
@@ -113,21 +110,9 @@ def get_mailboxes(connection: sa.Connection, addresses: Iterable[str]) -> list[M
     Raises:
         UnknownMailboxError: with every address of no mailbox.
     """
-    stored = {mailbox.address for mailbox in require_mailboxes(connection, addresses)}
-    query = SELECT_MAILBOXES.where(has_address_in(stored)).order_by(Mailbox.address)
+    stored = {mailbox.address for mailbox in lookup.require_mailboxes(connection, addresses)}
+    query = SELECT_MAILBOXES.where(lookup.has_address_in(stored)).order_by(Mailbox.address)
     return [to_record(row) for row in connection.execute(query)]
-
-
-def require_mailboxes(connection: sa.Connection, addresses: Iterable[str]) -> list[lookup.MailboxAddress]:
-    """Return id and stored address of the mailboxes with these addresses in any spelling.
-
-    Raises:
-        UnknownMailboxError: with every address of no mailbox.
-    """
-    found = lookup.find_by_address(connection, addresses)
-    if missing := sorted(address for address, mailbox in found.items() if mailbox is None):
-        raise UnknownMailboxError(*missing)
-    return [mailbox for mailbox in found.values() if mailbox is not None]
 
 
 def add_or_update(
@@ -149,6 +134,7 @@ def add_or_update(
     Raises:
         InvalidInputError: if the address is not an email address, or PostgreSQL does not know the time zone.
         SecondSpellingError: if the Google mailbox exists under another address.
+        MailboxBeingRemovedError: if it is being removed.
     """
     address, values = normalize_address(address), settings.model_dump(mode="json", exclude={"tags"})
     require_database_zones(connection, [settings.timezone])
@@ -162,7 +148,10 @@ def add_or_update(
         record_change(connection, ChangeAction.MAILBOX_ADD, actor=actor, subject=subject, after=settings.model_dump())
         return int(added)
     lookup.require_first_spelling(connection, [address])
-    row = connection.execute(_LOCK_BY_ADDRESS, {"address": address}).one()
+    removals.require_kept(connection, [address])
+    row = connection.execute(_SELECT_AUTH, {"address": address}).one_or_none()
+    if row is None:  # it was erased since the insert waited for it
+        raise removals.MailboxBeingRemovedError(address)
     # The settings affect the plan, so the cached send time is cleared.
     changed = {name: value for name, value in values.items() if name in only} | {"next_send_at": None}
     is_found, action = Mailbox.id == row.id, ChangeAction.MAILBOX_CHANGE
@@ -175,11 +164,7 @@ def add_or_update(
     return int(row.id)
 
 
-_LOCK_BY_ADDRESS = (
-    sa.select(Mailbox.id, Mailbox.auth)
-    .where(Mailbox.address == sa.bindparam("address"))
-    .with_for_update(key_share=True)
-)
+_SELECT_AUTH = sa.select(Mailbox.id, Mailbox.auth).where(Mailbox.address == sa.bindparam("address"))
 
 
 def _add_initial_grant(connection: sa.Connection, mailbox_id: int, auth: MailboxAuth, *, actor: str) -> None:
@@ -234,17 +219,6 @@ def _add_event(
     )
 
 
-def has_address_in(addresses: Iterable[str]) -> sa.ColumnElement[bool]:
-    """Return the condition that a mailbox has one of these stored addresses, with one parameter for all of them."""
-    parameter = sa.literal(list(addresses), ARRAY(sa.Text()))
-    return Mailbox.address == sa.any_(parameter)
-
-
-def has_id_in(ids: Sequence[int]) -> sa.ColumnElement[bool]:
-    """Return the condition that a mailbox has one of these ids, with one parameter for all of them."""
-    return Mailbox.id == sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger())))
-
-
 PAUSE_COLUMNS = ("paused_at", "pause_reason", "paused_until")
 """The columns of a pause that the change log shows."""
 
@@ -262,22 +236,18 @@ def pause_mailboxes(
     Raises:
         InvalidInputError: if the date is not after today where one of them is, or too far away.
     """
-    ids = lock_mailboxes(connection, has_address_in(addresses))
+    ids = removals.lock_kept(connection, lookup.has_address_in(addresses))
     if until is not None:
         require_end_of_pause(connection, ids, until)
+    is_named = lookup.has_id_in(ids)
     statement = (
         sa.update(Mailbox)
-        .where(
-            has_id_in(ids),
-            sa.or_(Mailbox.paused_at.is_(None), Mailbox.paused_until.is_distinct_from(until)),
-            ~IS_BEING_REMOVED,
-        )
+        .where(is_named, sa.or_(Mailbox.paused_at.is_(None), Mailbox.paused_until.is_distinct_from(until)))
         .values(
             paused_at=sa.func.coalesce(Mailbox.paused_at, sa.func.now()), paused_by=actor, pause_reason=reason,
             paused_until=until,
         )
     )  # fmt: skip
-    is_named = has_id_in(ids)
     with record_mailbox_changes(connection, is_named, PAUSE_COLUMNS, action=ChangeAction.MAILBOX_PAUSE, actor=actor):
         return connection.execute(statement).rowcount
 
@@ -292,13 +262,12 @@ def resume_mailboxes(connection: sa.Connection, addresses: Sequence[str], *, act
     is_duplicate = sa.exists().where(
         kept.identity == Mailbox.identity, kept.duplicate_number < Mailbox.duplicate_number
     )
-    ids = lock_mailboxes(connection, has_address_in(addresses))
+    is_named = lookup.has_id_in(removals.lock_kept(connection, lookup.has_address_in(addresses)))
     statement = (
         sa.update(Mailbox)
-        .where(has_id_in(ids), Mailbox.paused_at.is_not(None), ~is_duplicate, ~IS_BEING_REMOVED)
+        .where(is_named, Mailbox.paused_at.is_not(None), ~is_duplicate)
         .values(RESUMED | {"duplicate_number": 0})
     )
-    is_named = has_id_in(ids)
     with record_mailbox_changes(connection, is_named, PAUSE_COLUMNS, action=ChangeAction.MAILBOX_RESUME, actor=actor):
         return connection.execute(statement).rowcount
 

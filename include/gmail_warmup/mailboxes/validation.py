@@ -1,15 +1,38 @@
-"""Describe the rule that an invalid input, or a stored value, violates."""
+"""The rule for whole numbers, and the text of the rule that an invalid input, or a stored value, violates."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
+from gmail_warmup.core.characters import ASCII_SPACE
 from gmail_warmup.core.text import shorten_text
+
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+def require_whole_number(value: Any) -> Any:
+    """Return what a person or a program gives as a number: a whole number, or one as text, as forms and commands have.
+
+    Pydantic, which converts it, also takes ``true`` as 1, ``1.0`` and ``1e3``. Null is for fields that may be null.
+
+    Raises:
+        PydanticCustomError: it is anything else.
+    """
+    is_number = value is None or (isinstance(value, int) and not isinstance(value, bool))
+    if is_number or (isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value.strip(ASCII_SPACE))):
+        return value
+    raise PydanticCustomError("int_type", "must be a whole number")
+
+
+WHOLE_NUMBER = BeforeValidator(require_whole_number)
+"""Behind the limits of every number in a request body: ``Annotated[int, Field(ge=1), WHOLE_NUMBER]``."""
 
 _NUMBER_TYPES = ("int_", "greater_than", "less_than", "float_")
 

@@ -23,6 +23,7 @@ from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.mailboxes.tags import join_tags
 from gmail_warmup.oauth.grant_store import GrantStore
 from gmail_warmup.transfer import csv_format
+from gmail_warmup.transfer.backup_settings import BackupSettings, load_settings
 from gmail_warmup.transfer.parser import (
     CSV_COLUMNS,
     PAUSE_COLUMN,
@@ -40,14 +41,16 @@ _UNUSABLE_STATES = (GrantState.NEEDS_REAUTH, GrantState.ACCOUNT_DELETED)
 
 @dataclass(kw_only=True)
 class Backup:
-    """Mailboxes with their grants, at the database's time ``exported_at``."""
+    """Mailboxes with their grants, and the other settings, at the database's time ``exported_at``."""
 
     exported_at: datetime
     rows: list[dict[str, Any]] = field(repr=False)
+    settings: BackupSettings = field(default_factory=BackupSettings)
+    """What the operator configured apart from mailboxes."""
     unreadable: list[str] = field(default_factory=list)
     """Mailboxes whose grant cannot be decrypted; the backup contains them without it."""
     left_out: dict[str, str] = field(default_factory=dict)
-    """Mailboxes that no import would accept, with the reason. One of them would make the whole backup useless."""
+    """What no import would accept, by address or name, with the reason: it would make the whole backup useless."""
 
     @property
     def grant_count(self) -> int:
@@ -56,7 +59,8 @@ class Backup:
 
     def to_json(self) -> str:
         """Return the JSON document that is encrypted."""
-        return json.dumps({"exported_at": self.exported_at.isoformat(), "mailboxes": self.rows}, ensure_ascii=False)
+        document = {"exported_at": self.exported_at.isoformat(), "mailboxes": self.rows}
+        return json.dumps(document | self.settings.to_document(), ensure_ascii=False)
 
 
 def write_csv(mailboxes: Iterable[MailboxRecord]) -> Iterator[str]:
@@ -95,7 +99,7 @@ def record_export(engine: sa.Engine, *, actor: str, **content: Any) -> None:
 
 
 def create_backup(store: GrantStore, *, actor: str) -> Backup:
-    """Read every mailbox with its grant in one snapshot. Revoked grants are left out.
+    """Read every mailbox with its grant, and the other settings, in one snapshot. Revoked grants are left out.
 
     A mailbox that an import would refuse is left out with the reason, so that the backup can be restored.
     """
@@ -108,7 +112,8 @@ def create_backup(store: GrantStore, *, actor: str) -> Backup:
         mailboxes = repository.list_mailboxes(connection)
         grants = {row.mailbox_id: row for row in connection.execute(query)}
         duplicates = _load_duplicates(connection)
-    backup = Backup(exported_at=exported_at, rows=[])
+        settings, left_out = load_settings(connection)
+    backup = Backup(exported_at=exported_at, rows=[], settings=settings, left_out=left_out)
     for mailbox in mailboxes:
         row, stored = to_settings_row(mailbox), grants.get(mailbox.id)
         if reason := duplicates.get(mailbox.address) or find_problem(row):

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from gmail_warmup.core.enums import ChangeAction, MailboxAuth
 from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.core.text import shorten_text
-from gmail_warmup.mailboxes import bulk, lookup
+from gmail_warmup.mailboxes import bulk, lookup, removals
 from gmail_warmup.mailboxes.change_log import record_change
 from gmail_warmup.mailboxes.pause_end import Pause
 from gmail_warmup.mailboxes.records import MailboxRecord, MailboxSettings
@@ -124,14 +124,23 @@ def build_preview(connection: sa.Connection, contents: ParsedFile, *, lock: bool
     """
     addresses = [item.address for item in contents.mailboxes]
     known = bulk.find_existing(connection, addresses, lock=lock)
-    spellings = lookup.find_second_spellings(connection, addresses)
+    refusals = _find_refusals(connection, addresses)
     lines = [
-        _build_line(item, known.get(item.address), contents.unit, spellings.get(item.address))
+        _build_line(item, known.get(item.address), contents.unit, refusals.get(item.address))
         for item in contents.mailboxes
     ]
     lines += _build_bad_lines(contents.problems)
     lines.sort(key=lambda line: line.number)
     return ImportPreview(unit=contents.unit, lines=lines, warnings=contents.warnings, unchecked=contents.unchecked)
+
+
+def _find_refusals(connection: sa.Connection, addresses: Sequence[str]) -> dict[str, str]:
+    """Return why addresses are refused: mailboxes that are being removed, or that exist under another address."""
+    spellings = lookup.find_second_spellings(connection, addresses)
+    removed = removals.find_removed(connection, addresses)
+    return {address: lookup.describe_spelling(address, first) for address, first in spellings.items()} | {
+        address: str(removals.MailboxBeingRemovedError(address)) for address in removed
+    }
 
 
 def apply_preview(connection: sa.Connection, contents: ParsedFile, *, token: str, actor: str) -> ImportPreview:
@@ -162,8 +171,8 @@ def _select_inputs(shown: ImportPreview, outcome: Outcome) -> list[bulk.MailboxI
     return [line.mailbox_input for line in shown.lines if line.outcome is outcome and line.mailbox_input]
 
 
-def _build_line(item: ParsedMailbox, known: MailboxRecord | None, unit: str, spelling: str | None) -> PreviewLine:
-    problems = tuple(_find_database_problems(item, known, unit, spelling))
+def _build_line(item: ParsedMailbox, known: MailboxRecord | None, unit: str, refusal: str | None) -> PreviewLine:
+    problems = tuple(_find_database_problems(item, known, unit, refusal))
     if problems:
         return PreviewLine(number=item.number, address=item.address, outcome=Outcome.BAD, problems=problems)
     settings = merge_settings(item, known)
@@ -218,16 +227,12 @@ _CLI_HINT = "import the file on the server: gmail-warmup mailboxes import FILE"
 
 
 def _find_database_problems(
-    item: ParsedMailbox, known: MailboxRecord | None, unit: str, spelling: str | None
+    item: ParsedMailbox, known: MailboxRecord | None, unit: str, refusal: str | None
 ) -> list[LineProblem]:
-    """Return problems for changes that only the command line may make, and for a second address of a mailbox.
-
-    Args:
-        spelling: the address under which the Google mailbox exists, if it is another one.
-    """
+    """Return problems for an address that is refused, and for changes that only the command line may make."""
     found = []
-    if spelling:
-        found.append(("address", lookup.describe_spelling(item.address, spelling)))
+    if refusal:
+        found.append(("address", refusal))
     if item.grant is not None:
         found.append(("oauth_token", f"contains a token, and tokens must not be sent through a browser; {_CLI_HINT}"))
     if known and "auth" in item.settings.model_fields_set and known.auth is not item.settings.auth:

@@ -15,13 +15,14 @@ from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.engine import retry_conflict, write_transaction
 from gmail_warmup.db.locks import lock_grants, lock_mailboxes
 from gmail_warmup.db.models import GrantState, Mailbox, MailboxAuth, OAuthGrant
-from gmail_warmup.mailboxes import bulk, lookup, repository
+from gmail_warmup.mailboxes import bulk, lookup, removals, repository
 from gmail_warmup.mailboxes.bulk import MailboxInput
 from gmail_warmup.mailboxes.change_log import record_change
 from gmail_warmup.mailboxes.records import MailboxSettings
 from gmail_warmup.oauth.grant import Actor
 from gmail_warmup.oauth.grant_import import import_grants
 from gmail_warmup.oauth.grant_store import GrantStore
+from gmail_warmup.transfer.backup_settings import BackupSettings, restore_clients, restore_tag_schedules
 from gmail_warmup.transfer.effects import REASONS, GrantOutcome, MailboxEffect, MailboxOutcome
 from gmail_warmup.transfer.import_preview import diff_settings, merge_settings
 from gmail_warmup.transfer.parser import ParsedMailbox
@@ -42,6 +43,10 @@ class ImportResult:
     """Grants that were already stored."""
     grants_kept: int = 0
     """Stored grants that work and are newer than those of the backup; they were kept."""
+    tag_schedules: int = 0
+    """Tags whose schedule was changed."""
+    clients: int = 0
+    """OAuth clients that were registered, or whose limit, tags or state were changed."""
     mailboxes: list[MailboxEffect] = field(default_factory=list, repr=False)
     """The effect on each mailbox, in the order of the file."""
 
@@ -68,6 +73,8 @@ def import_mailboxes(
     actor: Actor,
     exported_at: datetime | None = None,
     overwrite_grants: bool = False,
+    settings: BackupSettings | None = None,
+    default_client: str = "gmail_oauth_client",
     dry_run: bool = False,
 ) -> ImportResult:
     """Add or update all mailboxes, with their grants if the file contains them, in one transaction.
@@ -81,21 +88,44 @@ def import_mailboxes(
     Args:
         exported_at: time of the backup, by the clock of the database from which it was made.
         overwrite_grants: import every grant of the file, unless its owner consents to another one meanwhile.
+        settings: the settings of a backup that belong to no mailbox.
+        default_client: the Connection of the default OAuth client.
         dry_run: only count; write nothing.
 
     Raises:
         SecondSpellingError: if Google mailboxes of the file exist under other addresses; nothing is written.
+        MailboxBeingRemovedError: if a mailbox of the file is being removed; nothing is written.
     """
     with write_transaction(store.engine) as connection:
         running = _Importer(
             connection, store, actor, exported_at=exported_at, overwrite=overwrite_grants, dry_run=dry_run
         )
         lookup.require_first_spelling(connection, [item.address for item in incoming])
+        clients = schedules = 0
+        if settings:
+            clients, schedules = _restore_settings(
+                connection, settings, default_client, actor=actor.name, dry_run=dry_run
+            )
         done = running.run(sorted(incoming, key=lambda item: item.address))
+        done.clients, done.tag_schedules = clients, schedules
         counts = {"added": done.added, "updated": done.changed, "paused": done.paused, "grants": done.grants}
         if not dry_run and any(counts.values()):
             record_change(connection, ChangeAction.IMPORT, actor=actor.name, after=counts)
         return done
+
+
+def _restore_settings(
+    connection: sa.Connection, settings: BackupSettings, default_client: str, *, actor: str, dry_run: bool
+) -> tuple[int, int]:
+    """Restore clients and schedules of tags; return the numbers of those that were changed. A dry run undoes it."""
+    with connection.begin_nested() as savepoint:
+        counts = (
+            restore_clients(connection, settings, default=default_client, actor=actor),
+            restore_tag_schedules(connection, settings, actor=actor),
+        )
+        if dry_run:
+            savepoint.rollback()
+    return counts
 
 
 class _Importer:
@@ -146,11 +176,13 @@ class _Importer:
     def _lock_existing(self, addresses: Sequence[str]) -> dict[str, Any]:
         """Return the stored rows of these addresses, locked until the transaction ends; a dry run locks nothing."""
         if not self._dry_run:
-            lock_grants(self._connection, lock_mailboxes(self._connection, repository.has_address_in(addresses)))
+            lock_grants(self._connection, lock_mailboxes(self._connection, lookup.has_address_in(addresses)))
+        if removed := removals.find_removed(self._connection, addresses):
+            raise removals.MailboxBeingRemovedError(removed[0])
         return {row.address: row for row in self._load_rows(addresses)}
 
     def _load_rows(self, addresses: Sequence[str]) -> Sequence[Any]:
-        return self._connection.execute(self._query.where(repository.has_address_in(addresses))).all()
+        return self._connection.execute(self._query.where(lookup.has_address_in(addresses))).all()
 
     def _add_new(self, items: Sequence[ParsedMailbox]) -> dict[str, Any]:
         """Add mailboxes; return the rows of those that another transaction has added meanwhile."""
@@ -160,7 +192,10 @@ class _Importer:
         if not late:
             return {}
         lookup.require_first_spelling(self._connection, late)
-        return self._lock_existing(late)
+        known = self._lock_existing(late)
+        if erased := sorted(set(late) - set(known)):  # after the insert has waited for them
+            raise removals.MailboxBeingRemovedError(erased[0])
+        return known
 
     def _update_existing(self, items: Sequence[ParsedMailbox], known: Mapping[str, Any]) -> None:
         """Change the settings that the file contains: in one statement for all mailboxes with the same settings."""
@@ -204,9 +239,7 @@ class _Importer:
             return None
 
     def _write_grants(self, items: Sequence[ParsedMailbox]) -> None:
-        query = sa.select(Mailbox.address, Mailbox.id).where(
-            repository.has_address_in([item.address for item in items])
-        )
+        query = sa.select(Mailbox.address, Mailbox.id).where(lookup.has_address_in([item.address for item in items]))
         ids = {row.address: row.id for row in self._connection.execute(query)}
         grants = {ids[item.address]: item.grant for item in items if item.grant}
         import_grants(self._connection, self._store.cipher, grants, actor=self._actor)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from gmail_warmup.cli import app
+from support.removal_kit import request
 from support.workers import services
 from support.world import World
 
@@ -42,6 +44,31 @@ def test_several_are_removed_after_their_number_was_typed_or_none(world: World, 
     listed = shell.json("mailboxes", "removals")
     assert [state["id"] for state in listed] == [2, 1]
     assert "2 removals" in shell("mailboxes", "removals")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("pause", ADA, "--reason", "rest"),
+        ("resume", ADA),
+        ("requalify", ADA),
+        ("assign", ADA, "--add-tag", "x"),
+        ("schedule", "set", ADA, "--value", "open_rate=9"),
+        ("rename", ADA, "eva@warm.example", "--without-check"),
+        ("invite", ADA),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_mailbox_that_is_being_removed_is_not_changed(
+    world: World, shell: Any, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
+    world.add(ADA)
+    request(world)
+    before = world.mailbox(ADA)
+    shell("mailboxes", *words, code=2)
+    assert f"{ADA} is being removed and cannot be changed. Wait until it is gone" in shell.err
+    assert world.mailbox(ADA) == before
 
 
 def test_a_removal_that_waits_is_shown_and_continued(world: World, shell: Any):

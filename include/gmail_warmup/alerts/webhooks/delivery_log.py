@@ -18,6 +18,7 @@ from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import Mailbox, WebhookDelivery, WebhookEvent, WebhookReceiver
 from gmail_warmup.db.paging import IdPage, IdRange, fetch_id_page
 from gmail_warmup.mailboxes.change_log import FLEET, Subject, record_change
+from gmail_warmup.mailboxes.lookup import contains_text
 
 _D, _E, _R = WebhookDelivery, WebhookEvent, WebhookReceiver
 
@@ -106,7 +107,7 @@ def _to_conditions(query: DeliveryQuery) -> list[sa.ColumnElement[bool]]:
     if query.state:
         conditions.append(_STATE.in_([query.state.value]))
     if query.address:
-        conditions.append(_ADDRESS.contains(to_storable_text(query.address.lower()), autoescape=True))
+        conditions.append(contains_text(_ADDRESS, query.address))
     return conditions
 
 

@@ -14,14 +14,20 @@ from gmail_warmup.core.text import pluralize
 def change_mailboxes(
     context: typer.Context, addresses: Sequence[str], change: Callable[..., int], **options: Any
 ) -> tuple[list[str], int]:
-    """Change mailboxes in one transaction; return their addresses and the number changed."""
+    """Change mailboxes in one transaction; return their addresses and the number changed.
+
+    Raises:
+        UnknownMailboxError: with every address of no mailbox.
+        MailboxBeingRemovedError: one of them is being removed; nothing was changed.
+    """
     from gmail_warmup.db.engine import retry_conflict, write_transaction
-    from gmail_warmup.mailboxes import repository
+    from gmail_warmup.mailboxes import lookup, removals
 
     @retry_conflict
     def change_all() -> tuple[list[str], int]:
         with write_transaction(get_services(context).engine) as connection:
-            named = [record.address for record in repository.get_mailboxes(connection, addresses)]
+            removals.require_kept(connection, addresses)
+            named = sorted({mailbox.address for mailbox in lookup.require_mailboxes(connection, addresses)})
             return named, change(connection, named, **options)
 
     return change_all()

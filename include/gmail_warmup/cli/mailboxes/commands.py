@@ -23,9 +23,9 @@ from gmail_warmup.cli.output import (
     print_table,
     report_errors,
 )
-from gmail_warmup.core.enums import HealthBand, MailboxAuth, MailboxKind
+from gmail_warmup.core.enums import DEFAULT_TARGET, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.core.text import pluralize, to_storable_text
+from gmail_warmup.core.text import pluralize
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -109,9 +109,8 @@ def _status_note(record: MailboxRecord, failing: FailurePeriod | None) -> str | 
 
 
 def _select_mailboxes(*, state: ListState | None, kind: MailboxKind | None, search: str) -> sa.Select[Any]:
-    import sqlalchemy as sa
-
     from gmail_warmup.db.models import Mailbox, OAuthGrant
+    from gmail_warmup.mailboxes.lookup import matches_text
     from gmail_warmup.mailboxes.repository import SELECT_MAILBOXES
     from gmail_warmup.warmup.health.failures import IS_NOT_WORKING
 
@@ -123,9 +122,7 @@ def _select_mailboxes(*, state: ListState | None, kind: MailboxKind | None, sear
     if kind:
         query = query.where(Mailbox.kind == kind)
     if search:
-        text = to_storable_text(search)
-        matches = (column.icontains(text, autoescape=True) for column in (Mailbox.address, Mailbox.display_name))
-        query = query.where(sa.or_(*matches))
+        query = query.where(matches_text(search))
     return query
 
 
@@ -146,7 +143,7 @@ def add(
     auth: Annotated[
         MailboxAuth, typer.Option(help="Whether it uses an OAuth grant or a service account.")
     ] = MailboxAuth.GRANT,
-    daily_target: Annotated[int, typer.Option(help="Mails a day at the end of the ramp.")] = 40,
+    daily_target: Annotated[int, typer.Option(help="Mails a day at the end of the ramp.")] = DEFAULT_TARGET,
     open_rate: Annotated[int | None, typer.Option(help="Percentage of its warmup mails that are opened.")] = None,
     reply_rate: Annotated[int | None, typer.Option(help="Per cent of the warmup mails that are answered.")] = None,
     timezone: Annotated[str, typer.Option(help="IANA name, for example Europe/Berlin.")] = "UTC",

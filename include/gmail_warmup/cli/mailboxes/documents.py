@@ -48,12 +48,12 @@ def _write_files(
     services: Services, folder: Path, addresses: list[str], *, force: bool
 ) -> tuple[list[Path], list[Path]]:
     from gmail_warmup.db.engine import write_transaction
-    from gmail_warmup.mailboxes import repository
+    from gmail_warmup.mailboxes import lookup
     from gmail_warmup.transfer.documents.mailbox import iter_document, record_export
     from gmail_warmup.transfer.documents.private_file import is_present, write_private_file
 
     with write_transaction(services.engine) as connection:
-        mailboxes = repository.require_mailboxes(connection, addresses)
+        mailboxes = lookup.require_mailboxes(connection, addresses)
         record_export(connection, mailboxes, actor=actor_name())
     written: list[Path] = []
     kept: list[Path] = []

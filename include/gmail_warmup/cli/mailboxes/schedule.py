@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gmail_warmup.cli.mailboxes.bulk_changes import change_mailboxes
 from gmail_warmup.cli.output import (
     JsonOption,
     actor_name,
@@ -152,17 +153,9 @@ def _change_tag(context: typer.Context, tag: str, given: dict[str, str]) -> int:
 
 
 def _change_mailboxes(context: typer.Context, addresses: Sequence[str], given: dict[str, str]) -> int:
-    from gmail_warmup.db.engine import retry_conflict, write_transaction
-    from gmail_warmup.mailboxes import repository
     from gmail_warmup.mailboxes.bulk_edit import MailboxChanges, change_settings
 
     _validate(given, subject=", ".join(addresses))
     changes = MailboxChanges.model_validate(given)
-
-    @retry_conflict
-    def change() -> int:
-        with write_transaction(get_services(context).engine) as connection:
-            named = [record.address for record in repository.get_mailboxes(connection, addresses)]
-            return change_settings(connection, named, changes, actor=actor_name())
-
-    return change()
+    _, changed = change_mailboxes(context, addresses, change_settings, changes=changes, actor=actor_name())
+    return changed

@@ -17,7 +17,7 @@ def build_conditions(
         InvalidInputError: if the tag or the owner breaks a rule.
     """
     from gmail_warmup.db.models import Mailbox
-    from gmail_warmup.mailboxes.addresses import normalize_contact, normalize_domain
+    from gmail_warmup.mailboxes.addresses import normalize_domain, normalize_sought_contact
     from gmail_warmup.mailboxes.tags import has_tag, normalize_tag
     from gmail_warmup.oauth.clients.registry import is_of_client
 
@@ -27,7 +27,7 @@ def build_conditions(
     if tag:
         conditions.append(has_tag(normalize_tag(tag)))
     if owner:
-        conditions.append(Mailbox.owner_email == normalize_contact(owner))
+        conditions.append(Mailbox.owner_email == normalize_sought_contact(owner))
     if client:
         conditions.append(is_of_client(client))
     return conditions

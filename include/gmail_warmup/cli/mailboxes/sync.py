@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,11 +18,10 @@ from gmail_warmup.cli.output import (
     print_table,
     report_errors,
 )
-from gmail_warmup.core.enums import MailboxKind
+from gmail_warmup.core.enums import DEFAULT_TARGET, MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from gmail_warmup.airflow.services import Services
     from gmail_warmup.transfer.directory.plan import SyncEntry
 
 
@@ -41,12 +41,15 @@ def sync(
     tag: Annotated[
         str, typer.Option(help="Tag of the selected mailboxes; one that has it and left the selection is paused.")
     ] = "",
-    daily_target: Annotated[int, typer.Option(help="Mails a day of an added mailbox at the end of the ramp.")] = 40,
+    daily_target: Annotated[
+        int, typer.Option(help="Mails a day of an added mailbox at the end of the ramp.")
+    ] = DEFAULT_TARGET,
     timezone: Annotated[str, typer.Option(help="IANA name, for example Europe/Berlin.")] = "UTC",
     apply: Annotated[bool, typer.Option("--apply", help="Make the changes. Otherwise they are only shown.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare the users of a Workspace with its delegated mailboxes: show, or apply, what is added and paused."""
+    from gmail_warmup.transfer.directory.apply import apply_all
     from gmail_warmup.transfer.directory.plan import make_plan
     from gmail_warmup.transfer.directory.request import parse_request
 
@@ -59,24 +62,11 @@ def sync(
         with services.open_directory(request.admin, with_groups=bool(request.groups)) as directory:
             entries = make_plan(services.engine, directory, request)
         if apply:
-            entries = _apply(services, entries, tag=request.tag)
+            report = partial(typer.echo, err=True)
+            entries = apply_all(services.engine, entries, actor=actor_name(), tag=request.tag, on_stop=report)
     _print_entries(entries, applied=apply, as_json=as_json)
     if any(entry.error for entry in entries):
         raise typer.Exit(NEEDS_PERSON)
-
-
-def _apply(services: Services, entries: Sequence[SyncEntry], *, tag: str) -> list[SyncEntry]:
-    """Apply the entries; if that ends early, for whatever cause, say how far it came."""
-    from gmail_warmup.transfer.directory.apply import apply_sync, describe_stop
-
-    done: list[SyncEntry] = []
-    try:
-        for entry in apply_sync(services.engine, entries, actor=actor_name(), tag=tag):
-            done.append(entry)
-    except BaseException:
-        typer.echo(describe_stop(done, len(entries)), err=True)
-        raise
-    return done
 
 
 def _print_entries(entries: Sequence[SyncEntry], *, applied: bool, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,8 +15,6 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import pluralize
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from gmail_warmup.airflow.services import Services
     from gmail_warmup.transfer.importer import ImportResult
     from gmail_warmup.transfer.parser import ParsedMailbox
@@ -38,22 +36,23 @@ def import_file(
 ) -> None:
     """Import mailboxes from a file, or restore a backup. If a line has an error, nothing is imported.
 
-    Existing mailboxes get the settings of the file. The passphrase of a backup is prompted for, or read from the
-    environment variable GMAIL_WARMUP_PASSPHRASE.
+    Existing mailboxes get the settings of the file. A backup also restores OAuth clients and the schedules of tags; its
+    passphrase is prompted for, or read from the environment variable GMAIL_WARMUP_PASSPHRASE.
     """
     from gmail_warmup.transfer.importer import import_mailboxes
 
     with report_errors():
-        exported_at, incoming = _read_file(file)
+        incoming, options = _read_file(file)
         services = get_services(context)
         with show_progress(f"Importing {pluralize(len(incoming), 'mailbox')}", as_json=as_json):
             done = import_mailboxes(
                 services.grant_store,
                 incoming,
                 actor=services.actor,
-                exported_at=exported_at,
                 overwrite_grants=overwrite_grants,
+                default_client=services.settings.client_conn_id,
                 dry_run=dry_run,
+                **options,
             )
     if as_json:
         print_json(asdict(done) | {"dry_run": dry_run})
@@ -61,8 +60,10 @@ def import_file(
         _print_imported(done, dry_run=dry_run)
 
 
-def _read_file(file: Path) -> tuple[datetime | None, list[ParsedMailbox]]:
+def _read_file(file: Path) -> tuple[list[ParsedMailbox], dict[str, Any]]:
+    """Return the mailboxes of a file, and the options of ``import_mailboxes`` that a backup has."""
     from gmail_warmup.transfer import encrypted_backup
+    from gmail_warmup.transfer.backup_settings import parse_settings
     from gmail_warmup.transfer.exporter import parse_backup
     from gmail_warmup.transfer.parser import parse_file
 
@@ -72,11 +73,13 @@ def _read_file(file: Path) -> tuple[datetime | None, list[ParsedMailbox]]:
         raise InvalidInputError(f"{file} cannot be read: {error.strerror}.") from None
     backup = encrypted_backup.parse_encrypted_backup(raw.decode("utf-8-sig", "replace"))
     if backup:
-        return parse_backup(encrypted_backup.decrypt_backup(backup, passphrase.read_passphrase()))
+        text = encrypted_backup.decrypt_backup(backup, passphrase.read_passphrase())
+        exported_at, mailboxes = parse_backup(text)
+        return mailboxes, {"exported_at": exported_at, "settings": parse_settings(text)}
     contents = parse_file(raw)
     for warning in contents.warnings:
         typer.echo(f"Warning: {warning}", err=True)
-    return None, contents.require_valid()
+    return contents.require_valid(), {}
 
 
 def _print_imported(done: ImportResult, *, dry_run: bool) -> None:
@@ -88,6 +91,11 @@ def _print_imported(done: ImportResult, *, dry_run: bool) -> None:
         f"{verb} {pluralize(done.mailbox_count, 'mailbox')}: {done.added} new, {done.updated} existing; "
         f"{pluralize(done.grants, 'grant')}."
     )
+    if done.clients or done.tag_schedules:
+        typer.echo(
+            f"Settings of the backup that {'would be changed' if dry_run else 'were changed'}: "
+            f"{pluralize(done.clients, 'OAuth client')}, {pluralize(done.tag_schedules, 'tag schedule')}."
+        )
     if done.paused:
         typer.echo(f"Paused according to the file: {pluralize(done.paused, 'mailbox')}.")
     if done.grants_unchanged:

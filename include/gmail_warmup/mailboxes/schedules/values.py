@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
-from pydantic_core import PydanticCustomError
 
 from gmail_warmup.core.option_types import (
     DaysOff,
@@ -19,6 +18,7 @@ from gmail_warmup.core.option_types import (
     parse_time_range,
 )
 from gmail_warmup.db.models.schedules import SCHEDULE_LIMITS
+from gmail_warmup.mailboxes.validation import require_whole_number
 
 MIN_WINDOW = 60
 """Minutes of the shortest sending window that a mailbox or a tag sets: the longest ``run_interval``."""
@@ -71,12 +71,10 @@ class ScheduleValues(BaseModel):
         None, description="Language tag of the threads that it starts, such as de."
     )
 
-    @field_validator("*", mode="before")
+    @field_validator(*SCHEDULE_LIMITS, mode="before")
     @classmethod
-    def _refuse_flag(cls, value: Any) -> Any:
-        if isinstance(value, bool):  # pydantic takes true as the number 1
-            raise PydanticCustomError("int_type", "must not be true or false")
-        return value
+    def _require_whole_number(cls, value: Any) -> Any:
+        return require_whole_number(value)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import pluralize
 from gmail_warmup.db.models import ClientUser, Mailbox, MailboxAuth, OAuthGrant
+from gmail_warmup.mailboxes.removals import IS_BEING_REMOVED
 from gmail_warmup.oauth.clients.registry import Client, ClientState, describe_places, get_client
 from gmail_warmup.oauth.consent import repair_queue
 from gmail_warmup.oauth.consent.repair_queue import MAX_QUEUE_LENGTH
@@ -75,7 +76,7 @@ def plan_move(
         sa.select(Mailbox.id, _is_user(target).label("is_user"))
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
         .where(*conditions, Mailbox.auth == MailboxAuth.GRANT, has_grant)
-        .where(OAuthGrant.client_id.is_distinct_from(target.client_id))
+        .where(OAuthGrant.client_id.is_distinct_from(target.client_id), ~IS_BEING_REMOVED)
         .order_by(Mailbox.address)
     )
     rows = connection.execute(query).all()

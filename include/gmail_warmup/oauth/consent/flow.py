@@ -114,8 +114,8 @@ class ConsentFlow:
             InvalidInputError: if the queue moves it to a client that gets no further grants or users.
         """
         with write_transaction(self._store.engine) as connection:
+            removals.require_kept(connection, [address])
             mailbox = repository.get_mailbox(connection, address)
-            removals.require_kept(connection, [mailbox.address])
             target = None
             if queued:
                 target = moving.get_target(connection, session.user, mailbox.id, default=self._default_client)
@@ -147,10 +147,9 @@ class ConsentFlow:
             TooManyConsentsError: too many consents were started with this invite within an hour.
         """
         with write_transaction(self._store.engine) as connection:
-            invite = invites.find_open_invite(connection, token)
+            invite = invites.find_open_invite(connection, token, lock=True)
             if invite is None:
                 return None
-            invites.lock_invite(connection, invite.id)
             if states.count_recent_consents(connection, invite.id) >= MAX_INVITE_CONSENTS_PER_HOUR:
                 raise TooManyConsentsError
             client = self._choose_client(connection, invite.mailbox_id)

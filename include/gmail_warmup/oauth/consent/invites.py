@@ -90,8 +90,8 @@ def create_invites(connection: sa.Connection, addresses: Sequence[str], *, actor
         UnknownMailboxError: if an address is not a mailbox.
         InvalidInputError: if a mailbox is accessed by a service account, or is being removed.
     """
+    removals.require_kept(connection, addresses)
     mailboxes = repository.get_mailboxes(connection, addresses)
-    removals.require_kept(connection, [mailbox.address for mailbox in mailboxes])
     delegated = [mailbox.address for mailbox in mailboxes if mailbox.auth is not MailboxAuth.GRANT]
     if delegated:
         raise InvalidInputError(f"{', '.join(delegated[:5])}: accessed by a service account; no consent is needed.")
@@ -124,19 +124,21 @@ def create_invites(connection: sa.Connection, addresses: Sequence[str], *, actor
     ]
 
 
-def find_open_invite(connection: sa.Connection, token: str) -> InviteRecord | None:
-    """Return the open invite with this token, or None."""
+def find_open_invite(connection: sa.Connection, token: str, *, lock: bool = False) -> InviteRecord | None:
+    """Return the open invite with this token, or None.
+
+    Args:
+        lock: lock it until the transaction ends, so that concurrent calls count its consents one after another, and it
+            is neither revoked nor removed with its mailbox meanwhile.
+    """
     token_hash = hash_link_token(token)
     if token_hash is None:
         return None
     query = _SELECT_INVITE.where(Invite.token_hash == token_hash, Mailbox.auth == MailboxAuth.GRANT, *_IS_OPEN)
+    if lock:
+        query = query.with_for_update(of=Invite, key_share=True)
     row = connection.execute(query).one_or_none()
     return _to_invite_record(row) if row else None
-
-
-def lock_invite(connection: sa.Connection, invite_id: int) -> None:
-    """Lock an invite until the transaction ends, so that concurrent calls count its consents one after another."""
-    connection.execute(sa.select(Invite.id).where(Invite.id == invite_id).with_for_update(key_share=True))
 
 
 def get_invite(connection: sa.Connection, invite_id: int) -> InviteRecord:

@@ -13,14 +13,13 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from gmail_warmup.core.enums import RepairOutcome
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.locks import DecisionLock, lock_decisions
 from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant, Repair
-from gmail_warmup.mailboxes import lookup
+from gmail_warmup.mailboxes import lookup, removals
 from gmail_warmup.oauth.grant import CLIENT_CONN_ID
 
 MAX_QUEUE_LENGTH = 1000
@@ -70,15 +69,16 @@ class RepairQueue:
 
 
 def start_queue(connection: sa.Connection, user: str, mailbox_ids: Sequence[int], *, target: str | None = None) -> None:
-    """Replace the queue of a user; of two at the same time, the later one counts. Removed mailboxes are left out.
+    """Replace the queue of a user; of two at the same time, the later one counts.
+
+    Mailboxes that are removed, or are being removed, are left out.
 
     Args:
         target: the Connection of the OAuth client to which the mailboxes are moved; None to repair their grants only.
     """
     lock_decisions(connection, DecisionLock.REPAIR_QUEUE)
     connection.execute(sa.delete(Repair).where(Repair.airflow_user == user))
-    is_listed = Mailbox.id == sa.any_(sa.literal(list(mailbox_ids), ARRAY(sa.BigInteger())))
-    kept = set(connection.scalars(sa.select(Mailbox.id).where(is_listed).with_for_update(key_share=True, read=True)))
+    kept = set(removals.lock_kept(connection, lookup.has_id_in(mailbox_ids)))
     rows = [
         {"airflow_user": user, "mailbox_id": id_, "position": at, "client_conn_id": target}
         for at, id_ in enumerate(mailbox_ids, 1)

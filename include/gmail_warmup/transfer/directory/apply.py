@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
 from gmail_warmup.core.errors import GmailWarmupError
 from gmail_warmup.db.engine import retry_conflict, write_transaction
 from gmail_warmup.db.rows import WRITE_ERRORS, describe_error
-from gmail_warmup.mailboxes import bulk
+from gmail_warmup.mailboxes import bulk, removals
 from gmail_warmup.mailboxes.bulk import MailboxInput
 from gmail_warmup.mailboxes.bulk_edit import MailboxChanges, change_settings
 from gmail_warmup.mailboxes.pause_end import Pause
@@ -28,6 +28,24 @@ def apply_sync(engine: sa.Engine, entries: Sequence[SyncEntry], *, actor: str, t
     """Apply the entries; yield each as it was done, or with the error that prevented it."""
     for start in range(0, len(entries), BATCH_SIZE):
         yield from _apply_batch(engine, entries[start : start + BATCH_SIZE], actor=actor, tag=tag)
+
+
+def apply_all(
+    engine: sa.Engine, entries: Sequence[SyncEntry], *, actor: str, tag: str, on_stop: Callable[[str], object]
+) -> list[SyncEntry]:
+    """Apply the entries and return them like ``apply_sync``.
+
+    Args:
+        on_stop: gets how far it came, if it ends early for whatever cause; the error is raised after that.
+    """
+    done: list[SyncEntry] = []
+    try:
+        for entry in apply_sync(engine, entries, actor=actor, tag=tag):
+            done.append(entry)
+    except BaseException:
+        on_stop(describe_stop(done, len(entries)))
+        raise
+    return done
 
 
 def _apply_batch(engine: sa.Engine, batch: Sequence[SyncEntry], *, actor: str, tag: str) -> Iterator[SyncEntry]:
@@ -69,6 +87,7 @@ def _write_batch(engine: sa.Engine, batch: Sequence[SyncEntry], *, actor: str, t
         tagged = [e.address for e in batch if e.effect is SyncEffect.TAG and e.address in known]
         tagged = [address for address in tagged if tag not in known[address].tags]
         if tagged:
+            removals.require_kept(connection, tagged)
             change_settings(connection, tagged, MailboxChanges(add_tags=(tag,)), actor=actor)
     return {*added, *pauses, *tagged}
 

@@ -16,7 +16,7 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import Mailbox, MailboxAuth
 from gmail_warmup.gmail.workspace.directory import Directory, DirectoryUser, GroupMember
-from gmail_warmup.mailboxes import lookup, repository
+from gmail_warmup.mailboxes import lookup, removals
 from gmail_warmup.mailboxes.addresses import normalize_address
 from gmail_warmup.mailboxes.records import MailboxSettings, validate_mailbox_settings
 from gmail_warmup.mailboxes.tags import load_tags
@@ -111,6 +111,7 @@ class KnownMailbox:
     id: int
     address: str
     auth: MailboxAuth
+    is_being_removed: bool = False
     is_paused: bool
     pause_reason: str
     tags: tuple[str, ...]
@@ -156,9 +157,10 @@ def load_known(connection: sa.Connection, users: Collection[DirectoryUser]) -> d
     """Return all delegated mailboxes, and those with an address of a user, by stored address."""
     addresses = [address for user in users for address in _list_addresses(user)]
     named = [mailbox.id for mailbox in lookup.find_by_address(connection, addresses).values() if mailbox]
-    query = sa.select(Mailbox.id, Mailbox.address, Mailbox.auth, Mailbox.paused_at, Mailbox.pause_reason).where(
-        sa.or_(Mailbox.auth == MailboxAuth.DELEGATED, repository.has_id_in(named))
-    )
+    query = sa.select(
+        Mailbox.id, Mailbox.address, Mailbox.auth, Mailbox.paused_at, Mailbox.pause_reason,
+        removals.IS_BEING_REMOVED.label("is_being_removed"),
+    ).where(sa.or_(Mailbox.auth == MailboxAuth.DELEGATED, lookup.has_id_in(named)))  # fmt: skip
     rows = connection.execute(query).all()
     tags = load_tags(connection, [row.id for row in rows])
     return {
@@ -166,6 +168,7 @@ def load_known(connection: sa.Connection, users: Collection[DirectoryUser]) -> d
             id=row.id,
             address=row.address,
             auth=MailboxAuth(row.auth),
+            is_being_removed=row.is_being_removed,
             is_paused=row.paused_at is not None,
             pause_reason=row.pause_reason or "",
             tags=tags.get(row.id, ()),
@@ -230,6 +233,8 @@ def _describe_absence(user: DirectoryUser) -> str:
 
 
 def _plan_known(user: DirectoryUser, mailbox: KnownMailbox, *, is_selected: bool, tag: str) -> SyncEntry:
+    if mailbox.is_being_removed:
+        return SyncEntry(address=mailbox.address, effect=SyncEffect.UNCHANGED, reason="it is being removed")
     absence = _describe_absence(user)
     if not absence and not is_selected and tag in mailbox.tags:
         absence = "the user left the selection"

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.enums import ChangeAction, HealthBand
 from gmail_warmup.db.clock import to_local_date
-from gmail_warmup.db.locks import lock_mailboxes
 from gmail_warmup.db.models import HealthEvent, Mailbox, MailboxDay
+from gmail_warmup.mailboxes import removals
 from gmail_warmup.mailboxes.change_log import record_mailbox_changes
 from gmail_warmup.warmup.health.bands import HEALTH_WINDOW, HealthSample, HealthStatus, compute_next_status
 
@@ -130,10 +130,10 @@ def requalify_mailboxes(connection: sa.Connection, addresses: Collection[str], *
     """Let paused and blocked mailboxes send a new sample from today on; return how many were changed.
 
     Only a person calls this. It is the only way out of ``blocked``, and it ends the rest of ``paused``. Mails of
-    earlier days are no longer counted.
+    earlier days are no longer counted. A mailbox that is being removed is left out.
     """
     is_stopped = Mailbox.band.in_((HealthBand.PAUSED, HealthBand.BLOCKED))
-    ids = lock_mailboxes(connection, Mailbox.address.in_(addresses), is_stopped)
+    ids = removals.lock_kept(connection, Mailbox.address.in_(addresses), is_stopped)
     rows = connection.execute(sa.select(*_STATUS_COLUMNS).where(Mailbox.id.in_(ids)).order_by(Mailbox.id)).all()
     is_stopped, action = Mailbox.id.in_(ids), ChangeAction.MAILBOX_REQUALIFY
     with record_mailbox_changes(connection, is_stopped, _RELEASED_COLUMNS, action=action, actor=actor):

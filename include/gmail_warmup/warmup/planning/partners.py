@@ -233,10 +233,12 @@ def _lock_partner(
     """Lock a partner's row and check its cap again, since another claim may have reached it.
 
     Returns:
-        None if it has, or if a stored value of the partner breaks a rule.
+        None if it has, if the partner was removed meanwhile, or if a stored value of it breaks a rule.
     """
     connection.execute(_MARK_CHOSEN, {"mailbox": mailbox_id})
-    row = connection.execute(_SELECT_PARTNER, {"mailbox": mailbox_id, "day_ago": now - _DAY}).one()
+    row = connection.execute(_SELECT_PARTNER, {"mailbox": mailbox_id, "day_ago": now - _DAY}).one_or_none()
+    if row is None:
+        return None
     partner = repository.to_record(row)
     if partner.invalid:
         log.error("%s is not written to: a stored value breaks a rule: %s", partner.address, partner.invalid[0])

@@ -233,5 +233,5 @@ def _change_selected(
     services: Services, selected: Selection, change_all: Callable[[sa.Connection, Sequence[str]], int]
 ) -> Changed:
     with write_transaction(services.engine) as connection:
-        addresses = selection.lock_mailboxes(connection, selected, expiring_days=services.settings.expiring_days)
+        addresses = selection.lock_changeable(connection, selected, expiring_days=services.settings.expiring_days)
         return Changed(changed=change_all(connection, addresses))

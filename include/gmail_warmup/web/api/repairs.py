@@ -11,6 +11,7 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.mailboxes.addresses import is_same_mailbox
+from gmail_warmup.mailboxes.removals import IS_BEING_REMOVED
 from gmail_warmup.oauth.consent import repair_queue
 from gmail_warmup.oauth.consent.repair_queue import MAX_QUEUE_LENGTH
 from gmail_warmup.oauth.consent.states import BrowserSession
@@ -103,7 +104,7 @@ def _find_repairable(connection: sa.Connection, mailbox_filter: MailboxFilter, *
         sa.select(Mailbox.id)
         .join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
         .where(*filters.build_conditions(mailbox_filter, expiring_days=expiring_days))
-        .where(OAuthGrant.state == GrantState.NEEDS_REAUTH, Mailbox.auth == MailboxAuth.GRANT)
+        .where(OAuthGrant.state == GrantState.NEEDS_REAUTH, Mailbox.auth == MailboxAuth.GRANT, ~IS_BEING_REMOVED)
         .order_by(Mailbox.address)
     )
     return list(connection.scalars(query))

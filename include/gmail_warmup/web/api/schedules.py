@@ -75,7 +75,7 @@ def put_mailbox_schedules(body: MailboxScheduleIn, context: CurrentContext, user
     def change_all() -> int:
         with write_transaction(context.services.engine) as connection:
             days = context.services.settings.expiring_days
-            addresses = selection.lock_mailboxes(connection, body, expiring_days=days)
+            addresses = selection.lock_changeable(connection, body, expiring_days=days)
             return bulk_edit.change_settings(connection, addresses, changes, actor=user)
 
     return Changed(changed=change_all())

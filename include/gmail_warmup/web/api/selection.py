@@ -10,9 +10,10 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_
 
 from gmail_warmup.db import locks
 from gmail_warmup.db.models import Mailbox, MailboxKind, ReadinessState
-from gmail_warmup.mailboxes import repository
-from gmail_warmup.mailboxes.addresses import normalize_contact
+from gmail_warmup.mailboxes import lookup, removals
+from gmail_warmup.mailboxes.addresses import normalize_sought_contact
 from gmail_warmup.mailboxes.tags import normalize_tag
+from gmail_warmup.mailboxes.validation import WHOLE_NUMBER
 from gmail_warmup.web.api.schemas import Addresses, Body
 from gmail_warmup.web.queries import filters
 from gmail_warmup.web.queries.filters import Group, MailboxFilter
@@ -22,7 +23,7 @@ DEFAULT_SELECTION_LIMIT, MAX_SELECTION_LIMIT = 1000, 100_000
 
 _Text = Annotated[str, StringConstraints(max_length=MAX_TEXT_LENGTH, strip_whitespace=True)]
 TagText = Annotated[str, AfterValidator(lambda text: normalize_tag(text) if text else text)]
-OwnerText = Annotated[str, AfterValidator(lambda text: normalize_contact(text) if text else text)]
+OwnerText = Annotated[str, AfterValidator(lambda text: normalize_sought_contact(text) if text else text)]
 
 
 class FilterIn(BaseModel):
@@ -71,12 +72,29 @@ class Target(Body):
 class Selection(Target):
     """Mailboxes of a bulk change: either addresses or a filter."""
 
-    at_most: int = Field(
-        DEFAULT_SELECTION_LIMIT,
-        ge=1,
-        le=MAX_SELECTION_LIMIT,
-        description="Nothing is changed if the filter matches more mailboxes than this.",
-    )
+    at_most: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=MAX_SELECTION_LIMIT,
+            description="Nothing is changed if the filter matches more mailboxes than this.",
+        ),
+        WHOLE_NUMBER,
+    ] = DEFAULT_SELECTION_LIMIT
+
+
+def lock_changeable(connection: sa.Connection, selection: Selection, *, expiring_days: int) -> list[str]:
+    """Lock the selected mailboxes for a change like ``lock_mailboxes``; return their addresses.
+
+    A named mailbox that is being removed is an error. Every change leaves out one that a filter matches.
+
+    Raises:
+        MailboxBeingRemovedError: naming it.
+    """
+    locked = lock_mailboxes(connection, selection, expiring_days=expiring_days)
+    if selection.addresses is not None:
+        removals.require_kept(connection, locked)
+    return locked
 
 
 def lock_mailboxes(connection: sa.Connection, selection: Selection, *, expiring_days: int) -> list[str]:
@@ -87,8 +105,8 @@ def lock_mailboxes(connection: sa.Connection, selection: Selection, *, expiring_
         HTTPException: 409 if the filter matches more mailboxes than the client expects.
     """
     if selection.addresses is not None:
-        ids = [mailbox.id for mailbox in repository.require_mailboxes(connection, selection.addresses)]
-        return _lock_addresses(connection, repository.has_id_in(ids))
+        ids = [mailbox.id for mailbox in lookup.require_mailboxes(connection, selection.addresses)]
+        return _lock_addresses(connection, lookup.has_id_in(ids))
     assert selection.filter is not None
     matching = filters.select_ids(selection.filter.to_filter(), expiring_days=expiring_days)
     locked = _lock_addresses(connection, Mailbox.id.in_(matching))
@@ -102,5 +120,5 @@ def lock_mailboxes(connection: sa.Connection, selection: Selection, *, expiring_
 
 
 def _lock_addresses(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[str]:
-    is_locked = repository.has_id_in(locks.lock_mailboxes(connection, condition))
+    is_locked = lookup.has_id_in(locks.lock_mailboxes(connection, condition))
     return list(connection.scalars(sa.select(Mailbox.address).where(is_locked).order_by(Mailbox.id)))

@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from gmail_warmup.core.errors import InvalidInputError
-from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.models import (
     GrantState,
     HealthBand,
@@ -20,6 +19,7 @@ from gmail_warmup.db.models import (
     ReadinessState,
 )
 from gmail_warmup.mailboxes.addresses import normalize_domain, to_stored_address
+from gmail_warmup.mailboxes.lookup import matches_text
 from gmail_warmup.mailboxes.tags import has_tag, normalize_tag
 from gmail_warmup.oauth import expiry
 from gmail_warmup.oauth.clients.registry import is_of_client
@@ -132,7 +132,7 @@ def build_conditions(mailbox_filter: MailboxFilter, *, expiring_days: int) -> li
     if mailbox_filter.client:
         conditions.append(is_of_client(mailbox_filter.client))
     if mailbox_filter.search:
-        conditions.append(_match_text(to_storable_text(mailbox_filter.search.lower())))
+        conditions.append(matches_text(mailbox_filter.search))
     return conditions
 
 
@@ -188,9 +188,3 @@ def _match_tag(text: str) -> sa.ColumnElement[bool]:
         return has_tag(normalize_tag(text))
     except InvalidInputError:
         return sa.false()
-
-
-def _match_text(text: str) -> sa.ColumnElement[bool]:
-    # Addresses are stored in lower case. LIKE on lower-case text costs a tenth of ILIKE in any locale.
-    name = sa.func.lower(Mailbox.display_name)
-    return sa.or_(Mailbox.address.contains(text, autoescape=True), name.contains(text, autoescape=True))

@@ -11,6 +11,21 @@ from web.kit import API, Site
 ADA, BOB = "ada@example.com", "bob@example.com"
 
 
+_NAMED = {"addresses": [ADA]}
+CHANGES: dict[str, dict[str, Any]] = {
+    "mailboxes": {"address": ADA, "settings": {"kind": "pool", "daily_target": 9}},
+    "mailboxes/change": _NAMED | {"changes": {"daily_target": 9}},
+    "mailboxes/pause": _NAMED | {"reason": "rest"},
+    "mailboxes/resume": _NAMED,
+    "mailboxes/requalify": _NAMED,
+    "mailboxes/rename": {"address": ADA, "new_address": "eva@example.com", "check": False},
+    "schedules/mailboxes": _NAMED | {"values": {"open_rate": 9}},
+    "invites": _NAMED,
+    "consents": {"address": ADA, "purpose": "reauth"},
+}
+"""A request to each route that changes a mailbox, or adds something to it."""
+
+
 def remove(op: httpx.Client, *addresses: str, confirmation: str = ADA, **options: Any) -> httpx.Response:
     body = {"addresses": addresses, "confirmation": confirmation} | options
     return op.post(f"{API}/mailboxes/remove", json=body)
@@ -51,10 +66,13 @@ def test_a_mailbox_in_use_is_removed_later_and_the_answer_says_so(site: Site, op
     (removal,) = remove(op, ADA).json()["removals"]
     assert (removal["step"], removal["problem"], removal["address"]) == ("trash", "mailbox_busy", ADA)
     assert "A task uses the mailbox." in removal["description"]
-    assert op.post(f"{API}/mailboxes/resume", json={"addresses": [ADA]}).json() == {"changed": 0}
-    started = op.post(f"{API}/consents", json={"address": ADA, "purpose": "reauth"})
-    assert started.status_code == 422
-    assert "is being removed" in started.json()["detail"]
+    before = site.mailbox(ADA)
+    for path, body in CHANGES.items():
+        answer = op.post(f"{API}/{path}", json=body)
+        assert (answer.status_code, answer.json()["detail"].startswith(f"{ADA} is being removed")) == (422, True), path
+    change = {"filter": {"q": "ada"}, "changes": {"daily_target": 9}}
+    assert op.post(f"{API}/mailboxes/change", json=change).json() == {"changed": 0}
+    assert site.mailbox(ADA) == before
     site.sql("UPDATE gmail_warmup.mailbox SET lease_until = NULL")
     assert op.post(f"{API}/removals/{removal['id']}/continue", json={}).json()["step"] == "done"
     assert op.post(f"{API}/removals/99/continue", json={}).status_code == 422

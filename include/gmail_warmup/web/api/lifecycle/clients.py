@@ -12,6 +12,7 @@ from gmail_warmup.airflow.services import Services
 from gmail_warmup.airflow.setup import oauth_clients
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.mailboxes.tags import MAX_TAGS
+from gmail_warmup.mailboxes.validation import WHOLE_NUMBER
 from gmail_warmup.oauth.clients import moving
 from gmail_warmup.oauth.clients.moving import MovePlan
 from gmail_warmup.oauth.clients.registry import MAX_USER_LIMIT, ClientChanges, ClientState
@@ -94,8 +95,8 @@ class ClientIn(Body):
     """An OAuth client to register or to change. A value that is left out is kept."""
 
     conn_id: _ConnId
-    user_limit: int | None = Field(
-        None, ge=0, le=MAX_USER_LIMIT, description="Number of users that Google permits; null removes the limit."
+    user_limit: Annotated[int, Field(ge=0, le=MAX_USER_LIMIT), WHOLE_NUMBER] | None = Field(
+        None, description="Number of users that Google permits; null removes the limit."
     )
     tags: list[str] = Field(
         [],

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
 
-from gmail_warmup.transfer.directory.apply import apply_sync, count_effects, describe_stop, select_shown
+from gmail_warmup.transfer.directory.apply import apply_all, count_effects, select_shown
 from gmail_warmup.transfer.directory.plan import SyncEffect, SyncEntry, make_plan
 from gmail_warmup.transfer.directory.request import SyncRequest
 from gmail_warmup.web.api.schemas import Body
@@ -90,11 +90,9 @@ def sync_mailboxes(body: SyncIn, context: CurrentContext, user: UserName) -> Syn
 
 def _apply(context: AppContext, entries: list[SyncEntry], *, tag: str, actor: str) -> list[SyncEntry]:
     """Apply the entries; if the database fails, say how far it came."""
-    done: list[SyncEntry] = []
+    progress: list[str] = []
     try:
-        for entry in apply_sync(context.services.engine, entries, actor=actor, tag=tag):
-            done.append(entry)
+        return apply_all(context.services.engine, entries, actor=actor, tag=tag, on_stop=progress.append)
     except DBAPIError as error:
         cause = context.diagnose_failure() or internal_error(error).detail
-        raise HTTPException(500, f"{describe_stop(done, len(entries))} {cause}") from None
-    return done
+        raise HTTPException(500, f"{progress[0]} {cause}") from None

@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.engine import write_transaction
-from gmail_warmup.mailboxes import removals, repository
+from gmail_warmup.mailboxes import lookup, removals
 from gmail_warmup.mailboxes.lookup import MailboxAddress
 from gmail_warmup.transfer.documents.mailbox import iter_document, record_export
 from gmail_warmup.web.api import selection
@@ -46,7 +46,7 @@ def export_data(body: ExportDataIn, context: CurrentContext, user: UserName) -> 
         named = selection.lock_mailboxes(connection, body, expiring_days=services.settings.expiring_days)
         removals.require_confirmation(named, body.confirmation)
         _require_limit(named)
-        mailboxes = repository.require_mailboxes(connection, named)
+        mailboxes = lookup.require_mailboxes(connection, named)
         record_export(connection, mailboxes, actor=user)
     # The document is complete before the answer begins: no slow client holds a transaction open.
     file = _write_file(services.engine, mailboxes)
