@@ -59,7 +59,7 @@ class Demo:
         patience: maximum seconds of one DAG run.
     """
 
-    def __init__(self, stack: Installation, progress: Progress, *, patience: float = 180) -> None:
+    def __init__(self, stack: Installation, progress: Progress, *, patience: float = 600) -> None:
         self.stack, self.progress, self.record, self._patience = stack, progress, DemoRecord(), patience
         self._sandbox: SandboxClient | None = None
 

@@ -43,7 +43,7 @@ class Options:
     parallelism: int = 8
     durable: bool = False
     """Whether the database survives a crash of the machine, which is slower."""
-    patience: float = 180
+    patience: float = 300
     """Maximum seconds until Airflow is ready."""
 
 
