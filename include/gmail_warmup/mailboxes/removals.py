@@ -40,8 +40,8 @@ class MailboxBeingRemovedError(InvalidInputError):
 
     def __init__(self, address: str) -> None:
         super().__init__(
-            f"{address} is being removed and cannot be changed. Wait until it is gone ('gmail-warmup mailboxes "
-            "removals' shows it); then it can be added again."
+            f"{address} is being removed. It cannot be changed; wait until it is gone ('gmail-warmup mailboxes "
+            "removals' shows it), then it can be added again."
         )
 
 

@@ -67,7 +67,7 @@ def test_a_mailbox_that_is_being_removed_is_not_changed(
     request(world)
     before = world.mailbox(ADA)
     shell("mailboxes", *words, code=2)
-    assert f"{ADA} is being removed and cannot be changed. Wait until it is gone" in shell.err
+    assert f"{ADA} is being removed. It cannot be changed; wait until it is gone" in shell.err
     assert world.mailbox(ADA) == before
 
 
