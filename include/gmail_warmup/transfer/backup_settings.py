@@ -6,7 +6,7 @@ Every function runs inside the caller's transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ from gmail_warmup.mailboxes.validation import WHOLE_NUMBER, describe_rule
 from gmail_warmup.oauth.clients import registry
 from gmail_warmup.oauth.clients.registry import MAX_USER_LIMIT
 
+_Stored = TypeVar("_Stored")
 _Item = TypeVar("_Item")
 _Name = Annotated[str, Field(min_length=1, max_length=500)]
 
@@ -54,26 +55,26 @@ class BackupSettings(BaseModel):
 def load_settings(connection: sa.Connection) -> tuple[BackupSettings, dict[str, str]]:
     """Return the settings for a backup, and those that no import would accept, by name with the reason."""
     left_out: dict[str, str] = {}
-
-    def keep_valid(name: str, build: Callable[[], _Item]) -> list[_Item]:
-        try:
-            return [build()]
-        except (ValidationError, InvalidInputError) as error:
-            left_out[name] = _describe(error)
-            return []
-
-    schedules = {
-        tag: valid
-        for tag, values in store.list_tag_schedules(connection).items()
-        for valid in keep_valid(f"The schedule of the tag '{tag}'", lambda: _build_schedule(tag, values))  # noqa: B023
+    stored_schedules = store.list_tag_schedules(connection)
+    stored_clients = {
+        row.conn_id: row for row in connection.execute(sa.select(Client.__table__).order_by(Client.conn_id))
     }
-    rows = connection.execute(sa.select(Client.__table__).order_by(Client.conn_id)).all()
-    clients = [
-        client
-        for row in rows
-        for client in keep_valid(f"The OAuth client '{row.conn_id}'", lambda: _to_client(row))  # noqa: B023
-    ]
-    return BackupSettings(tag_schedules=schedules, oauth_clients=tuple(clients)), left_out
+    schedules = _keep_valid("The schedule of the tag", stored_schedules, _build_schedule, left_out)
+    clients = _keep_valid("The OAuth client", stored_clients, lambda _, row: _to_client(row), left_out)
+    return BackupSettings(tag_schedules=schedules, oauth_clients=tuple(clients.values())), left_out
+
+
+def _keep_valid(
+    what: str, stored: Mapping[str, _Stored], build: Callable[[str, _Stored], _Item], left_out: dict[str, str]
+) -> dict[str, _Item]:
+    """Return what can be built, by name; add to ``left_out`` why the others cannot."""
+    kept: dict[str, _Item] = {}
+    for name, value in stored.items():
+        try:
+            kept[name] = build(name, value)
+        except (ValidationError, InvalidInputError) as error:
+            left_out[f"{what} '{name}'"] = _describe(error)
+    return kept
 
 
 def _build_schedule(tag: str, values: store.TagValues) -> ScheduleValues:
