@@ -146,7 +146,7 @@ def test_an_address_is_known_in_each_spelling(mail_world: World, stored: str, gi
     assert GmailMessageSensor(task_id="wait", mailbox=given, query="subject:Report").poke(context(Store())).is_done
 
 
-@pytest.mark.parametrize("mailbox", ["eve@warm.example", "ada@warm.example.", "\u200fada@warm.example", "ada", ""])
+@pytest.mark.parametrize("mailbox", ["eve@warm.example", "\u200fada@warm.example", "ada", ""])
 def test_a_mailbox_that_is_not_known_is_named_and_google_is_not_blamed(mail_world: World, mailbox: str):
     with pytest.raises(InvalidInputError) as refused:
         GmailMessageSensor(task_id="wait", mailbox=mailbox, query="subject:x").poke(context(Store()))
