@@ -31,6 +31,7 @@ from gmail_warmup.core.option_types import (
 )
 
 SECTION = "gmail_warmup"
+DEFAULT_CLIENT_CONN_ID = "gmail_oauth_client"
 
 AFFECTS_PLAN: dict[str, Any] = {"affects_plan": True}
 """Marks an option that the slots of a day depend on. A change to one recomputes all cached send times."""
@@ -44,7 +45,7 @@ class Settings(BaseModel):
     db_conn_id: str = Field(
         "gmail_warmup_db", description="Airflow Connection to the database with the restricted role."
     )
-    client_conn_id: str = Field("gmail_oauth_client", description="Airflow Connection of the OAuth client.")
+    client_conn_id: str = Field(DEFAULT_CLIENT_CONN_ID, description="Airflow Connection of the OAuth client.")
     google_conn_id: str = Field(
         "google_cloud_default", description="Airflow Connection of the service account for delegated mailboxes."
     )

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.enums import ChangeAction
 from gmail_warmup.core.errors import CiphertextError
+from gmail_warmup.core.settings import DEFAULT_CLIENT_CONN_ID
 from gmail_warmup.crypto.cipher import build_secret_owner
 from gmail_warmup.db.engine import retry_conflict, write_transaction
 from gmail_warmup.db.locks import lock_grants, lock_mailboxes
@@ -74,7 +75,7 @@ def import_mailboxes(
     exported_at: datetime | None = None,
     overwrite_grants: bool = False,
     settings: BackupSettings | None = None,
-    default_client: str = "gmail_oauth_client",
+    default_client: str = DEFAULT_CLIENT_CONN_ID,
     dry_run: bool = False,
 ) -> ImportResult:
     """Add or update all mailboxes, with their grants if the file contains them, in one transaction.

@@ -146,6 +146,11 @@ def test_an_address_is_known_in_each_spelling(mail_world: World, stored: str, gi
     assert GmailMessageSensor(task_id="wait", mailbox=given, query="subject:Report").poke(context(Store())).is_done
 
 
+def test_a_mailbox_is_known_with_the_dot_of_the_root(mail_world: World):
+    answer = GmailMessageSensor(task_id="wait", mailbox="ada@warm.example.", query="subject:x").poke(context(Store()))
+    assert not answer.is_done
+
+
 @pytest.mark.parametrize("mailbox", ["eve@warm.example", "\u200fada@warm.example", "ada", ""])
 def test_a_mailbox_that_is_not_known_is_named_and_google_is_not_blamed(mail_world: World, mailbox: str):
     with pytest.raises(InvalidInputError) as refused:

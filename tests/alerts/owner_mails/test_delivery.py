@@ -212,7 +212,7 @@ def test_owners_who_cannot_be_mailed_stop_no_later_one(world: World, caplog: pyt
     post = Post()
     assert run(world, post) == SendCounts(sent=1, failed=4)
     assert post.owners == owners[4:]
-    assert "owner0@example.com gets no mail in this run: box0@pool.example is being removed" in caplog.text
+    assert "owner0@example.com gets no mail in this run: box0@pool.example is being removed." in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from gmail_warmup.core.enums import InviteState, ResponseCategory
 from gmail_warmup.core.errors import TooManyConsentsError, UnknownInviteError
 from gmail_warmup.core.log_context import log_event
+from gmail_warmup.core.settings import DEFAULT_CLIENT_CONN_ID
 from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.db.models import ConsentPurpose
 from gmail_warmup.mailboxes import lookup, removals, repository
@@ -75,7 +76,7 @@ class ConsentFlow:
         *,
         redirect_uri: str,
         minutes: int = 15,
-        default_client: str = "gmail_oauth_client",
+        default_client: str = DEFAULT_CLIENT_CONN_ID,
     ) -> None:
         self._store, self._open_endpoint, self._redirect_uri = store, open_endpoint, redirect_uri
         self._minutes, self._default_client = minutes, default_client

@@ -25,7 +25,13 @@ from gmail_warmup.warmup.ledger import bounces, retention
 from gmail_warmup.warmup.ledger import entries as ledger
 from gmail_warmup.warmup.planning import kill_switch, next_send
 from gmail_warmup.warmup.planning.due_senders import SenderSearch
-from gmail_warmup.warmup.planning.eligibility import CAN_SEND, IS_USABLE, MAY_CALL_GMAIL, load_blockers
+from gmail_warmup.warmup.planning.eligibility import (
+    CAN_SEND,
+    IS_USABLE,
+    MAY_CALL_GMAIL,
+    SENDING_ACTIONS,
+    load_blockers,
+)
 
 log = logging.getLogger(__name__)
 
@@ -158,6 +164,6 @@ _SELECT_USABLE_TO_SEND = _SELECT_USABLE.where(CAN_SEND)
 
 def _filter_usable(connection: sa.Connection, action: Action, mailbox_ids: Sequence[int]) -> list[str]:
     """Return the addresses of the mailboxes that a task may use, in the same order."""
-    query = _SELECT_USABLE_TO_SEND if action is Action.REPLY else _SELECT_USABLE
+    query = _SELECT_USABLE_TO_SEND if action in SENDING_ACTIONS else _SELECT_USABLE
     usable = {row.id: row.address for row in connection.execute(query, {"ids": list(mailbox_ids)})}
     return [usable[mailbox_id] for mailbox_id in mailbox_ids if mailbox_id in usable]
