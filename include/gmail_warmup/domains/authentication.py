@@ -8,11 +8,15 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from gmail_warmup.core.enums import AuthenticationMethod, AuthenticationResult
 from gmail_warmup.db.models import DomainAuthentication, MailboxAuthentication
 from gmail_warmup.db.rows import convert_rows
 
+_SELECT_MAILBOX_REPORTS = sa.select(MailboxAuthentication.__table__).where(
+    MailboxAuthentication.mailbox_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger)))
+)
 ALERTED_AFTER = 3
 """Number of mails of a domain in a row that fail DMARC, after which the operator is alerted."""
 
@@ -46,9 +50,8 @@ def load_domain_reports(connection: sa.Connection, domain: str | None = None) ->
 
 def load_mailbox_reports(connection: sa.Connection, mailbox_ids: Collection[int]) -> dict[int, list[StoredReport]]:
     """Return the last reports of mailboxes, by id; in the order of the methods."""
-    table = MailboxAuthentication
-    rows = connection.execute(sa.select(table.__table__).where(table.mailbox_id.in_(mailbox_ids)))
-    return _group_reports(rows, table.__tablename__, "mailbox_id")
+    rows = connection.execute(_SELECT_MAILBOX_REPORTS, {"ids": list(mailbox_ids)})
+    return _group_reports(rows, MailboxAuthentication.__tablename__, "mailbox_id")
 
 
 def _group_reports(rows: sa.CursorResult[Any], table: str, key: str) -> dict[Any, list[StoredReport]]:

@@ -78,7 +78,7 @@ class AppContext:
         return None
 
 
-def _get_context(request: Request) -> AppContext:
+async def _get_context(request: Request) -> AppContext:
     return cast(AppContext, request.app.state.context)
 
 

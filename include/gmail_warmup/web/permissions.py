@@ -102,7 +102,11 @@ def get_user_name(user: User) -> str:
     return str(user.get_name())
 
 
-UserName = Annotated[str, Depends(get_user_name)]
+async def _find_user_name(user: User) -> str:
+    return get_user_name(user)
+
+
+UserName = Annotated[str, Depends(_find_user_name)]
 
 
 def may_read_dags(user: User) -> bool:

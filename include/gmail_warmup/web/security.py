@@ -77,7 +77,7 @@ def callback_query(request: Request) -> dict[str, str]:
     return dict(request.scope.get(_CALLBACK_SCOPE_KEY, {}))
 
 
-def check_origin(request: Request) -> None:
+async def check_origin(request: Request) -> None:
     """Refuse what a page of another site requests with the cookies of its visitor (CSRF), if it is stored.
 
     A client that is not a browser sends neither header and is accepted: it sends its credentials deliberately.
@@ -90,7 +90,7 @@ def check_origin(request: Request) -> None:
         raise HTTPException(403, f"This request comes from another site. Changes are accepted only from {expected}.")
 
 
-def check_authorization_header(request: Request) -> None:
+async def check_authorization_header(request: Request) -> None:
     """Refuse a recorded download that is requested by GET with a cookie: without https, a browser does not say whose
     page requests it.
     """
@@ -98,7 +98,7 @@ def check_authorization_header(request: Request) -> None:
         raise HTTPException(403, "Send a token in the header Authorization, or use POST.")
 
 
-def check_content_type(request: Request) -> None:
+async def check_content_type(request: Request) -> None:
     """Refuse a change whose body is not JSON, because HTML forms of other sites cannot send JSON."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "The body must be JSON with Content-Type: application/json.")

@@ -11,11 +11,12 @@ from gmail_warmup.db.models import ClientRegistration
 GMAIL_API_PREFIX = "Gmail API of "
 """Precedes the client id in the key of the breaker of the Gmail API, which is separate from the token endpoint's."""
 
+_SELECT_NAMES = sa.select(ClientRegistration.client_id, ClientRegistration.conn_id)
+
 
 def load_client_names(connection: sa.Connection) -> dict[str, str]:
     """Return the Connection of each registered client, by client id."""
-    query = sa.select(ClientRegistration.client_id, ClientRegistration.conn_id)
-    return {client_id: conn_id for client_id, conn_id in connection.execute(query)}
+    return {client_id: conn_id for client_id, conn_id in connection.execute(_SELECT_NAMES)}
 
 
 def get_client_id(key: str) -> str:

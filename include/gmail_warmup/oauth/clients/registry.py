@@ -25,6 +25,11 @@ from gmail_warmup.mailboxes.change_log import Subject, record_change
 from gmail_warmup.mailboxes.tags import normalize_tags
 
 MAX_USER_LIMIT = 1_000_000
+_SELECT_MAILBOX_CLIENTS = (
+    sa.select(OAuthGrant.mailbox_id, Row.conn_id)
+    .join(Row, Row.client_id == OAuthGrant.client_id)
+    .where(OAuthGrant.mailbox_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))))
+)
 
 
 class ClientState(StrEnum):
@@ -213,9 +218,8 @@ def is_of_client(conn_id: str) -> sa.ColumnElement[bool]:
 
 def load_mailbox_clients(connection: sa.Connection, mailbox_ids: Sequence[int]) -> dict[int, str]:
     """Return the Connection of the client of each grant, by mailbox; without grants whose client has no Connection."""
-    query = sa.select(OAuthGrant.mailbox_id, Row.conn_id).join(Row, Row.client_id == OAuthGrant.client_id)
-    named = query.where(OAuthGrant.mailbox_id == sa.any_(sa.literal(list(mailbox_ids), ARRAY(sa.BigInteger()))))
-    return {mailbox_id: conn_id for mailbox_id, conn_id in connection.execute(named)}
+    rows = connection.execute(_SELECT_MAILBOX_CLIENTS, {"ids": list(mailbox_ids)})
+    return {mailbox_id: conn_id for mailbox_id, conn_id in rows}
 
 
 def describe_places(client: Client) -> str:

@@ -22,6 +22,20 @@ from gmail_warmup.db.models import GrantState, Mailbox, OAuthGrant, Repair
 from gmail_warmup.mailboxes import lookup, removals
 from gmail_warmup.oauth.grant import CLIENT_CONN_ID
 
+_SELECT_QUEUE = (
+    sa.select(
+        Mailbox.address,
+        OAuthGrant.state,
+        Repair.outcome,
+        Repair.detail,
+        Repair.client_conn_id.label("target"),
+        CLIENT_CONN_ID.label("present"),
+    )
+    .join(Mailbox, Mailbox.id == Repair.mailbox_id)
+    .join(OAuthGrant, OAuthGrant.mailbox_id == Repair.mailbox_id)
+    .where(Repair.airflow_user == sa.bindparam("user"))
+    .order_by(Repair.position)
+)
 MAX_QUEUE_LENGTH = 1000
 """Maximum number of mailboxes in a queue; those that are done do not match again, so another one takes the others."""
 
@@ -90,21 +104,7 @@ def start_queue(connection: sa.Connection, user: str, mailbox_ids: Sequence[int]
 
 def load_queue(connection: sa.Connection, user: str) -> RepairQueue:
     """Return the queue of a user; empty if the user has no queue."""
-    query = (
-        sa.select(
-            Mailbox.address,
-            OAuthGrant.state,
-            Repair.outcome,
-            Repair.detail,
-            Repair.client_conn_id.label("target"),
-            CLIENT_CONN_ID.label("present"),
-        )
-        .join(Mailbox, Mailbox.id == Repair.mailbox_id)
-        .join(OAuthGrant, OAuthGrant.mailbox_id == Repair.mailbox_id)
-        .where(Repair.airflow_user == user)
-        .order_by(Repair.position)
-    )
-    rows = connection.execute(query).all()
+    rows = connection.execute(_SELECT_QUEUE, {"user": user}).all()
     return RepairQueue(items=[_to_item(row) for row in rows], target=rows[0].target if rows else None)
 
 

@@ -15,6 +15,18 @@ from gmail_warmup.db.models import Placement
 DAYS = 7
 
 
+_COUNT_RECEIVED = (
+    sa.select(L.recipient_id, sa.func.count(L.placed_at).label("mails"), sa.func.count(L.rescued_at).label("rescued"))
+    .where(
+        L.recipient_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger))),
+        L.parent_id.is_(None),
+        L.claimed_at > sa.func.now() - interval(DAYS * 86_400),
+        L.placement != Placement.MISSING,
+    )
+    .group_by(L.recipient_id)
+)
+
+
 class Received(BaseModel):
     """Mails that a pool mailbox received in the last 7 days, and how many it rescued from spam."""
 
@@ -28,16 +40,5 @@ def count_received(connection: sa.Connection, ids: Collection[int]) -> dict[int,
     """Count the first mails of the last days by mailbox id, in whichever folder they were found."""
     if not ids:
         return {}
-    query = (
-        sa.select(
-            L.recipient_id, sa.func.count(L.placed_at).label("mails"), sa.func.count(L.rescued_at).label("rescued")
-        )
-        .where(
-            L.recipient_id == sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger))),
-            L.parent_id.is_(None),
-            L.claimed_at > sa.func.now() - interval(DAYS * 86_400),
-            L.placement != Placement.MISSING,
-        )
-        .group_by(L.recipient_id)
-    )
-    return {row.recipient_id: Received(mails=row.mails, rescued=row.rescued) for row in connection.execute(query)}
+    rows = connection.execute(_COUNT_RECEIVED, {"ids": list(ids)})
+    return {row.recipient_id: Received(mails=row.mails, rescued=row.rescued) for row in rows}

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 
 from gmail_warmup.core import urls
 from gmail_warmup.core.enums import READINESS_LABELS
-from gmail_warmup.db import clock
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.oauth.clients.names import load_client_names
@@ -47,16 +46,16 @@ def show_mailboxes(request: Request, context: CurrentContext, user: UserName, re
         matching = _count_matching(connection, params.filter, counts, expiring_days=days)
         queue = repair_queue.load_queue(connection, user) if counts.needs_reauth else RepairQueue()
         named = repository.find_mailbox(connection, reauth) if reauth else None
-        now, overview = clock.get_current_time(connection), load_overview(connection)
-        rows = build_views(connection, page.rows, now=now, settings=settings)
-        focus = build_views(connection, [named], now=now, settings=settings)[0] if named else None
+        overview = load_overview(connection)
+        rows = build_views(connection, page.rows, now=overview.at, settings=settings)
+        focus = build_views(connection, [named], now=overview.at, settings=settings)[0] if named else None
         clients = sorted(load_client_names(connection).values())
     response = render.render_page(
         request,
         "mailboxes.html",
         params=params,
         sizes=PAGE_SIZES,
-        now=now,
+        now=overview.at,
         columns=COLUMNS,
         shown=_choose_columns(request, params),
         default_columns=format_columns(DEFAULT_COLUMNS),

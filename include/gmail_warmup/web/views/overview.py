@@ -17,8 +17,13 @@ from gmail_warmup.web.views.domains import ClosedDomain, load_closed_domains
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """The active kill switch, open incidents, domains that may not send, and the last audit's report."""
+    """The active kill switch, open incidents, domains that may not send, and the last audit's report.
 
+    Attributes:
+        at: the time of the database (aware).
+    """
+
+    at: datetime
     incidents: list[str]
     stopped: HaltRecord | None
     closed: list[ClosedDomain]
@@ -34,9 +39,11 @@ class Overview:
 def load_overview(connection: sa.Connection) -> Overview:
     """Load the current overview and the last finished audit."""
     audit = load_last_audit(connection)
+    now, stopped = kill_switch.get_time_and_halt(connection)
     return Overview(
+        at=now,
         incidents=describe_open_incidents(connection),
-        stopped=kill_switch.get_active_halt(connection),
+        stopped=stopped,
         closed=load_closed_domains(connection),
         audited_at=audit.finished_at if audit else None,
         report=audit.report if audit else AuditReport(),
