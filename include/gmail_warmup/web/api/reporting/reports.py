@@ -58,7 +58,7 @@ class FigureOut(_OutModel):
     code: str
     number: int
     before: int | None = Field(description="Null if it is not known, or the number is that of now.")
-    percent: float | None = Field(description="Of the mails whose placement is known.")
+    percent: float | None = Field(description="Of the mails that were found or are missing.")
     percent_before: float | None
 
 
