@@ -7,7 +7,6 @@ from collections.abc import Container
 from datetime import date
 from functools import lru_cache
 
-
 _LOCK = threading.Lock()
 """A calendar computes a year when it is first read, and lacks holidays meanwhile."""
 
