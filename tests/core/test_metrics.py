@@ -212,6 +212,15 @@ def test_how_everything_stands_is_sent_with_its_zeros(warm: World, meter: KeptMe
     assert wanted <= meter.gauges.keys()
 
 
+def test_the_gauges_of_readiness_count_warmup_mailboxes_alone(warm: World, meter: KeptMeter):
+    warm.sql(
+        "INSERT INTO gmail_warmup.mailbox_readiness (mailbox_id, state, reason, local_date, cold_mails)"
+        " SELECT id, 'ready', 'ready', current_date, 6 FROM gmail_warmup.mailbox"
+    )
+    gauges.send_status_gauges(warm.store.engine, meter, warm.settings)
+    assert (meter.gauges["gmail_warmup.readiness.ready"], meter.gauges["gmail_warmup.cold_mails"]) == (1, 6)
+
+
 def test_nobody_is_asked_while_nobody_listens(world: World):
     engine = sa.create_engine("postgresql+psycopg2://nobody@127.0.0.1:1/nothing")
     gauges.send_status_gauges(engine, metrics.NULL_METER, world.settings)

@@ -31,6 +31,7 @@ from gmail_warmup.oauth.incidents import list_open_incidents
 from gmail_warmup.warmup.health.failures import count_not_working
 from gmail_warmup.warmup.planning import kill_switch
 from gmail_warmup.warmup.planning.backlog import count_backlog
+from gmail_warmup.warmup.readiness.store import select_readiness
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +79,8 @@ _COUNT_BY_STATE = sa.select(OAuthGrant.state, sa.func.count()).group_by(OAuthGra
 _COUNT_BY_BAND = (
     sa.select(Mailbox.band, sa.func.count()).where(Mailbox.kind == MailboxKind.WARMUP).group_by(Mailbox.band)
 )
-_COUNT_BY_READINESS = sa.select(MailboxReadiness.state, sa.func.count()).group_by(MailboxReadiness.state)
-_SUM_COLD_MAILS = sa.select(sa.func.sum(MailboxReadiness.cold_mails))
+_COUNT_BY_READINESS = select_readiness(MailboxReadiness.state, sa.func.count()).group_by(MailboxReadiness.state)
+_SUM_COLD_MAILS = select_readiness(sa.func.sum(MailboxReadiness.cold_mails))
 _COUNT_OPEN_BREAKERS = sa.select(sa.func.count()).where(Breaker.opened_at.is_not(None))
 
 

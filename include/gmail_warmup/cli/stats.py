@@ -76,7 +76,7 @@ def _total_pairs(found: TotalStatistics) -> list[tuple[str, Any]]:
     bands = ", ".join(f"{count} {band.value}" for band, count in sorted(found.bands.items()))
     return [
         ("warmup mailboxes", f"{found.mailboxes}: {bands}" if bands else "0"),
-        ("today", f"{found.sent_today} sent of {found.planned_today} planned"),
+        ("today", f"{found.sent_today} sent of {found.planned_today} planned so far"),
         *_count_pairs(found.counts),
     ]
 

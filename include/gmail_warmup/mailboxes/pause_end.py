@@ -14,6 +14,7 @@ from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.clock import to_local_date
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.mailboxes import removals
+from gmail_warmup.mailboxes.validation import DATE_RULE
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def parse_end_of_pause(text: str) -> date:
     try:
         until = date.fromisoformat(text.strip().removesuffix("T00:00:00"))  # of the cell of a workbook
     except ValueError:
-        raise ValueError("must be a date as YYYY-MM-DD, for example 2026-12-24") from None
+        raise ValueError(DATE_RULE) from None
     if until > datetime.now(UTC).date() + MAX_PAUSE:
         raise ValueError("must be within ten years")
     return until

@@ -1,10 +1,11 @@
-"""The rule for whole numbers, and the text of the rule that an invalid input, or a stored value, violates."""
+"""The rules for whole numbers and dates, and the text of the rule that an invalid input or stored value violates."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from pydantic import BaseModel, BeforeValidator
@@ -15,6 +16,9 @@ from gmail_warmup.core.characters import ASCII_SPACE
 from gmail_warmup.core.text import shorten_text
 
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SUBJECT = re.compile(r"^\w+ should ")
+"""How pydantic begins a rule, such as "Input should"; here the name of the field stands in front of it."""
 
 
 def require_whole_number(value: Any) -> Any:
@@ -32,7 +36,23 @@ def require_whole_number(value: Any) -> Any:
 
 
 WHOLE_NUMBER = BeforeValidator(require_whole_number)
-"""Behind the limits of every number in a request body: ``Annotated[int, Field(ge=1), WHOLE_NUMBER]``."""
+"""Behind the limits of every number in a request: ``Annotated[int, Field(ge=1), WHOLE_NUMBER]``."""
+
+
+def require_date(value: Any) -> Any:
+    """Return what a person or a program gives as a date. Pydantic also takes seconds since 1970, and times.
+
+    Raises:
+        PydanticCustomError: it is anything else.
+    """
+    if value is None or isinstance(value, date) or (isinstance(value, str) and _DATE.fullmatch(value)):
+        return value
+    raise PydanticCustomError("date_type", DATE_RULE)
+
+
+DATE_RULE = "must be a date as YYYY-MM-DD, for example 2026-12-24"
+DATE = BeforeValidator(require_date)
+"""For every date in a request: ``Annotated[date, DATE]``."""
 
 _NUMBER_TYPES = ("int_", "greater_than", "less_than", "float_")
 
@@ -66,11 +86,17 @@ def describe_rule(problem: Mapping[str, Any], field: FieldInfo | None = None) ->
         return "is not known"
     if bounds and kind.startswith(_NUMBER_TYPES):
         return f"must be a whole number from {bounds[0]} to {bounds[1]}"
+    if kind.startswith("int_"):
+        return "must be a whole number"
+    if kind in ("greater_than_equal", "less_than_equal"):
+        return f"must be at least {context['ge']}" if "ge" in context else f"must be at most {context['le']}"
+    if kind.startswith("date_"):
+        return DATE_RULE
     if kind == "string_too_long":
         return f"must have at most {context['max_length']} characters"
     if kind in ("enum", "literal_error"):
         return f"must be {context['expected']}".replace("'", "")
-    return str(problem["msg"]).removeprefix("Value error, ")
+    return _SUBJECT.sub("must ", str(problem["msg"]).removeprefix("Value error, "))
 
 
 def describe_stored_rule(problem: Mapping[str, Any], value: object, field: FieldInfo) -> str:

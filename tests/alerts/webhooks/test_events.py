@@ -137,6 +137,18 @@ def test_readiness_is_reported_when_it_begins_and_when_it_ends(database: sa.Engi
     assert (not_ready["data"]["previous_state"], not_ready["data"]["state"]) == ("ready", "warming")
 
 
+def test_a_ready_mailbox_that_moves_to_the_pool_is_reported_once(database: sa.Engine, inbox: Inbox):
+    add_mailbox(database, ADA)
+    update_readiness(database, Settings())
+    with database.begin() as connection:
+        connection.exec_driver_sql("UPDATE gmail_warmup.mailbox_readiness SET state = 'ready', cold_mails = 7")
+        connection.exec_driver_sql("UPDATE gmail_warmup.mailbox SET kind = 'pool'")
+    update_readiness(database, Settings())
+    update_readiness(database, Settings())
+    assert received(database, inbox)[1:] == [("mailbox.not_ready", "ready", "not_ready", "pool_mailbox")]
+    assert inbox.payloads[1]["data"]["cold_mails"] == 0
+
+
 def test_a_mailbox_that_does_not_work_is_reported_and_so_is_its_end(database: sa.Engine, inbox: Inbox):
     mailbox_id = add_mailbox(database, ADA)
     values = {"mailbox_id": mailbox_id, "reason": "mailbox_gone", "detail": "x", "not_working_at": sa.func.now()}

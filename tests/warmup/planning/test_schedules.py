@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -28,6 +30,7 @@ from gmail_warmup.warmup.planning.daily_plan import (
     find_next_sending_day,
     plan_todays_slots,
 )
+from gmail_warmup.warmup.planning.days_off import is_public_holiday
 from gmail_warmup.warmup.planning.schedules import Schedule, count_languages, explain_schedule, resolve_schedule
 from gmail_warmup.warmup.readiness.store import load_readiness
 from gmail_warmup.warmup.reporting.domain_volumes import count_volumes
@@ -116,6 +119,20 @@ def test_nothing_is_sent_on_a_public_holiday(holidays: str, day: date, is_free: 
     schedule = resolve_schedule(build_mailbox(holidays=holidays), Settings(holidays="GB", days_off="2026-01-06"))
     free = schedule.days_off == {date(2026, 1, 6)} and day == date(2026, 1, 6)
     assert schedule.is_sending_day(day) is not (is_free or free)
+
+
+def test_threads_that_read_a_new_year_together_find_its_holidays():
+    is_public_holiday(date(1990, 1, 1), "DE", None)  # the calendar is shared by all further calls
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(max_workers=4) as threads:
+            for year in range(1991, 2041):
+                days = [date(year, *day) for day in ((1, 1), (12, 25), (5, 1), (12, 26))]
+                found = threads.map(lambda day: is_public_holiday(day, "DE", None), days)
+                assert all(found), year
+    finally:
+        sys.setswitchinterval(interval)
 
 
 @pytest.mark.parametrize("values", [{"sending_days": "wed,fri"}, {"days_off": "2026-12-24"}, {"holidays": "CZ"}])

@@ -7,7 +7,13 @@ import pytest
 from gmail_warmup.core.enums import ReadinessState as State
 from gmail_warmup.db.engine import read_transaction, write_transaction
 from gmail_warmup.warmup.planning import kill_switch
-from gmail_warmup.warmup.readiness.store import Readiness, load_readiness, update_readiness
+from gmail_warmup.warmup.readiness.store import (
+    Readiness,
+    load_domain_readiness,
+    load_readiness,
+    load_stored_days,
+    update_readiness,
+)
 from support.days import move_days
 from support.mail_kit import ADA, use
 from support.world import World
@@ -89,6 +95,40 @@ def test_a_change_is_seen_before_the_next_run(ready: World, change: str, expecte
     update_readiness(ready.store.engine, ready.settings)
     ready.sql(f"UPDATE gmail_warmup.mailbox SET {change} WHERE address = :address", address=ADA)
     assert state(ready) == expected
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE gmail_warmup.mailbox SET sending_window = 'x'",
+        "UPDATE gmail_warmup.mailbox SET timezone = 'Mars/Olympus'",
+        "UPDATE gmail_warmup.mailbox SET daily_target = 0",
+        "INSERT INTO gmail_warmup.tag_schedule (tag, holidays, changed_by) VALUES ('sales', 'QQ', 'x')",
+    ],
+)
+def test_a_mailbox_with_a_stored_value_that_breaks_a_rule_is_not_ready(ready: World, statement: str):
+    ready.sql("INSERT INTO gmail_warmup.mailbox_tag SELECT id, 'sales' FROM gmail_warmup.mailbox")
+    update_readiness(ready.store.engine, ready.settings)
+    ready.sql("ALTER TABLE gmail_warmup.mailbox DROP CONSTRAINT IF EXISTS ck_mailbox_daily_target")
+    ready.sql(statement)
+    assert state(ready) == (State.NOT_READY, "invalid_row")
+    update_readiness(ready.store.engine, ready.settings)
+    stored = "SELECT state, reason, cold_mails FROM gmail_warmup.mailbox_readiness"
+    assert ready.rows(stored) == [("not_ready", "invalid_row", 0)]
+
+
+def test_a_mailbox_that_moves_to_the_pool_is_counted_nowhere_and_begins_again(ready: World):
+    for _ in range(3):
+        update_readiness(ready.store.engine, ready.settings)
+        pass_a_day(ready)
+    set_kind = "UPDATE gmail_warmup.mailbox SET kind = :kind WHERE address = :address"
+    ready.sql(set_kind, kind="pool", address=ADA)
+    with read_transaction(ready.store.engine) as connection:
+        assert load_domain_readiness(connection) == []
+        assert load_stored_days(connection, [ready.mailbox(ADA).id]) == {}
+    update_readiness(ready.store.engine, ready.settings)
+    ready.sql(set_kind, kind="warmup", address=ADA)
+    assert read(ready, ADA)[ADA].day.cold_mails == 2
 
 
 def test_a_revoked_grant_is_not_ready(ready: World):

@@ -227,7 +227,7 @@ def test_the_description_names_the_filters_the_orders_and_the_bounds_of_the_list
     [
         ({"sort": "colour"}, "sort", "must be address, -address"),
         ({"state": "nonsense"}, "state", "must be valid, needs_reauth"),
-        ({"limit": "1001"}, "limit", "less than or equal to 1000"),
+        ({"limit": "1001"}, "limit", "must be at most 1000"),
         ({"q": "x" * 321}, "q", "at most 320 characters"),
         ({"tag": "x" * 200}, "tag", "has 200 characters, and a tag has at most 50. Shorten it."),
         ({"owner": "olivia"}, "owner", "'olivia' is not a mail address. Write it as name@domain"),

@@ -73,6 +73,14 @@ def test_the_list_is_filtered_by_readiness_and_shows_the_number(fleet: Site, op:
     assert "Cold mail today" in page
 
 
+def test_a_mailbox_that_has_moved_to_the_pool_has_no_readiness_anywhere(fleet: Site, op: httpx.Client):
+    op.post(f"{API}/mailboxes/change", json={"addresses": [READY], "changes": {"kind": "pool"}})
+    assert READY not in op.get(LIST, params={"readiness": "ready"}).text
+    assert [item["domain"] for item in op.get(f"{API}/readiness/domains").json()["domains"]] == ["warming.example"]
+    today = op.get(f"{API}/overview").json()["today"]
+    assert (today["cold_mails"], today["readiness"]["ready"]) == (0, 0)
+
+
 def test_the_page_of_a_mailbox_shows_state_reason_and_number(fleet: Site, op: httpx.Client):
     page = op.get(f"{MOUNT}/mailboxes/{READY}").text
     assert 'data-readiness="ready"' in page

@@ -22,7 +22,14 @@ INSERT INTO gmail_warmup.oauth_grant (mailbox_id, state, reason, state_since)
 SELECT id, (ARRAY['active', 'needs_reauth', 'suspect', 'disabled', 'active', 'account_deleted'])[1 + id % 6], 'test',
     now() - id * 17 % 101 * interval '1 day' FROM m
 """
-_ALL = "SELECT * FROM gmail_warmup.mailbox m JOIN gmail_warmup.oauth_grant g ON g.mailbox_id = m.id ORDER BY m.address"
+_FAIL = """
+INSERT INTO gmail_warmup.mailbox_failure (mailbox_id, since, not_working_at, reason, detail)
+SELECT id, now() - id * 13 % 89 * interval '1 day', now(), 'not_found', 'x' FROM gmail_warmup.mailbox WHERE id % 7 = 0
+"""
+_ALL = """
+SELECT m.*, g.*, f.since AS failing_since FROM gmail_warmup.mailbox m
+JOIN gmail_warmup.oauth_grant g ON g.mailbox_id = m.id LEFT JOIN gmail_warmup.mailbox_failure f ON f.mailbox_id = m.id
+"""
 FILTERS = [
     MailboxFilter(),
     MailboxFilter(kind=MailboxKind.WARMUP),
@@ -38,10 +45,13 @@ def _meets(mailbox: Any, wanted: MailboxFilter) -> bool:
 
 
 def _list_needs(mailbox: Any) -> list[tuple[datetime, str]]:
-    """Return since when a mailbox needs a person, and its address, once for its grant and once for its health."""
-    needs = [(mailbox.state_since, mailbox.address)] if mailbox.state in FLAGGED_STATES else []
+    """Return since when a mailbox needs a person, and its address: because of its grant, its tasks or its health."""
+    if mailbox.state in FLAGGED_STATES:
+        return [(mailbox.state_since, mailbox.address)]
+    if mailbox.failing_since is not None:
+        return [(mailbox.failing_since, mailbox.address)]
     is_blocked = mailbox.kind == MailboxKind.WARMUP and mailbox.band == HealthBand.BLOCKED
-    return [*needs, (mailbox.band_since, mailbox.address)] if is_blocked else needs
+    return [(mailbox.band_since, mailbox.address)] if is_blocked else []
 
 
 @pytest.mark.parametrize("wanted", FILTERS, ids=str)
@@ -49,6 +59,7 @@ def _list_needs(mailbox: Any) -> list[tuple[datetime, str]]:
 def test_they_are_counted_and_the_oldest_listed(database: sa.Engine, wanted: MailboxFilter, limit: int):
     with database.begin() as connection:
         connection.execute(sa.text(_FILL))
+        connection.execute(sa.text(_FAIL))
         tag = "INSERT INTO gmail_warmup.mailbox_tag SELECT id, 'sales' FROM gmail_warmup.mailbox WHERE id % 2 = 0"
         connection.execute(sa.text(tag))
         shown = [row for row in connection.execute(sa.text(_ALL)) if _meets(row, wanted)]
@@ -58,4 +69,4 @@ def test_they_are_counted_and_the_oldest_listed(database: sa.Engine, wanted: Mai
     assert found.states == {state: sum(row.state == state for row in shown) for state in GrantState}
     assert found.restricted == sum(row.kind == "warmup" and row.band not in ("healthy", "watch") for row in shown)
     assert found.needy_count == len(needs)
-    assert [one.since for one in found.needy] == [since for since, _ in needs[:limit]]
+    assert [(one.since, one.address) for one in found.needy] == needs[:limit]

@@ -211,6 +211,25 @@ def test_today_the_pool_and_the_kill_switch(fleet: Site, op: httpx.Client):
     assert (stopped["sent"], stopped["remaining"], stopped["cold_mails"]) == (6, 0, 0)
 
 
+def test_the_page_distinguishes_the_whole_plan_of_today_from_that_of_the_mailboxes_that_have_begun(
+    fleet: Site, op: httpx.Client
+):
+    fleet.add("eve@one.example", "warmup", daily_target=20)
+    fleet.sql("UPDATE gmail_warmup.oauth_grant SET state = 'active', reason = NULL WHERE state = 'needs_reauth'")
+    fleet.sql("UPDATE gmail_warmup.mailbox SET sending_days = 'mon,tue,wed,thu,fri,sat,sun'")
+    found = load(op, period="today")
+    assert (found["today"]["planned"], found["mails"]["planned"]) == (23, 13)
+    texts = {period: " ".join(strip_tags(op.get(f"{MOUNT}/", params={"period": period}).text).split())
+             for period in ("today", "30")}  # fmt: skip
+    for period, label in (("today", "Planned so far 13"), ("30", "Planned 33")):
+        assert "17 planned warmup mails are not sent yet Planned 23 Sent 6" in texts[period]
+        assert f"Mails, {'today' if period == 'today' else '30 days'} {label} Sent" in texts[period]
+
+
+def strip_tags(page: str) -> str:
+    return re.sub("<[^>]+>", " ", page)
+
+
 def test_stored_volumes_are_shown_until_they_are_old(fleet: Site, op: httpx.Client):
     stored = "INSERT INTO gmail_warmup.domain_volume VALUES ('one.example', {}, 1, 7, 100, 9, 200, 10, 3, 4, 5, 6, 30)"
     fleet.sql(stored.format("now() - interval '10 minutes'"))

@@ -15,7 +15,9 @@ from gmail_warmup.mailboxes.schedules.send_times import clear_send_times
 from gmail_warmup.mailboxes.schedules.values import SCHEDULE_NAMES, ScheduleValues
 from gmail_warmup.mailboxes.tags import has_tag
 
-_SELECT = sa.select(TagSchedule.tag, *(getattr(TagSchedule, name) for name in SCHEDULE_NAMES)).order_by(TagSchedule.tag)
+_COLUMNS = (TagSchedule.tag, *(getattr(TagSchedule, name) for name in SCHEDULE_NAMES))
+_SELECT = sa.select(*_COLUMNS).order_by(sa.collate(TagSchedule.tag, "C"))
+"""In the order in which the schedules of tags count, whatever the collation of the database."""
 
 TagValues = dict[str, str | int]
 """What a tag sets, by name, as it is stored."""

@@ -68,13 +68,18 @@ class FactLoader:
     def load_facts(
         self, connection: sa.Connection, records: Sequence[MailboxRecord]
     ) -> Iterator[tuple[MailboxRecord, ReadinessFacts]]:
-        """Yield warmup mailboxes in the same order, each with its facts."""
+        """Yield warmup mailboxes in the same order, each with its facts.
+
+        One with a stored value that breaks a rule has no statistics: nothing is sent from it until it is corrected.
+        """
         statistics = load_page_statistics(connection, [record.id for record in records], self.settings, days=7)
         failing = load_failures(connection, [record.id for record in records])
         not_working = {mailbox_id for mailbox_id, period in failing.items() if period.is_not_working}
         for record in records:
-            if record.id in statistics:  # one with a stored value that breaks a rule is logged and left out
+            if record.id in statistics:
                 yield record, self._build_facts(record, statistics[record.id], record.id in not_working)
+            elif record.invalid:
+                yield record, ReadinessFacts(blocker=find_send_blocker(record, self.blockers))
 
     def _build_facts(
         self, record: MailboxRecord, statistics: MailboxStatistics, is_not_working: bool

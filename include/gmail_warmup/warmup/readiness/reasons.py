@@ -20,6 +20,7 @@ _ROWS = (
     ("unauthenticated", "Google does not authenticate the mail of its domain.",
      "See the records and Google's reports of its domain on the mailbox's page."),
     ("not_working", "Its tasks keep failing.", "See the cause on the mailbox's page."),
+    ("pool_mailbox", "It is a pool mailbox now.", ""),
 )  # fmt: skip
 
 READINESS_REASONS: ReasonTable[WarmupReason] = build_reason_table(

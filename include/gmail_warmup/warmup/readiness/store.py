@@ -17,15 +17,24 @@ from gmail_warmup.db.models import Mailbox, MailboxReadiness
 from gmail_warmup.db.rows import convert_rows, write_each
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.warmup.planning.eligibility import Blocker
-from gmail_warmup.warmup.planning.schedules import resolve_schedule
+from gmail_warmup.warmup.planning.schedules import find_schedule
 from gmail_warmup.warmup.readiness.facts import FactLoader, load_warmup_mailboxes
+from gmail_warmup.warmup.readiness.reasons import READINESS_REASONS
 from gmail_warmup.warmup.readiness.rules import ReadinessDay, compute_day, judge_readiness
 
 _R = MailboxReadiness
 _BATCH = 2000
+
+
+def select_readiness(*columns: Any) -> sa.Select[Any]:
+    """Return the query of stored rows. A mailbox that has moved to the pool has a row, and no readiness."""
+    is_warmup = sa.and_(Mailbox.id == _R.mailbox_id, Mailbox.kind == MailboxKind.WARMUP)
+    return sa.select(*columns).select_from(_R).join(Mailbox, is_warmup)
+
+
 # Constants, because building a statement takes about as long as executing it for a page of mailboxes.
 _ANY_ID = sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger)))
-_SELECT_DAYS = sa.select(_R.__table__).where(_R.mailbox_id == _ANY_ID)
+_SELECT_DAYS = select_readiness(_R.__table__).where(_R.mailbox_id == _ANY_ID)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +70,7 @@ def _compute_each(
     for record, facts in loader.load_facts(connection, records):
         verdict = judge_readiness(facts, cap=settings.cold_daily_cap)
         today = loader.blockers.now.astimezone(record.zone).date()
-        schedule = resolve_schedule(record, settings)
+        schedule = find_schedule(record, settings)
         day = compute_day(
             verdict,
             known.get(record.id),
@@ -91,6 +100,7 @@ def update_readiness(engine: sa.Engine, settings: Settings) -> int:
 
     A batch has its own transactions, so that no lock is held for long.
     """
+    _end_former(engine)
     with read_transaction(engine) as connection:
         is_warmup = Mailbox.kind == MailboxKind.WARMUP
         ids = list(connection.scalars(sa.select(Mailbox.id).where(is_warmup).order_by(Mailbox.id)))
@@ -110,6 +120,17 @@ def update_readiness(engine: sa.Engine, settings: Settings) -> int:
         _store_rows(engine, rows)
         changed += len(rows)
     return changed
+
+
+@retry_conflict
+def _end_former(engine: sa.Engine) -> None:
+    """Store that former warmup mailboxes are not ready, which is an event for webhooks; nothing else reads it."""
+    reason = READINESS_REASONS["pool_mailbox"].code
+    is_former = _R.mailbox_id.in_(sa.select(Mailbox.id).where(Mailbox.kind != MailboxKind.WARMUP))
+    end = sa.update(_R).where(is_former, _R.state != ReadinessState.NOT_READY)
+    values = {"state": ReadinessState.NOT_READY, "reason": reason, "since": sa.func.now()}
+    with write_transaction(engine) as connection:
+        connection.execute(end.values(values | {"cold_mails": 0, "cold_mails_before": 0}))
 
 
 def _store_rows(engine: sa.Engine, rows: Sequence[dict[str, Any]]) -> None:
@@ -147,11 +168,10 @@ def load_domain_readiness(connection: sa.Connection, *conditions: sa.ColumnEleme
     """Return the readiness of every domain, ordered by name; of the mailboxes that meet all conditions."""
     number = sa.func.count().label("mailboxes")
     query = (
-        sa.select(
+        select_readiness(
             Mailbox.domain, _R.state, number, sa.func.sum(_R.cold_mails).label("cold_mails"),
             sa.func.mode().within_group(_R.reason).label("reason"),
         )
-        .join(_R, _R.mailbox_id == Mailbox.id)
         .where(_R.state.in_(ReadinessState), *conditions)
         .group_by(Mailbox.domain, _R.state)
         .order_by(Mailbox.domain)

@@ -67,12 +67,12 @@ def compute_percent(part: int, whole: int) -> float | None:
 
 
 def count_known_placements(counts: Mapping[str, int]) -> int:
-    """Return the number of mails whose placement is known, also those that are missing, of counts by name."""
+    """Return the number of mails that were found or are missing, of counts by name."""
     return sum(counts[name] for name in ("inbox", "elsewhere", "spam", "missing"))
 
 
 def compute_placement_percent(counts: Mapping[str, int], name: str) -> float | None:
-    """Return a count in per cent of the mails whose placement is known; None without any."""
+    """Return a count in per cent of the mails that were found or are missing; None without any."""
     return compute_percent(counts[name], count_known_placements(counts))
 
 

@@ -14,6 +14,7 @@ from gmail_warmup.db import clock
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes import repository
+from gmail_warmup.mailboxes.validation import WHOLE_NUMBER
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.queries import grant_events, mailbox_days, mails
 from gmail_warmup.web.queries.grant_events import Events
@@ -23,7 +24,9 @@ from gmail_warmup.web.queries.mails import Mails
 router = APIRouter(tags=["mailboxes"])
 
 BeforeId = Annotated[
-    int | None, Query(ge=1, le=2**63 - 1, description="Return only entries older than the one with this id.")
+    int | None,
+    Query(ge=1, le=2**63 - 1, description="Return only entries older than the one with this id."),
+    WHOLE_NUMBER,
 ]
 
 
@@ -37,7 +40,9 @@ class Days(BaseModel):
 
 @router.get("/mailboxes/{address:path}/days")
 def get_days(
-    address: str, context: CurrentContext, days: Annotated[int, Query(ge=1, le=366)] = mailbox_days.DEFAULT_DAYS
+    address: str,
+    context: CurrentContext,
+    days: Annotated[int, Query(ge=1, le=366), WHOLE_NUMBER] = mailbox_days.DEFAULT_DAYS,
 ) -> Days:
     """Return the daily mail counts of a mailbox."""
     with read_transaction(context.services.engine) as connection:

@@ -18,6 +18,7 @@ from gmail_warmup.mailboxes import bulk_edit as changes
 from gmail_warmup.mailboxes import lookup, repository, tags
 from gmail_warmup.mailboxes.bulk_edit import MailboxChanges
 from gmail_warmup.mailboxes.records import MailboxSettings
+from gmail_warmup.mailboxes.validation import DATE, WHOLE_NUMBER
 from gmail_warmup.warmup.health import monitor
 from gmail_warmup.web.api import selection
 from gmail_warmup.web.api.schemas import Address, Addresses, Body, Changed, ReasonText
@@ -41,7 +42,7 @@ class ListIn(FilterIn):
     sort: Order = Field(Order.ADDRESS, description="A minus sign means descending. Equal values are sorted by address.")
     after: str = Field("", max_length=1000, description="`next_after` of a page in the same order.")
     before: str = Field("", max_length=1000, description="`previous_before` of a page in the same order; `after` wins.")
-    limit: int = Field(queries.DEFAULT_PAGE_SIZE, ge=1, le=1000)
+    limit: Annotated[int, Field(ge=1, le=1000), WHOLE_NUMBER] = queries.DEFAULT_PAGE_SIZE
 
     def to_query(self) -> MailboxQuery:
         """Return filter, order and page for the queries."""
@@ -100,7 +101,7 @@ class PauseIn(Selection):
     """Mailboxes to pause."""
 
     reason: ReasonText = "paused on the page"
-    until: date | None = Field(
+    until: Annotated[date | None, DATE] = Field(
         None, description="Local date on which each of them is resumed automatically; null: when a person resumes it."
     )
 

@@ -13,6 +13,7 @@ from gmail_warmup.core.text import to_storable_text
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import Mailbox, OAuthGrant
 from gmail_warmup.db.statement_cache import cache_statement
+from gmail_warmup.mailboxes.validation import WHOLE_NUMBER
 from gmail_warmup.warmup.readiness import store
 from gmail_warmup.web.api.selection import FilterIn
 from gmail_warmup.web.dependencies import CurrentContext
@@ -29,7 +30,7 @@ class ReadinessIn(FilterIn):
     """Filter and position of a page."""
 
     after: str = Field("", max_length=MAX_TEXT_LENGTH, description="`next_after` of a page; empty for the first page.")
-    limit: int = Field(100, ge=1, le=1000)
+    limit: Annotated[int, Field(ge=1, le=1000), WHOLE_NUMBER] = 100
 
 
 class ReadinessList(BaseModel):

@@ -9,15 +9,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from gmail_warmup.core.characters import MAX_REASON_LENGTH, normalize_reason
 from gmail_warmup.mailboxes.addresses import normalize_address
+from gmail_warmup.mailboxes.validation import WHOLE_NUMBER
 from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 
 Address = Annotated[str, AfterValidator(normalize_address)]
 Addresses = Annotated[list[Address], Field(min_length=1, max_length=1000)]
 
 
-PageEdge = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
+PageEdge = Annotated[int | None, Query(ge=0, le=2**63 - 1), WHOLE_NUMBER]
 """Id at which a neighbouring page begins."""
-PageLimit = Annotated[int, Query(ge=1, le=1000)]
+PageLimit = Annotated[int, Query(ge=1, le=1000), WHOLE_NUMBER]
 """Number of entries of a page."""
 
 Confirmation = Annotated[

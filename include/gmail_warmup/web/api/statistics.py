@@ -15,6 +15,7 @@ from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.addresses import normalize_domain
+from gmail_warmup.mailboxes.validation import WHOLE_NUMBER
 from gmail_warmup.warmup.reporting.counts import DEFAULT_DAYS
 from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
@@ -25,7 +26,7 @@ from gmail_warmup.web.views.statistics import MailboxFigures, TotalFigures
 
 router = APIRouter(tags=["statistics"])
 
-DayCount = Annotated[int, Query(ge=1, le=366, description="Number of local days, including today.")]
+DayCount = Annotated[int, Query(ge=1, le=366, description="Number of local days, including today."), WHOLE_NUMBER]
 
 
 class HealthHistory(BaseModel):

@@ -25,6 +25,8 @@ from gmail_warmup.web.queries.filters import (
     in_band,
 )
 
+_HAS_OTHER_CAUSE = sa.or_(OAuthGrant.state.in_(FLAGGED_STATES), IS_NOT_WORKING)
+"""Condition of the mailboxes that need a person whatever their health is, so that each is counted and listed once."""
 _IS_OLDEST = Mailbox.id == sa.any_(sa.bindparam("oldest", type_=ARRAY(sa.BigInteger)))
 
 
@@ -87,7 +89,7 @@ def load_attention(connection: sa.Connection, mailbox_filter: MailboxFilter, *, 
     )
     states = {state: invalid[state].mailboxes if state in invalid else 0 for state in GrantState}
     states[GrantState.ACTIVE] = total.mailboxes - sum(states.values())
-    blocked = unhealthy[HealthBand.BLOCKED].mailboxes if HealthBand.BLOCKED in unhealthy else 0
+    blocked = unhealthy[HealthBand.BLOCKED].needy if HealthBand.BLOCKED in unhealthy else 0
     oldest = [key for row in (*invalid.values(), *unhealthy.values()) for key in row.oldest]
     return Attention(
         at=total.now,
@@ -122,15 +124,27 @@ def _group_grants(mailbox_filter: MailboxFilter, limit: int) -> sa.Select[Any]:
 @cache_statement
 def _group_bands(mailbox_filter: MailboxFilter, limit: int) -> sa.Select[Any]:
     """Return the query of the restricted warmup mailboxes by health band."""
-    bands = _select_groups(Mailbox.band, Mailbox.id, Mailbox.band_since, limit)
+    bands = _select_groups(Mailbox.band, Mailbox.id, Mailbox.band_since, limit, only=~_HAS_OTHER_CAUSE)
+    bands = bands.join(OAuthGrant, OAuthGrant.mailbox_id == Mailbox.id)
     return bands.where(in_band(*GROUP_BANDS.values()), *build_conditions(mailbox_filter, expiring_days=0))
 
 
-def _select_groups(group: Any, mailbox_id: Any, since: Any, limit: int) -> sa.Select[Any]:
-    """Return the number of mailboxes of each group, and the ids of those that have been in it for the longest time."""
-    ordered = sa.func.array_agg(aggregate_order_by(mailbox_id, since, mailbox_id), type_=ARRAY(sa.BigInteger))
+def _select_groups(
+    group: Any, mailbox_id: Any, since: Any, limit: int, only: sa.ColumnElement[bool] | None = None
+) -> sa.Select[Any]:
+    """Return the number of mailboxes of each group, and the ids of those that have been in it for the longest time.
+
+    Args:
+        only: condition of the mailboxes that are listed, and counted as ``needy``; None for all.
+    """
+    listed = sa.true() if only is None else only
+    ids = sa.func.array_agg(aggregate_order_by(mailbox_id, since, mailbox_id), type_=ARRAY(sa.BigInteger))
+    oldest = sa.func.coalesce(ids.filter(listed), sa.cast(sa.text("'{}'"), ARRAY(sa.BigInteger)))
     return sa.select(
-        group.label("name"), sa.func.count().label("mailboxes"), ordered[1:limit].label("oldest")
+        group.label("name"),
+        sa.func.count().label("mailboxes"),
+        sa.func.count().filter(listed).label("needy"),
+        sa.type_coerce(oldest, ARRAY(sa.BigInteger))[1:limit].label("oldest"),
     ).group_by(group)
 
 
@@ -161,7 +175,7 @@ def _select_parts(conditions: list[sa.ColumnElement[bool]]) -> list[sa.Select[An
     ).join(MailboxFailure, MailboxFailure.mailbox_id == Mailbox.id)  # fmt: skip
     return [
         grant.where(OAuthGrant.state.in_(FLAGGED_STATES), _IS_OLDEST),
-        health.where(in_band(HealthBand.BLOCKED), Mailbox.band_since.is_not(None), _IS_OLDEST),
+        health.where(in_band(HealthBand.BLOCKED), ~_HAS_OTHER_CAUSE, Mailbox.band_since.is_not(None), _IS_OLDEST),
         failing.where(IS_NOT_WORKING, *conditions),
     ]
 

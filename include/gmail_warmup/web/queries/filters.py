@@ -122,6 +122,7 @@ def build_conditions(mailbox_filter: MailboxFilter, *, expiring_days: int) -> li
         conditions.append(Mailbox.kind == mailbox_filter.kind)
     if mailbox_filter.readiness is not None:
         is_in_state = MailboxReadiness.state == mailbox_filter.readiness
+        conditions.append(Mailbox.kind == MailboxKind.WARMUP)
         conditions.append(Mailbox.id.in_(sa.select(MailboxReadiness.mailbox_id).where(is_in_state)))
     if mailbox_filter.domain:
         conditions.append(Mailbox.domain == normalize_domain(mailbox_filter.domain))

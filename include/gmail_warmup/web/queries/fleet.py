@@ -36,11 +36,11 @@ class MailSums:
 
     @property
     def placed(self) -> int:
-        """Return the number of mails whose placement is known."""
+        """Return the number of mails that were found or are missing."""
         return count_known_placements(self.counts)
 
     def percent(self, name: str) -> float | None:
-        """Return a placement in per cent of the mails whose placement is known."""
+        """Return a placement in per cent of the mails that were found or are missing."""
         return compute_placement_percent(self.counts, name)
 
 

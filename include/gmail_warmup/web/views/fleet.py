@@ -42,9 +42,9 @@ class _FrozenModel(BaseModel):
 
 
 class Mails(_FrozenModel):
-    """Counts of first mails of warmup mailboxes. Percentages refer to mails whose placement is known."""
+    """Counts of first mails of warmup mailboxes. Percentages refer to mails that were found or are missing."""
 
-    planned: int
+    planned: int = Field(description="Planned mails of the mailboxes that have begun their day.")
     sent: int
     failed: int
     inbox: int
@@ -71,7 +71,7 @@ class Today(_FrozenModel):
 
     planned: int = Field(description="Including the mailboxes that have not begun their day.")
     sent: int
-    remaining: int = Field(description="Mails that are still sent today; 0 while everything is stopped.")
+    remaining: int = Field(description="Planned mails that are not sent yet; 0 while everything is stopped.")
     cold_mails: int = Field(description="Cold mails that the ready mailboxes may send today, as of the last DAG run.")
     readiness: dict[ReadinessState, int] = Field(
         description="Number of warmup mailboxes in each state of readiness, as of the last DAG run."

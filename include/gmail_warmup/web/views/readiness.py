@@ -23,7 +23,7 @@ class StoredReadiness(BaseModel):
     state: ReadinessState
     label: str = Field(description="The state as text.")
     reason: str = Field(description="Reason code.")
-    since: datetime = Field(description="When the mailbox entered the state.")
+    since: datetime = Field(description="When the mailbox entered the state, as the DAG runs found it.")
     cold_mails: int = Field(description="Cold mails that are reasonable on `local_date`, beside the warmup.")
     local_date: date = Field(description="The mailbox's local day.")
 

@@ -35,7 +35,7 @@ class WeekMails:
         return self.counts[name]
 
     def percent(self, name: str) -> float | None:
-        """Return a placement in per cent of the mails whose placement is known; None without any."""
+        """Return a placement in per cent of the mails that were found or are missing; None without any."""
         return compute_placement_percent(self.counts, name)
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gmail_warmup.airflow.configuration import load_urls
 from gmail_warmup.db.clock import get_current_time
 from gmail_warmup.db.engine import read_transaction, write_transaction
+from gmail_warmup.mailboxes.validation import DATE
 from gmail_warmup.transfer.csv_format import BYTE_ORDER_MARK
 from gmail_warmup.warmup.reporting.weekly import links
 from gmail_warmup.warmup.reporting.weekly.report import WeeklyReport, load_weekly_report, write_report_csv
@@ -31,7 +32,9 @@ class ReportParams(BaseModel):
 
     domain: _Name = Field("", description="Only this domain.")
     tag: _Name = Field("", description="Only mailboxes with this tag.")
-    week: dt.date | None = Field(None, description="A day of the week; by default of the last complete one.")
+    week: Annotated[dt.date | None, DATE] = Field(
+        None, description="A day of the week; by default of the last complete one."
+    )
 
 
 class LinkIn(ReportParams, Body):
@@ -55,7 +58,7 @@ class FigureOut(_OutModel):
     code: str
     number: int
     before: int | None = Field(description="Null if it is not known, or the number is that of now.")
-    percent: float | None = Field(description="Of the mails whose placement is known.")
+    percent: float | None = Field(description="Of the mails that were found or are missing.")
     percent_before: float | None
 
 
