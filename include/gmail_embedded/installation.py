@@ -103,6 +103,8 @@ class Installation(ABC):
         """Stop everything; a signal is deferred until that is done."""
         self.signals.install()
         with self.signals.deferred():
+            if self._family and kind is KeyboardInterrupt and sys.stderr.isatty():
+                print("Stopping, which takes some seconds ...", file=sys.stderr)
             self.stop()
             self.folder.unlock()
             self.signals.restore()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cli.conftest import Shell
 from domains.name_server import HOST, serving
 from gmail_warmup.core.settings import Settings
+from gmail_warmup.domains.check import build_resolver, check_all_domains, log_findings
 from support.world import World
 
 
@@ -45,6 +48,16 @@ def test_it_shows_what_google_reported(world: World, shell: Shell):
     assert rows["dmarc"]["google"] is None
     assert "Google reports pass, sending continues." in out
     assert "Google: the last 4 mails did not pass." in out
+
+
+def test_the_command_prints_what_the_task_logs(world: World, shell: Shell, caplog: pytest.LogCaptureFixture):
+    world.add("ada@warm.example", kind="warmup")
+    with serving() as server:
+        world.settings = Settings(dns_nameservers=f"{HOST}:{server.port}", dns_timeout=60)
+        shell("dns", code=1)
+        assert "There is no DMARC record." not in caplog.text + shell.err
+        log_findings(check_all_domains(world.store.engine, build_resolver(world.settings), selector="google"))
+    assert "warm.example: dmarc: There is no DMARC record." in caplog.text
 
 
 def test_without_a_domain_of_ones_own_there_is_nothing_to_look_at(shell: Shell):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,3 +94,20 @@ def test_a_signal_at_any_moment_leaves_nothing_behind_and_the_next_start_works(
         for name in ("secrets.json", "passwords.json"):
             assert stat.S_IMODE((short_folder / name).stat().st_mode) == 0o600
     assert find_processes(short_folder, short_folder / "postgres") == []
+
+
+def test_a_terminal_shows_that_it_is_stopping(short_folder: Path) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-c", START, short_folder], stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    until(lambda: find_processes(short_folder, short_folder / "postgres"), "nothing started", 180)
+    process.send_signal(signal.SIGINT)
+    shown = b""
+    try:
+        while part := os.read(ours, 65536):
+            shown += part
+    except OSError:  # the terminal has no other end any more
+        pass
+    os.close(ours)
+    assert process.wait(120) == 130
+    assert shown.count(b"Stopping, which takes some seconds") == 1

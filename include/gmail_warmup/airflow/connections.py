@@ -50,8 +50,12 @@ def find_connection(conn_id: str) -> Connection | None:
         return None
 
 
-def get_connection(conn_id: str, purpose: str) -> Connection:
+def get_connection(conn_id: str, purpose: str, *, how: str = "with 'gmail-warmup init'") -> Connection:
     """Return an Airflow Connection.
+
+    Args:
+        purpose: what it is for.
+        how: how it is created.
 
     Raises:
         ConfigurationError: if it is missing. The message names its purpose and how to create it.
@@ -59,9 +63,8 @@ def get_connection(conn_id: str, purpose: str) -> Connection:
     found = find_connection(conn_id)
     if found is None:
         raise ConfigurationError(
-            f"The Airflow Connection '{conn_id}' ({purpose}) is missing. Create it with 'gmail-warmup init', or by "
-            "hand as described in the README. If it exists, AIRFLOW__CORE__FERNET_KEY is not the key that it was "
-            "encrypted with."
+            f"The Airflow Connection '{conn_id}' ({purpose}) is missing. Create it {how}. If it exists, "
+            "AIRFLOW__CORE__FERNET_KEY is not the key that it was encrypted with."
         )
     return found
 
@@ -76,7 +79,8 @@ def load_oauth_client(settings: Settings, conn_id: str | None = None) -> OAuthCl
         ConfigurationError: if the Connection is missing, has no client id or secret, or contains a malformed value.
     """
     conn_id = conn_id or settings.client_conn_id
-    found = get_connection(conn_id, "an OAuth client")
+    how = "with 'gmail-warmup init'" if conn_id == settings.client_conn_id else "in Airflow, see docs/clients.md"
+    found = get_connection(conn_id, "an OAuth client", how=how)
     if not (found.login or "").strip() or not (found.password or "").strip():
         raise ConfigurationError(
             f"The Airflow Connection '{conn_id}' needs the client id as its login and the client secret as its "
@@ -120,7 +124,7 @@ def load_text_generator(settings: Settings, fallback: TextGenerator) -> TextGene
     conn_id = settings.generator_conn_id
     if not conn_id:
         return None
-    found = get_connection(conn_id, "the text generator")
+    found = get_connection(conn_id, "the text generator", how="in Airflow, see docs/content.md")
     extra = parse_extra(found)
     base_url, model = str(extra.get("base_url") or found.host or ""), str(extra.get("model") or "")
     try:
@@ -198,7 +202,7 @@ def load_smtp_sender(conn_id: str, purpose: str) -> str:
     Raises:
         ConfigurationError: if the Connection is missing, is not of type SMTP, or names no sender.
     """
-    found = get_connection(conn_id, purpose)
+    found = get_connection(conn_id, purpose, how="in Airflow, with the type SMTP")
     if found.conn_type != "smtp":
         raise ConfigurationError(f"The Airflow Connection '{conn_id}' has the type '{found.conn_type}', not 'smtp'.")
     sender = str(parse_extra(found).get("from_email") or found.login or "")

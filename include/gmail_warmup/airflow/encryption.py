@@ -21,7 +21,8 @@ def load_cipher() -> Cipher:
         return Cipher(get_fernet())
     except AirflowException as error:
         raise EncryptionKeyError(
-            f"AIRFLOW__CORE__FERNET_KEY is not a list of Fernet keys ({error}). Generate a key with: {KEY_COMMAND}"
+            f"AIRFLOW__CORE__FERNET_KEY is not a list of Fernet keys ({error}). Run this in the environment of your "
+            f"Airflow, which has a key. For a new installation generate one with: {KEY_COMMAND}"
         ) from None
 
 

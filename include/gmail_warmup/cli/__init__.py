@@ -10,6 +10,8 @@ from typing import Annotated
 # Outside of tasks and servers, Airflow reads Connections only from the environment, unless this variable permits access
 # to the metadata database (task SDK, ensure_secrets_backend_loaded).
 os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+# Airflow warns of every Connection whose type contains an underscore, as those of its own providers do.
+os.environ.setdefault("AIRFLOW__LOGGING__NAMESPACE_LEVELS", "airflow.models.connection=error")
 
 import typer
 

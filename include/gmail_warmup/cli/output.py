@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import getpass
 import json
 import sys
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -88,22 +90,40 @@ def make_console(*, stderr: bool = False) -> Console:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON."""
-    typer.echo(json.dumps(value, indent=2, default=_to_json_value, ensure_ascii=False))
+    """Print a value as JSON, which is always UTF-8: for another encoding of stdout, in ASCII with escapes."""
+    is_utf8 = codecs.lookup(getattr(sys.stdout, "encoding", None) or "utf-8").name == "utf-8"
+    typer.echo(json.dumps(value, indent=2, default=_to_json_value, ensure_ascii=not is_utf8))
 
 
 def _to_json_value(value: Any) -> str:
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
 
 
+_FOLDED_WIDTH = 24
+"""Width below which a column of sentences is not wrapped."""
+
+
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, fold: str) -> None:
-    """Print rows as a table; on a narrow terminal, the column ``fold`` is wrapped."""
+    """Print rows as a table; the column ``fold`` is wrapped between words.
+
+    A table that needs more is wider than a narrow terminal, which then wraps its lines: no cell is cut off.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for title in titles:
-        table.add_column(title, overflow="fold", no_wrap=title != fold)
-    for row in rows:
-        table.add_row(*(format_cell(value) for value in row))
-    make_console().print(table)
+    cells = [[Text.from_markup(format_cell(value)) for value in row] for row in rows]
+    widths = []
+    for at, title in enumerate(titles):
+        texts = [title, *(row[at].plain for row in cells)]
+        width = max(map(cell_len, texts))
+        if title == fold:
+            longest_word = max(cell_len(word) for text in texts for word in text.split())
+            width = max(min(width, _FOLDED_WIDTH), longest_word)
+        table.add_column(Text(title), overflow="fold", no_wrap=title != fold, min_width=width)
+        widths.append(width + 2)
+    for row in cells:
+        table.add_row(*row)
+    console = make_console()
+    console.width = max(console.width, sum(widths))
+    console.print(table)
 
 
 MAX_EFFECTS = 200

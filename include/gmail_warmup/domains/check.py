@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import sqlalchemy as sa
@@ -66,12 +66,12 @@ def check_all_domains(engine: sa.Engine, lookup: DnsLookup, *, selector: str) ->
             with isolate_item(connection, f"The result of {domain}"):
                 store.store_findings(connection, domain, findings)
         store.delete_other_domains(connection, domains)
-    for domain, findings in checked.items():
-        _log_findings(domain, findings)
     return checked
 
 
-def _log_findings(domain: str, findings: DomainFindings) -> None:
-    for record, finding in findings.items():
-        message = finding.reason.message
-        log.log(_LOG_LEVELS[finding.result], "%s: %s: %s [%s]", domain, record.value, message, finding.detail)
+def log_findings(checked: Mapping[str, DomainFindings]) -> None:
+    """Log the findings of a task, which has no other output."""
+    for domain, findings in checked.items():
+        for record, finding in findings.items():
+            message = finding.reason.message
+            log.log(_LOG_LEVELS[finding.result], "%s: %s: %s [%s]", domain, record.value, message, finding.detail)

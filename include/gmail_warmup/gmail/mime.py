@@ -187,7 +187,9 @@ def _check_header(name: str, value: str) -> tuple[str, str]:
 
 def _check_address(field_name: str, address: str) -> str:
     if not _ADDRESS.fullmatch(_check_header_text(field_name, address)) or "=?" in address:
-        raise InvalidInputError(f"{field_name}: not a bare ASCII mail address like ada@example.com.")
+        raise InvalidInputError(
+            f"{field_name}: {address[:100]!r} is not a bare ASCII mail address like ada@example.com."
+        )
     return address
 
 

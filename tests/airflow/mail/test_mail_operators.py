@@ -113,22 +113,52 @@ def test_each_run_and_each_mapped_task_sends_its_own_mail(mail_world: World):
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"to": "Bea <bea@pool.example>"}, "recipient: not a bare ASCII mail address"),
-        ({"to": []}, "recipient: not a bare ASCII mail address"),
-        ({"cc": "x"}, "cc: not a bare"),
-        ({"bcc": "a@b@c"}, "bcc: not a bare"),
+        ({"to": "Bea <bea@pool.example>"}, "recipient: 'bea <bea@pool.example>' is not a bare ASCII mail address"),
+        ({"to": []}, "recipient: '' is not a bare ASCII mail address"),
+        ({"cc": [BEA, "x"]}, "cc: 'x' is not a bare"),
+        ({"bcc": "a@b@c"}, "bcc: 'a@b@c' is not a bare"),
         ({"subject": "A\r\nBcc: eve@example.com"}, "subject: must not contain"),
         ({"attachments": ["/does/not/exist"]}, "cannot be read"),
         ({"attachments": "/does/not/exist"}, "attachment '/does/not/exist': cannot be read"),
         ({"attachments": ["/tmp"]}, "attachment '/tmp': cannot be read"),
         ({"attachments": ["a\x00b"]}, "cannot be read .embedded null byte"),
-        ({"to": None}, "recipient: not a bare ASCII mail address"),
+        ({"to": None}, "recipient: '' is not a bare ASCII mail address"),
+        ({"to": [BEA, None]}, "to: the value has to be a text, not NoneType. Check its template or XCom."),
+        ({"cc": 5}, "cc: the value has to be a text, not int"),
+        ({"subject": None}, "subject: the value has to be a text, not NoneType"),
+        ({"text": {"a": 1}}, "text: the value has to be a text, not dict"),
+        ({"html": 5}, "html: the value has to be a text, not int"),
+        ({"sender_name": 5}, "sender_name: the value has to be a text, not int"),
+        ({"mailbox": None}, "mailbox: the value has to be a text, not NoneType"),
+        ({"attachments": [None]}, "attachments: the value has to be a text, not NoneType"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_by_name(mail_world: World, changes: dict[str, Any], rule: str):
     with pytest.raises(InvalidInputError, match=rule):
         operator(**changes).execute(context(Store()))
     assert mail_world.sandbox.mails() == []
+
+
+@pytest.mark.parametrize("nothing", [None, "", []])
+def test_a_template_may_return_no_copies_and_no_attachments(mail_world: World, nothing: Any):
+    operator(cc=nothing, bcc=nothing, attachments=nothing).execute(context(Store()))
+    assert len(mail_world.sandbox.mails()) == 1
+
+
+def test_an_attachment_is_named_by_a_path_too(mail_world: World, tmp_path: Path):
+    file = tmp_path / "empty.txt"
+    file.touch()
+    operator(attachments=file).execute(context(Store()))
+    hook = GmailHook(BEA)
+    (received,) = hook.search_messages("subject:Report", limit=5)
+    assert [(each.filename, each.data) for each in hook.get_attachments(received)] == [("empty.txt", b"")]
+
+
+@pytest.mark.parametrize(("changes", "name"), [({"mailbox": None}, "mailbox"), ({"query": 5}, "query")])
+def test_a_sensor_names_a_value_that_is_no_text(mail_world: World, changes: dict[str, Any], name: str):
+    sensor = GmailMessageSensor(task_id="wait", **({"mailbox": ADA, "query": "subject:x"} | changes))
+    with pytest.raises(InvalidInputError, match=f"{name}: the value has to be a text"):
+        sensor.poke(context(Store()))
 
 
 SPELLINGS = {

@@ -95,6 +95,15 @@ def test_every_open_route_is_known_here():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("path", ["/invite", "/shared-report"])
+def test_a_link_check_by_head_gets_what_a_browser_gets(site: Site, path: str):
+    with site.stranger() as scanner:
+        page, checked = scanner.get(f"{MOUNT}{path}"), scanner.head(f"{MOUNT}{path}")
+    assert (checked.status_code, checked.content) == (200, b"")
+    for name in ("content-type", "cache-control", "referrer-policy", "content-security-policy"):
+        assert checked.headers[name] == page.headers[name]
+
+
 def used(site: Site, op: httpx.Client) -> str:
     token = invite(op, ADA)
     with site.stranger() as other:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable
 
@@ -118,6 +119,43 @@ def test_a_failed_consent_leads_to_the_page_and_the_queue_goes_on(seven: Site, o
     assert "6 repaired, 0 skipped, 1 failed." in shown(op)[1]
     assert consent(op, sign_in(op)).endswith(PAGE), "what failed waits again"
     assert shown(op)[0] == dict.fromkeys(SEVEN, "repaired")
+
+
+def recognise(browser: httpx.Client, url: str, account: str) -> str:
+    """Sign in with an account that may be the same one; return the page that asks."""
+    page = browser.get(at_google(url, account))
+    assert page.status_code == 403, page.text
+    return page.text
+
+
+@pytest.fixture
+def renamed(seven: Site) -> str:
+    """Return the new address of an account whose mailbox has no mail by which it can be recognised."""
+    seven.sandbox.put_mailbox("renamed@example.com")
+    return "renamed@example.com"
+
+
+def test_a_person_who_does_not_recognise_an_account_returns_to_the_queue(seven: Site, op: httpx.Client, renamed: str):
+    page = recognise(op, begin(op), renamed)
+    assert f'{PAGE}" data-leave>Back to the repair queue</a>' in page
+    assert shown(op)[0] == dict.fromkeys(SEVEN, "waiting") | {SEVEN[0]: "failed"}
+    found = re.search(r'id="again" data-path="([^"]+)" data-request="([^"]+)"', page)
+    assert found
+    path, request = found.groups()
+    again = op.post(f"{API}/{path}", json=json.loads(html.unescape(request))).json()["url"]
+    assert hint(again) == SEVEN[0]
+    assert hint(consent(op, again)) == SEVEN[1], "the queue continues"
+
+
+def test_a_person_who_recognises_an_account_returns_to_the_queue(seven: Site, renamed: str):
+    with seven.browser("admin") as admin:
+        page = recognise(admin, begin(admin), renamed)
+        found = re.search(r'data-consent="(\d+)"', page)
+        assert found
+        accepted = admin.post(f"{API}/consents/{found[1]}/accept", json={})
+        assert accepted.json()["url"].endswith(PAGE), accepted.text
+        assert shown(admin)[0] == {renamed: "repaired"} | dict.fromkeys(SEVEN[1:], "waiting")
+        assert hint(sign_in(admin)) == SEVEN[1]
 
 
 def test_an_abandoned_consent_still_waits(seven: Site, op: httpx.Client):

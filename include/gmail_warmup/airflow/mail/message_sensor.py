@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
+from gmail_warmup.airflow.mail.values import require_text
 from gmail_warmup.airflow.retry_policy import RETRY_BY_CAUSE
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class GmailMessageSensor(BaseSensorOperator):
         """Search once."""
         from gmail_warmup.airflow.gmail_hook import GmailHook
 
-        found = GmailHook(self.mailbox).search_messages(self.query, limit=self.limit)
+        hook = GmailHook(require_text("mailbox", self.mailbox))
+        found = hook.search_messages(require_text("query", self.query), limit=self.limit)
         self.log.info("%s: %d messages match", self.mailbox, len(found))
         return PokeReturnValue(is_done=len(found) >= self.min_messages, xcom_value=found)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from gmail_warmup.airflow.mail.values import require_text, require_texts
 from gmail_warmup.airflow.retry_policy import RETRY_BY_CAUSE
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class GmailSendOperator(BaseOperator):
         from gmail_warmup.airflow.gmail_hook import GmailHook
         from gmail_warmup.gmail.outgoing.send_once import IDEMPOTENCY_HEADER, send_once
 
-        hook = GmailHook(self.mailbox)
+        hook = GmailHook(require_text("mailbox", self.mailbox))
         hook.token_header = IDEMPOTENCY_HEADER
         mail = self._build_mail(hook.address, self.idempotency_key or _describe_task(context))
         store: Any = context.get("task_state_store")
@@ -92,35 +93,34 @@ class GmailSendOperator(BaseOperator):
         from gmail_warmup.gmail.mime import OutgoingMail, make_message_id
         from gmail_warmup.gmail.outgoing.send_once import IDEMPOTENCY_HEADER
 
-        to = _to_tuple(self.to)
+        to = _list_addresses("to", self.to)
         token = hashlib.sha256(f"{sender}\n{key}".encode()).hexdigest()[:40]
         return OutgoingMail(
             sender=sender,
-            sender_name=self.sender_name,
+            sender_name=_find_text("sender_name", self.sender_name),
             recipient=to[0] if to else "",
             recipient_name=None,
             other_recipients=to[1:],
-            cc=_to_tuple(self.cc),
-            bcc=_to_tuple(self.bcc),
-            subject=self.subject,
-            text=self.text,
-            html=self.html,
-            attachments=tuple(_read_file(Path(path)) for path in _to_list(self.attachments)),
+            cc=_list_addresses("cc", self.cc),
+            bcc=_list_addresses("bcc", self.bcc),
+            subject=require_text("subject", self.subject),
+            text=require_text("text", self.text),
+            html=_find_text("html", self.html),
+            attachments=tuple(_read_file(Path(path)) for path in require_texts("attachments", self.attachments)),
             message_id=make_message_id(token, sender),
             headers={IDEMPOTENCY_HEADER: token},
         )
 
 
-def _to_tuple(addresses: str | Sequence[str]) -> tuple[str, ...]:
+def _list_addresses(name: str, addresses: str | Sequence[str]) -> tuple[str, ...]:
     from gmail_warmup.mailboxes.addresses import to_stored_address
 
     # The mail's builder names an address that is none.
-    return tuple(to_stored_address(address) or address for address in _to_list(addresses))
+    return tuple(to_stored_address(address) or address for address in require_texts(name, addresses))
 
 
-def _to_list(values: str | Sequence[str]) -> Sequence[str]:
-    """Return one text or several as several; None, which a template may return, as none."""
-    return [values] if isinstance(values, str) else values or []
+def _find_text(name: str, value: str | None) -> str | None:
+    return None if value is None else require_text(name, value)
 
 
 def _read_file(path: Path) -> Attachment:

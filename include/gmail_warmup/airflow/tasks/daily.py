@@ -22,6 +22,7 @@ def check_sending_domains() -> dict[str, dict[str, str]]:
         if not settings.dns_check:
             raise AirflowSkipException("dns_check is off in the settings.")
         seen = check.check_all_domains(services.engine, check.build_resolver(settings), selector=settings.dkim_selector)
+    check.log_findings(seen)
     return {domain: {record.value: finding.code for record, finding in found.items()} for domain, found in seen.items()}
 
 

@@ -89,7 +89,7 @@ def list_mailboxes(
         for r in found
     ]
     if rows:
-        print_table(("mailbox", "kind", "grant", "reason", "since (UTC)", ""), rows, fold="mailbox")
+        print_table(("mailbox", "kind", "grant", "reason", "since (UTC)", "note"), rows, fold="note")
     typer.echo(pluralize(len(rows), "mailbox"))
     if not rows and not (state or kind or domain or tag or owner or client or search):
         typer.echo("Add one on the page 'Gmail accounts', or with: gmail-warmup mailboxes add")

@@ -123,7 +123,7 @@ def list_removals(
     ]
     if rows:
         titles = ("removal", "mailbox", "requested (UTC)", "by", "step", "waits for")
-        print_table(titles, rows, fold="mailbox")
+        print_table(titles, rows, fold="waits for")
     typer.echo(pluralize(len(rows), "removal"))
 
 

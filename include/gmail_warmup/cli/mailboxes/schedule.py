@@ -55,7 +55,7 @@ def show(
         return
     listed = [(name, key, value) for name, chosen in by_tag.items() for key, value in chosen.items()]
     if listed:
-        print_table(("tag", "value", ""), listed, fold="tag")
+        print_table(("tag", "value", "set to"), listed, fold="tag")
     typer.echo(f"{pluralize(len(by_tag), 'tag')} with a schedule")
 
 

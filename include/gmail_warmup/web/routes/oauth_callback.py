@@ -78,9 +78,10 @@ def handle_callback(
             state=query.get("state", ""), code=query.get("code", ""), error=query.get("error", ""), session=session
         )
     except ConsentRefusedError as refused:
-        if _record_failed_repair(context, refused, session) and not refused.evidence:
+        queued = _record_failed_repair(context, refused, session)
+        if queued and not refused.evidence:
             return RedirectResponse(load_urls().repairs_url, status_code=303)
-        return _render_refusal(request, refused, invited=session.user is None)
+        return _render_refusal(request, refused, invited=session.user is None, queued=queued)
     return _continue_queue(request, context, flow, result, session) or _redirect_after_consent(
         result, invited=session.user is None
     )
@@ -126,7 +127,8 @@ def _record_failure(context: AppContext, user: str, address: str, detail: str) -
         repair_queue.set_outcome(connection, user, address, RepairOutcome.FAILED, detail=detail)
 
 
-def _render_refusal(request: Request, refused: ConsentRefusedError, *, invited: bool) -> Response:
+def _render_refusal(request: Request, refused: ConsentRefusedError, *, invited: bool, queued: bool) -> Response:
+    back = load_urls().repairs_url if queued else load_urls().view_url(refused.expected_address)
     text = consent_errors.describe_refusal(refused, invited=invited)
     return render.render_page(
         request,
@@ -138,8 +140,9 @@ def _render_refusal(request: Request, refused: ConsentRefusedError, *, invited: 
         consent=refused.request,
         actual=refused.actual,
         invited=invited,
-        again="" if invited else consent_errors.retry_request(refused),
-        back="" if invited else load_urls().view_url(refused.expected_address),
+        queued=queued,
+        again="" if invited else consent_errors.retry_request(refused, queued=queued),
+        back="" if invited else back,
     )
 
 

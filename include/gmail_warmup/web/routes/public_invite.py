@@ -44,6 +44,7 @@ class ConsentRedirect(BaseModel):
     url: str
 
 
+@router.head("")
 @router.get("")
 def show_invite(request: Request) -> Response:
     """Show the landing page of a link; its script requests the details."""

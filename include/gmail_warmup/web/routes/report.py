@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -21,7 +21,6 @@ from gmail_warmup.web.dependencies import CurrentContext
 from gmail_warmup.web.errors import problem_response
 from gmail_warmup.web.permissions import READ
 from gmail_warmup.web.problems import INVITE_OVER
-from gmail_warmup.web.queries.list_params import parse_day
 from gmail_warmup.web.security import SAME_SITE_JSON
 from gmail_warmup.web.text_limits import MAX_TEXT_LENGTH
 
@@ -46,7 +45,7 @@ def show_report(
         problem = str(error)
     with read_transaction(context.services.engine, snapshot=True) as connection:
         try:
-            report = load_weekly_report(connection, scope, week=parse_day(week))
+            report = load_weekly_report(connection, scope, week=_parse_day(week))
         except InvalidInputError as error:
             problem, report = str(error), load_weekly_report(connection, scope)
         shared = links.list_report_links(connection)
@@ -65,6 +64,13 @@ def show_report(
     )
 
 
+def _parse_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InvalidInputError(f"'{text[:20]}' is not a day. Give one such as 2026-11-30.") from None
+
+
 class ReportTokenIn(Body):
     """The token from the fragment of the link."""
 
@@ -80,6 +86,7 @@ class SharedReport(BaseModel):
     expires_at: datetime
 
 
+@router.head(urls.SHARED_REPORT_PATH)
 @router.get(urls.SHARED_REPORT_PATH)
 def show_shared_report(request: Request) -> Response:
     """Show the page of a link; its script requests the report with the token, which no server log contains."""

@@ -20,7 +20,7 @@ function follow(button, request) {
 }
 
 const again = document.querySelector("#again");
-follow(again, () => post("consents", JSON.parse(again.dataset.request)));
+follow(again, () => post(again.dataset.path, JSON.parse(again.dataset.request)));
 const accept = document.querySelector("#accept");
 follow(accept, () => post(`consents/${accept.dataset.consent}/accept`, {}));
 

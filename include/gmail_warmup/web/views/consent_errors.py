@@ -210,10 +210,16 @@ def _format_wait(retry_after: float | None) -> str:
     return pluralize(max(1, math.ceil(retry_after / 60)), "minute") if retry_after else "some minutes"
 
 
-def retry_request(refused: ConsentRefusedError) -> str:
-    """Return the JSON request that starts the same consent again; empty if the consent is unknown."""
+def retry_request(refused: ConsentRefusedError, *, queued: bool = False) -> str:
+    """Return the JSON request that starts the same consent again; empty if the consent is unknown.
+
+    Args:
+        queued: whether the request continues the user's repair queue.
+    """
     consent = refused.request
     if consent is None:
         return ""
+    if queued:
+        return json.dumps({"address": consent.address})
     request = {"address": consent.address, "purpose": consent.purpose.value}
     return json.dumps(request | ({"settings": consent.settings} if consent.settings else {}))

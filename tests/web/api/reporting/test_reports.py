@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import httpx
 import pytest
 
@@ -60,13 +62,31 @@ def test_the_report_and_its_page(site: Site, op: httpx.Client, params: dict[str,
         assert (found["start"], found["end"]) == ("2026-11-09", "2026-11-15")
 
 
-@pytest.mark.parametrize("params", [{"domain": "a.example", "tag": "b"}, {"tag": "a,b"}, {"week": "2990-01-01"}])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"domain": "a.example", "tag": "b"},
+        {"tag": "a,b"},
+        {"week": "2990-01-01"},
+        {"week": "9999-12-31"},
+        {"week": "1999-12-31"},
+    ],
+)
 def test_a_wrong_choice_is_an_error_and_named_on_the_page(site: Site, op: httpx.Client, params: dict[str, str]):
     problem = op.get(f"{API}/report", params=params)
     assert problem.status_code == 422
     page = op.get(PAGE, params=params)
     assert page.status_code == 200
     assert problem.json()["detail"].partition(".")[0].partition("'")[0] in page.text
+
+
+@pytest.mark.parametrize("week", ["2026-13-01", "tomorrow", "<b>"])
+def test_a_week_that_is_no_day_is_named_on_the_page(op: httpx.Client, week: str):
+    assert op.get(f"{API}/report", params={"week": week}).status_code == 422
+    page = op.get(PAGE, params={"week": week})
+    assert page.status_code == 200
+    assert f"'{week}' is not a day." in html.unescape(page.text)
+    assert "<b>" not in page.text
 
 
 def test_a_link_shows_one_report_without_a_login(site: Site, op: httpx.Client):

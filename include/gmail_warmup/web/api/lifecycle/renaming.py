@@ -14,6 +14,7 @@ from gmail_warmup.db import clock
 from gmail_warmup.db.engine import read_transaction, retry_conflict, write_transaction
 from gmail_warmup.gmail.accounts.primary_address import require_primary_address
 from gmail_warmup.mailboxes import renaming, repository
+from gmail_warmup.oauth.consent import repair_queue
 from gmail_warmup.oauth.consent.errors import ConsentRefusedError
 from gmail_warmup.oauth.consent.states import BrowserSession
 from gmail_warmup.web import flash
@@ -89,5 +90,8 @@ def accept_account(
     except ConsentRefusedError as refused:
         text = consent_errors.describe_refusal(refused, invited=False)
         raise HTTPException(text.status, f"{text.happened} {text.step}") from None
+    with read_transaction(context.services.engine) as connection:
+        if repair_queue.is_queued(connection, consent_id):
+            return AcceptedOut(address=result.address, url=load_urls().repairs_url)
     flash.set_flash(response, result.purpose, result.address)
     return AcceptedOut(address=result.address, url=load_urls().list_url)
