@@ -44,6 +44,31 @@ RESTING = "dmitri.volkov@brightwater.example"
 STRANGER = "someone.else@brightwater.example"
 """The account that signs in instead."""
 
+REMOVALS = """
+INSERT INTO gmail_warmup.mailbox_removal (mailbox_id, requested_at, requested_by, revoke_grant, trash_mail, step,
+  problem, trashed, trash_outcome, revoke_outcome, receipt, finished_at)
+SELECT id, now() - interval '4 minutes', 'maria', true, false, 'erase', 'mailbox_busy', 0, null, 'done',
+  '{}'::jsonb, null FROM gmail_warmup.mailbox WHERE address = 'samir.patel@northlane.example'
+UNION ALL SELECT 9001, now() - interval '2 days', 'maria', true, true, 'done', null, 118, 'done', 'done',
+  '{"deleted": {"mailbox": 1, "oauth_grant": 1, "grant_event": 6, "invite": 2, "mailbox_day": 41},
+    "anonymized": {"ledger": 212}, "redacted": {"alert": 3, "mailbox": 1}}', now() - interval '2 days'
+UNION ALL SELECT 9002, now() - interval '9 days', 'jonas', true, false, 'done', null, 0, null, 'unreachable',
+  '{"deleted": {"mailbox": 1, "oauth_grant": 1, "grant_event": 4, "mailbox_day": 12}, "anonymized": {"ledger": 37}}',
+  now() - interval '8 days'
+"""
+"""Adds one removal that waits, one that is finished, and one whose grant was not revoked."""
+
+DAG_RUNS = """
+INSERT INTO dag_run (dag_id, run_id, run_type, state, run_after, logical_date, start_date, end_date)
+SELECT dag_id, 'scheduled__' || at, 'scheduled', 'success', at, at, at, at + seconds * interval '1 second' FROM (
+  SELECT 'gmail_warmup' AS dag_id, date_trunc('hour', now()) - step * interval '10 minutes' AS at,
+    40 + mod(step, 13) AS seconds FROM generate_series(1, 1000) AS step
+  UNION ALL SELECT 'gmail_token_health', date_trunc('day', now()) - step * interval '1 day', 11 + mod(step, 5)
+    FROM generate_series(0, 6) AS step
+) AS runs
+"""
+"""Adds a week of finished runs in Airflow's table."""
+
 _NAMES = (
     "Amara Okafor", "Ben Whitfield", "Chiara Conti", "Dmitri Volkov", "Elif Demir", "Finn Larsen", "Grace Mbeki",
     "Hugo Lefevre", "Ines Carvalho", "Jonas Weber", "Kaya Tanaka", "Lucia Moreno", "Mateo Silva", "Nadia Haddad",
@@ -161,8 +186,9 @@ class Scene:
                 yield self._box(_address(name, domain), "pool", name, self._random.randint(40, 90))
 
     def _box(self, address: str, kind: str, name: str | None, age: int) -> _Box:
-        age = 27 if address == FEATURED else age
-        return _Box(address, kind, name, self._random.choice(_ZONES), age, **_TROUBLE.get(address, {}))
+        zone = self._random.choice(_ZONES)
+        age, zone = (27, "Europe/Lisbon") if address == FEATURED else (age, zone)
+        return _Box(address, kind, name, zone, age, **_TROUBLE.get(address, {}))
 
     def _add(self, box: _Box) -> None:
         paused = box.more.get("paused")

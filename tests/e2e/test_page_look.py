@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
@@ -35,11 +36,15 @@ def test_the_page_follows_the_shells_switch(visits, login):
     expect(inside).to_contain_class("dark")
 
 
-PAGES = ["", "/mailboxes", f"/mailboxes/{ADA}", "/import", "/invites", f"/mailboxes?reauth={ADA}"]
+PAGES = ["", "/mailboxes", f"/mailboxes/{ADA}", f"/mailboxes?reauth={ADA}", "/schedules", "/schedules/team", "/invites",
+         "/import", "/directory", "/clients", "/webhooks", "/changes", "/report", "/repairs", "/removals"]  # fmt: skip
+BAD_LINE = f"address,kind,timezone\n{ADA},sender,Europe/Berlin, or another time zone that does not exist"
 
 
 def test_the_list_fits_into_the_shell(shell, mailboxes):
-    mailboxes.flagged("a-long-name@subdomain.look.test", kind="warmup", display_name="Ada with a rather long name")
+    mailboxes.flagged(
+        f"a-{'very-' * 9}long-name@subdomain.look.test", kind="warmup", display_name="Ada with a rather long name"
+    )
     mailboxes.ask(
         "POST", "/mailboxes/pause", json={"addresses": [mailboxes.connected("b-c@look.test")], "reason": "x" * 99}
     )
@@ -51,17 +56,53 @@ def test_the_list_fits_into_the_shell(shell, mailboxes):
     assert max(heights) <= 44, "a row takes more than one line"
 
 
-def test_nothing_is_cut_off_on_a_narrow_screen(visits, mailboxes):
+def is_wider_than_the_screen(shell: Shell) -> bool:
+    return bool(shell.inner.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+
+@pytest.fixture
+def phone(installation, visits, mailboxes) -> Iterator[Shell]:
+    """A narrow screen; there are a flagged mailbox with an invite, and the receipt of a removal."""
     mailboxes.flagged(ADA, kind="warmup", display_name="Ada with a rather long name for a small screen")
-    shell = Shell(visits.page(width=390), visits.stack)
-    for path in PAGES:
-        shell.open(path)
-        assert shell.inner.evaluate("document.documentElement.scrollWidth <= innerWidth"), path or "list"
-    shell.find(ADA).get_by_role("button", name="Add mailbox").click()
-    box = shell.frame.get_by_role("dialog", name="Add a mailbox").bounding_box()
+    mailboxes.ask("POST", "/invites", json={"addresses": [ADA]})
+    installation.rows(
+        "INSERT INTO gmail_warmup.mailbox_removal (mailbox_id, requested_by, revoke_grant, trash_mail, step, receipt,"
+        " finished_at) VALUES (0, 'op', false, false, 'done', CAST(:receipt AS jsonb), now())",
+        receipt='{"deleted": {"mailbox": 1, "oauth_grant": 1, "grant_event": 6, "mailbox_day": 41}}',
+    )  # fmt: skip
+    page = visits.page(width=390)
+    page.set_viewport_size({"width": 390, "height": 844})
+    yield Shell(page, visits.stack)
+    installation.rows("DELETE FROM gmail_warmup.mailbox_removal WHERE mailbox_id = 0")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_is_cut_off_on_a_narrow_screen(phone, path: str):
+    phone.open(path)
+    assert not is_wider_than_the_screen(phone)
+    expect(phone.frame.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=1)
+
+
+def test_a_preview_with_long_reasons_fits_on_a_narrow_screen(phone):
+    phone.open("/import").locator("#text").fill(BAD_LINE)
+    phone.frame.get_by_role("button", name="Preview").click()
+    phone.frame.locator("#lines tbody tr").first.wait_for()
+    assert not is_wider_than_the_screen(phone)
+
+
+def test_a_dialog_fits_on_a_narrow_screen(phone):
+    phone.find(ADA).get_by_role("button", name="Add mailbox").click()
+    box = phone.frame.get_by_role("dialog", name="Add a mailbox").bounding_box()
     assert box is not None
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390
+
+
+@pytest.mark.parametrize("answer", ["Something needs you", "needs? a person", "may be sent today"])
+def test_the_first_screen_of_a_phone_answers(phone, answer: str):
+    """Is everything fine, what needs a person, and how much may be sent today?"""
+    phone.open()
+    expect(phone.frame.get_by_text(re.compile(answer)).first).to_be_in_viewport(ratio=1)
 
 
 def tab_to(shell: Shell, name: str) -> None:

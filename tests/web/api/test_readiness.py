@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from gmail_warmup.core.settings import Settings
+from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.warmup.readiness.store import update_readiness
 from support.days import move_days
 from web.kit import API, LIST, MOUNT, Site
@@ -55,6 +56,9 @@ def test_all_warmup_mailboxes_are_listed_in_pages_with_their_reason(fleet: Site,
 def test_a_mailbox_that_was_just_flagged_is_not_ready_although_no_run_has_seen_it(fleet: Site, op: httpx.Client):
     fleet.sql("UPDATE gmail_warmup.oauth_grant SET state = 'needs_reauth', reason = 'grant_refused'")
     assert op.get(f"{API}/readiness", params={"readiness": "ready"}).json()["mailboxes"] == []
+    (flagged, _) = op.get(f"{API}/readiness").json()["mailboxes"]
+    assert flagged["sentence"] == REASONS["grant_refused"].message
+    assert "needs_reauth (" not in op.get(f"{MOUNT}/mailboxes/{READY}").text
 
 
 def test_domains_are_summed_up(fleet: Site, op: httpx.Client):

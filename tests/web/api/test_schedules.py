@@ -95,7 +95,7 @@ def test_a_pause_has_an_end(two: Site, op: httpx.Client):
     assert answer.status_code == 422
     assert "must be after today and within ten years; it is" in answer.json()["detail"]
     assert two.mailbox(BOB)["paused_at"] is None
-    assert f"Paused until {until}" in page(op, f"mailboxes/{ADA}")
+    assert f'Paused until <time datetime="{until}"' in page(op, f"mailboxes/{ADA}")
 
 
 def page(op: httpx.Client, path: str) -> str:

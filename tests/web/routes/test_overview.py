@@ -10,6 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from gmail_warmup.core.enums import DnsResult
+from gmail_warmup.domains.reasons import DNS_REASONS
+from gmail_warmup.web.views.domains import RESULT_LABELS
 from web.kit import LIST, MOUNT, Site, fill, rows
 
 
@@ -78,3 +81,21 @@ def test_every_link_of_the_overview_keeps_the_filter(filled: Site, op: httpx.Cli
     assert {path for path, _ in found} == set(LEADS_TO)
     (repairs,) = re.findall(r'data-repairs="([^"]*)"', page)
     assert json.loads(html.unescape(repairs)) == chosen
+
+
+@pytest.mark.parametrize("result", DnsResult)
+def test_every_result_of_a_dns_check_is_shown(site: Site, op: httpx.Client, result: DnsResult):
+    site.add("a@example.com", kind="warmup")
+    code = next(code for code, reason in DNS_REASONS.items() if reason.result is result)
+    site.sql(
+        "INSERT INTO gmail_warmup.mailbox_day (mailbox_id, local_date, planned, sent)"
+        " SELECT id, current_date, 9, 7 FROM gmail_warmup.mailbox"
+    )
+    site.sql(
+        "INSERT INTO gmail_warmup.domain_check (domain, record, result, code)"
+        f" VALUES ('example.com', 'dkim', '{result}', '{code}')"
+    )
+    for path in ("/", "/mailboxes/a@example.com"):
+        page = op.get(MOUNT + path)
+        assert page.status_code == 200
+        assert re.search(rf"DKIM(<span class=\"sr\">)? {RESULT_LABELS[result]}", page.text)

@@ -60,6 +60,13 @@ addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 
+function showTab() {
+  const tab = document.querySelector(".tabs [aria-current]");
+  if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2;
+}
+showTab();
+addEventListener("resize", showTab);
+
 const shellLink = document.querySelector(".shell-link");
 if (shellLink?.getAttribute("href") && !framed()) {
   shellLink.href += location.pathname + location.search; // the shell shows the path after its own route in its frame

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmail_warmup.core.enums import READINESS_LABELS, ReadinessState
 from gmail_warmup.core.settings import Settings
+from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.warmup.readiness import store
 from gmail_warmup.warmup.readiness.rules import ReadinessDay
 from gmail_warmup.warmup.readiness.store import Readiness
@@ -49,12 +50,13 @@ def load_stored_views(connection: sa.Connection, mailbox_ids: Collection[int]) -
 
 
 def _build_view(item: Readiness) -> ReadinessView:
+    reason = REASONS.get(item.reason.code, item.reason)  # for a flagged grant, the text that its state also shows
     return ReadinessView(
         **_get_fields(item.day),
         address=item.address,
         domain=item.domain,
-        sentence=item.reason.message,
-        step=item.reason.remedy.replace("ADDRESS", item.address),
+        sentence=reason.message,
+        step=reason.remedy.replace("ADDRESS", item.address),
     )
 
 
