@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from gmail_warmup.core.dates import parse_date
 from gmail_warmup.core.text import shorten_text
 
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -74,7 +75,7 @@ def parse_days_off(value: str) -> frozenset[date]:
         ValueError: if one of them is not a date.
     """
     texts = [] if value == NO_DAYS else [part.strip() for part in value.split(",")]
-    return frozenset(date.fromisoformat(text) for text in texts if text)
+    return frozenset(parse_date(text) for text in texts if text)
 
 
 def _check_sending_window(value: str) -> str:

@@ -10,11 +10,11 @@ from datetime import UTC, date, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from gmail_warmup.core.dates import parse_date
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.clock import to_local_date
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.mailboxes import removals
-from gmail_warmup.mailboxes.validation import DATE_RULE
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +50,7 @@ def parse_end_of_pause(text: str) -> date:
     Raises:
         ValueError: if it is not a date, or too far away.
     """
-    try:
-        until = date.fromisoformat(text.strip().removesuffix("T00:00:00"))  # of the cell of a workbook
-    except ValueError:
-        raise ValueError(DATE_RULE) from None
+    until = parse_date(text.strip().removesuffix("T00:00:00"))  # of the cell of a workbook
     if until > datetime.now(UTC).date() + MAX_PAUSE:
         raise ValueError("must be within ten years")
     return until

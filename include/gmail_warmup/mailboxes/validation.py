@@ -13,10 +13,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from gmail_warmup.core.characters import ASCII_SPACE
+from gmail_warmup.core.dates import DATE_RULE, parse_date
 from gmail_warmup.core.text import shorten_text
 
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SUBJECT = re.compile(r"^\w+ should ")
 """How pydantic begins a rule, such as "Input should"; here the name of the field stands in front of it."""
 
@@ -45,12 +45,14 @@ def require_date(value: Any) -> Any:
     Raises:
         PydanticCustomError: it is anything else.
     """
-    if value is None or isinstance(value, date) or (isinstance(value, str) and _DATE.fullmatch(value)):
+    if value is None or isinstance(value, date):
         return value
-    raise PydanticCustomError("date_type", DATE_RULE)
+    try:
+        return parse_date(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise PydanticCustomError("date_type", str(error)) from None
 
 
-DATE_RULE = "must be a date as YYYY-MM-DD, for example 2026-12-24"
 DATE = BeforeValidator(require_date)
 """For every date in a request: ``Annotated[date, DATE]``."""
 

@@ -67,5 +67,5 @@ def test_a_pause_has_an_end(two: World, shell: Any):
     shell("mailboxes", "pause", BOB, "--reason", "holiday", "--until", "2026-01-01", code=2)
     assert "must be after today" in shell.err
     shell("mailboxes", "pause", BOB, "--reason", "holiday", "--until", "soon", code=2)
-    assert "must be a date such as 2026-12-24" in shell.err
+    assert "must be a date as YYYY-MM-DD, for example 2026-12-24" in shell.err
     assert two.mailbox(BOB).paused_at is None

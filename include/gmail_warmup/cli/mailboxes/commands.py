@@ -23,6 +23,7 @@ from gmail_warmup.cli.output import (
     print_table,
     report_errors,
 )
+from gmail_warmup.core.dates import parse_date
 from gmail_warmup.core.enums import DEFAULT_TARGET, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.text import pluralize
@@ -197,16 +198,16 @@ def pause(
     from gmail_warmup.mailboxes import repository
 
     with report_errors():
-        options = {"actor": actor_name(), "reason": parse_reason(reason), "until": _parse_date(until)}
+        options = {"actor": actor_name(), "reason": parse_reason(reason), "until": _parse_until(until)}
         named, changed = change_mailboxes(context, addresses, repository.pause_mailboxes, **options)
     print_changed("paused", named, changed, as_json=as_json)
 
 
-def _parse_date(text: str) -> date | None:
+def _parse_until(text: str) -> date | None:
     try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise InvalidInputError(f"--until {text}: must be a date such as 2026-12-24.") from None
+        return parse_date(text) if text else None
+    except ValueError as error:
+        raise InvalidInputError(f"--until {text}: {error}.") from None
 
 
 @app.command()

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
+from gmail_warmup.core.dates import parse_date
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.urls import LIST_PATH
 from gmail_warmup.db.models import MailboxKind, ReadinessState
@@ -123,7 +124,7 @@ def parse_choice(kind: type[_Value], value: str) -> _Value | None:
 def parse_day(text: str) -> date | None:
     """Return an ISO date of the years 2000 to 2999, or None."""
     try:
-        day = date.fromisoformat(text)
+        day = parse_date(text)
     except ValueError:
         return None
     return day if 2000 <= day.year < 3000 else None

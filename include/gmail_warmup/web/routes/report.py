@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from gmail_warmup.core import urls
+from gmail_warmup.core.dates import parse_date
 from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.warmup.reporting.weekly import links
@@ -45,7 +46,7 @@ def show_report(
         problem = str(error)
     with read_transaction(context.services.engine, snapshot=True) as connection:
         try:
-            report = load_weekly_report(connection, scope, week=_parse_day(week))
+            report = load_weekly_report(connection, scope, week=_parse_week(week))
         except InvalidInputError as error:
             problem, report = str(error), load_weekly_report(connection, scope)
         shared = links.list_report_links(connection)
@@ -64,11 +65,11 @@ def show_report(
     )
 
 
-def _parse_day(text: str) -> date | None:
+def _parse_week(text: str) -> date | None:
     try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise InvalidInputError(f"'{text[:20]}' is not a day. Give one such as 2026-11-30.") from None
+        return parse_date(text) if text else None
+    except ValueError as error:
+        raise InvalidInputError(f"week: {error}.") from None
 
 
 class ReportTokenIn(Body):

@@ -85,7 +85,7 @@ def test_a_week_that_is_no_day_is_named_on_the_page(op: httpx.Client, week: str)
     assert op.get(f"{API}/report", params={"week": week}).status_code == 422
     page = op.get(PAGE, params={"week": week})
     assert page.status_code == 200
-    assert f"'{week}' is not a day." in html.unescape(page.text)
+    assert "week: must be a date as YYYY-MM-DD, for example 2026-12-24." in html.unescape(page.text)
     assert "<b>" not in page.text
 
 
