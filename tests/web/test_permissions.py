@@ -73,6 +73,14 @@ def test_every_route_refuses_who_has_no_right(site: Site, who: str | None, statu
     assert site.contents() == before
 
 
+def test_a_refused_user_is_not_led_to_a_page_that_refuses_as_well(site: Site):
+    with site.browser("viewer") as browser:
+        refused = browser.get(LIST)
+    with site.browser("op") as browser:
+        unknown = browser.get(f"{MOUNT}/no-such-page")
+    assert ("Back to Gmail accounts" in refused.text, "Back to Gmail accounts" in unknown.text) == (False, True)
+
+
 @pytest.mark.parametrize("who", ["op", "admin"])
 def test_every_route_serves_who_may_edit_connections(site: Site, who: str):
     site.add("a@example.com")

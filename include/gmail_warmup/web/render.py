@@ -108,7 +108,8 @@ def render_problem_page(
 ) -> HTMLResponse:
     """Render the page for an error."""
     login = _login_url() if status == 401 else ""
-    return render_page(request, "problem.html", status, headers, title=title, detail=detail, login=login)
+    denied = status == 403 and not _describe_permissions(request)["read"]  # the start page would refuse as well
+    return render_page(request, "problem.html", status, headers, title=title, detail=detail, login=login, denied=denied)
 
 
 def _login_url() -> str:

@@ -280,7 +280,8 @@ def test_states_over_time_and_the_calendar(fleet: Site, op: httpx.Client):
 def test_the_last_audits_newest_first(fleet: Site, op: httpx.Client):
     fleet.sql(
         "INSERT INTO gmail_warmup.audit (run_id, actor, started_at, finished_at, healthy, report) VALUES"
-        " ('a', 'x', now() - interval '25 hours', now() - interval '24 hours', 6, '{}'),"
+        " ('a', 'x', now() - interval '25 hours', now() - interval '24 hours', 6,"
+        ' \'{"app_error": "deleted_client"}\'),'
         " ('b', 'x', now() - interval '70 minutes', now() - interval '1 hour', 6,"
         ' \'{"mailboxes": 6, "valid": 3, "refreshed": 1, "needs_reauth": 1, "blocked": 1, "suspect": "many"}\'),'
         " ('c', 'x', now(), NULL, 6, NULL)"
@@ -289,6 +290,10 @@ def test_the_last_audits_newest_first(fleet: Site, op: httpx.Client):
     names = ("seconds", "mailboxes", "valid", "flagged", "suspect")
     assert [newest[name] for name in names] == [600.0, 6, 4, 2, 0]
     assert [oldest[name] for name in names] == [3600.0, 0, 0, 0, 0]
+    assert (newest["sentence"], oldest["sentence"]) == ("", "The OAuth client is deleted.")
+    page = op.get(f"{MOUNT}/").text
+    assert "The OAuth client is deleted." in page
+    assert "deleted_client" not in page
 
 
 def test_the_checks(fleet: Site, op: httpx.Client):

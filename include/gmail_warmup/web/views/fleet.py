@@ -28,6 +28,7 @@ from gmail_warmup.warmup.reporting.domain_volumes import Volume
 from gmail_warmup.web.queries import attention, expiries, filters, fleet, last_audit, sending_domains
 from gmail_warmup.web.queries.attention import Attention, Cause, NeedyMailbox
 from gmail_warmup.web.queries.fleet import DomainSums, MailSums
+from gmail_warmup.web.queries.last_audit import AuditSummary
 from gmail_warmup.web.queries.sending_domains import DomainState
 from gmail_warmup.web.views.fleet_scope import FleetScope, Period
 from gmail_warmup.web.views.health import reason_text
@@ -148,6 +149,7 @@ class Audit(_FrozenModel):
     suspect: int
     not_reached: int
     app_error: str | None = Field(description="Reason code, if Google refused the OAuth client.")
+    sentence: str = Field(description="The reason as a sentence; empty if Google did not refuse the OAuth client.")
 
 
 class Fleet(_FrozenModel):
@@ -207,7 +209,7 @@ def load_fleet(connection: sa.Connection, scope: FleetScope, settings: Settings,
         domains=_load_domains(connection, domains.largest),
         pool=_to_pool(volume, settings),
         backlog=_load_waiting(connection),
-        audits=[Audit.model_validate(audit) for audit in last_audit.load_recent_audits(connection)],
+        audits=[_to_audit(audit) for audit in last_audit.load_recent_audits(connection)],
     )  # fmt: skip
 
 
@@ -318,6 +320,11 @@ def _to_pool(total: Volume, settings: Settings) -> Pool:
         missing_later=max(0, later - total.receivers),
         counted_at=total.counted_at,
     )
+
+
+def _to_audit(summary: AuditSummary) -> Audit:
+    sentence = REASONS.look_up(summary.app_error, "invalid_client").message if summary.app_error else ""
+    return Audit(**vars(summary), sentence=sentence)
 
 
 def _load_waiting(connection: sa.Connection) -> list[Waiting]:
