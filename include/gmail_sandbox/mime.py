@@ -155,6 +155,11 @@ def read(raw: bytes) -> Content:
     return Content(raw, _headers(message), _text(message), message.get_content_type())
 
 
+def has_attachment(raw: bytes) -> bool:
+    """Return whether a part of a mail has a file name."""
+    return any(part.get_filename() for part in _parse(raw).walk())
+
+
 def payload(raw: bytes) -> dict[str, Any]:
     """Return a mail as Gmail's `MessagePart`, with bodies."""
     return _part(_parse(raw), "")

@@ -1,4 +1,4 @@
-"""Gmail's search query language: the operators that the warmup uses; others are rejected.
+"""Gmail's search query language: the operators that the package and its documentation use; others are rejected.
 
 Braces contain alternatives: ``{from:ann from:bob}`` matches mail from either.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from gmail_sandbox.mailbox import Mailbox
-from gmail_sandbox.mime import words
+from gmail_sandbox.mime import has_attachment, words
 from gmail_sandbox.records import Message
 
 _TERM = re.compile(r'(?P<minus>-)?(?:(?P<operator>[A-Za-z][A-Za-z0-9_]*):)?(?:"(?P<quoted>[^"]*)"|(?P<plain>\S*))')
@@ -109,6 +109,8 @@ def _term(operator: str, value: str, box: Mailbox, now: float, shows: set[str]) 
             return _label(value, box, shows)
         case "is":
             return _state(value)
+        case "has" if value.lower() == "attachment":
+            return lambda m: has_attachment(m.content.raw)
         case "category":
             return _has_label(f"CATEGORY_{'PERSONAL' if value.lower() == 'primary' else value.upper()}")
         case "from":

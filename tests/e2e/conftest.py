@@ -22,7 +22,7 @@ from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gmail_embedded.stack import Options, Stack
 from gmail_sandbox.client import SandboxClient
 from support.alert_kit import CONN_ID, Receiver, listening
-from support.e2e_kit import FLAGS, MOUNT, Shell, Visits, find_chromium, log_in, new_profile
+from support.e2e_kit import CHECKOUT, FLAGS, MOUNT, Shell, Visits, find_chromium, log_in, new_profile
 from support.metrics_kit import StatsD
 from support.metrics_kit import listening as measuring
 from support.smtp_server import MailServer, receiving_mail
@@ -116,6 +116,15 @@ def post() -> Iterator[MailServer]:
         yield found
 
 
+def to_bundle(folder: str) -> dict[str, Any]:
+    """Return the configuration of a DAG bundle: a folder of the checkout."""
+    return {
+        "name": "dags-folder" if folder == "dags" else "examples",
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": str(CHECKOUT / folder), "refresh_interval": 30},
+    }
+
+
 @pytest.fixture(scope="session")
 def installation(
     tmp_path_factory: pytest.TempPathFactory, receiver: Receiver, measured: StatsD, inbox: Inbox, post: MailServer
@@ -131,6 +140,7 @@ def installation(
         "AIRFLOW_CONN_OWNERS": post.connection(),
         # One fewer than there are warmup mailboxes.
         "AIRFLOW__CORE__MAX_MAP_LENGTH": str(len(scene.WARMUP) - 1),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([*map(to_bundle, ("dags", "docs/examples"))]),
     }
     with Stack(folder, Options(sandbox=True, settings=settings, environment=environment)) as stack:
         stack.start()

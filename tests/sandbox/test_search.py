@@ -126,7 +126,7 @@ def test_parameters(search: Callable[..., set[str]], parameters: dict[str, objec
 @pytest.mark.parametrize(
     ("query", "named"),
     [
-        ("has:attachment", "has:"),
+        ("has:drive", "has:"),
         ("filename:pdf", "filename:"),
         ("is:chatty", "is:chatty"),
         ("lunch OR soup", "OR"),
@@ -151,3 +151,15 @@ def test_newest_first_with_an_estimate(gmail: Gmail) -> None:
     assert answer["resultSizeEstimate"] == len(VISIBLE)
     nothing = gmail.messages.list(userId="me", q="subject:nowhere").execute()
     assert nothing == {"resultSizeEstimate": 0}
+
+
+def test_has_attachment_finds_mails_with_a_file(started: SandboxClient) -> None:
+    address = "files@example.com"
+    started.put_mailbox(address)
+    started.deliver(address, sender="bob@example.org", text="attachment")
+    part = "--b\nContent-Type: text/csv\nContent-Disposition: attachment; filename=a.csv\n\n1,2\n--b--\n"
+    raw = f"To: {address}\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n{part}"
+    delivered = started.deliver(address, sender="bob@example.org", raw=raw)
+    gmail = Gmail(started.base_url, started.grant(address, CLIENT).access_token)
+    assert list(gmail.find("has:attachment in:inbox")) == [delivered.message_id]
+    assert len(list(gmail.find("-has:attachment"))) == 1
