@@ -63,6 +63,22 @@ def test_the_report_and_its_page(site: Site, op: httpx.Client, params: dict[str,
 
 
 @pytest.mark.parametrize(
+    ("params", "note"),
+    [
+        ({"tag": "Nobody"}, "No mailbox has the tag nobody."),
+        ({"domain": "Nothing.example"}, "No mailbox belongs to the domain nothing.example."),
+    ],
+)
+def test_a_report_about_no_mailbox_says_so(site: Site, op: httpx.Client, params: dict[str, str], note: str):
+    site.add(ADDRESS, "warmup")
+    assert op.get(f"{API}/report", params=params).json()["note"] == note
+    assert note in op.get(PAGE, params=params).text
+    assert note in look(site, make_link(op, **params)).json()["html"]
+    for has_mailboxes in ({}, {"domain": "example.com"}):
+        assert op.get(f"{API}/report", params=has_mailboxes).json()["note"] == ""
+
+
+@pytest.mark.parametrize(
     "params",
     [
         {"domain": "a.example", "tag": "b"},

@@ -65,6 +65,8 @@ class WeeklyReport:
     needs_person: list[Figure]
     readiness: list[Figure]
     domains: list[DomainFigures]
+    note: str
+    """That no mailbox has the tag or belongs to the domain now; otherwise empty."""
 
     @property
     def end(self) -> date:
@@ -114,6 +116,7 @@ def load_weekly_report(connection: sa.Connection, scope: ReportScope, *, week: d
         needs_person=list(_build_needs(present)),
         readiness=list(_build_readiness(present)),
         domains=_load_domains(connection, start, before) if scope.kind is ScopeKind.FLEET else [],
+        note=scope.describe_lack(connection),
     )
 
 
@@ -182,7 +185,7 @@ def _list_domain_figures(report: WeeklyReport) -> Iterator[tuple[Any, ...]]:
 
 def format_report(report: WeeklyReport) -> str:
     """Return the report as lines of text."""
-    lines = []
+    lines = [report.note]
     for title, listed in report.sections:
         lines += ["", f"{title}:", *(f"  {_format_figure(each)}" for each in listed)]
     for domain in report.domains[:10]:

@@ -47,6 +47,13 @@ class ReportScope:
             return Mailbox.domain == self.name
         return has_tag(self.name) if self.kind is ScopeKind.TAG else sa.true()
 
+    def describe_lack(self, connection: sa.Connection) -> str:
+        """Return that no mailbox belongs to the report; empty if one does, or if it is about all mailboxes."""
+        if self.kind is ScopeKind.FLEET or connection.scalar(sa.select(sa.exists().where(self.condition))):
+            return ""
+        belongs = "has the tag" if self.kind is ScopeKind.TAG else "belongs to the domain"
+        return f"No mailbox {belongs} {self.name}."
+
 
 def build_scope(*, domain: str = "", tag: str = "") -> ReportScope:
     """Return the scope of a domain or a tag; of all mailboxes if both are empty.

@@ -83,6 +83,7 @@ class ReportOut(_OutModel):
     start: dt.date = Field(description="The Monday.")
     end: dt.date = Field(description="The Sunday.")
     is_complete: bool = Field(description="Whether the week is over (UTC).")
+    note: str = Field(description="That no mailbox has the tag or belongs to the domain; otherwise empty.")
     mails: list[FigureOut]
     grants: list[FigureOut] = Field(description="By state, at the last audit of the week; now for a tag.")
     needs_person: list[FigureOut] = Field(description="Mailboxes that need a person now, by cause.")
