@@ -8,16 +8,19 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
+try:
+    from rich.console import Console
 
-from gmail_embedded import command_environment, console, demo, dotenv, start_summary
-from gmail_embedded import demo_scene as scene
-from gmail_embedded.cluster import Cluster, ClusterOptions
-from gmail_embedded.errors import EmbeddedError
-from gmail_embedded.installation import Installation
-from gmail_embedded.progress import Progress
-from gmail_embedded.runfolder import CHECKOUT
-from gmail_embedded.stack import Options, Stack
+    from gmail_embedded import command_environment, console, demo, dotenv, start_summary
+    from gmail_embedded import demo_scene as scene
+    from gmail_embedded.cluster import Cluster, ClusterOptions
+    from gmail_embedded.errors import EmbeddedError
+    from gmail_embedded.installation import Installation
+    from gmail_embedded.progress import Progress
+    from gmail_embedded.runfolder import CHECKOUT
+    from gmail_embedded.stack import Options, Stack
+except KeyboardInterrupt:  # Ctrl-C while the modules load
+    sys.exit(130)
 
 DEFAULT_PORT = 8080
 _SETTING, _METRICS = "AIRFLOW__GMAIL_WARMUP__", "AIRFLOW__METRICS__"

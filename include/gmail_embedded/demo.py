@@ -15,21 +15,24 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import sqlalchemy as sa
-from rich import box
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
+try:
+    import sqlalchemy as sa
+    from rich import box
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.table import Table
 
-from gmail_embedded import command_environment
-from gmail_embedded import demo_scene as scene
-from gmail_embedded.airflow_api import DagRun, TaskInstance
-from gmail_embedded.errors import EmbeddedError
-from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Installation
-from gmail_embedded.progress import Progress, Step
-from gmail_embedded.runfolder import CHECKOUT
-from gmail_embedded.stack import Options, Stack
-from gmail_sandbox.client import SandboxClient
+    from gmail_embedded import command_environment, console
+    from gmail_embedded import demo_scene as scene
+    from gmail_embedded.airflow_api import DagRun, TaskInstance
+    from gmail_embedded.errors import EmbeddedError
+    from gmail_embedded.installation import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Installation
+    from gmail_embedded.progress import Progress, Step
+    from gmail_embedded.runfolder import CHECKOUT
+    from gmail_embedded.stack import Options, Stack
+    from gmail_sandbox.client import SandboxClient
+except KeyboardInterrupt:  # Ctrl-C while the modules load
+    sys.exit(130)
 
 HEALTH, WARMUP, MONITOR = "gmail_token_health", "gmail_warmup", "gmail_monitor"
 MAX_RUNS = 60
@@ -351,4 +354,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run_command(main)

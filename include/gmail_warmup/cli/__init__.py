@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 # Outside of tasks and servers, Airflow reads Connections only from the environment, unless this variable permits access
 # to the metadata database (task SDK, ensure_secrets_backend_loaded).
@@ -13,27 +13,39 @@ os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 # Airflow warns of every Connection whose type contains an underscore, as those of its own providers do.
 os.environ.setdefault("AIRFLOW__LOGGING__NAMESPACE_LEVELS", "airflow.models.connection=error")
 
-import typer
+try:
+    import typer
 
-from gmail_warmup import __version__
-from gmail_warmup.cli import (
-    clients,
-    content,
-    dns,
-    doctor,
-    grants,
-    invites,
-    move_in,
-    stats,
-    upkeep,
-    warmup,
-    webhooks,
-)
-from gmail_warmup.cli.mailboxes import commands as mailboxes
-from gmail_warmup.cli.output import report_errors
-from gmail_warmup.cli.reports import changes, weekly
+    from gmail_warmup import __version__
+    from gmail_warmup.cli import (
+        clients,
+        content,
+        dns,
+        doctor,
+        grants,
+        invites,
+        move_in,
+        stats,
+        upkeep,
+        warmup,
+        webhooks,
+    )
+    from gmail_warmup.cli.mailboxes import commands as mailboxes
+    from gmail_warmup.cli.output import guard_outputs, report_errors
+    from gmail_warmup.cli.reports import changes, weekly
+except KeyboardInterrupt:  # Ctrl-C while the modules load
+    sys.exit(130)
 
-app = typer.Typer(
+
+class _Program(typer.Typer):
+    """The program: an output that cannot be written ends it with one line instead of a traceback."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with guard_outputs():
+            return super().__call__(*args, **kwargs)
+
+
+app = _Program(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",  # it joins the lines of a paragraph

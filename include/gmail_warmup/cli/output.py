@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import getpass
+import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from gmail_warmup.transfer.effects import MailboxEffect
 
 OK, NEEDS_PERSON, WRONG_INPUT = 0, 1, 2
+CLOSED_PIPE = 141
+"""128 plus the number of SIGPIPE."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a single JSON document.")]
 
@@ -55,6 +59,47 @@ def _exit_code(error: GmailWarmupError) -> int:
 
     is_mailbox_error = isinstance(error, GrantError) and not isinstance(error, OAuthClientError | UnreadableGrantError)
     return NEEDS_PERSON if is_mailbox_error else WRONG_INPUT
+
+
+class _Output(io.TextIOWrapper):
+    """Stdout or stderr that ends the program with one line, instead of a traceback, when it cannot be written."""
+
+    def write(self, text: str, /) -> int:
+        """Write a text."""
+        with self._end_on_error():
+            return super().write(text)
+
+    def flush(self) -> None:
+        """Write the buffer."""
+        with self._end_on_error():
+            super().flush()
+
+    @contextmanager
+    def _end_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            # The interpreter writes the buffer once more when it exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            if isinstance(error, BrokenPipeError):  # its reader, such as head, has enough
+                sys.exit(CLOSED_PIPE)
+            sys.stderr.write(f"Error: {self.name.strip('<>')} cannot be written: {error.strerror}.\n")
+            sys.exit(WRONG_INPUT)
+
+
+@contextmanager
+def guard_outputs() -> Iterator[None]:
+    """Make stdout and stderr end the program with one line when they cannot be written."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            guarded = _Output(stream.buffer, stream.encoding, "backslashreplace", line_buffering=stream.line_buffering)
+            setattr(sys, name, guarded)
+    try:
+        yield
+    finally:
+        if sys.stdout:
+            sys.stdout.flush()
 
 
 def get_services(context: typer.Context) -> Services:
