@@ -8,7 +8,7 @@ from typing import Annotated
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from gmail_warmup.core.dates import DATE_RULE, parse_date
+from gmail_warmup.core.option_types import DATE_RULE, parse_date
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.mailboxes.pause_end import parse_end_of_pause
 from gmail_warmup.mailboxes.validation import DATE

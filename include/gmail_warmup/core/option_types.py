@@ -1,4 +1,4 @@
-"""Types of options that are texts with a syntax of their own, and their parsers."""
+"""Types of options that are texts with a syntax of their own, and the parsers of these and of dates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from gmail_warmup.core.dates import parse_date
 from gmail_warmup.core.text import shorten_text
 
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -23,6 +22,8 @@ _LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8}){0,3}")
 NO_DAYS = "none"
 """Says of holidays or days off that there are none, where an empty text takes the value of a wider scope."""
 _MAX_DATES = 100
+DATE_RULE = "must be a date as YYYY-MM-DD, for example 2026-12-24"
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def parse_time_range(value: str) -> tuple[int, int]:
@@ -66,6 +67,20 @@ def parse_holidays(value: str) -> list[tuple[str, str | None]]:
     """Return countries and subdivisions of a list such as ``DE-BY,FR``; empty for ``none``."""
     codes = [] if value == NO_DAYS else [part for part in value.split(",") if part]
     return [(code.partition("-")[0], code.partition("-")[2] or None) for code in codes]
+
+
+def parse_date(text: str) -> date:
+    """Return a date. ``date.fromisoformat`` also takes other forms of ISO 8601, such as ``2026-W52-4``.
+
+    Raises:
+        ValueError: with the rule, if it is anything else.
+    """
+    try:
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise ValueError(DATE_RULE)
 
 
 def parse_days_off(value: str) -> frozenset[date]:

@@ -10,8 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from gmail_warmup.core.dates import parse_date
 from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.core.option_types import parse_date
 from gmail_warmup.db.clock import to_local_date
 from gmail_warmup.db.models import Mailbox
 from gmail_warmup.mailboxes import removals

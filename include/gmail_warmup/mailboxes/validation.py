@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from gmail_warmup.core.characters import ASCII_SPACE
-from gmail_warmup.core.dates import DATE_RULE, parse_date
+from gmail_warmup.core.option_types import DATE_RULE, parse_date
 from gmail_warmup.core.text import shorten_text
 
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")

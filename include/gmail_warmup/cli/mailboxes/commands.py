@@ -23,9 +23,9 @@ from gmail_warmup.cli.output import (
     print_table,
     report_errors,
 )
-from gmail_warmup.core.dates import parse_date
 from gmail_warmup.core.enums import DEFAULT_TARGET, HealthBand, MailboxAuth, MailboxKind
 from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.core.option_types import parse_date
 from gmail_warmup.core.text import pluralize
 
 if TYPE_CHECKING:

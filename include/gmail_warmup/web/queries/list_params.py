@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from gmail_warmup.core.dates import parse_date
 from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.core.option_types import parse_date
 from gmail_warmup.core.urls import LIST_PATH
 from gmail_warmup.db.models import MailboxKind, ReadinessState
 from gmail_warmup.web.queries.columns import Column, format_columns, parse_columns

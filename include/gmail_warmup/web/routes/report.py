@@ -10,8 +10,8 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from gmail_warmup.core import urls
-from gmail_warmup.core.dates import parse_date
 from gmail_warmup.core.errors import InvalidInputError
+from gmail_warmup.core.option_types import parse_date
 from gmail_warmup.db.engine import read_transaction
 from gmail_warmup.warmup.reporting.weekly import links
 from gmail_warmup.warmup.reporting.weekly.report import load_weekly_report, write_report_csv
