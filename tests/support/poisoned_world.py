@@ -94,14 +94,14 @@ class PoisonedWorld:
         columns = {"address": address, "kind": "'warmup'" if number % 2 else "'pool'", "created_by": "'test'"}
         if poison.table == "mailbox":
             columns |= {poison.column: poison.value}
-        mailbox_id = _insert(connection, "mailbox", columns, returning="id")
+        mailbox_id = insert_row(connection, "mailbox", columns, returning="id")
         token = self.world.store.cipher.encrypt(f"mailbox:{mailbox_id}", "1//victim")
         grant = {
             "mailbox_id": str(mailbox_id), "state": "'active'", "refresh_token": f"'{token}'",
             "granted_at": "now() - interval '9 days'", "refreshed_at": "now() - interval '2 days'",
         }  # fmt: skip
         bad = {poison.column: poison.value} if poison.table == "oauth_grant" else {}
-        _insert(connection, "oauth_grant", grant | bad)
+        insert_row(connection, "oauth_grant", grant | bad)
         self.victims[mailbox_id] = poison
         return mailbox_id
 
@@ -251,13 +251,13 @@ class PoisonedWorld:
     def _alerts(self) -> None:
         with self.world.store.engine.begin() as connection:
             event = {"mailbox_id": "2", "actor": "'test'", "from_state": "'active'", "to_state": "'needs_reauth'"}
-            event_id = _insert(connection, "grant_event", event, returning="id")
-            _insert(connection, "alert_item", {"event_id": str(event_id), "mailbox_id": "2"})
+            event_id = insert_row(connection, "grant_event", event, returning="id")
+            insert_row(connection, "alert_item", {"event_id": str(event_id), "mailbox_id": "2"})
             changed = {
                 "mailbox_id": "1", "actor": "'warmup'", "from_band": "'healthy'", "to_band": "'blocked'",
                 "reason": "'spam_mostly'", "placed": "9", "spam": "9", "bounced": "0", "is_alertable": "true",
             }  # fmt: skip
-            _insert(connection, "health_event", changed)
+            insert_row(connection, "health_event", changed)
         update_authentication_incidents(self.world.store.engine)
         bodies = self.world.rows("SELECT body FROM gmail_warmup.alert WHERE id = any(:ids)", ids=[
             *compose_alerts(self.world.store.engine), *compose_health_alert(self.world.store.engine)])  # fmt: skip
@@ -291,7 +291,8 @@ def show_page(connection: sa.Connection, address: str, world: World) -> None:
     mails.load_mails(connection, record).model_dump_json()
 
 
-def _insert(connection: sa.Connection, table: str, columns: dict[str, str], *, returning: str = "") -> int:
+def insert_row(connection: sa.Connection, table: str, columns: dict[str, str], *, returning: str = "") -> int:
+    """Insert a row of SQL expressions; return the value of a column of it."""
     statement = f"INSERT INTO gmail_warmup.{table} ({', '.join(columns)}) VALUES ({', '.join(columns.values())})"
     statement += f" RETURNING {returning}" if returning else ""
     result = connection.exec_driver_sql(statement.replace("%", "%%"))
@@ -301,14 +302,15 @@ def _insert(connection: sa.Connection, table: str, columns: dict[str, str], *, r
 def _store(connection: sa.Connection, poison: Poison, number: int, victim: int) -> None:
     """Store a value in a row of its table that is valid otherwise."""
     if poison.table == "ledger":
-        _insert(connection, "mailbox_day", {"mailbox_id": str(victim), "local_date": "current_date", "planned": "9"})
+        insert_row(connection, "mailbox_day", {"mailbox_id": str(victim), "local_date": "current_date", "planned": "9"})
     if poison.table == "tag_schedule":
-        _insert(connection, "mailbox_tag", {"mailbox_id": str(victim), "tag": f"'t{number}'"})
-    for columns in _rows(poison.table, number, victim):
-        _insert(connection, poison.table, columns | {poison.column: poison.value})
+        insert_row(connection, "mailbox_tag", {"mailbox_id": str(victim), "tag": f"'t{number}'"})
+    for columns in valid_rows(poison.table, number, victim):
+        insert_row(connection, poison.table, columns | {poison.column: poison.value})
 
 
-def _rows(table: str, number: int, victim: int) -> list[dict[str, str]]:
+def valid_rows(table: str, number: int, victim: int) -> list[dict[str, str]]:
+    """Return rows that keep every rule, as SQL expressions; ``number`` makes them unique, ``victim`` is a mailbox."""
     now, name = "now()", f"'{table}{number}'"
     event = {"mailbox_id": str(victim), "actor": "'test'"}
     if table == "ledger":

@@ -63,6 +63,28 @@ FLAGGED_STATES = frozenset(
 """States that need manual action. No tasks or token requests are made for these mailboxes."""
 
 
+class GrantEventReason(StrEnum):
+    """The reason of an entry in the history of a grant that no response of Google caused."""
+
+    CONSENT = "consent"
+    """The owner of the mailbox consented; the mailbox has a new grant."""
+    IMPORTED = "imported"
+    """A grant was imported."""
+    AUTH_GRANT = "auth_grant"
+    """The mailbox changed from a service account to an OAuth grant."""
+    AUTH_DELEGATED = "auth_delegated"
+    """The mailbox changed from an OAuth grant to a service account."""
+
+
+GRANT_EVENT_TEXTS: dict[str, str] = {
+    GrantEventReason.CONSENT: "The owner of the mailbox consented; it has a new grant.",
+    GrantEventReason.IMPORTED: "A grant was imported.",
+    GrantEventReason.AUTH_GRANT: "The mailbox now uses an OAuth grant of its owner.",
+    GrantEventReason.AUTH_DELEGATED: "The mailbox now uses a service account.",
+}
+"""The reasons as sentences, as page and API show them."""
+
+
 class RefusingParty(StrEnum):
     """The party at Google whose refusal caused the state of a grant. Only its own answer ends that state."""
 

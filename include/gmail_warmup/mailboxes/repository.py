@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import aliased
 
-from gmail_warmup.core.enums import ChangeAction
+from gmail_warmup.core.enums import ChangeAction, GrantEventReason
 from gmail_warmup.core.errors import UnknownMailboxError
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.models import GrantEvent, GrantState, Mailbox, MailboxAuth, OAuthGrant
@@ -201,7 +201,7 @@ def _change_auth(connection: sa.Connection, mailbox_id: int, auth: MailboxAuth, 
             version=OAuthGrant.version + 1, lease_holder=None, lease_until=None,
         )
     )  # fmt: skip
-    _add_event(connection, mailbox_id, actor, row.state, state, reason or f"auth_{auth.value}")
+    _add_event(connection, mailbox_id, actor, row.state, state, reason or GrantEventReason(f"auth_{auth.value}"))
 
 
 def initial_grant_state(auth: MailboxAuth) -> tuple[GrantState, str | None]:

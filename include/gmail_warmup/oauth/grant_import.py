@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from gmail_warmup.core.enums import GrantEventReason
 from gmail_warmup.crypto.cipher import Cipher, build_secret_owner
 from gmail_warmup.db.models import GrantState, OAuthGrant
 from gmail_warmup.oauth.grant import Actor
@@ -94,6 +95,8 @@ def _to_text(when: datetime | None) -> str | None:
 
 def _to_transitions(before: Iterable[Any]) -> list[Transition]:
     return [
-        Transition(mailbox_id=row.mailbox_id, before=row.state, after=GrantState.ACTIVE, reason="imported")
+        Transition(
+            mailbox_id=row.mailbox_id, before=row.state, after=GrantState.ACTIVE, reason=GrantEventReason.IMPORTED
+        )
         for row in before
     ]

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gmail_warmup.core.enums import RefusingParty
+from gmail_warmup.core.enums import GrantEventReason, RefusingParty
 from gmail_warmup.crypto.cipher import Cipher, build_secret_owner
 from gmail_warmup.db.clock import make_interval
 from gmail_warmup.db.engine import autocommit, retry_conflict, write_transaction
@@ -167,7 +167,7 @@ class GrantStore:
             "granted_at": sa.func.now(),
             "refreshed_at": sa.func.now(),
         }
-        return _replace_grant(connection, mailbox_id, values, actor, "consent")
+        return _replace_grant(connection, mailbox_id, values, actor, GrantEventReason.CONSENT)
 
     def import_grant(
         self,

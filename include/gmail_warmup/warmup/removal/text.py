@@ -10,7 +10,7 @@ from gmail_warmup.mailboxes.removals import DONE, Removal
 from gmail_warmup.oauth.reasons import REASONS
 from gmail_warmup.warmup.removal.steps import DATABASE_REFUSED, NO_GRANT, TIME_IS_UP
 
-_WAITING = {
+WAITING_TEXTS = {
     "mailbox_busy": "A task uses the mailbox.",
     "partner_busy": "A task is sending a mail to it.",
     "grant_busy": "A process is refreshing its grant.",
@@ -19,13 +19,16 @@ _WAITING = {
     "configuration": "A Connection or an option is missing or wrong. Run: gmail-warmup doctor.",
     "stopped": "Everything is stopped; the removal continues after 'gmail-warmup start'.",
 }
+"""Why a removal waits, by the codes that are not in ``REASONS``."""
+OUTCOMES = (DONE, NO_GRANT, *REASONS)
+"""The outcomes of the steps at Google."""
 _CONTINUES = "It continues automatically with the next run of gmail_monitor."
 _ACCOUNT_PAGE = "https://myaccount.google.com/connections"
 
 
 def explain_problem(code: str) -> str:
     """Return the sentence for the reason code of a removal that waits."""
-    return _WAITING.get(code) or _get_reason(code).message
+    return WAITING_TEXTS.get(code) or _get_reason(code).message
 
 
 def is_complete(removal: Removal) -> bool:

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from gmail_warmup.core.enums import HealthBand
-from gmail_warmup.core.errors import UnknownMailboxError
+from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.core.settings import Settings
 from gmail_warmup.db.models import Mailbox, MailboxDay, MailboxKind
 from gmail_warmup.db.rows import convert_rows
 from gmail_warmup.db.statement_cache import cache_statement
-from gmail_warmup.mailboxes import lookup
+from gmail_warmup.mailboxes import lookup, repository
 from gmail_warmup.mailboxes.schedules.columns import SCHEDULE_COLUMNS
 from gmail_warmup.warmup.health import bands
 from gmail_warmup.warmup.health.monitor import (
@@ -95,11 +95,13 @@ def load_mailbox_statistics(
     """Return the statistics of one warmup mailbox.
 
     Raises:
-        UnknownMailboxError: if no warmup mailbox has this address.
+        UnknownMailboxError: if no mailbox has this address.
+        InvalidInputError: if it is a pool mailbox.
     """
     row = connection.execute(_query_by_address(days), lookup.build_lookup(address)).one_or_none()
     if row is None:
-        raise UnknownMailboxError(address)
+        pool = repository.get_mailbox(connection, address).address
+        raise InvalidInputError(f"{pool} is a pool mailbox; only warmup mailboxes have statistics.")
     return _to_statistics(row, settings)
 
 

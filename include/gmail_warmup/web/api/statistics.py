@@ -10,9 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from gmail_warmup.core.errors import InvalidInputError
 from gmail_warmup.db.engine import read_transaction
-from gmail_warmup.db.models import MailboxKind
 from gmail_warmup.mailboxes import repository
 from gmail_warmup.mailboxes.addresses import normalize_domain
 from gmail_warmup.mailboxes.validation import WHOLE_NUMBER
@@ -54,8 +52,6 @@ def get_mailbox_statistics(address: str, context: CurrentContext, days: DayCount
     services = context.services
     with read_transaction(services.engine) as connection:
         record = repository.get_mailbox(connection, address)
-        if record.kind is not MailboxKind.WARMUP:
-            raise InvalidInputError(f"{record.address} is a pool mailbox; only warmup mailboxes have statistics.")
         return statistics.load_mailbox_figures(connection, record, services.settings, days=days)
 
 

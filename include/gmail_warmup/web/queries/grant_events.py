@@ -8,17 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
+from gmail_warmup.core.enums import GRANT_EVENT_TEXTS
 from gmail_warmup.db.models import GrantEvent, GrantState
 from gmail_warmup.db.rows import convert_rows
 from gmail_warmup.mailboxes.records import MailboxRecord
 from gmail_warmup.oauth.reasons import REASONS
 
 EVENTS_PER_PAGE = 10
-
-_OTHER_REASONS = {
-    "auth_grant": "The mailbox now uses an OAuth grant of its owner.",
-    "auth_delegated": "The mailbox now uses a service account.",
-}
 
 
 class Event(BaseModel):
@@ -64,5 +60,5 @@ def load_events(connection: sa.Connection, record: MailboxRecord, *, before: int
 
 def _build_event(row: sa.Row[Any]) -> Event:
     reason = REASONS.get(row.reason or "")
-    sentence = reason.message if reason else _OTHER_REASONS.get(row.reason or "", "")
+    sentence = reason.message if reason else GRANT_EVENT_TEXTS.get(row.reason or "", "")
     return Event.model_validate(dict(row._mapping) | {"sentence": sentence})
