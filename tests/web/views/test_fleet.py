@@ -209,6 +209,8 @@ def test_today_the_pool_and_the_kill_switch(fleet: Site, op: httpx.Client):
     op.post(f"{API}/halt", json={"reason": "a test"})
     stopped = load(op)["today"]
     assert (stopped["sent"], stopped["remaining"], stopped["cold_mails"]) == (6, 0, 0)
+    page = op.get(f"{MOUNT}/").text
+    assert ("No warmup mail is sent either" in page, "not sent yet" in page) == (True, False)
 
 
 def test_the_page_distinguishes_the_whole_plan_of_today_from_that_of_the_mailboxes_that_have_begun(
