@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from gmail_warmup.core.enums import Action
 from gmail_warmup.core.enums import HealthBand as Band
-from gmail_warmup.core.errors import UnknownMailboxError
+from gmail_warmup.core.errors import GmailWarmupError, InvalidInputError, UnknownMailboxError
 from gmail_warmup.warmup.reporting.counts import MailCounts
 from gmail_warmup.warmup.reporting.mailbox_statistics import (
     TodayStatistics,
@@ -122,7 +122,9 @@ def test_without_mailboxes_everything_is_nought(world: World):
         assert load_daily_counts(connection) == []
 
 
-@pytest.mark.parametrize("address", ["nobody@warm.example", POOL[0]])
-def test_only_warmup_mailboxes_have_statistics(warm: World, address: str):
-    with warm.store.engine.begin() as connection, pytest.raises(UnknownMailboxError, match=address):
+@pytest.mark.parametrize(
+    ("address", "error"), [("nobody@warm.example", UnknownMailboxError), (POOL[0], InvalidInputError)]
+)
+def test_only_warmup_mailboxes_have_statistics(warm: World, address: str, error: type[GmailWarmupError]):
+    with warm.store.engine.begin() as connection, pytest.raises(error, match=address):
         load_mailbox_statistics(connection, address, warm.settings)
